@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file guest.h
+ * A program guest: an ordinary static Linux program in a virtual machine of its own under KVM, without a kernel to boot.
+ *
+ * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
+ * guest's root and limits. The root is read-only. Calls that are not served give the program ENOSYS. There is no network.
+ */
+#ifndef VIRTISO_GUEST_H
+#define VIRTISO_GUEST_H
+
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/root.h>
+#include <virtiso/sandbox.h>
+
+VISO_BEGIN_DECLS
+
+/** A guest; opaque, reference counted. */
+typedef struct viso_guest viso_guest;
+
+/**
+ * Make a guest with the default settings. Nothing is started yet.
+ *
+ * @return a new guest, owned by the caller; NULL with ENOMEM, or with EOPNOTSUPP where the library was built without guests.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT viso_guest *viso_guest_new(void);
+
+/**
+ * Take one more reference.
+ *
+ * @param guest  a guest, or NULL
+ * @return `guest`.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_guest *viso_guest_ref(viso_guest *guest);
+
+/**
+ * Give one reference back; the last one closes the guest as viso_sandbox_close() does and frees it.
+ *
+ * @param guest  a guest, or NULL
+ * @return NULL.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_guest *viso_guest_unref(viso_guest *guest);
+
+/**
+ * The view through which commands run in the guest.
+ *
+ * @param guest  a guest
+ * @return the sandbox, borrowed, valid as long as the guest; NULL with EINVAL where `guest` is NULL.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_sandbox *viso_guest_sandbox(viso_guest *guest);
+
+/**
+ * Set the root file system. The guest takes a reference of its own.
+ *
+ * @param guest  a guest that has not run anything
+ * @param root   the root; shared with other sandboxes at will
+ * @return 0, or a negative errno: -EINVAL, -EBUSY it has run something already, -ESTALE it is closed, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_root(viso_guest *guest, viso_root *root);
+
+/**
+ * Limit the memory of the guest, the program and its page tables included. Without this call it is 256 MiB.
+ *
+ * A program that uses more is ended with VISO_REASON_OUT_OF_MEMORY.
+ *
+ * @param guest  a guest that has not run anything
+ * @param bytes  the limit in bytes, at least 4 MiB
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes);
+
+VISO_END_DECLS
+
+#endif

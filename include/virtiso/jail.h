@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file jail.h
+ * A chroot jail: a root directory of its own and nothing else, on the host's kernel, hardened by default.
+ *
+ * chroot(2) alone is no security boundary. A jail therefore drops all capabilities, gets a uid of its own, and is locked in by
+ * no_new_privs, Landlock (where the kernel has it) and seccomp. Its processes still see the host's process ids and share its
+ * kernel: where that matters, take a container or a guest. A jail needs root.
+ */
+#ifndef VIRTISO_JAIL_H
+#define VIRTISO_JAIL_H
+
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/root.h>
+#include <virtiso/sandbox.h>
+
+VISO_BEGIN_DECLS
+
+/** A jail; opaque, reference counted. */
+typedef struct viso_jail viso_jail;
+
+/**
+ * Make a jail with the default settings. Nothing is started yet.
+ *
+ * @return a new jail, owned by the caller; NULL with ENOMEM.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT viso_jail *viso_jail_new(void);
+
+/**
+ * Take one more reference.
+ *
+ * @param jail  a jail, or NULL
+ * @return `jail`.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_jail *viso_jail_ref(viso_jail *jail);
+
+/**
+ * Give one reference back; the last one closes the jail as viso_sandbox_close() does and frees it.
+ *
+ * @param jail  a jail, or NULL
+ * @return NULL.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_jail *viso_jail_unref(viso_jail *jail);
+
+/**
+ * The view through which commands run in the jail.
+ *
+ * @param jail  a jail
+ * @return the sandbox, borrowed, valid as long as the jail; NULL with EINVAL where `jail` is NULL.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_sandbox *viso_jail_sandbox(viso_jail *jail);
+
+/**
+ * Set the root file system. The jail takes a reference of its own.
+ *
+ * @param jail  a jail that has not run anything
+ * @param root  the root; shared with other sandboxes at will
+ * @return 0, or a negative errno: -EINVAL, -EBUSY it has run something already, -ESTALE it is closed, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_root(viso_jail *jail, viso_root *root);
+
+/**
+ * Limit the memory of each command with all that it starts, by a control group. Without this call there is no limit.
+ *
+ * A program that uses more is ended with VISO_REASON_OUT_OF_MEMORY.
+ *
+ * @param jail  a jail that has not run anything
+ * @param bytes  the limit in bytes, at least 1 MiB; 0 for none
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD. A start fails with -EOPNOTSUPP and stage
+ *         VISO_STAGE_CGROUP where the host gives the caller no memory controller.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_memory_max(viso_jail *jail, uint64_t bytes);
+
+/**
+ * Limit how many processes and threads each command may have at once, by a control group. Without this call there is no limit.
+ *
+ * A program that wants more gets EAGAIN from fork(2).
+ *
+ * @param jail  a jail that has not run anything
+ * @param count  the limit; 0 for none
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD. A start fails with -EOPNOTSUPP and stage
+ *         VISO_STAGE_CGROUP where the host gives the caller no pids controller.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_processes_max(viso_jail *jail, uint64_t count);
+
+/**
+ * Choose what the jail can reach by network. A jail has no network of its own: VISO_NETWORK_NONE means that seccomp refuses
+ * sockets other than unix ones. The default is VISO_NETWORK_NONE.
+ *
+ * @param jail    a jail that has not run anything
+ * @param network  what it can reach
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_network(viso_jail *jail, viso_network network);
+
+VISO_END_DECLS
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file machine.h
+ * What of this library works on this host for this user, and why something does not.
+ */
+#ifndef VIRTISO_MACHINE_H
+#define VIRTISO_MACHINE_H
+
+#include <virtiso/attributes.h>
+
+VISO_BEGIN_DECLS
+
+/** What was found out about the host; opaque, reference counted, immutable. */
+typedef struct viso_machine viso_machine;
+
+/** Something that works on a host or does not. */
+typedef enum viso_feature {
+	VISO_FEATURE_JAIL = 0,             /**< viso_jail can run commands */
+	VISO_FEATURE_CONTAINER = 1,        /**< viso_container can run commands */
+	VISO_FEATURE_GUEST = 2,            /**< viso_guest can run commands */
+	VISO_FEATURE_USER_NAMESPACES = 3,  /**< user namespaces for this user */
+	VISO_FEATURE_LANDLOCK = 4,         /**< Landlock; the detail says which ABI */
+	VISO_FEATURE_LANDLOCK_SCOPE = 5,   /**< Landlock scopes: signals and abstract sockets (ABI 6) */
+	VISO_FEATURE_SECCOMP = 6,          /**< seccomp filters, in the kernel and in this build */
+	VISO_FEATURE_MEMORY_LIMIT = 7,     /**< a control group for memory; the detail says which version */
+	VISO_FEATURE_PROCESS_LIMIT = 8,    /**< a control group for process numbers */
+	VISO_FEATURE_NEW_MOUNT_API = 9,    /**< open_tree, fsopen, move_mount, mount_setattr */
+	VISO_FEATURE_KVM = 10,             /**< /dev/kvm can be opened and makes a virtual machine */
+	VISO_FEATURE_KVM_RING0 = 11,       /**< KVM runs ring 0 natively, so that kernels can boot */
+	VISO_FEATURE_ENUM_WIDTH_ = 0x7fffffff /**< not a feature; fixes the width of the type */
+} viso_feature;
+
+/**
+ * Examine this host. Nothing is executed and nothing is changed; it may take some milliseconds.
+ *
+ * @return a new machine, owned by the caller; NULL with ENOMEM.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new(void);
+
+/**
+ * Take one more reference.
+ *
+ * @param machine  a machine, or NULL
+ * @return `machine`.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_machine *viso_machine_ref(viso_machine *machine);
+
+/**
+ * Give one reference back; the last one frees the machine.
+ *
+ * @param machine  a machine, or NULL
+ * @return NULL.
+ * Threads: any at any time.
+ * Since: 0.1
+ */
+VISO_PUBLIC viso_machine *viso_machine_unref(viso_machine *machine);
+
+/**
+ * Whether a feature works here.
+ *
+ * @param machine  a machine
+ * @param feature  a feature
+ * @return 1 it works, 0 it does not; -EINVAL bad argument.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC int viso_machine_feature(const viso_machine *machine, viso_feature feature);
+
+/**
+ * The detail of a feature: how it works here, or why it does not and what would help.
+ *
+ * @param machine  a machine
+ * @param feature  a feature
+ * @return a sentence, borrowed, valid as long as the machine; NULL with EINVAL for a bad argument.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC const char *viso_machine_detail(const viso_machine *machine, viso_feature feature);
+
+/**
+ * The name of a feature, such as "user namespaces". Features are numbered from 0 without gaps.
+ *
+ * @param feature  a feature
+ * @return a static string; NULL beyond the last feature.
+ * Threads: any.
+ * Since: 0.1
+ */
+VISO_PUBLIC const char *viso_feature_name(viso_feature feature);
+
+VISO_END_DECLS
+
+#endif

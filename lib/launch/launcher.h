@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The host program's end of the launcher: one launcher process tree for each host process, started on first use. */
+#ifndef LAUNCH_LAUNCHER_H
+#define LAUNCH_LAUNCHER_H
+
+/*
+ * Tells the launcher to remove the directory tree `path` when the host program dies. To be called before the directory is
+ * made. 0 or a negative errno with the error set.
+ */
+int launcher_guard_tree(const char *path);
+
+/* The tree is gone or shall be kept: the launcher forgets it. Never fails. */
+void launcher_unguard_tree(const char *path);
+
+#endif

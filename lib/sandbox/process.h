@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a viso_process, for the backends that run one. */
+#ifndef SANDBOX_PROCESS_H
+#define SANDBOX_PROCESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <virtiso/process.h>
+
+#include "core/handle.h"
+
+struct process_list;
+
+/* What a backend does for a process of its own. */
+struct process_ops {
+	/* viso_sandbox_spawn(): waits until the program is executing. NULL where the backend's spawn has waited. */
+	int (*await_start)(viso_process *process);
+	/* viso_sandbox_run(): works until the command has ended, on the calling thread. NULL where nothing is to be done. */
+	void (*drive)(viso_process *process);
+	/* Sends a signal. 0 or a negative errno with the error set; 0 where the program has just ended. */
+	int (*signal)(viso_process *process, int signal);
+	/* Kills the program and all that it started; reason KILLED. Returns at once. 0 or a negative errno. */
+	int (*kill)(viso_process *process);
+	/*
+	 * Called once, when `fd` is readable: makes the result. 0 or a negative errno with the error set: the command was
+	 * not started after all, or its end was lost.
+	 */
+	int (*collect)(viso_process *process, viso_result **out_result);
+	/* Frees `data`; the program has ended, or the process is a forked copy (then memory only). */
+	void (*release)(viso_process *process);
+};
+
+struct viso_process {
+	struct handle handle;
+	const struct process_ops *ops;
+	void *data;        /* the backend's */
+	int fd;            /* readable from the end on; owned */
+	int pid;
+	int stream[3];     /* host ends of pipes; owned; -1 where there is none */
+	pthread_mutex_t lock; /* guards result, collect_error, and ops->signal and ops->kill against collect */
+	viso_result *result;
+	int collect_error; /* negative errno of a failed collect */
+	struct process_list *list; /* of its sandbox; NULL before it is started */
+	viso_process *next;        /* in that list, with link; guarded by its lock */
+	viso_process **link;       /* NULL where it is not in the list */
+};
+
+/* A process without backend yet (ops NULL, fds -1); NULL without memory. The error is not set. */
+viso_process *process_new(void);
+
+/* Waits for the end and collects the result into the process; as viso_process_wait(). */
+int process_finish(viso_process *process, int timeout_ms);
+
+#endif

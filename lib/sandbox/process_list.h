@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The processes of a sandbox whose results have not been collected. It outlives the sandbox as long as one of them does. */
+#ifndef SANDBOX_PROCESS_LIST_H
+#define SANDBOX_PROCESS_LIST_H
+
+#include "sandbox/process.h"
+
+struct process_list *process_list_new(void);
+struct process_list *process_list_unref(struct process_list *list);
+
+/* 0; -ESTALE, with the error set, where the list was closed. */
+int process_list_add(struct process_list *list, viso_process *process);
+
+/* Takes the process out, where it is in a list. */
+void process_list_remove(viso_process *process);
+
+/* Signals every process; the number of them, or the first negative errno. */
+int process_list_signal(struct process_list *list, int signal);
+
+/* Lets no more in, kills all, and waits until all have ended. */
+void process_list_close(struct process_list *list);
+
+#endif

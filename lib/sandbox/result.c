@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/result.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+viso_result *result_new(void)
+{
+	viso_result *result = calloc(1, sizeof(*result));
+	if (!result)
+		return NULL;
+	handle_init(&result->handle);
+	result->reason = VISO_REASON_EXITED;
+	result->exit_code = -1;
+	for (int i = 0; i < RESULT_USAGE_COUNT; i++)
+		result->usage[i] = -1;
+	return result;
+}
+
+void result_describe(viso_result *result, const char *detail)
+{
+	char *text = result->description;
+	const char *name = sigdescr_np(result->signal);
+
+	switch (result->reason) {
+	case VISO_REASON_EXITED:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "exited with code %d", result->exit_code);
+		break;
+	case VISO_REASON_TIMED_OUT:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "timed out");
+		break;
+	case VISO_REASON_CPU_TIME:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "CPU time used up");
+		break;
+	case VISO_REASON_OUT_OF_MEMORY:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "out of memory");
+		break;
+	case VISO_REASON_KILLED:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "killed by the host program");
+		break;
+	case VISO_REASON_SECCOMP:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "killed for a forbidden system call");
+		break;
+	case VISO_REASON_GUEST_FAULT:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "the virtual machine failed");
+		break;
+	case VISO_REASON_SIGNALLED:
+	default:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "killed by signal %d (%s)", result->signal, name ? name : "unknown");
+		break;
+	}
+	if (detail) {
+		size_t length = strlen(text);
+		snprintf(text + length, RESULT_DESCRIPTION_MAX - length, " (%s)", detail);
+	}
+}
+
+viso_result *viso_result_ref(viso_result *result)
+{
+	if (result)
+		handle_ref(&result->handle);
+	return result;
+}
+
+viso_result *viso_result_unref(viso_result *result)
+{
+	if (result && handle_unref(&result->handle)) {
+		for (int i = 0; i < 2; i++)
+			free(result->output[i].data);
+		free(result);
+	}
+	return NULL;
+}
+
+int viso_result_reason(const viso_result *result)
+{
+	return result ? (int)result->reason : error_argument(__func__, "the result is NULL");
+}
+
+int viso_result_exit_code(const viso_result *result)
+{
+	return result ? result->exit_code : -1;
+}
+
+int viso_result_signal(const viso_result *result)
+{
+	return result ? result->signal : 0;
+}
+
+const char *viso_result_describe(const viso_result *result)
+{
+	return result ? result->description : "";
+}
+
+int64_t viso_result_usage(const viso_result *result, viso_usage usage)
+{
+	if (!result)
+		return error_argument(__func__, "the result is NULL");
+	if ((unsigned)usage >= RESULT_USAGE_COUNT)
+		return error_argument(__func__, "no such figure");
+	if (result->usage[usage] < 0)
+		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__, "%s: this strength does not count it", __func__);
+	return result->usage[usage];
+}
+
+const char *viso_result_output(const viso_result *result, viso_stream stream, size_t *out_size)
+{
+	if (!result || (stream != VISO_STDOUT && stream != VISO_STDERR)) {
+		error_argument(__func__, "the result is NULL or the stream is no output");
+		return NULL;
+	}
+	const struct captured_output *output = &result->output[stream - VISO_STDOUT];
+	if (out_size)
+		*out_size = output->data ? output->size : 0;
+	return output->data ? output->data : "";
+}
+
+int viso_result_output_truncated(const viso_result *result, viso_stream stream)
+{
+	if (!result || (stream != VISO_STDOUT && stream != VISO_STDERR))
+		return error_argument(__func__, "the result is NULL or the stream is no output");
+	return result->output[stream - VISO_STDOUT].truncated;
+}

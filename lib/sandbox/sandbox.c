@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "command/command.h"
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "root/root.h"
+#include "sandbox/process.h"
+#include "sandbox/process_list.h"
+
+const char *viso_isolation_name(viso_isolation isolation)
+{
+	switch (isolation) {
+	case VISO_ISOLATION_JAIL:
+		return "jail";
+	case VISO_ISOLATION_CONTAINER:
+		return "container";
+	case VISO_ISOLATION_GUEST:
+		return "guest";
+	default:
+		return NULL;
+	}
+}
+
+int viso_sandbox_isolation(const viso_sandbox *sandbox)
+{
+	return sandbox ? (int)sandbox->backend->isolation : error_argument(__func__, "the sandbox is NULL");
+}
+
+int sandbox_init(viso_sandbox *sandbox, const struct backend *backend)
+{
+	sandbox->processes = process_list_new();
+	if (!sandbox->processes)
+		return error_memory();
+	handle_init(&sandbox->handle);
+	sandbox->backend = backend;
+	pthread_mutex_init(&sandbox->lock, NULL);
+	return 0;
+}
+
+bool sandbox_unref(viso_sandbox *sandbox)
+{
+	if (!handle_unref(&sandbox->handle))
+		return false;
+	if (handle_is_mine(&sandbox->handle))
+		viso_sandbox_close(sandbox);
+	viso_root_unref(sandbox->root);
+	process_list_unref(sandbox->processes);
+	pthread_mutex_destroy(&sandbox->lock);
+	return true;
+}
+
+static int check_open(viso_sandbox *sandbox, const char *function)
+{
+	if (sandbox->closed)
+		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the sandbox is closed", function);
+	return 0;
+}
+
+int sandbox_check_setter(viso_sandbox *sandbox, const char *function)
+{
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&sandbox->lock);
+	r = check_open(sandbox, function);
+	if (r == 0 && sandbox->frozen)
+		r = error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
+			       "%s: the %s has run a command already; its settings are frozen", function,
+			       viso_isolation_name(sandbox->backend->isolation));
+	pthread_mutex_unlock(&sandbox->lock);
+	return r;
+}
+
+int sandbox_set_root(viso_sandbox *sandbox, viso_root *root, const char *function)
+{
+	int r = sandbox_check_setter(sandbox, function);
+	if (r < 0)
+		return r;
+	if (!root)
+		return error_argument(function, "the root is NULL");
+	viso_root_ref(root);
+	viso_root_unref(sandbox->root);
+	sandbox->root = root;
+	return 0;
+}
+
+int sandbox_set_memory_max(viso_sandbox *sandbox, uint64_t bytes, uint64_t least, const char *function)
+{
+	int r = sandbox_check_setter(sandbox, function);
+	if (r < 0)
+		return r;
+	if (bytes < least || bytes > INT64_MAX)
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function, "%s: %llu bytes; at least %llu are needed", function,
+				  (unsigned long long)bytes, (unsigned long long)least);
+	sandbox->memory_max = bytes;
+	return 0;
+}
+
+int sandbox_set_processes_max(viso_sandbox *sandbox, uint64_t count, const char *function)
+{
+	int r = sandbox_check_setter(sandbox, function);
+	if (r < 0)
+		return r;
+	if (count > INT32_MAX)
+		return error_argument(function, "more processes than a kernel can have");
+	sandbox->processes_max = count;
+	return 0;
+}
+
+int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char *function)
+{
+	int r = sandbox_check_setter(sandbox, function);
+	if (r < 0)
+		return r;
+	if ((unsigned)network > VISO_NETWORK_HOST)
+		return error_argument(function, "no such network");
+	sandbox->network = network;
+	return 0;
+}
+
+/* Freezes the settings and takes what a start needs, so that no lock is held while the command starts. */
+static int prepare_start(viso_sandbox *sandbox, const viso_command *command, const char *function, int *out_root_fd)
+{
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r == 0)
+		r = handle_check(command ? &command->handle : NULL, function);
+	if (r < 0)
+		return r;
+
+	pthread_mutex_lock(&sandbox->lock);
+	r = check_open(sandbox, function);
+	if (r == 0 && !sandbox->root)
+		r = error_argument(function, "no root file system was set");
+	if (r == 0)
+		sandbox->frozen = true;
+	pthread_mutex_unlock(&sandbox->lock);
+	return r < 0 ? r : root_open(sandbox->root, out_root_fd);
+}
+
+static int start(viso_sandbox *sandbox, const viso_command *command, const char *function, bool to_end,
+		 viso_process **out_process)
+{
+	_cleanup_close_ int root_fd = -1;
+	int r = prepare_start(sandbox, command, function, &root_fd);
+	if (r < 0)
+		return r;
+	viso_process *process = process_new();
+	if (!process)
+		return error_memory();
+	r = sandbox->backend->spawn(sandbox, command, root_fd, to_end, process);
+	if (r < 0)
+		process->ops = NULL;
+	else
+		r = process_list_add(sandbox->processes, process);
+	if (r < 0) {
+		viso_process_unref(process);
+		return r;
+	}
+	*out_process = process;
+	return 0;
+}
+
+int viso_sandbox_spawn(viso_sandbox *sandbox, const viso_command *command, viso_process **out_process)
+{
+	if (!out_process)
+		return error_argument(__func__, "out_process is NULL");
+	viso_process *process;
+	int r = start(sandbox, command, __func__, false, &process);
+	if (r < 0)
+		return r;
+	if (process->ops->await_start)
+		r = process->ops->await_start(process);
+	if (r < 0) {
+		viso_process_unref(process);
+		return r;
+	}
+	*out_process = process;
+	return 0;
+}
+
+static bool has_pipe(const viso_command *command)
+{
+	for (int i = 0; i < 3; i++)
+		if (command->stdio[i].kind == STDIO_PIPE)
+			return true;
+	return false;
+}
+
+int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_result **out_result)
+{
+	if (command && has_pipe(command))
+		return error_argument(__func__, "a stream is VISO_STDIO_PIPE, which nobody could serve; use viso_sandbox_spawn()");
+	viso_process *process;
+	int r = start(sandbox, command, __func__, true, &process);
+	if (r < 0)
+		return r;
+	if (process->ops->drive)
+		process->ops->drive(process);
+	while ((r = process_finish(process, -1)) == -EINTR)
+		;
+	if (r == 0 && out_result)
+		*out_result = viso_result_ref(process->result);
+	viso_process_unref(process);
+	return r;
+}
+
+static int check_use(viso_sandbox *sandbox, const char *function)
+{
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&sandbox->lock);
+	r = check_open(sandbox, function);
+	pthread_mutex_unlock(&sandbox->lock);
+	return r;
+}
+
+int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
+{
+	int r = check_use(sandbox, __func__);
+	if (r < 0)
+		return r;
+	if (signal < 1 || signal > 64)
+		return error_argument(__func__, "a signal is a number from 1 to 64");
+	return process_list_signal(sandbox->processes, signal);
+}
+
+int viso_sandbox_kill(viso_sandbox *sandbox)
+{
+	int r = check_use(sandbox, __func__);
+	return r < 0 ? r : process_list_signal(sandbox->processes, SIGKILL);
+}
+
+int viso_sandbox_close(viso_sandbox *sandbox)
+{
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&sandbox->lock);
+	bool first = !sandbox->closed;
+	sandbox->closed = true;
+	pthread_mutex_unlock(&sandbox->lock);
+
+	process_list_close(sandbox->processes);
+	if (first && sandbox->backend->close)
+		sandbox->backend->close(sandbox);
+	return 0;
+}

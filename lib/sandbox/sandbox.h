@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What jail, container and guest embed, and the table through which the shared view reaches them. */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <virtiso/root.h>
+#include <virtiso/sandbox.h>
+
+#include "core/handle.h"
+
+struct backend {
+	viso_isolation isolation;
+	/*
+	 * Starts the command. `root_fd` is an O_PATH fd of the root's directory, borrowed. `process` is new; the backend sets ops,
+	 * data, fd, pid and stream. With `to_end` the caller will drive and wait at once, and learns of a failed start
+	 * from collect. 0, or a negative errno with the error set and nothing left behind; the process is then released without
+	 * its ops.
+	 */
+	int (*spawn)(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process);
+	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
+	void (*close)(viso_sandbox *sandbox);
+};
+
+struct viso_sandbox {
+	struct handle handle;
+	const struct backend *backend;
+	pthread_mutex_t lock; /* guards all below */
+	bool frozen;
+	bool closed;
+	viso_root *root;
+	uint64_t memory_max;
+	uint64_t processes_max;
+	viso_network network;
+	struct process_list *processes; /* those that have not been collected */
+};
+
+/* 0 or -ENOMEM with the error set. */
+int sandbox_init(viso_sandbox *sandbox, const struct backend *backend);
+
+/* Gives a reference back; the last one closes the sandbox. True where the caller must free its handle now. */
+bool sandbox_unref(viso_sandbox *sandbox);
+
+/* 0 where a setter may change the sandbox now; else -EINVAL, -ECHILD, -ESTALE, -EBUSY in the name of `function`. */
+int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
+
+/* The setters that all strengths have. `function` is the public function's name, for errors. */
+int sandbox_set_root(viso_sandbox *sandbox, viso_root *root, const char *function);
+int sandbox_set_memory_max(viso_sandbox *sandbox, uint64_t bytes, uint64_t least, const char *function);
+int sandbox_set_processes_max(viso_sandbox *sandbox, uint64_t count, const char *function);
+int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char *function);
+
+#endif

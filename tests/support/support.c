@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <virtiso.h>
+
+void support_missing(const char *facility)
+{
+	/* A line of its own that the runner finds beside the skipped case. */
+	printf("# missing: %s\n", facility);
+	fflush(stdout);
+}
+
+void support_print_error(const char *call, long result)
+{
+	print_error("%s returned %ld: %s\n", call, result, viso_error_message());
+}
+
+void support_check_error(const char *call, int error, int stage, const char *object_part)
+{
+	if (viso_error_number() != error || (int)viso_error_stage() != stage || !strstr(viso_error_object(), object_part))
+		print_error("%s: errno %d, stage %s, object '%s', message '%s'\n", call, viso_error_number(),
+			    viso_stage_name(viso_error_stage()), viso_error_object(), viso_error_message());
+	assert_int_equal(viso_error_number(), error);
+	assert_int_equal(viso_error_stage(), stage);
+	assert_non_null(strstr(viso_error_object(), object_part));
+	assert_true(strlen(viso_error_message()) > 0);
+}
+
+int support_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	assert_non_null(dir);
+	int count = 0;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count - 1; /* not the directory's own */
+}
+
+void support_assert_nothing_left(int fds)
+{
+	for (int i = 0; i < 500; i++) {
+		bool no_child = waitpid(-1, NULL, WNOHANG | __WALL) < 0 && errno == ECHILD;
+		if (no_child && support_count_fds() <= fds)
+			return;
+		usleep(10000);
+	}
+	fail_msg("children or %d fds are left, %d expected", support_count_fds(), fds);
+}
+
+char *support_temporary_directory(void)
+{
+	const char *base = getenv("TMPDIR");
+	char *path = NULL;
+	assert_true(asprintf(&path, "%s/viso-test-XXXXXX", base ? base : "/tmp") > 0);
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(chmod(path, 0755), 0);
+	return path;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void support_remove_tree(const char *path)
+{
+	nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}

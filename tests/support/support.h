@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What every test includes: cmocka in the right order, skipping with a reason, small checks. */
+#ifndef TEST_SUPPORT_H
+#define TEST_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Ends the test as skipped, and names the facility that this machine lacks. */
+#define skip_without(condition, facility)                                                                              \
+	do {                                                                                                               \
+		if (!(condition)) {                                                                                            \
+			support_missing(facility);                                                                                 \
+			skip();                                                                                                    \
+		}                                                                                                              \
+	} while (0)
+
+/* A call of the library that must succeed; prints the library's error where it does not. */
+#define assert_ok(call)                                                                                                \
+	do {                                                                                                               \
+		long ok_result_ = (call);                                                                                      \
+		if (ok_result_ < 0)                                                                                            \
+			support_print_error(#call, ok_result_);                                                                    \
+		assert_true(ok_result_ >= 0);                                                                                  \
+	} while (0)
+
+/* A call of the library that must fail with `error`, at `stage`, with an object that contains `part`. */
+#define assert_fails(call, error, stage, part)                                                                         \
+	do {                                                                                                               \
+		assert_int_equal((call), -(error));                                                                            \
+		support_check_error(#call, (error), (stage), (part));                                                          \
+	} while (0)
+
+void support_missing(const char *facility);
+void support_print_error(const char *call, long result);
+void support_check_error(const char *call, int error, int stage, const char *object_part);
+
+/* The number of open fds of this process. */
+int support_count_fds(void);
+
+/* Waits until this process has no children and no fd more than `fds`; fails the test after five seconds. */
+void support_assert_nothing_left(int fds);
+
+/* A fresh directory below TMPDIR or /tmp; to be removed by support_remove_tree() and freed. */
+char *support_temporary_directory(void);
+void support_remove_tree(const char *path);
+
+#endif
