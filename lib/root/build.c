@@ -22,8 +22,8 @@
 
 struct builder {
 	int root;
-	int parent;                      /* the directory that is being filled */
-	const struct plan_entry *filled; /* the last entry made in it */
+	int parent;                          /* the directory that is being filled */
+	const struct manifest_entry *filled; /* the last entry made in it */
 	struct copier copier;
 	size_t restricted; /* directories whose modes wait until they are filled */
 };
@@ -63,7 +63,7 @@ int build_directory(int parent, const char *name, unsigned mode)
 	return -error;
 }
 
-static int make_directory(struct builder *builder, const struct plan_entry *entry, const char *name)
+static int make_directory(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	bool restricted = is_restricted(entry->mode);
 	int fd = build_directory(builder->parent, name, restricted ? 0700 : entry->mode);
@@ -89,7 +89,7 @@ static int open_source(const char *path, struct stat *st)
 	return fd < 0 ? fail_path(-fd, "open", path) : fd;
 }
 
-static int make_file(struct builder *builder, const struct plan_entry *entry, const char *name)
+static int make_file(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	struct stat st;
 	_cleanup_close_ int source = open_source(entry->source, &st);
@@ -108,18 +108,18 @@ static int make_file(struct builder *builder, const struct plan_entry *entry, co
 	return 0;
 }
 
-static int make_data(struct builder *builder, const struct plan_entry *entry, const char *name)
+static int make_data(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	_cleanup_close_ int fd = create(builder, name);
 	if (fd < 0)
 		return fd;
-	int r = write_all(fd, entry->data, entry->size);
+	int r = copy_data(fd, entry->data, entry->size);
 	if (r < 0)
 		return r;
 	return fchmod(fd, entry->mode) < 0 ? -errno : 0;
 }
 
-static int make_device(struct builder *builder, const struct plan_entry *entry, const char *name)
+static int make_device(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	if (!mknodat(builder->parent, name, S_IFCHR | entry->mode, entry->device))
 		return set_mode_at(builder->parent, name, entry->mode);
@@ -128,9 +128,9 @@ static int make_device(struct builder *builder, const struct plan_entry *entry, 
 }
 
 /* Opens the directory of this entry, where it is not open from the entry before. */
-static int enter(struct builder *builder, const struct plan_entry *entry)
+static int enter(struct builder *builder, const struct manifest_entry *entry)
 {
-	const struct plan_entry *filled = builder->filled;
+	const struct manifest_entry *filled = builder->filled;
 	if (filled && filled->name == entry->name && !memcmp(filled->target, entry->target, entry->name))
 		return 0;
 	char path[PATH_MAX];
@@ -147,7 +147,7 @@ static int enter(struct builder *builder, const struct plan_entry *entry)
 	return 0;
 }
 
-static int make(struct builder *builder, const struct plan_entry *entry)
+static int make(struct builder *builder, const struct manifest_entry *entry)
 {
 	const char *name = entry->target + entry->name;
 	/* The root directory is there. */
@@ -156,18 +156,18 @@ static int make(struct builder *builder, const struct plan_entry *entry)
 	int r = enter(builder, entry);
 	if (r >= 0)
 		switch (entry->type) {
-		case PLAN_DIRECTORY:
+		case MANIFEST_DIRECTORY:
 			r = make_directory(builder, entry, name);
 			break;
-		case PLAN_FILE:
+		case MANIFEST_FILE:
 			return make_file(builder, entry, name);
-		case PLAN_DATA:
+		case MANIFEST_DATA:
 			r = make_data(builder, entry, name);
 			break;
-		case PLAN_LINK:
+		case MANIFEST_LINK:
 			r = symlinkat(entry->source, builder->parent, name) < 0 ? -errno : 0;
 			break;
-		case PLAN_DEVICE:
+		case MANIFEST_DEVICE:
 			r = make_device(builder, entry, name);
 			break;
 		}
@@ -175,11 +175,11 @@ static int make(struct builder *builder, const struct plan_entry *entry)
 }
 
 /* Modes that would have been in our own way, from the inside to the outside. */
-static int restrict_directories(const struct builder *builder, struct plan_entry **sorted, size_t count)
+static int restrict_directories(const struct builder *builder, struct manifest_entry **sorted, size_t count)
 {
 	for (size_t i = count; i-- > 0 && builder->restricted;) {
-		const struct plan_entry *entry = sorted[i];
-		if (entry->type != PLAN_DIRECTORY || !is_restricted(entry->mode) || !entry->target[1])
+		const struct manifest_entry *entry = sorted[i];
+		if (entry->type != MANIFEST_DIRECTORY || !is_restricted(entry->mode) || !entry->target[1])
 			continue;
 		_cleanup_close_ int fd = open_beneath(builder->root, entry->target + 1, O_RDONLY | O_DIRECTORY, true);
 		if (fd < 0)
@@ -190,18 +190,18 @@ static int restrict_directories(const struct builder *builder, struct plan_entry
 	return 0;
 }
 
-int build(const struct plan *plan, int root)
+int build_manifest(const struct manifest *manifest, int root)
 {
-	_cleanup_free_ struct plan_entry **sorted = plan_sorted(plan);
+	_cleanup_free_ struct manifest_entry **sorted = manifest_sorted(manifest);
 	if (!sorted)
 		return error_memory();
 	_cleanup_(builder_clear) struct builder builder = {.root = root, .parent = -1};
 	int r = 0;
-	for (size_t i = 0; r >= 0 && i < plan->count; i++)
+	for (size_t i = 0; r >= 0 && i < manifest->count; i++)
 		r = make(&builder, sorted[i]);
 	if (r >= 0)
-		r = restrict_directories(&builder, sorted, plan->count);
-	const struct plan_entry *top = plan_find(plan, "/");
+		r = restrict_directories(&builder, sorted, manifest->count);
+	const struct manifest_entry *top = manifest_find(manifest, "/");
 	if (r >= 0 && fchmod(root, top ? top->mode : 0755) < 0)
 		r = fail_path(errno, "set the mode of", "the root directory");
 	return r;

@@ -12,9 +12,9 @@
 #include "root/path.h"
 #include "root/tree.h"
 
-void closure_init(struct closure *closure, struct plan *plan)
+void closure_init(struct closure *closure, struct manifest *manifest)
 {
-	*closure = (struct closure){.plan = plan};
+	*closure = (struct closure){.manifest = manifest};
 }
 
 void closure_clear(struct closure *closure)
@@ -50,15 +50,15 @@ static bool is_loaded(const struct scope *scope, const char *name)
 }
 
 /* A file of the host, with the links that lead to it. */
-static int take_file(struct plan *plan, const char *path, char *out_host)
+static int take_file(struct manifest *manifest, const char *path, char *out_host)
 {
 	struct path_end end;
-	int r = path_take(plan, path, &end);
+	int r = path_take(manifest, path, &end);
 	if (r < 0)
 		return r;
 	if (out_host)
 		strcpy(out_host, end.host);
-	return plan_add_file(plan, end.target, end.host, PLAN_KEEP);
+	return manifest_add_file(manifest, end.target, end.host, MANIFEST_KEEP);
 }
 
 static int fail_needed(struct closure *closure, int error, const char *name, const char *needer)
@@ -79,7 +79,7 @@ static int load_needed(struct closure *closure, int needer, const char *name, st
 	if (r == -ENOENT || r == -EACCES)
 		return fail_needed(closure, -r, name, closure->scope.items[needer].object->path);
 	for (size_t i = 0; r >= 0 && i < found->count; i++) {
-		r = take_file(closure->plan, found->items[i]->path, NULL);
+		r = take_file(closure->manifest, found->items[i]->path, NULL);
 		if (r >= 0)
 			r = scope_push(&closure->scope, found->items[i], name, needer);
 	}
@@ -121,7 +121,7 @@ static int take_interpreter(struct closure *closure, const struct object *progra
 	if (interpreter[0] != '/')
 		r = error_fail(VISO_STAGE_ROOT, ENOENT, interpreter, "'%s' is not an absolute path", interpreter);
 	else
-		r = take_file(closure->plan, interpreter, host);
+		r = take_file(closure->manifest, interpreter, host);
 	if (r >= 0)
 		r = open_object(closure, host, &object);
 	if (r < 0)
@@ -132,7 +132,7 @@ static int take_interpreter(struct closure *closure, const struct object *progra
 }
 
 /* So that the loader finds in the root what it finds here. */
-static int take_settings(struct plan *plan, const struct loader *loader)
+static int take_settings(struct manifest *manifest, const struct loader *loader)
 {
 	static const char directory[] = "/etc/ld.so.conf.d";
 	const char *const files[] = {"/etc/ld.so.cache", "/etc/ld.so.conf", NULL};
@@ -142,11 +142,11 @@ static int take_settings(struct plan *plan, const struct loader *loader)
 	int r = 0;
 	for (const char *const *file = loader->musl ? musl_files : files; r >= 0 && *file; file++)
 		if (!stat(*file, &st) && S_ISREG(st.st_mode))
-			r = take_file(plan, *file, NULL);
+			r = take_file(manifest, *file, NULL);
 	if (r < 0 || loader->musl || stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
 		return r;
-	r = path_take(plan, directory, &end);
-	return r < 0 ? r : tree_add(plan, end.host, end.target, NULL, PLAN_KEEP);
+	r = path_take(manifest, directory, &end);
+	return r < 0 ? r : tree_add(manifest, end.host, end.target, NULL, MANIFEST_KEEP);
 }
 
 int closure_add_program(struct closure *closure, const char *path)
@@ -168,7 +168,7 @@ int closure_add_program(struct closure *closure, const char *path)
 	if (r >= 0)
 		r = load_all(closure, 0);
 	if (r >= 0)
-		r = take_settings(closure->plan, &closure->loader);
+		r = take_settings(closure->manifest, &closure->loader);
 	closure->program_count = closure->scope.count;
 	return r;
 }

@@ -4,10 +4,10 @@
 #define ROOT_CLOSURE_H
 
 #include "root/library_search.h"
-#include "root/plan.h"
+#include "root/manifest.h"
 
 struct closure {
-	struct plan *plan;
+	struct manifest *manifest;
 	struct objects objects;
 	struct loader loader;
 	struct scope scope;
@@ -15,7 +15,7 @@ struct closure {
 	bool tolerant;        /* a missing library is logged, and is no error */
 };
 
-void closure_init(struct closure *closure, struct plan *plan);
+void closure_init(struct closure *closure, struct manifest *manifest);
 void closure_clear(struct closure *closure);
 
 /*

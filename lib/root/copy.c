@@ -13,7 +13,7 @@ enum {
 	SMALL_FILE = 64 << 10,
 };
 
-int write_all(int fd, const void *data, size_t size)
+int copy_data(int fd, const void *data, size_t size)
 {
 	const char *rest = data;
 	while (size) {
@@ -63,7 +63,7 @@ static int copy_by_buffer(struct copier *copier, int source, int target, off_t s
 		/* It was cut while we read. */
 		if (n == 0)
 			return 0;
-		int r = write_all(target, copier->buffer, (size_t)n);
+		int r = copy_data(target, copier->buffer, (size_t)n);
 		if (r < 0)
 			return r;
 		size -= n;

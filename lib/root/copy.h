@@ -23,7 +23,7 @@ struct copier {
 int copy_contents(struct copier *copier, int source, int target, const struct stat *st);
 
 /* Writes all of it. 0 or a negative errno, without setting the error. */
-int write_all(int fd, const void *data, size_t size);
+int copy_data(int fd, const void *data, size_t size);
 
 void copier_clear(struct copier *copier);
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "root/failure.h"
-#include "root/plan.h"
+#include "root/manifest.h"
 
 /* As many as the kernel follows, see path_resolution(7). */
 enum { LINKS_MAX = 40 };
@@ -97,24 +97,24 @@ static const char *shown(const char *path)
 }
 
 /* The root has something else where the host has a link: each path goes on from what it has. */
-static int part(struct plan *plan, struct path_end *end)
+static int part(struct manifest *manifest, struct path_end *end)
 {
 	char *host = realpath(end->host, NULL);
 	if (!host)
 		return fail_path(errno, "follow", end->host);
 	strcpy(end->host, strcmp(host, "/") ? host : "");
 	free(host);
-	return plan_follow(plan, end->target, true, end->target);
+	return manifest_follow(manifest, end->target, true, end->target);
 }
 
 /* A link of the host, which the root has as well or shall have. */
-static int follow(struct plan *plan, struct path_walk *walk, struct path_end *end, const char *text)
+static int follow(struct manifest *manifest, struct path_walk *walk, struct path_end *end, const char *text)
 {
 	bool same = !strcmp(end->host, end->target);
-	int r = plan_add_link(plan, end->target, text, PLAN_REFUSE);
+	int r = manifest_add_link(manifest, end->target, text, MANIFEST_REFUSE);
 	if (r < 0)
 		return r;
-	plan_find(plan, end->target)->on_host = same;
+	manifest_find(manifest, end->target)->on_host = same;
 	path_pop(end->host);
 	path_pop(end->target);
 	if (text[0] == '/')
@@ -124,50 +124,51 @@ static int follow(struct plan *plan, struct path_walk *walk, struct path_end *en
 }
 
 /* One component further that is no link on the host. */
-static int enter(struct plan *plan, struct path_walk *walk, struct path_end *end, struct plan_entry *entry)
+static int enter(struct manifest *manifest, struct path_walk *walk, struct path_end *end, struct manifest_entry *entry)
 {
 	bool same = !strcmp(end->host, end->target);
-	if (entry && entry->type == PLAN_LINK) {
-		int r = plan_follow(plan, end->target, true, end->target);
+	if (entry && entry->type == MANIFEST_LINK) {
+		int r = manifest_follow(manifest, end->target, true, end->target);
 		if (r < 0)
 			return r;
 		same = false;
 	}
 	if (path_walk_is_last(walk))
 		return 0;
-	int r = plan_imply_directory(plan, end->target);
+	int r = manifest_imply_directory(manifest, end->target);
 	if (r >= 0 && same)
-		plan_find(plan, end->target)->on_host = true;
+		manifest_find(manifest, end->target)->on_host = true;
 	return r;
 }
 
-static int step(struct plan *plan, struct path_walk *walk, struct path_end *end, int *links)
+static int step(struct manifest *manifest, struct path_walk *walk, struct path_end *end, int *links)
 {
-	struct plan_entry *entry = plan_find(plan, end->target);
+	struct manifest_entry *entry = manifest_find(manifest, end->target);
 	char text[PATH_MAX];
 
 	/* The directories and links above were mostly seen before: that saves one system call for each. */
 	if (entry && entry->on_host && !strcmp(end->host, end->target)) {
-		if (entry->type == PLAN_DIRECTORY)
+		if (entry->type == MANIFEST_DIRECTORY)
 			return 0;
 		strcpy(text, entry->source);
 	} else {
 		ssize_t length = readlink(end->host, text, sizeof(text));
 		if (length < 0)
 			/* EINVAL: it is there, and is no link. */
-			return errno == EINVAL ? enter(plan, walk, end, entry) : fail_path(errno, "find", end->host);
+			return errno == EINVAL ? enter(manifest, walk, end, entry)
+					       : fail_path(errno, "find", end->host);
 		if (length == sizeof(text))
 			return fail_path(ENAMETOOLONG, "follow", end->host);
 		text[length] = '\0';
 	}
 	if (++*links > LINKS_MAX)
 		return fail_path(ELOOP, "follow", end->host);
-	if (entry && (entry->type != PLAN_LINK || strcmp(entry->source, text) != 0))
-		return part(plan, end);
-	return follow(plan, walk, end, text);
+	if (entry && (entry->type != MANIFEST_LINK || strcmp(entry->source, text) != 0))
+		return part(manifest, end);
+	return follow(manifest, walk, end, text);
 }
 
-int path_take(struct plan *plan, const char *path, struct path_end *out_end)
+int path_take(struct manifest *manifest, const char *path, struct path_end *out_end)
 {
 	struct path_walk walk;
 	int links = 0;
@@ -178,14 +179,14 @@ int path_take(struct plan *plan, const char *path, struct path_end *out_end)
 	while (path_walk_next(&walk)) {
 		if (path_walk_is_dot_dot(&walk)) {
 			/* The path with its `..` shall work in the root, too. */
-			r = plan_imply_directory(plan, shown(out_end->target));
+			r = manifest_imply_directory(manifest, shown(out_end->target));
 			path_pop(out_end->host);
 			path_pop(out_end->target);
 		} else {
 			r = path_push(out_end->host, walk.component, walk.length);
 			if (r >= 0)
 				r = path_push(out_end->target, walk.component, walk.length);
-			r = r < 0 ? fail_path(-r, "find", path) : step(plan, &walk, out_end, &links);
+			r = r < 0 ? fail_path(-r, "find", path) : step(manifest, &walk, out_end, &links);
 		}
 		if (r < 0)
 			return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths as strings, and the walk along a path of the host that puts what lies on it into a plan. */
+/* Paths as strings, and the walk along a path of the host that puts what lies on it into a manifest. */
 #ifndef ROOT_PATH_H
 #define ROOT_PATH_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct plan;
+struct manifest;
 
 /* The components of a path, one after the other, with room to put the text of a link in front of what is left. */
 struct path_walk {
@@ -45,10 +45,10 @@ struct path_end {
 };
 
 /*
- * Walks along an absolute path of the host and puts what lies on the way into the plan: directories, and symbolic links
- * as links. What the walk ends at is not added. Where the root has something else on the way (a directory where the
- * host has a link), the two paths part. 0, or a negative errno with the error set.
+ * Walks along an absolute path of the host and puts what lies on the way into the manifest: directories, and symbolic
+ * links as links. What the walk ends at is not added. Where the root has something else on the way (a directory where
+ * the host has a link), the two paths part. 0, or a negative errno with the error set.
  */
-int path_take(struct plan *plan, const char *path, struct path_end *out_end);
+int path_take(struct manifest *manifest, const char *path, struct path_end *out_end);
 
 #endif

@@ -31,7 +31,7 @@ struct chain {
 	int programs; /* all of them */
 };
 
-static int add(struct plan *plan, const char *path, struct chain chain);
+static int add(struct manifest *manifest, const char *path, struct chain chain);
 
 /* Finds a name in the directories of the PATH that a command has by default. `out` has PATH_MAX bytes. */
 static int find_in_path(const char *name, char *out)
@@ -69,16 +69,16 @@ static ssize_t read_head(const char *path, char *head)
 	return size < 0 ? fail_path(errno, "read", path) : size;
 }
 
-static int add_elf(struct plan *plan, const char *host)
+static int add_elf(struct manifest *manifest, const char *host)
 {
 	_cleanup_(closure_clear) struct closure closure;
-	closure_init(&closure, plan);
+	closure_init(&closure, manifest);
 	int r = closure_add_program(&closure, host);
 	return r < 0 ? r : python_add(&closure, host);
 }
 
 /* The interpreter, or what env shall find, of a script; the error names both. */
-static int add_for_script(struct plan *plan, const char *script, const char *program, struct chain chain)
+static int add_for_script(struct manifest *manifest, const char *script, const char *program, struct chain chain)
 {
 	char found[PATH_MAX];
 	int r = 0;
@@ -89,14 +89,14 @@ static int add_for_script(struct plan *plan, const char *script, const char *pro
 	else
 		r = find_in_path(program, found);
 	if (r >= 0)
-		r = add(plan, strchr(program, '/') ? program : found, chain);
+		r = add(manifest, strchr(program, '/') ? program : found, chain);
 	if (r < 0 && r != -ENOMEM)
 		return error_fail(viso_error_stage(), -r, viso_error_object(), "%s, which the script %s needs: %s",
 				  program, script, viso_error_message());
 	return r;
 }
 
-static int add_script(struct plan *plan, const char *path, const struct script *script, struct chain chain)
+static int add_script(struct manifest *manifest, const char *path, const struct script *script, struct chain chain)
 {
 	struct chain next = {.scripts = chain.scripts + 1, .programs = chain.programs + 1};
 	if (next.scripts > SCRIPTS_MAX || next.programs > PROGRAMS_MAX)
@@ -107,38 +107,38 @@ static int add_script(struct plan *plan, const char *path, const struct script *
 		return error_fail(VISO_STAGE_ROOT, ENOENT, script->interpreter,
 				  "the interpreter '%s' of the script %s is not an absolute path", script->interpreter,
 				  path);
-	int r = add_for_script(plan, path, script->interpreter, next);
+	int r = add_for_script(manifest, path, script->interpreter, next);
 	if (r < 0 || !script->program[0])
 		return r;
 	next.scripts = 0;
-	return add_for_script(plan, path, script->program, next);
+	return add_for_script(manifest, path, script->program, next);
 }
 
-static int add(struct plan *plan, const char *path, struct chain chain)
+static int add(struct manifest *manifest, const char *path, struct chain chain)
 {
 	struct path_end end;
 	char head[SCRIPT_HEAD_SIZE];
 	struct script script;
-	int r = path_take(plan, path, &end);
+	int r = path_take(manifest, path, &end);
 	if (r < 0)
 		return r;
 	ssize_t size = read_head(end.host, head);
 	if (size < 0)
 		return (int)size;
-	r = plan_add_file(plan, end.target, end.host, PLAN_KEEP);
+	r = manifest_add_file(manifest, end.target, end.host, MANIFEST_KEEP);
 	if (r < 0)
 		return r;
 	if (elf_is_elf(head, (size_t)size))
-		return add_elf(plan, end.host);
+		return add_elf(manifest, end.host);
 	if (script_parse(head, (size_t)size, &script))
-		return add_script(plan, end.host, &script, chain);
+		return add_script(manifest, end.host, &script, chain);
 	return error_fail(VISO_STAGE_ROOT, ENOEXEC, path, "%s is neither an ELF program nor a script with a #! line",
 			  path);
 }
 
-int program_add(struct plan *plan, const char *program)
+int program_add(struct manifest *manifest, const char *program)
 {
 	char found[PATH_MAX];
 	int r = program[0] == '/' ? 0 : find_in_path(program, found);
-	return r < 0 ? r : add(plan, program[0] == '/' ? program : found, (struct chain){0});
+	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found, (struct chain){0});
 }

@@ -3,9 +3,9 @@
 #ifndef ROOT_PROGRAM_H
 #define ROOT_PROGRAM_H
 
-#include "root/plan.h"
+#include "root/manifest.h"
 
 /* `program` is an absolute path or a name without a slash. 0, or a negative errno with the error set. */
-int program_add(struct plan *plan, const char *program);
+int program_add(struct manifest *manifest, const char *program);
 
 #endif

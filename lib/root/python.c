@@ -62,15 +62,15 @@ static bool leave_out(const char *name, int depth, bool is_directory)
 }
 
 /* Links of the library can lead out of it, as Debian's sitecustomize.py does. What they lead to comes as well. */
-static int follow_links(struct plan *plan, size_t from, const struct path_end *library)
+static int follow_links(struct manifest *manifest, size_t from, const struct path_end *library)
 {
 	size_t length = strlen(library->target);
-	for (size_t i = from; i < plan->count; i++) {
-		const struct plan_entry *entry = plan->entries[i];
+	for (size_t i = from; i < manifest->count; i++) {
+		const struct manifest_entry *entry = manifest->entries[i];
 		char path[PATH_MAX];
 		struct stat st;
 		struct path_end end;
-		if (entry->type != PLAN_LINK || strncmp(entry->target, library->target, length) != 0 ||
+		if (entry->type != MANIFEST_LINK || strncmp(entry->target, library->target, length) != 0 ||
 		    entry->target[length] != '/')
 			continue;
 		if (snprintf(path, sizeof(path), "%s%s", library->host, entry->target + length) >= (int)sizeof(path))
@@ -78,9 +78,9 @@ static int follow_links(struct plan *plan, size_t from, const struct path_end *l
 		/* A link that leads nowhere here leads nowhere there. */
 		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 			continue;
-		int r = path_take(plan, path, &end);
+		int r = path_take(manifest, path, &end);
 		if (r >= 0)
-			r = plan_add_file(plan, end.target, end.host, PLAN_KEEP);
+			r = manifest_add_file(manifest, end.target, end.host, MANIFEST_KEEP);
 		if (r < 0)
 			return r;
 	}
@@ -121,13 +121,13 @@ static int add_library(struct closure *closure, const char *prefix, const char *
 		return 0;
 	*strrchr(path, '/') = '\0';
 	struct path_end end;
-	int r = path_take(closure->plan, path, &end);
+	int r = path_take(closure->manifest, path, &end);
 	if (r < 0)
 		return r;
-	size_t from = closure->plan->count;
-	r = tree_add(closure->plan, end.host, end.target, leave_out, PLAN_KEEP);
+	size_t from = closure->manifest->count;
+	r = tree_add(closure->manifest, end.host, end.target, leave_out, MANIFEST_KEEP);
 	if (r >= 0)
-		r = follow_links(closure->plan, from, &end);
+		r = follow_links(closure->manifest, from, &end);
 	if (r >= 0)
 		r = add_modules(closure, end.host);
 	return r < 0 ? r : 1;

@@ -18,8 +18,8 @@
 #include "root/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"
+#include "root/manifest.h"
 #include "root/place.h"
-#include "root/plan.h"
 #include "root/program.h"
 #include "root/skeleton.h"
 #include "root/target.h"
@@ -28,9 +28,9 @@
 struct viso_root {
 	struct handle handle;
 	pthread_mutex_t lock; /* guards all below */
-	struct plan plan;
+	struct manifest manifest;
 	char *named; /* viso_root_set_path(); NULL for a directory of our own */
-	char *used;  /* viso_root_use_directory(); then there is no plan */
+	char *used;  /* viso_root_use_directory(); then there is no manifest */
 	bool built;
 	struct place place; /* where, once it is built */
 };
@@ -74,7 +74,7 @@ viso_root *viso_root_unref(viso_root *root)
 	} else {
 		place_forget(&root->place);
 	}
-	plan_clear(&root->plan);
+	manifest_clear(&root->manifest);
 	free(root->named);
 	free(root->used);
 	free(root);
@@ -100,7 +100,7 @@ static int begin(viso_root *root, const char *function, size_t *out_mark)
 	if (r < 0)
 		pthread_mutex_unlock(&root->lock);
 	else
-		*out_mark = plan_mark(&root->plan);
+		*out_mark = manifest_mark(&root->manifest);
 	return r;
 }
 
@@ -108,7 +108,7 @@ static int begin(viso_root *root, const char *function, size_t *out_mark)
 static int end(viso_root *root, size_t mark, int r, const int *documented)
 {
 	if (r < 0)
-		plan_rollback(&root->plan, mark);
+		manifest_rollback(&root->manifest, mark);
 	pthread_mutex_unlock(&root->lock);
 	return r < 0 ? only_documented(r, documented) : 0;
 }
@@ -122,7 +122,7 @@ int viso_root_add_program(viso_root *root, const char *program)
 	if (!program || !*program || (program[0] != '/' && strchr(program, '/')))
 		r = error_argument(__func__, "the program is neither an absolute path nor a name without a slash");
 	else
-		r = program_add(&root->plan, program);
+		r = program_add(&root->manifest, program);
 	return end(root, mark, r, program_errors);
 }
 
@@ -137,13 +137,13 @@ static char *resolve(const char *path, struct stat *st)
 	return TAKE_PTR(host);
 }
 
-static int add_file(struct plan *plan, const char *path, const char *target, const char *function)
+static int add_file(struct manifest *manifest, const char *path, const char *target, const char *function)
 {
 	char place[PATH_MAX];
 	struct stat st;
 	if (!path || path[0] != '/')
 		return error_argument(function, "the file is not an absolute path");
-	int r = target_find(plan, target ? target : path, false, function, place);
+	int r = target_find(manifest, target ? target : path, false, function, place);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *host = resolve(path, &st);
@@ -156,7 +156,7 @@ static int add_file(struct plan *plan, const char *path, const char *target, con
 	if (fd < 0)
 		return fail_path(-fd, "open", path);
 	close(fd);
-	return plan_add_file(plan, place, host, PLAN_REFUSE);
+	return manifest_add_file(manifest, place, host, MANIFEST_REFUSE);
 }
 
 int viso_root_add_file(viso_root *root, const char *path, const char *target)
@@ -165,17 +165,17 @@ int viso_root_add_file(viso_root *root, const char *path, const char *target)
 	int r = begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
-	r = add_file(&root->plan, path, target, __func__);
+	r = add_file(&root->manifest, path, target, __func__);
 	return end(root, mark, r, file_errors);
 }
 
-static int add_directory(struct plan *plan, const char *path, const char *target, const char *function)
+static int add_directory(struct manifest *manifest, const char *path, const char *target, const char *function)
 {
 	char place[PATH_MAX];
 	struct stat st;
 	if (!path || path[0] != '/')
 		return error_argument(function, "the directory is not an absolute path");
-	int r = target_find(plan, target ? target : path, true, function, place);
+	int r = target_find(manifest, target ? target : path, true, function, place);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *host = resolve(path, &st);
@@ -183,7 +183,7 @@ static int add_directory(struct plan *plan, const char *path, const char *target
 		return -viso_error_number();
 	if (!S_ISDIR(st.st_mode))
 		return error_fail(VISO_STAGE_ROOT, ENOTDIR, path, "%s is not a directory", path);
-	return tree_add(plan, host, place, NULL, PLAN_REFUSE);
+	return tree_add(manifest, host, place, NULL, MANIFEST_REFUSE);
 }
 
 int viso_root_add_directory(viso_root *root, const char *path, const char *target)
@@ -192,11 +192,11 @@ int viso_root_add_directory(viso_root *root, const char *path, const char *targe
 	int r = begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
-	r = add_directory(&root->plan, path, target, __func__);
+	r = add_directory(&root->manifest, path, target, __func__);
 	return end(root, mark, r, directory_errors);
 }
 
-static int add_data(struct plan *plan, const char *target, const void *data, size_t size, unsigned mode,
+static int add_data(struct manifest *manifest, const char *target, const void *data, size_t size, unsigned mode,
 		    const char *function)
 {
 	char place[PATH_MAX];
@@ -207,8 +207,8 @@ static int add_data(struct plan *plan, const char *target, const void *data, siz
 	/* So that nothing that is added to it can overflow. */
 	if (size > PTRDIFF_MAX / 2)
 		return error_memory();
-	int r = target_find(plan, target, false, function, place);
-	return r < 0 ? r : plan_add_data(plan, place, data, size, mode, PLAN_REFUSE);
+	int r = target_find(manifest, target, false, function, place);
+	return r < 0 ? r : manifest_add_data(manifest, place, data, size, mode, MANIFEST_REFUSE);
 }
 
 int viso_root_add_data(viso_root *root, const char *target, const void *data, size_t size, unsigned mode)
@@ -217,7 +217,7 @@ int viso_root_add_data(viso_root *root, const char *target, const void *data, si
 	int r = begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
-	r = add_data(&root->plan, target, data, size, mode, __func__);
+	r = add_data(&root->manifest, target, data, size, mode, __func__);
 	return end(root, mark, r, file_errors);
 }
 
@@ -232,7 +232,7 @@ static char *copy_path(const char *path)
 
 static int use_directory(viso_root *root, const char *path, const char *function)
 {
-	if (root->plan.count || root->named || root->used || root->built)
+	if (root->manifest.count || root->named || root->used || root->built)
 		return busy(function, "something was added to this root already, or it has a path; use a new one");
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -276,19 +276,19 @@ int viso_root_set_path(viso_root *root, const char *path)
 
 static int build_now(viso_root *root)
 {
-	size_t mark = plan_mark(&root->plan);
+	size_t mark = manifest_mark(&root->manifest);
 	struct place place;
-	int r = skeleton_add(&root->plan);
+	int r = skeleton_add(&root->manifest);
 	if (r >= 0)
 		r = root->named ? place_make_named(&place, root->named) : place_make_own(&place);
 	if (r >= 0) {
-		r = build(&root->plan, place.fd);
+		r = build_manifest(&root->manifest, place.fd);
 		if (r < 0)
 			place_undo(&place);
 	}
 	if (r < 0) {
 		/* More can be added, and it can be tried again. */
-		plan_rollback(&root->plan, mark);
+		manifest_rollback(&root->manifest, mark);
 		return only_documented(r, build_errors);
 	}
 	place.fd = close_fd(place.fd);

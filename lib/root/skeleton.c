@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "root/path.h"
+#include "root/target.h"
 
 /* The numbers are those of Documentation/admin-guide/devices.txt of the kernel. */
 static const struct {
@@ -33,31 +34,46 @@ static const char group[] = "root:x:0:\n"
  * Where a target lies with the links that were added. False where something else than a directory stands above it: such
  * a root does without.
  */
-static bool find_place(const struct plan *plan, const char *target, bool last, char *out, int *out_result)
+static bool find_place(const struct manifest *manifest, const char *target, bool last, char *out, int *out_result)
 {
-	*out_result = plan_follow(plan, target, last, out);
+	*out_result = manifest_follow(manifest, target, last, out);
 	if (*out_result < 0)
 		return false;
 	char parent[PATH_MAX];
 	strcpy(parent, out);
 	path_pop(parent);
-	const struct plan_entry *entry = plan_find(plan, parent[0] ? parent : "/");
-	return !entry || entry->type == PLAN_DIRECTORY;
+	const struct manifest_entry *entry = manifest_find(manifest, parent[0] ? parent : "/");
+	return !entry || entry->type == MANIFEST_DIRECTORY;
 }
 
-int skeleton_add(struct plan *plan)
+/* A program that was added as /usr/bin/sh is /bin/sh as well, where the host has it so. */
+static int add_merged(struct manifest *manifest)
+{
+	static const char *const names[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64"};
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		char merged[sizeof("/usr/lib64")] = "/usr";
+		const struct manifest_entry *entry = manifest_find(manifest, strcat(merged, names[i]));
+		if (entry && entry->type == MANIFEST_DIRECTORY)
+			r = target_add_merged(manifest, names[i]);
+	}
+	return r;
+}
+
+int skeleton_add(struct manifest *manifest)
 {
 	char target[PATH_MAX];
-	int r = 0;
+	int r = add_merged(manifest);
 	for (size_t i = 0; r >= 0 && i < sizeof(directories) / sizeof(directories[0]); i++)
-		if (find_place(plan, directories[i].target, true, target, &r))
-			r = plan_add_directory(plan, target, directories[i].mode, PLAN_KEEP);
+		if (find_place(manifest, directories[i].target, true, target, &r))
+			r = manifest_add_directory(manifest, target, directories[i].mode, MANIFEST_KEEP);
 	for (size_t i = 0; r >= 0 && i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (find_place(plan, devices[i].target, false, target, &r))
-			r = plan_add_device(plan, target, makedev(devices[i].major, devices[i].minor), 0666, PLAN_KEEP);
-	if (r >= 0 && find_place(plan, "/etc/passwd", false, target, &r))
-		r = plan_add_data(plan, target, passwd, sizeof(passwd) - 1, 0644, PLAN_KEEP);
-	if (r >= 0 && find_place(plan, "/etc/group", false, target, &r))
-		r = plan_add_data(plan, target, group, sizeof(group) - 1, 0644, PLAN_KEEP);
+		if (find_place(manifest, devices[i].target, false, target, &r))
+			r = manifest_add_device(manifest, target, makedev(devices[i].major, devices[i].minor), 0666,
+						MANIFEST_KEEP);
+	if (r >= 0 && find_place(manifest, "/etc/passwd", false, target, &r))
+		r = manifest_add_data(manifest, target, passwd, sizeof(passwd) - 1, 0644, MANIFEST_KEEP);
+	if (r >= 0 && find_place(manifest, "/etc/group", false, target, &r))
+		r = manifest_add_data(manifest, target, group, sizeof(group) - 1, 0644, MANIFEST_KEEP);
 	return r;
 }

@@ -3,9 +3,9 @@
 #ifndef ROOT_SKELETON_H
 #define ROOT_SKELETON_H
 
-#include "root/plan.h"
+#include "root/manifest.h"
 
 /* Adds it wherever nothing else was added. 0, or a negative errno with the error set. */
-int skeleton_add(struct plan *plan);
+int skeleton_add(struct manifest *manifest);
 
 #endif

@@ -10,30 +10,33 @@
 #include "root/failure.h"
 #include "root/path.h"
 
-/*
- * Most hosts have /bin, /lib and the like as links into /usr, and the programs of the host bring these links with them.
- * A file that is put into /bin/ before such a program must not make a directory of it, so the link comes with the file.
- */
-static int add_merged_directory(struct plan *plan, const char *target, bool is_directory)
+int target_add_merged(struct manifest *manifest, const char *directory)
 {
-	char first[PATH_MAX], text[PATH_MAX];
+	char text[PATH_MAX];
+	if (manifest_find(manifest, directory))
+		return 0;
+	ssize_t length = readlink(directory, text, sizeof(text) - 1);
+	if (length < 0)
+		return 0;
+	text[length] = '\0';
+	if (strncmp(text[0] == '/' ? text + 1 : text, "usr/", 4) != 0)
+		return 0;
+	return manifest_add_link(manifest, directory, text, MANIFEST_REFUSE);
+}
+
+/* The same for the first directory of a target. */
+static int add_first(struct manifest *manifest, const char *target, bool is_directory)
+{
+	char first[PATH_MAX];
 	size_t length = 1 + strcspn(target + 1, "/");
 	if (!target[length] && !is_directory)
 		return 0;
 	memcpy(first, target, length);
 	first[length] = '\0';
-	if (plan_find(plan, first))
-		return 0;
-	ssize_t text_length = readlink(first, text, sizeof(text) - 1);
-	if (text_length < 0)
-		return 0;
-	text[text_length] = '\0';
-	if (strncmp(text[0] == '/' ? text + 1 : text, "usr/", 4) != 0)
-		return 0;
-	return plan_add_link(plan, first, text, PLAN_REFUSE);
+	return target_add_merged(manifest, first);
 }
 
-int target_find(struct plan *plan, const char *target, bool is_directory, const char *function, char *out)
+int target_find(struct manifest *manifest, const char *target, bool is_directory, const char *function, char *out)
 {
 	int r = path_clean(target, out);
 	if (r == -EINVAL)
@@ -42,6 +45,6 @@ int target_find(struct plan *plan, const char *target, bool is_directory, const 
 		return fail_path(-r, "add", target);
 	if (!out[1])
 		return is_directory ? 0 : error_argument(function, "the path in the root is the root directory");
-	r = add_merged_directory(plan, out, is_directory);
-	return r < 0 ? r : plan_follow(plan, out, is_directory, out);
+	r = add_first(manifest, out, is_directory);
+	return r < 0 ? r : manifest_follow(manifest, out, is_directory, out);
 }

@@ -22,11 +22,11 @@
 #include "root/path.h"
 
 struct tree {
-	struct plan *plan;
+	struct manifest *manifest;
 	const char *host;
 	int fd;
 	tree_filter leave_out;
-	enum plan_conflict conflict;
+	enum manifest_conflict conflict;
 	struct strings pending; /* pairs: path beneath `host`, place in the root */
 };
 
@@ -71,10 +71,10 @@ static int add_pending(struct tree *tree, const char *below, const char *target)
 static int add_subdirectory(struct tree *tree, const struct place *place, const char *name, char *target)
 {
 	char below[PATH_MAX];
-	const struct plan_entry *entry = plan_find(tree->plan, target);
+	const struct manifest_entry *entry = manifest_find(tree->manifest, target);
 	int r = 0;
-	if (entry && entry->type == PLAN_LINK)
-		r = plan_follow(tree->plan, target, true, target);
+	if (entry && entry->type == MANIFEST_LINK)
+		r = manifest_follow(tree->manifest, target, true, target);
 	if (r < 0)
 		return r;
 	if (!strcmp(place->below, "."))
@@ -93,7 +93,7 @@ static int add_symlink(struct tree *tree, const struct place *place, const char 
 	if (length == sizeof(text))
 		return too_long(target);
 	text[length] = '\0';
-	return plan_add_link(tree->plan, target, text, tree->conflict);
+	return manifest_add_link(tree->manifest, target, text, tree->conflict);
 }
 
 static unsigned char type_of(int fd, const struct dirent *entry)
@@ -121,7 +121,7 @@ static int add_entry(struct tree *tree, const struct place *place, const struct 
 	if (type == DT_LNK)
 		return add_symlink(tree, place, name, target);
 	r = host_path(tree, place->below, name, source);
-	return r < 0 ? r : plan_add_file(tree->plan, target, source, tree->conflict);
+	return r < 0 ? r : manifest_add_file(tree->manifest, target, source, tree->conflict);
 }
 
 static int depth_of(const char *below)
@@ -139,7 +139,7 @@ static int read_directory(struct tree *tree, const char *below, const char *targ
 	_cleanup_close_ int fd = open_beneath(tree->fd, below, O_RDONLY | O_DIRECTORY, true);
 	/* Another mount: there is a directory, and what is on it does not belong to this tree. */
 	if (fd == -EXDEV)
-		return plan_add_directory(tree->plan, target, 0755, tree->conflict);
+		return manifest_add_directory(tree->manifest, target, 0755, tree->conflict);
 	/* It went away, or became something else, while we looked. */
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
 		return 0;
@@ -150,7 +150,7 @@ static int read_directory(struct tree *tree, const char *below, const char *targ
 		int r = host_path(tree, ".", below, path);
 		return r < 0 ? r : fail_path(error, "read the directory", path);
 	}
-	int r = plan_add_directory(tree->plan, target, st.st_mode & 01777, tree->conflict);
+	int r = manifest_add_directory(tree->manifest, target, st.st_mode & 01777, tree->conflict);
 	if (r < 0)
 		return r;
 	struct place place = {.fd = fd, .depth = depth_of(below), .below = below, .target = target};
@@ -171,13 +171,13 @@ static int read_directory(struct tree *tree, const char *below, const char *targ
 	}
 }
 
-int tree_add(struct plan *plan, const char *host, const char *target, tree_filter leave_out,
-	     enum plan_conflict conflict)
+int tree_add(struct manifest *manifest, const char *host, const char *target, tree_filter leave_out,
+	     enum manifest_conflict conflict)
 {
 	_cleanup_close_ int fd = open_without_links(host, O_PATH | O_DIRECTORY);
 	if (fd < 0)
 		return fail_path(-fd, "open", host);
-	struct tree tree = {.plan = plan, .host = host, .fd = fd, .leave_out = leave_out, .conflict = conflict};
+	struct tree tree = {.manifest = manifest, .host = host, .fd = fd, .leave_out = leave_out, .conflict = conflict};
 	int r = add_pending(&tree, ".", target);
 	for (size_t i = 0; r >= 0 && i < tree.pending.count; i += 2)
 		r = read_directory(&tree, tree.pending.items[i], tree.pending.items[i + 1]);

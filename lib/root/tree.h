@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A directory of the host, with what is below it, into a plan. */
+/* A directory of the host, with what is below it, into a manifest. */
 #ifndef ROOT_TREE_H
 #define ROOT_TREE_H
 
 #include <stdbool.h>
 
-#include "root/plan.h"
+#include "root/manifest.h"
 
 /*
  * Says whether an entry stays out. `depth` is 0 for what lies directly in the tree's own directory.
@@ -17,7 +17,7 @@ typedef bool (*tree_filter)(const char *name, int depth, bool is_directory);
  * another mount. `host` is the directory without links on the way, `target` its place in the root; `leave_out` may be
  * NULL. 0 or a negative errno with the error set.
  */
-int tree_add(struct plan *plan, const char *host, const char *target, tree_filter leave_out,
-	     enum plan_conflict conflict);
+int tree_add(struct manifest *manifest, const char *host, const char *target, tree_filter leave_out,
+	     enum manifest_conflict conflict);
 
 #endif
