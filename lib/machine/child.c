@@ -12,6 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(address, size)
+#endif
+
 enum { STACK_SIZE = 64 * 1024 };
 
 /* As the kernel has it (64 signals). glibc's pthread_sigmask() leaves out the two that it uses itself. */
@@ -55,7 +61,6 @@ int child_run(const struct child *child, unsigned flags)
 	int cancel_state;
 	int saved = errno;
 
-	/* Of its own rather than in this frame, so that AddressSanitizer forgets what the child did there. */
 	char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return -ENOMEM;
@@ -68,6 +73,8 @@ int child_run(const struct child *child, unsigned flags)
 			;
 	change_signal_mask(mask, NULL);
 	pthread_setcancelstate(cancel_state, NULL);
+	/* The child never returned from the frames that it had there. */
+	ASAN_UNPOISON_MEMORY_REGION(stack, STACK_SIZE);
 	munmap(stack, STACK_SIZE);
 	errno = saved;
 	return r;
