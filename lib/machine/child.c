@@ -50,10 +50,11 @@ static int child_main(void *argument)
 }
 
 /*
- * CLONE_VM: the cost does not grow with the memory of the host program. CLONE_VFORK: only this thread waits, which also makes
- * its errno the child's for that time. Exit signal 0: no SIGCHLD, and no status that the host's own waitpid(2) would see
- * (without __WALL, which is why ECHILD from ours is no failure). Signals are blocked, as in posix_spawn(3), since a handler of
- * the host must not run in the child on shared memory; and cancellation, which would unwind the stack of the caller there.
+ * CLONE_VM: the cost does not grow with the memory of the host program. CLONE_VFORK: only this thread waits, which also
+ * makes its errno the child's for that time. Exit signal 0: no SIGCHLD, and no status that the host's own waitpid(2)
+ * would see (without __WALL, which is why ECHILD from ours is no failure). Signals are blocked, as in posix_spawn(3),
+ * since a handler of the host must not run in the child on shared memory; and cancellation, which would unwind the
+ * stack of the caller there.
  */
 int child_run(const struct child *child, unsigned flags)
 {

@@ -7,8 +7,9 @@
 
 struct child {
 	/*
-	 * Runs in the child, in the memory of the caller, who waits. It may make system calls and write to `data`; it must not
-	 * use the heap or locks, nor return before it has said in `data` what it found. All signals are blocked.
+	 * Runs in the child, in the memory of the caller, who waits. It may make system calls and write to `data`; it
+	 * must not use the heap or locks, nor return before it has said in `data` what it found. All signals are
+	 * blocked.
 	 */
 	void (*work)(void *data);
 	void *data;
@@ -16,8 +17,9 @@ struct child {
 };
 
 /*
- * Runs the child in new namespaces, `flags` being CLONE_NEW… of clone(2). 0 once it has ended, in whatever way (`data` shows
- * how far it came); or a negative errno where it could not be made. The error of the thread is not set; errno is kept.
+ * Runs the child in new namespaces, `flags` being CLONE_NEW… of clone(2). 0 once it has ended, in whatever way (`data`
+ * shows how far it came); or a negative errno where it could not be made. The error of the thread is not set; errno is
+ * kept.
  */
 int child_run(const struct child *child, unsigned flags);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel has: Landlock, seccomp, the mount API by file descriptors. Each is asked with a call that cannot succeed. */
+/* What the kernel has: Landlock, seccomp, the mount API by file descriptors. Each is asked with a call that cannot
+ * succeed. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@
 
 enum { LANDLOCK_VERSION_FLAG = 1, LANDLOCK_ABI_SCOPE = 6 };
 
-static int landlock_abi(void)
+static int ask_landlock(void)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_VERSION_FLAG);
 	return abi < 0 ? -errno : (int)abi;
@@ -37,23 +38,27 @@ static int landlock_abi(void)
 
 void probe_landlock(struct viso_machine *machine, struct finding *finding)
 {
-	int abi = landlock_abi();
+	int abi = ask_landlock();
 	if (abi > 0)
 		finding_works(finding, "Landlock ABI %d.", abi);
 	else if (abi == -EOPNOTSUPP)
-		finding_fails(finding, "The kernel has Landlock, but it is off: add \"landlock\" to the list of the boot parameter "
-				       "lsm= (the present list is in /sys/kernel/security/lsm).");
+		finding_fails(
+			finding,
+			"The kernel has Landlock, but it is off: add \"landlock\" to the list of the boot parameter "
+			"lsm= (the present list is in /sys/kernel/security/lsm).");
 	else if (abi == -ENOSYS)
-		finding_fails(finding, "The kernel has no Landlock: it needs Linux 5.13, built with CONFIG_SECURITY_LANDLOCK.");
+		finding_fails(finding,
+			      "The kernel has no Landlock: it needs Linux 5.13, built with CONFIG_SECURITY_LANDLOCK.");
 	else
 		finding_fails(finding,
-			      "landlock_create_ruleset is refused (%s): a seccomp filter around this process does not allow it.",
+			      "landlock_create_ruleset is refused (%s): a seccomp filter around this process does not "
+			      "allow it.",
 			      strerrordesc_np(-abi));
 }
 
 void probe_landlock_scope(struct viso_machine *machine, struct finding *finding)
 {
-	int abi = landlock_abi();
+	int abi = ask_landlock();
 	if (abi >= LANDLOCK_ABI_SCOPE)
 		finding_works(finding, "Landlock ABI %d has scopes for signals and abstract unix sockets.", abi);
 	else if (abi > 0)
@@ -98,7 +103,8 @@ void probe_new_mount_api(struct viso_machine *machine, struct finding *finding)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (!has_call(calls[i].number)) {
 			finding_fails(finding,
-				      "%s is not there: it came with Linux %s, or a seccomp filter around this process hides it.",
+				      "%s is not there: it came with Linux %s, or a seccomp filter around this process "
+				      "hides it.",
 				      calls[i].name, calls[i].since);
 			return;
 		}

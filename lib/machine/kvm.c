@@ -59,17 +59,21 @@ static void explain_permission(struct finding *finding, int error)
 {
 	struct stat st;
 	if (error != EACCES || stat("/dev/kvm", &st) < 0)
-		finding_fails(finding, "/dev/kvm may not be opened (%s): let the container or service around this process use the "
-				       "device (character 10:232).",
-			      strerrordesc_np(error));
+		finding_fails(
+			finding,
+			"/dev/kvm may not be opened (%s): let the container or service around this process use the "
+			"device (character 10:232).",
+			strerrordesc_np(error));
 	else if ((st.st_mode & 0060) == 0060 && st.st_gid != 0)
 		finding_fails(finding,
-			      "/dev/kvm is for the group with gid %u (mode %03o): make this user a member of it (on Debian: adduser "
+			      "/dev/kvm is for the group with gid %u (mode %03o): make this user a member of it (on "
+			      "Debian: adduser "
 			      "USER kvm) and log in anew.",
 			      st.st_gid, st.st_mode & 0777u);
 	else
 		finding_fails(finding,
-			      "/dev/kvm is for uid %u and gid %u (mode %03o): give it to the group kvm with mode 660 and make this "
+			      "/dev/kvm is for uid %u and gid %u (mode %03o): give it to the group kvm with mode 660 "
+			      "and make this "
 			      "user a member.",
 			      st.st_uid, st.st_gid, st.st_mode & 0777u);
 }
@@ -83,11 +87,15 @@ static void explain_open(struct finding *finding, int error)
 		break;
 	case ENOENT:
 		if (access("/sys/module/kvm", F_OK) == 0)
-			finding_fails(finding, "The kernel has KVM, but there is no /dev/kvm here: let the container around this process "
+			finding_fails(finding, "The kernel has KVM, but there is no /dev/kvm here: let the container "
+					       "around this process "
 					       "have the device (character 10:232).");
 		else
-			finding_fails(finding, "There is no /dev/kvm: load the module kvm_intel or kvm_amd; on a machine, switch "
-					       "virtualisation on in the firmware; in a virtual machine, ask for nested virtualisation.");
+			finding_fails(
+				finding,
+				"There is no /dev/kvm: load the module kvm_intel or kvm_amd; on a machine, switch "
+				"virtualisation on in the firmware; in a virtual machine, ask for nested "
+				"virtualisation.");
 		break;
 	case ENXIO:
 	case ENODEV:
@@ -106,16 +114,20 @@ void probe_kvm(struct viso_machine *machine, struct finding *finding)
 	if (r < 0)
 		finding_fails(finding, "KVM could not be tried: clone: %s.", strerrordesc_np(-r));
 	else if (try.reached == TRY_DONE)
-		finding_works(finding, "/dev/kvm makes virtual machines (API version %d, %s).", try.version, kvm_driver());
+		finding_works(finding, "/dev/kvm makes virtual machines (API version %d, %s).", try.version,
+			      kvm_driver());
 	else if (!try.error)
 		finding_fails(finding, "/dev/kvm does not answer within %d ms.", TIMEOUT_MS);
 	else if (try.reached == TRY_OPEN)
 		explain_open(finding, try.error);
 	else if (try.reached == TRY_VERSION)
-		finding_fails(finding, "/dev/kvm is not KVM: its API version is %d instead of %d.", try.version, KVM_API_VERSION);
+		finding_fails(finding, "/dev/kvm is not KVM: its API version is %d instead of %d.", try.version,
+			      KVM_API_VERSION);
 	else if (try.error == EBUSY)
-		finding_fails(finding, "/dev/kvm makes no virtual machine: another hypervisor (VirtualBox, VMware) holds the "
-				       "processor's virtualisation; end it.");
+		finding_fails(finding,
+			      "/dev/kvm makes no virtual machine: another hypervisor (VirtualBox, VMware) holds the "
+			      "processor's virtualisation; end it.");
 	else
-		finding_fails(finding, "/dev/kvm makes no virtual machine: KVM_CREATE_VM: %s.", strerrordesc_np(try.error));
+		finding_fails(finding, "/dev/kvm makes no virtual machine: KVM_CREATE_VM: %s.",
+			      strerrordesc_np(try.error));
 }

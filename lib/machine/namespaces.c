@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * User namespaces and what a container needs of the others, tried in a child. Files alone would not tell: sysctls, security
- * modules, seccomp filters of a surrounding container, a chroot and a limit that is used up all have their say.
+ * User namespaces and what a container needs of the others, tried in a child. Files alone would not tell: sysctls,
+ * security modules, seccomp filters of a surrounding container, a chroot and a limit that is used up all have their
+ * say.
  */
 #include "machine/namespaces.h"
 
@@ -45,21 +46,26 @@ static void try_user_namespace(void *data)
 static void explain_refusal(struct finding *finding, int error)
 {
 	if (read_sysctl("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-		finding_fails(finding, "User namespaces are for root only: set the sysctl kernel.unprivileged_userns_clone to 1.");
+		finding_fails(
+			finding,
+			"User namespaces are for root only: set the sysctl kernel.unprivileged_userns_clone to 1.");
 	else if (read_sysctl(apparmor_sysctl) == 1)
-		finding_fails(finding, "AppArmor refuses user namespaces: set the sysctl "
-				       "kernel.apparmor_restrict_unprivileged_userns to 0, or give the program an AppArmor "
-				       "profile with \"userns,\".");
+		finding_fails(finding,
+			      "AppArmor refuses user namespaces: set the sysctl "
+			      "kernel.apparmor_restrict_unprivileged_userns to 0, or give the program an AppArmor "
+			      "profile with \"userns,\".");
 	else if (prctl(PR_GET_SECCOMP) == 2)
-		finding_fails(finding,
-			      "User namespaces are refused (%s), probably by the seccomp filter around this process: allow "
-			      "clone and unshare with CLONE_NEWUSER there (in Docker: --security-opt seccomp=unconfined).",
-			      strerrordesc_np(error));
+		finding_fails(
+			finding,
+			"User namespaces are refused (%s), probably by the seccomp filter around this process: allow "
+			"clone and unshare with CLONE_NEWUSER there (in Docker: --security-opt seccomp=unconfined).",
+			strerrordesc_np(error));
 	else
-		finding_fails(finding,
-			      "User namespaces are refused (%s): this process is in a chroot, has an id that its own user "
-			      "namespace does not map, or a security module forbids them.",
-			      strerrordesc_np(error));
+		finding_fails(
+			finding,
+			"User namespaces are refused (%s): this process is in a chroot, has an id that its own user "
+			"namespace does not map, or a security module forbids them.",
+			strerrordesc_np(error));
 }
 
 static void explain_clone(struct finding *finding, int error)
@@ -68,10 +74,14 @@ static void explain_clone(struct finding *finding, int error)
 	case ENOSPC:
 	case EUSERS:
 		if (read_sysctl("/proc/sys/user/max_user_namespaces") == 0)
-			finding_fails(finding, "User namespaces are off: set the sysctl user.max_user_namespaces to, say, 15000.");
+			finding_fails(
+				finding,
+				"User namespaces are off: set the sysctl user.max_user_namespaces to, say, 15000.");
 		else
-			finding_fails(finding, "No further user namespace is allowed: the sysctl user.max_user_namespaces, here or "
-					       "in an outer user namespace, is reached, or they are nested 32 deep.");
+			finding_fails(
+				finding,
+				"No further user namespace is allowed: the sysctl user.max_user_namespaces, here or "
+				"in an outer user namespace, is reached, or they are nested 32 deep.");
 		break;
 	case EINVAL:
 	case ENOSYS:
@@ -97,17 +107,22 @@ void probe_user_namespaces(struct viso_machine *machine, struct finding *finding
 	else if (try.reached == TRY_MAPPED)
 		finding_works(finding, "This user may make user namespaces and map ids in them.");
 	else if (try.reached == TRY_STARTED && read_sysctl(apparmor_sysctl) == 1)
-		finding_fails(finding, "AppArmor takes all power away from user namespaces of ordinary users: set the sysctl "
-				       "kernel.apparmor_restrict_unprivileged_userns to 0, or give the program an AppArmor "
-				       "profile with \"userns,\".");
+		finding_fails(finding,
+			      "AppArmor takes all power away from user namespaces of ordinary users: set the sysctl "
+			      "kernel.apparmor_restrict_unprivileged_userns to 0, or give the program an AppArmor "
+			      "profile with \"userns,\".");
 	else if (try.reached == TRY_STARTED)
-		finding_fails(finding, "User namespaces can be made, but give no power (unshare: %s): a security module or seccomp "
-				       "filter around this process takes it away.",
-			      strerrordesc_np(try.error));
+		finding_fails(
+			finding,
+			"User namespaces can be made, but give no power (unshare: %s): a security module or seccomp "
+			"filter around this process takes it away.",
+			strerrordesc_np(try.error));
 	else
-		finding_fails(finding, "User namespaces can be made, but ids cannot be mapped (/proc/self/uid_map: %s): /proc must "
-				       "be mounted and writable.",
-			      strerrordesc_np(try.error));
+		finding_fails(
+			finding,
+			"User namespaces can be made, but ids cannot be mapped (/proc/self/uid_map: %s): /proc must "
+			"be mounted and writable.",
+			strerrordesc_np(try.error));
 }
 
 static const struct {
@@ -126,8 +141,8 @@ static const struct {
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 /*
- * A fresh procfs. The kernel refuses it in a user namespace where the visible one is covered in part ("mount_too_revealing" of
- * fs/namespace.c), as it is in most containers.
+ * A fresh procfs. The kernel refuses it in a user namespace where the visible one is covered in part
+ * ("mount_too_revealing" of fs/namespace.c), as it is in most containers.
  */
 static void try_proc(void *data)
 {
@@ -147,22 +162,24 @@ static void do_nothing(void *data)
 }
 
 /* One kind at a time, to name the one that is refused. */
-static bool explain_kind(struct finding *finding, unsigned base)
+static bool explain_kind(struct finding *finding)
 {
 	for (int i = 0; i < KINDS; i++) {
 		char path[64];
-		int r = child_run(&(struct child){.work = do_nothing}, base | kinds[i].flag);
+		int r = child_run(&(struct child){.work = do_nothing}, CLONE_NEWUSER | kinds[i].flag);
 		if (r == 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/sys/user/%s", kinds[i].sysctl);
 		if (r == -ENOSPC)
-			finding_fails(finding, "No %s namespace is allowed: raise the sysctl user.%s (it is %ld).", kinds[i].name,
-				      kinds[i].sysctl, read_sysctl(path));
+			finding_fails(finding, "No %s namespace is allowed: raise the sysctl user.%s (it is %ld).",
+				      kinds[i].name, kinds[i].sysctl, read_sysctl(path));
 		else if (r == -EINVAL && kinds[i].option)
-			finding_fails(finding, "The kernel has no %s namespaces: it needs %s.", kinds[i].name, kinds[i].option);
+			finding_fails(finding, "The kernel has no %s namespaces: it needs %s.", kinds[i].name,
+				      kinds[i].option);
 		else
 			finding_fails(finding,
-				      "A new %s namespace is refused (%s): a security module or seccomp filter around this process "
+				      "A new %s namespace is refused (%s): a security module or seccomp filter around "
+				      "this process "
 				      "does not allow it.",
 				      kinds[i].name, strerrordesc_np(-r));
 		return true;
@@ -170,10 +187,9 @@ static bool explain_kind(struct finding *finding, unsigned base)
 	return false;
 }
 
-bool namespaces_allow_container(struct finding *finding, bool with_user_namespace)
+bool namespaces_allow_container(struct finding *finding)
 {
-	unsigned base = with_user_namespace ? CLONE_NEWUSER : 0;
-	unsigned all = base;
+	unsigned all = CLONE_NEWUSER;
 	int error = EINTR;
 	for (int i = 0; i < KINDS; i++)
 		all |= kinds[i].flag;
@@ -181,14 +197,17 @@ bool namespaces_allow_container(struct finding *finding, bool with_user_namespac
 	int r = child_run(&(struct child){.work = try_proc, .data = &error}, all);
 	if (r == 0 && error == 0)
 		return true;
-	if (r < 0 && explain_kind(finding, base))
+	if (r < 0 && explain_kind(finding))
 		return false;
 	if (r < 0)
-		finding_fails(finding, "The namespaces of a container cannot be made together: clone: %s.", strerrordesc_np(-r));
+		finding_fails(finding, "The namespaces of a container cannot be made together: clone: %s.",
+			      strerrordesc_np(-r));
 	else if (error == EPERM)
-		finding_fails(finding, "A container needs a /proc of its own, which the kernel refuses where parts of the present "
-				       "/proc are covered: uncover them (in Docker: --security-opt systempaths=unconfined), or run "
-				       "as root of the machine.");
+		finding_fails(
+			finding,
+			"A container needs a /proc of its own, which the kernel refuses where parts of the present "
+			"/proc are covered: uncover them (in Docker: --security-opt systempaths=unconfined), or run "
+			"as root of the machine.");
 	else
 		finding_fails(finding, "A container's own /proc cannot be mounted: %s.", strerrordesc_np(error));
 	return false;

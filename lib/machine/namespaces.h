@@ -5,7 +5,8 @@
 
 #include "machine/machine.h"
 
-/* Whether all namespaces of a container and its /proc can be made here; says in `finding` why where they cannot. */
-bool namespaces_allow_container(struct finding *finding, bool with_user_namespace);
+/* Whether the namespaces of a container, a user namespace first, and its /proc can be made here; says in `finding` why
+ * where they cannot. */
+bool namespaces_allow_container(struct finding *finding);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does KVM run ring 0 on the processor, or only emulate it as kvm_pvm does? A virtual machine of one page executes DAA, which
- * every processor has in 32-bit mode and KVM's emulator does not know (arch/x86/kvm/emulate.c, opcode 0x27), and reports the
- * outcome by OUT. The mode is protected mode without paging: processors that cannot run real mode ("unrestricted guest")
- * run this one.
+ * Does KVM run ring 0 on the processor, or only emulate it as kvm_pvm does? A virtual machine of one page executes DAA,
+ * which every processor has in 32-bit mode and KVM's emulator does not know (arch/x86/kvm/emulate.c, opcode 0x27), and
+ * reports the outcome by OUT. The mode is protected mode without paging: processors that cannot run real mode
+ * ("unrestricted guest") run this one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +20,14 @@ enum { TIMEOUT_MS = 2000, PAGE = 4096, RUN_SIZE = 16 * PAGE, PORT = 0x10, DECIMA
 
 static const unsigned char program[] = {
 	0xb0, 0x0a, /* mov $10, %al */
-	0x27,	    /* daa: al = 0x10 */
+	0x27,       /* daa: al = 0x10 */
 	0xe6, PORT, /* out %al, $PORT */
-	0xf4,	    /* hlt */
+	0xf4,       /* hlt */
 };
 
 struct ring0_try {
 	unsigned char *page; /* guest memory */
-	void *run_area;	     /* where the run structure is mapped: address space that the caller gives back */
+	void *run_area;      /* where the run structure is mapped: address space that the caller gives back */
 	const char *failed;  /* the call that failed, or NULL */
 	int error;
 	bool returned;
@@ -113,21 +113,24 @@ static void try_ring0(void *data)
 static void conclude(const struct ring0_try *try, struct finding *finding)
 {
 	if (try->failed)
-		finding_fails(finding, "Not certain: the virtual machine that was to show it failed: %s: %s.", try->failed,
-			      strerrordesc_np(try->error));
+		finding_fails(finding, "Not certain: the virtual machine that was to show it failed: %s: %s.",
+			      try->failed, strerrordesc_np(try->error));
 	else if (!try->returned)
-		finding_fails(finding, "Ring 0 did not come back within %d ms (%s): kernels cannot boot.", TIMEOUT_MS, kvm_driver());
+		finding_fails(finding, "Ring 0 did not come back within %d ms (%s): kernels cannot boot.", TIMEOUT_MS,
+			      kvm_driver());
 	else if (try->exit_reason == KVM_EXIT_IO && try->value == DECIMAL)
 		finding_works(finding, "Ring 0 of a guest runs on the processor itself (%s).", kvm_driver());
 	else if (try->exit_reason == KVM_EXIT_INTERNAL_ERROR && try->suberror == KVM_INTERNAL_ERROR_EMULATION)
 		finding_fails(finding,
-			      "Ring 0 of a guest is only emulated here (%s), so that kernels cannot boot; program guests run. "
+			      "Ring 0 of a guest is only emulated here (%s), so that kernels cannot boot; program "
+			      "guests run. "
 			      "Kernels need a host with VMX or SVM.",
 			      kvm_driver());
 	else
-		finding_fails(finding,
-			      "Not certain: the virtual machine that was to show it ended with KVM exit %u, value %#x (%s).",
-			      try->exit_reason, try->value, kvm_driver());
+		finding_fails(
+			finding,
+			"Not certain: the virtual machine that was to show it ended with KVM exit %u, value %#x (%s).",
+			try->exit_reason, try->value, kvm_driver());
 }
 
 void probe_kvm_ring0(struct viso_machine *machine, struct finding *finding)
