@@ -2,8 +2,8 @@
 /*
  * The shortest complete use of libvirtiso: Python computes 6 * 7 in a container.
  *
- * For a jail write "jail" wherever "container" stands; nothing else changes. For a guest write "guest", and take a static
- * program such as Debian's busybox-static, which is what a program guest runs.
+ * For a jail write "jail" wherever "container" stands; nothing else changes. For a guest write "guest", and take a
+ * static program such as Debian's busybox-static, which is what a program guest runs.
  *
  *     cc hello.c $(pkg-config --cflags --libs libvirtiso) && ./a.out
  */
@@ -18,13 +18,13 @@ int main(void)
 	viso_result *result = NULL;
 
 	/* Any call may fail; the first one that does leaves its reason behind. */
-	if (viso_root_add_program(root, "/usr/bin/python3") < 0 || /* with its libraries and modules */
-	    viso_container_set_root(container, root) < 0 ||
-	    viso_container_set_memory_max(container, 256u << 20) < 0 ||
-	    viso_command_add_arg(command, "-c") < 0 ||
-	    viso_command_add_arg(command, "print(6 * 7)") < 0 ||
-	    viso_command_capture(command, 1u << 20) < 0 ||
-	    viso_command_set_timeout_ms(command, 10000) < 0 ||
+	if (viso_root_add_program(root, "/usr/bin/python3") < 0 ||      /* with its libraries and modules */
+	    viso_container_set_root(container, root) < 0 ||             /* the program sees nothing else */
+	    viso_container_set_memory_max(container, 256u << 20) < 0 || /* beyond that: "out of memory" */
+	    viso_command_add_arg(command, "-c") < 0 ||                  /* argv[1] */
+	    viso_command_add_arg(command, "print(6 * 7)") < 0 ||        /* argv[2] */
+	    viso_command_capture(command, 1u << 20) < 0 ||              /* at most so much output */
+	    viso_command_set_timeout_ms(command, 10000) < 0 ||          /* after that: "timed out" */
 	    viso_sandbox_run(viso_container_sandbox(container), command, &result) < 0)
 		fprintf(stderr, "hello: %s\n", viso_error_message());
 	else

@@ -13,7 +13,8 @@ int main(void)
 	const char *name;
 	for (int feature = 0; (name = viso_feature_name((viso_feature)feature)); feature++) {
 		int works = viso_machine_feature(machine, (viso_feature)feature);
-		printf("%-18s %-4s %s\n", name, works > 0 ? "yes" : "no", viso_machine_detail(machine, (viso_feature)feature));
+		printf("%-18s %-4s %s\n", name, works > 0 ? "yes" : "no",
+		       viso_machine_detail(machine, (viso_feature)feature));
 	}
 	viso_machine_unref(machine);
 	return 0;

@@ -22,22 +22,23 @@ struct options {
 	viso_network network;
 };
 
-static const char usage[] =
-	"usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-	"\n"
-	"Runs COMMAND isolated from this host. The program is put into a root file system of its own, with all that it needs.\n"
-	"\n"
-	"  --jail             in a chroot jail, hardened (needs root)\n"
-	"  --container        in a container (the default)\n"
-	"  --guest            in a virtual machine under KVM (static programs)\n"
-	"  --program PATH     put this program into the root too, with all that it needs\n"
-	"  --file PATH        put this file into the root too\n"
-	"  --memory SIZE      limit the memory: bytes, or with K, M or G, such as 256M\n"
-	"  --timeout SECONDS  end it when so much time has passed, such as 2.5\n"
-	"  --net none|host    what it can reach by network (none is the default)\n"
-	"  --help             print this text\n"
-	"\n"
-	"The exit code is that of COMMAND; 128 + N when signal N ended it, 124 when its time was over, 125 when it could not be run.\n";
+static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+			    "\n"
+			    "Runs COMMAND isolated from this host, in a root file system of its own that has\n"
+			    "the program with all that it needs and nothing else.\n"
+			    "\n"
+			    "  --jail             in a chroot jail, hardened (needs root)\n"
+			    "  --container        in a container (the default)\n"
+			    "  --guest            in a virtual machine under KVM (static programs)\n"
+			    "  --program PATH     put this program into the root too, with all that it needs\n"
+			    "  --file PATH        put this file into the root too\n"
+			    "  --memory SIZE      limit the memory: bytes, or with K, M or G, such as 256M\n"
+			    "  --timeout SECONDS  end it when so much time has passed, such as 2.5\n"
+			    "  --net none|host    what it can reach by network (none is the default)\n"
+			    "  --help             print this text\n"
+			    "\n"
+			    "The exit code is that of COMMAND; 128 + N when signal N ended it, 124 when its\n"
+			    "time was over, 125 when it could not be run.\n";
 
 /* What the library says about the last call that failed. */
 static int fail(void)
@@ -93,11 +94,11 @@ enum { HELPED = 1 };
 static int parse_options(int argc, char **argv, struct options *options, viso_root *root)
 {
 	static const struct option known[] = {
-		{"jail", no_argument, NULL, 'j'},           {"container", no_argument, NULL, 'c'},
-		{"guest", no_argument, NULL, 'g'},          {"program", required_argument, NULL, 'p'},
-		{"file", required_argument, NULL, 'f'},     {"memory", required_argument, NULL, 'm'},
-		{"timeout", required_argument, NULL, 't'},  {"net", required_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+		{"jail", no_argument, NULL, 'j'},          {"container", no_argument, NULL, 'c'},
+		{"guest", no_argument, NULL, 'g'},         {"program", required_argument, NULL, 'p'},
+		{"file", required_argument, NULL, 'f'},    {"memory", required_argument, NULL, 'm'},
+		{"timeout", required_argument, NULL, 't'}, {"net", required_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 	};
 	int r = 0;
 

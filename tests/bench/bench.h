@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the drivers of the benchmark share. A driver prints one line for each repetition: how many nanoseconds it took. */
+/* What the drivers of the benchmark share. A driver prints one line for each repetition: how many nanoseconds it took.
+ */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-spawn N COMMAND [ARGUMENT]...: the time from vfork(2) to the reaped end of COMMAND, N times. The cheapest way to
- * start a peer, so that only the peer is measured.
+ * bench-spawn N COMMAND [ARGUMENT]...: the time from vfork(2) to the reaped end of COMMAND, N times. The cheapest way
+ * to start a peer, so that only the peer is measured.
  */
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-start jail|container|guest [--large-host] N: the time from a new handle to the result of `/true` and the released
- * handle, N times, through the library.
+ * bench-start jail|container|guest [--large-host] N: the time from a new handle to the result of `/true` and the
+ * released handle, N times, through the library.
  *
- * The root is the directory named by VISO_BENCH_ROOT. With --large-host this program first becomes one with 4 GiB of touched
- * memory and 64 threads: a start must not cost more there.
+ * The root is the directory named by VISO_BENCH_ROOT. With --large-host this program first becomes one with 4 GiB of
+ * touched memory and 64 threads: a start must not cost more there.
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program outside the tree: built by `run` beside it, as C and as C++, with what pkg-config says and nothing else. It checks
- * that header and library agree, and runs a program in a container, so that the installed library is complete.
+ * A program outside the tree: built by `run` beside it, as C and as C++, with what pkg-config says and nothing else. It
+ * checks that header and library agree, and runs a program in a container, so that the installed library is complete.
  */
 #include <errno.h>
 #include <stdio.h>
