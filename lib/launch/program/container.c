@@ -108,7 +108,6 @@ static int set_up(const struct job *job)
 
 static int program_child(void *argument)
 {
-	reset_signals();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_NO_NEW_PRIVS");
 	else

@@ -33,7 +33,8 @@ int attach_cgroups(const struct job *job)
 	return 0;
 }
 
-void reset_signals(void)
+/* What the launcher itself ignores; main() has put all others right. */
+static void restore_ignored_signals(void)
 {
 	struct {
 		void *handler;
@@ -41,11 +42,8 @@ void reset_signals(void)
 		void *restorer;
 		unsigned long mask;
 	} action = {0};
-	for (int i = 1; i <= 64; i++)
-		if (i != SIGKILL && i != SIGSTOP)
-			syscall(SYS_rt_sigaction, i, &action, NULL, 8);
-	unsigned long none = 0;
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+	syscall(SYS_rt_sigaction, SIGPIPE, &action, NULL, 8);
+	syscall(SYS_rt_sigaction, SIGXFSZ, &action, NULL, 8);
 }
 
 static int set_streams(const struct job *job)
@@ -167,6 +165,7 @@ void exec_program(const struct job *job)
 		fail(VISO_STAGE_STDIO, 0, "close_range");
 		return;
 	}
+	restore_ignored_signals();
 	setsid();
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share. */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);

@@ -114,7 +114,6 @@ int mounts_enter(const struct job *job);
 
 /* exec.c */
 int attach_cgroups(const struct job *job);
-void reset_signals(void);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
 

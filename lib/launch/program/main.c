@@ -31,6 +31,16 @@ struct guarded {
 };
 static struct guarded *guarded;
 
+/* As after boot: nothing ignored, nothing blocked, whatever the host had. */
+static void reset_signals(void)
+{
+	sigset_t none;
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */
 static void become_nobody_in_particular(void)
 {

@@ -19,6 +19,8 @@
 
 enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
 
+static const uint64_t init_grace_ns = 100000000;
+
 struct watch {
 	struct job *job;
 	struct report_end *end;
@@ -28,6 +30,7 @@ struct watch {
 	bool channel_open;
 	bool captures_at_end[2];
 	bool killed;
+	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it */
 };
 
 /* Takes what is in the pipe now, to the memfd as far as the bound goes. False at its end. */
@@ -63,33 +66,6 @@ static void drain_captures(struct watch *watch)
 	}
 }
 
-static void kill_all(struct watch *watch, enum report_reason reason)
-{
-	if (watch->killed)
-		return;
-	watch->killed = true;
-	watch->end->reason = reason;
-	/* A container's init takes its whole pid namespace along; what a jail has besides is found in finish_jail(). */
-	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
-}
-
-static void serve_order(struct watch *watch)
-{
-	struct order order;
-	ssize_t n = recv(watch->job->channel, &order, sizeof(order), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n == 0 || n < 0) {
-		/* The host has given the process up. */
-		watch->channel_open = false;
-		kill_all(watch, END_KILLED);
-	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
-		syscall(SYS_pidfd_send_signal, watch->program_pidfd, order.signal, NULL, 0);
-	} else {
-		kill_all(watch, END_KILLED);
-	}
-}
-
 /* The container's program, as the host sees it: the first child of its init. */
 static void find_program(struct watch *watch)
 {
@@ -107,6 +83,50 @@ static void find_program(struct watch *watch)
 	fcntl(pidfd, F_SETFD, FD_CLOEXEC);
 	watch->program_pid = pid;
 	watch->program_pidfd = pidfd;
+}
+
+static void kill_first_process(struct watch *watch)
+{
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
+	watch->kill_first_at = 0;
+}
+
+/*
+ * A jail's program is the first process; what it started besides is found in finish_jail(). In a container the program is
+ * killed, so that its init can tell what it used, and the init takes the whole pid namespace along; where that takes
+ * long, or there is no program yet, the init is killed itself.
+ */
+static void kill_all(struct watch *watch, enum report_reason reason)
+{
+	if (watch->killed)
+		return;
+	watch->killed = true;
+	watch->end->reason = reason;
+	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
+		find_program(watch);
+	if (watch->program_pid && watch->program_pid != watch->job->pid) {
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, SIGKILL, NULL, 0);
+		watch->kill_first_at = now_ns() + init_grace_ns;
+	} else {
+		kill_first_process(watch);
+	}
+}
+
+static void serve_order(struct watch *watch)
+{
+	struct order order;
+	ssize_t n = recv(watch->job->channel, &order, sizeof(order), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 0 || n < 0) {
+		/* The host has given the process up. */
+		watch->channel_open = false;
+		kill_all(watch, END_KILLED);
+	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, order.signal, NULL, 0);
+	} else {
+		kill_all(watch, END_KILLED);
+	}
 }
 
 /* The program of a container is executing, or its start has failed: then the init ends. */
@@ -136,13 +156,15 @@ static int check_time(struct watch *watch)
 {
 	const struct plan *plan = watch->job->plan;
 	uint64_t left = UINT64_MAX;
+	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
+		kill_first_process(watch);
 	if (watch->killed)
-		return -1;
+		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
 	if (plan->timeout_ns) {
 		uint64_t passed = now_ns() - watch->job->start_ns;
 		if (passed >= plan->timeout_ns) {
 			kill_all(watch, END_TIMED_OUT);
-			return -1;
+			return 0;
 		}
 		left = plan->timeout_ns - passed;
 	}
@@ -150,7 +172,7 @@ static int check_time(struct watch *watch)
 		uint64_t used = program_cpu_ns(watch);
 		if (used >= plan->cpu_time_ns) {
 			kill_all(watch, END_CPU_TIME);
-			return -1;
+			return 0;
 		}
 		/* With several threads it may be sooner; every look halves what is left. */
 		uint64_t wait = (plan->cpu_time_ns - used) / 2;
@@ -268,7 +290,7 @@ static void finish_container(struct watch *watch)
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;
 	} else {
-		/* The init was killed before the program, by us or for want of memory; the kernel made it reap all others. */
+		/* The init was killed before the program, by us or for want of memory; their use went with them. */
 		watch->end->status = WIFSIGNALED(status) ? status : SIGKILL;
 		add_usage(&watch->end->usage, &usage);
 	}

@@ -182,8 +182,6 @@ static void job_release(struct job *job)
 		close_quietly(job->capture_read[i]);
 	close_quietly(job->pidfd);
 	close_quietly(job->ready);
-	for (int i = 0; i < CGROUPS; i++)
-		cgroup_remove(&job->cgroups[i]);
 	free(job->argv);
 	free(job->env);
 	if (job->plan_mapped)
@@ -237,7 +235,8 @@ static void serve(void *buffer, ssize_t received, struct job *job)
 			supervise(job, &report, capture_fd);
 		}
 	}
-	job_release(job);
+	for (int i = 0; i < CGROUPS; i++)
+		cgroup_remove(&job->cgroups[i]);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
@@ -248,8 +247,10 @@ static void serve(void *buffer, ssize_t received, struct job *job)
 		if (capture_fd[i] >= 0)
 			fds[count++] = capture_fd[i];
 	}
+	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
 	send_report(job->channel, &report, fds, count);
 	close(job->channel);
+	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
 }
