@@ -32,10 +32,34 @@ static inline void floor_die(const char *what)
 			floor_die(#call);                                                                                          \
 	} while (0)
 
+static struct sock_filter floor_filter[4096];
+static size_t floor_filter_count;
+
+/* The filter that the library loads, from the file that FLOOR_FILTER names (made by dump_filter). */
+static inline void floor_read_filter(void)
+{
+	const char *path = getenv("FLOOR_FILTER");
+	if (!path)
+		return;
+	FILE *file = fopen(path, "re");
+	if (!file)
+		floor_die(path);
+	floor_filter_count = fread(floor_filter, sizeof(floor_filter[0]), 4096, file);
+	fclose(file);
+}
+
+static inline void floor_load_filter(void)
+{
+	struct sock_fprog program = {.len = (unsigned short)floor_filter_count, .filter = floor_filter};
+	if (floor_filter_count)
+		FLOOR_CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+}
+
 /* Runs `once` N times and prints the nanoseconds of each, one a line. */
 static inline int floor_main(int argc, char **argv, void (*once)(void))
 {
 	int runs = argc > 1 ? atoi(argv[1]) : 1;
+	floor_read_filter();
 	for (int i = 0; i < runs; i++) {
 		struct timespec start, end;
 		clock_gettime(CLOCK_MONOTONIC, &start);
@@ -44,22 +68,6 @@ static inline int floor_main(int argc, char **argv, void (*once)(void))
 		printf("%lld\n", (end.tv_sec - start.tv_sec) * 1000000000ll + (end.tv_nsec - start.tv_nsec));
 	}
 	return 0;
-}
-
-/* The filter that the library would load, from a file that tests/bench/start writes; none where there is no such file. */
-static inline void floor_load_filter(void)
-{
-	static struct sock_filter filter[4096];
-	static size_t count;
-	if (!count) {
-		FILE *file = fopen(getenv("FLOOR_FILTER") ? getenv("FLOOR_FILTER") : "/nonexistent", "re");
-		count = file ? fread(filter, sizeof(filter[0]), 4096, file) : 0;
-		if (file)
-			fclose(file);
-	}
-	struct sock_fprog program = {.len = (unsigned short)count, .filter = filter};
-	if (count)
-		FLOOR_CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
 static inline void floor_drop_privileges(unsigned id)

@@ -29,7 +29,7 @@
 
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2 };
+enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
@@ -69,8 +69,10 @@ struct job {
 	int pid;
 	int ready;           /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
-	char **argv;
+	char **argv;         /* in the small arrays, or allocated */
 	char **env;
+	char *small_argv[SMALL_ARRAY];
+	char *small_env[SMALL_ARRAY];
 	uint64_t start_ns;
 };
 

@@ -31,14 +31,21 @@ struct guarded {
 };
 static struct guarded *guarded;
 
-/* As after boot: nothing ignored, nothing blocked, whatever the host had. */
+/*
+ * As after boot: nothing ignored, nothing blocked, whatever the host had. By system call, since musl keeps three signals to
+ * itself, which the host may have ignored.
+ */
 static void reset_signals(void)
 {
-	sigset_t none;
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} action = {0};
+	for (int i = 1; i <= 64; i++)
+		syscall(SYS_rt_sigaction, i, &action, NULL, sizeof(action.mask));
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &action.mask, NULL, sizeof(action.mask));
 }
 
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */

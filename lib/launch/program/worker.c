@@ -116,10 +116,10 @@ static void choose_streams(struct job *job)
 		}
 }
 
-/* Pointers to consecutive strings, NULL-terminated, to be freed; NULL without memory. */
-static char **string_array(const struct plan *plan, struct plan_strings strings)
+/* Pointers to consecutive strings, NULL-terminated; in `small` where they fit. NULL without memory. */
+static char **string_array(const struct plan *plan, struct plan_strings strings, char **small)
 {
-	char **array = malloc((strings.count + 1) * sizeof(*array));
+	char **array = strings.count < SMALL_ARRAY ? small : malloc((strings.count + 1) * sizeof(*array));
 	if (!array)
 		return NULL;
 	const char *string = plan_string(plan, strings.first);
@@ -133,8 +133,8 @@ static char **string_array(const struct plan *plan, struct plan_strings strings)
 
 static int make_arrays(struct job *job)
 {
-	job->argv = string_array(job->plan, job->plan->argv);
-	job->env = string_array(job->plan, job->plan->env);
+	job->argv = string_array(job->plan, job->plan->argv, job->small_argv);
+	job->env = string_array(job->plan, job->plan->env, job->small_env);
 	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
 }
 
@@ -182,8 +182,10 @@ static void job_release(struct job *job)
 		close_quietly(job->capture_read[i]);
 	close_quietly(job->pidfd);
 	close_quietly(job->ready);
-	free(job->argv);
-	free(job->env);
+	if (job->argv != job->small_argv)
+		free(job->argv);
+	if (job->env != job->small_env)
+		free(job->env);
 	if (job->plan_mapped)
 		munmap((void *)job->plan, job->plan_mapped);
 }
