@@ -67,12 +67,14 @@ static struct launcher *launcher_of_this_process(void)
 		pthread_mutex_init(&fresh->lock, NULL);
 		struct launcher *parents = found;
 		if (atomic_compare_exchange_strong(&current, &found, fresh)) {
-			/* After a fork: the parent's sockets are of no use here. Its lock may be held by a thread that is not here. */
+			/*
+			 * After a fork: the parent's sockets are of no use here. Its lock may be held by a thread that is not here. It is not
+			 * freed, since another thread of this process may just be looking whose it is.
+			 */
 			if (parents && parents->running) {
 				disown(&parents->requests);
 				disown(&parents->control);
 			}
-			free(parents);
 			return fresh;
 		}
 		pthread_mutex_destroy(&fresh->lock);
