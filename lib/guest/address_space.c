@@ -232,7 +232,10 @@ uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size)
 		return wish;
 
 	uint64_t top = space->mmap_base;
-	for (size_t i = first_behind(space, top - 1); i-- > 0;) {
+	size_t i = first_behind(space, top - 1);
+	if (i < space->count && space->areas[i].start < top)
+		i++;
+	while (i-- > 0) {
 		struct area *area = &space->areas[i];
 		if (top >= area->end && top - area->end >= size)
 			return top - size;

@@ -131,7 +131,6 @@ int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, 
 	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
-	instance->program.wall_start = clock_now(CLOCK_MONOTONIC);
 
 	int r = build(instance, command, root_fd, memory_max, &executable, out_host);
 	executable_release(&executable);

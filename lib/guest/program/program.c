@@ -44,6 +44,7 @@ int program_init(struct program *program, const viso_command *command, int root_
 		.gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID,
 		.group_count = command->group_count,
 		.umask = 022,
+		.wall_start = clock_now(CLOCK_MONOTONIC),
 		.exit_code = -1,
 	};
 	if (program->root_fd < 0)
