@@ -127,7 +127,7 @@ static size_t mutate(uint8_t *data, size_t size)
 		else if (next_random() % 2)
 			memcpy(data + at, &number, width);
 		else
-			memcpy(data + at, data + somewhere(size - width + 1), width);
+			memmove(data + at, data + somewhere(size - width + 1), width);
 	}
 	return size;
 }
