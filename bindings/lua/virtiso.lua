@@ -69,10 +69,11 @@ local function name_of(values, wanted)
 	return tostring(wanted)
 end
 
+-- Without `level` the error says no position.
 local function value_of(values, name, what, level)
 	local value = values[name]
 	if not value then
-		error(("no %s %q"):format(what, tostring(name)), level + 1)
+		error(("no %s %q"):format(what, tostring(name)), level and level + 1 or 0)
 	end
 	return value
 end
@@ -241,7 +242,7 @@ local function set_limits(command, options)
 		native.viso_command_set_cpu_time_ms(command, milliseconds(options.cpu_time, "cpu_time"))
 	end
 	for name, value in pairs(options.rlimits or {}) do
-		native.viso_command_set_rlimit(command, value_of(rlimits, name, "resource limit", 0), size(value))
+		native.viso_command_set_rlimit(command, value_of(rlimits, name, "resource limit"), size(value))
 	end
 end
 
@@ -485,7 +486,7 @@ end
 
 local function network(setter)
 	return function(handle, value)
-		setter(handle, value_of(networks, value, "network", 0))
+		setter(handle, value_of(networks, value, "network"))
 	end
 end
 

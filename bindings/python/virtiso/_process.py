@@ -85,10 +85,8 @@ class Process:
 
     def poll(self) -> Optional[int]:
         """The return code, or None where the command still runs."""
-        try:
-            return self.wait(0)
-        except TimeoutExpired:
-            return None
+        self._wait_once(0)
+        return self.returncode
 
     def wait(self, timeout: Optional[float] = None) -> int:
         """Wait for the end and return the return code.
@@ -96,17 +94,21 @@ class Process:
         :raises TimeoutExpired: it still runs after ``timeout`` seconds. It is not killed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self.result:
+        while True:
+            self._wait_once(_wait_ms(deadline))
+            if self.result:
+                return self.result.returncode
+            if deadline is not None and time.monotonic() >= deadline:
+                raise timeout_expired(self.args, timeout)
+
+    def _wait_once(self, ms: int) -> None:
+        """Sets the result where the end comes in time. A signal handler that ran, and raised nothing, ends the waiting too."""
+        if not self.result:
             try:
-                handle = native.viso_process_wait(self._handle, _wait_ms(deadline))
-            except Interrupted:
-                continue  # the signal handler ran, and raised nothing
-            except TimeoutExpired:
-                if deadline is None or time.monotonic() < deadline:
-                    continue
-                raise timeout_expired(self.args, timeout) from None
+                handle = native.viso_process_wait(self._handle, ms)
+            except (Interrupted, TimeoutExpired):
+                return
             self.result = self._read_result(handle)
-        return self.result.returncode
 
     async def wait_async(self) -> int:
         """:meth:`wait` for asyncio: ``returncode = await process.wait_async()``; take asyncio.wait_for() for a limit."""
