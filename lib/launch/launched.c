@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/launched.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "launch/explain.h"
+#include "launch/plan.h"
+#include "sandbox/result.h"
+
+/* The next report, with the fds that it brings. 0 or a negative errno with the error set. */
+static int receive(viso_process *process, struct report *report, int fds[2])
+{
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = report, .iov_len = sizeof(*report)};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	ssize_t n;
+	while ((n = recvmsg(process->fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	fds[0] = fds[1] = -1;
+	if (n != sizeof(*report))
+		return error_fail(VISO_STAGE_LAUNCHER, EPIPE, "launcher",
+				  "the launcher was killed from outside; the command was ended with it");
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	return 0;
+}
+
+static int fail_as_reported(const viso_process *process, const struct report *report)
+{
+	return explain_failure((viso_isolation)(intptr_t)process->data, &report->failure);
+}
+
+static int await_start(viso_process *process)
+{
+	struct report report;
+	int fds[2];
+	int r = receive(process, &report, fds);
+	if (r == 0 && report.kind == REPORT_FAILED)
+		r = fail_as_reported(process, &report);
+	if (r < 0) {
+		process->collect_error = r; /* there is no end to wait for */
+		return r;
+	}
+	process->pid = report.pid;
+	return 0;
+}
+
+static int send_order(viso_process *process, enum order_kind kind, int signal)
+{
+	struct order order = {.kind = kind, .signal = signal};
+	/* A full socket means that many orders are unread: more of them add nothing. A closed one, that the command has ended. */
+	if (send(process->fd, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET && errno != EAGAIN)
+		return error_fail(VISO_STAGE_PROCESS, errno, "send", NULL);
+	return 0;
+}
+
+static int launched_signal(viso_process *process, int signal)
+{
+	return send_order(process, ORDER_SIGNAL, signal);
+}
+
+static int launched_kill(viso_process *process)
+{
+	return send_order(process, ORDER_KILL, 0);
+}
+
+static int read_output(struct captured_output *output, int fd, uint64_t size)
+{
+	output->data = malloc(size + 1);
+	if (!output->data)
+		return error_memory();
+	while (output->size < size) {
+		ssize_t n = pread(fd, output->data + output->size, size - output->size, (off_t)output->size);
+		if (n <= 0)
+			break;
+		output->size += (size_t)n;
+	}
+	output->data[output->size] = '\0';
+	return 0;
+}
+
+static viso_reason reason_of(const struct report_end *end)
+{
+	switch (end->reason) {
+	case END_TIMED_OUT:
+		return VISO_REASON_TIMED_OUT;
+	case END_CPU_TIME:
+		return VISO_REASON_CPU_TIME;
+	case END_OUT_OF_MEMORY:
+		return VISO_REASON_OUT_OF_MEMORY;
+	case END_KILLED:
+		return VISO_REASON_KILLED;
+	default:
+		if (WIFEXITED(end->status))
+			return VISO_REASON_EXITED;
+		return WTERMSIG(end->status) == SIGSYS ? VISO_REASON_SECCOMP : VISO_REASON_SIGNALLED;
+	}
+}
+
+static void fill_usage(viso_result *result, const struct report_end *end)
+{
+	const struct report_usage *used = &end->usage;
+	int64_t *usage = result->usage;
+	usage[VISO_USAGE_WALL_US] = (int64_t)end->wall_us;
+	usage[VISO_USAGE_USER_US] = (int64_t)used->user_us;
+	usage[VISO_USAGE_SYSTEM_US] = (int64_t)used->system_us;
+	usage[VISO_USAGE_MEMORY_PEAK] = (int64_t)(end->memory_peak ? end->memory_peak : used->max_rss_kib * 1024);
+	usage[VISO_USAGE_MINOR_FAULTS] = (int64_t)used->minor_faults;
+	usage[VISO_USAGE_MAJOR_FAULTS] = (int64_t)used->major_faults;
+	usage[VISO_USAGE_BLOCKS_IN] = (int64_t)used->blocks_in;
+	usage[VISO_USAGE_BLOCKS_OUT] = (int64_t)used->blocks_out;
+	usage[VISO_USAGE_VOLUNTARY_SWITCHES] = (int64_t)used->voluntary_switches;
+	usage[VISO_USAGE_INVOLUNTARY_SWITCHES] = (int64_t)used->involuntary_switches;
+}
+
+static int make_result(const struct report *report, const int fds[2], viso_result **out_result)
+{
+	const struct report_end *end = &report->end;
+	viso_result *result = result_new();
+	if (!result)
+		return error_memory();
+	result->reason = reason_of(end);
+	if (WIFEXITED(end->status))
+		result->exit_code = WEXITSTATUS(end->status);
+	else
+		result->signal = WTERMSIG(end->status);
+	fill_usage(result, end);
+	for (int i = 0, next = 0; i < 2; i++) {
+		result->output[i].truncated = end->output_truncated[i];
+		if (end->output_fd[i] && read_output(&result->output[i], fds[next++], end->output_size[i]) < 0) {
+			viso_result_unref(result);
+			return -ENOMEM;
+		}
+	}
+	result_describe(result, NULL);
+	*out_result = result;
+	return 0;
+}
+
+static int collect(viso_process *process, viso_result **out_result)
+{
+	struct report report;
+	int fds[2];
+	int r = receive(process, &report, fds);
+	if (r < 0)
+		return r;
+	if (report.kind == REPORT_FAILED)
+		r = fail_as_reported(process, &report);
+	else
+		r = make_result(&report, fds, out_result);
+	close_fd(fds[0]);
+	close_fd(fds[1]);
+	return r;
+}
+
+static void release(viso_process *process)
+{
+}
+
+static const struct process_ops launched_ops = {
+	.await_start = await_start,
+	.signal = launched_signal,
+	.kill = launched_kill,
+	.collect = collect,
+	.release = release,
+};
+
+void launched_init(viso_process *process, int channel, viso_isolation isolation)
+{
+	process->ops = &launched_ops;
+	process->fd = channel;
+	process->data = (void *)(intptr_t)isolation;
+}

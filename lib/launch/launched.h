@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* A process that the launcher runs: what its viso_process does. */
+#ifndef LAUNCH_LAUNCHED_H
+#define LAUNCH_LAUNCHED_H
+
+#include <virtiso/sandbox.h>
+
+#include "sandbox/process.h"
+
+/* Makes `process` the one behind the channel; takes the channel over. */
+void launched_init(viso_process *process, int channel, viso_isolation isolation);
+
+#endif

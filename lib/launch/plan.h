@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host program and its launcher say to each other. Both are built from one tree, so the structures go over the socket
+ * as they are.
+ *
+ * A start is one message on the request socket: a flat plan, with the fds that it needs, first among them the channel of
+ * the new process. All later messages about that process go over its channel: reports to the host, orders from it.
+ */
+#ifndef LAUNCH_PLAN_H
+#define LAUNCH_PLAN_H
+
+#include <stdint.h>
+
+enum {
+	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */
+	PLAN_GROUPS_MAX = 64,
+	PLAN_RLIMITS_MAX = 16,
+	PLAN_FDS_MAX = 6, /* channel, root, three streams, memfd of the plan */
+	REPORT_OBJECT_MAX = 256,
+	GUARD_PATH_MAX = 4096,
+};
+
+enum plan_isolation { PLAN_JAIL = 1, PLAN_CONTAINER = 2 };
+
+/* Where a stream of the program comes from. */
+enum plan_stream_kind { PLAN_STREAM_NULL, PLAN_STREAM_FD, PLAN_STREAM_STDOUT, PLAN_STREAM_CAPTURE };
+
+enum plan_flags {
+	PLAN_HOST_NETWORK = 1u << 0,
+	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
+	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
+	PLAN_ID_RANGE = 1u << 3,     /* the launcher may map a range of host ids (it is root); else one id, its own */
+	PLAN_SET_GROUPS = 1u << 4,   /* set the supplementary groups, even to none */
+};
+
+/* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */
+typedef uint32_t plan_offset;
+
+struct plan_strings {
+	uint32_t count;
+	plan_offset first;
+};
+
+/* A child group to be made below `parent`, with one limit. */
+struct plan_cgroup {
+	uint32_t version;     /* 1 or 2; 0 for no group */
+	plan_offset parent;   /* directory */
+	uint64_t limit;
+};
+
+struct plan_head {
+	uint32_t size;     /* of the whole plan, this head included */
+	uint32_t fd_count; /* that come with the message, the memfd of a long plan not counted */
+};
+
+struct plan {
+	struct plan_head head;
+	uint32_t isolation;
+	uint32_t flags;
+	struct plan_strings argv;
+	struct plan_strings env;
+	struct plan_strings programs; /* paths to try, in order */
+	plan_offset cwd;
+	plan_offset hostname;
+	uint32_t uid; /* as the program sees it */
+	uint32_t gid;
+	uint32_t group_count;
+	uint32_t groups[PLAN_GROUPS_MAX];
+	struct {
+		uint32_t kind;
+		uint32_t fd; /* index among the fds of the message */
+		uint64_t max;
+	} streams[3];
+	uint32_t rlimit_count;
+	struct {
+		uint32_t resource;
+		uint64_t value;
+	} rlimits[PLAN_RLIMITS_MAX];
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t cpu_time_ns;
+	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
+	struct plan_cgroup memory;
+	struct plan_cgroup pids;
+	uint64_t capabilities;     /* that the program keeps, by bit */
+	uint64_t landlock_access;  /* rights to govern; 0 without Landlock */
+	uint64_t landlock_scope;
+	uint32_t filter_count;     /* of struct sock_filter at `filter`; 0 without seccomp */
+	plan_offset filter;
+};
+
+enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3 };
+
+enum report_reason { END_BY_ITSELF = 0, END_TIMED_OUT, END_CPU_TIME, END_OUT_OF_MEMORY, END_KILLED };
+
+struct report_failure {
+	uint32_t stage; /* viso_stage */
+	int32_t error;  /* positive errno; 0 for no failure */
+	char object[REPORT_OBJECT_MAX];
+};
+
+/* Of struct rusage, whose layout differs between the C libraries of host and launcher. */
+struct report_usage {
+	uint64_t user_us;
+	uint64_t system_us;
+	uint64_t max_rss_kib;
+	uint64_t minor_faults;
+	uint64_t major_faults;
+	uint64_t blocks_in;
+	uint64_t blocks_out;
+	uint64_t voluntary_switches;
+	uint64_t involuntary_switches;
+};
+
+struct report_end {
+	uint32_t reason;
+	int32_t status; /* as of wait(2) */
+	struct report_usage usage;
+	uint64_t wall_us;
+	uint64_t memory_peak; /* bytes, by the control group; 0: not known */
+	uint64_t output_size[2];
+	uint8_t output_truncated[2];
+	uint8_t output_fd[2]; /* whether a memfd with the output comes along, in this order */
+};
+
+struct report {
+	uint32_t kind;
+	int32_t pid;
+	struct report_failure failure;
+	struct report_end end;
+};
+
+enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2 };
+
+struct order {
+	uint32_t kind;
+	int32_t signal;
+};
+
+/* On the control socket: a directory tree that is to be removed when the host program dies, or no longer. */
+struct guard {
+	uint8_t add;
+	char path[GUARD_PATH_MAX];
+};
+
+/* The fds with which the launcher is executed. */
+enum { LAUNCHER_FD_REQUESTS = 3, LAUNCHER_FD_CONTROL = 4, LAUNCHER_FD_HOST = 5 };
+
+#endif

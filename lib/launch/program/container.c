@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The init of a container: sets up what is inside, starts the program, reaps what is orphaned, and ends with the program. Its
+ * end is the end of the pid namespace, so the kernel leaves nothing of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+
+enum { ID_RANGE_SIZE = 65536 };
+
+static int write_proc(int pid, const char *file, const char *text)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	int saved = errno;
+	close_quietly(fd);
+	errno = saved;
+	return n < 0 ? fail(VISO_STAGE_USER_NAMESPACE, 0, file) : 0;
+}
+
+/*
+ * As root: ids 0 to 65535 of the container are a range of the host that is nobody's. As an ordinary user: one id of the
+ * container is the caller's own, and the groups are given up for ever, as the kernel demands (CVE-2014-8989).
+ */
+int container_write_maps(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	char uids[64], gids[64];
+	if (plan->flags & PLAN_ID_RANGE) {
+		if (!job->host_uid)
+			return fail(VISO_STAGE_USER_NAMESPACE, EAGAIN, "uid_map");
+		snprintf(uids, sizeof(uids), "0 %u %d\n", job->host_uid, ID_RANGE_SIZE);
+		memcpy(gids, uids, sizeof(gids));
+	} else {
+		snprintf(uids, sizeof(uids), "%u %u 1\n", plan->uid, (unsigned)geteuid());
+		snprintf(gids, sizeof(gids), "%u %u 1\n", plan->gid, (unsigned)getegid());
+		if (write_proc(job->pid, "setgroups", "deny") < 0)
+			return -1;
+	}
+	if (write_proc(job->pid, "uid_map", uids) < 0 || write_proc(job->pid, "gid_map", gids) < 0)
+		return -1;
+	atomic_store(&worker.page->maps_written, 1);
+	syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return 0;
+}
+
+static void wait_for_maps(void)
+{
+	while (!atomic_load(&worker.page->maps_written))
+		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+/* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
+static int take_inner_root(const struct plan *plan)
+{
+	if (!(plan->flags & PLAN_ID_RANGE))
+		return 0;
+	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
+		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
+	return 0;
+}
+
+static int bring_loopback_up(const struct plan *plan)
+{
+	if (plan->flags & PLAN_HOST_NETWORK)
+		return 0;
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
+	int saved = errno;
+	close_quietly(fd);
+	errno = saved;
+	return r < 0 ? fail(VISO_STAGE_NETWORK, 0, "lo") : 0;
+}
+
+static int set_up(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	if (attach_cgroups(job) < 0)
+		return -1;
+	if ((plan->memory.version || plan->pids.version) && unshare(CLONE_NEWCGROUP) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
+	if (bring_loopback_up(plan) < 0)
+		return -1;
+	const char *hostname = plan_string(plan, plan->hostname);
+	if (sethostname(hostname, strlen(hostname)) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
+	wait_for_maps();
+	if (take_inner_root(plan) < 0)
+		return -1;
+	return mounts_enter(job);
+}
+
+static int program_child(void *argument)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_NO_NEW_PRIVS");
+	else
+		exec_program(argument);
+	_exit(127);
+}
+
+/* Reaps until the program has ended; what it left running ends with the init. */
+static void reap_until(pid_t program)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, __WALL)) != program)
+		if (pid < 0 && errno != EINTR)
+			return;
+	worker.page->status = status;
+	struct rusage usage;
+	getrusage(RUSAGE_CHILDREN, &usage);
+	add_usage(&worker.page->usage, &usage);
+	atomic_store(&worker.page->program_ended, 1);
+}
+
+_Noreturn void container_init(struct job *job)
+{
+	/* Nobody else is in this pid namespace yet; without the worker nobody would end it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "viso-init");
+	if (set_up(job) < 0)
+		_exit(127);
+	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
+	if (program < 0)
+		fail(VISO_STAGE_CLONE, 0, "clone");
+	if (worker.page->failure.error)
+		_exit(127);
+	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program runs. */
+	syscall(SYS_close_range, 0u, ~0u, 0);
+	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	reap_until(program);
+	_exit(0);
+}

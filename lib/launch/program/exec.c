@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last steps before the program, the same in jail and container.
+ *
+ * This runs on memory that is shared with a waiting parent, so it makes raw system calls: musl's setresuid() and its like
+ * would try to reach every thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "launcher.h"
+
+int attach_cgroups(const struct job *job)
+{
+	for (int i = 0; i < CGROUPS; i++) {
+		const struct cgroup *group = &job->cgroups[i];
+		/* Version 2 was entered by clone3 where the first process is not made by vfork. */
+		if (group->attach_fd < 0 || (group->version == 2 && job->plan->isolation == PLAN_CONTAINER))
+			continue;
+		if (write(group->attach_fd, "0", 1) < 0)
+			return fail(VISO_STAGE_CGROUP, 0, group->path);
+	}
+	return 0;
+}
+
+/* What the launcher itself ignores; main() has put all others right. */
+static void restore_ignored_signals(void)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} action = {0};
+	syscall(SYS_rt_sigaction, SIGPIPE, &action, NULL, 8);
+	syscall(SYS_rt_sigaction, SIGXFSZ, &action, NULL, 8);
+}
+
+static int set_streams(const struct job *job)
+{
+	/* 0, 1 and 2 are the null device, to be closed on exec; every other source is above 2. */
+	for (int i = 0; i < 3; i++) {
+		int r = job->stream[i] == worker.null_fd ? fcntl(i, F_SETFD, 0) : (int)syscall(SYS_dup3, job->stream[i], i, 0);
+		if (r < 0)
+			return fail(VISO_STAGE_STDIO, 0, "dup3");
+	}
+	return 0;
+}
+
+static int set_rlimits(const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
+		struct {
+			uint64_t soft, hard;
+		} limit = {plan->rlimits[i].value, plan->rlimits[i].value};
+		if (syscall(SYS_prlimit64, 0, plan->rlimits[i].resource, &limit, NULL) < 0)
+			return fail(VISO_STAGE_RLIMIT, 0, "setrlimit");
+	}
+	return 0;
+}
+
+/* The last capability that this kernel knows is found by asking; the highest bit that we could keep is 63. */
+static int drop_bounding_set(uint64_t keep)
+{
+	for (unsigned long capability = 0; capability < 64; capability++)
+		if (!(keep & (UINT64_C(1) << capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+			if (errno == EINVAL && capability > CAP_AUDIT_READ)
+				return 0;
+			return fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP");
+		}
+	return 0;
+}
+
+static int set_capabilities(uint64_t keep)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted = data[i].inheritable = (uint32_t)(keep >> (32 * i));
+	if (syscall(SYS_capset, &header, data) < 0)
+		return fail(VISO_STAGE_CAPABILITIES, 0, "capset");
+	/* Ambient, so that a program without file capabilities has them too; the set is empty before. */
+	for (unsigned long capability = 0; keep >> capability; capability++)
+		if ((keep >> capability & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
+			return fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAP_AMBIENT_RAISE");
+	return 0;
+}
+
+static int set_credentials(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	uint32_t uid = plan->uid, gid = plan->gid;
+	if (plan->isolation == PLAN_JAIL && !(plan->flags & PLAN_HAS_USER)) {
+		if (!job->host_uid)
+			return fail(VISO_STAGE_CREDENTIALS, EAGAIN, "uid");
+		uid = gid = job->host_uid + plan->uid;
+	}
+	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */
+	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
+	if (prctl(PR_SET_SECUREBITS, bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED),
+		  0, 0, 0) < 0)
+		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
+	if (drop_bounding_set(plan->capabilities) < 0)
+		return -1;
+	if ((plan->flags & PLAN_SET_GROUPS) && syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
+		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
+	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return fail(VISO_STAGE_CREDENTIALS, 0, "setresuid");
+	return set_capabilities(plan->capabilities);
+}
+
+static int set_filter(const struct plan *plan)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)plan->filter_count,
+		.filter = (struct sock_filter *)plan_string(plan, plan->filter),
+	};
+	if (plan->filter_count && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return fail(VISO_STAGE_SECCOMP, 0, "seccomp");
+	return 0;
+}
+
+/* As execvp(3): the next candidate is tried where there is no such file; what was found but refused is remembered. */
+static void try_programs(const struct plan *plan, char **argv, char **env)
+{
+	int error = ENOENT;
+	const char *program = plan_string(plan, plan->programs.first);
+	const char *object = program;
+	for (uint32_t i = 0; i < plan->programs.count; i++) {
+		execve(program, argv, env);
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+			error = errno;
+			object = program;
+			break;
+		}
+		if (errno == EACCES) {
+			error = EACCES;
+			object = program;
+		}
+		program += strlen(program) + 1;
+	}
+	fail(VISO_STAGE_EXEC, error, object);
+}
+
+void exec_program(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	if (set_streams(job) < 0)
+		return;
+	/* All fds are close-on-exec already; this is for the one that somebody forgets. */
+	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS) {
+		fail(VISO_STAGE_STDIO, 0, "close_range");
+		return;
+	}
+	restore_ignored_signals();
+	setsid();
+	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share. */
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
+		return;
+	if (chdir(plan_string(plan, plan->cwd)) < 0) {
+		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
+		return;
+	}
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (set_filter(plan) < 0)
+		return;
+	try_programs(plan, job->argv, job->env);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A range of host ids for each worker, so that what runs in one jail or container shares its uid with nothing else.
+ *
+ * Ranges are handed out by binding an abstract socket whose name has the number of the range: the kernel makes it unique on
+ * this host and frees it when the worker ends, however it ends.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "launcher.h"
+
+enum { RANGE_SIZE = 65536, FIRST_RANGE = 0x7000, RANGES = 0x7000 };
+
+uint32_t id_range_reserve(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	/* The pid spreads the workers, so that the first attempt nearly always succeeds. */
+	for (unsigned i = 0; i < RANGES; i++) {
+		unsigned range = FIRST_RANGE + ((unsigned)getpid() + i) % RANGES;
+		int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "virtiso/ids/%u", range);
+		if (bind(fd, (struct sockaddr *)&address,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
+			return range * (uint32_t)RANGE_SIZE; /* the fd stays open for the worker's life */
+	}
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The launcher: a small static program that starts and ends everything for one host process.
+ *
+ *   main.c       waits for the host's death, keeps workers ready, removes guarded trees at the end
+ *   worker.c     takes one request at a time and sees it through: start, supervise, end, report
+ *   start.c      clones the first process of a jail or container
+ *   container.c  what a container's init does: namespaces, mounts, then the program
+ *   mounts.c     the file systems of a container
+ *   jail.c       what a jail's program does before exec: chroot and Landlock
+ *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   supervise.c  streams, time limits, orders, until the end
+ *   cgroup.c  remove.c  idrange.c  report.c
+ *
+ * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the code up to
+ * exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to the shared page only.
+ */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <virtiso/error.h>
+
+#include "launch/plan.h"
+
+enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+
+/* Shared by all processes of one launcher. */
+struct launcher_shared {
+	atomic_int idle_workers;
+};
+
+/* One page for each worker, shared with the processes that it starts, which have no other way to answer. */
+struct start_page {
+	struct report_failure failure;
+	atomic_uint maps_written;   /* futex: the user namespace of the container has its id maps */
+	atomic_uint program_ended;  /* by a container's init, before it exits: status and usage are valid */
+	int32_t status;
+	struct report_usage usage;
+};
+
+struct cgroup {
+	uint32_t version;    /* 0: none */
+	char path[512];
+	int attach_fd;       /* `tasks` or `cgroup.procs`, open for writing */
+	int directory_fd;    /* version 2: for CLONE_INTO_CGROUP */
+};
+
+/* Everything about the request that a worker serves. */
+struct job {
+	const struct plan *plan;
+	size_t plan_mapped;  /* bytes, where the plan is a mapped memfd; else 0 */
+	int fds[PLAN_FDS_MAX];
+	int fd_count;
+	int channel;
+	int root;
+	int stream[3];       /* what becomes the program's 0, 1, 2 */
+	int capture_read[3];
+	int capture_write[3];
+	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	uint32_t host_uid;   /* a jail's uid and gid on the host, or first of the container's range */
+	int pidfd;           /* of the first process: the jail's program, or the container's init */
+	int pid;
+	int ready;           /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
+	int ready_write;
+	char **argv;         /* in the small arrays, or allocated */
+	char **env;
+	char *small_argv[SMALL_ARRAY];
+	char *small_env[SMALL_ARRAY];
+	uint64_t start_ns;
+};
+
+/* Constants of a worker's life. */
+struct worker {
+	int requests;
+	int host;            /* pidfd of the host program */
+	int null_fd;
+	uint32_t first_id;   /* of its range of host ids; 0 where it has none */
+	struct start_page *page;
+	char *child_stack;   /* its top */
+};
+
+extern struct worker worker;
+
+/* report.c */
+/* Notes the first failure in the shared page; returns -1. errno is taken where `error` is 0. */
+int fail(viso_stage stage, int error, const char *object);
+uint64_t now_ns(void);
+/* Adds what a reaped process has used. */
+struct rusage;
+void add_usage(struct report_usage *sum, const struct rusage *more);
+
+/* worker.c */
+_Noreturn void worker_main(struct launcher_shared *shared, int wake_main);
+
+/* Tells the host that the program is executing. */
+void report_started(const struct job *job, int pid);
+
+/* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
+int start_job(struct job *job);
+
+/* jail.c, container.c: what the first process does; they return only by exit. */
+int jail_child(void *job);
+_Noreturn void container_init(struct job *job);
+/* container.c: what the worker does meanwhile. */
+int container_write_maps(const struct job *job);
+
+/* mounts.c: makes the root of a container and pivots into it. 0 or -1. */
+int mounts_enter(const struct job *job);
+
+/* exec.c */
+int attach_cgroups(const struct job *job);
+/* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
+void exec_program(const struct job *job);
+
+/* supervise.c: from the start to the end of all its processes; fills `end`, returns the capture memfds. */
+void supervise(struct job *job, struct report *report, int capture_fd[2]);
+
+/* cgroup.c */
+int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
+		  const char *limit_v2);
+/* Reads what is of interest from the memory group. */
+void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
+void cgroup_remove(struct cgroup *group);
+
+/* idrange.c: a range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
+uint32_t id_range_reserve(void);
+
+/* remove.c: removes a directory tree without following links or leaving its file system. */
+void remove_tree(const char *path);
+
+static inline const char *plan_string(const struct plan *plan, plan_offset offset)
+{
+	return (const char *)plan + offset;
+}
+
+static inline int close_quietly(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Cloning the first process of a job. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+
+/* A child that failed before exec has noted why in the shared page; one that was killed meanwhile has not. */
+static int failed_start(struct job *job)
+{
+	int status;
+	while (waitpid(job->pid, &status, __WALL) < 0 && errno == EINTR)
+		;
+	job->pid = 0;
+	return -1;
+}
+
+static int start_jail(struct job *job)
+{
+	/* vfork semantics: when clone returns, the program is executing or the failure is in the page. */
+	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
+	if (job->pid < 0)
+		return fail(VISO_STAGE_CLONE, 0, "clone");
+	return worker.page->failure.error ? failed_start(job) : 0;
+}
+
+/* clone3 as fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
+static int clone_container(struct job *job, uint64_t namespaces)
+{
+	struct clone_args args = {
+		.flags = namespaces | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&job->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	for (int i = 0; i < CGROUPS; i++)
+		if (job->cgroups[i].directory_fd >= 0) {
+			args.flags |= CLONE_INTO_CGROUP;
+			args.cgroup = (uint64_t)job->cgroups[i].directory_fd;
+		}
+	return (int)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static int start_container(struct job *job)
+{
+	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+	if (!(job->plan->flags & PLAN_HOST_NETWORK))
+		namespaces |= CLONE_NEWNET;
+	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
+	if (!job->plan->memory.version && !job->plan->pids.version)
+		namespaces |= CLONE_NEWCGROUP;
+
+	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
+		int ends[2];
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
+		job->ready = ends[0];
+		job->ready_write = ends[1];
+	}
+	job->pid = clone_container(job, namespaces);
+	if (job->pid == 0)
+		container_init(job);
+	if (job->pid < 0)
+		return fail(errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS ? VISO_STAGE_USER_NAMESPACE
+											   : VISO_STAGE_CLONE,
+			    0, "clone3");
+	if (container_write_maps(job) < 0) {
+		kill(job->pid, SIGKILL);
+		return failed_start(job);
+	}
+	return 0;
+}
+
+int start_job(struct job *job)
+{
+	return job->plan->isolation == PLAN_JAIL ? start_jail(job) : start_container(job);
+}

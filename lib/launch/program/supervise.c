@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the start of a program to the end of all that it started: captured output, time limits, the host's orders, the host's
+ * death.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "launcher.h"
+
+enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
+
+static const uint64_t init_grace_ns = 100000000;
+
+struct watch {
+	struct job *job;
+	struct report_end *end;
+	int *capture_fd;
+	int program_pidfd; /* where a signal goes; a container's program is not the first process */
+	int program_pid;   /* 0 as long as it is not known */
+	bool channel_open;
+	bool captures_at_end[2];
+	bool killed;
+	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it */
+};
+
+/* Takes what is in the pipe now, to the memfd as far as the bound goes. False at its end. */
+static bool read_capture(struct watch *watch, int which)
+{
+	static char buffer[65536];
+	const uint64_t max = watch->job->plan->streams[which + 1].max;
+	ssize_t n = read(watch->job->capture_read[which + 1], buffer, sizeof(buffer));
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR);
+
+	uint64_t *size = &watch->end->output_size[which];
+	size_t take = max - *size < (uint64_t)n ? (size_t)(max - *size) : (size_t)n;
+	if (take && watch->capture_fd[which] < 0)
+		watch->capture_fd[which] = memfd_create("viso-output", MFD_CLOEXEC);
+	ssize_t written = take ? write(watch->capture_fd[which], buffer, take) : 0;
+	if (written > 0)
+		*size += (uint64_t)written;
+	if (written < n)
+		watch->end->output_truncated[which] = 1;
+	return true;
+}
+
+/* After the end: what is still in the pipe, without waiting for whoever may hold its other end. */
+static void drain_captures(struct watch *watch)
+{
+	for (int i = 0; i < 2; i++) {
+		struct pollfd capture = {.fd = watch->job->capture_read[i + 1], .events = POLLIN};
+		/* No more than a pipe can hold: an outsider who got hold of it cannot keep us here. */
+		for (int rounds = 0; rounds < 64 && capture.fd >= 0 && poll(&capture, 1, 0) > 0; rounds++)
+			if (!read_capture(watch, i))
+				break;
+	}
+}
+
+/* The container's program, as the host sees it: the first child of its init. */
+static void find_program(struct watch *watch)
+{
+	char path[64], text[32] = "";
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", watch->job->pid, watch->job->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_quietly(fd);
+	int pid = n > 0 ? atoi(text) : 0;
+	if (pid <= 0)
+		return;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return;
+	fcntl(pidfd, F_SETFD, FD_CLOEXEC);
+	watch->program_pid = pid;
+	watch->program_pidfd = pidfd;
+}
+
+static void kill_first_process(struct watch *watch)
+{
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
+	watch->kill_first_at = 0;
+}
+
+/*
+ * A jail's program is the first process; what it started besides is found in finish_jail(). In a container the program is
+ * killed, so that its init can tell what it used, and the init takes the whole pid namespace along; where that takes
+ * long, or there is no program yet, the init is killed itself.
+ */
+static void kill_all(struct watch *watch, enum report_reason reason)
+{
+	if (watch->killed)
+		return;
+	watch->killed = true;
+	watch->end->reason = reason;
+	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
+		find_program(watch);
+	if (watch->program_pid && watch->program_pid != watch->job->pid) {
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, SIGKILL, NULL, 0);
+		watch->kill_first_at = now_ns() + init_grace_ns;
+	} else {
+		kill_first_process(watch);
+	}
+}
+
+static void serve_order(struct watch *watch)
+{
+	struct order order;
+	ssize_t n = recv(watch->job->channel, &order, sizeof(order), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 0 || n < 0) {
+		/* The host has given the process up. */
+		watch->channel_open = false;
+		kill_all(watch, END_KILLED);
+	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, order.signal, NULL, 0);
+	} else {
+		kill_all(watch, END_KILLED);
+	}
+}
+
+/* The program of a container is executing, or its start has failed: then the init ends. */
+static void serve_ready(struct watch *watch)
+{
+	struct job *job = watch->job;
+	job->ready = close_quietly(job->ready);
+	if (worker.page->failure.error)
+		return;
+	find_program(watch);
+	if (job->plan->flags & PLAN_REPORT_START)
+		report_started(job, watch->program_pid ? watch->program_pid : job->pid);
+}
+
+/* CPU time of the program's process in ns; 0 where it is not known. */
+static uint64_t program_cpu_ns(const struct watch *watch)
+{
+	struct timespec time;
+	clockid_t clock;
+	if (!watch->program_pid || clock_getcpuclockid(watch->program_pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+		return 0;
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Enforces the limits; when to look again, as a time-out of poll(2) in ms, -1 for no limit. */
+static int check_time(struct watch *watch)
+{
+	const struct plan *plan = watch->job->plan;
+	uint64_t left = UINT64_MAX;
+	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
+		kill_first_process(watch);
+	if (watch->killed)
+		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
+	if (plan->timeout_ns) {
+		uint64_t passed = now_ns() - watch->job->start_ns;
+		if (passed >= plan->timeout_ns) {
+			kill_all(watch, END_TIMED_OUT);
+			return 0;
+		}
+		left = plan->timeout_ns - passed;
+	}
+	if (plan->cpu_time_ns) {
+		uint64_t used = program_cpu_ns(watch);
+		if (used >= plan->cpu_time_ns) {
+			kill_all(watch, END_CPU_TIME);
+			return 0;
+		}
+		/* With several threads it may be sooner; every look halves what is left. */
+		uint64_t wait = (plan->cpu_time_ns - used) / 2;
+		if (wait < 1000000)
+			wait = 1000000;
+		if (wait < left)
+			left = wait;
+	}
+	if (left == UINT64_MAX)
+		return -1;
+	uint64_t ms = (left + 999999) / 1000000;
+	return ms > 1000000 ? 1000000 : (int)ms;
+}
+
+static void watch_until_end(struct watch *watch)
+{
+	struct job *job = watch->job;
+	for (;;) {
+		int timeout = check_time(watch);
+		struct pollfd polls[POLL_COUNT] = {
+			[POLL_END] = {.fd = job->pidfd, .events = POLLIN},
+			[POLL_CHANNEL] = {.fd = watch->channel_open ? job->channel : -1, .events = POLLIN},
+			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
+			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
+		};
+		for (int i = 0; i < 2; i++)
+			polls[POLL_CAPTURES + i] = (struct pollfd){
+				.fd = watch->captures_at_end[i] ? -1 : job->capture_read[i + 1], .events = POLLIN};
+		if (poll(polls, POLL_COUNT, timeout) < 0)
+			continue;
+		for (int i = 0; i < 2; i++)
+			if (polls[POLL_CAPTURES + i].revents && !read_capture(watch, i))
+				watch->captures_at_end[i] = true;
+		if (polls[POLL_READY].revents)
+			serve_ready(watch);
+		if (polls[POLL_END].revents)
+			return;
+		if (polls[POLL_CHANNEL].revents)
+			serve_order(watch);
+		if (polls[POLL_HOST].revents)
+			kill_all(watch, END_KILLED);
+	}
+}
+
+/* Kills every child that the worker has now: those that the jail's program left, or whose parent we killed before. */
+static void kill_children(void)
+{
+	char text[4096];
+	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_quietly(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	/* A number that was cut at the end of the buffer is not a pid. */
+	if (n == sizeof(text) - 1 && strrchr(text, ' '))
+		*strrchr(text, ' ') = '\0';
+	for (char *next = text; *next; next += strspn(next, " ")) {
+		pid_t pid = (pid_t)strtol(next, &next, 10);
+		if (pid <= 0)
+			return;
+		kill(pid, SIGKILL);
+	}
+}
+
+/*
+ * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork needs
+ * (kernel/signal.c). Only for a uid that nothing else on the host has.
+ */
+static void kill_uid(uint32_t uid)
+{
+	pid_t killer = fork();
+	if (killer == 0) {
+		if (syscall(SYS_setresuid, uid, uid, uid) == 0)
+			kill(-1, SIGKILL);
+		_exit(0);
+	}
+	if (killer > 0)
+		waitpid(killer, NULL, 0);
+}
+
+/* The jail's program has ended. What it started may go on; as the worker is their subreaper, none gets away. */
+static void finish_jail(struct watch *watch)
+{
+	struct rusage usage;
+	int status;
+	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
+		;
+	watch->end->status = status;
+	add_usage(&watch->end->usage, &usage);
+	for (int round = 0;; round++) {
+		pid_t pid = wait4(-1, NULL, __WALL | WNOHANG, &usage);
+		if (pid > 0) {
+			add_usage(&watch->end->usage, &usage);
+			continue;
+		}
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (round == 0 && !(watch->job->plan->flags & PLAN_HAS_USER))
+			kill_uid(watch->job->host_uid + watch->job->plan->uid);
+		kill_children();
+		if (round > 10)
+			usleep(1000);
+	}
+}
+
+/* The init has ended, and with it all of the container. */
+static void finish_container(struct watch *watch)
+{
+	struct rusage usage;
+	int status = 0;
+	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
+		;
+	if (atomic_load(&worker.page->program_ended)) {
+		watch->end->status = worker.page->status;
+		watch->end->usage = worker.page->usage;
+	} else {
+		/* The init was killed before the program, by us or for want of memory; their use went with them. */
+		watch->end->status = WIFSIGNALED(status) ? status : SIGKILL;
+		add_usage(&watch->end->usage, &usage);
+	}
+}
+
+static void explain_end(struct watch *watch)
+{
+	struct report_end *end = watch->end;
+	const struct plan *plan = watch->job->plan;
+	uint64_t oom_kills;
+	cgroup_read_memory(&watch->job->cgroups[0], &end->memory_peak, &oom_kills);
+	/* A kill that came too late changes nothing. */
+	if (end->reason != END_BY_ITSELF && WIFEXITED(end->status))
+		end->reason = END_BY_ITSELF;
+	if (end->reason != END_BY_ITSELF)
+		return;
+	uint64_t cpu_us = end->usage.user_us + end->usage.system_us;
+	bool signalled = WIFSIGNALED(end->status);
+	if (oom_kills && end->status != 0)
+		end->reason = END_OUT_OF_MEMORY;
+	else if (signalled && WTERMSIG(end->status) == SIGXCPU)
+		end->reason = END_CPU_TIME;
+	else if (signalled && WTERMSIG(end->status) == SIGKILL && plan->cpu_time_ns && cpu_us * 1000 >= plan->cpu_time_ns)
+		end->reason = END_CPU_TIME;
+}
+
+void supervise(struct job *job, struct report *report, int capture_fd[2])
+{
+	bool jail = job->plan->isolation == PLAN_JAIL;
+	struct watch watch = {
+		.job = job,
+		.end = &report->end,
+		.capture_fd = capture_fd,
+		.program_pidfd = job->pidfd,
+		.program_pid = jail ? job->pid : 0,
+		.channel_open = true,
+	};
+	if (jail && (job->plan->flags & PLAN_REPORT_START))
+		report_started(job, job->pid);
+	watch_until_end(&watch);
+	if (jail)
+		finish_jail(&watch);
+	else
+		finish_container(&watch);
+	report->end.wall_us = (now_ns() - job->start_ns) / 1000;
+	drain_captures(&watch);
+	explain_end(&watch);
+	if (watch.program_pidfd != job->pidfd)
+		close(watch.program_pidfd);
+}

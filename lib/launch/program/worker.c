@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker: takes one request at a time from the host program and sees it through to its end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+
+enum { IDLE_WORKERS_MAX = 16 };
+
+struct worker worker;
+
+static void worker_init(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "viso-worker");
+	/* Sound here, unlike in the host: main has one thread. Without main nobody would clean up. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == 1)
+		_exit(1);
+	/* What a jail leaves behind comes to the worker, which ends it. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+
+	worker.requests = LAUNCHER_FD_REQUESTS;
+	worker.host = LAUNCHER_FD_HOST;
+	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
+	worker.first_id = geteuid() == 0 ? id_range_reserve() : 0;
+	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *stack = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (worker.page == MAP_FAILED || stack == MAP_FAILED)
+		_exit(1);
+	worker.child_stack = stack + CHILD_STACK_SIZE;
+}
+
+/* Takes the next message and its fds. The number of bytes; 0 when the host program is gone. */
+static ssize_t receive(void *buffer, size_t size, struct job *job)
+{
+	union {
+		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = buffer, .iov_len = size};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	ssize_t n;
+	while ((n = recvmsg(worker.requests, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	if (n <= 0)
+		return 0;
+	job->fd_count = 0;
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_type == SCM_RIGHTS) {
+		job->fd_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(job->fds, CMSG_DATA(header), (size_t)job->fd_count * sizeof(int));
+	}
+	return n;
+}
+
+/* Finds the plan: in the message, or in the memfd that came last. 0 or -1. */
+static int find_plan(struct job *job, void *buffer, ssize_t received)
+{
+	const struct plan_head *head = buffer;
+	if ((size_t)received < sizeof(*head) || head->fd_count > (uint32_t)job->fd_count || head->fd_count < 2)
+		return -1;
+	job->plan = buffer;
+	if (head->size == (uint32_t)received)
+		return 0;
+	if (head->fd_count + 1 != (uint32_t)job->fd_count)
+		return -1;
+	void *map = mmap(NULL, head->size, PROT_READ, MAP_PRIVATE, job->fds[job->fd_count - 1], 0);
+	if (map == MAP_FAILED)
+		return -1;
+	job->plan = map;
+	job->plan_mapped = head->size;
+	return 0;
+}
+
+static int make_captures(struct job *job)
+{
+	for (int i = 0; i < 3; i++) {
+		if (job->plan->streams[i].kind != PLAN_STREAM_CAPTURE)
+			continue;
+		int ends[2];
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return fail(VISO_STAGE_STDIO, 0, "pipe2");
+		job->capture_read[i] = ends[0];
+		job->capture_write[i] = ends[1];
+		fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+static void choose_streams(struct job *job)
+{
+	for (int i = 0; i < 3; i++)
+		switch (job->plan->streams[i].kind) {
+		case PLAN_STREAM_FD:
+			job->stream[i] = job->fds[job->plan->streams[i].fd];
+			break;
+		case PLAN_STREAM_STDOUT:
+			job->stream[i] = job->stream[1];
+			break;
+		case PLAN_STREAM_CAPTURE:
+			job->stream[i] = job->capture_write[i];
+			break;
+		default:
+			job->stream[i] = worker.null_fd;
+		}
+}
+
+/* Pointers to consecutive strings, NULL-terminated; in `small` where they fit. NULL without memory. */
+static char **string_array(const struct plan *plan, struct plan_strings strings, char **small)
+{
+	char **array = strings.count < SMALL_ARRAY ? small : malloc((strings.count + 1) * sizeof(*array));
+	if (!array)
+		return NULL;
+	const char *string = plan_string(plan, strings.first);
+	for (uint32_t i = 0; i < strings.count; i++) {
+		array[i] = (char *)string;
+		string += strlen(string) + 1;
+	}
+	array[strings.count] = NULL;
+	return array;
+}
+
+static int make_arrays(struct job *job)
+{
+	job->argv = string_array(job->plan, job->plan->argv, job->small_argv);
+	job->env = string_array(job->plan, job->plan->env, job->small_env);
+	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
+}
+
+static int make_cgroups(struct job *job)
+{
+	if (job->plan->memory.version &&
+	    cgroup_create(&job->cgroups[0], job->plan, &job->plan->memory, "memory.limit_in_bytes", "memory.max") < 0)
+		return -1;
+	if (job->plan->pids.version &&
+	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->pids, "pids.max", "pids.max") < 0)
+		return -1;
+	return 0;
+}
+
+static void job_init(struct job *job)
+{
+	job->plan_mapped = 0;
+	job->argv = job->env = NULL;
+	job->channel = job->fds[0];
+	job->root = job->fds[1];
+	job->pidfd = job->ready = job->ready_write = -1;
+	job->host_uid = worker.first_id;
+	for (int i = 0; i < 3; i++)
+		job->capture_read[i] = job->capture_write[i] = -1;
+	for (int i = 0; i < CGROUPS; i++)
+		job->cgroups[i] = (struct cgroup){.attach_fd = -1, .directory_fd = -1};
+	memset(worker.page, 0, sizeof(*worker.page));
+}
+
+/* Only the channel is needed while the program runs. */
+static void close_start_fds(struct job *job)
+{
+	for (int i = 1; i < job->fd_count; i++)
+		close(job->fds[i]);
+	for (int i = 0; i < 3; i++)
+		job->capture_write[i] = close_quietly(job->capture_write[i]);
+	job->ready_write = close_quietly(job->ready_write);
+	job->fd_count = 1;
+}
+
+static void job_release(struct job *job)
+{
+	close_start_fds(job);
+	for (int i = 0; i < 3; i++)
+		close_quietly(job->capture_read[i]);
+	close_quietly(job->pidfd);
+	close_quietly(job->ready);
+	if (job->argv != job->small_argv)
+		free(job->argv);
+	if (job->env != job->small_env)
+		free(job->env);
+	if (job->plan_mapped)
+		munmap((void *)job->plan, job->plan_mapped);
+}
+
+static void send_report(int channel, const struct report *report, const int *fds, int fd_count)
+{
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = (void *)report, .iov_len = sizeof(*report)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (fd_count > 0) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE((size_t)fd_count * sizeof(int));
+		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
+		memcpy(CMSG_DATA(header), fds, (size_t)fd_count * sizeof(int));
+	}
+	sendmsg(channel, &message, MSG_NOSIGNAL);
+}
+
+void report_started(const struct job *job, int pid)
+{
+	struct report report = {.kind = REPORT_STARTED, .pid = pid};
+	send_report(job->channel, &report, NULL, 0);
+}
+
+static void serve(void *buffer, ssize_t received, struct job *job)
+{
+	struct report report = {.kind = REPORT_ENDED};
+	int capture_fd[2] = {-1, -1};
+
+	if (job->fd_count < 2) {
+		for (int i = 0; i < job->fd_count; i++)
+			close(job->fds[i]);
+		return;
+	}
+	job_init(job);
+	if (find_plan(job, buffer, received) < 0)
+		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
+	else if (make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
+		choose_streams(job);
+		job->start_ns = now_ns();
+		if (start_job(job) == 0) {
+			close_start_fds(job);
+			supervise(job, &report, capture_fd);
+		}
+	}
+	for (int i = 0; i < CGROUPS; i++)
+		cgroup_remove(&job->cgroups[i]);
+	if (worker.page->failure.error) {
+		report.kind = REPORT_FAILED;
+		report.failure = worker.page->failure;
+	}
+	int fds[2], count = 0;
+	for (int i = 0; i < 2; i++) {
+		report.end.output_fd[i] = capture_fd[i] >= 0;
+		if (capture_fd[i] >= 0)
+			fds[count++] = capture_fd[i];
+	}
+	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
+	send_report(job->channel, &report, fds, count);
+	close(job->channel);
+	job_release(job);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+_Noreturn void worker_main(struct launcher_shared *shared, int wake_main)
+{
+	static union {
+		struct plan_head head;
+		uint64_t align;
+		char bytes[PLAN_INLINE_MAX];
+	} buffer;
+	static struct job job;
+
+	worker_init();
+	for (;;) {
+		ssize_t received = receive(&buffer, sizeof(buffer), &job);
+		if (received == 0)
+			_exit(0);
+		if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
+			uint64_t one = 1;
+			(void)!write(wake_main, &one, sizeof(one));
+		}
+		serve(&buffer, received, &job);
+		if (atomic_fetch_add(&shared->idle_workers, 1) >= IDLE_WORKERS_MAX) {
+			atomic_fetch_sub(&shared->idle_workers, 1);
+			_exit(0);
+		}
+	}
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "launch/cgroup.h"
+#include "launch/launched.h"
+#include "launch/launcher.h"
+
+enum { FIRST_CAPACITY = 8192 };
+
+/* Room for `size` bytes at the end; its offset, or 0 without memory. */
+static plan_offset reserve(struct launch_request *request, size_t size)
+{
+	struct plan *plan = request->plan;
+	size_t used = plan->head.size;
+	if (request->error)
+		return 0;
+	if (used + size > request->capacity) {
+		size_t capacity = request->capacity;
+		while (used + size > capacity)
+			capacity *= 2;
+		plan = realloc(plan, capacity);
+		if (!plan) {
+			request->error = error_memory();
+			return 0;
+		}
+		request->plan = plan;
+		request->capacity = capacity;
+	}
+	plan->head.size = (uint32_t)(used + size);
+	return (plan_offset)used;
+}
+
+plan_offset request_add_bytes(struct launch_request *request, const void *data, size_t size)
+{
+	reserve(request, -request->plan->head.size & 7);
+	plan_offset offset = reserve(request, size);
+	if (offset)
+		memcpy((char *)request->plan + offset, data, size);
+	return offset;
+}
+
+plan_offset request_add_string(struct launch_request *request, const char *string)
+{
+	size_t size = strlen(string) + 1;
+	plan_offset offset = reserve(request, size);
+	if (offset)
+		memcpy((char *)request->plan + offset, string, size);
+	return offset;
+}
+
+static struct plan_strings add_strings(struct launch_request *request, const struct strings *list)
+{
+	struct plan_strings added = {.count = (uint32_t)list->count};
+	added.first = request->plan->head.size;
+	for (size_t i = 0; i < list->count; i++)
+		request_add_string(request, list->items[i]);
+	return added;
+}
+
+static void own_fd(struct launch_request *request, int fd)
+{
+	request->owned[request->owned_count++] = fd;
+}
+
+/* A stream that leads to an fd of the host. A directory would let a jail climb out by fchdir(2). */
+static int add_stream_fd(struct launch_request *request, int stream, int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0) {
+		/* The host runs without this stream: so does the program. */
+		request->plan->streams[stream].kind = PLAN_STREAM_NULL;
+		return 0;
+	}
+	int flags = fcntl(fd, F_GETFL);
+	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
+		return error_fail(VISO_STAGE_STDIO, EISDIR, stream == 0 ? "stdin" : stream == 1 ? "stdout" : "stderr",
+				  "stream %d is a directory or an O_PATH fd (%d): it would lead out of the sandbox", stream, fd);
+	request->plan->streams[stream].kind = PLAN_STREAM_FD;
+	request->plan->streams[stream].fd = (uint32_t)request->fd_count;
+	request->fds[request->fd_count++] = fd;
+	return 0;
+}
+
+static int add_pipe(struct launch_request *request, int stream)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "pipe2", NULL);
+	int program_end = stream == 0 ? ends[0] : ends[1];
+	request->host_ends[stream] = stream == 0 ? ends[1] : ends[0];
+	own_fd(request, program_end);
+	return add_stream_fd(request, stream, program_end);
+}
+
+static int add_input(struct launch_request *request, int memfd)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, path, NULL);
+	own_fd(request, fd);
+	return add_stream_fd(request, 0, fd);
+}
+
+static int add_streams(struct launch_request *request, const viso_command *command)
+{
+	int r = 0;
+	for (int i = 0; i < 3 && r == 0; i++) {
+		const struct stdio_setting *setting = &command->stdio[i];
+		switch (setting->kind) {
+		case STDIO_INHERIT:
+			r = add_stream_fd(request, i, i);
+			break;
+		case STDIO_FD:
+			r = add_stream_fd(request, i, setting->fd);
+			break;
+		case STDIO_PIPE:
+			r = add_pipe(request, i);
+			break;
+		case STDIO_INPUT:
+			r = add_input(request, setting->fd);
+			break;
+		case STDIO_STDOUT:
+			request->plan->streams[i].kind = PLAN_STREAM_STDOUT;
+			break;
+		case STDIO_CAPTURE:
+			request->plan->streams[i].kind = PLAN_STREAM_CAPTURE;
+			request->plan->streams[i].max = setting->max;
+			break;
+		case STDIO_NULL:
+			request->plan->streams[i].kind = PLAN_STREAM_NULL;
+		}
+	}
+	return r;
+}
+
+static void add_rlimits(struct plan *plan, const viso_command *command)
+{
+	for (int i = 0; i < COMMAND_RLIMITS; i++)
+		if (command->has_rlimit[i]) {
+			plan->rlimits[plan->rlimit_count].resource = (uint32_t)command_rlimit_number((viso_rlimit)i);
+			plan->rlimits[plan->rlimit_count++].value = command->rlimit[i];
+		}
+	/* For processes that the launcher does not watch one by one. */
+	if (command->cpu_time_ms && !command->has_rlimit[VISO_RLIMIT_CPU]) {
+		plan->rlimits[plan->rlimit_count].resource = RLIMIT_CPU;
+		plan->rlimits[plan->rlimit_count++].value = (command->cpu_time_ms + 999) / 1000;
+	}
+}
+
+static int add_cgroup(struct launch_request *request, const char *controller, uint64_t limit, size_t member)
+{
+	if (!limit)
+		return 0;
+	struct cgroup_place place;
+	int r = cgroup_find(controller, &place);
+	if (r < 0)
+		return r;
+	plan_offset parent = request_add_string(request, place.directory);
+	struct plan_cgroup *group = (struct plan_cgroup *)((char *)request->plan + member);
+	group->version = (uint32_t)place.version;
+	group->parent = parent;
+	group->limit = limit;
+	return 0;
+}
+
+static void add_identity(struct plan *plan, const viso_command *command)
+{
+	bool root = geteuid() == 0;
+	plan->uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID;
+	plan->gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID;
+	if (command->has_user)
+		plan->flags |= PLAN_HAS_USER;
+	if (root)
+		plan->flags |= PLAN_ID_RANGE;
+	/* An ordinary user may not even give groups up; asking for some is an error that the kernel tells. */
+	if (root || command->group_count)
+		plan->flags |= PLAN_SET_GROUPS;
+	plan->group_count = (uint32_t)command->group_count;
+	for (size_t i = 0; i < command->group_count; i++)
+		plan->groups[i] = command->groups[i];
+}
+
+static uint64_t ms_to_ns(uint64_t ms)
+{
+	return ms > UINT64_MAX / 1000000 ? UINT64_MAX : ms * 1000000;
+}
+
+static int add_programs(struct launch_request *request, const viso_command *command)
+{
+	struct strings candidates = {0};
+	int r = command_program_candidates(command, &candidates);
+	if (r == 0)
+		request->plan->programs = add_strings(request, &candidates);
+	strings_clear(&candidates);
+	return r < 0 ? error_memory() : 0;
+}
+
+int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 const viso_command *command, int root_fd, bool to_end)
+{
+	*request = (struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}};
+	request->plan = malloc(FIRST_CAPACITY);
+	if (!request->plan)
+		return error_memory();
+	request->capacity = FIRST_CAPACITY;
+
+	memset(request->plan, 0, sizeof(*request->plan));
+	struct plan *plan = request->plan;
+	plan->head.size = sizeof(*plan);
+	plan->isolation = isolation;
+	plan->flags = (to_end ? 0 : PLAN_REPORT_START) | (sandbox->network == VISO_NETWORK_HOST ? PLAN_HOST_NETWORK : 0);
+	plan->timeout_ns = ms_to_ns(command->timeout_ms);
+	plan->cpu_time_ns = ms_to_ns(command->cpu_time_ms);
+	plan->memory_max = sandbox->memory_max;
+	add_identity(plan, command);
+	add_rlimits(plan, command);
+	int r = add_streams(request, command);
+	if (r < 0)
+		return r;
+
+	/* From here on the plan may move. */
+	struct plan_strings argv = add_strings(request, &command->argv);
+	struct plan_strings env = add_strings(request, &command->env);
+	plan_offset cwd = request_add_string(request, command->cwd);
+	request->plan->argv = argv;
+	request->plan->env = env;
+	request->plan->cwd = cwd;
+	r = add_programs(request, command);
+	if (r == 0)
+		r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
+	if (r == 0)
+		r = add_cgroup(request, "pids", sandbox->processes_max, offsetof(struct plan, pids));
+	return r < 0 ? r : request->error;
+}
+
+void request_release(struct launch_request *request)
+{
+	for (int i = 0; i < request->owned_count; i++)
+		close_fd(request->owned[i]);
+	for (int i = 0; i < 3; i++)
+		close_fd(request->host_ends[i]);
+	free(request->plan);
+}
+
+int request_send(struct launch_request *request, viso_process *process)
+{
+	int channel[2];
+	if (request->error)
+		return request->error;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
+	request->fds[0] = channel[1];
+	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	int r = launcher_send(request->plan, request->fds, request->fd_count);
+	close_fd(channel[1]);
+	if (r < 0) {
+		close_fd(channel[0]);
+		return r;
+	}
+	launched_init(process, channel[0], (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
+													: VISO_ISOLATION_CONTAINER));
+	for (int i = 0; i < 3; i++)
+		process->stream[i] = TAKE_FD(request->host_ends[i]);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Making the plan for a start, from what all launched strengths have in common, and starting it. */
+#ifndef LAUNCH_REQUEST_H
+#define LAUNCH_REQUEST_H
+
+#include <stddef.h>
+
+#include "command/command.h"
+#include "launch/plan.h"
+#include "sandbox/process.h"
+#include "sandbox/sandbox.h"
+
+struct launch_request {
+	struct plan *plan;   /* grows: never keep a pointer into it */
+	size_t capacity;
+	int error;           /* the first failure of an addition, a negative errno */
+	int fds[PLAN_FDS_MAX];
+	int fd_count;
+	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
+	int owned_count;
+	int host_ends[3];        /* of pipes; -1 where there is none */
+};
+
+/*
+ * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the request
+ * is to be released.
+ */
+int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 const viso_command *command, int root_fd, bool to_end);
+
+void request_release(struct launch_request *request);
+
+/* Adds a string to the plan; a failure shows in request->error. */
+plan_offset request_add_string(struct launch_request *request, const char *string);
+
+/* Adds raw bytes, aligned to 8. */
+plan_offset request_add_bytes(struct launch_request *request, const void *data, size_t size);
+
+/* Sends the request and makes `process` the one that it starts. 0 or a negative errno with the error set. */
+int request_send(struct launch_request *request, viso_process *process);
+
+#endif
