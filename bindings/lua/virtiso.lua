@@ -584,6 +584,9 @@ end
 -- own, and from garbage collection, are dropped. An error in the handler becomes a warning. It must not call virtiso.
 function virtiso.set_log_handler(handler, level)
 	local number = value_of(levels, level or "info", "level", 2)
+	if handler ~= nil and type(handler) ~= "function" then
+		error("the handler must be a function or nil", 2)
+	end
 	native.viso_log_set_handler(number, handler and function(of, message)
 		handler(name_of(levels, of), message)
 	end)

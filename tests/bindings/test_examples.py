@@ -40,7 +40,7 @@ def run(name, *arguments):
 
 class Hello(unittest.TestCase):
     def check(self, name):
-        support.need("container")
+        support.need("container", "memory_limit")
         if not os.path.exists("/usr/bin/python3"):
             raise tap.Missing("/usr/bin/python3")
         done = run(name)

@@ -92,7 +92,7 @@ end)
 
 tap.case("wrong values are refused", function()
 	local command = native.viso_command_new("true")
-	for _, call in ipairs {
+	for i, call in ipairs {
 		function() native.viso_command_add_arg(command, {}) end,
 		function() native.viso_command_add_arg(command, "a\0b") end,
 		function() native.viso_command_add_arg(command, nil) end,
@@ -118,7 +118,7 @@ tap.case("wrong values are refused", function()
 		function() virtiso.set_log_handler(print, "loud") end,
 		function() virtiso.set_log_handler("print") end,
 	} do
-		fails(call)
+		tap.equal(pcall(call), false, "call " .. i)
 	end
 end)
 
