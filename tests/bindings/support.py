@@ -4,6 +4,7 @@
 import functools
 import gc
 import os
+import re
 import time
 import unittest
 
@@ -48,6 +49,12 @@ def sandbox(**settings):
 def shell(script):
     """Arguments that run a script of busybox's shell."""
     return [BUSYBOX, "sh", "-c", script]
+
+
+def errors_of(done):
+    """What a program said on stderr, without what ASan says about the launcher's stack, which it does not know."""
+    notes = re.compile(r"(==\d+==WARNING: ASan is ignoring|False positive error|For details see https://github.com/google).*\n")
+    return notes.sub("", done.stderr)
 
 
 def open_fds():

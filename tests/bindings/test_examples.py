@@ -33,9 +33,11 @@ def command_line(name):
 def run(name, *arguments):
     lua = os.path.join(BUILD, "bindings/lua")
     environment = {**os.environ, "LUA_PATH": f"{lua}/?.lua", "LUA_CPATH": f"{lua}/?.so"}
-    return subprocess.run(
+    done = subprocess.run(
         [*command_line(name), *arguments], capture_output=True, text=True, timeout=60, env=environment, check=False
     )
+    done.stderr = support.errors_of(done)
+    return done
 
 
 class Hello(unittest.TestCase):

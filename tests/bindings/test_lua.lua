@@ -24,6 +24,17 @@ local function shell(script)
 	return {busybox, "sh", "-c", script}
 end
 
+-- Does what the library has something to say about: a system call that no guest is served.
+local function make_messages()
+	local _, strength = sandbox()
+	virtiso.run({busybox, "true"}, {isolation = strength})
+	if machine:supports("guest") then
+		virtiso.run({busybox, "pivot_root", "/", "/"}, {isolation = "guest", timeout = 30})
+	end
+end
+
+local nothing_to_say = "a message of the library, which only a guest gives for certain"
+
 local function fails(call, ...)
 	local ok, err = pcall(call, ...)
 	tap.equal(ok, false, "the call failed")
@@ -268,31 +279,28 @@ end)
 
 tap.case("log messages arrive on the calling state, also of a coroutine", function()
 	local messages = {}
-	local _, strength = sandbox()
 	virtiso.set_log_handler(function(level, message) table.insert(messages, {level, message}) end, "debug")
-	coroutine.wrap(function() virtiso.run({busybox, "true"}, {isolation = strength}) end)()
+	coroutine.wrap(make_messages)()
 	virtiso.set_log_handler(nil)
 	local count = #messages
-	virtiso.run({busybox, "true"}, {isolation = strength})
+	make_messages()
 	tap.equal(#messages, count, "messages without a handler")
 	if count == 0 then
-		tap.missing("a message: this library had nothing to say")
+		tap.missing(nothing_to_say)
 	end
 	tap.equal(type(messages[1][2]), "string", "message")
 	tap.equal(messages[1][1]:match("^%l+$") ~= nil, true, "level")
 end)
 
 tap.case("an error in the log handler goes no further", function()
-	local _, strength = sandbox()
 	local calls = 0
 	warn("@off")
 	virtiso.set_log_handler(function() calls = calls + 1 error({}) end, "debug")
-	local result = virtiso.run({busybox, "echo", "x"}, {isolation = strength})
+	make_messages()
 	virtiso.set_log_handler(nil)
 	warn("@on")
-	tap.equal(result.stdout, "x\n", "stdout")
 	if calls == 0 then
-		tap.missing("a message: this library had nothing to say")
+		tap.missing(nothing_to_say)
 	end
 end)
 

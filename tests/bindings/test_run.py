@@ -350,7 +350,7 @@ class Sandboxes(support.TestCase):
         done = subprocess.run(
             [sys.executable, "-c", "import os\n" + script], capture_output=True, text=True, timeout=60, check=False
         )
-        self.assertEqual((done.stdout, done.stderr), ("interrupted True 0\n", ""))
+        self.assertEqual((done.stdout, support.errors_of(done)), ("interrupted True 0\n", ""))
 
     def test_forked_child_can_collect_but_not_use(self):
         with support.sandbox() as box:
