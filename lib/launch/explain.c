@@ -70,7 +70,7 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 			return "no uid of its own is free for the sandbox";
 		if (failure->error == EINVAL)
 			return "ids of a container are below 65536";
-		return "the user or groups cannot be set by an ordinary user; leave them, or run as root";
+		return "the caller may not take this user or these groups; that needs root of the host, not of a user namespace";
 	case VISO_STAGE_RLIMIT:
 		return failure->error == EPERM ? "a limit cannot be raised above the host program's own without privilege" : NULL;
 	case VISO_STAGE_CWD:

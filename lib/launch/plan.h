@@ -29,8 +29,6 @@ enum plan_flags {
 	PLAN_HOST_NETWORK = 1u << 0,
 	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
-	PLAN_ID_RANGE = 1u << 3,     /* the launcher may map a range of host ids (it is root); else one id, its own */
-	PLAN_SET_GROUPS = 1u << 4,   /* set the supplementary groups, even to none */
 };
 
 /* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */

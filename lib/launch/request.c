@@ -179,16 +179,10 @@ static int add_cgroup(struct launch_request *request, const char *controller, ui
 
 static void add_identity(struct plan *plan, const viso_command *command)
 {
-	bool root = geteuid() == 0;
 	plan->uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID;
 	plan->gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID;
 	if (command->has_user)
 		plan->flags |= PLAN_HAS_USER;
-	if (root)
-		plan->flags |= PLAN_ID_RANGE;
-	/* An ordinary user may not even give groups up; asking for some is an error that the kernel tells. */
-	if (root || command->group_count)
-		plan->flags |= PLAN_SET_GROUPS;
 	plan->group_count = (uint32_t)command->group_count;
 	for (size_t i = 0; i < command->group_count; i++)
 		plan->groups[i] = command->groups[i];

@@ -41,7 +41,7 @@ int container_write_maps(const struct job *job)
 {
 	const struct plan *plan = job->plan;
 	char uids[64], gids[64];
-	if (plan->flags & PLAN_ID_RANGE) {
+	if (worker.owns_ids) {
 		if (!job->host_uid)
 			return fail(VISO_STAGE_USER_NAMESPACE, EAGAIN, "uid_map");
 		snprintf(uids, sizeof(uids), "0 %u %d\n", job->host_uid, ID_RANGE_SIZE);
@@ -66,9 +66,9 @@ static void wait_for_maps(void)
 }
 
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
-static int take_inner_root(const struct plan *plan)
+static int take_inner_root(void)
 {
-	if (!(plan->flags & PLAN_ID_RANGE))
+	if (!worker.owns_ids)
 		return 0;
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
@@ -101,7 +101,7 @@ static int set_up(const struct job *job)
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
 	wait_for_maps();
-	if (take_inner_root(plan) < 0)
+	if (take_inner_root() < 0)
 		return -1;
 	return mounts_enter(job);
 }

@@ -102,7 +102,7 @@ static int set_credentials(const struct job *job)
 	uint32_t uid = plan->uid, gid = plan->gid;
 	if (plan->isolation == PLAN_JAIL && !(plan->flags & PLAN_HAS_USER)) {
 		if (!job->host_uid)
-			return fail(VISO_STAGE_CREDENTIALS, EAGAIN, "uid");
+			return fail(VISO_STAGE_CREDENTIALS, worker.owns_ids ? EAGAIN : EPERM, "uid");
 		uid = gid = job->host_uid + plan->uid;
 	}
 	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */
@@ -113,7 +113,9 @@ static int set_credentials(const struct job *job)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
 	if (drop_bounding_set(plan->capabilities) < 0)
 		return -1;
-	if ((plan->flags & PLAN_SET_GROUPS) && syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
+	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
+	bool may_set_groups = worker.owns_ids || plan->isolation == PLAN_JAIL;
+	if ((may_set_groups || plan->group_count) && syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");

@@ -81,7 +81,8 @@ struct worker {
 	int requests;
 	int host;            /* pidfd of the host program */
 	int null_fd;
-	uint32_t first_id;   /* of its range of host ids; 0 where it has none */
+	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
+	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
 	struct start_page *page;
 	char *child_stack;   /* its top */
 };
@@ -129,7 +130,10 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
 void cgroup_remove(struct cgroup *group);
 
-/* idrange.c: a range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
+/* idrange.c */
+/* True where all ids of the host can be used: as root, but not as the root of a user namespace that has only some. */
+bool id_owns_all(void);
+/* A range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
 uint32_t id_range_reserve(void);
 
 /* remove.c: removes a directory tree without following links or leaving its file system. */

@@ -32,7 +32,8 @@ static void worker_init(void)
 	worker.requests = LAUNCHER_FD_REQUESTS;
 	worker.host = LAUNCHER_FD_HOST;
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
-	worker.first_id = geteuid() == 0 ? id_range_reserve() : 0;
+	worker.owns_ids = id_owns_all();
+	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
 	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char *stack = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (worker.page == MAP_FAILED || stack == MAP_FAILED)
