@@ -6,8 +6,8 @@
 #include <virtiso/root.h>
 
 /*
- * Builds the root where that has not happened, and opens its directory. `out_fd` is an O_PATH|O_DIRECTORY|O_CLOEXEC fd that
- * the caller owns. Any thread. 0 or a negative errno with the error set.
+ * Builds the root where that has not happened, and opens its directory. `out_fd` is an O_PATH|O_DIRECTORY|O_CLOEXEC fd
+ * that the caller owns. Any thread. 0 or a negative errno with the error set.
  */
 int root_open(viso_root *root, int *out_fd);
 

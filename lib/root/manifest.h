@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What a root shall contain: a list of entries that is looked up by their paths in the root. Nothing here touches a
+ * file. */
+#ifndef ROOT_MANIFEST_H
+#define ROOT_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum manifest_type { MANIFEST_DIRECTORY, MANIFEST_FILE, MANIFEST_DATA, MANIFEST_LINK, MANIFEST_DEVICE };
+
+/* Where the place is taken by something different: -EEXIST, or what is there stays and the call succeeds. */
+enum manifest_conflict { MANIFEST_REFUSE, MANIFEST_KEEP };
+
+struct manifest_entry {
+	const char *target; /* absolute and clean; no entry on the way to it is a link */
+	const char *source; /* FILE: path on the host without links; LINK: its text */
+	const void *data;   /* DATA */
+	size_t size;        /* DATA */
+	dev_t device;       /* DEVICE, a character device */
+	unsigned mode;      /* permission bits; a FILE has those of its source */
+	enum manifest_type type;
+	bool implied;         /* a directory that is there only because something lies beneath it */
+	bool on_host;         /* the host has the same directory or link at this path */
+	unsigned explicit_in; /* the transaction that made a directory explicit */
+	unsigned name;        /* where in `target` the last component begins */
+	uint32_t hash;
+};
+
+struct manifest {
+	struct manifest_entry **entries; /* in the order in which they came */
+	size_t count;
+	size_t capacity;
+	uint32_t *slots; /* index + 1 of the entry, 0 for none; open addressing */
+	size_t slot_count;
+	unsigned transaction;
+};
+
+/* The entry at this very path; NULL where there is none. */
+struct manifest_entry *manifest_find(const struct manifest *manifest, const char *target);
+
+/*
+ * All of these add an entry, with the directories above it where they are missing. The same entry twice is one entry.
+ * `target` is clean and has no link on the way (see manifest_follow). 0, or with the error set: -EEXIST, -ENOMEM.
+ */
+int manifest_add_file(struct manifest *manifest, const char *target, const char *source,
+		      enum manifest_conflict conflict);
+int manifest_add_data(struct manifest *manifest, const char *target, const void *data, size_t size, unsigned mode,
+		      enum manifest_conflict conflict);
+int manifest_add_link(struct manifest *manifest, const char *target, const char *text, enum manifest_conflict conflict);
+int manifest_add_device(struct manifest *manifest, const char *target, dev_t device, unsigned mode,
+			enum manifest_conflict conflict);
+
+/* A directory whose mode matters. The first one that gives a mode wins; two directories are never in conflict. */
+int manifest_add_directory(struct manifest *manifest, const char *target, unsigned mode,
+			   enum manifest_conflict conflict);
+
+/* A directory that shall be there, whatever its mode. */
+int manifest_imply_directory(struct manifest *manifest, const char *target);
+
+/*
+ * Resolves the links of the manifest in `path`, of which the last component is resolved only with `last`. `out` has
+ * PATH_MAX bytes and may be `path`. 0, or with the error set: -ELOOP, -ENAMETOOLONG.
+ */
+int manifest_follow(const struct manifest *manifest, const char *path, bool last, char *out);
+
+/* Everything since the last mark can be taken back. */
+size_t manifest_mark(struct manifest *manifest);
+void manifest_rollback(struct manifest *manifest, size_t mark);
+
+/*
+ * The entries, those of one directory together, and every directory before what lies in it. To be freed by the caller;
+ * NULL without memory.
+ */
+struct manifest_entry **manifest_sorted(const struct manifest *manifest);
+
+void manifest_clear(struct manifest *manifest);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A directory that is not empty is moved up into the top directory before its turn comes. So no path is longer than two
+ * components, however deep the tree is; two fds and no stack are enough; and `..` is never followed, which could lead
+ * out of a tree that somebody is moving about. This file needs nothing of the library but beneath.c.
+ */
+#include "root/remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "root/beneath.h"
+
+struct removal {
+	int top;
+	uint64_t next_name; /* for what is moved up */
+	bool progress;
+};
+
+enum { NAME_TRIES = 1000 };
+
+static int empty(struct removal *removal, int fd, bool is_top);
+
+/* Lets the owner work in a directory whose mode forbids it. */
+static void allow(int fd)
+{
+	struct stat st;
+	if (!fstat(fd, &st) && (st.st_mode & 0700) != 0700)
+		fchmod(fd, 0700);
+}
+
+/* The same by name, for a directory that cannot even be opened. Needs /proc. */
+static bool allow_at(int directory, const char *name)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	_cleanup_close_ int fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, 0700) == 0;
+}
+
+/* Moves a directory into the top directory, under a name that is free. 0 or a negative errno. */
+static int move_up(struct removal *removal, int directory, const char *name)
+{
+	bool allowed = false;
+	for (int i = 0; i < NAME_TRIES; i++) {
+		char new_name[sizeof("viso-") + 16];
+		snprintf(new_name, sizeof(new_name), "viso-%" PRIx64, removal->next_name++);
+		if (!renameat(directory, name, removal->top, new_name))
+			return 0;
+		if (errno == EACCES && !allowed)
+			/* The `..` in it changes, so that it must be writable itself. */
+			allowed = allow_at(directory, name);
+		else if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+			return -errno;
+		else
+			continue;
+		if (!allowed)
+			return -EACCES;
+	}
+	return -EEXIST;
+}
+
+/* Empties a directory that lies in the top directory, and removes it. 0 or a negative errno. */
+static int remove_directory(struct removal *removal, const char *name)
+{
+	int fd = open_beneath(removal->top, name, O_RDONLY | O_DIRECTORY, true);
+	if (fd == -EACCES && allow_at(removal->top, name))
+		fd = open_beneath(removal->top, name, O_RDONLY | O_DIRECTORY, true);
+	if (fd < 0)
+		return fd == -EXDEV ? -EBUSY : fd;
+	int r = empty(removal, fd, false);
+	if (unlinkat(removal->top, name, AT_REMOVEDIR) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+/* 0; -ENOENT where it has gone by itself; or another negative errno. */
+static int remove_entry(struct removal *removal, int directory, const char *name, bool is_top)
+{
+	if (!unlinkat(directory, name, 0))
+		return 0;
+	/* EPERM is what POSIX asks for where it is a directory, and some file systems do. */
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	int error = errno;
+	if (!unlinkat(directory, name, AT_REMOVEDIR))
+		return 0;
+	if (errno == ENOTDIR)
+		return -error;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	return is_top ? remove_directory(removal, name) : move_up(removal, directory, name);
+}
+
+/* One pass over the entries of a directory; `fd` is taken over. 0 or the first negative errno. */
+static int empty(struct removal *removal, int fd, bool is_top)
+{
+	int first = 0;
+	allow(fd);
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (;;) {
+		errno = 0;
+		const struct dirent *entry = readdir(dir);
+		if (!entry)
+			return first || !errno ? first : -errno;
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		int r = remove_entry(removal, fd, entry->d_name, is_top);
+		if (r == 0)
+			removal->progress = true;
+		else if (first == 0 && r != -ENOENT)
+			first = r;
+	}
+}
+
+int remove_contents(int directory)
+{
+	struct removal removal = {.top = directory};
+	/* Names that somebody in the tree cannot have guessed; without randomness any will do. */
+	if (getrandom(&removal.next_name, sizeof(removal.next_name), GRND_NONBLOCK) < 0)
+		removal.next_name = 0;
+	for (;;) {
+		int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		removal.progress = false;
+		int r = empty(&removal, fd, true);
+		/* Entries were moved here while we read, and removing changes what a read returns: until a pass finds
+		 * nothing. */
+		if (!removal.progress)
+			return r;
+	}
+}
+
+int remove_tree(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && allow_at(AT_FDCWD, path))
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int r = remove_contents(fd);
+	if (rmdir(path) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
