@@ -1,9 +1,10 @@
-/* Until all rooms are there: weak stand-ins, so that each can be built alone. Removed before the first release. */
+/* Until lib/guest is there. */
 #include <errno.h>
-#include "launch/launcher.h"
-#include "root/root.h"
-__attribute__((weak)) int root_open(viso_root *root, int *out_fd) { return -ENOSYS; }
-__attribute__((weak)) viso_root *viso_root_ref(viso_root *root) { return root; }
-__attribute__((weak)) viso_root *viso_root_unref(viso_root *root) { return NULL; }
-__attribute__((weak)) int launcher_guard_tree(const char *path) { return 0; }
-__attribute__((weak)) void launcher_unguard_tree(const char *path) {}
+#include <stddef.h>
+#include <virtiso/guest.h>
+__attribute__((weak)) viso_guest *viso_guest_new(void) { errno = EOPNOTSUPP; return NULL; }
+__attribute__((weak)) viso_guest *viso_guest_ref(viso_guest *g) { return g; }
+__attribute__((weak)) viso_guest *viso_guest_unref(viso_guest *g) { return NULL; }
+__attribute__((weak)) viso_sandbox *viso_guest_sandbox(viso_guest *g) { return NULL; }
+__attribute__((weak)) int viso_guest_set_root(viso_guest *g, viso_root *r) { return -EOPNOTSUPP; }
+__attribute__((weak)) int viso_guest_set_memory_max(viso_guest *g, uint64_t b) { return -EOPNOTSUPP; }
