@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Jail, container and guest: what each needs of the rest. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "machine/build.h"
+#include "machine/kvm.h"
+#include "machine/namespaces.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+/*
+ * As the launcher asks (lib/launch/program/idrange.c): root of the host, whose user namespace has every id, not root of
+ * another one. user_namespaces(7): inside, outside, length.
+ */
+static bool owns_all_ids(void)
+{
+	unsigned long inside = 1, outside = 1, length = 0;
+	FILE *file = fopen("/proc/self/uid_map", "re");
+	if (file) {
+		int n = fscanf(file, "%lu %lu %lu", &inside, &outside, &length);
+		fclose(file);
+		if (n != 3)
+			return false;
+	}
+	return geteuid() == 0 && inside == 0 && outside == 0 && length == UINT32_MAX;
+}
+
+/* The launcher is executed from memory. */
+static bool check_launcher(struct finding *finding)
+{
+	_cleanup_close_ int fd = memfd_create("viso-probe", MFD_CLOEXEC | MFD_EXEC);
+	if (fd >= 0 || errno == EINVAL) /* Linux before 6.3 does not know the flag, nor the sysctl */
+		return true;
+	if (errno == EACCES)
+		finding_fails(
+			finding,
+			"The library's launcher may not be executed from memory: set the sysctl vm.memfd_noexec to 0 "
+			"or 1.");
+	else
+		finding_fails(finding, "The library's launcher cannot be put into memory: memfd_create: %s.",
+			      strerrordesc_np(errno));
+	return false;
+}
+
+void probe_jail(struct viso_machine *machine, struct finding *finding)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} needed[] = {
+		{CAP_SYS_CHROOT, "CAP_SYS_CHROOT"}, {CAP_SETUID, "CAP_SETUID"}, {CAP_SETGID, "CAP_SETGID"},
+		{CAP_SETPCAP, "CAP_SETPCAP"},       {CAP_KILL, "CAP_KILL"},
+	};
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!has_capability(needed[i].number)) {
+			finding_fails(
+				finding,
+				"A jail needs %s, which this process does not have: run as root, or take a container.",
+				needed[i].name);
+			return;
+		}
+	if (!owns_all_ids())
+		finding_fails(finding, "A jail takes its ids from those of the host, and this process is not root of "
+				       "the host's user namespace "
+				       "(/proc/self/uid_map): run as root there, or take a container.");
+	else if (check_launcher(finding))
+		finding_works(finding, "This process may chroot and change ids; Landlock %s, seccomp %s.",
+			      machine->features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing",
+			      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
+}
+
+void probe_container(struct viso_machine *machine, struct finding *finding)
+{
+	static const viso_feature needed[] = {VISO_FEATURE_USER_NAMESPACES, VISO_FEATURE_NEW_MOUNT_API};
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!machine->features[needed[i]].works) {
+			finding_fails(finding, "A container needs the %s. %.400s", viso_feature_name(needed[i]),
+				      machine->features[needed[i]].detail);
+			return;
+		}
+	if (!namespaces_allow_container(finding) || !check_launcher(finding))
+		return;
+	finding_works(finding, "All namespaces of a container can be made here, %s; seccomp %s.",
+		      owns_all_ids() ? "with a range of ids of its own" : "with the one id of this user",
+		      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
+}
+
+void probe_guest(struct viso_machine *machine, struct finding *finding)
+{
+	const struct finding *kvm = &machine->features[VISO_FEATURE_KVM];
+	if (!HAVE_GUEST)
+		finding_fails(finding,
+			      "This build of the library has no guests: build it on x86-64 with -Dkvm=enabled.");
+	else if (!kvm->works)
+		finding_fails(finding, "A guest needs KVM. %.450s", kvm->detail);
+	else
+		finding_works(finding, "Programs run as guests under KVM (%s).", kvm_driver());
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks that every man page is rendered without a warning, has its sections and points to pages that exist. Prints TAP."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "PARAMETERS", "RETURN VALUE", "ERRORS", "THREADS", "SEE ALSO", "HISTORY"]
+OPTIONAL = {"PARAMETERS", "RETURN VALUE", "ERRORS"}
+# Of the system; whether they are installed here does not matter.
+FOREIGN = {"setrlimit(2)", "getrusage(2)", "execve(2)", "capabilities(7)", "elf(5)", "fork(2)", "ld.so(8)", "chroot(2)",
+           "syslog(3)"}
+
+
+def render(directory, page):
+    environment = dict(os.environ, LC_ALL="C.UTF-8", MANWIDTH="80", MAN_KEEP_FORMATTING="", MANPAGER="cat")
+    done = subprocess.run(["man", "--warnings", "--local-file", page], cwd=directory, env=environment, text=True,
+                          capture_output=True)
+    return done.stdout, done.stderr + ("" if done.returncode == 0 else f"exit status {done.returncode}")
+
+
+def problems(directory, page, names):
+    text, warnings = render(directory, page)
+    found = [f"{page}: {line}" for line in warnings.splitlines()]
+    if page.startswith("viso_"):
+        sections = re.findall(r"^([A-Z][A-Z ]+)$", text, re.MULTILINE)
+        if sections != [s for s in SECTIONS if s in sections] or not set(SECTIONS) - OPTIONAL <= set(sections):
+            found.append(f"{page}: sections {sections}")
+    for reference in set(re.findall(r"\b[a-z][\w.-]*\([1-8]\)", text)) - FOREIGN:
+        if reference.removesuffix("(3)") not in names:
+            found.append(f"{page}: {reference} does not exist")
+    if re.search(r"`|\\f|@\w", text):
+        found.append(f"{page}: markup is left")
+    return found
+
+
+def main():
+    directory = Path(sys.argv[1])
+    pages = sorted(path.name for path in directory.glob("*.3"))
+    names = {page.removesuffix(".3") for page in pages}
+    full = [page for page in pages if not (directory / page).read_text().startswith(".so ")]
+    print(f"1..{len(full) + 1}")
+    if not shutil.which("man") or not shutil.which("groff"):
+        print("# missing: man and groff")
+        for number in range(1, len(full) + 2):
+            print(f"ok {number} # SKIP missing: man and groff")
+        return
+    failed = 0
+    aliases = [page for page in pages if page not in full]
+    wrong = [page for page in aliases if not (directory / (directory / page).read_text().split("man3/")[1].strip()).exists()]
+    for number, (page, found) in enumerate([("aliases", wrong)] + [(page, problems(directory, page, names)) for page in full], 1):
+        failed += bool(found)
+        print(f"{'not ok' if found else 'ok'} {number} - {page}")
+        for line in found:
+            print(f"# {line}")
+    sys.exit(failed > 0)
+
+
+main()
