@@ -429,7 +429,7 @@ static void test_removal_follows_no_link(void **state)
 
 static void test_removal_of_a_very_deep_tree(void **state)
 {
-	enum { DEPTH = 20000 };
+	enum { DEPTH = 5000 };
 	char *tree = root_path_of("%s/tree", scratch);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	int fd = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
