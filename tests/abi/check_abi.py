@@ -154,6 +154,13 @@ class Abi:
         same("functions named in NEWS.md", re.findall(r"`(viso_\w+)`", text), self.public)
         assert f"## {self.version()}" in text, f"NEWS.md has no section for {self.version()}"
 
+    def check_every_handle_is_tested_for_null(self):
+        tested = (ROOT / "tests/unit/test_bad_handles.c").read_text()
+        handles = {item.name for header in self.headers for item in header.types}
+        with_handle = [f.name for f in self.functions if any(kind.strip(" *").split()[-1] in handles for kind, _ in f.params)]
+        missing = [name for name in with_handle if name + "(" not in tested]
+        assert not missing, f"not in tests/unit/test_bad_handles.c: {missing}"
+
     # The headers themselves
 
     def compile(self, compiler, standard, language, text):
