@@ -58,7 +58,11 @@ struct viso_##noun {
 };
 %enddef
 
-/* What blocks lets other threads run: a command starts or ends, files are copied, the kernel gives something back. */
+/*
+ * What blocks lets other threads run: a command starts or ends, files are copied or removed (a sandbox that takes a root may let
+ * the last one go), the kernel is asked. All that may wait for a thread of the library is here, since that thread may wait in a
+ * log handler for the interpreter.
+ */
 %define %viso_blocking(macro)
 macro(viso_sandbox_spawn)
 macro(viso_sandbox_run)
@@ -76,6 +80,10 @@ macro(viso_root_use_directory)
 macro(viso_root_set_path)
 macro(viso_root_build)
 macro(viso_machine_new)
+macro(viso_guest_new)
+macro(viso_jail_set_root)
+macro(viso_container_set_root)
+macro(viso_guest_set_root)
 macro(viso_command_set_input)
 macro(viso_root::~viso_root)
 macro(viso_jail::~viso_jail)

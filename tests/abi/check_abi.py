@@ -69,7 +69,8 @@ class Abi:
 
     def check_library_exports_the_prototypes(self):
         same("exported by the library", self.exported(), self.public)
-        plain = [line for line in output("nm", "-D", "--defined-only", self.options.library).splitlines() if "@" not in line]
+        plain = [line for line in output("nm", "-D", "--defined-only", self.options.library).splitlines() if "@" not in line
+                 and line.split()[1] != "A"]  # the nodes themselves
         assert not plain, f"exported without a version: {plain}"
 
     def check_map_lists_the_prototypes(self):

@@ -98,7 +98,7 @@ class Run:
         self.check(["--file", "/etc/hosts", "--program", BUSYBOX, "--", *command], 0, "", "")
 
     def test_missing_program(self):
-        self.check(["--", "/no/such/program"], 125, "", "/no/such/program")
+        self.check(["--", "/bin/no-such-program"], 125, "", "/bin/no-such-program")
 
     def test_wrong_use(self):
         for arguments in (

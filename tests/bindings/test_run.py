@@ -79,8 +79,8 @@ class Arguments(unittest.TestCase):
 
     def test_missing_program(self):
         with self.assertRaises(FileNotFoundError) as caught:
-            virtiso.Root(programs=["/no/such/program"])
-        self.assertIn("/no/such/program", str(caught.exception))
+            virtiso.Root(programs=["/bin/no-such-program"])
+        self.assertIn("/bin/no-such-program", str(caught.exception))
         with self.assertRaises(virtiso.NotFound):
             virtiso.run(["no-such-program-anywhere"])
 

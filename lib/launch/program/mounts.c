@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include "launcher.h"
@@ -111,11 +112,26 @@ int mounts_copy_root(const struct job *job)
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 		.propagation = MS_PRIVATE,
 	};
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0) {
+	/* Linux before 5.12 has no such call; then remount_read_only() does it, later and less well. */
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0 &&
+	    errno != ENOSYS) {
 		close(fd);
 		return fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
 	}
 	return fd;
+}
+
+/* For Linux 5.10 and 5.11: the mount itself, not what is mounted below it. */
+static int remount_read_only(int root)
+{
+	char path[32];
+	struct statvfs st;
+	if (fstatvfs(root, &st) == 0 && (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "remount");
+	return 0;
 }
 
 /* Binds a device node of the host onto a new file of the container's /dev: nodes cannot be made in a user namespace. */
@@ -223,6 +239,8 @@ int mounts_enter(const struct job *job)
 		return -1;
 	if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "move_mount");
+	if (remount_read_only(root) < 0)
+		return -1;
 	if (mount_proc(root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
 		return -1;
 	int r = pivot(root);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/address_space.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "guest/program/file.h"
+
+/* As the kernel's default of vm.max_map_count: it bounds what the guest makes the host allocate for its areas. */
+enum { AREAS_MAX = 65530 };
+
+int space_init(struct address_space *space, struct guest_memory *memory)
+{
+	*space = (struct address_space){
+		.memory = memory,
+		.mmap_base = SPACE_END,
+		.limit = UINT64_MAX,
+		.data_limit = UINT64_MAX,
+		.stack_limit = 8u << 20,
+		.batch = 16,
+	};
+	return paging_init(&space->tables, memory);
+}
+
+void space_release(struct address_space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		file_unref(space->areas[i].file);
+	free(space->areas);
+	space->areas = NULL;
+	space->count = space->capacity = 0;
+}
+
+bool space_is_user(uint64_t address, uint64_t size)
+{
+	return address <= SPACE_END && size <= SPACE_END - address;
+}
+
+static bool is_range(uint64_t start, uint64_t end)
+{
+	return start % GUEST_PAGE == 0 && end % GUEST_PAGE == 0 && start < end && start >= SPACE_START && end <= SPACE_END;
+}
+
+/* The index of the first area that ends behind `address`. */
+static size_t first_behind(const struct address_space *space, uint64_t address)
+{
+	size_t low = 0, high = space->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (space->areas[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct area *space_find(struct address_space *space, uint64_t address)
+{
+	size_t i = first_behind(space, address);
+	return i < space->count && space->areas[i].start <= address ? &space->areas[i] : NULL;
+}
+
+bool space_is_free(struct address_space *space, uint64_t start, uint64_t end)
+{
+	size_t i = first_behind(space, start);
+	return i == space->count || space->areas[i].start >= end;
+}
+
+static int make_room(struct address_space *space, size_t more)
+{
+	size_t needed = space->count + more;
+	if (needed > AREAS_MAX)
+		return -ENOMEM;
+	if (needed <= space->capacity)
+		return 0;
+	size_t capacity = needed < 32 ? 32 : 2 * needed;
+	struct area *areas = reallocarray(space->areas, capacity, sizeof(*areas));
+	if (!areas)
+		return -ENOMEM;
+	space->areas = areas;
+	space->capacity = capacity;
+	return 0;
+}
+
+/* The caller has made room. */
+static void insert_at(struct address_space *space, size_t index, const struct area *area)
+{
+	memmove(&space->areas[index + 1], &space->areas[index], (space->count - index) * sizeof(*area));
+	space->areas[index] = *area;
+	space->count++;
+}
+
+static void remove_at(struct address_space *space, size_t index)
+{
+	file_unref(space->areas[index].file);
+	space->count--;
+	memmove(&space->areas[index], &space->areas[index + 1], (space->count - index) * sizeof(*space->areas));
+}
+
+/* Moves the start of an area up, with what belongs to it. */
+static void cut_front(struct area *area, uint64_t start)
+{
+	uint64_t cut = start - area->start;
+	area->start = start;
+	area->file_offset += cut;
+	area->file_size -= cut < area->file_size ? cut : area->file_size;
+	area->grows_down = false;
+}
+
+/* Makes `address` a border between areas where it lies within one. The caller has made room. */
+static void split(struct address_space *space, uint64_t address)
+{
+	size_t i = first_behind(space, address);
+	if (i == space->count || space->areas[i].start >= address)
+		return;
+	struct area upper = space->areas[i];
+	bool grows_down = upper.grows_down;
+	cut_front(&upper, address);
+	upper.file = file_ref(upper.file);
+	insert_at(space, i + 1, &upper);
+	space->areas[i].end = address;
+	space->areas[i].grows_down = grows_down;
+}
+
+static bool can_join(const struct area *lower, const struct area *upper)
+{
+	return lower->end == upper->start && lower->protection == upper->protection && !lower->file && !upper->file &&
+	       !upper->grows_down;
+}
+
+/* Joins an area with its anonymous neighbours, so that a growing heap stays one area. */
+static void join_around(struct address_space *space, size_t index)
+{
+	if (index + 1 < space->count && can_join(&space->areas[index], &space->areas[index + 1])) {
+		space->areas[index].end = space->areas[index + 1].end;
+		remove_at(space, index + 1);
+	}
+	if (index > 0 && index < space->count && can_join(&space->areas[index - 1], &space->areas[index])) {
+		space->areas[index - 1].end = space->areas[index].end;
+		remove_at(space, index);
+	}
+}
+
+/* Adjacent guest pages that are collected so that the host's memory is changed once for all of them. */
+struct page_run {
+	struct guest_memory *memory;
+	void (*apply)(struct guest_memory *memory, uint64_t address, size_t pages);
+	uint64_t first;
+	size_t pages;
+};
+
+static void run_apply(struct page_run *run)
+{
+	if (run->pages)
+		run->apply(run->memory, run->first, run->pages);
+	run->pages = 0;
+}
+
+static void run_add(struct page_run *run, uint64_t page)
+{
+	if (run->pages && page == run->first + run->pages * GUEST_PAGE) {
+		run->pages++;
+		return;
+	}
+	run_apply(run);
+	run->first = page;
+	run->pages = 1;
+}
+
+void space_discard(struct address_space *space, uint64_t start, uint64_t end)
+{
+	struct page_run run = {.memory = space->memory, .apply = memory_free};
+	uint64_t *entry;
+	for (uint64_t at = start; (entry = paging_next(&space->tables, &at, end)); at += GUEST_PAGE) {
+		uint64_t page = paging_page(*entry);
+		*entry = 0;
+		run_add(&run, page);
+	}
+	run_apply(&run);
+}
+
+int space_unmap(struct address_space *space, uint64_t start, uint64_t end)
+{
+	if (start % GUEST_PAGE || end % GUEST_PAGE || start >= end || end > SPACE_END)
+		return -EINVAL;
+	if (make_room(space, 2) < 0)
+		return -ENOMEM;
+	split(space, start);
+	split(space, end);
+	size_t first = first_behind(space, start), last = first;
+	while (last < space->count && space->areas[last].start < end) {
+		space->size -= space->areas[last].end - space->areas[last].start;
+		file_unref(space->areas[last].file);
+		last++;
+	}
+	if (last == first)
+		return 0;
+	memmove(&space->areas[first], &space->areas[last], (space->count - last) * sizeof(*space->areas));
+	space->count -= last - first;
+	space_discard(space, start, end);
+	return 0;
+}
+
+int space_map(struct address_space *space, const struct area *area)
+{
+	if (!is_range(area->start, area->end))
+		return -EINVAL;
+	uint64_t size = area->end - area->start;
+	if (space->size > space->limit || size > space->limit - space->size || make_room(space, 3) < 0)
+		return -ENOMEM;
+	int r = space_unmap(space, area->start, area->end);
+	if (r < 0)
+		return r;
+	size_t index = first_behind(space, area->start);
+	insert_at(space, index, area);
+	file_ref(area->file);
+	space->size += size;
+	join_around(space, index);
+	return 0;
+}
+
+uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size)
+{
+	size = (size + GUEST_PAGE - 1) & ~(GUEST_PAGE - 1);
+	wish &= ~(GUEST_PAGE - 1);
+	if (size == 0 || size > SPACE_END)
+		return 0;
+	if (wish && is_range(wish, wish + size) && space_is_free(space, wish, wish + size))
+		return wish;
+
+	uint64_t top = space->mmap_base;
+	size_t i = first_behind(space, top - 1);
+	if (i < space->count && space->areas[i].start < top)
+		i++;
+	while (i-- > 0) {
+		struct area *area = &space->areas[i];
+		if (top >= area->end && top - area->end >= size)
+			return top - size;
+		if (area->start < top)
+			top = area->start;
+	}
+	return top >= SPACE_START + size ? top - size : 0;
+}
+
+/* Gives the pages of a range the rights of its area. */
+static void apply_protection(struct address_space *space, uint64_t start, uint64_t end, unsigned protection)
+{
+	struct page_run run = {.memory = space->memory, .apply = memory_remap};
+	uint64_t *entry;
+	for (uint64_t at = start; (entry = paging_next(&space->tables, &at, end)); at += GUEST_PAGE) {
+		uint64_t old = *entry;
+		*entry = paging_make(paging_page(old), protection);
+		if (paging_takes_rights(old, *entry))
+			run_add(&run, paging_page(old));
+	}
+	run_apply(&run);
+}
+
+int space_protect(struct address_space *space, uint64_t start, uint64_t end, unsigned protection)
+{
+	if (make_room(space, 2) < 0)
+		return -ENOMEM;
+	/* As on Linux, what lies before a gap is changed all the same. */
+	uint64_t covered = start;
+	split(space, start);
+	split(space, end);
+	size_t i = first_behind(space, start);
+	for (; i < space->count && space->areas[i].start == covered && covered < end; i++) {
+		struct area *area = &space->areas[i];
+		covered = area->end;
+		if (area->protection == protection)
+			continue;
+		area->protection = protection;
+		apply_protection(space, area->start, area->end, protection);
+	}
+	size_t next = i < space->count ? i : space->count;
+	while (next-- > 0 && space->areas[next].end > start)
+		join_around(space, next);
+	return covered < end ? -ENOMEM : 0;
+}
+
+int space_move_pages(struct address_space *space, uint64_t from, uint64_t to, uint64_t size)
+{
+	struct page_run run = {.memory = space->memory, .apply = memory_remap};
+	uint64_t *entry;
+	for (uint64_t at = from; (entry = paging_next(&space->tables, &at, from + size)); at += GUEST_PAGE) {
+		uint64_t *target = paging_entry(&space->tables, to + (at - from), true);
+		if (!target) {
+			space->out_of_memory = true;
+			break;
+		}
+		*target = *entry;
+		*entry = 0;
+		run_add(&run, paging_page(*target));
+	}
+	run_apply(&run);
+	return space->out_of_memory ? -ENOMEM : 0;
+}
+
+uint64_t space_set_heap_end(struct address_space *space, uint64_t end)
+{
+	uint64_t old_top = (space->heap_end + GUEST_PAGE - 1) & ~(GUEST_PAGE - 1);
+	if (end < space->heap_start || end >= space->mmap_base || end - space->heap_start > space->data_limit)
+		return space->heap_end;
+	uint64_t new_top = (end + GUEST_PAGE - 1) & ~(GUEST_PAGE - 1);
+
+	if (new_top > old_top) {
+		struct area heap = {.start = old_top, .end = new_top, .protection = PROT_READ | PROT_WRITE};
+		if (!space_is_free(space, old_top, new_top) || space_map(space, &heap) < 0)
+			return space->heap_end;
+	} else if (new_top < old_top && space_unmap(space, new_top, old_top) < 0) {
+		return space->heap_end;
+	}
+	space->heap_end = end;
+	return end;
+}

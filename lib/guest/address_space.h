@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address space of the guest's program, kept as Linux keeps it: a sorted list of areas; pages are given to them when they
+ * are touched. What the guest may reach is decided here, never by what it can write to.
+ */
+#ifndef GUEST_ADDRESS_SPACE_H
+#define GUEST_ADDRESS_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/memory.h"
+#include "guest/x86_64/paging.h"
+
+/* The bounds of user addresses, as on Linux: mmap_min_addr, and one page below the end of the lower half. */
+#define SPACE_START 0x10000ull
+#define SPACE_END 0x7ffffffff000ull
+
+struct file;
+
+struct area {
+	uint64_t start;
+	uint64_t end;
+	unsigned protection;  /* PROT_ bits */
+	bool grows_down;      /* the stack */
+	bool is_program;      /* a segment of an ELF file: zeroes beyond file_size instead of SIGBUS */
+	struct file *file;    /* owned reference; NULL for anonymous memory */
+	uint64_t file_offset; /* of `start` */
+	uint64_t file_size;   /* is_program: how many bytes from `start` on come from the file */
+};
+
+struct address_space {
+	struct page_tables tables;
+	struct guest_memory *memory;
+	struct area *areas; /* sorted, not overlapping */
+	size_t count;
+	size_t capacity;
+	uint64_t size;         /* bytes in all areas */
+	uint64_t mmap_base;    /* areas without a wished address go below it */
+	uint64_t heap_start;   /* brk(2) */
+	uint64_t heap_end;
+	uint64_t limit;        /* RLIMIT_AS */
+	uint64_t data_limit;   /* RLIMIT_DATA, of the heap */
+	uint64_t stack_limit;  /* RLIMIT_STACK */
+	uint64_t next_fault;   /* where the last batch of pages ended */
+	size_t batch;          /* pages that are given at once to a program that touches one after the other */
+	bool out_of_memory;    /* a page was needed and none was left: the program must be ended */
+};
+
+/* 0 or -ENOMEM. */
+int space_init(struct address_space *space, struct guest_memory *memory);
+void space_release(struct address_space *space);
+
+/* The area that holds `address`, or NULL. */
+struct area *space_find(struct address_space *space, uint64_t address);
+
+/*
+ * Adds an area at exactly area->start; what is there is replaced. The caller keeps its reference to the file.
+ * 0, or -ENOMEM (no memory, too many areas, over RLIMIT_AS) or -EINVAL (not page-aligned, or outside of user addresses).
+ */
+int space_map(struct address_space *space, const struct area *area);
+
+/* A free range of `size` bytes, at `wish` where that is free; 0 where there is none. */
+uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size);
+
+/* True where nothing is mapped in the range. */
+bool space_is_free(struct address_space *space, uint64_t start, uint64_t end);
+
+/* As munmap(2) and mprotect(2) of page-aligned ranges: 0, -EINVAL or -ENOMEM. */
+int space_unmap(struct address_space *space, uint64_t start, uint64_t end);
+int space_protect(struct address_space *space, uint64_t start, uint64_t end, unsigned protection);
+
+/* Moves the pages of an area's range to a range of the same length that is mapped and has no pages. 0 or -ENOMEM. */
+int space_move_pages(struct address_space *space, uint64_t from, uint64_t to, uint64_t size);
+
+/* Throws the pages of a range away; they are made anew when touched (MADV_DONTNEED). */
+void space_discard(struct address_space *space, uint64_t start, uint64_t end);
+
+/* As brk(2): the end of the heap afterwards. */
+uint64_t space_set_heap_end(struct address_space *space, uint64_t end);
+
+/* True where [address, address + size) lies within user addresses. */
+bool space_is_user(uint64_t address, uint64_t size);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* The handle, and how the shared view of a sandbox reaches the machines. */
+#include <virtiso/guest.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/instance.h"
+#include "sandbox/process.h"
+#include "sandbox/sandbox.h"
+
+struct viso_guest {
+	viso_sandbox sandbox; /* first, so that the one is the other */
+};
+
+static const uint64_t memory_default = 256u << 20;
+static const uint64_t memory_least = 4u << 20;
+
+enum { THREAD_STACK = 512 << 10 };
+
+static void *run_thread(void *data)
+{
+	instance_run(data);
+	return NULL;
+}
+
+/* The thread never sees a signal of the host program's: it starts with all of them blocked. */
+static int start_thread(struct instance *instance)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	atomic_store(&instance->state, INSTANCE_RUNNING);
+	int error = pthread_create(&instance->thread, &attributes, run_thread, instance);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (error)
+		return error_fail(VISO_STAGE_GUEST, error, "pthread_create", NULL);
+	instance->has_thread = true;
+	return 0;
+}
+
+static void drive(viso_process *process)
+{
+	struct instance *instance = process->data;
+	int state = INSTANCE_NEW;
+	if (atomic_compare_exchange_strong(&instance->state, &state, INSTANCE_RUNNING))
+		instance_run(instance);
+}
+
+static int kill_guest(viso_process *process)
+{
+	struct instance *instance = process->data;
+	int state = INSTANCE_NEW;
+	if (atomic_compare_exchange_strong(&instance->state, &state, INSTANCE_RUNNING))
+		instance_abandon(instance);
+	else
+		kick_stop(&instance->kick, SIGKILL);
+	return 0;
+}
+
+static int signal_guest(viso_process *process, int signal)
+{
+	struct instance *instance = process->data;
+	if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU || signal == SIGCONT)
+		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, "signal", "a guest cannot be stopped and continued by signals");
+	kick_stop(&instance->kick, signal);
+	return 0;
+}
+
+static void put_usage(viso_result *result, const struct instance *instance)
+{
+	const struct rusage *usage = &instance->usage;
+	int64_t *out = result->usage;
+	out[VISO_USAGE_WALL_US] = (instance->wall_end - instance->program.wall_start) / 1000;
+	out[VISO_USAGE_USER_US] = usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
+	out[VISO_USAGE_SYSTEM_US] = usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
+	out[VISO_USAGE_MEMORY_PEAK] = (int64_t)instance->memory_peak;
+	out[VISO_USAGE_MINOR_FAULTS] = usage->ru_minflt;
+	out[VISO_USAGE_MAJOR_FAULTS] = usage->ru_majflt;
+	out[VISO_USAGE_BLOCKS_IN] = usage->ru_inblock;
+	out[VISO_USAGE_BLOCKS_OUT] = usage->ru_oublock;
+	out[VISO_USAGE_VOLUNTARY_SWITCHES] = usage->ru_nvcsw;
+	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
+}
+
+static int collect(viso_process *process, viso_result **out_result)
+{
+	struct instance *instance = process->data;
+	struct program *program = &instance->program;
+	if (instance->has_thread)
+		pthread_join(instance->thread, NULL);
+	instance->has_thread = false;
+	if (instance->error)
+		return error_fail(VISO_STAGE_GUEST, -instance->error, instance->error_call, NULL);
+	viso_result *result = result_new();
+	if (!result)
+		return error_memory();
+	result->reason = program->reason;
+	result->exit_code = program->exit_code;
+	result->signal = program->signal;
+	put_usage(result, instance);
+	for (int i = 0; i < 2; i++) {
+		result->output[i] = program->captured[i];
+		program->captured[i] = (struct captured_output){0};
+	}
+	result_describe(result, program->detail[0] ? program->detail : NULL);
+	*out_result = result;
+	return 0;
+}
+
+static void release(viso_process *process)
+{
+	if (handle_is_mine(&process->handle))
+		instance_free(process->data);
+	else
+		instance_forget(process->data);
+}
+
+static const struct process_ops ops = {
+	.drive = drive,
+	.signal = signal_guest,
+	.kill = kill_guest,
+	.collect = collect,
+	.release = release,
+};
+
+static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
+{
+	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
+	struct instance *instance;
+	int host[3] = {-1, -1, -1};
+	uint64_t memory_max = sandbox->memory_max ? sandbox->memory_max : memory_default;
+	int r = instance_new(command, root_fd, memory_max, host, &instance);
+	if (r < 0)
+		return r;
+	instance->end_fd = fd;
+	if (!to_end)
+		r = start_thread(instance);
+	if (r < 0) {
+		for (int i = 0; i < 3; i++)
+			close_fd(host[i]);
+		instance_free(instance);
+		return r;
+	}
+	process->ops = &ops;
+	process->data = instance;
+	process->fd = TAKE_FD(fd);
+	memcpy(process->stream, host, sizeof(host));
+	return 0;
+}
+
+static const struct backend backend = {.isolation = VISO_ISOLATION_GUEST, .spawn = spawn};
+
+viso_guest *viso_guest_new(void)
+{
+	viso_guest *guest = calloc(1, sizeof(*guest));
+	if (!guest) {
+		error_memory();
+		return NULL;
+	}
+	if (sandbox_init(&guest->sandbox, &backend) < 0) {
+		free(guest);
+		return NULL;
+	}
+	return guest;
+}
+
+viso_guest *viso_guest_ref(viso_guest *guest)
+{
+	if (guest)
+		handle_ref(&guest->sandbox.handle);
+	return guest;
+}
+
+viso_guest *viso_guest_unref(viso_guest *guest)
+{
+	if (guest && sandbox_unref(&guest->sandbox))
+		free(guest);
+	return NULL;
+}
+
+viso_sandbox *viso_guest_sandbox(viso_guest *guest)
+{
+	if (!guest) {
+		error_argument(__func__, "the handle is NULL");
+		return NULL;
+	}
+	return &guest->sandbox;
+}
+
+int viso_guest_set_root(viso_guest *guest, viso_root *root)
+{
+	return sandbox_set_root(guest ? &guest->sandbox : NULL, root, __func__);
+}
+
+int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes)
+{
+	return sandbox_set_memory_max(guest ? &guest->sandbox : NULL, bytes, memory_least, __func__);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/exec.h"
+#include "guest/program/path.h"
+
+/* Gives back what the kernel holds for the machine and the program's files. */
+static void tear_down(struct instance *instance)
+{
+	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	space_release(&instance->space);
+	for (size_t i = 0; i < instance->program.slot_count; i++)
+		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
+	instance->program.root_fd = close_fd(instance->program.root_fd);
+	vm_release(&instance->vm);
+	memory_release(&instance->memory);
+}
+
+struct instance *instance_free(struct instance *instance)
+{
+	if (instance) {
+		tear_down(instance);
+		program_release(&instance->program);
+		kick_release(&instance->kick);
+		free(instance);
+	}
+	return NULL;
+}
+
+void instance_forget(struct instance *instance)
+{
+	program_forget(&instance->program);
+	free(instance->space.areas);
+	memory_forget(&instance->memory);
+	free(instance);
+}
+
+static int enter_directory(struct program *program, const char *path)
+{
+	struct resolved found;
+	struct file *file = NULL;
+	int r = path_resolve(program, path, true, &found);
+	if (r == 0) {
+		r = S_ISDIR(found.st.st_mode) ? path_permission(&found, X_OK) : -ENOTDIR;
+		if (r == 0)
+			r = path_open(program, path, &found, O_RDONLY, &file);
+		resolved_release(&found);
+	}
+	if (r == 0) {
+		free(program->cwd);
+		program->cwd = strdup(file->path);
+		if (!program->cwd)
+			r = -ENOMEM;
+	}
+	file_unref(file);
+	return r < 0 ? error_fail(VISO_STAGE_CWD, -r, path, "the directory %s cannot be entered in the root: %s", path,
+				  strerrordesc_np(-r))
+		     : 0;
+}
+
+/* What can fail for reasons of the command and the root, before a machine is made for it. */
+static int prepare_program(struct instance *instance, const viso_command *command, int root_fd,
+			   struct executable *executable)
+{
+	int r = program_init(&instance->program, command, root_fd);
+	if (r == 0)
+		r = kick_init(&instance->kick);
+	if (r == 0 && strcmp(command->cwd, "/") != 0)
+		r = enter_directory(&instance->program, command->cwd);
+	return r < 0 ? r : executable_find(&instance->program, command, executable);
+}
+
+static int make_machine(struct instance *instance, uint64_t memory_max, const struct processor **out_processor)
+{
+	int r = vm_init(&instance->vm);
+	if (r == 0)
+		r = processor_get(instance->vm.kvm_fd, out_processor);
+	if (r == 0)
+		r = memory_init(&instance->memory, memory_max, instance->vm.vm_fd);
+	if (r < 0)
+		return r;
+	if (space_init(&instance->space, &instance->memory) < 0)
+		return error_memory();
+	const struct rlimit *limits = instance->program.limits;
+	instance->space.limit = limits[RLIMIT_AS].rlim_cur;
+	instance->space.data_limit = limits[RLIMIT_DATA].rlim_cur;
+	instance->space.stack_limit = limits[RLIMIT_STACK].rlim_cur;
+	return vcpu_init(&instance->vcpu, &instance->vm, &instance->space.tables, *out_processor);
+}
+
+static int build(struct instance *instance, const viso_command *command, int root_fd, uint64_t memory_max,
+		 struct executable *executable, int out_host[3])
+{
+	const struct processor *processor;
+	uint64_t entry, stack;
+	struct program *program = &instance->program;
+
+	int r = prepare_program(instance, command, root_fd, executable);
+	if (r == 0)
+		r = make_machine(instance, memory_max, &processor);
+	if (r < 0)
+		return r;
+	program->space = &instance->space;
+	program->vcpu = &instance->vcpu;
+	program->kick = &instance->kick;
+	r = executable_map(program, executable, &command->env, processor, &entry, &stack);
+	if (r == 0)
+		r = program_open_streams(program, command, out_host);
+	if (r == 0)
+		vcpu_set_start(&instance->vcpu, entry, stack);
+	return r;
+}
+
+int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, int out_host[3],
+		 struct instance **out_instance)
+{
+	struct executable executable = {0};
+	struct instance *instance = calloc(1, sizeof(*instance));
+	if (!instance)
+		return error_memory();
+	instance->program.root_fd = instance->kick.stop_fd = -1;
+	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
+	instance->timeout_ms = command->timeout_ms;
+	instance->cpu_time_ms = command->cpu_time_ms;
+
+	int r = build(instance, command, root_fd, memory_max, &executable, out_host);
+	executable_release(&executable);
+	if (r < 0) {
+		for (int i = 0; i < 3; i++)
+			out_host[i] = close_fd(out_host[i]);
+		instance_free(instance);
+		return r;
+	}
+	*out_instance = instance;
+	return 0;
+}
+
+void instance_end(struct instance *instance)
+{
+	instance->wall_end = clock_now(CLOCK_MONOTONIC);
+	tear_down(instance);
+	eventfd_write(instance->end_fd, 1);
+}
+
+void instance_abandon(struct instance *instance)
+{
+	program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
+	instance_end(instance);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual machine that runs one program, from its start to its result. */
+#ifndef GUEST_INSTANCE_H
+#define GUEST_INSTANCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#include "guest/address_space.h"
+#include "guest/kick.h"
+#include "guest/memory.h"
+#include "guest/program/program.h"
+#include "guest/vm.h"
+#include "guest/x86_64/vcpu.h"
+
+enum instance_state { INSTANCE_NEW, INSTANCE_RUNNING };
+
+struct instance {
+	struct vm vm;
+	struct guest_memory memory;
+	struct address_space space;
+	struct vcpu vcpu;
+	struct kick kick;
+	struct program program;
+
+	atomic_int state;
+	pthread_t thread; /* that runs it, where has_thread */
+	bool has_thread;
+	int end_fd;       /* the process's eventfd, borrowed: written at the end */
+	uint64_t timeout_ms;
+	uint64_t cpu_time_ms;
+
+	/* What is left after the end. */
+	int error;         /* negative errno where it could not be run after all */
+	char error_call[32];
+	int64_t wall_end;
+	uint64_t memory_peak;
+	struct rusage usage;
+};
+
+/*
+ * Makes the machine and loads the program. 0 or a negative errno with the error set; then nothing is left. Host ends of
+ * pipes go to `out_host`.
+ */
+int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, int out_host[3],
+		 struct instance **out_instance);
+
+/* Runs the program to its end on the calling thread, gives the machine back and tells end_fd. */
+void instance_run(struct instance *instance);
+
+/* The last step of instance_run(). */
+void instance_end(struct instance *instance);
+
+/* Before it runs: it will not. As if it had been killed. */
+void instance_abandon(struct instance *instance);
+
+/* Frees it; it has ended, or was never started. */
+struct instance *instance_free(struct instance *instance);
+
+/* In a forked child: frees memory only. */
+void instance_forget(struct instance *instance);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/kick.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/vm.h"
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+/*
+ * A signal that programs hardly use and whose default action is nothing, so that a host program would not be harmed if one
+ * ever came through. Ours carries the address of its struct kick; any other is the host program's and is given back.
+ */
+enum { KICK_SIGNAL = SIGURG, KERNEL_SIGSET_SIZE = 8 };
+
+/* Once a time is over, the signal is repeated: the guest may be in between. */
+static const int64_t repeat_ns = 10 * 1000000;
+static const int64_t second_ns = 1000000000;
+
+int64_t clock_now(clockid_t clock)
+{
+	struct timespec time;
+	clock_gettime(clock, &time);
+	return time.tv_sec * second_ns + time.tv_nsec;
+}
+
+static struct timespec to_timespec(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / second_ns, .tv_nsec = ns % second_ns};
+}
+
+int kick_init(struct kick *kick)
+{
+	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	pthread_mutex_init(&kick->lock, NULL);
+	if (kick->stop_fd < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
+	return 0;
+}
+
+void kick_release(struct kick *kick)
+{
+	kick->stop_fd = close_fd(kick->stop_fd);
+	pthread_mutex_destroy(&kick->lock);
+}
+
+void kick_stop(struct kick *kick, int signal)
+{
+	int none = 0;
+	if (signal == SIGKILL)
+		atomic_store(&kick->signal, SIGKILL);
+	else if (!atomic_compare_exchange_strong(&kick->signal, &none, signal))
+		return;
+	eventfd_write(kick->stop_fd, 1);
+	pthread_mutex_lock(&kick->lock);
+	if (kick->thread) {
+		siginfo_t info = {.si_code = SI_QUEUE};
+		info.si_pid = getpid();
+		info.si_uid = getuid();
+		info.si_value.sival_ptr = kick;
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), kick->thread, KICK_SIGNAL, &info);
+	}
+	pthread_mutex_unlock(&kick->lock);
+}
+
+void kick_clear(struct kick *kick, int signal)
+{
+	eventfd_t count;
+	eventfd_read(kick->stop_fd, &count);
+	/* Where a kill has come meanwhile, what was read may have been its wake-up. */
+	if (!atomic_compare_exchange_strong(&kick->signal, &signal, 0))
+		eventfd_write(kick->stop_fd, 1);
+}
+
+static bool is_ours(const struct kick *kick, const siginfo_t *info)
+{
+	return (info->si_code == SI_TIMER || info->si_code == SI_QUEUE) && info->si_value.sival_ptr == kick;
+}
+
+/* Takes the pending kicks off the thread. */
+static void drain(struct kick *kick)
+{
+	const struct timespec now = {0};
+	siginfo_t info;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, KICK_SIGNAL);
+	while (sigtimedwait(&set, &info, &now) > 0)
+		if (!is_ours(kick, &info))
+			kick->foreign = info;
+}
+
+int kick_check(struct kick *kick)
+{
+	drain(kick);
+	int signal = atomic_load(&kick->signal);
+	if (signal)
+		return signal;
+	if (kick->deadline != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->deadline)
+		return STOP_TIMED_OUT;
+	if (kick->cpu_deadline != INT64_MAX && clock_now(CLOCK_THREAD_CPUTIME_ID) >= kick->cpu_deadline)
+		return STOP_CPU_TIME;
+	return STOP_NONE;
+}
+
+int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
+{
+	fds[count] = (struct pollfd){.fd = kick->stop_fd, .events = POLLIN};
+	for (;;) {
+		int64_t end = until < kick->deadline ? until : kick->deadline;
+		int64_t left = end == INT64_MAX ? 0 : end - clock_now(CLOCK_MONOTONIC);
+		struct timespec timeout = to_timespec(left > 0 ? left : 0);
+		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (atomic_load(&kick->signal))
+			return -EINTR;
+		if (n > 0)
+			return n;
+		int64_t now = clock_now(CLOCK_MONOTONIC);
+		if (now >= kick->deadline)
+			return -EINTR;
+		if (now >= until)
+			return 0;
+	}
+}
+
+static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
+{
+	if (end == INT64_MAX)
+		return 0;
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
+	event.sigev_value.sival_ptr = kick;
+	event.sigev_notify_thread_id = gettid();
+	if (timer_create(clock, &event, &kick->timers[kick->timer_count]) < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "timer_create", NULL);
+	kick->timer_count++;
+	struct itimerspec setting = {.it_value = to_timespec(end), .it_interval = to_timespec(repeat_ns)};
+	if (timer_settime(kick->timers[kick->timer_count - 1], TIMER_ABSTIME, &setting, NULL) < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
+	return 0;
+}
+
+static int set_vcpu_mask(int vcpu_fd, const sigset_t *mask)
+{
+	struct {
+		struct kvm_signal_mask header;
+		uint8_t set[KERNEL_SIGSET_SIZE];
+	} setting = {.header.len = KERNEL_SIGSET_SIZE};
+	sigset_t run = *mask;
+	sigdelset(&run, KICK_SIGNAL);
+	memcpy(setting.header.sigset, &run, KERNEL_SIGSET_SIZE);
+	return ioctl(vcpu_fd, KVM_SET_SIGNAL_MASK, &setting) < 0 ? vm_fail("KVM_SET_SIGNAL_MASK") : 0;
+}
+
+/* Writing for the guest may cause these in the host's thread; they are the guest's. */
+static const int write_signals[2] = {SIGPIPE, SIGXFSZ};
+
+static void block_signals(struct kick *kick, sigset_t *out_blocked)
+{
+	sigset_t pending, block;
+	sigemptyset(&block);
+	sigaddset(&block, KICK_SIGNAL);
+	sigpending(&pending);
+	for (int i = 0; i < 2; i++) {
+		sigaddset(&block, write_signals[i]);
+		kick->old_pending[i] = sigismember(&pending, write_signals[i]) == 1;
+	}
+	pthread_sigmask(SIG_BLOCK, &block, &kick->old_mask);
+	pthread_sigmask(SIG_BLOCK, NULL, out_blocked);
+}
+
+int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit)
+{
+	sigset_t blocked;
+	block_signals(kick, &blocked);
+	kick->deadline = deadline ? deadline : INT64_MAX;
+	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
+	int r = set_vcpu_mask(vcpu_fd, &blocked);
+	if (r == 0)
+		r = add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
+	if (r == 0)
+		r = add_timer(kick, CLOCK_THREAD_CPUTIME_ID, kick->cpu_deadline);
+	if (r < 0) {
+		kick_leave(kick);
+		return r;
+	}
+	pthread_mutex_lock(&kick->lock);
+	kick->thread = gettid();
+	pthread_mutex_unlock(&kick->lock);
+	return 0;
+}
+
+void kick_leave(struct kick *kick)
+{
+	pthread_mutex_lock(&kick->lock);
+	kick->thread = 0;
+	pthread_mutex_unlock(&kick->lock);
+	while (kick->timer_count > 0)
+		timer_delete(kick->timers[--kick->timer_count]);
+	drain(kick);
+
+	const struct timespec now = {0};
+	for (int i = 0; i < 2; i++) {
+		sigset_t set;
+		sigemptyset(&set);
+		sigaddset(&set, write_signals[i]);
+		if (!kick->old_pending[i])
+			sigtimedwait(&set, NULL, &now);
+	}
+	if (kick->foreign.si_signo)
+		syscall(SYS_rt_sigqueueinfo, getpid(), KICK_SIGNAL, &kick->foreign);
+	pthread_sigmask(SIG_SETMASK, &kick->old_mask, NULL);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stopping a guest, by any thread or by time, without a signal handler and without touching the host program's own.
+ *
+ * The thread that runs the guest has one signal blocked. KVM_RUN unblocks it for its own duration (KVM_SET_SIGNAL_MASK) and
+ * returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two runs
+ * stays pending and ends the next one, so no wake-up is lost. Where the library waits for the guest (a read from a
+ * pipe, a sleep) it polls an eventfd beside.
+ */
+#ifndef GUEST_KICK_H
+#define GUEST_KICK_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum stop {
+	STOP_NONE = 0,
+	STOP_SIGNALLED = -1, /* a positive number is a signal from the host program, SIGKILL for kill */
+	STOP_TIMED_OUT = -2,
+	STOP_CPU_TIME = -3,
+};
+
+struct kick {
+	pthread_mutex_t lock; /* guards thread */
+	pid_t thread;         /* that runs the guest; 0 while none does */
+	int stop_fd;          /* an eventfd, readable from the stop on */
+	atomic_int signal;    /* from the host program; 0 for none */
+	int64_t deadline;     /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
+	int64_t cpu_deadline; /* CPU time of the thread; INT64_MAX for none */
+	timer_t timers[2];
+	int timer_count;
+	sigset_t old_mask;
+	bool old_pending[2]; /* whether SIGPIPE and SIGXFSZ were pending already */
+	siginfo_t foreign;   /* a signal of the host program's that was found in place of ours; si_signo 0 for none */
+};
+
+/* 0 or a negative errno with the error set. */
+int kick_init(struct kick *kick);
+void kick_release(struct kick *kick);
+
+/*
+ * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a negative
+ * errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
+ */
+int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit);
+void kick_leave(struct kick *kick);
+
+/* From any thread: the guest is sent this signal. The first one counts, but SIGKILL always does. */
+void kick_stop(struct kick *kick, int signal);
+
+/* In the running thread: the program has survived this signal. */
+void kick_clear(struct kick *kick, int signal);
+
+/* In the running thread: whether and why the guest must end; takes the pending signal away. */
+int kick_check(struct kick *kick);
+
+/*
+ * In the running thread: poll(2) until `until` (CLOCK_MONOTONIC, nanoseconds; INT64_MAX for ever). The number of ready
+ * fds, 0 at that time, -EINTR where the guest must end. `fds` has room for one more than `count`.
+ */
+int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until);
+
+/* A clock in nanoseconds. */
+int64_t clock_now(clockid_t clock);
+
+#endif

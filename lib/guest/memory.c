@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/memory.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+/* From Linux 5.14; older C library headers lack it. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static const uint64_t huge_page = 2u << 20;
+
+/*
+ * KVM keeps some bytes for each page of a slot, which must be cleared when it is made and freed when it goes: a slot of
+ * 256 MiB costs three times as much as one of 16 MiB. So the guest starts with a small slot and gets further ones.
+ */
+static const uint64_t first_slot = 16u << 20;
+
+static int add_slot(struct guest_memory *memory)
+{
+	uint64_t size = memory->backed ? memory->backed : first_slot;
+	if (size > memory->size - memory->backed)
+		size = memory->size - memory->backed;
+	struct kvm_userspace_memory_region region = {
+		.slot = memory->slots,
+		.guest_phys_addr = memory->backed,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)memory->base + memory->backed,
+	};
+	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return -errno;
+	memory->slots++;
+	memory->backed += size;
+	return 0;
+}
+
+int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
+{
+	uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (size > physical)
+		size = physical;
+	*memory = (struct guest_memory){.size = size & ~(GUEST_PAGE - 1), .vm_fd = vm_fd};
+
+	size_t mapping_size = memory->size + huge_page;
+	void *mapping = mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapping == MAP_FAILED)
+		return error_fail(VISO_STAGE_GUEST, ENOMEM, "mmap", "no address space for %llu bytes of guest memory",
+				  (unsigned long long)memory->size);
+	memory->mapping = mapping;
+	memory->mapping_size = mapping_size;
+	memory->base = (uint8_t *)(((uintptr_t)mapping + huge_page - 1) & ~(huge_page - 1));
+	memory->next = GUEST_PAGE; /* address 0 stands for none */
+	/* A fork of the host must neither copy the guest nor make its pages copy-on-write under the running guest. */
+	madvise(mapping, mapping_size, MADV_DONTFORK);
+	/* A page that KVM has to fault in costs ten times as much as one with a huge page behind it. */
+	madvise(memory->base, memory->size, MADV_HUGEPAGE);
+
+	int r = add_slot(memory);
+	if (r < 0) {
+		memory_release(memory);
+		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_USER_MEMORY_REGION", NULL);
+	}
+	return 0;
+}
+
+void memory_forget(struct guest_memory *memory)
+{
+	free(memory->freed);
+	*memory = (struct guest_memory){0};
+}
+
+void memory_release(struct guest_memory *memory)
+{
+	if (memory->mapping)
+		munmap(memory->mapping, memory->mapping_size);
+	memory_forget(memory);
+}
+
+static void count_used(struct guest_memory *memory, uint64_t pages)
+{
+	memory->used += pages;
+	if (memory->used > memory->peak)
+		memory->peak = memory->used;
+}
+
+/* The most pages, up to `wanted`, that lie together where none was handed out yet. */
+static size_t fresh_pages(struct guest_memory *memory, size_t wanted)
+{
+	while (memory->backed < memory->size && memory->next + wanted * GUEST_PAGE > memory->backed)
+		if (add_slot(memory) < 0)
+			break;
+	uint64_t left = (memory->backed - memory->next) / GUEST_PAGE;
+	return left < wanted ? (size_t)left : wanted;
+}
+
+uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
+{
+	uint64_t address;
+	size_t pages = wanted == 1 && memory->freed_count ? 0 : fresh_pages(memory, wanted);
+
+	if (pages) {
+		address = memory->next;
+		memory->next += pages * GUEST_PAGE;
+	} else if (memory->freed_count) {
+		address = memory->freed[--memory->freed_count] * GUEST_PAGE;
+		pages = 1;
+	} else {
+		return 0;
+	}
+	if (pages > 1)
+		madvise(memory->base + address, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+	count_used(memory, pages);
+	*out_pages = pages;
+	return address;
+}
+
+static int remember_freed(struct guest_memory *memory, uint32_t page)
+{
+	if (memory->freed_count == memory->freed_capacity) {
+		size_t capacity = memory->freed_capacity ? 2 * memory->freed_capacity : 256;
+		uint32_t *freed = reallocarray(memory->freed, capacity, sizeof(*freed));
+		if (!freed)
+			return -ENOMEM;
+		memory->freed = freed;
+		memory->freed_capacity = capacity;
+	}
+	memory->freed[memory->freed_count++] = page;
+	return 0;
+}
+
+void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	if (address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+		return;
+	/*
+	 * KVM does not watch the host's changes to the guest's page tables: with shadow paging, as with a TLB, the guest
+	 * would go on to reach the page. Taking the page out of the host's mapping invalidates both (mmu_notifier(9)).
+	 */
+	if (madvise(memory->base + address, pages * GUEST_PAGE, MADV_DONTNEED) < 0) {
+		/* The host has locked its memory (mlockall(2)). */
+		memory_remap(memory, address, pages);
+		memset(memory->base + address, 0, pages * GUEST_PAGE);
+	}
+	for (size_t i = 0; i < pages; i++)
+		if (remember_freed(memory, (uint32_t)(address / GUEST_PAGE + i)) == 0)
+			memory->used--;
+}
+
+void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	if (address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+		return;
+	/* As in memory_free(), but the contents stay. */
+	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ);
+	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ | PROT_WRITE);
+}

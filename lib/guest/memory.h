@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest-physical memory: one anonymous mapping of the host, handed out by the page. All that a guest has, page tables
+ * included, comes from here, so its size is the guest's memory limit.
+ */
+#ifndef GUEST_MEMORY_H
+#define GUEST_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUEST_PAGE 4096ull
+
+struct guest_memory {
+	uint8_t *base; /* the host's address of guest-physical 0 */
+	uint64_t size;
+	void *mapping; /* base is aligned within it */
+	size_t mapping_size;
+	int vm_fd;
+	uint64_t backed;  /* guest-physical bytes that KVM knows about */
+	unsigned slots;
+	uint64_t next;    /* below it pages have been handed out at least once */
+	uint32_t *freed;  /* page numbers that were given back */
+	size_t freed_count;
+	size_t freed_capacity;
+	uint64_t used;    /* pages that are handed out */
+	uint64_t peak;
+};
+
+/* Reserves the memory and gives the first part of it to the VM. 0 or a negative errno with the error set. */
+int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd);
+
+/* Gives it back; nothing happens where memory_init() was not called or failed. */
+void memory_release(struct guest_memory *memory);
+
+/* In a forked child, where the mapping is absent (MADV_DONTFORK): frees the bookkeeping only. */
+void memory_forget(struct guest_memory *memory);
+
+/*
+ * Up to `wanted` adjacent pages, all zero. The guest-physical address of the first; `*out_pages` tells how many. 0 where
+ * none is left.
+ */
+uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages);
+
+/* Takes adjacent pages back and makes sure that the guest does not reach them any more. */
+void memory_free(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/* Makes KVM forget how it mapped these pages, so that a change in the guest's page tables takes effect. */
+void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/* The host's address of one guest page; NULL where `address` is not within the memory. */
+static inline void *memory_page(const struct guest_memory *memory, uint64_t address)
+{
+	return address < memory->size ? memory->base + (address & ~(GUEST_PAGE - 1)) : NULL;
+}
+
+#endif

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that move bytes: read, write and their kin. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "guest/program/calls.h"
+
+enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10 };
+
+/* As the kernel's MAX_RW_COUNT: what one call moves at most. */
+static const uint64_t transfer_max = 0x7ffff000;
+
+/* Waits until a stream is ready. 0, -EAGAIN where the program's fd is non-blocking, -EINTR where the guest must end. */
+static int wait_ready(struct program *program, struct file *file, short events)
+{
+	if (S_ISREG(file->type))
+		return 0;
+	struct pollfd fds[2] = {{.fd = file->fd, .events = events}};
+	int64_t until = file->flags & O_NONBLOCK ? 0 : INT64_MAX;
+	int n = kick_wait(program->kick, fds, 1, until);
+	if (n < 0)
+		return n;
+	return n == 0 ? -EAGAIN : 0;
+}
+
+/* As many of the pieces as have `max` bytes together; the last one is cut. Changes the array. */
+static int limit_pieces(struct iovec *pieces, int count, size_t max)
+{
+	for (int i = 0; i < count; i++) {
+		if (pieces[i].iov_len >= max) {
+			pieces[i].iov_len = max;
+			return i + 1;
+		}
+		max -= pieces[i].iov_len;
+	}
+	return count;
+}
+
+static int64_t read_stream(struct program *program, struct file *file, const struct iovec *pieces, int count)
+{
+	for (;;) {
+		int r = wait_ready(program, file, POLLIN);
+		if (r < 0)
+			return r;
+		ssize_t n;
+		if (S_ISSOCK(file->type)) {
+			struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
+			n = recvmsg(file->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		} else {
+			n = readv(file->fd, pieces, count);
+		}
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n < 0 ? -errno : n;
+	}
+}
+
+/* RLIMIT_FSIZE: how many bytes may still be written. */
+static uint64_t file_size_left(struct program *program, struct file *file)
+{
+	uint64_t limit = program->limits[RLIMIT_FSIZE].rlim_cur;
+	if (limit == RLIM_INFINITY || !S_ISREG(file->type))
+		return UINT64_MAX;
+	struct stat st;
+	off_t at = lseek(file->fd, 0, SEEK_CUR);
+	if ((file->flags & O_APPEND) && fstat(file->fd, &st) == 0)
+		at = st.st_size;
+	return at < 0 || (uint64_t)at >= limit ? 0 : limit - (uint64_t)at;
+}
+
+static int64_t broken_pipe(struct program *program)
+{
+	program_signal(program, SIGPIPE);
+	return -EPIPE;
+}
+
+static int64_t write_stream(struct program *program, struct file *file, const struct iovec *whole, int count)
+{
+	struct iovec pieces[PIECES_MAX];
+	memcpy(pieces, whole, (size_t)count * sizeof(pieces[0]));
+	uint64_t left = file_size_left(program, file);
+	if (left == 0) {
+		program_signal(program, SIGXFSZ);
+		return -EFBIG;
+	}
+	/* Where only polling tells whether a write would block, it tells so for PIPE_BUF bytes. */
+	if (!S_ISREG(file->type) && !S_ISSOCK(file->type) && !file->never_blocks && left > PIPE_BUF)
+		left = PIPE_BUF;
+	count = limit_pieces(pieces, count, left);
+	for (;;) {
+		int r = wait_ready(program, file, POLLOUT);
+		if (r < 0)
+			return r;
+		ssize_t n;
+		if (S_ISSOCK(file->type)) {
+			struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+			n = sendmsg(file->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		} else {
+			n = writev(file->fd, pieces, count);
+		}
+		if (n < 0 && errno == EPIPE)
+			return broken_pipe(program);
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n < 0 ? -errno : n;
+	}
+}
+
+/* Grows the buffer by doubling, so that `more` bytes and a NUL fit. */
+static int grow_capture(struct file *file, size_t more)
+{
+	size_t needed = file->capture->size + more + 1;
+	if (needed <= file->capture_capacity)
+		return 0;
+	size_t capacity = needed < 4096 ? 4096 : 2 * needed;
+	char *data = realloc(file->capture->data, capacity);
+	if (!data)
+		return -ENOMEM;
+	file->capture->data = data;
+	file->capture_capacity = capacity;
+	return 0;
+}
+
+static int64_t capture(struct file *file, const struct iovec *pieces, int count, size_t size)
+{
+	struct captured_output *output = file->capture;
+	for (int i = 0; i < count; i++) {
+		size_t room = file->capture_max - output->size;
+		size_t take = pieces[i].iov_len < room ? pieces[i].iov_len : room;
+		if (take < pieces[i].iov_len)
+			output->truncated = true;
+		if (take == 0)
+			continue;
+		if (grow_capture(file, take) < 0)
+			return -ENOMEM;
+		memcpy(output->data + output->size, pieces[i].iov_base, take);
+		output->size += take;
+		output->data[output->size] = '\0';
+	}
+	return (int64_t)size;
+}
+
+static int64_t fill(const struct iovec *pieces, int count, size_t size, bool random)
+{
+	for (int i = 0; i < count; i++) {
+		if (!random) {
+			memset(pieces[i].iov_base, 0, pieces[i].iov_len);
+			continue;
+		}
+		for (size_t done = 0; done < pieces[i].iov_len;) {
+			ssize_t n = getrandom((uint8_t *)pieces[i].iov_base + done, pieces[i].iov_len - done, 0);
+			if (n < 0 && errno != EINTR)
+				return -errno;
+			done += n > 0 ? (size_t)n : 0;
+		}
+	}
+	return (int64_t)size;
+}
+
+int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
+		  int64_t offset)
+{
+	if (!file_is_readable(file))
+		return -EBADF;
+	ssize_t n;
+	switch (file->kind) {
+	case FILE_REGULAR:
+		n = offset < 0 ? readv(file->fd, pieces, count) : preadv(file->fd, pieces, count, offset);
+		return n < 0 ? -errno : n;
+	case FILE_STREAM:
+		if (offset < 0)
+			return read_stream(program, file, pieces, count);
+		n = preadv(file->fd, pieces, count, offset);
+		return n < 0 ? -errno : n;
+	case FILE_NULL:
+		return 0;
+	case FILE_ZERO:
+	case FILE_FULL:
+		return fill(pieces, count, size, false);
+	case FILE_RANDOM:
+		return fill(pieces, count, size, true);
+	case FILE_DIRECTORY:
+		return -EISDIR;
+	default:
+		return -EBADF;
+	}
+}
+
+int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size)
+{
+	if (!file_is_writable(file))
+		return -EBADF;
+	switch (file->kind) {
+	case FILE_STREAM:
+		return write_stream(program, file, pieces, count);
+	case FILE_CAPTURE:
+		return capture(file, pieces, count, size);
+	case FILE_NULL:
+	case FILE_ZERO:
+	case FILE_RANDOM:
+		return (int64_t)size;
+	case FILE_FULL:
+		return -ENOSPC;
+	default:
+		return -EBADF;
+	}
+}
+
+/* The guest's buffers of one call, and how far they have been used. */
+struct cursor {
+	struct iovec parts[PARTS_MAX]; /* iov_base is a guest address */
+	int count;
+	int index;
+	size_t done; /* of parts[index] */
+};
+
+static bool at_end(struct cursor *cursor)
+{
+	while (cursor->index < cursor->count && cursor->done == cursor->parts[cursor->index].iov_len) {
+		cursor->index++;
+		cursor->done = 0;
+	}
+	return cursor->index == cursor->count;
+}
+
+static void advance(struct cursor *cursor, size_t size)
+{
+	while (size > 0 && !at_end(cursor)) {
+		size_t left = cursor->parts[cursor->index].iov_len - cursor->done;
+		size_t step = size < left ? size : left;
+		cursor->done += step;
+		size -= step;
+	}
+}
+
+/* The host's pieces of the next bytes. Their number, or -EFAULT. */
+static int next_pieces(struct program *program, const struct cursor *cursor, unsigned access, struct iovec *out,
+		       size_t *out_size)
+{
+	int count = 0;
+	size_t total = 0, done = cursor->done;
+	for (int i = cursor->index; i < cursor->count && count < PIECES_MAX; i++, done = 0) {
+		size_t wanted = cursor->parts[i].iov_len - done, size = 0;
+		if (wanted == 0)
+			continue;
+		int n = space_pieces(program->space, (uintptr_t)cursor->parts[i].iov_base + done, wanted, access, out + count,
+				     PIECES_MAX - count, &size);
+		if (n < 0)
+			break;
+		count += n;
+		total += size;
+		if (size < wanted)
+			break;
+	}
+	*out_size = total;
+	return count ? count : -EFAULT;
+}
+
+/* A read of a stream gives what is there; everything else goes on until the buffers are full or the file is at its end. */
+static bool goes_on(const struct file *file, bool write, size_t wanted, size_t moved)
+{
+	if (write)
+		return !(file->flags & O_NONBLOCK);
+	return moved == wanted && (file->kind != FILE_STREAM || S_ISREG(file->type));
+}
+
+static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
+{
+	int64_t total = 0;
+	while (!at_end(cursor)) {
+		struct iovec pieces[PIECES_MAX];
+		size_t size;
+		int count = next_pieces(program, cursor, write ? PROT_READ : PROT_WRITE, pieces, &size);
+		if (count < 0)
+			return total ? total : count;
+		int64_t n = write ? data_write(program, file, pieces, count, size)
+				  : data_read(program, file, pieces, count, size, offset < 0 ? -1 : offset + total);
+		if (n <= 0)
+			return total ? total : n;
+		total += n;
+		advance(cursor, (size_t)n);
+		if (!goes_on(file, write, size, (size_t)n) || program->ended)
+			break;
+	}
+	return total;
+}
+
+static int64_t transfer_one(struct program *program, const uint64_t *args, bool write, int64_t offset)
+{
+	struct file *file = program_file(program, (int)args[0]);
+	if (!file || (write ? !file_is_writable(file) : !file_is_readable(file)))
+		return -EBADF;
+	if (!space_is_user(args[1], args[2]))
+		return -EFAULT;
+	struct cursor cursor;
+	cursor.parts[0].iov_base = (void *)(uintptr_t)args[1];
+	cursor.parts[0].iov_len = args[2] < transfer_max ? args[2] : transfer_max;
+	cursor.count = 1;
+	cursor.index = 0;
+	cursor.done = 0;
+	if (args[2] == 0)
+		return file->kind == FILE_DIRECTORY ? -EISDIR : 0;
+	return transfer(program, file, &cursor, write, offset);
+}
+
+static int64_t transfer_list(struct program *program, const uint64_t *args, bool write, int64_t offset)
+{
+	struct file *file = program_file(program, (int)args[0]);
+	if (!file || (write ? !file_is_writable(file) : !file_is_readable(file)))
+		return -EBADF;
+	if (args[2] > PARTS_MAX)
+		return -EINVAL;
+	struct cursor cursor;
+	cursor.count = (int)args[2];
+	cursor.index = 0;
+	cursor.done = 0;
+	if (space_read(program->space, cursor.parts, args[1], args[2] * sizeof(cursor.parts[0])) < 0)
+		return -EFAULT;
+	uint64_t total = 0;
+	for (int i = 0; i < cursor.count; i++) {
+		struct iovec *part = &cursor.parts[i];
+		if (part->iov_len > INT64_MAX)
+			return -EINVAL;
+		if (!space_is_user((uintptr_t)part->iov_base, part->iov_len))
+			return -EFAULT;
+		if (part->iov_len > transfer_max - total)
+			part->iov_len = transfer_max - total;
+		total += part->iov_len;
+	}
+	return transfer(program, file, &cursor, write, offset);
+}
+
+int64_t call_read(struct program *program, const uint64_t args[6])
+{
+	return transfer_one(program, args, false, -1);
+}
+
+int64_t call_write(struct program *program, const uint64_t args[6])
+{
+	return transfer_one(program, args, true, -1);
+}
+
+int64_t call_readv(struct program *program, const uint64_t args[6])
+{
+	return transfer_list(program, args, false, -1);
+}
+
+int64_t call_writev(struct program *program, const uint64_t args[6])
+{
+	return transfer_list(program, args, true, -1);
+}
+
+/* Whether a file has offsets: 0 or a negative errno as of pread(2). */
+static int check_offset(const struct file *file, uint64_t offset)
+{
+	if (!file)
+		return -EBADF;
+	if (offset > INT64_MAX - transfer_max)
+		return -EINVAL;
+	bool is_seekable = file->kind != FILE_CAPTURE && (file->kind != FILE_STREAM || S_ISREG(file->type));
+	return is_seekable ? 0 : -ESPIPE;
+}
+
+int64_t call_pread64(struct program *program, const uint64_t args[6])
+{
+	int r = check_offset(program_file(program, (int)args[0]), args[3]);
+	return r < 0 ? r : transfer_one(program, args, false, (int64_t)args[3]);
+}
+
+int64_t call_preadv(struct program *program, const uint64_t args[6])
+{
+	int r = check_offset(program_file(program, (int)args[0]), args[3]);
+	return r < 0 ? r : transfer_list(program, args, false, (int64_t)args[3]);
+}
+
+int64_t call_pwrite64(struct program *program, const uint64_t args[6])
+{
+	struct file *file = program_file(program, (int)args[0]);
+	int r = check_offset(file, args[3]);
+	if (r < 0)
+		return r;
+	/* Of the files that can be written, only a standard stream has offsets that matter. */
+	if (file->kind != FILE_STREAM)
+		return transfer_one(program, args, true, -1);
+	off_t old = lseek(file->fd, 0, SEEK_CUR);
+	if (old < 0 || lseek(file->fd, (off_t)args[3], SEEK_SET) < 0)
+		return -errno;
+	int64_t n = transfer_one(program, args, true, -1);
+	lseek(file->fd, old, SEEK_SET);
+	return n;
+}
+
+/* Writes all of a host buffer; the number of bytes, or a negative errno where there were none. */
+static int64_t write_all(struct program *program, struct file *file, uint8_t *data, size_t size)
+{
+	size_t done = 0;
+	while (done < size && !program->ended) {
+		struct iovec piece = {data + done, size - done};
+		int64_t n = data_write(program, file, &piece, 1, piece.iov_len);
+		if (n <= 0)
+			return done ? (int64_t)done : n;
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+static int64_t send_pieces(struct program *program, struct file *in, struct file *out, int64_t offset, uint64_t size)
+{
+	_cleanup_free_ uint8_t *buffer = malloc(SEND_PIECE);
+	if (!buffer)
+		return -ENOMEM;
+	int64_t total = 0;
+	while ((uint64_t)total < size && !program->ended) {
+		uint64_t left = size - (uint64_t)total;
+		struct iovec piece = {buffer, left < SEND_PIECE ? left : SEND_PIECE};
+		int64_t got = data_read(program, in, &piece, 1, piece.iov_len, offset + total);
+		if (got <= 0)
+			return total ? total : got;
+		int64_t n = write_all(program, out, buffer, (size_t)got);
+		if (n <= 0)
+			return total ? total : n;
+		total += n;
+		if (n < got)
+			break;
+	}
+	return total;
+}
+
+int64_t call_sendfile(struct program *program, const uint64_t args[6])
+{
+	struct file *out = program_file(program, (int)args[0]), *in = program_file(program, (int)args[1]);
+	if (!out || !in || !file_is_writable(out) || !file_is_readable(in))
+		return -EBADF;
+	if (in->kind != FILE_REGULAR)
+		return -EINVAL;
+	int64_t offset = lseek(in->fd, 0, SEEK_CUR);
+	if (args[2] && space_read(program->space, &offset, args[2], sizeof(offset)) < 0)
+		return -EFAULT;
+	if (offset < 0 || (uint64_t)offset > INT64_MAX - transfer_max)
+		return -EINVAL;
+	int64_t n = send_pieces(program, in, out, offset, args[3] < transfer_max ? args[3] : transfer_max);
+	if (n <= 0)
+		return n;
+	offset += n;
+	if (!args[2])
+		lseek(in->fd, offset, SEEK_SET);
+	else if (space_write(program->space, args[2], &offset, sizeof(offset)) < 0)
+		return -EFAULT;
+	return n;
+}

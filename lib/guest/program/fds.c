@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls on the table of fds, and on open files as such. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "guest/program/calls.h"
+
+/* asm-generic/ioctls.h: what the kernel copies for these is at most this long. */
+enum { IOCTL_TCGETS = 0x5401, IOCTL_TIOCGWINSZ = 0x5413, IOCTL_FIONREAD = 0x541b, IOCTL_FIONBIO = 0x5421, TERMIOS_SIZE = 36 };
+
+static void close_slot(struct program *program, size_t fd)
+{
+	struct file *file = program->slots[fd].file;
+	program->slots[fd] = (struct file_slot){0};
+	file_unref(file);
+}
+
+int64_t call_close(struct program *program, const uint64_t args[6])
+{
+	if (!program_file(program, (int)args[0]))
+		return -EBADF;
+	close_slot(program, (size_t)args[0] & 0xffffffff);
+	return 0;
+}
+
+int64_t call_close_range(struct program *program, const uint64_t args[6])
+{
+	const unsigned first = (unsigned)args[0], last = (unsigned)args[1], flags = (unsigned)args[2];
+	if (first > last || (flags & ~6u))
+		return -EINVAL;
+	for (size_t fd = first; fd <= last && fd < program->slot_count; fd++) {
+		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
+			program->slots[fd].close_on_exec = true;
+		else
+			close_slot(program, fd);
+	}
+	return 0;
+}
+
+int64_t call_dup(struct program *program, const uint64_t args[6])
+{
+	struct file *file = program_file(program, (int)args[0]);
+	return file ? program_add_file(program, file_ref(file), 0, false) : -EBADF;
+}
+
+static int64_t duplicate_to(struct program *program, int from, int to, bool close_on_exec)
+{
+	struct file *file = program_file(program, from);
+	if (!file || to < 0 || (rlim_t)to >= program->limits[RLIMIT_NOFILE].rlim_cur)
+		return -EBADF;
+	file_ref(file);
+	if (program_file(program, to))
+		close_slot(program, (size_t)to);
+	return program_add_file(program, file, to, close_on_exec);
+}
+
+int64_t call_dup2(struct program *program, const uint64_t args[6])
+{
+	if ((int)args[0] == (int)args[1])
+		return program_file(program, (int)args[0]) ? (int)args[0] : -EBADF;
+	return duplicate_to(program, (int)args[0], (int)args[1], false);
+}
+
+int64_t call_dup3(struct program *program, const uint64_t args[6])
+{
+	if ((int)args[0] == (int)args[1] || (args[2] & ~(uint64_t)O_CLOEXEC))
+		return -EINVAL;
+	return duplicate_to(program, (int)args[0], (int)args[1], args[2] & O_CLOEXEC);
+}
+
+static int64_t duplicate_from(struct program *program, struct file *file, uint64_t least, bool close_on_exec)
+{
+	if (least >= program->limits[RLIMIT_NOFILE].rlim_cur)
+		return -EINVAL;
+	return program_add_file(program, file_ref(file), (int)least, close_on_exec);
+}
+
+int64_t call_fcntl(struct program *program, const uint64_t args[6])
+{
+	struct file *file = program_file(program, (int)args[0]);
+	if (!file)
+		return -EBADF;
+	struct file_slot *slot = &program->slots[args[0] & 0xffffffff];
+	switch ((int)args[1]) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return duplicate_from(program, file, args[2], (int)args[1] == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return slot->close_on_exec ? FD_CLOEXEC : 0;
+	case F_SETFD:
+		slot->close_on_exec = args[2] & FD_CLOEXEC;
+		return 0;
+	case F_GETFL:
+		return file->flags | (file->kind == FILE_PATH ? O_PATH : 0);
+	case F_SETFL:
+		/* Kept by us: the host's fd is left as it is. */
+		file->flags = (file->flags & ~(O_NONBLOCK | O_APPEND)) | ((int)args[2] & (O_NONBLOCK | O_APPEND));
+		return 0;
+	case F_SETLK:
+	case F_SETLKW:
+		return 0; /* nobody else is there */
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Questions to a terminal of the host that is a standard stream; nothing is ever set. */
+static int64_t ask_terminal(struct program *program, struct file *file, unsigned long request, uint64_t out, size_t size)
+{
+	uint8_t buffer[64] = {0};
+	if (file->kind != FILE_STREAM || !S_ISCHR(file->type) || ioctl(file->fd, request, buffer) < 0)
+		return -ENOTTY;
+	return space_write(program->space, out, buffer, size);
+}
+
+int64_t call_ioctl(struct program *program, const uint64_t args[6])
+{
+	struct file *file = program_file(program, (int)args[0]);
+	int value = 0;
+	if (!file || file->kind == FILE_PATH)
+		return -EBADF;
+	switch ((uint32_t)args[1]) {
+	case IOCTL_TCGETS:
+		return ask_terminal(program, file, IOCTL_TCGETS, args[2], TERMIOS_SIZE);
+	case IOCTL_TIOCGWINSZ:
+		return ask_terminal(program, file, IOCTL_TIOCGWINSZ, args[2], sizeof(struct winsize));
+	case IOCTL_FIONREAD:
+		if (file->fd < 0 || ioctl(file->fd, FIONREAD, &value) < 0)
+			return -ENOTTY;
+		return space_write(program->space, args[2], &value, sizeof(value));
+	case IOCTL_FIONBIO:
+		if (space_read(program->space, &value, args[2], sizeof(value)) < 0)
+			return -EFAULT;
+		file->flags = (file->flags & ~O_NONBLOCK) | (value ? O_NONBLOCK : 0);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* One end of a pipe in the program's table. */
+static int add_pipe_end(struct program *program, int fd, int flags)
+{
+	struct file *file = file_new(FILE_STREAM, fd, flags & ~O_CLOEXEC);
+	if (!file || !program_take_host_fd(program, file)) {
+		if (file)
+			file_unref(file);
+		else
+			close_fd(fd);
+		return file ? -EMFILE : -ENOMEM;
+	}
+	file->never_blocks = true;
+	return program_add_file(program, file, 0, flags & O_CLOEXEC);
+}
+
+static int64_t make_pipe(struct program *program, uint64_t out, int flags)
+{
+	if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	int ends[2], fds[2];
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	fds[0] = add_pipe_end(program, ends[0], O_RDONLY | flags);
+	if (fds[0] < 0) {
+		close_fd(ends[1]);
+		return fds[0];
+	}
+	fds[1] = add_pipe_end(program, ends[1], O_WRONLY | flags);
+	int r = fds[1] < 0 ? fds[1] : space_write(program->space, out, fds, sizeof(fds));
+	if (r < 0) {
+		close_slot(program, (size_t)fds[0]);
+		if (fds[1] >= 0)
+			close_slot(program, (size_t)fds[1]);
+	}
+	return r;
+}
+
+int64_t call_pipe(struct program *program, const uint64_t args[6])
+{
+	return make_pipe(program, args[0], 0);
+}
+
+int64_t call_pipe2(struct program *program, const uint64_t args[6])
+{
+	return make_pipe(program, args[0], (int)args[1]);
+}
+
+int64_t call_lseek(struct program *program, const uint64_t args[6])
+{
+	struct file *file = program_file(program, (int)args[0]);
+	if (!file || file->kind == FILE_PATH)
+		return -EBADF;
+	if ((int)args[2] < SEEK_SET || (int)args[2] > SEEK_HOLE)
+		return -EINVAL;
+	if (file->kind == FILE_CAPTURE)
+		return -ESPIPE;
+	if (file->fd < 0)
+		return 0;
+	off_t at = lseek(file->fd, (off_t)args[1], (int)args[2]);
+	return at < 0 ? -errno : at;
+}
+
+/* Nothing that the guest writes lies in a cache of its own. */
+int64_t call_sync(struct program *program, const uint64_t args[6])
+{
+	return program_file(program, (int)args[0]) ? 0 : -EBADF;
+}
+
+int64_t call_flock(struct program *program, const uint64_t args[6])
+{
+	return program_file(program, (int)args[0]) ? 0 : -EBADF;
+}
+
+int64_t call_ftruncate(struct program *program, const uint64_t args[6])
+{
+	return program_file(program, (int)args[0]) ? -EINVAL : -EBADF;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* An open file of the guest's program. The guest's fds are numbers of a table of its own; it never sees one of the host. */
+#ifndef GUEST_PROGRAM_FILE_H
+#define GUEST_PROGRAM_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum file_kind {
+	FILE_REGULAR,   /* of the root, read-only */
+	FILE_DIRECTORY, /* of the root */
+	FILE_PATH,      /* opened with O_PATH: a name only */
+	FILE_STREAM,    /* a standard stream, or a pipe of the program's own: any file of the host that it was given */
+	FILE_NULL,      /* /dev/null */
+	FILE_ZERO,      /* /dev/zero */
+	FILE_FULL,      /* /dev/full */
+	FILE_RANDOM,    /* /dev/random, /dev/urandom */
+	FILE_CAPTURE,   /* output that goes into a bounded buffer */
+};
+
+struct captured_output;
+
+struct file {
+	unsigned references; /* a guest is served by one thread at a time */
+	enum file_kind kind;
+	int fd;              /* of the host; -1 where the kind needs none */
+	int flags;           /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
+	mode_t type;         /* S_IFMT bits */
+	bool never_blocks;   /* the host's fd is non-blocking by our own doing */
+	unsigned *quota;     /* what was counted for the host's fd; see program.h */
+	char *path;          /* FILE_DIRECTORY, FILE_PATH: absolute in the root */
+	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
+	size_t capture_max;
+	size_t capture_capacity;
+};
+
+/* Takes `fd` over where it succeeds; NULL without memory. */
+struct file *file_new(enum file_kind kind, int fd, int flags);
+
+struct file *file_ref(struct file *file);
+/* Takes NULL; NULL. */
+struct file *file_unref(struct file *file);
+
+/* Reads until `size` or the end of the file; the number of bytes, or a negative errno where there were none. */
+ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset);
+
+static inline bool file_is_readable(const struct file *file)
+{
+	return file->kind != FILE_PATH && (file->flags & 3) != 1;
+}
+
+static inline bool file_is_writable(const struct file *file)
+{
+	return file->kind != FILE_PATH && (file->flags & 3) != 0;
+}
+
+#endif

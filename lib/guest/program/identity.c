@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that tell the program who and where it is. */
+#include <errno.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "guest/program/calls.h"
+
+/* The only process of its world; not 1, which programs take for init. */
+enum { PROGRAM_PID = 2, PARENT_PID = 1 };
+
+int64_t call_getpid(struct program *program, const uint64_t args[6])
+{
+	return PROGRAM_PID;
+}
+
+int64_t call_gettid(struct program *program, const uint64_t args[6])
+{
+	return PROGRAM_PID;
+}
+
+int64_t call_getppid(struct program *program, const uint64_t args[6])
+{
+	return PARENT_PID;
+}
+
+int64_t call_getpgid(struct program *program, const uint64_t args[6])
+{
+	return args[0] == 0 || args[0] == PROGRAM_PID ? PROGRAM_PID : -ESRCH;
+}
+
+int64_t call_getuid(struct program *program, const uint64_t args[6])
+{
+	return program->uid;
+}
+
+int64_t call_getgid(struct program *program, const uint64_t args[6])
+{
+	return program->gid;
+}
+
+static int64_t put_three(struct program *program, const uint64_t *addresses, unsigned id)
+{
+	for (int i = 0; i < 3; i++)
+		if (space_write(program->space, addresses[i], &id, sizeof(id)) < 0)
+			return -EFAULT;
+	return 0;
+}
+
+int64_t call_getresuid(struct program *program, const uint64_t args[6])
+{
+	return put_three(program, args, program->uid);
+}
+
+int64_t call_getresgid(struct program *program, const uint64_t args[6])
+{
+	return put_three(program, args, program->gid);
+}
+
+int64_t call_getgroups(struct program *program, const uint64_t args[6])
+{
+	int room = (int)args[0];
+	if (room < 0 || (room > 0 && (size_t)room < program->group_count))
+		return -EINVAL;
+	if (room > 0 &&
+	    space_write(program->space, args[1], program->groups, program->group_count * sizeof(program->groups[0])) < 0)
+		return -EFAULT;
+	return (int64_t)program->group_count;
+}
+
+/* setuid(2), setgid(2): to what it is already. */
+int64_t call_set_ids(struct program *program, const uint64_t args[6])
+{
+	return args[0] == program->uid || args[0] == program->gid ? 0 : -EPERM;
+}
+
+int64_t call_uname(struct program *program, const uint64_t args[6])
+{
+	/* The oldest kernel that has what we serve; the host's own is not the guest's business. */
+	static const struct utsname name = {
+		.sysname = "Linux",
+		.nodename = "guest",
+		.release = "6.1.0-virtiso",
+		.version = "#1 SMP virtiso",
+		.machine = "x86_64",
+		.domainname = "(none)",
+	};
+	return space_write(program->space, args[0], &name, sizeof(name));
+}
+
+int64_t call_sysinfo(struct program *program, const uint64_t args[6])
+{
+	const struct guest_memory *memory = program->space->memory;
+	const struct sysinfo info = {
+		.uptime = (clock_now(CLOCK_MONOTONIC) - program->wall_start) / 1000000000,
+		.totalram = memory->size,
+		.freeram = memory->size - memory->used * GUEST_PAGE,
+		.procs = 1,
+		.mem_unit = 1,
+	};
+	return space_write(program->space, args[0], &info, sizeof(info));
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/program/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+
+static void set_limit(struct program *program, int number, uint64_t value)
+{
+	program->limits[number] = (struct rlimit){value, value};
+}
+
+static void set_limits(struct program *program, const viso_command *command)
+{
+	for (int i = 0; i < RLIM_NLIMITS; i++)
+		set_limit(program, i, RLIM_INFINITY);
+	set_limit(program, RLIMIT_STACK, 8u << 20);
+	set_limit(program, RLIMIT_NOFILE, PROGRAM_FILES_DEFAULT);
+	set_limit(program, RLIMIT_CORE, 0);
+	for (int i = 0; i < COMMAND_RLIMITS; i++)
+		if (command->has_rlimit[i])
+			set_limit(program, command_rlimit_number((viso_rlimit)i), command->rlimit[i]);
+	if (program->limits[RLIMIT_NOFILE].rlim_max > PROGRAM_FILES_MAX)
+		set_limit(program, RLIMIT_NOFILE, PROGRAM_FILES_MAX);
+
+	/* The guest's files must not use up the fds of the host program. */
+	struct rlimit own = {0};
+	getrlimit(RLIMIT_NOFILE, &own);
+	program->host_fds_max = own.rlim_cur / 4 < PROGRAM_FILES_MAX ? (unsigned)(own.rlim_cur / 4) : PROGRAM_FILES_MAX;
+}
+
+int program_init(struct program *program, const viso_command *command, int root_fd)
+{
+	*program = (struct program){
+		.root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3),
+		.uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID,
+		.gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID,
+		.group_count = command->group_count,
+		.umask = 022,
+		.wall_start = clock_now(CLOCK_MONOTONIC),
+		.exit_code = -1,
+	};
+	if (program->root_fd < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
+	memcpy(program->groups, command->groups, command->group_count * sizeof(program->groups[0]));
+	set_limits(program, command);
+	program->cwd = strdup("/");
+	return program->cwd ? 0 : error_memory();
+}
+
+static void free_memory(struct program *program)
+{
+	free(program->root_path);
+	free(program->cwd);
+	free(program->executable);
+	free(program->slots);
+	for (int i = 0; i < 2; i++)
+		free(program->captured[i].data);
+}
+
+void program_release(struct program *program)
+{
+	for (size_t i = 0; i < program->slot_count; i++)
+		file_unref(program->slots[i].file);
+	close_fd(program->root_fd);
+	free_memory(program);
+	*program = (struct program){.root_fd = -1};
+}
+
+void program_forget(struct program *program)
+{
+	free_memory(program);
+}
+
+void program_end(struct program *program, viso_reason reason, int signal, const char *detail)
+{
+	if (program->ended)
+		return;
+	program->ended = true;
+	program->reason = reason;
+	program->signal = signal;
+	snprintf(program->detail, sizeof(program->detail), "%s", detail ? detail : "");
+}
+
+void program_exit(struct program *program, int code)
+{
+	if (program->ended)
+		return;
+	program_end(program, VISO_REASON_EXITED, 0, NULL);
+	program->exit_code = code & 0xff;
+}
+
+/* signal(7): the default action of the others is to end the program, or to stop it, which has no meaning here. */
+static bool is_ignored_by_default(int signal)
+{
+	return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT || signal == SIGSTOP ||
+	       signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+int program_signal(struct program *program, int signal)
+{
+	uint64_t handler = program->actions[signal].handler;
+	if (signal != SIGKILL && signal != SIGSTOP) {
+		if (handler == (uint64_t)(uintptr_t)SIG_IGN || (!handler && is_ignored_by_default(signal)))
+			return 0;
+		if (handler)
+			return -ENOSYS;
+		if (program->signal_mask >> (signal - 1) & 1) {
+			program->signals_pending |= 1ull << (signal - 1);
+			return 0;
+		}
+	}
+	if (signal != SIGSTOP)
+		program_end(program, VISO_REASON_SIGNALLED, signal, NULL);
+	return 0;
+}
+
+void program_unblock_signals(struct program *program)
+{
+	uint64_t free = program->signals_pending & ~program->signal_mask;
+	program->signals_pending &= ~free;
+	for (int signal = 1; signal <= PROGRAM_SIGNALS && !program->ended; signal++)
+		if (free >> (signal - 1) & 1)
+			program_signal(program, signal);
+}
+
+struct file *program_file(struct program *program, int fd)
+{
+	return fd >= 0 && (size_t)fd < program->slot_count ? program->slots[fd].file : NULL;
+}
+
+static int grow_slots(struct program *program, size_t count)
+{
+	size_t wanted = count < 16 ? 16 : 2 * count;
+	struct file_slot *slots = reallocarray(program->slots, wanted, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	memset(slots + program->slot_count, 0, (wanted - program->slot_count) * sizeof(*slots));
+	program->slots = slots;
+	program->slot_count = wanted;
+	return 0;
+}
+
+int program_add_file(struct program *program, struct file *file, int least, bool close_on_exec)
+{
+	size_t fd = (size_t)least;
+	while (fd < program->slot_count && program->slots[fd].file)
+		fd++;
+	int r = fd >= program->limits[RLIMIT_NOFILE].rlim_cur ? -EMFILE : 0;
+	if (r == 0 && fd >= program->slot_count)
+		r = grow_slots(program, fd + 1);
+	if (r < 0) {
+		file_unref(file);
+		return r;
+	}
+	program->slots[fd] = (struct file_slot){file, close_on_exec};
+	return (int)fd;
+}
+
+bool program_take_host_fd(struct program *program, struct file *file)
+{
+	if (program->host_fds >= program->host_fds_max)
+		return false;
+	program->host_fds++;
+	file->quota = &program->host_fds;
+	return true;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux that a program in a guest sees: its files, identity, limits and signals, and the serving of its system calls.
+ * Whatever comes from the guest is hostile.
+ */
+#ifndef GUEST_PROGRAM_PROGRAM_H
+#define GUEST_PROGRAM_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <virtiso/result.h>
+
+#include "command/command.h"
+#include "guest/address_space.h"
+#include "guest/kick.h"
+#include "guest/program/file.h"
+#include "guest/x86_64/vcpu.h"
+#include "sandbox/result.h"
+
+enum { PROGRAM_FILES_DEFAULT = 1024, PROGRAM_FILES_MAX = 4096, PROGRAM_SIGNALS = 64, PROGRAM_CALLS = 512 };
+
+/* What the guest's kernel interface calls struct sigaction. */
+struct signal_action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+struct file_slot {
+	struct file *file; /* owned reference, or NULL */
+	bool close_on_exec;
+};
+
+struct program {
+	struct address_space *space;
+	struct vcpu *vcpu;
+	struct kick *kick;
+
+	int root_fd;            /* O_PATH, owned */
+	char *root_path;        /* of the root on the host, as /proc shows it; NULL before it is needed */
+	char *cwd;              /* absolute, in the root */
+	char *executable;       /* absolute, in the root */
+	struct file_slot *slots;
+	size_t slot_count;
+	unsigned host_fds;      /* that the program's files hold now */
+	unsigned host_fds_max;
+
+	unsigned uid;
+	unsigned gid;
+	size_t group_count;
+	unsigned groups[COMMAND_GROUPS_MAX];
+	struct rlimit limits[RLIM_NLIMITS];
+	unsigned umask;
+	char name[16]; /* prctl(PR_SET_NAME) */
+	struct signal_action actions[PROGRAM_SIGNALS + 1];
+	uint64_t signal_mask;
+	uint64_t signals_pending; /* sent while they were blocked */
+	int64_t cpu_start;  /* of the running thread */
+	int64_t wall_start; /* CLOCK_MONOTONIC */
+
+	struct captured_output captured[2];
+	uint64_t unserved;                         /* calls that were answered with ENOSYS */
+	uint64_t unserved_seen[PROGRAM_CALLS / 64]; /* which */
+
+	bool ended;
+	viso_reason reason;
+	int exit_code;
+	int signal;
+	char detail[112];
+};
+
+/* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error set. */
+int program_init(struct program *program, const viso_command *command, int root_fd);
+void program_release(struct program *program);
+/* In a forked child: frees memory only. */
+void program_forget(struct program *program);
+
+/* The standard streams. Host ends of pipes go to `out_host`. 0 or a negative errno with the error set. */
+int program_open_streams(struct program *program, const viso_command *command, int out_host[3]);
+
+/* Serves the system call that the registers tell of, and puts its result there. */
+void program_serve(struct program *program);
+
+/* The program has ended. The first of these counts. */
+void program_exit(struct program *program, int code);
+void program_end(struct program *program, viso_reason reason, int signal, const char *detail);
+
+/*
+ * A signal is sent to the program. It ends, unless the signal is ignored or blocked; handlers are not run yet: -ENOSYS for
+ * those. 0 otherwise.
+ */
+int program_signal(struct program *program, int signal);
+
+/* Signals that were blocked are blocked no longer. */
+void program_unblock_signals(struct program *program);
+
+/* The program's open file, borrowed; NULL where there is none. */
+struct file *program_file(struct program *program, int fd);
+
+/* Gives a file the lowest free fd from `least` on, and takes the reference over, also on failure. The fd or -EMFILE. */
+int program_add_file(struct program *program, struct file *file, int least, bool close_on_exec);
+
+/* Counts a host fd that a file is to hold. False where the program may have no more. */
+bool program_take_host_fd(struct program *program, struct file *file);
+
+#endif

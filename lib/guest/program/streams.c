@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The standard streams of a program in a guest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/program/program.h"
+
+static int fail(int stream, const char *what)
+{
+	char object[32];
+	snprintf(object, sizeof(object), "fd %d", stream);
+	return error_fail(VISO_STAGE_STDIO, errno, object, "%s of the guest cannot be made from %s: %s", object, what,
+			  strerrordesc_np(errno));
+}
+
+/*
+ * A stream over a host fd, which is taken over. A pipe is opened anew without blocking: whether a fd blocks is a matter of its
+ * open file, which here may be shared with the host program. Where that is refused, the stream is polled and used in
+ * small pieces.
+ */
+static struct file *make_stream(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &st) < 0) {
+		close_fd(fd);
+		return NULL;
+	}
+	bool never_blocks = false;
+	if (S_ISFIFO(st.st_mode)) {
+		char name[32];
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		int anew = open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		if (anew >= 0) {
+			close_fd(fd);
+			fd = anew;
+			never_blocks = true;
+		}
+	}
+	struct file *file = file_new(FILE_STREAM, fd, flags & (O_ACCMODE | O_APPEND));
+	if (!file) {
+		close_fd(fd);
+		return NULL;
+	}
+	file->type = st.st_mode & S_IFMT;
+	file->never_blocks = never_blocks;
+	return file;
+}
+
+static int open_copy(struct file **out, int stream, int fd, const char *what)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	/* A host program without this stream: the guest has none either. */
+	if (copy < 0 && errno == EBADF && fd == stream)
+		return 0;
+	*out = copy < 0 ? NULL : make_stream(copy);
+	return *out ? 0 : fail(stream, what);
+}
+
+static int open_pipe(struct file **out, int stream, int *out_host)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail(stream, "a pipe");
+	int own = stream == 0 ? ends[0] : ends[1];
+	*out_host = stream == 0 ? ends[1] : ends[0];
+	fcntl(own, F_SETFL, O_NONBLOCK);
+	*out = file_new(FILE_STREAM, own, stream == 0 ? O_RDONLY : O_WRONLY);
+	if (!*out) {
+		close_fd(own);
+		return error_memory();
+	}
+	(*out)->type = S_IFIFO;
+	(*out)->never_blocks = true;
+	return 0;
+}
+
+static int open_input(struct file **out, int fd)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int anew = open(name, O_RDONLY | O_CLOEXEC);
+	*out = anew < 0 ? NULL : make_stream(anew);
+	return *out ? 0 : fail(0, "the given input");
+}
+
+static int open_plain(struct file **out, enum file_kind kind)
+{
+	*out = file_new(kind, -1, O_RDWR);
+	return *out ? 0 : error_memory();
+}
+
+static int open_capture(struct program *program, struct file **out, int stream, size_t max)
+{
+	int r = open_plain(out, FILE_CAPTURE);
+	if (r < 0)
+		return r;
+	(*out)->flags = O_WRONLY;
+	(*out)->capture = &program->captured[stream - 1];
+	(*out)->capture_max = max;
+	return 0;
+}
+
+static int open_stream(struct program *program, const viso_command *command, int stream, struct file **out,
+		       int *out_host)
+{
+	const struct stdio_setting *setting = &command->stdio[stream];
+	switch (setting->kind) {
+	case STDIO_NULL:
+		return open_plain(out, FILE_NULL);
+	case STDIO_PIPE:
+		return open_pipe(out, stream, out_host);
+	case STDIO_STDOUT:
+		*out = file_ref(program_file(program, STDOUT_FILENO));
+		return 0;
+	case STDIO_FD:
+		return open_copy(out, stream, setting->fd, "the given fd");
+	case STDIO_INPUT:
+		return open_input(out, setting->fd);
+	case STDIO_CAPTURE:
+		return open_capture(program, out, stream, setting->max);
+	case STDIO_INHERIT:
+	default:
+		return open_copy(out, stream, stream, "the host program's own");
+	}
+}
+
+int program_open_streams(struct program *program, const viso_command *command, int out_host[3])
+{
+	for (int stream = 0; stream < 3; stream++) {
+		struct file *file = NULL;
+		int r = open_stream(program, command, stream, &file, &out_host[stream]);
+		if (r < 0)
+			return r;
+		if (!file)
+			continue;
+		/* RLIMIT_NOFILE below 3 does not take the standard streams away, as across execve(2). */
+		rlim_t limit = program->limits[RLIMIT_NOFILE].rlim_cur;
+		program->limits[RLIMIT_NOFILE].rlim_cur = PROGRAM_FILES_MAX;
+		r = program_add_file(program, file, stream, false);
+		program->limits[RLIMIT_NOFILE].rlim_cur = limit;
+		if (r < 0)
+			return error_memory();
+	}
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of system calls. */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/syscall.h>
+
+#include "core/log.h"
+#include "guest/program/calls.h"
+
+static system_call *const table[PROGRAM_CALLS] = {
+	[SYS_read] = call_read,
+	[SYS_readv] = call_readv,
+	[SYS_pread64] = call_pread64,
+	[SYS_preadv] = call_preadv,
+	[SYS_write] = call_write,
+	[SYS_writev] = call_writev,
+	[SYS_pwrite64] = call_pwrite64,
+	[SYS_sendfile] = call_sendfile,
+
+	[SYS_close] = call_close,
+	[SYS_close_range] = call_close_range,
+	[SYS_dup] = call_dup,
+	[SYS_dup2] = call_dup2,
+	[SYS_dup3] = call_dup3,
+	[SYS_fcntl] = call_fcntl,
+	[SYS_ioctl] = call_ioctl,
+	[SYS_pipe] = call_pipe,
+	[SYS_pipe2] = call_pipe2,
+	[SYS_lseek] = call_lseek,
+	[SYS_fsync] = call_sync,
+	[SYS_fdatasync] = call_sync,
+	[SYS_fadvise64] = call_sync,
+	[SYS_readahead] = call_sync,
+	[SYS_flock] = call_flock,
+	[SYS_ftruncate] = call_ftruncate,
+
+	[SYS_open] = call_open,
+	[SYS_openat] = call_openat,
+	[SYS_openat2] = call_openat2,
+	[SYS_creat] = call_creat,
+	[SYS_getdents64] = call_getdents64,
+	[SYS_getcwd] = call_getcwd,
+	[SYS_chdir] = call_chdir,
+	[SYS_fchdir] = call_fchdir,
+	[SYS_readlink] = call_readlink,
+	[SYS_readlinkat] = call_readlinkat,
+
+	[SYS_stat] = call_stat,
+	[SYS_lstat] = call_lstat,
+	[SYS_fstat] = call_fstat,
+	[SYS_newfstatat] = call_newfstatat,
+	[SYS_statx] = call_statx,
+	[SYS_access] = call_access,
+	[SYS_faccessat] = call_faccessat,
+	[SYS_faccessat2] = call_faccessat2,
+	[SYS_statfs] = call_statfs,
+	[SYS_fstatfs] = call_fstatfs,
+
+	[SYS_mkdir] = call_change_path,
+	[SYS_rmdir] = call_change_path,
+	[SYS_unlink] = call_change_path,
+	[SYS_rename] = call_change_path,
+	[SYS_link] = call_change_path,
+	[SYS_chmod] = call_change_path,
+	[SYS_chown] = call_change_path,
+	[SYS_lchown] = call_change_path,
+	[SYS_truncate] = call_change_path,
+	[SYS_mknod] = call_change_path,
+	[SYS_utime] = call_change_path,
+	[SYS_utimes] = call_change_path,
+	[SYS_mkdirat] = call_change_at,
+	[SYS_unlinkat] = call_change_at,
+	[SYS_renameat] = call_change_at,
+	[SYS_renameat2] = call_change_at,
+	[SYS_linkat] = call_change_at,
+	[SYS_fchmodat] = call_change_at,
+	[SYS_fchownat] = call_change_at,
+	[SYS_mknodat] = call_change_at,
+	[SYS_utimensat] = call_change_at,
+	[SYS_symlink] = call_change_second_path,
+	[SYS_symlinkat] = call_change_second_path,
+	[SYS_umask] = call_umask,
+
+	[SYS_brk] = call_brk,
+	[SYS_mmap] = call_mmap,
+	[SYS_munmap] = call_munmap,
+	[SYS_mprotect] = call_mprotect,
+	[SYS_mremap] = call_mremap,
+	[SYS_madvise] = call_madvise,
+	[SYS_msync] = call_msync,
+	[SYS_mlock] = call_mlock,
+	[SYS_munlock] = call_mlock,
+
+	[SYS_clock_gettime] = call_clock_gettime,
+	[SYS_clock_getres] = call_clock_getres,
+	[SYS_gettimeofday] = call_gettimeofday,
+	[SYS_time] = call_time,
+	[SYS_nanosleep] = call_nanosleep,
+	[SYS_clock_nanosleep] = call_clock_nanosleep,
+	[SYS_times] = call_times,
+	[SYS_getrusage] = call_getrusage,
+
+	[SYS_poll] = call_poll,
+	[SYS_ppoll] = call_ppoll,
+	[SYS_select] = call_select,
+	[SYS_pselect6] = call_pselect6,
+	[SYS_pause] = call_pause,
+	[SYS_futex] = call_futex,
+
+	[SYS_getpid] = call_getpid,
+	[SYS_getppid] = call_getppid,
+	[SYS_gettid] = call_gettid,
+	[SYS_getuid] = call_getuid,
+	[SYS_geteuid] = call_getuid,
+	[SYS_getgid] = call_getgid,
+	[SYS_getegid] = call_getgid,
+	[SYS_getresuid] = call_getresuid,
+	[SYS_getresgid] = call_getresgid,
+	[SYS_getgroups] = call_getgroups,
+	[SYS_setuid] = call_set_ids,
+	[SYS_setgid] = call_set_ids,
+	[SYS_getpgid] = call_getpgid,
+	[SYS_getsid] = call_getpgid,
+	[SYS_getpgrp] = call_getpid,
+	[SYS_uname] = call_uname,
+	[SYS_sysinfo] = call_sysinfo,
+
+	[SYS_exit] = call_exit,
+	[SYS_exit_group] = call_exit,
+	[SYS_arch_prctl] = call_arch_prctl,
+	[SYS_prctl] = call_prctl,
+	[SYS_set_tid_address] = call_set_tid_address,
+	[SYS_set_robust_list] = call_set_robust_list,
+	[SYS_getrlimit] = call_getrlimit,
+	[SYS_setrlimit] = call_setrlimit,
+	[SYS_prlimit64] = call_prlimit64,
+	[SYS_sched_yield] = call_sched_yield,
+	[SYS_sched_getaffinity] = call_sched_getaffinity,
+	[SYS_getcpu] = call_getcpu,
+	[SYS_getrandom] = call_getrandom,
+	[SYS_personality] = call_personality,
+	[SYS_getpriority] = call_getpriority,
+
+	[SYS_rt_sigaction] = call_rt_sigaction,
+	[SYS_rt_sigprocmask] = call_rt_sigprocmask,
+	[SYS_rt_sigpending] = call_rt_sigpending,
+	[SYS_sigaltstack] = call_sigaltstack,
+	[SYS_kill] = call_kill,
+	[SYS_tkill] = call_tkill,
+	[SYS_tgkill] = call_tgkill,
+};
+
+static void count_unserved(struct program *program, uint64_t number)
+{
+	program->unserved++;
+	if (number >= PROGRAM_CALLS || (program->unserved_seen[number / 64] >> number % 64 & 1))
+		return;
+	program->unserved_seen[number / 64] |= 1ull << number % 64;
+	log_debug("guest: system call %llu is not served; the program gets ENOSYS", (unsigned long long)number);
+}
+
+void program_serve(struct program *program)
+{
+	struct kvm_regs *regs = program->vcpu->regs;
+	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
+	uint64_t number = regs->rax;
+	int64_t result = -ENOSYS;
+	if (number < PROGRAM_CALLS && table[number])
+		result = table[number](program, args);
+	if (result == -ENOSYS)
+		count_unserved(program, number);
+	regs->rax = (uint64_t)result;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The stack that a Linux program finds at its start: arguments, environment and auxiliary vector. */
+#ifndef GUEST_STACK_H
+#define GUEST_STACK_H
+
+#include "core/strings.h"
+#include "guest/address_space.h"
+#include "guest/elf.h"
+
+struct stack_setting {
+	const struct strings *argv;
+	const struct strings *env;
+	const char *path;              /* AT_EXECFN */
+	const struct elf_image *program;
+	uint64_t interpreter_base;     /* AT_BASE; 0 for a static program */
+	unsigned uid;
+	unsigned gid;
+	uint32_t hwcap;
+	uint32_t hwcap2;
+	uint8_t random[16];
+};
+
+/*
+ * Maps the stack below `top` and fills it. The stack pointer goes to `*out_pointer`. 0, -E2BIG as execve(2), -ENOMEM or
+ * -EFAULT.
+ */
+int stack_build(struct address_space *space, const struct stack_setting *setting, uint64_t top, uint64_t *out_pointer);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* /dev/kvm, a virtual machine and its processor's fd. */
+#ifndef GUEST_VM_H
+#define GUEST_VM_H
+
+#include <stddef.h>
+
+struct kvm_run;
+
+struct vm {
+	int kvm_fd;
+	int vm_fd;
+	int vcpu_fd;
+	struct kvm_run *run; /* what the kernel and we share for the processor */
+	size_t run_size;
+};
+
+/* Opens /dev/kvm. A fd, or a negative errno with the error set. */
+int vm_open_kvm(void);
+
+/* Makes a VM with one processor and no memory. 0 or a negative errno with the error set. */
+int vm_init(struct vm *vm);
+
+/* Gives it back; may be called after a failed vm_init(). */
+void vm_release(struct vm *vm);
+
+/* Fails for a KVM call: sets the error from errno. */
+int vm_fail(const char *call);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* See: AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Page Translation". */
+#include "guest/x86_64/paging.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#define PTE_PRESENT 0x1ull
+#define PTE_WRITABLE 0x2ull
+#define PTE_USER 0x4ull
+#define PTE_ACCESSED 0x20ull
+#define PTE_DIRTY 0x40ull
+#define PTE_ALLOCATED 0x200ull /* one of the bits that the processor leaves to software */
+#define PTE_NO_EXECUTE (1ull << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+enum { LEVELS = 4, ENTRIES = 512 };
+
+/* The number of address bits below those that index a table of this level; level 0 holds the pages. */
+static unsigned level_shift(int level)
+{
+	return 12 + 9 * (unsigned)level;
+}
+
+static uint64_t *table_entry(struct page_tables *tables, uint64_t table, uint64_t address, int level)
+{
+	uint64_t *entries = memory_page(tables->memory, table);
+	return entries ? &entries[(address >> level_shift(level)) % ENTRIES] : NULL;
+}
+
+static uint64_t allocate_table(struct page_tables *tables)
+{
+	size_t pages;
+	return memory_allocate(tables->memory, 1, &pages);
+}
+
+int paging_init(struct page_tables *tables, struct guest_memory *memory)
+{
+	tables->memory = memory;
+	tables->root = allocate_table(tables);
+	return tables->root ? 0 : -ENOMEM;
+}
+
+uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make)
+{
+	uint64_t table = tables->root;
+	for (int level = LEVELS - 1; level > 0; level--) {
+		uint64_t *entry = table_entry(tables, table, address, level);
+		if (!entry)
+			return NULL;
+		if (!(*entry & PTE_PRESENT)) {
+			uint64_t lower = make ? allocate_table(tables) : 0;
+			if (!lower)
+				return NULL;
+			/* Rights are given by the last level alone. */
+			*entry = lower | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED;
+		}
+		table = *entry & PTE_ADDRESS;
+	}
+	return table_entry(tables, table, address, 0);
+}
+
+uint64_t *paging_next(struct page_tables *tables, uint64_t *address, uint64_t end)
+{
+	while (*address < end) {
+		uint64_t table = tables->root;
+		int level = LEVELS - 1;
+		uint64_t *entry;
+		while ((entry = table_entry(tables, table, *address, level)) && level > 0 && (*entry & PTE_PRESENT)) {
+			table = *entry & PTE_ADDRESS;
+			level--;
+		}
+		if (!entry)
+			return NULL;
+		if (level == 0 && paging_is_allocated(*entry))
+			return entry;
+		/* Nothing is below this entry: on to the next one of its level. */
+		*address = ((*address >> level_shift(level)) + 1) << level_shift(level);
+	}
+	return NULL;
+}
+
+uint64_t paging_make(uint64_t page, unsigned protection)
+{
+	uint64_t entry = page | PTE_ALLOCATED | PTE_USER | PTE_NO_EXECUTE;
+	if (protection & (PROT_READ | PROT_WRITE | PROT_EXEC))
+		entry |= PTE_PRESENT | PTE_ACCESSED;
+	if (protection & PROT_WRITE)
+		entry |= PTE_WRITABLE | PTE_DIRTY;
+	if (protection & PROT_EXEC)
+		entry &= ~PTE_NO_EXECUTE;
+	return entry;
+}
+
+bool paging_takes_rights(uint64_t before, uint64_t after)
+{
+	uint64_t given = PTE_PRESENT | PTE_WRITABLE;
+	return (before & PTE_PRESENT) && ((before & ~after & given) || (~before & after & PTE_NO_EXECUTE));
+}
+
+bool paging_is_allocated(uint64_t entry)
+{
+	return entry & PTE_ALLOCATED;
+}
+
+uint64_t paging_page(uint64_t entry)
+{
+	return entry & PTE_ADDRESS;
+}
+
+int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t page, bool writable, bool executable)
+{
+	uint64_t *entry = paging_entry(tables, address, true);
+	if (!entry)
+		return -ENOMEM;
+	*entry = page | PTE_PRESENT | PTE_ACCESSED | (writable ? PTE_WRITABLE | PTE_DIRTY : 0) |
+		 (executable ? 0 : PTE_NO_EXECUTE);
+	return 0;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A system call leaves the guest by SYSCALL, which goes to the stub at LSTAR, whose OUT ends KVM_RUN. The host then puts the
+ * program's registers back itself, so that no instruction is needed to return to ring 3: the emulator that runs ring 0
+ * on hosts with kvm_pvm knows neither SYSRET nor IRETQ. There SYSCALL stays in ring 3 too, and the first instruction of the
+ * stub, a supervisor page, is a page fault: that counts as the system call, with RCX and R11 set as by SYSCALL.
+ *
+ * A program may jump to the stub and give RCX and R11 itself; both are checked before they are used, and it gains nothing.
+ */
+#include "guest/x86_64/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "core/error.h"
+#include "guest/address_space.h"
+#include "guest/x86_64/system.h"
+
+#define CR0_START 0x80050033ull /* PG AM WP NE ET MP PE */
+#define CR4_PAE 0x20ull
+#define EFER_START 0xd01ull /* NXE LMA LME SCE */
+#define MSR_STAR 0xc0000081u
+#define MSR_LSTAR 0xc0000082u
+#define MSR_CSTAR 0xc0000083u
+#define MSR_SYSCALL_MASK 0xc0000084u
+#define APIC_BASE_RESET 0xfee00900ull
+
+#define FLAGS_FIXED 0x202ull      /* IF, and the bit that is always set */
+#define FLAGS_OF_USER 0x254dd5ull /* ID AC NT OF DF TF SF ZF AF PF CF, and RF: what a program may set; not IOPL */
+#define FLAGS_CLEARED 0x47700ull  /* by SYSCALL, as on Linux: AC NT IOPL OF DF IF TF */
+
+enum {
+	VECTOR_DIVIDE = 0,
+	VECTOR_DEBUG = 1,
+	VECTOR_BREAKPOINT = 3,
+	VECTOR_OVERFLOW = 4,
+	VECTOR_BOUND = 5,
+	VECTOR_OPCODE = 6,
+	VECTOR_DOUBLE = 8,
+	VECTOR_TSS = 10,
+	VECTOR_SEGMENT = 11,
+	VECTOR_STACK = 12,
+	VECTOR_PROTECTION = 13,
+	VECTOR_PAGE = 14,
+	VECTOR_X87 = 16,
+	VECTOR_ALIGNMENT = 17,
+	VECTOR_SIMD = 19,
+	VECTOR_CONTROL = 21,
+	PAGE_FAULT_WRITE = 2,
+	PAGE_FAULT_USER = 4,
+	PAGE_FAULT_FETCH = 16,
+};
+
+static const struct kvm_segment user_code = {
+	.limit = 0xffffffff, .selector = SELECTOR_USER_CODE, .type = 11, .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1,
+};
+static const struct kvm_segment user_data = {
+	.limit = 0xffffffff, .selector = SELECTOR_USER_DATA, .type = 3, .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1,
+};
+
+static struct kvm_sregs *sregs_of(const struct vcpu *vcpu)
+{
+	return &vcpu->vm->run->s.regs.sregs;
+}
+
+static void set_sregs(struct vcpu *vcpu, uint64_t root, uint64_t cr4)
+{
+	/* As after SYSCALL and through a null selector: no base, no limit. */
+	const struct kvm_segment null_data = {.type = 3, .present = 1, .dpl = 3, .s = 1, .db = 1, .g = 1, .limit = 0xffffffff};
+	*sregs_of(vcpu) = (struct kvm_sregs){
+		.cs = user_code,
+		.ss = user_data,
+		.ds = null_data,
+		.es = null_data,
+		.fs = null_data,
+		.gs = null_data,
+		.tr = {.base = SYSTEM_TSS, .limit = SYSTEM_TSS_SIZE - 1, .selector = SELECTOR_TSS, .type = 11, .present = 1},
+		.ldt = {.unusable = 1, .type = 2},
+		.gdt = {.base = SYSTEM_GDT, .limit = SYSTEM_GDT_SIZE - 1},
+		.idt = {.base = SYSTEM_IDT, .limit = SYSTEM_IDT_SIZE - 1},
+		.cr0 = CR0_START,
+		.cr3 = root,
+		.cr4 = CR4_PAE | cr4,
+		.efer = EFER_START,
+		.apic_base = APIC_BASE_RESET,
+	};
+}
+
+static int set_msrs(struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs header;
+		struct kvm_msr_entry entries[4];
+	} msrs = {
+		.header.nmsrs = 4,
+		.entries = {
+			{.index = MSR_STAR, .data = (uint64_t)SELECTOR_KERNEL_CODE << 32 | 0x23ull << 48},
+			{.index = MSR_LSTAR, .data = SYSTEM_SYSCALL},
+			{.index = MSR_CSTAR, .data = SYSTEM_SYSCALL},
+			{.index = MSR_SYSCALL_MASK, .data = FLAGS_CLEARED},
+		},
+	};
+	int done = ioctl(vcpu->vm->vcpu_fd, KVM_SET_MSRS, &msrs);
+	if (done >= 0 && done < 4)
+		errno = EINVAL;
+	return done == 4 ? 0 : vm_fail("KVM_SET_MSRS");
+}
+
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
+{
+	*vcpu = (struct vcpu){.vm = vm, .memory = tables->memory, .regs = &vm->run->s.regs.regs};
+	if (system_build(tables, &vcpu->stack_page) < 0)
+		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory", "the guest's memory limit leaves no room for its tables");
+	if (ioctl(vm->vcpu_fd, KVM_SET_CPUID2, processor->cpuid) < 0)
+		return vm_fail("KVM_SET_CPUID2");
+	if (processor->xcr0) {
+		struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = processor->xcr0};
+		if (ioctl(vm->vcpu_fd, KVM_SET_XCRS, &xcrs) < 0)
+			return vm_fail("KVM_SET_XCRS");
+	}
+	struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = 0x1f80};
+	if (ioctl(vm->vcpu_fd, KVM_SET_FPU, &fpu) < 0)
+		return vm_fail("KVM_SET_FPU");
+	set_sregs(vcpu, tables->root, processor->cr4);
+	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	return set_msrs(vcpu);
+}
+
+void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
+{
+	*vcpu->regs = (struct kvm_regs){.rip = entry, .rsp = stack, .rflags = FLAGS_FIXED};
+}
+
+uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
+{
+	return gs ? sregs_of(vcpu)->gs.base : sregs_of(vcpu)->fs.base;
+}
+
+void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base)
+{
+	if (gs)
+		sregs_of(vcpu)->gs.base = base;
+	else
+		sregs_of(vcpu)->fs.base = base;
+}
+
+static void fault(struct vcpu_exit *out, const char *what, uint64_t number)
+{
+	out->event = VCPU_FAULT;
+	snprintf(out->detail, sizeof(out->detail), "%s %llu", what, (unsigned long long)number);
+}
+
+static bool has_error_code(int vector)
+{
+	return vector == VECTOR_DOUBLE || (vector >= VECTOR_TSS && vector <= VECTOR_PAGE) || vector == VECTOR_ALIGNMENT ||
+	       vector == VECTOR_CONTROL;
+}
+
+/* Takes the program's registers from what the processor pushed for an exception. */
+static void take_exception(struct vcpu *vcpu, struct vcpu_exit *out, int vector)
+{
+	struct frame {
+		uint64_t error_code, rip, cs, rflags, rsp, ss;
+	} frame = {0};
+	size_t skip = has_error_code(vector) ? 0 : sizeof(frame.error_code);
+	size_t size = sizeof(frame) - skip;
+	const uint8_t *stack = memory_page(vcpu->memory, vcpu->stack_page);
+	/* From ring 3 the stack is empty before. Anything else is an exception of a stub, which must not happen. */
+	if (vcpu->regs->rsp != SYSTEM_STACK_TOP - size) {
+		fault(out, "exception within the machine, vector", (uint64_t)vector);
+		return;
+	}
+	memcpy((uint8_t *)&frame + skip, stack + GUEST_PAGE - size, size);
+	if ((frame.cs & 3) != 3) {
+		fault(out, "exception in ring 0, vector", (uint64_t)vector);
+		return;
+	}
+	out->event = VCPU_EXCEPTION;
+	out->vector = vector;
+	out->error_code = frame.error_code;
+	out->address = sregs_of(vcpu)->cr2;
+	vcpu->regs->rip = frame.rip;
+	vcpu->regs->rsp = frame.rsp;
+	vcpu->regs->rflags = frame.rflags;
+}
+
+static void take_syscall(struct vcpu *vcpu, struct vcpu_exit *out)
+{
+	out->event = VCPU_SYSCALL;
+	vcpu->regs->rip = vcpu->regs->rcx;
+	vcpu->regs->rflags = vcpu->regs->r11;
+}
+
+static void take_out(struct vcpu *vcpu, struct vcpu_exit *out)
+{
+	const struct kvm_run *run = vcpu->vm->run;
+	int port = run->io.port;
+	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1) {
+		fault(out, "port", run->io.port);
+	} else if (port == PORT_SYSCALL) {
+		take_syscall(vcpu, out);
+	} else if (port >= PORT_EXCEPTION && port < PORT_EXCEPTION + SYSTEM_VECTORS) {
+		take_exception(vcpu, out, port - PORT_EXCEPTION);
+		if (out->event == VCPU_EXCEPTION && out->vector == VECTOR_PAGE && vcpu->regs->rip == SYSTEM_SYSCALL &&
+		    (out->error_code & PAGE_FAULT_FETCH))
+			take_syscall(vcpu, out);
+	} else {
+		fault(out, "port", run->io.port);
+	}
+}
+
+/* Hands the program's registers to the processor, in ring 3 whatever ring it left. False where it could not go on. */
+static bool enter_user(struct vcpu *vcpu)
+{
+	/* By a return from a system call that was made by a jump to the stub. */
+	if (vcpu->regs->rip >= SPACE_END)
+		return false;
+	vcpu->regs->rflags = (vcpu->regs->rflags & FLAGS_OF_USER) | FLAGS_FIXED;
+	sregs_of(vcpu)->cs = user_code;
+	sregs_of(vcpu)->ss = user_data;
+	vcpu->vm->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	return true;
+}
+
+void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
+{
+	struct kvm_run *run = vcpu->vm->run;
+	*out = (struct vcpu_exit){.vector = -1};
+	if (!vcpu->was_interrupted && !enter_user(vcpu)) {
+		out->event = VCPU_EXCEPTION;
+		out->vector = VECTOR_PROTECTION;
+		return;
+	}
+	vcpu->was_interrupted = false;
+	if (ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0) < 0) {
+		out->event = VCPU_INTERRUPTED;
+		vcpu->was_interrupted = true;
+		if (errno != EINTR && errno != EAGAIN)
+			fault(out, "KVM_RUN failed with errno", (uint64_t)errno);
+	} else if (run->exit_reason == KVM_EXIT_IO) {
+		take_out(vcpu, out);
+	} else if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+		fault(out, "KVM internal error", run->internal.suberror);
+	} else {
+		fault(out, "KVM exit", run->exit_reason);
+	}
+}
+
+bool vcpu_is_page_fault(const struct vcpu_exit *exit)
+{
+	return exit->vector == VECTOR_PAGE;
+}
+
+unsigned vcpu_fault_access(const struct vcpu_exit *exit)
+{
+	if (exit->error_code & PAGE_FAULT_FETCH)
+		return PROT_EXEC;
+	return exit->error_code & PAGE_FAULT_WRITE ? PROT_WRITE : PROT_READ;
+}
+
+int vcpu_exception_signal(const struct vcpu_exit *exit)
+{
+	/* arch/x86/kernel/traps.c */
+	switch (exit->vector) {
+	case VECTOR_DIVIDE:
+	case VECTOR_X87:
+	case VECTOR_SIMD:
+		return SIGFPE;
+	case VECTOR_DEBUG:
+	case VECTOR_BREAKPOINT:
+		return SIGTRAP;
+	case VECTOR_OPCODE:
+		return SIGILL;
+	case VECTOR_SEGMENT:
+	case VECTOR_STACK:
+	case VECTOR_ALIGNMENT:
+		return SIGBUS;
+	case VECTOR_OVERFLOW:
+	case VECTOR_BOUND:
+	case VECTOR_TSS:
+	case VECTOR_PROTECTION:
+	case VECTOR_PAGE:
+		return SIGSEGV;
+	default:
+		return 0;
+	}
+}

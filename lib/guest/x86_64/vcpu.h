@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest's processor: it runs the program in ring 3 and leaves for system calls and exceptions. */
+#ifndef GUEST_X86_64_VCPU_H
+#define GUEST_X86_64_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/vm.h"
+#include "guest/x86_64/cpuid.h"
+#include "guest/x86_64/paging.h"
+
+struct kvm_regs;
+
+struct vcpu {
+	struct vm *vm;
+	struct guest_memory *memory;
+	uint64_t stack_page; /* guest-physical, of ring 0 */
+	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
+	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
+};
+
+enum vcpu_event {
+	VCPU_SYSCALL,
+	VCPU_EXCEPTION,
+	VCPU_INTERRUPTED, /* by a signal to the host's thread */
+	VCPU_FAULT,       /* the machine cannot go on; see `detail` */
+};
+
+struct vcpu_exit {
+	enum vcpu_event event;
+	int vector;
+	uint64_t error_code; /* of the exception, where it has one */
+	uint64_t address;    /* of a page fault */
+	char detail[80];
+};
+
+/*
+ * Sets the processor up to enter ring 3 at `entry` with this stack pointer. 0 or a negative errno with the error set.
+ */
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
+void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
+
+/* Lets the program run until something happens. Its registers are then in vcpu->regs as after that in its own code. */
+void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out_exit);
+
+/* The bases of FS and GS. */
+uint64_t vcpu_base(const struct vcpu *vcpu, bool gs);
+void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base);
+
+/* A page fault, in terms of mmap(2): PROT_READ, PROT_WRITE or PROT_EXEC. */
+unsigned vcpu_fault_access(const struct vcpu_exit *exit);
+bool vcpu_is_page_fault(const struct vcpu_exit *exit);
+
+/* The signal that Linux sends for an exception; 0 where a program cannot cause it. */
+int vcpu_exception_signal(const struct vcpu_exit *exit);
+
+#endif
