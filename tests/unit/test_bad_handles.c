@@ -139,7 +139,11 @@ static void test_jail(void **state)
 	REFUSED(viso_jail_set_root(NULL, root));
 	REFUSED(viso_jail_set_root(jail, NULL));
 	REFUSED(viso_jail_set_memory_max(NULL, 1 << 30));
+	REFUSED(viso_jail_set_memory_max(jail, (1 << 20) - 1));
+	REFUSED(viso_jail_set_memory_max(jail, UINT64_MAX));
+	HARMLESS(viso_jail_set_memory_max(jail, 1 << 20) == 0 && viso_jail_set_memory_max(jail, 0) == 0);
 	REFUSED(viso_jail_set_processes_max(NULL, 10));
+	REFUSED(viso_jail_set_processes_max(jail, UINT64_MAX));
 	REFUSED(viso_jail_set_network(NULL, VISO_NETWORK_NONE));
 	REFUSED(viso_jail_set_network(jail, (viso_network)2));
 	viso_jail_unref(jail);
@@ -156,6 +160,9 @@ static void test_container(void **state)
 	REFUSED(viso_container_set_root(NULL, root));
 	REFUSED(viso_container_set_root(container, NULL));
 	REFUSED(viso_container_set_memory_max(NULL, 1 << 30));
+	REFUSED(viso_container_set_memory_max(container, (1 << 20) - 1));
+	HARMLESS(viso_container_set_memory_max(container, 1 << 20) == 0 &&
+		 viso_container_set_memory_max(container, 0) == 0);
 	REFUSED(viso_container_set_processes_max(NULL, 10));
 	REFUSED(viso_container_set_network(NULL, VISO_NETWORK_NONE));
 	REFUSED(viso_container_set_network(container, (viso_network)-1));
@@ -177,7 +184,8 @@ static void test_guest(void **state)
 	viso_guest *guest = viso_guest_new();
 	if (guest) {
 		REFUSED(viso_guest_set_root(guest, NULL));
-		REFUSED(viso_guest_set_memory_max(guest, 1));
+		REFUSED(viso_guest_set_memory_max(guest, 0));
+		REFUSED(viso_guest_set_memory_max(guest, (4 << 20) - 1));
 	} else {
 		assert_int_equal(viso_error_number(), EOPNOTSUPP);
 	}
