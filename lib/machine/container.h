@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What of the namespaces probe the container probe uses. */
-#ifndef MACHINE_NAMESPACES_H
-#define MACHINE_NAMESPACES_H
+/* What other probes contribute to that of containers. Each says in `finding` why where something is missing. */
+#ifndef MACHINE_CONTAINER_H
+#define MACHINE_CONTAINER_H
 
 #include "machine/machine.h"
 
-/* Whether the namespaces of a container, a user namespace first, and its /proc can be made here; says in `finding` why
- * where they cannot. */
+/* Whether the mount API by file descriptors is there. Containers can do without mount_setattr, which Linux 5.10 has
+ * not. */
+bool mounts_allow_container(struct finding *finding);
+
+/* Whether all namespaces of a container, a user namespace first, and its /proc can be made here. */
 bool namespaces_allow_container(struct finding *finding);
 
 #endif
