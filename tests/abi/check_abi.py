@@ -162,6 +162,11 @@ class Abi:
         missing = [name for name in with_handle if name + "(" not in tested]
         assert not missing, f"not in tests/unit/test_bad_handles.c: {missing}"
 
+    def check_every_call_is_tested_to_leave_the_host_alone(self):
+        tested = (ROOT / "tests/unit/test_host_untouched.c").read_text()
+        missing = [name for name in self.public if name + "(" not in tested]
+        assert not missing, f"not in tests/unit/test_host_untouched.c: {missing}"
+
     # The headers themselves
 
     def compile(self, compiler, standard, language, text):
