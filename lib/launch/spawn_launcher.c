@@ -24,6 +24,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "launch/plan.h"
 
 #ifndef MFD_EXEC
@@ -144,6 +145,7 @@ int spawn_launcher(int *out_requests, int *out_control)
 		close_fd(control[0]);
 		return r;
 	}
+	log_debug("the launcher was started");
 	*out_requests = requests[0];
 	*out_control = control[0];
 	return 0;

@@ -10,39 +10,28 @@
 
 #include "core/cleanup.h"
 #include "machine/build.h"
+#include "machine/container.h"
 #include "machine/kvm.h"
-#include "machine/namespaces.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
 
-/* The host ids from which root's sandboxes get theirs (lib/launch/program/idrange.c). */
-static const uint64_t first_id = 0x70000000, end_of_ids = 0xe0000000;
-
-/* Root of a user namespace may lack those ids; user_namespaces(7): inside, outside, length. */
-static bool has_sandbox_ids(void)
+/*
+ * As the launcher asks (lib/launch/program/idrange.c): root of the host, whose user namespace has every id, not root of
+ * another one. user_namespaces(7): inside, outside, length.
+ */
+static bool owns_all_ids(void)
 {
-	unsigned long long inside, outside, length;
-	bool found = false;
+	unsigned long inside = 1, outside = 1, length = 0;
 	FILE *file = fopen("/proc/self/uid_map", "re");
-	while (file && !found && fscanf(file, "%llu %llu %llu", &inside, &outside, &length) == 3)
-		found = inside <= first_id && inside + length >= end_of_ids;
-	if (file)
+	if (file) {
+		int n = fscanf(file, "%lu %lu %lu", &inside, &outside, &length);
 		fclose(file);
-	return found;
-}
-
-static bool check_ids(struct finding *finding, const char *strength)
-{
-	if (has_sandbox_ids())
-		return true;
-	finding_fails(
-		finding,
-		"A %s of root needs uids from %llu on, which the user namespace of this process does not have (see "
-		"/proc/self/uid_map): run as an ordinary user with a container, or as root of the machine.",
-		strength, (unsigned long long)first_id);
-	return false;
+		if (n != 3)
+			return false;
+	}
+	return geteuid() == 0 && inside == 0 && outside == 0 && length == UINT32_MAX;
 }
 
 /* The launcher is executed from memory. */
@@ -79,11 +68,11 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 				needed[i].name);
 			return;
 		}
-	if (geteuid() != 0)
-		finding_fails(finding,
-			      "A jail needs uid 0, and this process has uid %u: run as root, or take a container.",
-			      geteuid());
-	else if (check_ids(finding, "jail") && check_launcher(finding))
+	if (!owns_all_ids())
+		finding_fails(finding, "A jail takes its ids from those of the host, and this process is not root of "
+				       "the host's user namespace "
+				       "(/proc/self/uid_map): run as root there, or take a container.");
+	else if (check_launcher(finding))
 		finding_works(finding, "This process may chroot and change ids; Landlock %s, seccomp %s.",
 			      machine->features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing",
 			      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
@@ -91,18 +80,15 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 
 void probe_container(struct viso_machine *machine, struct finding *finding)
 {
-	static const viso_feature needed[] = {VISO_FEATURE_USER_NAMESPACES, VISO_FEATURE_NEW_MOUNT_API};
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!machine->features[needed[i]].works) {
-			finding_fails(finding, "A container needs the %s. %.400s", viso_feature_name(needed[i]),
-				      machine->features[needed[i]].detail);
-			return;
-		}
-	if (!namespaces_allow_container(finding) || (geteuid() == 0 && !check_ids(finding, "container")) ||
-	    !check_launcher(finding))
+	const struct finding *user = &machine->features[VISO_FEATURE_USER_NAMESPACES];
+	if (!user->works) {
+		finding_fails(finding, "A container needs user namespaces. %.450s", user->detail);
+		return;
+	}
+	if (!mounts_allow_container(finding) || !namespaces_allow_container(finding) || !check_launcher(finding))
 		return;
 	finding_works(finding, "All namespaces of a container can be made here, %s; seccomp %s.",
-		      geteuid() == 0 ? "with a range of ids of its own" : "with the one id of this user",
+		      owns_all_ids() ? "with a range of ids of its own" : "with the one id of this user",
 		      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
 }
 

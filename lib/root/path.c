@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/error.h"
 #include "root/failure.h"
 #include "root/manifest.h"
 
@@ -188,6 +189,9 @@ int path_take(struct manifest *manifest, const char *path, struct path_end *out_
 				r = path_push(out_end->target, walk.component, walk.length);
 			r = r < 0 ? fail_path(-r, "find", path) : step(manifest, &walk, out_end, &links);
 		}
+		/* The path that was asked for is the object; where on the way it failed is in the sentence. */
+		if (r < 0 && strcmp(out_end->host, path) != 0)
+			return error_fail(viso_error_stage(), -r, path, "%s: %s", path, viso_error_message());
 		if (r < 0)
 			return r;
 	}

@@ -15,6 +15,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/handle.h"
+#include "core/log.h"
 #include "root/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"
@@ -294,6 +295,7 @@ static int build_now(viso_root *root)
 	place.fd = close_fd(place.fd);
 	root->place = place;
 	root->built = true;
+	log_info("a root with %zu entries was built in %s", root->manifest.count, place.path);
 	return 0;
 }
 

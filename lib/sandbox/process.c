@@ -9,7 +9,9 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "sandbox/process_list.h"
+#include "sandbox/result.h"
 
 viso_process *process_new(void)
 {
@@ -55,7 +57,8 @@ int process_finish(viso_process *process, int timeout_ms)
 		return r;
 
 	pthread_mutex_lock(&process->lock);
-	if (!process->result && !process->collect_error)
+	bool first = !process->result && !process->collect_error;
+	if (first)
 		process->collect_error = process->ops->collect(process, &process->result);
 	else if (process->collect_error)
 		error_fail(VISO_STAGE_PROCESS, -process->collect_error, "wait", "the result of the command was lost");
@@ -63,6 +66,8 @@ int process_finish(viso_process *process, int timeout_ms)
 	pthread_mutex_unlock(&process->lock);
 
 	process_list_remove(process);
+	if (first && r == 0)
+		log_debug("a command has ended: %s", process->result->description);
 	return r;
 }
 

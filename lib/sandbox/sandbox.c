@@ -7,6 +7,7 @@
 #include "command/command.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "root/root.h"
 #include "sandbox/process.h"
 #include "sandbox/process_list.h"
@@ -151,6 +152,7 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	viso_process *process = process_new();
 	if (!process)
 		return error_memory();
+	log_debug("%s: starting %s", viso_isolation_name(sandbox->backend->isolation), command->argv.items[0]);
 	r = sandbox->backend->spawn(sandbox, command, root_fd, to_end, process);
 	if (r < 0)
 		process->ops = NULL;

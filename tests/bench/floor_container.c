@@ -84,17 +84,20 @@ static void make_dev(int root)
 	close(dev);
 }
 
-static void enter_root(int host_root)
+static int copy_root(int host_root)
 {
-	char path[4096] = "", link[32];
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", host_root);
-	FLOOR_CHECK(readlink(link, path, sizeof(path) - 1));
-	FLOOR_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	int root = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	int root = (int)syscall(SYS_open_tree, host_root, "",
+				OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
 	FLOOR_CHECK(root);
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 					.propagation = MS_PRIVATE};
 	FLOOR_CHECK(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)));
+	return root;
+}
+
+static void enter_root(int root)
+{
+	FLOOR_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 	FLOOR_CHECK(syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 	attach(filesystem("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC), root, "proc");
 	make_dev(root);
@@ -113,7 +116,7 @@ static int program_child(void *argument)
 	return 1;
 }
 
-static void init(int host_root)
+static void init(int root)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
@@ -125,7 +128,7 @@ static void init(int host_root)
 		sched_yield();
 	FLOOR_CHECK(syscall(SYS_setresgid, 0, 0, 0));
 	FLOOR_CHECK(syscall(SYS_setresuid, 0, 0, 0));
-	enter_root(host_root);
+	enter_root(root);
 	int pid = clone(program_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL), status;
 	syscall(SYS_close_range, 0u, ~0u, 0);
 	FLOOR_CHECK(wait4(pid, &status, 0, NULL));
@@ -145,9 +148,10 @@ static void write_map(int pid, const char *file)
 static void once(void)
 {
 	int pidfd, status;
-	int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
+	int host_root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (host_root < 0)
 		floor_die(root_path);
+	int root = copy_root(host_root);
 	struct clone_args args = {
 		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP |
 			 CLONE_PIDFD,
@@ -165,6 +169,7 @@ static void once(void)
 	FLOOR_CHECK(wait4(pid, &status, 0, NULL));
 	close(pidfd);
 	close(root);
+	close(host_root);
 	if (status != 0)
 		floor_die("the program failed");
 }

@@ -60,6 +60,7 @@ struct job {
 	int fd_count;
 	int channel;
 	int root;
+	int root_copy;       /* container of root: a detached, read-only copy of the root's mounts */
 	int stream[3];       /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
@@ -112,7 +113,10 @@ _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
 
-/* mounts.c: makes the root of a container and pivots into it. 0 or -1. */
+/* mounts.c */
+/* A detached, read-only copy of the root's mounts; its fd, or -1. */
+int mounts_copy_root(const struct job *job);
+/* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
 
 /* exec.c */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include "launcher.h"
@@ -73,11 +74,16 @@ static int attach(int mount_fd, int root, const char *name)
 	return target < 0 ? -1 : 0;
 }
 
+static int open_tree_copy(int dir, const char *path, unsigned flags)
+{
+	return (int)syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
+}
+
 /*
- * A detached copy of the root's mount. The fd that came with the plan belongs to the host's mount namespace, of which no copy
- * can be made here; so its path is opened anew, and it must be the same directory.
+ * As an ordinary user, in the container's own mount namespace, of whose mounts alone a copy can be made: the fd that came
+ * with the plan belongs to the host's, so its path is opened anew, and it must be the same directory.
  */
-static int clone_root(int root)
+static int copy_root_by_path(int root)
 {
 	char link[32], path[4096];
 	struct stat wanted, found;
@@ -86,8 +92,7 @@ static int clone_root(int root)
 	if (length < 0)
 		return fail(VISO_STAGE_MOUNT, 0, link);
 	path[length] = '\0';
-	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	int fd = open_tree_copy(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 	if (fd < 0)
 		return fail(VISO_STAGE_MOUNT, 0, path);
 	if (fstat(root, &wanted) < 0 || fstat(fd, &found) < 0 || wanted.st_dev != found.st_dev ||
@@ -95,15 +100,38 @@ static int clone_root(int root)
 		close(fd);
 		return fail(VISO_STAGE_MOUNT, ESTALE, path);
 	}
+	return fd;
+}
+
+int mounts_copy_root(const struct job *job)
+{
+	int fd = worker.owns_ids ? open_tree_copy(job->root, "", AT_EMPTY_PATH) : copy_root_by_path(job->root);
+	if (fd < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "open_tree");
 	struct mount_attr attributes = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 		.propagation = MS_PRIVATE,
 	};
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0) {
+	/* Linux before 5.12 has no such call; then remount_read_only() does it, later and less well. */
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0 &&
+	    errno != ENOSYS) {
 		close(fd);
 		return fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
 	}
 	return fd;
+}
+
+/* For Linux 5.10 and 5.11: the mount itself, not what is mounted below it. */
+static int remount_read_only(int root)
+{
+	char path[32];
+	struct statvfs st;
+	if (fstatvfs(root, &st) == 0 && (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "remount");
+	return 0;
 }
 
 /* Binds a device node of the host onto a new file of the container's /dev: nodes cannot be made in a user namespace. */
@@ -203,14 +231,16 @@ static int pivot(int root)
 
 int mounts_enter(const struct job *job)
 {
+	int root = job->root_copy;
 	/* What is mounted here must not show on the host. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "/");
-	int root = clone_root(job->root);
-	if (root < 0)
+	if (root < 0 && (root = mounts_copy_root(job)) < 0)
 		return -1;
 	if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "move_mount");
+	if (remount_read_only(root) < 0)
+		return -1;
 	if (mount_proc(root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
 		return -1;
 	int r = pivot(root);

@@ -156,7 +156,7 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = job->fds[1];
-	job->pidfd = job->ready = job->ready_write = -1;
+	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
@@ -173,6 +173,7 @@ static void close_start_fds(struct job *job)
 	for (int i = 0; i < 3; i++)
 		job->capture_write[i] = close_quietly(job->capture_write[i]);
 	job->ready_write = close_quietly(job->ready_write);
+	job->root_copy = close_quietly(job->root_copy);
 	job->fd_count = 1;
 }
 

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* Typemaps of the raw Lua module: errors thrown as objects, binary-safe strings, 64-bit integers, the log handler, streams. */
+
+/* int64_t and uint64_t by their own typemaps: SWIG's would make them floating-point numbers. */
+%{
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <lauxlib.h>
+
+#define ERROR_METATABLE "virtiso.Error"
+
+/* Pushes the thread's error as an object with fields; virtiso.lua gives its metatable a __tostring. */
+static void push_error(lua_State *L)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushinteger(L, viso_error_number());
+	lua_setfield(L, -2, "errno");
+	lua_pushstring(L, viso_stage_name(viso_error_stage()));
+	lua_setfield(L, -2, "stage");
+	lua_pushstring(L, viso_error_object());
+	lua_setfield(L, -2, "object");
+	lua_pushstring(L, viso_error_message());
+	lua_setfield(L, -2, "message");
+	luaL_setmetatable(L, ERROR_METATABLE);
+}
+
+static int error_metatable(lua_State *L)
+{
+	luaL_newmetatable(L, ERROR_METATABLE);
+	return 1;
+}
+
+/*
+ * The state that this thread has called the library from, while it is in there. A message can only be passed on that
+ * state: Lua is not running on it, and no other thread is in it. Messages of the library's own threads are dropped.
+ */
+static _Thread_local lua_State *calling_state;
+static const char handler_key;
+
+static void pass_message(viso_log_level level, const char *message, void *userdata)
+{
+	lua_State *L = calling_state;
+
+	if (!L || !lua_checkstack(L, 4))
+		return;
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key) == LUA_TFUNCTION) {
+		lua_pushinteger(L, level);
+		lua_pushstring(L, message);
+		/* An error of the handler cannot go through the library's frames; it becomes a warning, as in a finaliser. */
+		if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+			lua_warning(L, "error in the virtiso log handler (", 1);
+			lua_warning(L, lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1), 1);
+			lua_warning(L, ")", 0);
+			lua_pop(L, 1);
+		}
+	} else {
+		lua_pop(L, 1);
+	}
+}
+
+/* viso_log_set_handler(level, function or nil): the function stays in the registry of its state. */
+static int set_handler(lua_State *L)
+{
+	lua_Integer level = luaL_checkinteger(L, 1);
+	bool none = lua_isnoneornil(L, 2);
+
+	if (!none)
+		luaL_checktype(L, 2, LUA_TFUNCTION);
+	luaL_argcheck(L, level >= 0 && level <= INT_MAX, 1, "no level");
+	lua_settop(L, 2);
+	if (viso_log_set_handler((viso_log_level)level, none ? NULL : pass_message, NULL, NULL) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
+	return 0;
+}
+
+static int close_stream(lua_State *L)
+{
+	luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+	return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/* take_stream(process, stream): the host's end of a pipe as a file of Lua, which owns the fd. */
+static int take_stream(lua_State *L)
+{
+	viso_process *process;
+	int number = (int)luaL_checkinteger(L, 2);
+	int fd;
+
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&process, SWIG_TypeQuery("viso_process *"), 0)))
+		return luaL_argerror(L, 1, "a process is expected");
+	/* The file first: its memory may be missing, and then no fd is lost. */
+	luaL_Stream *stream = lua_newuserdatauv(L, sizeof(*stream), 0);
+	stream->closef = NULL;
+	luaL_setmetatable(L, LUA_FILEHANDLE);
+
+	fd = viso_process_take_stream(process, (viso_stream)number);
+	if (fd < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	stream->f = fdopen(fd, number == VISO_STDIN ? "w" : "r");
+	if (!stream->f) {
+		close(fd);
+		return luaL_error(L, "out of memory");
+	}
+	stream->closef = close_stream;
+	return 1;
+}
+
+/* stream_fd(file): the fd of a file of Lua. */
+static int stream_fd(lua_State *L)
+{
+	luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+	luaL_argcheck(L, stream->closef, 1, "the file is closed");
+	fflush(stream->f);
+	lua_pushinteger(L, fileno(stream->f));
+	return 1;
+}
+
+/* A string without a NUL inside: C would cut it there. */
+static const char *check_string(lua_State *L, int index, const char *function)
+{
+	size_t size;
+	const char *string = lua_tolstring(L, index, &size);
+	if (string && strlen(string) != size)
+		luaL_error(L, "%s: argument %d contains a zero byte", function, index);
+	return string;
+}
+%}
+
+%native(viso_log_set_handler) int set_handler(lua_State *L);
+%native(error_metatable) int error_metatable(lua_State *L);
+%native(take_stream) int take_stream(lua_State *L);
+%native(stream_fd) int stream_fd(lua_State *L);
+%constant int VISO_UNLIMITED = -1;
+
+%exception %{
+	lua_State *outer_state = calling_state;
+	calling_state = L;
+	$action
+	calling_state = outer_state;
+%}
+/* Results */
+%define %viso_raise_if_negative(type)
+%typemap(out) type {
+	if ($1 < 0) {
+		push_error(L);
+		SWIG_fail;
+	}
+	lua_pushinteger(L, $1);
+	SWIG_arg++;
+}
+%enddef
+%viso_status(%viso_raise_if_negative)
+
+%define %viso_plain_number(function)
+%typemap(out) int function "lua_pushinteger(L, $1); SWIG_arg++;"
+%enddef
+%viso_numbers(%viso_plain_number)
+
+/* Their result is the output alone. */
+%typemap(out) int viso_sandbox_spawn, int viso_sandbox_run {
+	if ($1 < 0) {
+		push_error(L);
+		SWIG_fail;
+	}
+}
+
+/* That a command still runs is no failure. */
+%typemap(out) int viso_process_wait {
+	if ($1 == -ETIMEDOUT) {
+		lua_pushnil(L);
+		lua_pushstring(L, viso_error_message());
+		lua_pushinteger(L, ETIMEDOUT);
+		return 3;
+	}
+	if ($1 < 0) {
+		push_error(L);
+		SWIG_fail;
+	}
+}
+
+/* Nor is that a strength does not count something. */
+%typemap(out) int64_t viso_result_usage {
+	if ($1 < 0 && $1 != -ENODATA) {
+		push_error(L);
+		SWIG_fail;
+	}
+	if ($1 < 0)
+		lua_pushnil(L);
+	else
+		lua_pushinteger(L, $1);
+	SWIG_arg++;
+}
+
+%typemap(out) viso_root *, viso_command *, viso_jail *, viso_container *, viso_guest *, viso_machine *, viso_sandbox * {
+	if (!$1) {
+		push_error(L);
+		SWIG_fail;
+	}
+	SWIG_NewPointerObj(L, $1, $1_descriptor, $owner);
+	SWIG_arg++;
+}
+
+%typemap(out) const char * {
+	if (!$1) {
+		push_error(L);
+		SWIG_fail;
+	}
+	lua_pushstring(L, $1);
+	SWIG_arg++;
+}
+%define %viso_string_or_nil(function)
+%typemap(out) const char *function "lua_pushstring(L, $1); SWIG_arg++;"
+%enddef
+%viso_optional_strings(%viso_string_or_nil)
+
+/* Outputs */
+%define %viso_output(noun)
+%typemap(in, numinputs=0) viso_##noun **out_##noun (viso_##noun *output = NULL) "$1 = &output;"
+%typemap(argout) viso_##noun **out_##noun {
+	SWIG_NewPointerObj(L, *$1, $descriptor(viso_##noun *), 1);
+	SWIG_arg++;
+}
+%enddef
+%viso_output(process)
+%viso_output(result)
+
+%typemap(in, numinputs=0) size_t *out_size (size_t size = 0) "$1 = &size;"
+%typemap(argout) size_t *out_size ""
+%typemap(out) const char *viso_result_output {
+	if (!$1) {
+		push_error(L);
+		SWIG_fail;
+	}
+	lua_pushlstring(L, $1, *arg3);
+	SWIG_arg++;
+}
+
+/* Integers, exactly. For uint64_t -1 stands for the largest one. */
+%define %viso_integer(type, condition, what)
+%typemap(in, checkfn="lua_isnumber") type {
+	int is_integer;
+	lua_Integer value = lua_tointegerx(L, $input, &is_integer);
+	if (!is_integer || !(condition))
+		SWIG_fail_arg("$symname", $argnum, what);
+	$1 = ($1_ltype)value;
+}
+%enddef
+%viso_integer(int, value >= INT_MIN && value <= INT_MAX, "integer")
+%viso_integer(enum SWIGTYPE, value >= 0 && value <= INT_MAX, "value of an enumeration")
+%viso_integer(unsigned, value >= 0 && value <= UINT_MAX, "integer that is not negative")
+%viso_integer(size_t, value >= 0, "integer that is not negative")
+%viso_integer(uint64_t, value >= -1, "integer that is not negative")
+
+/* Strings, binary-safe */
+%typemap(in, checkfn="lua_isstring") const char * "$1 = ($1_ltype)check_string(L, $input, \"$symname\");"
+%define %viso_string_or_null(name)
+%typemap(in, checkfn="SWIG_lua_isnilstring") const char *name "$1 = ($1_ltype)check_string(L, $input, \"$symname\");"
+%enddef
+%viso_optional_arguments(%viso_string_or_null)
+
+%typemap(in, checkfn="lua_isstring") (const void *data, size_t size) "$1 = (void *)lua_tolstring(L, $input, &$2);"
+
+/* A table of numbers; its memory is Lua's, so that an error loses nothing. */
+%typemap(in, checkfn="lua_istable") (const unsigned *groups, size_t count) {
+	lua_Integer length = luaL_len(L, $input);
+	unsigned *list = lua_newuserdatauv(L, length > 0 ? (size_t)length * sizeof(*list) : 1, 0);
+	for (lua_Integer i = 0; i < length; i++) {
+		lua_geti(L, $input, i + 1);
+		lua_Integer id = luaL_checkinteger(L, -1);
+		luaL_argcheck(L, id >= 0 && id <= UINT_MAX, $input, "a group id is out of range");
+		list[i] = (unsigned)id;
+		lua_pop(L, 1);
+	}
+	$1 = list;
+	$2 = (size_t)length;
+}

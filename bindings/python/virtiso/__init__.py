@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Run a program isolated at one of three strengths: chroot jail, namespace container, KVM guest.
+
+>>> import virtiso
+>>> root = virtiso.Root(programs=["/usr/bin/python3"])
+>>> with virtiso.Container(root, memory_max="256M") as box:        # or Jail, or Guest
+...     print(box.run(["python3", "-c", "print(6 * 7)"], timeout=2).stdout)
+42
+
+The same root file system and the same command run at each strength. :func:`run` is the shortest way for one command.
+
+Objects may be used by several threads. After os.fork() they belong to the parent: the child's calls raise ForkedHandle.
+"""
+
+from subprocess import DEVNULL, PIPE, STDOUT
+
+from . import native
+from ._enums import Feature, Isolation, LogLevel, Network, Reason, Rlimit, Stage
+from ._errors import (
+    AlreadyExists,
+    Closed,
+    CommandFailed,
+    Error,
+    ForkedHandle,
+    Interrupted,
+    InvalidArgument,
+    LauncherDied,
+    NotADirectory,
+    NotFound,
+    NotSupported,
+    PermissionDenied,
+    ProcessEnded,
+    TimeoutExpired,
+)
+from ._log import set_log_handler
+from ._machine import FeatureReport, Machine
+from ._process import Process
+from ._result import Result, Usage
+from ._root import Root
+from ._run import run
+from ._sandbox import Container, Guest, Jail, Sandbox
+
+__all__ = [
+    "AlreadyExists",
+    "Closed",
+    "CommandFailed",
+    "Container",
+    "DEVNULL",
+    "Error",
+    "Feature",
+    "FeatureReport",
+    "ForkedHandle",
+    "Guest",
+    "Interrupted",
+    "InvalidArgument",
+    "Isolation",
+    "Jail",
+    "LauncherDied",
+    "LogLevel",
+    "Machine",
+    "Network",
+    "NotADirectory",
+    "NotFound",
+    "NotSupported",
+    "PIPE",
+    "PermissionDenied",
+    "Process",
+    "ProcessEnded",
+    "Reason",
+    "Result",
+    "Rlimit",
+    "Root",
+    "STDOUT",
+    "Sandbox",
+    "Stage",
+    "TimeoutExpired",
+    "Usage",
+    "run",
+    "set_log_handler",
+]
+
+_version = native.viso_version()
+__version__ = f"{_version >> 16}.{_version >> 8 & 255}.{_version & 255}"

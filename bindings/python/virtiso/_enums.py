@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The library's enumerations, and looking one of their values up by name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Type, TypeVar, Union
+
+from . import native
+
+
+class Isolation(IntEnum):
+    """The three strengths of isolation."""
+
+    JAIL = native.VISO_ISOLATION_JAIL
+    CONTAINER = native.VISO_ISOLATION_CONTAINER
+    GUEST = native.VISO_ISOLATION_GUEST
+
+
+class Network(IntEnum):
+    """What a sandbox can reach by network."""
+
+    NONE = native.VISO_NETWORK_NONE
+    HOST = native.VISO_NETWORK_HOST
+
+
+class Reason(IntEnum):
+    """Why a command ended."""
+
+    EXITED = native.VISO_REASON_EXITED
+    SIGNALLED = native.VISO_REASON_SIGNALLED
+    TIMED_OUT = native.VISO_REASON_TIMED_OUT
+    CPU_TIME = native.VISO_REASON_CPU_TIME
+    OUT_OF_MEMORY = native.VISO_REASON_OUT_OF_MEMORY
+    KILLED = native.VISO_REASON_KILLED
+    SECCOMP = native.VISO_REASON_SECCOMP
+    GUEST_FAULT = native.VISO_REASON_GUEST_FAULT
+
+
+class Rlimit(IntEnum):
+    """A resource limit of setrlimit(2)."""
+
+    ADDRESS_SPACE = native.VISO_RLIMIT_ADDRESS_SPACE
+    CORE = native.VISO_RLIMIT_CORE
+    CPU = native.VISO_RLIMIT_CPU
+    DATA = native.VISO_RLIMIT_DATA
+    FILE_SIZE = native.VISO_RLIMIT_FILE_SIZE
+    OPEN_FILES = native.VISO_RLIMIT_OPEN_FILES
+    PROCESSES = native.VISO_RLIMIT_PROCESSES
+    STACK = native.VISO_RLIMIT_STACK
+    LOCKED_MEMORY = native.VISO_RLIMIT_LOCKED_MEMORY
+
+
+class LogLevel(IntEnum):
+    """How important a message of the library is; the numbers are those of syslog(3)."""
+
+    ERROR = native.VISO_LOG_ERROR
+    WARNING = native.VISO_LOG_WARNING
+    INFO = native.VISO_LOG_INFO
+    DEBUG = native.VISO_LOG_DEBUG
+
+
+class Feature(IntEnum):
+    """Something that works on a host or does not."""
+
+    JAIL = native.VISO_FEATURE_JAIL
+    CONTAINER = native.VISO_FEATURE_CONTAINER
+    GUEST = native.VISO_FEATURE_GUEST
+    USER_NAMESPACES = native.VISO_FEATURE_USER_NAMESPACES
+    LANDLOCK = native.VISO_FEATURE_LANDLOCK
+    LANDLOCK_SCOPE = native.VISO_FEATURE_LANDLOCK_SCOPE
+    SECCOMP = native.VISO_FEATURE_SECCOMP
+    MEMORY_LIMIT = native.VISO_FEATURE_MEMORY_LIMIT
+    PROCESS_LIMIT = native.VISO_FEATURE_PROCESS_LIMIT
+    NEW_MOUNT_API = native.VISO_FEATURE_NEW_MOUNT_API
+    KVM = native.VISO_FEATURE_KVM
+    KVM_RING0 = native.VISO_FEATURE_KVM_RING0
+
+
+class Stage(IntEnum):
+    """The part of the work in which a call failed."""
+
+    NONE = native.VISO_STAGE_NONE
+    ARGUMENT = native.VISO_STAGE_ARGUMENT
+    MEMORY = native.VISO_STAGE_MEMORY
+    ROOT = native.VISO_STAGE_ROOT
+    ELF = native.VISO_STAGE_ELF
+    COMMAND = native.VISO_STAGE_COMMAND
+    LAUNCHER = native.VISO_STAGE_LAUNCHER
+    CLONE = native.VISO_STAGE_CLONE
+    USER_NAMESPACE = native.VISO_STAGE_USER_NAMESPACE
+    NAMESPACE = native.VISO_STAGE_NAMESPACE
+    MOUNT = native.VISO_STAGE_MOUNT
+    PIVOT = native.VISO_STAGE_PIVOT
+    CHROOT = native.VISO_STAGE_CHROOT
+    CGROUP = native.VISO_STAGE_CGROUP
+    RLIMIT = native.VISO_STAGE_RLIMIT
+    CREDENTIALS = native.VISO_STAGE_CREDENTIALS
+    CAPABILITIES = native.VISO_STAGE_CAPABILITIES
+    LANDLOCK = native.VISO_STAGE_LANDLOCK
+    SECCOMP = native.VISO_STAGE_SECCOMP
+    STDIO = native.VISO_STAGE_STDIO
+    CWD = native.VISO_STAGE_CWD
+    EXEC = native.VISO_STAGE_EXEC
+    NETWORK = native.VISO_STAGE_NETWORK
+    KVM = native.VISO_STAGE_KVM
+    GUEST = native.VISO_STAGE_GUEST
+    PROCESS = native.VISO_STAGE_PROCESS
+    MACHINE = native.VISO_STAGE_MACHINE
+
+
+_Enum = TypeVar("_Enum", bound=IntEnum)
+
+
+def by_name(enum: Type[_Enum], value: Union[_Enum, str]) -> _Enum:
+    """A member of ``enum``, from itself or from its name in lower case: ``"none"``, ``"open_files"``."""
+    if isinstance(value, str):
+        try:
+            return enum[value.upper()]
+        except KeyError:
+            names = ", ".join(repr(member.name.lower()) for member in enum)
+            raise ValueError(f"no {enum.__name__}: {value!r}; there are {names}") from None
+    return enum(value)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""A command that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import os
+import signal
+import subprocess
+import time
+import warnings
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Optional, Tuple, Type, Union
+
+from . import native
+from ._command import Options
+from ._communicate import Communication
+from ._enums import Reason
+from ._errors import Interrupted, ProcessEnded, TimeoutExpired
+from ._result import Result, read_returncode, read_usage, timeout_expired
+from ._root import Bytes
+
+if TYPE_CHECKING:
+    from ._sandbox import Sandbox
+
+_LONGEST_WAIT_MS = 2**31 - 1
+
+
+class Process:
+    """A command that was started by :meth:`Sandbox.spawn`, used like a :class:`subprocess.Popen`.
+
+    ``stdin``, ``stdout`` and ``stderr`` are files where they were set to PIPE, else None. ``returncode`` and ``result``
+    are None until the end is known.
+
+    >>> with box.spawn(["cat"], stdin=virtiso.PIPE, stdout=virtiso.PIPE) as process:
+    ...     output, _ = process.communicate("hello", timeout=5)
+
+    At the end of the ``with`` block it waits for the command, or kills it where an exception leaves the block. A process that
+    is collected while the command runs kills it, with a ResourceWarning.
+    """
+
+    stdin: Optional[IO[Any]]
+    stdout: Optional[IO[Any]]
+    stderr: Optional[IO[Any]]
+
+    def __init__(self, handle: native.viso_process, options: Options, sandbox: Sandbox) -> None:
+        self._handle = handle
+        self._options = options
+        self._sandbox = sandbox  # closing it would kill this process
+        self._owner = os.getpid()
+        self._communication: Optional[Communication] = None
+        self.args = options.args
+        self.result: Optional[Result] = None
+        self.stdin = self._take_stream(native.VISO_STDIN, options.stdin)
+        self.stdout = self._take_stream(native.VISO_STDOUT, options.stdout)
+        self.stderr = self._take_stream(native.VISO_STDERR, options.stderr)
+
+    def _take_stream(self, stream: int, setting: Any) -> Optional[IO[Any]]:
+        if setting != subprocess.PIPE or (stream != native.VISO_STDIN and self._options.captures(stream)):
+            return None
+        fd = native.viso_process_take_stream(self._handle, stream)
+        binary = open(fd, "wb" if stream == native.VISO_STDIN else "rb")
+        if not self._options.text:
+            return binary
+        # newline="\n": bytes are decoded and nothing else is changed, as in captured output.
+        return io.TextIOWrapper(
+            binary, self._options.encoding, self._options.errors, newline="\n", line_buffering=stream == native.VISO_STDIN
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id on the host; 0 for a guest, which has none."""
+        return native.viso_process_pid(self._handle)
+
+    @property
+    def returncode(self) -> Optional[int]:
+        """As :attr:`Result.returncode`; None until the end is known."""
+        return self.result.returncode if self.result else None
+
+    def fileno(self) -> int:
+        """A fd that becomes readable when the command has ended, for select, poll and event loops. Never read from it."""
+        return native.viso_process_fd(self._handle)
+
+    def poll(self) -> Optional[int]:
+        """The return code, or None where the command still runs."""
+        self._wait_once(0)
+        return self.returncode
+
+    def wait(self, timeout: Optional[float] = None) -> int:
+        """Wait for the end and return the return code.
+
+        :raises TimeoutExpired: it still runs after ``timeout`` seconds. It is not killed.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._wait_once(_wait_ms(deadline))
+            if self.result:
+                return self.result.returncode
+            if deadline is not None and time.monotonic() >= deadline:
+                raise timeout_expired(self.args, timeout)
+
+    def _wait_once(self, ms: int) -> None:
+        """Sets the result where the end comes in time. A signal handler that ran, and raised nothing, ends the waiting too."""
+        if not self.result:
+            try:
+                handle = native.viso_process_wait(self._handle, ms)
+            except (Interrupted, TimeoutExpired):
+                return
+            self.result = self._read_result(handle)
+
+    async def wait_async(self) -> int:
+        """:meth:`wait` for asyncio: ``returncode = await process.wait_async()``; take asyncio.wait_for() for a limit."""
+        if self.result is None:
+            loop = asyncio.get_running_loop()
+            ended = asyncio.Event()
+            # A fd of its own: two tasks may wait for one process, but a loop knows each fd once.
+            fd = os.dup(self.fileno())
+            try:
+                loop.add_reader(fd, ended.set)
+                await ended.wait()
+            finally:
+                loop.remove_reader(fd)
+                os.close(fd)
+        return self.wait()
+
+    def communicate(
+        self, input: Union[None, str, Bytes] = None, timeout: Optional[float] = None
+    ) -> Tuple[Any, Any]:
+        """Send ``input`` to the command, read its output to the end, wait for it; return ``(stdout, stderr)``.
+
+        All output is kept in memory, without a bound; ``spawn(capture_output=True)`` has one. A call that raised
+        TimeoutExpired can be repeated (without input) and loses nothing.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._communication is None:
+            data = None if input is None else self._options.encode(input)
+            if data is not None and not self.stdin:
+                raise ValueError("input needs stdin=PIPE")
+            self._communication = Communication(self.stdin, self.stdout, self.stderr, data)
+        elif input:
+            raise ValueError("the input was given to an earlier communicate()")
+        if not self._communication.proceed(deadline):
+            raise timeout_expired(self.args, timeout)
+        try:
+            self.wait(None if deadline is None else max(0, deadline - time.monotonic()))
+        except TimeoutExpired:
+            raise timeout_expired(self.args, timeout) from None
+        return (
+            self._output(native.VISO_STDOUT, self._communication.output(self.stdout)),
+            self._output(native.VISO_STDERR, self._communication.output(self.stderr)),
+        )
+
+    def _output(self, stream: int, data: Optional[bytes]) -> Any:
+        if data is not None:
+            return self._options.decode(data)
+        return self.result and (self.result.stdout if stream == native.VISO_STDOUT else self.result.stderr)
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to the program; nothing happens where it has ended."""
+        try:
+            native.viso_process_signal(self._handle, sig)
+        except ProcessEnded:
+            pass
+
+    def terminate(self) -> None:
+        """Send SIGTERM. A guest takes no other signal than SIGKILL; then this raises NotSupported."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the command and all that it started."""
+        native.viso_process_kill(self._handle)
+
+    def close(self) -> None:
+        """Kill the command where it still runs, wait for its end, and close the streams."""
+        if not self.result:
+            self.kill()
+        self._close_streams()
+        self.wait()
+
+    def _close_streams(self) -> None:
+        for stream in self.stdin, self.stdout, self.stderr:
+            try:
+                if stream:
+                    stream.close()
+            except BrokenPipeError:
+                pass  # the command has ended before it read everything
+
+    def _read_result(self, handle: native.viso_result) -> Result:
+        exit_code = native.viso_result_exit_code(handle)
+
+        def output(stream: int) -> Any:
+            if not self._options.captures(stream):
+                return None
+            return self._options.decode(native.viso_result_output(handle, stream))
+
+        return Result(
+            args=self.args,
+            returncode=read_returncode(handle),
+            stdout=output(native.VISO_STDOUT),
+            stderr=output(native.VISO_STDERR),
+            reason=Reason(native.viso_result_reason(handle)),
+            exit_code=None if exit_code < 0 else exit_code,
+            signal=native.viso_result_signal(handle) or None,
+            usage=read_usage(handle),
+            stdout_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDOUT)),
+            stderr_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDERR)),
+            description=native.viso_result_describe(handle),
+            timeout=self._options.timeout,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        if error is not None:
+            self.close()
+        else:
+            self._close_streams()
+            self.wait()
+
+    def __del__(self) -> None:
+        if getattr(self, "result", self) is None and self._owner == os.getpid():
+            warnings.warn(f"{self!r} still runs and is killed", ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        state = self.result.describe() if self.result else "running"
+        return f"<virtiso.Process {self.args!r}: {state}>"
+
+
+def _wait_ms(deadline: Optional[float]) -> int:
+    if deadline is None:
+        return -1
+    return min(_LONGEST_WAIT_MS, max(0, math.ceil((deadline - time.monotonic()) * 1000)))

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""The three strengths of isolation, and what they have in common."""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from types import TracebackType
+from typing import Iterable, Mapping, Optional, Sequence, Type, TypeVar, Union
+
+from . import native
+from ._command import Options, Stream, make_command
+from ._enums import Isolation, Network, Rlimit, Stage, by_name
+from ._errors import NotSupported
+from ._process import Process
+from ._result import Result
+from ._root import Bytes, Root, StrPath
+from ._units import Size, size_in_bytes
+
+_Self = TypeVar("_Self", bound="Sandbox")
+
+
+class Sandbox:
+    """What :class:`Jail`, :class:`Container` and :class:`Guest` have in common.
+
+    Each command gets an instance of its own (namespaces, /tmp, control group, virtual machine); nothing is carried from one
+    command to the next. Several threads may run commands in one sandbox at once.
+    """
+
+    isolation: Isolation
+    """The strength."""
+
+    def __init__(self, view: native.viso_sandbox, root: Root) -> None:
+        self._view = view
+        self._owner = os.getpid()
+        self.closed = False
+        self.root = root
+
+    def run(
+        self,
+        args: Sequence[StrPath],
+        *,
+        input: Union[None, str, Bytes] = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        capture_output: bool = True,
+        capture_max: Size = "1M",
+        timeout: Optional[float] = None,
+        cpu_time: Optional[float] = None,
+        env: Optional[Mapping[str, Optional[str]]] = None,
+        clear_env: bool = False,
+        cwd: Optional[StrPath] = None,
+        user: Optional[int] = None,
+        group: Optional[int] = None,
+        groups: Optional[Iterable[int]] = None,
+        rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
+        check: bool = False,
+        text: bool = True,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+    ) -> Result:
+        """Run a command to its end.
+
+        :param args: the program and its arguments; a program without a slash is looked up in the root's PATH
+        :param input: what the program reads from its standard input
+        :param stdin, stdout, stderr: None (the host's own), DEVNULL, PIPE (captured, as in subprocess.run()), a fd or an open
+            file; STDOUT for stderr
+        :param capture_output: capture the outputs that are not given otherwise
+        :param capture_max: how much of each output is kept; more is read and thrown away, and ``result.truncated`` is set
+        :param timeout: seconds. Then all that the command started is killed, and the result's reason is TIMED_OUT
+        :param cpu_time: seconds of CPU time; the reason is then CPU_TIME
+        :param env: variables *beside* the clean environment of the sandbox (PATH, HOME, LANG); None takes the host's value
+        :param clear_env: begin with no variables at all
+        :param cwd: working directory in the root
+        :param user, group: numbers; the group is that of the user where it is not given
+        :param groups: supplementary groups
+        :param rlimits: by name, such as ``{"open_files": 64, "file_size": "1M"}``; None for no limit
+        :param check: raise TimeoutExpired, or CommandFailed where the command did not exit with code 0
+        :param text: outputs as str, decoded by ``encoding`` and ``errors``; else bytes
+
+        >>> box.run(["python3", "-c", "print(6 * 7)"], timeout=2).stdout
+        '42\\n'
+        """
+        options = Options(
+            args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
+            group, groups, rlimits, text, encoding, errors, capture_pipes=True,
+        )  # fmt: skip
+        # Not viso_sandbox_run(): Ctrl-C and other signal handlers shall have their turn while the command runs.
+        process = self._start(options)
+        try:
+            process.wait()
+        except BaseException:
+            process.close()
+            raise
+        assert process.result
+        if check:
+            process.result.check_returncode()
+        return process.result
+
+    def spawn(
+        self,
+        args: Sequence[StrPath],
+        *,
+        input: Union[None, str, Bytes] = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        capture_output: bool = False,
+        capture_max: Size = "1M",
+        timeout: Optional[float] = None,
+        cpu_time: Optional[float] = None,
+        env: Optional[Mapping[str, Optional[str]]] = None,
+        clear_env: bool = False,
+        cwd: Optional[StrPath] = None,
+        user: Optional[int] = None,
+        group: Optional[int] = None,
+        groups: Optional[Iterable[int]] = None,
+        rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
+        text: bool = True,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+    ) -> Process:
+        """Start a command and return while it runs. The arguments are those of :meth:`run`, but PIPE is a pipe here.
+
+        >>> process = box.spawn(["sleep", "60"])
+        >>> process.kill()
+        >>> process.wait()
+        -9
+        """
+        return self._start(
+            Options(
+                args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
+                group, groups, rlimits, text, encoding, errors,
+            )  # fmt: skip
+        )
+
+    def _start(self, options: Options) -> Process:
+        command = make_command(options)
+        return Process(native.viso_sandbox_spawn(self._view, command), options, self)
+
+    def signal(self, sig: int) -> int:
+        """Send a signal to the program of every command that runs here; return how many there are."""
+        return native.viso_sandbox_signal(self._view, sig)
+
+    def kill(self) -> int:
+        """Kill every command that runs here, with all that it started; return how many there were."""
+        return native.viso_sandbox_kill(self._view)
+
+    def close(self) -> None:
+        """Kill what runs, wait until it is gone, and give back what the kernel holds. A second call does nothing."""
+        native.viso_sandbox_close(self._view)
+        self.closed = True
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "closed", True) and self._owner == os.getpid():
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        return f"<virtiso.{type(self).__name__}, {'closed' if self.closed else 'open'}>"
+
+
+class Jail(Sandbox):
+    """A chroot jail: a root directory of its own and nothing else, on the host's kernel, hardened. It needs root.
+
+    :param memory_max: memory of each command with all that it starts
+    :param processes_max: how many processes and threads each command may have
+    :param network: "none" (no sockets but unix ones), or "host"
+
+    >>> with virtiso.Jail(root, memory_max="256M") as box:
+    ...     box.run(["true"])
+    """
+
+    isolation = Isolation.JAIL
+
+    def __init__(
+        self,
+        root: Root,
+        *,
+        memory_max: Optional[Size] = None,
+        processes_max: Optional[int] = None,
+        network: Union[Network, str] = Network.NONE,
+    ) -> None:
+        self._handle = native.viso_jail_new()
+        native.viso_jail_set_root(self._handle, root._handle)
+        if memory_max is not None:
+            native.viso_jail_set_memory_max(self._handle, size_in_bytes(memory_max))
+        if processes_max is not None:
+            native.viso_jail_set_processes_max(self._handle, processes_max)
+        native.viso_jail_set_network(self._handle, by_name(Network, network))
+        super().__init__(native.viso_jail_sandbox(self._handle), root)
+
+
+class Container(Sandbox):
+    """A container: namespaces of its own, on the host's kernel. An ordinary user can have it where user namespaces are allowed.
+
+    :param memory_max: memory of each command with all that it starts
+    :param processes_max: how many processes and threads each command may have
+    :param network: "none" (a loopback interface of its own), or "host"
+    :param hostname: what the program sees as the host's name
+    :param capabilities: those that the program has within the container's user namespace, such as "net_bind_service"
+
+    >>> with virtiso.Container(root, memory_max="256M", hostname="box") as box:
+    ...     box.run(["hostname"]).stdout
+    """
+
+    isolation = Isolation.CONTAINER
+
+    def __init__(
+        self,
+        root: Root,
+        *,
+        memory_max: Optional[Size] = None,
+        processes_max: Optional[int] = None,
+        network: Union[Network, str] = Network.NONE,
+        hostname: Optional[str] = None,
+        capabilities: Iterable[str] = (),
+    ) -> None:
+        if isinstance(capabilities, str):
+            raise TypeError("capabilities must be a list of names, not one name")
+        self._handle = native.viso_container_new()
+        native.viso_container_set_root(self._handle, root._handle)
+        if memory_max is not None:
+            native.viso_container_set_memory_max(self._handle, size_in_bytes(memory_max))
+        if processes_max is not None:
+            native.viso_container_set_processes_max(self._handle, processes_max)
+        native.viso_container_set_network(self._handle, by_name(Network, network))
+        if hostname is not None:
+            native.viso_container_set_hostname(self._handle, hostname)
+        for capability in capabilities:
+            native.viso_container_add_capability(self._handle, capability)
+        super().__init__(native.viso_container_sandbox(self._handle), root)
+
+
+class Guest(Sandbox):
+    """A program guest: the program in a virtual machine of its own under KVM, without a kernel to boot and without network.
+
+    :param memory_max: memory of the virtual machine; 256 MiB where it is not given
+    :param network: "none", the only one that there is
+
+    >>> with virtiso.Guest(root, memory_max="64M") as box:
+    ...     box.run(["/bin/busybox", "echo", "hello"])
+    """
+
+    isolation = Isolation.GUEST
+
+    def __init__(
+        self, root: Root, *, memory_max: Optional[Size] = None, network: Union[Network, str] = Network.NONE
+    ) -> None:
+        if by_name(Network, network) != Network.NONE:
+            raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
+        self._handle = native.viso_guest_new()
+        native.viso_guest_set_root(self._handle, root._handle)
+        if memory_max is not None:
+            native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
+        super().__init__(native.viso_guest_sandbox(self._handle), root)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Sizes and durations as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Union
+
+Size = Union[int, str]
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def size_in_bytes(size: Size) -> int:
+    """Bytes of a size: a number, or a string such as ``"64K"``, ``"256M"``, ``"1.5G"`` (powers of 1024)."""
+    if not isinstance(size, str):
+        return size
+    match = _SIZE.fullmatch(size)
+    if not match:
+        raise ValueError(f"not a size: {size!r}; write a number of bytes, or for example '256M'")
+    return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+
+
+def milliseconds(seconds: float, what: str) -> int:
+    """Milliseconds of a limit in seconds, rounded up and at least 1: for the library 0 means no limit."""
+    if not seconds >= 0:
+        raise ValueError(f"{what} must not be negative")
+    return max(1, math.ceil(seconds * 1000))

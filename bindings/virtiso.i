@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The public headers, wrapped as they are: what Python and Lua share. The module is private and raw; the API that people use
+ * is the small package above it (python/virtiso, lua/virtiso.lua). What a language needs of its own is in its python.i or lua.i.
+ */
+%module(package="virtiso", threads="1") native
+
+%{
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <virtiso.h>
+%}
+
+/* These fix the width of the enums and are no values. */
+%rename("$ignore", regexmatch$name="_ENUM_WIDTH_$") "";
+
+/* Only the destructor of a proxy releases a handle, so that nothing is released twice. */
+%rename("$ignore", regexmatch$name="^viso_[a-z]+_(ref|unref)$") "";
+
+/*
+ * Status results. An int is a negative errno on failure: raised from this thread's error, which is still that of the
+ * call. Those below are numbers in which -1, or any value, is no failure.
+ */
+%define %viso_status(macro)
+macro(int)
+macro(int64_t)
+%enddef
+%define %viso_numbers(macro)
+macro(viso_error_number)
+macro(viso_version)
+macro(viso_result_exit_code)
+macro(viso_result_signal)
+%enddef
+
+/* Functions whose string may be absent without a failure. */
+%define %viso_optional_strings(macro)
+macro(viso_stage_name)
+macro(viso_isolation_name)
+macro(viso_feature_name)
+%enddef
+
+/* Strings that may be NULL on the way in. */
+%define %viso_optional_arguments(macro)
+macro(value)
+macro(target)
+%enddef
+
+%define %viso_handle(noun)
+%nodefaultctor viso_##noun;
+struct viso_##noun {
+	%extend {
+		~viso_##noun()
+		{
+			viso_##noun##_unref($self);
+		}
+	}
+};
+%enddef
+
+/*
+ * What blocks lets other threads run: a command starts or ends, files are copied or removed (a sandbox that takes a root may let
+ * the last one go), the kernel is asked. All that may wait for a thread of the library is here, since that thread may wait in a
+ * log handler for the interpreter.
+ */
+%define %viso_blocking(macro)
+macro(viso_sandbox_spawn)
+macro(viso_sandbox_run)
+macro(viso_sandbox_signal)
+macro(viso_sandbox_kill)
+macro(viso_sandbox_close)
+macro(viso_process_signal)
+macro(viso_process_kill)
+macro(viso_process_wait)
+macro(viso_root_add_program)
+macro(viso_root_add_file)
+macro(viso_root_add_directory)
+macro(viso_root_add_data)
+macro(viso_root_use_directory)
+macro(viso_root_set_path)
+macro(viso_root_build)
+macro(viso_machine_new)
+macro(viso_guest_new)
+macro(viso_jail_set_root)
+macro(viso_container_set_root)
+macro(viso_guest_set_root)
+macro(viso_command_set_input)
+macro(viso_root::~viso_root)
+macro(viso_jail::~viso_jail)
+macro(viso_container::~viso_container)
+macro(viso_guest::~viso_guest)
+macro(viso_process::~viso_process)
+%enddef
+
+%newobject viso_root_new;
+%newobject viso_command_new;
+%newobject viso_jail_new;
+%newobject viso_container_new;
+%newobject viso_guest_new;
+%newobject viso_machine_new;
+
+#if defined(SWIGPYTHON)
+%include "python/python.i"
+#elif defined(SWIGLUA)
+%include "lua/lua.i"
+#endif
+
+/* Each language has a function of this name that takes one callable. */
+%ignore viso_log_set_handler;
+
+%viso_handle(root)
+%viso_handle(command)
+%viso_handle(jail)
+%viso_handle(container)
+%viso_handle(guest)
+%viso_handle(process)
+%viso_handle(result)
+%viso_handle(machine)
+/* Borrowed from its jail, container or guest: no destructor. */
+%nodefaultctor viso_sandbox;
+%nodefaultdtor viso_sandbox;
+struct viso_sandbox {
+};
+
+%include <virtiso/attributes.h>
+%include <virtiso/version.h>
+%include <virtiso/error.h>
+%include <virtiso/log.h>
+%include <virtiso/machine.h>
+%include <virtiso/root.h>
+%include <virtiso/command.h>
+%include <virtiso/result.h>
+%include <virtiso/process.h>
+%include <virtiso/sandbox.h>
+%include <virtiso/jail.h>
+%include <virtiso/container.h>
+%include <virtiso/guest.h>

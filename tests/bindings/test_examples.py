@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The examples in Python and Lua: they run, and run.py and run.lua behave alike."""
+
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+import support
+import tap
+from support import BUSYBOX, shell
+
+BUILD = os.environ["VIRTISO_BUILD"]
+EXAMPLES = os.path.join(support.SOURCE, "examples")
+
+
+def command_line(name):
+    """How an example is started, or a skipped case."""
+    if name.endswith(".py"):
+        return [sys.executable, os.path.join(EXAMPLES, name)]
+    if name.endswith(".lua"):
+        interpreter = shutil.which("lua5.4") or shutil.which("lua")
+        if not interpreter or not os.path.exists(os.path.join(BUILD, "bindings/lua/virtiso/native.so")):
+            raise tap.Missing("the Lua module (Debian: lua5.4, liblua5.4-dev)")
+        return [interpreter, os.path.join(EXAMPLES, name)]
+    program = os.path.join(BUILD, "examples", name)
+    if not os.path.exists(program):
+        raise tap.Missing("the examples in C, which were not built")
+    return [program]
+
+
+def run(name, *arguments):
+    lua = os.path.join(BUILD, "bindings/lua")
+    environment = {**os.environ, "LUA_PATH": f"{lua}/?.lua", "LUA_CPATH": f"{lua}/?.so"}
+    done = subprocess.run(
+        [*command_line(name), *arguments], capture_output=True, text=True, timeout=60, env=environment, check=False
+    )
+    done.stderr = support.errors_of(done)
+    return done
+
+
+class Hello(unittest.TestCase):
+    def check(self, name):
+        support.need("container", "memory_limit")
+        if not os.path.exists("/usr/bin/python3"):
+            raise tap.Missing("/usr/bin/python3")
+        done = run(name)
+        self.assertEqual((done.stdout, done.stderr), ("42\nexited with code 0\n", ""))
+
+    def test_hello_in_c(self):
+        self.check("hello")
+
+    def test_hello_in_python(self):
+        self.check("hello.py")
+
+    def test_hello_in_lua(self):
+        self.check("hello.lua")
+
+
+class Run:
+    """The same expectations of run in each language."""
+
+    name: str
+
+    def setUp(self):
+        command_line(self.name)
+
+    def check(self, arguments, code, stdout, error_part):
+        strength = "--" + support.any_strength().__name__.lower()
+        done = run(self.name, strength, *arguments)
+        self.assertEqual((done.returncode, done.stdout), (code, stdout), done.stderr)
+        self.assertIn(error_part, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1 if error_part else 0, done.stderr)
+
+    def test_success(self):
+        self.check(["--", "busybox", "echo", "-n", "a  b", "--", "c"], 0, "a  b -- c", "")
+
+    def test_options_end_at_the_command(self):
+        self.check([BUSYBOX, "echo", "--timeout", "x", "--help"], 0, "--timeout x --help\n", "")
+
+    def test_exit_code(self):
+        self.check(["--", *shell("exit 3")], 3, "", "exited with code 3")
+
+    def test_signal(self):
+        self.check(["--", *shell("kill -SEGV $$")], 128 + 11, "", "killed by signal 11")
+
+    def test_timeout(self):
+        self.check(["--timeout", "0.3", "--", BUSYBOX, "sleep", "60"], 124, "", "timed out")
+
+    def test_out_of_memory(self):
+        support.need("memory_limit")
+        awk = 'BEGIN { s = "x"; while (1) s = s s }'
+        self.check(["--memory", "32M", "--timeout", "30", "--", BUSYBOX, "awk", awk], 128 + 9, "", "out of memory")
+
+    def test_file_and_program(self):
+        command = [BUSYBOX, "head", "-c", "0", "/etc/hosts"]
+        self.check(["--file", "/etc/hosts", "--program", BUSYBOX, "--", *command], 0, "", "")
+
+    def test_missing_program(self):
+        self.check(["--", "/bin/no-such-program"], 125, "", "/bin/no-such-program")
+
+    def test_wrong_use(self):
+        for arguments in (
+            [],
+            ["--bogus"],
+            ["--memory", "much", BUSYBOX],
+            ["--timeout", "soon", BUSYBOX],
+            ["--timeout"],
+            ["--net", "all", BUSYBOX],
+            ["--file", "/no/such/file", BUSYBOX],
+        ):
+            done = run(self.name, *arguments)
+            self.assertEqual((done.returncode, done.stdout), (125, ""), arguments)
+            self.assertNotIn("raceback", done.stderr)
+            self.assertTrue(done.stderr)
+
+    def test_help(self):
+        done = run(self.name, "--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for word in "--jail --container --guest --program --file --memory --timeout --net 124 125 128".split():
+            self.assertIn(word, done.stdout)
+
+
+class RunInC(Run, unittest.TestCase):
+    name = "viso-run"
+
+
+class RunInPython(Run, unittest.TestCase):
+    name = "run.py"
+
+
+class RunInLua(Run, unittest.TestCase):
+    name = "run.lua"
+
+
+if __name__ == "__main__":
+    tap.main()
