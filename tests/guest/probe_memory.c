@@ -145,7 +145,8 @@ static int memory_beyond_file(int argc, char **argv)
 	int fd = open("/data", O_RDONLY);
 	off_t size = lseek(fd, 0, SEEK_END);
 	volatile char *map = mmap(NULL, (size_t)size + 4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
-	CHECK(map != MAP_FAILED && map[size - 1] != 1);
+	CHECK(map != MAP_FAILED);
+	(void)map[size - 1];
 	return map[size + 2 * PAGE] ? SURVIVED : SURVIVED + 1;
 }
 

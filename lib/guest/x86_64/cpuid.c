@@ -24,7 +24,6 @@ enum { ENTRIES_MAX = 256 };
 #define LEAF1_ECX_XSAVE BIT(26)
 #define LEAF7_EBX_FSGSBASE BIT(0)
 #define LEAF7_EBX_SMEP BIT(7)
-#define LEAF7_EBX_SMAP BIT(20)
 #define LEAF7_ECX_UMIP BIT(2)
 #define LEAF7_ECX_REMOVED (BIT(3) | BIT(4) | BIT(5) | BIT(7))     /* PKU OSPKE WAITPKG shadow stacks */
 #define LEAF7_EDX_REMOVED (BIT(20) | BIT(22) | BIT(24) | BIT(25)) /* IBT AMX-BF16 AMX-TILE AMX-INT8 */
@@ -37,7 +36,6 @@ enum { ENTRIES_MAX = 256 };
 #define CR4_FSGSBASE 0x10000ull
 #define CR4_OSXSAVE 0x40000ull
 #define CR4_SMEP 0x100000ull
-#define CR4_SMAP 0x200000ull
 
 static struct processor processor;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -127,8 +125,7 @@ static void choose_state(struct processor *out, struct kvm_cpuid2 *cpuid)
 		out->cr4 |= CR4_FSGSBASE;
 		out->hwcap2 |= 2; /* HWCAP2_FSGSBASE */
 	}
-	out->cr4 |= (leaf7->ebx & LEAF7_EBX_SMEP ? CR4_SMEP : 0) | (leaf7->ebx & LEAF7_EBX_SMAP ? CR4_SMAP : 0) |
-		    (leaf7->ecx & LEAF7_ECX_UMIP ? CR4_UMIP : 0);
+	out->cr4 |= (leaf7->ebx & LEAF7_EBX_SMEP ? CR4_SMEP : 0) | (leaf7->ecx & LEAF7_ECX_UMIP ? CR4_UMIP : 0);
 }
 
 static int make(int kvm_fd)

@@ -279,6 +279,11 @@ bool vcpu_is_page_fault(const struct vcpu_exit *exit)
 	return exit->vector == VECTOR_PAGE;
 }
 
+bool vcpu_is_user_access(const struct vcpu_exit *exit)
+{
+	return exit->error_code & PAGE_FAULT_USER;
+}
+
 unsigned vcpu_fault_access(const struct vcpu_exit *exit)
 {
 	if (exit->error_code & PAGE_FAULT_FETCH)

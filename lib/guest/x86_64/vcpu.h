@@ -52,6 +52,9 @@ void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base);
 unsigned vcpu_fault_access(const struct vcpu_exit *exit);
 bool vcpu_is_page_fault(const struct vcpu_exit *exit);
 
+/* True where the program itself touched the address; false where the processor did so on its behalf, in its tables. */
+bool vcpu_is_user_access(const struct vcpu_exit *exit);
+
 /* The signal that Linux sends for an exception; 0 where a program cannot cause it. */
 int vcpu_exception_signal(const struct vcpu_exit *exit);
 
