@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 
 enum { ARGS_MAX = 1 << 20, STRINGS_MAX = 2 << 20 };
 static const size_t capture_limit = 1u << 30;
@@ -268,7 +269,7 @@ int viso_command_set_input(viso_command *command, const void *data, size_t size)
 		return error_argument(__func__, "the data is NULL");
 
 	/* A sealed memfd; each run gets a description of its own, opened anew, so that runs do not share an offset. */
-	_cleanup_close_ int fd = memfd_create("viso-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	_cleanup_close_ int fd = fd_above_streams(memfd_create("viso-input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_STDIO, errno, "memfd_create", NULL);
 	for (size_t done = 0; done < size;) {

@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "launch/cgroup.h"
 #include "launch/launched.h"
 #include "launch/launcher.h"
@@ -78,11 +79,8 @@ static void own_fd(struct launch_request *request, int fd)
 static int add_stream_fd(struct launch_request *request, int stream, int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0) {
-		/* The host runs without this stream: so does the program. */
-		request->plan->streams[stream].kind = PLAN_STREAM_NULL;
-		return 0;
-	}
+	if (fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
 	int flags = fcntl(fd, F_GETFL);
 	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
 		return error_fail(VISO_STAGE_STDIO, EISDIR, stream == 0 ? "stdin" : stream == 1 ? "stdout" : "stderr",
@@ -99,8 +97,10 @@ static int add_pipe(struct launch_request *request, int stream)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_fail(VISO_STAGE_STDIO, errno, "pipe2", NULL);
 	int program_end = stream == 0 ? ends[0] : ends[1];
-	request->host_ends[stream] = stream == 0 ? ends[1] : ends[0];
 	own_fd(request, program_end);
+	request->host_ends[stream] = fd_above_streams(stream == 0 ? ends[1] : ends[0]);
+	if (request->host_ends[stream] < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "pipe2", NULL);
 	return add_stream_fd(request, stream, program_end);
 }
 
@@ -122,7 +122,11 @@ static int add_streams(struct launch_request *request, const viso_command *comma
 		const struct stdio_setting *setting = &command->stdio[i];
 		switch (setting->kind) {
 		case STDIO_INHERIT:
-			r = add_stream_fd(request, i, i);
+			/* Where the host runs without this stream, so does the program. */
+			if (fd_is_inheritable(i))
+				r = add_stream_fd(request, i, i);
+			else
+				request->plan->streams[i].kind = PLAN_STREAM_NULL;
 			break;
 		case STDIO_FD:
 			r = add_stream_fd(request, i, setting->fd);
@@ -257,6 +261,11 @@ int request_send(struct launch_request *request, viso_process *process)
 		return request->error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
+	channel[0] = fd_above_streams(channel[0]);
+	if (channel[0] < 0) {
+		close_fd(channel[1]);
+		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
+	}
 	request->fds[0] = channel[1];
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
 	int r = launcher_send(request->plan, request->fds, request->fd_count);

@@ -24,6 +24,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/log.h"
 #include "launch/plan.h"
 
@@ -122,6 +123,15 @@ static int clone_and_exec(struct launch_arguments *arguments)
 		     : 0;
 }
 
+/* The first for the host program, the second for the launcher. */
+static int make_sockets(int sockets[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -1;
+	sockets[0] = fd_above_streams(sockets[0]);
+	return sockets[0] < 0 ? -1 : 0;
+}
+
 int spawn_launcher(int *out_requests, int *out_control)
 {
 	int requests[2] = {-1, -1}, control[2] = {-1, -1};
@@ -129,8 +139,7 @@ int spawn_launcher(int *out_requests, int *out_control)
 	_cleanup_close_ int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int r = 0;
 
-	if (program < 0 || host < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0) {
+	if (program < 0 || host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
 		const char *what = program < 0 ? "memfd_create" : host < 0 ? "pidfd_open" : "socketpair";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
