@@ -35,7 +35,7 @@
 /* The program, from launcher_image.S. */
 extern const char launcher_image[], launcher_image_end[];
 
-enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = 32 };
+enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = LAUNCHER_FD_PROGRAM + 1 };
 
 struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
@@ -86,6 +86,8 @@ static int launcher_child(void *data)
 	char *const env[] = {NULL};
 	if (arrange_fds(arguments->fds) == 0)
 		syscall(SYS_execveat, LAUNCHER_FD_PROGRAM, "", argv, env, AT_EMPTY_PATH);
+	else if (errno == EINVAL || errno == EBADF)
+		errno = EMFILE; /* no place for them: they are at or above the limit (fcntl(2), dup(2)) */
 	arguments->error = errno;
 	_exit(127);
 }

@@ -162,6 +162,12 @@ static void has_hardly_any_fds(void *argument)
 		box_close(box);
 	}
 	assert_true(worked);
+	/* The program has the host's limit, as it was when the launcher started. */
+	struct box *box = open_odd(odd);
+	viso_result *result = box_run(box, probe("rlimit", "7", NULL));
+	assert_true(atoi(viso_result_output(result, VISO_STDOUT, NULL)) < 64);
+	viso_result_unref(result);
+	box_close(box);
 }
 
 static void one_limit_each(void *argument)

@@ -84,6 +84,7 @@ struct worker {
 	int null_fd;
 	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
+	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else 0 */
 	struct start_page *page;
 	char *child_stack;   /* its top */
 };
