@@ -92,10 +92,14 @@ static void test_pid(void **state)
 	int pid = viso_process_pid(process);
 	assert_true(pid > 1);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	assert_true(fread(text, 1, sizeof(text), file) > 0);
-	fclose(file);
+	/* It is executing, but the kernel may not have put its arguments in their place yet. */
+	for (int i = 0; i < 100 && !*text; i++) {
+		FILE *file = fopen(path, "re");
+		assert_non_null(file);
+		(void)!fread(text, 1, sizeof(text), file);
+		fclose(file);
+		usleep(1000);
+	}
 	assert_string_equal(text, "/bin/probe");
 	viso_process_unref(process);
 	assert_int_equal(kill(pid, 0), -1); /* gone, and waited for */
