@@ -181,6 +181,29 @@ static int add_cgroup(struct launch_request *request, const char *controller, ui
 	return 0;
 }
 
+/*
+ * Version 2 has one hierarchy, in which a process is in one group: both limits are set in the same. What hands one
+ * controller down lies on the way to what hands down the other, so the upper of the two hands down both.
+ */
+static void share_cgroup(struct plan *plan)
+{
+	if (plan->memory.version != 2 || plan->pids.version != 2)
+		return;
+	const char *memory = (const char *)plan + plan->memory.parent, *pids = (const char *)plan + plan->pids.parent;
+	plan_offset upper = strlen(memory) < strlen(pids) ? plan->memory.parent : plan->pids.parent;
+	plan->memory.parent = plan->pids.parent = upper;
+}
+
+/* What the group may have at once: in a container its init as well, which is not one of the program's processes. */
+static uint64_t processes_limit(const viso_sandbox *sandbox, enum plan_isolation isolation)
+{
+	const uint64_t most = 4 << 20; /* the kernel takes no more (PID_MAX_LIMIT) */
+	uint64_t limit = sandbox->processes_max;
+	if (limit && isolation == PLAN_CONTAINER)
+		limit++;
+	return limit < most ? limit : most;
+}
+
 static void add_identity(struct plan *plan, const viso_command *command)
 {
 	plan->uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID;
@@ -241,8 +264,11 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	if (r == 0)
 		r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
 	if (r == 0)
-		r = add_cgroup(request, "pids", sandbox->processes_max, offsetof(struct plan, pids));
-	return r < 0 ? r : request->error;
+		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation), offsetof(struct plan, pids));
+	if (r < 0 || request->error)
+		return r < 0 ? r : request->error;
+	share_cgroup(request->plan);
+	return 0;
 }
 
 void request_release(struct launch_request *request)

@@ -66,10 +66,13 @@ static void test_no_core_unless_asked_for(void **state)
 static void raise_limit(void *argument)
 {
 	struct box *box = box_new(*(viso_isolation *)argument, box_tree());
-	const struct rlimit low = {.rlim_cur = 400, .rlim_max = 400};
+	const struct rlimit low = {.rlim_cur = 400, .rlim_max = 400}, high = {.rlim_cur = 401, .rlim_max = 401};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	/* Even root may lack the capability. */
+	bool may_raise = setrlimit(RLIMIT_NOFILE, &high) == 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	viso_command *command = with_rlimit(probe("rlimit", "7", NULL), VISO_RLIMIT_OPEN_FILES, 401);
-	if (box->jail) /* as root */
+	if (box->jail && may_raise)
 		assert_prints(box, command, "401 401\n");
 	else
 		assert_start_fails(box, command, EPERM, VISO_STAGE_RLIMIT, "setrlimit");
@@ -104,7 +107,7 @@ static void test_rlimit_of_cpu_time(void **state)
 {
 	struct box *box = box_open(state);
 	viso_result *result = box_run(box, with_rlimit(probe("spin", NULL), VISO_RLIMIT_CPU, 1));
-	assert_true(cpu_ms(result) >= 900 && cpu_ms(result) < 3000);
+	assert_true(cpu_ms(result) >= 750 && cpu_ms(result) < 3000);
 	assert_int_equal(viso_result_reason(result), VISO_REASON_CPU_TIME);
 	viso_result_unref(result);
 }
@@ -223,6 +226,12 @@ static void test_one_process(void **state)
 	assert_prints(box, probe("fork", "1", NULL), "0 EAGAIN\n");
 }
 
+static void test_as_many_processes_as_one_can_ask_for(void **state)
+{
+	struct box *box = open_with(state, box_set_processes_max, INT32_MAX, "a pids controller for the caller");
+	assert_prints(box, probe("fork", "10", NULL), "10 all\n");
+}
+
 static void test_limits_of_groups_are_checked(void **state)
 {
 	struct box *box = box_open(state);
@@ -252,6 +261,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_memory_that_is_hardly_enough),
 		AT_EACH_STRENGTH(test_processes),
 		AT_EACH_STRENGTH(test_one_process),
+		AT_EACH_STRENGTH(test_as_many_processes_as_one_can_ask_for),
 		AT_EACH_STRENGTH(test_limits_of_groups_are_checked),
 	};
 	return cmocka_run_group_tests_name("limits", tests, NULL, box_group_teardown);

@@ -131,6 +131,8 @@ void supervise(struct job *job, struct report *report, int capture_fd[2]);
 /* cgroup.c */
 int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
 		  const char *limit_v2);
+/* Version 2, where one group has both limits. */
+int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
 /* Reads what is of interest from the memory group. */
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
 void cgroup_remove(struct cgroup *group);
