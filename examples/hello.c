@@ -2,8 +2,7 @@
 /*
  * The shortest complete use of libvirtiso: Python computes 6 * 7 in a container.
  *
- * For a jail write "jail" wherever "container" stands; nothing else changes. For a guest write "guest", and take a
- * static program such as Debian's busybox-static, which is what a program guest runs.
+ * For a jail or a guest write "jail" or "guest" wherever "container" stands. Nothing else changes.
  *
  *     cc hello.c $(pkg-config --cflags --libs libvirtiso) && ./a.out
  */

@@ -29,7 +29,7 @@ static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]
 			    "\n"
 			    "  --jail             in a chroot jail, hardened (needs root)\n"
 			    "  --container        in a container (the default)\n"
-			    "  --guest            in a virtual machine under KVM (static programs)\n"
+			    "  --guest            in a virtual machine under KVM (one process, one thread)\n"
 			    "  --program PATH     put this program into the root too, with all that it needs\n"
 			    "  --file PATH        put this file into the root too\n"
 			    "  --memory SIZE      limit the memory: bytes, or with K, M or G, such as 256M\n"

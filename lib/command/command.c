@@ -283,23 +283,28 @@ int viso_command_set_input(viso_command *command, const void *data, size_t size)
 	return 0;
 }
 
-int viso_command_capture_stream(viso_command *command, viso_stream stream, size_t max)
+static int capture_stream(viso_command *command, viso_stream stream, size_t max, const char *function)
 {
-	int r = check_stream(command, stream, __func__);
+	int r = check_stream(command, stream, function);
 	if (r < 0)
 		return r;
 	if (stream == VISO_STDIN)
-		return error_argument(__func__, "standard input cannot be captured");
+		return error_argument(function, "standard input cannot be captured");
 	if (max > capture_limit)
-		return error_argument(__func__, "the bound is more than 1 GiB");
+		return error_argument(function, "the bound is more than 1 GiB");
 	set_stdio(command, stream, (struct stdio_setting){.kind = STDIO_CAPTURE, .fd = -1, .max = max});
 	return 0;
 }
 
+int viso_command_capture_stream(viso_command *command, viso_stream stream, size_t max)
+{
+	return capture_stream(command, stream, max, __func__);
+}
+
 int viso_command_capture(viso_command *command, size_t max)
 {
-	int r = viso_command_capture_stream(command, VISO_STDOUT, max);
-	return r < 0 ? r : viso_command_capture_stream(command, VISO_STDERR, max);
+	int r = capture_stream(command, VISO_STDOUT, max, __func__);
+	return r < 0 ? r : capture_stream(command, VISO_STDERR, max, __func__);
 }
 
 int viso_command_set_rlimit(viso_command *command, viso_rlimit resource, uint64_t value)

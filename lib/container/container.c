@@ -98,7 +98,7 @@ int viso_container_set_root(viso_container *container, viso_root *root)
 
 int viso_container_set_memory_max(viso_container *container, uint64_t bytes)
 {
-	return sandbox_set_memory_max(container ? &container->sandbox : NULL, bytes, MEMORY_LEAST, __func__);
+	return sandbox_set_memory_max(container ? &container->sandbox : NULL, bytes, bytes ? MEMORY_LEAST : 0, __func__);
 }
 
 int viso_container_set_processes_max(viso_container *container, uint64_t count)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "guest/fault.h"
 #include "guest/program/file.h"
 
 enum { HEADERS_MAX = 128 };
@@ -140,6 +141,19 @@ static int map_segments(struct address_space *space, struct file *file, const El
 	return 0;
 }
 
+/*
+ * Gives pages that the program surely touches at once: each costs less here than an exit of the guest. What fails here fails
+ * again when the guest gets there.
+ */
+static void touch_segments(struct address_space *space, const Elf64_Ehdr *header, const Elf64_Phdr *segments,
+			   const struct elf_image *image)
+{
+	for (unsigned i = 0; i < header->e_phnum; i++)
+		if (segments[i].p_type == PT_LOAD && segments[i].p_memsz && !(segments[i].p_flags & PF_X))
+			space_fault(space, image->base + segments[i].p_vaddr, PROT_READ);
+	space_fault(space, image->entry, PROT_EXEC);
+}
+
 int elf_map(struct address_space *space, struct file *file, uint64_t base, struct elf_image *out, const char **out_why)
 {
 	Elf64_Ehdr header;
@@ -171,5 +185,8 @@ int elf_map(struct address_space *space, struct file *file, uint64_t base, struc
 	out->entry = out->base + header.e_entry;
 	out->header_count = header.e_phnum;
 	out->end = out->base + high;
-	return map_segments(space, file, &header, segments, out, out_why);
+	r = map_segments(space, file, &header, segments, out, out_why);
+	if (r == 0)
+		touch_segments(space, &header, segments, out);
+	return r;
 }

@@ -83,7 +83,7 @@ int viso_jail_set_root(viso_jail *jail, viso_root *root)
 
 int viso_jail_set_memory_max(viso_jail *jail, uint64_t bytes)
 {
-	return sandbox_set_memory_max(jail ? &jail->sandbox : NULL, bytes, MEMORY_LEAST, __func__);
+	return sandbox_set_memory_max(jail ? &jail->sandbox : NULL, bytes, bytes ? MEMORY_LEAST : 0, __func__);
 }
 
 int viso_jail_set_processes_max(viso_jail *jail, uint64_t count)

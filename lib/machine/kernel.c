@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "machine/build.h"
-#include "machine/machine.h"
+#include "machine/container.h"
 
 /* linux/landlock.h is as old as the build machine; the numbers below are the same on every processor. */
 #ifndef SYS_landlock_create_ruleset
@@ -88,25 +88,39 @@ static bool has_call(long number)
 	return syscall(number, -1L, NULL, -1L, NULL, 0L) >= 0 || errno != ENOSYS;
 }
 
-void probe_new_mount_api(struct viso_machine *machine, struct finding *finding)
+/* The newest last. */
+static const struct {
+	long number;
+	const char *name;
+	const char *since;
+} mount_calls[] = {
+	{SYS_open_tree, "open_tree", "5.2"},
+	{SYS_move_mount, "move_mount", "5.2"},
+	{SYS_fsopen, "fsopen", "5.2"},
+	{SYS_mount_setattr, "mount_setattr", "5.12"},
+};
+enum { MOUNT_CALLS = sizeof(mount_calls) / sizeof(mount_calls[0]) };
+
+static bool find_mount_calls(int count, struct finding *finding)
 {
-	static const struct {
-		long number;
-		const char *name;
-		const char *since;
-	} calls[] = {
-		{SYS_open_tree, "open_tree", "5.2"},
-		{SYS_move_mount, "move_mount", "5.2"},
-		{SYS_fsopen, "fsopen", "5.2"},
-		{SYS_mount_setattr, "mount_setattr", "5.12"},
-	};
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (!has_call(calls[i].number)) {
+	for (int i = 0; i < count; i++)
+		if (!has_call(mount_calls[i].number)) {
 			finding_fails(finding,
 				      "%s is not there: it came with Linux %s, or a seccomp filter around this process "
 				      "hides it.",
-				      calls[i].name, calls[i].since);
-			return;
+				      mount_calls[i].name, mount_calls[i].since);
+			return false;
 		}
-	finding_works(finding, "open_tree, fsopen, move_mount and mount_setattr are there.");
+	return true;
+}
+
+bool mounts_allow_container(struct finding *finding)
+{
+	return find_mount_calls(MOUNT_CALLS - 1, finding);
+}
+
+void probe_new_mount_api(struct viso_machine *machine, struct finding *finding)
+{
+	if (find_mount_calls(MOUNT_CALLS, finding))
+		finding_works(finding, "open_tree, fsopen, move_mount and mount_setattr are there.");
 }

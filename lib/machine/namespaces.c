@@ -4,7 +4,7 @@
  * security modules, seccomp filters of a surrounding container, a chroot and a limit that is used up all have their
  * say.
  */
-#include "machine/namespaces.h"
+#include "machine/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

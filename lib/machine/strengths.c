@@ -10,8 +10,8 @@
 
 #include "core/cleanup.h"
 #include "machine/build.h"
+#include "machine/container.h"
 #include "machine/kvm.h"
-#include "machine/namespaces.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -80,14 +80,12 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 
 void probe_container(struct viso_machine *machine, struct finding *finding)
 {
-	static const viso_feature needed[] = {VISO_FEATURE_USER_NAMESPACES, VISO_FEATURE_NEW_MOUNT_API};
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!machine->features[needed[i]].works) {
-			finding_fails(finding, "A container needs the %s. %.400s", viso_feature_name(needed[i]),
-				      machine->features[needed[i]].detail);
-			return;
-		}
-	if (!namespaces_allow_container(finding) || !check_launcher(finding))
+	const struct finding *user = &machine->features[VISO_FEATURE_USER_NAMESPACES];
+	if (!user->works) {
+		finding_fails(finding, "A container needs user namespaces. %.450s", user->detail);
+		return;
+	}
+	if (!mounts_allow_container(finding) || !namespaces_allow_container(finding) || !check_launcher(finding))
 		return;
 	finding_works(finding, "All namespaces of a container can be made here, %s; seccomp %s.",
 		      owns_all_ids() ? "with a range of ids of its own" : "with the one id of this user",

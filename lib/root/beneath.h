@@ -3,6 +3,8 @@
 #ifndef ROOT_BENEATH_H
 #define ROOT_BENEATH_H
 
+struct stat;
+
 /*
  * Opens `path`, beneath the directory `dir`, on the same mount with `one_mount` (a bind mount counts as another one). A
  * fd or a negative errno: -ELOOP a symbolic link is on the way, -EXDEV the path leads out of the directory or the
@@ -17,7 +19,6 @@ int open_without_links(const char *path, int flags);
  * Opens a regular file for reading by an absolute path without links on the way. A fd or a negative errno; -EINVAL
  * where it is something else, of which nothing was read.
  */
-struct stat;
 int open_regular(const char *path, struct stat *out_stat);
 
 #endif

@@ -52,8 +52,13 @@ bool elf_is_elf(const void *head, size_t size)
 	return size >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG);
 }
 
+/* Something is not as it must be; or libelf could not say, for want of memory or by an error of the disk. */
 static int damaged(const char *path, const char *what)
 {
+	if (errno == ENOMEM)
+		return error_memory();
+	if (errno == EIO)
+		return error_fail(VISO_STAGE_ELF, EIO, path, "%s cannot be read: input/output error", path);
 	return error_fail(VISO_STAGE_ELF, ENOEXEC, path, "%s is a damaged ELF file: %s", path, what);
 }
 
@@ -241,6 +246,7 @@ int elf_read(int fd, const char *path, struct elf *out)
 {
 	*out = (struct elf){0};
 	pthread_once(&version_once, choose_version);
+	errno = 0;
 	_cleanup_(cleanup_elf) Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf)
 		return damaged(path, elf_errmsg(-1));

@@ -321,7 +321,8 @@ static int init_glibc(struct loader *loader, const char *interpreter_path)
 {
 	char directory[PATH_MAX];
 	snprintf(directory, sizeof(directory), "%s", interpreter_path);
-	*strrchr(directory, '/') = '\0';
+	char *slash = strrchr(directory, '/');
+	slash[slash == directory] = '\0';
 	const char *below = !strncmp(directory, "/usr/", 5) ? directory + 4 : directory;
 	const bool usual = !strncmp(below, "/lib", 4);
 	snprintf(loader->lib, sizeof(loader->lib), "%s", usual ? below + 1 : strrchr(directory, '/') + 1);

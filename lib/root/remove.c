@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -27,7 +28,7 @@ struct removal {
 	bool progress;
 };
 
-enum { NAME_TRIES = 1000 };
+enum { NAME_TRIES = 1000, BUFFER_SIZE = 16 << 10 };
 
 static int empty(struct removal *removal, int fd, bool is_top);
 
@@ -75,7 +76,7 @@ static int move_up(struct removal *removal, int directory, const char *name)
 /* Empties a directory that lies in the top directory, and removes it. 0 or a negative errno. */
 static int remove_directory(struct removal *removal, const char *name)
 {
-	int fd = open_beneath(removal->top, name, O_RDONLY | O_DIRECTORY, true);
+	_cleanup_close_ int fd = open_beneath(removal->top, name, O_RDONLY | O_DIRECTORY, true);
 	if (fd == -EACCES && allow_at(removal->top, name))
 		fd = open_beneath(removal->top, name, O_RDONLY | O_DIRECTORY, true);
 	if (fd < 0)
@@ -104,27 +105,39 @@ static int remove_entry(struct removal *removal, int directory, const char *name
 	return is_top ? remove_directory(removal, name) : move_up(removal, directory, name);
 }
 
-/* One pass over the entries of a directory; `fd` is taken over. 0 or the first negative errno. */
-static int empty(struct removal *removal, int fd, bool is_top)
+/* The entries that one getdents64(2) has returned. 0 or the first negative errno. */
+static int remove_entries(struct removal *removal, int fd, bool is_top, const char *buffer, size_t size)
 {
 	int first = 0;
-	allow(fd);
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	for (;;) {
-		errno = 0;
-		const struct dirent *entry = readdir(dir);
-		if (!entry)
-			return first || !errno ? first : -errno;
+	for (size_t at = 0; at < size;) {
+		const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+		at += entry->d_reclen;
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		int r = remove_entry(removal, fd, entry->d_name, is_top);
 		if (r == 0)
 			removal->progress = true;
 		else if (first == 0 && r != -ENOENT)
+			first = r;
+	}
+	return first;
+}
+
+/* One pass over the entries of a directory. 0 or the first negative errno. */
+static int empty(struct removal *removal, int fd, bool is_top)
+{
+	/* Not readdir(), which allocates: removing must work without memory. */
+	_Alignas(struct dirent64) char buffer[BUFFER_SIZE];
+	int first = 0;
+	allow(fd);
+	for (;;) {
+		long size = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
+		if (size < 0 && first == 0)
+			first = -errno;
+		if (size <= 0)
+			return first;
+		int r = remove_entries(removal, fd, is_top, buffer, (size_t)size);
+		if (first == 0)
 			first = r;
 	}
 }
@@ -136,7 +149,7 @@ int remove_contents(int directory)
 	if (getrandom(&removal.next_name, sizeof(removal.next_name), GRND_NONBLOCK) < 0)
 		removal.next_name = 0;
 	for (;;) {
-		int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_close_ int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
 		removal.progress = false;

@@ -14,8 +14,8 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/log.h"
 #include "core/handle.h"
+#include "core/log.h"
 #include "root/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"

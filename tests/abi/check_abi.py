@@ -79,7 +79,7 @@ class Abi:
 
     def check_node_of_the_map_is_the_release_of_since(self):
         for function in self.functions:
-            node = self.mapped()[function.name]
+            node = self.mapped().get(function.name)
             assert node == f"VIRTISO_{function.doc.since}", f"{function.name}: since {function.doc.since}, in node {node}"
 
     def check_soname(self):
@@ -101,7 +101,8 @@ class Abi:
             assert done.returncode == 0, done.stderr
             version = ".".join(self.version_macros())
             number = sum(int(part) << shift for part, shift in zip(version.split("."), (16, 8, 0)))
-            assert output(binary) == f"{len(self.public)} {number}"
+            printed = output(binary)
+            assert printed == f"{len(self.public)} {number}", f"printed {printed}, not {len(self.public)} {number}"
 
     # What is documented
 
@@ -154,6 +155,18 @@ class Abi:
         text = (ROOT / "NEWS.md").read_text()
         same("functions named in NEWS.md", re.findall(r"`(viso_\w+)`", text), self.public)
         assert f"## {self.version()}" in text, f"NEWS.md has no section for {self.version()}"
+
+    def check_every_handle_is_tested_for_null(self):
+        tested = (ROOT / "tests/unit/test_bad_handles.c").read_text()
+        handles = {item.name for header in self.headers for item in header.types}
+        with_handle = [f.name for f in self.functions if any(kind.strip(" *").split()[-1] in handles for kind, _ in f.params)]
+        missing = [name for name in with_handle if name + "(" not in tested]
+        assert not missing, f"not in tests/unit/test_bad_handles.c: {missing}"
+
+    def check_every_call_is_tested_to_leave_the_host_alone(self):
+        tested = (ROOT / "tests/unit/test_host_untouched.c").read_text()
+        missing = [name for name in self.public if name + "(" not in tested]
+        assert not missing, f"not in tests/unit/test_host_untouched.c: {missing}"
 
     # The headers themselves
 
@@ -212,7 +225,8 @@ class Abi:
         return [re.search(rf"#define VISO_VERSION_{part} (\d+)", text)[1] for part in ("MAJOR", "MINOR", "MICRO")]
 
     def check_version_of_project_and_header(self):
-        assert ".".join(self.version_macros()) == self.version()
+        found = ".".join(self.version_macros())
+        assert found == self.version(), f"version.h has {found}, meson.build {self.version()}"
 
     # Against earlier releases: tests/abi/VERSION.abi is what abidw(1) said of the library of that release
 

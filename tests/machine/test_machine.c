@@ -29,10 +29,14 @@
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
 
+static const char busybox[] = "/bin/busybox";
 static viso_machine *machine;
 
 static int set_up(void **state)
@@ -281,6 +285,66 @@ static void test_jail_needs_what_chroot_needs(void **state)
 	assert_feature(VISO_FEATURE_JAIL, WEXITSTATUS(status) == 0);
 }
 
+/* Runs a program; the probe has promised that this works, or that it fails. */
+static void assert_promise(viso_feature feature, viso_sandbox *sandbox)
+{
+	viso_result *result = NULL;
+	viso_command *command = viso_command_new(busybox);
+	assert_ok(viso_command_add_arg(command, "true"));
+	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
+	int r = viso_sandbox_run(sandbox, command, &result);
+	if ((r == 0) != (viso_machine_feature(machine, feature) == 1))
+		print_error("%s: %s But: %d %s\n", viso_feature_name(feature), viso_machine_detail(machine, feature), r,
+			    viso_error_message());
+	assert_int_equal(r == 0, viso_machine_feature(machine, feature));
+	if (r == 0)
+		assert_int_equal(viso_result_exit_code(result), 0);
+	viso_result_unref(result);
+	viso_command_unref(command);
+}
+
+static void test_strengths_do_what_the_features_promise(void **state)
+{
+	skip_without(access(busybox, X_OK) == 0, "busybox-static");
+	viso_root *root = viso_root_new();
+	viso_jail *jail = viso_jail_new();
+	viso_container *container = viso_container_new();
+	viso_guest *guest = viso_guest_new();
+	assert_ok(viso_root_add_program(root, busybox));
+	assert_ok(viso_jail_set_root(jail, root));
+	assert_ok(viso_container_set_root(container, root));
+	assert_promise(VISO_FEATURE_JAIL, viso_jail_sandbox(jail));
+	assert_promise(VISO_FEATURE_CONTAINER, viso_container_sandbox(container));
+	if (guest) {
+		assert_ok(viso_guest_set_root(guest, root));
+		assert_promise(VISO_FEATURE_GUEST, viso_guest_sandbox(guest));
+	} else {
+		assert_feature(VISO_FEATURE_GUEST, false);
+	}
+	viso_guest_unref(guest);
+	viso_container_unref(container);
+	viso_jail_unref(jail);
+	viso_root_unref(root);
+}
+
+static void test_limits_do_what_the_features_promise(void **state)
+{
+	skip_without(access(busybox, X_OK) == 0, "busybox-static");
+	skip_without(viso_machine_feature(machine, VISO_FEATURE_CONTAINER) == 1, "a container");
+	viso_root *root = viso_root_new();
+	viso_container *memory = viso_container_new(), *processes = viso_container_new();
+	assert_ok(viso_root_add_program(root, busybox));
+	assert_ok(viso_container_set_root(memory, root));
+	assert_ok(viso_container_set_root(processes, root));
+	assert_ok(viso_container_set_memory_max(memory, 64 << 20));
+	assert_ok(viso_container_set_processes_max(processes, 10));
+	assert_promise(VISO_FEATURE_MEMORY_LIMIT, viso_container_sandbox(memory));
+	assert_promise(VISO_FEATURE_PROCESS_LIMIT, viso_container_sandbox(processes));
+	viso_container_unref(memory);
+	viso_container_unref(processes);
+	viso_root_unref(root);
+}
+
 static int without_user_namespaces(void)
 {
 	int r = in_user_namespace();
@@ -334,6 +398,23 @@ static int behind_a_filter(void)
 static void test_calls_hidden_by_a_filter_are_explained(void **state)
 {
 	assert_in_child(behind_a_filter);
+}
+
+static int behind_a_filter_for_the_newest(void)
+{
+	const long hidden = SYS_mount_setattr;
+	bool before = viso_machine_feature(machine, VISO_FEATURE_CONTAINER);
+	if (!refuse_calls(&hidden, 1, ENOSYS) || check_missing(VISO_FEATURE_NEW_MOUNT_API, "mount_setattr"))
+		return 1;
+	viso_machine *other = viso_machine_new();
+	int r = viso_machine_feature(other, VISO_FEATURE_CONTAINER) != before;
+	viso_machine_unref(other);
+	return r;
+}
+
+static void test_containers_do_without_mount_setattr(void **state)
+{
+	assert_in_child(behind_a_filter_for_the_newest);
 }
 
 static int behind_a_refusal(void)
@@ -484,10 +565,13 @@ int main(void)
 		cmocka_unit_test(test_kvm_makes_a_machine),
 		cmocka_unit_test(test_ring0_is_as_the_processor_says),
 		cmocka_unit_test(test_jail_needs_what_chroot_needs),
+		cmocka_unit_test(test_strengths_do_what_the_features_promise),
+		cmocka_unit_test(test_limits_do_what_the_features_promise),
 		cmocka_unit_test(test_forbidden_user_namespaces_are_explained),
 		cmocka_unit_test(test_forbidden_network_namespaces_are_explained),
 		cmocka_unit_test(test_root_without_ids_is_explained),
 		cmocka_unit_test(test_calls_hidden_by_a_filter_are_explained),
+		cmocka_unit_test(test_containers_do_without_mount_setattr),
 		cmocka_unit_test(test_calls_refused_by_a_filter_are_explained),
 		cmocka_unit_test(test_an_empty_chroot_is_explained),
 		cmocka_unit_test(test_an_ordinary_user_gets_other_findings),

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -641,6 +642,26 @@ static void test_handles_do_not_work_after_a_fork(void **state)
 	viso_root_unref(root);
 }
 
+static int build_and_die(void *argument)
+{
+	viso_root *root = viso_root_new();
+	if (viso_root_add_data(root, "/a/b/c/d", "x", 1, 0644) < 0 || viso_root_build(root) < 0)
+		return 1;
+	if (root_count_left(scratch) != 1)
+		return 2;
+	raise(SIGKILL);
+	return 3;
+}
+
+static void test_killed_host_leaves_nothing(void **state)
+{
+	assert_int_equal(root_in_child(false, build_and_die, NULL), 255);
+	/* The launcher notices and cleans up. */
+	for (int i = 0; i < 500 && root_count_left(scratch); i++)
+		usleep(10000);
+	assert_int_equal(root_count_left(scratch), 0);
+}
+
 static void *build_root(void *argument)
 {
 	return viso_root_build(argument) == 0 ? viso_root_ref(argument) : NULL;
@@ -751,6 +772,7 @@ int main(void)
 		root_test(test_full_disk),
 		root_test(test_missing_tmpdir),
 		root_test(test_handles_do_not_work_after_a_fork),
+		root_test(test_killed_host_leaves_nothing),
 		root_test(test_threads_build_one_root),
 		root_test(test_threads_build_their_own_roots),
 		root_test(test_nothing_is_left_open),

@@ -113,11 +113,6 @@ static void test_libraries_are_those_of_the_loader(void **state)
 
 static void test_python_has_its_standard_library(void **state)
 {
-	static const char program[] =
-		"import json, ssl, sqlite3, ctypes, zoneinfo, hashlib, lzma, bz2, encodings.idna, decimal\n"
-		"import asyncio, email, http.client, multiprocessing, xml.etree.ElementTree\n"
-		"c = sqlite3.connect(':memory:')\n"
-		"print(json.dumps(c.execute('select 6 * 7').fetchone()), ctypes.sizeof(ctypes.c_long))\n";
 	skip_without(access("/usr/bin/python3", X_OK) == 0, "/usr/bin/python3");
 	viso_root *root = root_with("/usr/bin/python3");
 	const char *path = viso_root_path(root);
@@ -132,7 +127,20 @@ static void test_python_has_its_standard_library(void **state)
 	assert_int_equal(root_lstat(path, library, &st), 0);
 	free(library);
 	free(version);
+	viso_root_unref(root);
+}
+
+static void test_python_runs_in_a_chroot(void **state)
+{
+	static const char program[] =
+		"import json, ssl, sqlite3, ctypes, zoneinfo, hashlib, lzma, bz2, encodings.idna, decimal\n"
+		"import asyncio, email, http.client, multiprocessing, xml.etree.ElementTree\n"
+		"c = sqlite3.connect(':memory:')\n"
+		"print(json.dumps(c.execute('select 6 * 7').fetchone()), ctypes.sizeof(ctypes.c_long))\n";
+	skip_without(access("/usr/bin/python3", X_OK) == 0, "/usr/bin/python3");
 	skip_without(geteuid() == 0, "root, to chroot");
+	viso_root *root = root_with("/usr/bin/python3");
+	const char *path = viso_root_path(root);
 	char *output = NULL;
 	int status = root_chroot_run(path, &output, (const char *[]){"/usr/bin/python3", "-c", program, NULL});
 	assert_string_equal(output, "[42] 8\n");
@@ -195,7 +203,7 @@ static void test_python_in_another_prefix(void **state)
 	free(name);
 }
 
-static void test_programs_run_in_a_chroot(void **state)
+static void test_bash_runs_in_a_chroot(void **state)
 {
 	skip_without(geteuid() == 0, "root, to chroot");
 	viso_root *root = root_with("bash");
@@ -206,9 +214,14 @@ static void test_programs_run_in_a_chroot(void **state)
 	assert_string_equal(output, "42\n");
 	free(output);
 	viso_root_unref(root);
+}
 
+static void test_lua_runs_in_a_chroot(void **state)
+{
+	skip_without(geteuid() == 0, "root, to chroot");
 	skip_without(access("/usr/bin/lua5.4", X_OK) == 0, "lua5.4");
-	root = root_with("/usr/bin/lua5.4");
+	viso_root *root = root_with("/usr/bin/lua5.4");
+	char *output;
 	assert_int_equal(root_chroot_run(viso_root_path(root), &output,
 					 (const char *[]){"/usr/bin/lua5.4", "-e", "print(6 * 7)", NULL}),
 			 0);
@@ -596,8 +609,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		root_test(test_libraries_are_those_of_the_loader),
 		root_test(test_python_has_its_standard_library),
+		root_test(test_python_runs_in_a_chroot),
 		root_test(test_python_in_another_prefix),
-		root_test(test_programs_run_in_a_chroot),
+		root_test(test_bash_runs_in_a_chroot),
+		root_test(test_lua_runs_in_a_chroot),
 		root_test(test_static_program_needs_nothing),
 		root_test(test_links_to_a_program_stay_links),
 		root_test(test_path_with_dots),

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of guests share: a root directory with programs and files, and running a command in it. */
+#ifndef GUEST_SUPPORT_H
+#define GUEST_SUPPORT_H
+
+#include "support.h"
+
+#include <virtiso.h>
+
+struct fixture {
+	char *base;       /* a temporary directory; base/root is the root, base/secret lies outside of it */
+	char *root_path;
+	viso_root *root;
+	viso_guest *guest;
+};
+
+/* cmocka's group set-up and tear-down; the state is a struct fixture. Skips where there is no usable /dev/kvm. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/* To be called first by each test: skips it where no guest can run here. */
+void need_kvm(void);
+
+/* A guest of its own over the fixture's root, with this memory limit (0: the default). */
+viso_guest *new_guest(struct fixture *fixture, uint64_t memory_max);
+
+/* A command with a list of arguments that ends with NULL; output captured, 10 s at most. */
+viso_command *new_command(const char *program, ...) __attribute__((sentinel));
+
+/* Runs it in the guest and gives the command back. */
+viso_result *run_in(viso_guest *guest, viso_command *command);
+
+/* Runs a program in the fixture's guest. */
+#define run(fixture, ...) run_in((fixture)->guest, new_command(__VA_ARGS__, NULL))
+
+/* Checks how a command ended, and gives the result back. */
+void assert_exited(viso_result *result, int code);
+void assert_signalled(viso_result *result, int signal);
+void assert_reason(viso_result *result, viso_reason reason);
+
+/* Checks that it exited with 0 and wrote exactly this. */
+void assert_output(viso_result *result, const char *expected);
+
+/* What a shell command of the host writes; to be freed. */
+char *host_output(const char *command);
+
+#endif

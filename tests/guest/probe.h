@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROBE_H
+#define PROBE_H
+
+/* What a probe does is chosen by its first argument; it returns its exit code. */
+struct probe {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+
+/* The tables of the other files, which end with an empty entry. */
+extern const struct probe attack_probes[];
+extern const struct probe memory_probes[];
+
+#endif

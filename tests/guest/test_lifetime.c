@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads, kill, close, fork, a host without /dev/kvm; and nothing is left behind. */
+#include "guest_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A figure of /proc/self/status. */
+static long status(const char *name)
+{
+	char line[256];
+	long value = -1;
+	FILE *file = fopen("/proc/self/status", "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			value = strtol(line + strlen(name) + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+static viso_process *spawn(struct fixture *fixture, viso_command *command)
+{
+	viso_process *process = NULL;
+	assert_ok(viso_sandbox_spawn(viso_guest_sandbox(fixture->guest), command, &process));
+	viso_command_unref(command);
+	return process;
+}
+
+static void test_nothing_is_left(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	assert_exited(run(fixture, "/probe", "exit", "0"), 0);
+	int fds = support_count_fds();
+	long memory = 0;
+	for (int i = 0; i < 50; i++) {
+		if (i % 2)
+			assert_exited(run(fixture, "/probe", "file"), 0);
+		else
+			viso_process_unref(spawn(fixture, new_command("/probe", i % 4 ? "loop" : "exit", "3", NULL)));
+		if (i == 20)
+			memory = status("VmSize");
+	}
+	assert_int_equal(support_count_fds(), fds);
+	assert_int_equal(status("Threads"), 1);
+	assert_true(status("VmSize") <= memory + 1024);
+}
+
+static void *run_one(void *data)
+{
+	struct fixture *fixture = data;
+	for (int i = 0; i < 5; i++) {
+		viso_command *command = viso_command_new("/probe");
+		viso_result *result = NULL;
+		int r = viso_command_add_arg(command, "file");
+		if (r == 0)
+			r = viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result);
+		viso_command_unref(command);
+		if (r < 0 || viso_result_exit_code(result) != 0)
+			return (void *)viso_result_describe(result);
+		viso_result_unref(result);
+	}
+	return NULL;
+}
+
+static void test_eight_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	pthread_t threads[8];
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_one, fixture), 0);
+	for (int i = 0; i < 8; i++) {
+		void *failure;
+		pthread_join(threads[i], &failure);
+		assert_null(failure);
+	}
+}
+
+static void *kill_later(void *data)
+{
+	usleep(100000);
+	viso_sandbox_kill(viso_guest_sandbox(((struct fixture *)data)->guest));
+	return NULL;
+}
+
+static void test_kill_from_another_thread(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	static const char *const probes[] = {"loop", "call-loop", "sleep"};
+	for (int i = 0; i < 3; i++) {
+		pthread_t thread;
+		assert_int_equal(pthread_create(&thread, NULL, kill_later, fixture), 0);
+		assert_reason(run(fixture, "/probe", probes[i], "60000"), VISO_REASON_KILLED);
+		pthread_join(thread, NULL);
+	}
+}
+
+static void test_kill_and_signal_a_process(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_process *process = spawn(fixture, new_command("/probe", "sleep", "60000", NULL));
+	struct pollfd fd = {.fd = viso_process_fd(process), .events = POLLIN};
+	assert_int_equal(poll(&fd, 1, 50), 0);
+	assert_ok(viso_process_kill(process));
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 1000, &result));
+	assert_int_equal(viso_result_signal(result), SIGKILL);
+	assert_reason(result, VISO_REASON_KILLED);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	assert_ok(viso_process_kill(process));
+	viso_process_unref(process);
+
+	process = spawn(fixture, new_command("/probe", "loop", NULL));
+	assert_ok(viso_process_signal(process, SIGCHLD));
+	assert_fails(viso_process_signal(process, SIGSTOP), EOPNOTSUPP, VISO_STAGE_PROCESS, "signal");
+	usleep(20000);
+	assert_ok(viso_process_signal(process, SIGTERM));
+	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_signalled(result, SIGTERM);
+	assert_fails(viso_process_signal(process, SIGTERM), ESRCH, VISO_STAGE_PROCESS, "");
+	viso_process_unref(process);
+}
+
+static void test_close_ends_all(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_guest *guest = new_guest(fixture, 0);
+	viso_process *processes[3];
+	viso_command *command = new_command("/probe", "loop", NULL);
+	for (int i = 0; i < 3; i++)
+		assert_ok(viso_sandbox_spawn(viso_guest_sandbox(guest), command, &processes[i]));
+	assert_ok(viso_sandbox_close(viso_guest_sandbox(guest)));
+	viso_result *result;
+	assert_fails(viso_sandbox_run(viso_guest_sandbox(guest), command, &result), ESTALE, VISO_STAGE_ARGUMENT, "");
+	viso_command_unref(command);
+	viso_guest_unref(guest);
+	for (int i = 0; i < 3; i++) {
+		assert_ok(viso_process_wait(processes[i], 0, &result));
+		assert_reason(result, VISO_REASON_KILLED);
+		viso_process_unref(processes[i]);
+	}
+}
+
+/* The host thread's signals are as before; a signal of the host's own kind is given back; timers are gone. */
+static volatile sig_atomic_t urgent_seen;
+
+static void urgent(int signal)
+{
+	urgent_seen = urgent_seen + 1;
+}
+
+/* As a number; what the C library has beside the kernel's 64 bits is undefined. */
+static uint64_t signal_mask(void)
+{
+	sigset_t set;
+	uint64_t mask;
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	memcpy(&mask, &set, sizeof(mask));
+	return mask;
+}
+
+static void test_the_hosts_signals(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	sigset_t pending;
+	uint64_t before, after;
+	struct sigaction action = {.sa_handler = urgent}, old;
+	sigaction(SIGURG, &action, &old);
+	before = signal_mask();
+	viso_command *command = new_command("/probe", "loop", NULL);
+	assert_ok(viso_command_set_timeout_ms(command, 50));
+	assert_ok(viso_command_set_cpu_time_ms(command, 40));
+	viso_result_unref(run_in(fixture->guest, command));
+	usleep(50000);
+	assert_int_equal(urgent_seen, 0);
+	after = signal_mask();
+	sigpending(&pending);
+	assert_int_equal(before, after);
+	for (int signal = 1; signal < 65; signal++)
+		assert_int_not_equal(sigismember(&pending, signal), 1);
+
+	/* One that somebody sends while the guest runs in this thread. */
+	pid_t child = fork();
+	if (child == 0) {
+		usleep(100000);
+		kill(getppid(), SIGURG);
+		_exit(0);
+	}
+	assert_exited(run(fixture, "/probe", "sleep", "300"), 0);
+	assert_int_equal(urgent_seen, 1);
+	waitpid(child, NULL, 0);
+	sigaction(SIGURG, &old, NULL);
+}
+
+static void test_handles_after_a_fork(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_command *command = new_command("/probe", "sleep", "200", NULL);
+	viso_process *process = spawn(fixture, viso_command_ref(command));
+	pid_t child = fork();
+	if (child == 0) {
+		viso_result *result;
+		int r = viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result);
+		bool right = r == -ECHILD && viso_process_kill(process) == -ECHILD;
+		viso_process_unref(process);
+		viso_guest_unref(fixture->guest);
+		_exit(right ? 0 : 1);
+	}
+	int child_status;
+	assert_int_equal(waitpid(child, &child_status, 0), child);
+	assert_int_equal(child_status, 0);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_exited(result, 0);
+	viso_process_unref(process);
+	viso_command_unref(command);
+}
+
+/* In a child whose /dev/kvm is an empty file. */
+static void test_a_host_without_kvm(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, to mask /dev/kvm");
+	pid_t child = fork();
+	if (child == 0) {
+		char path[] = "/tmp/viso-test-XXXXXX";
+		close(mkstemp(path));
+		bool masked = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+			      mount(path, "/dev/kvm", NULL, MS_BIND, NULL) == 0;
+		unlink(path);
+		viso_root *root = viso_root_new();
+		viso_guest *guest = viso_guest_new();
+		viso_command *command = viso_command_new("/probe");
+		viso_result *result;
+		bool ready = viso_root_use_directory(root, fixture->root_path) == 0 && viso_guest_set_root(guest, root) == 0;
+		int r = viso_sandbox_run(viso_guest_sandbox(guest), command, &result);
+		print_message("# %s\n", viso_error_message());
+		_exit(!masked                                        ? 77
+		      : ready && r == -ENODEV && viso_error_stage() == VISO_STAGE_KVM &&
+				    !strcmp(viso_error_object(), "/dev/kvm")
+			      ? 0
+			      : 1);
+	}
+	int child_status;
+	assert_int_equal(waitpid(child, &child_status, 0), child);
+	skip_without(child_status != 77 << 8, "mount namespaces");
+	assert_int_equal(child_status, 0);
+}
+
+static void test_a_user_who_may_not_use_kvm(void **state)
+{
+	skip_without(access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0, "a user without rights to /dev/kvm");
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_use_directory(root, "/usr"));
+	viso_guest *guest = viso_guest_new();
+	assert_ok(viso_guest_set_root(guest, root));
+	viso_command *command = viso_command_new("/bin/env");
+	viso_result *result;
+	assert_fails(viso_sandbox_run(viso_guest_sandbox(guest), command, &result), EACCES, VISO_STAGE_KVM, "/dev/kvm");
+	viso_command_unref(command);
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_eight_at_once),
+		cmocka_unit_test(test_kill_from_another_thread),
+		cmocka_unit_test(test_kill_and_signal_a_process),
+		cmocka_unit_test(test_close_ends_all),
+		cmocka_unit_test(test_the_hosts_signals),
+		cmocka_unit_test(test_handles_after_a_fork),
+		cmocka_unit_test(test_a_host_without_kvm),
+		cmocka_unit_test(test_a_user_who_may_not_use_kvm),
+	};
+	return cmocka_run_group_tests_name("guest lifetime", tests, fixture_setup, fixture_teardown);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NULL handles and other NULL where there must be something, for every public function: -EINVAL, with an error that has
+ * a stage, an object and a message. tests/abi sees to it that no function is missing here.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <virtiso.h>
+
+static int failures;
+
+/* Counts what is wrong and goes on, so that one run shows all. */
+static void check(const char *call, bool refused)
+{
+	size_t name = strcspn(call, "(");
+	const char *problem = NULL;
+	if (!refused)
+		problem = "is not refused with EINVAL";
+	else if (viso_error_number() != EINVAL || viso_error_stage() != VISO_STAGE_ARGUMENT)
+		problem = "does not set errno EINVAL and stage ARGUMENT";
+	else if (strncmp(viso_error_object(), call, name) || viso_error_object()[name])
+		problem = "does not name itself as the object";
+	else if (!viso_error_message()[0])
+		problem = "has no message";
+	if (problem) {
+		print_error("%s %s (object '%s', message '%s')\n", call, problem, viso_error_object(),
+			    viso_error_message());
+		failures++;
+	}
+	viso_error_clear();
+}
+
+#define REFUSED(call) check(#call, (call) == -EINVAL)
+#define REFUSED_NULL(call) check(#call, (call) == NULL)
+
+/* What takes NULL and sets no error. */
+#define HARMLESS(call)                                                                                                 \
+	do {                                                                                                           \
+		if (!(call) || viso_error_number()) {                                                                  \
+			print_error("%s: not so, or an error was set: %s\n", #call, viso_error_message());             \
+			failures++;                                                                                    \
+			viso_error_clear();                                                                            \
+		}                                                                                                      \
+	} while (0)
+
+static int set_up(void **state)
+{
+	failures = 0;
+	viso_error_clear();
+	return 0;
+}
+
+static void test_ref_and_unref_take_null(void **state)
+{
+	HARMLESS(viso_command_ref(NULL) == NULL);
+	HARMLESS(viso_command_unref(NULL) == NULL);
+	HARMLESS(viso_container_ref(NULL) == NULL);
+	HARMLESS(viso_container_unref(NULL) == NULL);
+	HARMLESS(viso_guest_ref(NULL) == NULL);
+	HARMLESS(viso_guest_unref(NULL) == NULL);
+	HARMLESS(viso_jail_ref(NULL) == NULL);
+	HARMLESS(viso_jail_unref(NULL) == NULL);
+	HARMLESS(viso_machine_ref(NULL) == NULL);
+	HARMLESS(viso_machine_unref(NULL) == NULL);
+	HARMLESS(viso_process_ref(NULL) == NULL);
+	HARMLESS(viso_process_unref(NULL) == NULL);
+	HARMLESS(viso_result_ref(NULL) == NULL);
+	HARMLESS(viso_result_unref(NULL) == NULL);
+	HARMLESS(viso_root_ref(NULL) == NULL);
+	HARMLESS(viso_root_unref(NULL) == NULL);
+	assert_int_equal(failures, 0);
+}
+
+static void test_command(void **state)
+{
+	const unsigned group = 1;
+	REFUSED_NULL(viso_command_new(NULL));
+	REFUSED_NULL(viso_command_new(""));
+	REFUSED(viso_command_add_arg(NULL, "x"));
+	REFUSED(viso_command_set_env(NULL, "A", "x"));
+	REFUSED(viso_command_clear_env(NULL));
+	REFUSED(viso_command_set_cwd(NULL, "/"));
+	REFUSED(viso_command_set_user(NULL, 1, 1));
+	REFUSED(viso_command_set_groups(NULL, &group, 1));
+	REFUSED(viso_command_set_stdio(NULL, VISO_STDIN, VISO_STDIO_NULL));
+	REFUSED(viso_command_set_stdio_fd(NULL, VISO_STDIN, 0));
+	REFUSED(viso_command_set_input(NULL, "x", 1));
+	REFUSED(viso_command_capture(NULL, 1));
+	REFUSED(viso_command_capture_stream(NULL, VISO_STDOUT, 1));
+	REFUSED(viso_command_set_rlimit(NULL, VISO_RLIMIT_CORE, 0));
+	REFUSED(viso_command_set_timeout_ms(NULL, 1));
+	REFUSED(viso_command_set_cpu_time_ms(NULL, 1));
+
+	viso_command *command = viso_command_new("x");
+	REFUSED(viso_command_add_arg(command, NULL));
+	REFUSED(viso_command_set_env(command, NULL, "x"));
+	REFUSED(viso_command_set_cwd(command, NULL));
+	REFUSED(viso_command_set_groups(command, NULL, 1));
+	REFUSED(viso_command_set_input(command, NULL, 1));
+	viso_command_unref(command);
+	assert_int_equal(failures, 0);
+}
+
+static void test_root(void **state)
+{
+	REFUSED(viso_root_add_program(NULL, "/bin/sh"));
+	REFUSED(viso_root_add_file(NULL, "/etc/passwd", NULL));
+	REFUSED(viso_root_add_directory(NULL, "/etc", NULL));
+	REFUSED(viso_root_add_data(NULL, "/x", "x", 1, 0644));
+	REFUSED(viso_root_use_directory(NULL, "/tmp"));
+	REFUSED(viso_root_set_path(NULL, "/tmp/x"));
+	REFUSED(viso_root_build(NULL));
+	REFUSED_NULL(viso_root_path(NULL));
+
+	viso_root *root = viso_root_new();
+	assert_non_null(root);
+	REFUSED(viso_root_add_program(root, NULL));
+	REFUSED(viso_root_add_program(root, ""));
+	REFUSED(viso_root_add_file(root, NULL, NULL));
+	REFUSED(viso_root_add_directory(root, NULL, NULL));
+	REFUSED(viso_root_add_data(root, NULL, "x", 1, 0644));
+	REFUSED(viso_root_add_data(root, "/x", NULL, 1, 0644));
+	REFUSED(viso_root_use_directory(root, NULL));
+	REFUSED(viso_root_set_path(root, NULL));
+	REFUSED_NULL(viso_root_path(root)); /* before it is built */
+	viso_root_unref(root);
+	assert_int_equal(failures, 0);
+}
+
+static void test_jail(void **state)
+{
+	viso_root *root = viso_root_new();
+	viso_jail *jail = viso_jail_new();
+	assert_non_null(jail);
+	REFUSED_NULL(viso_jail_sandbox(NULL));
+	REFUSED(viso_jail_set_root(NULL, root));
+	REFUSED(viso_jail_set_root(jail, NULL));
+	REFUSED(viso_jail_set_memory_max(NULL, 1 << 30));
+	REFUSED(viso_jail_set_memory_max(jail, (1 << 20) - 1));
+	REFUSED(viso_jail_set_memory_max(jail, UINT64_MAX));
+	HARMLESS(viso_jail_set_memory_max(jail, 1 << 20) == 0 && viso_jail_set_memory_max(jail, 0) == 0);
+	REFUSED(viso_jail_set_processes_max(NULL, 10));
+	REFUSED(viso_jail_set_processes_max(jail, UINT64_MAX));
+	REFUSED(viso_jail_set_network(NULL, VISO_NETWORK_NONE));
+	REFUSED(viso_jail_set_network(jail, (viso_network)2));
+	viso_jail_unref(jail);
+	viso_root_unref(root);
+	assert_int_equal(failures, 0);
+}
+
+static void test_container(void **state)
+{
+	viso_root *root = viso_root_new();
+	viso_container *container = viso_container_new();
+	assert_non_null(container);
+	REFUSED_NULL(viso_container_sandbox(NULL));
+	REFUSED(viso_container_set_root(NULL, root));
+	REFUSED(viso_container_set_root(container, NULL));
+	REFUSED(viso_container_set_memory_max(NULL, 1 << 30));
+	REFUSED(viso_container_set_memory_max(container, (1 << 20) - 1));
+	HARMLESS(viso_container_set_memory_max(container, 1 << 20) == 0 &&
+		 viso_container_set_memory_max(container, 0) == 0);
+	REFUSED(viso_container_set_processes_max(NULL, 10));
+	REFUSED(viso_container_set_network(NULL, VISO_NETWORK_NONE));
+	REFUSED(viso_container_set_network(container, (viso_network)-1));
+	REFUSED(viso_container_set_hostname(NULL, "x"));
+	REFUSED(viso_container_set_hostname(container, NULL));
+	REFUSED(viso_container_add_capability(NULL, "net_raw"));
+	REFUSED(viso_container_add_capability(container, NULL));
+	viso_container_unref(container);
+	viso_root_unref(root);
+	assert_int_equal(failures, 0);
+}
+
+static void test_guest(void **state)
+{
+	REFUSED_NULL(viso_guest_sandbox(NULL));
+	REFUSED(viso_guest_set_root(NULL, NULL));
+	REFUSED(viso_guest_set_memory_max(NULL, 1 << 30));
+
+	viso_guest *guest = viso_guest_new();
+	if (guest) {
+		REFUSED(viso_guest_set_root(guest, NULL));
+		REFUSED(viso_guest_set_memory_max(guest, 0));
+		REFUSED(viso_guest_set_memory_max(guest, (4 << 20) - 1));
+	} else {
+		assert_int_equal(viso_error_number(), EOPNOTSUPP);
+	}
+	viso_guest_unref(guest);
+	assert_int_equal(failures, 0);
+}
+
+static void test_sandbox(void **state)
+{
+	viso_container *container = viso_container_new();
+	viso_sandbox *sandbox = viso_container_sandbox(container);
+	viso_command *command = viso_command_new("x");
+	viso_process *process = NULL;
+	viso_result *result = NULL;
+	REFUSED(viso_sandbox_isolation(NULL));
+	REFUSED(viso_sandbox_spawn(NULL, command, &process));
+	REFUSED(viso_sandbox_spawn(sandbox, NULL, &process));
+	REFUSED(viso_sandbox_spawn(sandbox, command, NULL));
+	REFUSED(viso_sandbox_spawn(sandbox, command, &process)); /* no root was set */
+	REFUSED(viso_sandbox_run(NULL, command, &result));
+	REFUSED(viso_sandbox_run(sandbox, NULL, &result));
+	REFUSED(viso_sandbox_run(sandbox, command, &result));
+	REFUSED(viso_sandbox_signal(NULL, 1));
+	REFUSED(viso_sandbox_signal(sandbox, 0));
+	REFUSED(viso_sandbox_signal(sandbox, 65));
+	REFUSED(viso_sandbox_kill(NULL));
+	REFUSED(viso_sandbox_close(NULL));
+	assert_null(process);
+	assert_null(result);
+	viso_command_unref(command);
+	viso_container_unref(container);
+	assert_int_equal(failures, 0);
+}
+
+static void test_process(void **state)
+{
+	viso_result *result = NULL;
+	REFUSED(viso_process_pid(NULL));
+	REFUSED(viso_process_fd(NULL));
+	REFUSED(viso_process_take_stream(NULL, VISO_STDOUT));
+	REFUSED(viso_process_signal(NULL, 1));
+	REFUSED(viso_process_kill(NULL));
+	REFUSED(viso_process_wait(NULL, -1, &result));
+	assert_null(result);
+	assert_int_equal(failures, 0);
+}
+
+static void test_result(void **state)
+{
+	REFUSED(viso_result_reason(NULL));
+	REFUSED(viso_result_usage(NULL, VISO_USAGE_WALL_US));
+	REFUSED_NULL(viso_result_output(NULL, VISO_STDOUT, NULL));
+	REFUSED(viso_result_output_truncated(NULL, VISO_STDOUT));
+	HARMLESS(viso_result_exit_code(NULL) == -1);
+	HARMLESS(viso_result_signal(NULL) == 0);
+	HARMLESS(viso_result_describe(NULL)[0] == '\0');
+	assert_int_equal(failures, 0);
+}
+
+static void test_machine_and_names(void **state)
+{
+	REFUSED(viso_machine_feature(NULL, VISO_FEATURE_JAIL));
+	REFUSED_NULL(viso_machine_detail(NULL, VISO_FEATURE_JAIL));
+	REFUSED(viso_log_set_handler((viso_log_level)0, NULL, NULL, NULL));
+	HARMLESS(viso_feature_name((viso_feature)-1) == NULL);
+	HARMLESS(viso_isolation_name((viso_isolation)0) == NULL);
+	HARMLESS(viso_isolation_name((viso_isolation)-1) == NULL);
+	HARMLESS(viso_stage_name((viso_stage)-1) == NULL);
+	assert_int_equal(failures, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_ref_and_unref_take_null, set_up),
+		cmocka_unit_test_setup(test_command, set_up),
+		cmocka_unit_test_setup(test_root, set_up),
+		cmocka_unit_test_setup(test_jail, set_up),
+		cmocka_unit_test_setup(test_container, set_up),
+		cmocka_unit_test_setup(test_guest, set_up),
+		cmocka_unit_test_setup(test_sandbox, set_up),
+		cmocka_unit_test_setup(test_process, set_up),
+		cmocka_unit_test_setup(test_result, set_up),
+		cmocka_unit_test_setup(test_machine_and_names, set_up),
+	};
+	return cmocka_run_group_tests_name("bad handles", tests, NULL, NULL);
+}

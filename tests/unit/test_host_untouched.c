@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host program stays as it was, whatever is called. What the library may do:
+ *  - keep up to two fds for its launcher, close-on-exec, from the first start on until the process ends;
+ *  - keep fds that belong to a living handle (a command's streams, a process), close-on-exec, until the handle is
+ * released;
+ *  - have threads of its own while commands run in guests.
+ * It has no child that the host's waitpid(-1, …, __WALL) can see, not even while commands run, prints nothing, and
+ * raises no signal in the host. tests/abi sees to it that every public function is called here.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <virtiso.h>
+
+#include "host_state.h"
+
+static const char busybox[] = "/bin/busybox";
+enum { LAUNCHER_FDS = 2 };
+
+static atomic_int signals_seen;
+static char *process_before, *moment_before;
+static int failures;
+static int launcher_fds; /* that have been seen to appear */
+
+static void count_signal(int signal)
+{
+	atomic_fetch_add(&signals_seen, 1);
+}
+
+static void *do_nothing(void *argument)
+{
+	return NULL;
+}
+
+/* A host that has changed all that it can, so that a library that resets something to its default is caught. */
+static int be_a_peculiar_host(void **state)
+{
+	const int handled[] = {SIGCHLD, SIGPIPE, SIGALRM, SIGIO, SIGURG, SIGUSR1, SIGTERM, SIGXFSZ, SIGRTMIN + 3};
+	const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+	const struct itimerval timer = {.it_interval = {.tv_sec = 5000}, .it_value = {.tv_sec = 9000}};
+	struct rlimit limit;
+	sigset_t blocked;
+	pthread_t thread;
+
+	/* With its first thread a process gets a handler of the C library's own (signal 33 of glibc). */
+	pthread_create(&thread, NULL, do_nothing, NULL);
+	pthread_join(thread, NULL);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(*handled); i++)
+		sigaction(handled[i], &action, NULL);
+	signal(SIGWINCH, SIG_IGN);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR2);
+	sigaddset(&blocked, SIGRTMIN + 5);
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	raise(SIGUSR2); /* stays pending */
+	setitimer(ITIMER_VIRTUAL, &timer, NULL);
+	umask(027);
+	setenv("VISO_HOST", "untouched", 1);
+	if (chdir("/proc") < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	limit.rlim_cur = limit.rlim_max < 777 ? limit.rlim_max : 777;
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool has_child(void)
+{
+	return waitpid(-1, NULL, WNOHANG | __WALL) >= 0 || errno != ECHILD;
+}
+
+/* What a living handle may hold. */
+static bool handles_only(const char *moment)
+{
+	return host_state_new_fds(moment_before, moment, true) >= 0;
+}
+
+/* What may stay for ever. */
+static bool launcher_only(const char *moment)
+{
+	int new = host_state_new_fds(moment_before, moment, false);
+	return new >= 0 && new <= LAUNCHER_FDS - launcher_fds;
+}
+
+/* A thread of the library that has been told to end may still be counted for a moment. */
+static char *settled_moment(bool (*settled)(const char *))
+{
+	char *moment = host_state_of_moment();
+	for (int i = 0; i < 200 && !settled(moment); i++) {
+		usleep(5000);
+		free(moment);
+		moment = host_state_of_moment();
+	}
+	return moment;
+}
+
+static void begin(void)
+{
+	failures = 0;
+	free(process_before);
+	free(moment_before);
+	process_before = host_state_of_process();
+	moment_before = host_state_of_moment();
+	assert_false(has_child());
+}
+
+/* After each call. Handles may hold fds now. */
+static void check(const char *call)
+{
+	char *process = host_state_of_process();
+	char *moment = settled_moment(handles_only);
+	failures += host_state_compare(process_before, process, call);
+	if (!handles_only(moment))
+		failures += host_state_compare(moment_before, moment, call);
+	if (has_child()) {
+		print_error("%s: the host has a child\n", call);
+		failures++;
+	}
+	free(process);
+	free(moment);
+}
+
+/* When all handles are released: nothing is left but, once, the launcher's fds. */
+static void end(void)
+{
+	char *moment = settled_moment(launcher_only);
+	check("in the end");
+	if (!launcher_only(moment)) {
+		host_state_compare(moment_before, moment, "in the end");
+		failures++;
+	}
+	if (failures == 0)
+		launcher_fds += host_state_new_fds(moment_before, moment, false);
+	free(moment);
+	assert_int_equal(failures, 0);
+	assert_int_equal(signals_seen, 0);
+}
+
+/* The call, and a look at the host after it; the call must give the wanted outcome, so that it is known to have
+ * happened. */
+#define UNTOUCHED(call, wanted)                                                                                        \
+	do {                                                                                                           \
+		if ((call)wanted) {                                                                                    \
+			check(#call);                                                                                  \
+		} else {                                                                                               \
+			print_error("%s: not %s: %s\n", #call, #wanted, viso_error_message());                         \
+			failures++;                                                                                    \
+		}                                                                                                      \
+	} while (0)
+
+static void on_message(viso_log_level level, const char *message, void *userdata)
+{
+}
+
+static void test_errors_logs_and_machine(void **state)
+{
+	begin();
+	viso_machine *machine = NULL;
+	UNTOUCHED(viso_version(), > 0);
+	UNTOUCHED(viso_log_set_handler(VISO_LOG_DEBUG, on_message, NULL, NULL), == 0);
+	UNTOUCHED(viso_log_set_handler(VISO_LOG_ERROR, NULL, NULL, NULL), == 0);
+	UNTOUCHED((machine = viso_machine_new()), != NULL);
+	UNTOUCHED(viso_machine_feature(machine, VISO_FEATURE_KVM), >= 0);
+	UNTOUCHED(viso_machine_detail(machine, VISO_FEATURE_KVM), != NULL);
+	UNTOUCHED(viso_machine_ref(machine), == machine);
+	UNTOUCHED(viso_machine_unref(machine), == NULL);
+	UNTOUCHED(viso_machine_unref(machine), == NULL);
+	UNTOUCHED(viso_feature_name(VISO_FEATURE_KVM), != NULL);
+	UNTOUCHED(viso_isolation_name(VISO_ISOLATION_JAIL), != NULL);
+	UNTOUCHED(viso_stage_name(VISO_STAGE_KVM), != NULL);
+	UNTOUCHED(viso_command_add_arg(NULL, NULL), == -EINVAL);
+	UNTOUCHED(viso_error_number(), == EINVAL);
+	UNTOUCHED(viso_error_stage(), == VISO_STAGE_ARGUMENT);
+	UNTOUCHED(viso_error_object(), != NULL);
+	UNTOUCHED(viso_error_message(), != NULL);
+	UNTOUCHED((viso_error_clear(), viso_error_number()), == 0);
+	end();
+}
+
+static void test_commands(void **state)
+{
+	const unsigned groups[] = {5, 6};
+	begin();
+	viso_command *command = NULL;
+	UNTOUCHED((command = viso_command_new("sh")), != NULL);
+	UNTOUCHED(viso_command_ref(command), == command);
+	UNTOUCHED(viso_command_unref(command), == NULL);
+	UNTOUCHED(viso_command_add_arg(command, "-c"), == 0);
+	UNTOUCHED(viso_command_set_env(command, "VISO_HOST", "changed"), == 0);
+	UNTOUCHED(viso_command_set_env(command, "VISO_HOST", NULL), == 0);
+	UNTOUCHED(viso_command_clear_env(command), == 0);
+	UNTOUCHED(viso_command_set_cwd(command, "/tmp"), == 0);
+	UNTOUCHED(viso_command_set_user(command, 5, 5), == 0);
+	UNTOUCHED(viso_command_set_groups(command, groups, 2), == 0);
+	UNTOUCHED(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL), == 0);
+	UNTOUCHED(viso_command_set_stdio_fd(command, VISO_STDOUT, 1), == 0);
+	UNTOUCHED(viso_command_set_input(command, "input", 5), == 0);
+	UNTOUCHED(viso_command_capture(command, 100), == 0);
+	UNTOUCHED(viso_command_capture_stream(command, VISO_STDERR, 100), == 0);
+	UNTOUCHED(viso_command_set_rlimit(command, VISO_RLIMIT_OPEN_FILES, 20), == 0);
+	UNTOUCHED(viso_command_set_timeout_ms(command, 20), == 0);
+	UNTOUCHED(viso_command_set_cpu_time_ms(command, 20), == 0);
+	UNTOUCHED(viso_command_unref(command), == NULL);
+	end();
+}
+
+static void test_roots(void **state)
+{
+	char *directory = support_temporary_directory(), *path = NULL;
+	assert_true(asprintf(&path, "%s/root", directory) > 0);
+	begin();
+	viso_root *root = NULL;
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_ref(root), == root);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
+	UNTOUCHED(viso_root_add_program(root, "/nowhere/to/be/found"), == -ENOENT);
+	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
+	UNTOUCHED(viso_root_add_directory(root, directory, "/data/directory"), == 0);
+	UNTOUCHED(viso_root_add_data(root, "/data/text", "text", 4, 0600), == 0);
+	UNTOUCHED(viso_root_set_path(root, path), == 0);
+	UNTOUCHED(viso_root_build(root), == 0);
+	UNTOUCHED(viso_root_path(root), != NULL);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+
+	/* In a directory of the library's own, and an existing one. */
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_add_data(root, "/data/text", "text", 4, 0600), == 0);
+	UNTOUCHED(viso_root_build(root), == 0);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_use_directory(root, directory), == 0);
+	UNTOUCHED(viso_root_build(root), == 0);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+	end();
+	support_remove_tree(directory);
+	free(directory);
+	free(path);
+}
+
+/* A command of the busybox in the root, with captured output and no input. */
+static viso_command *make_command(const char *applet, const char *argument)
+{
+	viso_command *command = viso_command_new(busybox);
+	assert_ok(viso_command_add_arg(command, applet));
+	if (argument)
+		assert_ok(viso_command_add_arg(command, argument));
+	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
+	assert_ok(viso_command_capture(command, 1000));
+	return command;
+}
+
+static void read_result(viso_result *result)
+{
+	size_t size;
+	UNTOUCHED(viso_result_ref(result), == result);
+	UNTOUCHED(viso_result_unref(result), == NULL);
+	UNTOUCHED(viso_result_reason(result), > 0);
+	UNTOUCHED(viso_result_exit_code(result), >= -1);
+	UNTOUCHED(viso_result_signal(result), >= 0);
+	UNTOUCHED(viso_result_describe(result), != NULL);
+	UNTOUCHED(viso_result_usage(result, VISO_USAGE_WALL_US), >= 0);
+	UNTOUCHED(viso_result_output(result, VISO_STDOUT, &size), != NULL);
+	UNTOUCHED(viso_result_output_truncated(result, VISO_STDOUT), == 0);
+	UNTOUCHED(viso_result_unref(result), == NULL);
+}
+
+static void run_to_the_end(viso_sandbox *sandbox)
+{
+	viso_result *result = NULL;
+	viso_command *command = make_command("echo", "hello");
+	UNTOUCHED(viso_sandbox_run(sandbox, command, &result), == 0);
+	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "hello\n");
+	read_result(result);
+	viso_command_unref(command);
+
+	command = make_command("false", NULL);
+	assert_ok(viso_command_set_cwd(command, "/nowhere"));
+	UNTOUCHED(viso_sandbox_run(sandbox, command, NULL), == -ENOENT);
+	viso_command_unref(command);
+
+	command = make_command("sleep", "1000");
+	assert_ok(viso_command_set_timeout_ms(command, 30));
+	result = NULL;
+	UNTOUCHED(viso_sandbox_run(sandbox, command, &result), == 0);
+	assert_int_equal(viso_result_reason(result), VISO_REASON_TIMED_OUT);
+	viso_result_unref(result);
+	viso_command_unref(command);
+}
+
+static void spawn_and_wait(viso_sandbox *sandbox)
+{
+	viso_process *process = NULL;
+	viso_result *result = NULL;
+	viso_command *command = make_command("sleep", "1000");
+	UNTOUCHED(viso_sandbox_spawn(sandbox, command, &process), == 0);
+	viso_command_unref(command);
+	if (!process)
+		return;
+	UNTOUCHED(viso_process_ref(process), == process);
+	UNTOUCHED(viso_process_unref(process), == NULL);
+	UNTOUCHED(viso_process_pid(process), >= 0);
+	UNTOUCHED(viso_process_fd(process), >= 0);
+	UNTOUCHED(viso_process_take_stream(process, VISO_STDOUT), == -EBADF);
+	UNTOUCHED(viso_process_wait(process, 0, NULL), == -ETIMEDOUT);
+	UNTOUCHED(viso_process_wait(process, 20, NULL), == -ETIMEDOUT);
+	UNTOUCHED(viso_process_signal(process, SIGCONT), != -EINVAL);
+	UNTOUCHED(viso_sandbox_signal(sandbox, SIGCONT), != -EINVAL);
+	UNTOUCHED(viso_process_kill(process), == 0);
+	UNTOUCHED(viso_process_wait(process, -1, &result), == 0);
+	UNTOUCHED(viso_process_unref(process), == NULL);
+	assert_int_equal(viso_result_reason(result), VISO_REASON_KILLED);
+	viso_result_unref(result);
+}
+
+/* Writing to a pipe that nobody reads, and releasing while it runs. */
+static void leave_in_the_middle(viso_sandbox *sandbox)
+{
+	viso_process *process = NULL, *other = NULL;
+	viso_command *command = make_command("yes", NULL);
+	int stream = -1;
+	assert_ok(viso_command_set_stdio(command, VISO_STDOUT, VISO_STDIO_PIPE));
+	UNTOUCHED(viso_sandbox_spawn(sandbox, command, &process), == 0);
+	UNTOUCHED(viso_sandbox_spawn(sandbox, command, &other), == 0);
+	if (process)
+		UNTOUCHED((stream = viso_process_take_stream(process, VISO_STDOUT)), >= 0);
+	close(stream);
+	UNTOUCHED(viso_process_unref(process), == NULL);
+	UNTOUCHED(viso_sandbox_kill(sandbox), >= 0);
+	UNTOUCHED(viso_sandbox_close(sandbox), == 0);
+	UNTOUCHED(viso_sandbox_spawn(sandbox, command, &process), == -ESTALE);
+	UNTOUCHED(viso_process_unref(other), == NULL);
+	viso_command_unref(command);
+}
+
+static viso_root *busybox_root(void)
+{
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_add_program(root, busybox));
+	return root;
+}
+
+static void skip_without_feature(viso_feature feature)
+{
+	static char detail[600];
+	viso_machine *machine = viso_machine_new();
+	bool works = viso_machine_feature(machine, feature) == 1;
+	snprintf(detail, sizeof(detail), "%s: %s", viso_feature_name(feature), viso_machine_detail(machine, feature));
+	viso_machine_unref(machine);
+	skip_without(works, detail);
+	skip_without(access(busybox, X_OK) == 0, "busybox-static");
+}
+
+static void use_sandbox(viso_sandbox *sandbox, viso_isolation isolation)
+{
+	UNTOUCHED(viso_sandbox_isolation(sandbox), == (int)isolation);
+	run_to_the_end(sandbox);
+	spawn_and_wait(sandbox);
+	leave_in_the_middle(sandbox);
+}
+
+static void test_jails(void **state)
+{
+	skip_without_feature(VISO_FEATURE_JAIL);
+	begin();
+	viso_root *root = busybox_root();
+	viso_jail *jail = NULL;
+	viso_sandbox *sandbox = NULL;
+	UNTOUCHED((jail = viso_jail_new()), != NULL);
+	UNTOUCHED(viso_jail_ref(jail), == jail);
+	UNTOUCHED(viso_jail_unref(jail), == NULL);
+	UNTOUCHED(viso_jail_set_root(jail, root), == 0);
+	UNTOUCHED(viso_jail_set_memory_max(jail, 256 << 20), == 0);
+	UNTOUCHED(viso_jail_set_processes_max(jail, 20), == 0);
+	UNTOUCHED(viso_jail_set_network(jail, VISO_NETWORK_NONE), == 0);
+	UNTOUCHED((sandbox = viso_jail_sandbox(jail)), != NULL);
+	use_sandbox(sandbox, VISO_ISOLATION_JAIL);
+	UNTOUCHED(viso_jail_unref(jail), == NULL);
+	viso_root_unref(root);
+	end();
+}
+
+static void test_containers(void **state)
+{
+	skip_without_feature(VISO_FEATURE_CONTAINER);
+	begin();
+	viso_root *root = busybox_root();
+	viso_container *container = NULL;
+	viso_sandbox *sandbox = NULL;
+	UNTOUCHED((container = viso_container_new()), != NULL);
+	UNTOUCHED(viso_container_ref(container), == container);
+	UNTOUCHED(viso_container_unref(container), == NULL);
+	UNTOUCHED(viso_container_set_root(container, root), == 0);
+	UNTOUCHED(viso_container_set_memory_max(container, 0), == 0);
+	UNTOUCHED(viso_container_set_processes_max(container, 0), == 0);
+	UNTOUCHED(viso_container_set_network(container, VISO_NETWORK_NONE), == 0);
+	UNTOUCHED(viso_container_set_hostname(container, "box"), == 0);
+	UNTOUCHED(viso_container_add_capability(container, "net_raw"), == 0);
+	UNTOUCHED((sandbox = viso_container_sandbox(container)), != NULL);
+	use_sandbox(sandbox, VISO_ISOLATION_CONTAINER);
+	UNTOUCHED(viso_container_unref(container), == NULL);
+	viso_root_unref(root);
+	end();
+}
+
+static void test_guests(void **state)
+{
+	skip_without_feature(VISO_FEATURE_GUEST);
+	begin();
+	viso_root *root = busybox_root();
+	viso_guest *guest = NULL;
+	viso_sandbox *sandbox = NULL;
+	UNTOUCHED((guest = viso_guest_new()), != NULL);
+	UNTOUCHED(viso_guest_ref(guest), == guest);
+	UNTOUCHED(viso_guest_unref(guest), == NULL);
+	UNTOUCHED(viso_guest_set_root(guest, root), == 0);
+	UNTOUCHED(viso_guest_set_memory_max(guest, 64 << 20), == 0);
+	UNTOUCHED((sandbox = viso_guest_sandbox(guest)), != NULL);
+	use_sandbox(sandbox, VISO_ISOLATION_GUEST);
+	UNTOUCHED(viso_guest_unref(guest), == NULL);
+	viso_root_unref(root);
+	end();
+}
+
+static atomic_bool watching;
+static atomic_int looks;
+
+/* What belongs to the whole process must not change even for a moment: another thread may just then open a file. */
+static void *watch(void *argument)
+{
+	while (watching) {
+		char *now = host_state_of_process();
+		failures += host_state_compare(process_before, now, "for a moment");
+		free(now);
+		atomic_fetch_add(&looks, 1);
+	}
+	return NULL;
+}
+
+static void watch_while_running(viso_sandbox *sandbox)
+{
+	pthread_t thread;
+	viso_command *command = make_command("true", NULL);
+	begin();
+	watching = true;
+	looks = 0;
+	assert_int_equal(pthread_create(&thread, NULL, watch, NULL), 0);
+	for (int i = 0; i < 50 || looks < 50; i++)
+		assert_ok(viso_sandbox_run(sandbox, command, NULL));
+	watching = false;
+	pthread_join(thread, NULL);
+	viso_command_unref(command);
+	assert_int_equal(failures, 0);
+	assert_int_equal(signals_seen, 0);
+}
+
+static void test_nothing_changes_even_for_a_moment(void **state)
+{
+	skip_without_feature(VISO_FEATURE_CONTAINER);
+	viso_root *root = busybox_root();
+	viso_container *container = viso_container_new();
+	assert_ok(viso_container_set_root(container, root));
+	watch_while_running(viso_container_sandbox(container));
+	viso_container_unref(container);
+	viso_root_unref(root);
+}
+
+static void test_nothing_changes_even_for_a_moment_in_guests(void **state)
+{
+	skip_without_feature(VISO_FEATURE_GUEST);
+	viso_root *root = busybox_root();
+	viso_guest *guest = viso_guest_new();
+	assert_ok(viso_guest_set_root(guest, root));
+	watch_while_running(viso_guest_sandbox(guest));
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+}
+
+/* The state that is compared notices what a careless library would do. */
+static void test_a_careless_library_would_be_caught(void **state)
+{
+	char *before = host_state_of_process();
+	umask(022);
+	char *after = host_state_of_process();
+	assert_int_equal(host_state_compare(before, after, NULL), 2);
+	umask(027);
+	free(after);
+	signal(SIGPIPE, SIG_IGN);
+	after = host_state_of_process();
+	assert_int_not_equal(host_state_compare(before, after, NULL), 0);
+	const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+	sigaction(SIGPIPE, &action, NULL);
+	free(after);
+	after = host_state_of_process();
+	assert_int_equal(host_state_compare(before, after, "after all was put back"), 0);
+	free(after);
+	free(before);
+
+	begin();
+	int fd = open("/dev/null", O_RDONLY);
+	char *moment = host_state_of_moment();
+	assert_false(handles_only(moment));
+	free(moment);
+	close(fd);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	moment = host_state_of_moment();
+	assert_true(handles_only(moment));
+	assert_int_equal(host_state_new_fds(moment_before, moment, false), 1);
+	free(moment);
+	close(fd);
+	end();
+}
+
+/* In a child whose standard output and error are files: whether anything was written to them. */
+static int use_silently(void)
+{
+	int output = memfd_create("output", MFD_CLOEXEC);
+	dup2(output, 1);
+	dup2(output, 2);
+	viso_root *root = viso_root_new();
+	viso_container *container = viso_container_new();
+	viso_command *command = viso_command_new(busybox);
+	int failed = viso_root_add_program(root, "/nowhere") != -ENOENT;
+	failed |= viso_root_add_program(root, busybox) | viso_container_set_root(container, root);
+	failed |= viso_command_add_arg(command, "echo") | viso_command_capture(command, 10);
+	int ran = viso_sandbox_run(viso_container_sandbox(container), command,
+				   NULL); /* or not, on a host without containers */
+	viso_container_unref(container);
+	viso_command_unref(command);
+	viso_root_unref(root);
+	viso_machine_unref(viso_machine_new());
+	struct stat st;
+	fflush(NULL);
+	return !failed && ran <= 0 && fstat(output, &st) == 0 && st.st_size == 0 ? 0 : 1;
+}
+
+static void test_nothing_is_printed(void **state)
+{
+	int status;
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(use_silently());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	signals_seen = 0; /* the SIGCHLD of that child */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_careless_library_would_be_caught),
+		cmocka_unit_test(test_errors_logs_and_machine),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_jails),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_nothing_changes_even_for_a_moment),
+		cmocka_unit_test(test_nothing_changes_even_for_a_moment_in_guests),
+		cmocka_unit_test(test_nothing_is_printed),
+	};
+	return cmocka_run_group_tests_name("host untouched", tests, be_a_peculiar_host, NULL);
+}
