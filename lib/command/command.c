@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/memfd.h"
+#include "core/fd.h"
 
 enum { ARGS_MAX = 1 << 20, STRINGS_MAX = 2 << 20 };
 static const size_t capture_limit = 1u << 30;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/fd.h"
 #include "core/file_limit.h"
 
 static int write_all(int fd, const char *data, size_t size)
@@ -24,7 +25,7 @@ static int write_all(int fd, const char *data, size_t size)
 int memfd_with(const char *name, unsigned flags, const void *data, size_t size)
 {
 	struct file_limit_guard guard;
-	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+	_cleanup_close_ int fd = fd_above_streams(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
 	if (fd < 0)
 		return -errno;
 	file_limit_begin(&guard);

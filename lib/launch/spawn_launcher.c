@@ -24,6 +24,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/log.h"
 #include "core/memfd.h"
 #include "launch/plan.h"
@@ -35,7 +36,7 @@
 /* The program, from launcher_image.S. */
 extern const char launcher_image[], launcher_image_end[];
 
-enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = 32 };
+enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = LAUNCHER_FD_PROGRAM + 1 };
 
 struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
@@ -83,6 +84,8 @@ static int launcher_child(void *data)
 	char *const env[] = {NULL};
 	if (arrange_fds(arguments->fds) == 0)
 		syscall(SYS_execveat, LAUNCHER_FD_PROGRAM, "", argv, env, AT_EMPTY_PATH);
+	else if (errno == EINVAL || errno == EBADF)
+		errno = EMFILE; /* no place for them: they are at or above the limit (fcntl(2), dup(2)) */
 	arguments->error = errno;
 	_exit(127);
 }
@@ -125,6 +128,15 @@ static int clone_and_exec(struct launch_arguments *arguments)
 		     : 0;
 }
 
+/* The first for the host program, the second for the launcher. */
+static int make_sockets(int sockets[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -1;
+	sockets[0] = fd_above_streams(sockets[0]);
+	return sockets[0] < 0 ? -1 : 0;
+}
+
 int spawn_launcher(int *out_requests, int *out_control)
 {
 	int requests[2] = {-1, -1}, control[2] = {-1, -1};
@@ -135,8 +147,7 @@ int spawn_launcher(int *out_requests, int *out_control)
 	if (program < 0) {
 		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create", "the launcher cannot be started: memfd: %s",
 			       strerrordesc_np(-program));
-	} else if (host < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0) {
+	} else if (host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
 		const char *what = host < 0 ? "pidfd_open" : "socketpair";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
