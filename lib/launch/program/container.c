@@ -161,6 +161,7 @@ _Noreturn void container_init(struct job *job)
 	prctl(PR_SET_NAME, "viso-init");
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0)
 		_exit(127);
+	atomic_store(&worker.page->set_up, 1);
 	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");

@@ -40,6 +40,7 @@ struct launcher_shared {
 struct start_page {
 	struct report_failure failure;
 	atomic_uint maps_written;   /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;         /* the container's init has no child any more but the program to come */
 	atomic_uint program_ended;  /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;

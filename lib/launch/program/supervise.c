@@ -66,10 +66,12 @@ static void drain_captures(struct watch *watch)
 	}
 }
 
-/* The container's program, as the host sees it: the first child of its init. */
+/* The container's program, as the host sees it: the first child of its init, once that has set everything up. */
 static void find_program(struct watch *watch)
 {
 	char path[64], text[32] = "";
+	if (!atomic_load(&worker.page->set_up))
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", watch->job->pid, watch->job->pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
