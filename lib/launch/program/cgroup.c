@@ -11,7 +11,7 @@
 
 static int open_in(const struct cgroup *group, const char *file, int flags)
 {
-	char path[CGROUP_PATH_MAX + 64];
+	char path[sizeof(group->path) + 64];
 	snprintf(path, sizeof(path), "%s/%s", group->path, file);
 	return open(path, flags | O_CLOEXEC);
 }
@@ -36,19 +36,14 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 
 	int made;
 	do {
-		int length = snprintf(group->path, CGROUP_PATH_MAX, "%s/viso-%d-%u", plan_string(plan, wanted->parent),
+		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", plan_string(plan, wanted->parent),
 				      (int)getpid(), sequence++);
-		if (length >= CGROUP_PATH_MAX) {
-			group->path[0] = '\0';
-			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, plan_string(plan, wanted->parent));
-		}
+		if (length >= (int)sizeof(group->path))
+			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, group->path);
 		/* A worker of another pid namespace may have this number, too. */
 	} while ((made = mkdir(group->path, 0755)) < 0 && errno == EEXIST);
-	if (made < 0) {
-		fail(VISO_STAGE_CGROUP, 0, group->path);
-		group->path[0] = '\0';
-		return -1;
-	}
+	if (made < 0)
+		return fail(VISO_STAGE_CGROUP, 0, group->path);
 	group->version = wanted->version;
 	if (write_number(group, limit, wanted->limit) < 0)
 		return fail(VISO_STAGE_CGROUP, 0, limit);
@@ -109,10 +104,9 @@ void cgroup_remove(struct cgroup *group)
 	group->attach_fd = close_quietly(group->attach_fd);
 	group->directory_fd = close_quietly(group->directory_fd);
 	if (!group->version)
-		return; /* none was made */
+		return;
 	/* A process that has just been reaped may count for a moment longer. */
 	for (int i = 0; rmdir(group->path) < 0 && errno == EBUSY && i < 1000; i++)
 		usleep(1000);
 	group->version = 0;
-	group->path[0] = '\0';
 }

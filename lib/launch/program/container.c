@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,15 @@ static void wait_for_maps(void)
 		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
+/* Nobody else would end the init; its parent's pid is not to be seen in here. */
+static void end_with_worker(void)
+{
+	struct pollfd parent = {.fd = worker.self, .events = POLLIN};
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&parent, 1, 0) > 0)
+		_exit(127);
+}
+
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
 static int take_inner_root(void)
 {
@@ -72,6 +82,7 @@ static int take_inner_root(void)
 		return 0;
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
+	end_with_worker(); /* a change of uid takes it back (prctl(2)) */
 	return 0;
 }
 
@@ -156,11 +167,11 @@ static void reap_until(pid_t program)
 
 _Noreturn void container_init(struct job *job)
 {
-	/* Nobody else is in this pid namespace yet; without the worker nobody would end it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0)
 		_exit(127);
+	atomic_store(&worker.page->set_up, 1);
 	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");

@@ -160,6 +160,14 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 	fail(VISO_STAGE_EXEC, error, object);
 }
 
+/* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
+static void end_with_worker(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != worker.pid)
+		_exit(127);
+}
+
 void exec_program(const struct job *job)
 {
 	const struct plan *plan = job->plan;
@@ -176,6 +184,8 @@ void exec_program(const struct job *job)
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
 		return;
+	if (plan->isolation == PLAN_JAIL)
+		end_with_worker();
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;

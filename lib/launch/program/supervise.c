@@ -17,7 +17,7 @@
 
 #include "launcher.h"
 
-enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
+enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_LAUNCHER, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
 
 static const uint64_t init_grace_ns = 100000000;
 
@@ -66,10 +66,12 @@ static void drain_captures(struct watch *watch)
 	}
 }
 
-/* The container's program, as the host sees it: the first child of its init. */
+/* The container's program, as the host sees it: the first child of its init, once that has set everything up. */
 static void find_program(struct watch *watch)
 {
 	char path[64], text[32] = "";
+	if (!atomic_load(&worker.page->set_up))
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", watch->job->pid, watch->job->pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -146,6 +148,14 @@ static void serve_order(struct watch *watch)
 	}
 }
 
+/* Without main nobody would clean up later, so the worker ends its command and then itself; the host makes a new launcher. */
+static void serve_launcher_death(struct watch *watch)
+{
+	watch->job->launcher_gone = true;
+	shutdown(worker.requests, SHUT_RDWR);
+	kill_all(watch, END_KILLED);
+}
+
 /* The program of a container is executing, or its start has failed: then the init ends. */
 static void serve_ready(struct watch *watch)
 {
@@ -213,6 +223,7 @@ static void watch_until_end(struct watch *watch)
 			[POLL_END] = {.fd = job->pidfd, .events = POLLIN},
 			[POLL_CHANNEL] = {.fd = watch->channel_open ? job->channel : -1, .events = POLLIN},
 			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
+			[POLL_LAUNCHER] = {.fd = job->launcher_gone ? -1 : worker.launcher, .events = POLLIN},
 			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
 		};
 		for (int i = 0; i < 2; i++)
@@ -231,27 +242,8 @@ static void watch_until_end(struct watch *watch)
 			serve_order(watch);
 		if (polls[POLL_HOST].revents)
 			kill_all(watch, END_KILLED);
-	}
-}
-
-/* Kills every child that the worker has now: those that the jail's program left, or whose parent we killed before. */
-static void kill_children(void)
-{
-	char text[4096];
-	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close_quietly(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	/* A number that was cut at the end of the buffer is not a pid. */
-	if (n == sizeof(text) - 1 && strrchr(text, ' '))
-		*strrchr(text, ' ') = '\0';
-	for (char *next = text; *next; next += strspn(next, " ")) {
-		pid_t pid = (pid_t)strtol(next, &next, 10);
-		if (pid <= 0)
-			return;
-		kill(pid, SIGKILL);
+		if (polls[POLL_LAUNCHER].revents)
+			serve_launcher_death(watch);
 	}
 }
 
@@ -290,7 +282,7 @@ static void finish_jail(struct watch *watch)
 			return;
 		if (round == 0 && !(watch->job->plan->flags & PLAN_HAS_USER))
 			kill_uid(watch->job->host_uid + watch->job->plan->uid);
-		kill_children();
+		kill_children(NULL);
 		if (round > 10)
 			usleep(1000);
 	}
