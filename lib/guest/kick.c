@@ -18,8 +18,9 @@
 #endif
 
 /*
- * A signal that programs hardly use and whose default action is nothing, so that a host program would not be harmed if one
- * ever came through. Ours carries the address of its struct kick; any other is the host program's and is given back.
+ * A signal that programs hardly use and whose default action is nothing, so that a host program would not be harmed if
+ * one ever came through. Ours carries the address of its struct kick; any other is the host program's and is given
+ * back.
  */
 enum { KICK_SIGNAL = SIGURG, KERNEL_SIGSET_SIZE = 8 };
 

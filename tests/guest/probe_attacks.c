@@ -176,8 +176,24 @@ static int attack_flags(int argc, char **argv)
 }
 
 static const uint64_t wild[] = {
-	0, 1, 2, 8, 0xfff, 0x1000, 0x2000, 0x10000, 0x7fffffff, 0xffffffff, 0x7fffffffefff, 0x7ffffffff000, 0x800000000000,
-	0x7fffffffffffffff, 0x8000000000000000, 0xffff800000000000, 0xfffffffffffff000, 0xffffffffffffffff,
+	0,
+	1,
+	2,
+	8,
+	0xfff,
+	0x1000,
+	0x2000,
+	0x10000,
+	0x7fffffff,
+	0xffffffff,
+	0x7fffffffefff,
+	0x7ffffffff000,
+	0x800000000000,
+	0x7fffffffffffffff,
+	0x8000000000000000,
+	0xffff800000000000,
+	0xfffffffffffff000,
+	0xffffffffffffffff,
 };
 enum { WILD = sizeof(wild) / sizeof(wild[0]) };
 
@@ -194,8 +210,8 @@ static int attack_wild_call(int argc, char **argv)
 		for (int i = 0; i < 6; i++) {
 			state = state * 6364136223846793005ull + 1442695040888963407ull;
 			unsigned choice = (unsigned)(state >> 33) % (WILD + 4);
-			args[i] = choice < WILD       ? wild[choice]
-				  : choice == WILD    ? (uint64_t)(uintptr_t)memory
+			args[i] = choice < WILD        ? wild[choice]
+				  : choice == WILD     ? (uint64_t)(uintptr_t)memory
 				  : choice == WILD + 1 ? (uint64_t)(uintptr_t)memory + 4095
 				  : choice == WILD + 2 ? (uint64_t)fd
 						       : (uint64_t)(uintptr_t)argv;

@@ -66,7 +66,8 @@ static void test_pipes(void **state)
 	int in = viso_process_take_stream(process, VISO_STDIN), out = viso_process_take_stream(process, VISO_STDOUT);
 	assert_ok(in);
 	assert_ok(out);
-	assert_fails(viso_process_take_stream(process, VISO_STDERR), EBADF, VISO_STAGE_STDIO, "viso_process_take_stream");
+	assert_fails(viso_process_take_stream(process, VISO_STDERR), EBADF, VISO_STAGE_STDIO,
+		     "viso_process_take_stream");
 	char buffer[16];
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(write(in, "question", 8), 8);
@@ -191,10 +192,14 @@ static void test_inherited_streams(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_capture_is_bounded), cmocka_unit_test(test_given_input),
-		cmocka_unit_test(test_pipes),		   cmocka_unit_test(test_a_full_pipe),
-		cmocka_unit_test(test_a_broken_pipe),	   cmocka_unit_test(test_given_fds),
-		cmocka_unit_test(test_error_stream_to_output), cmocka_unit_test(test_inherited_streams),
+		cmocka_unit_test(test_capture_is_bounded),
+		cmocka_unit_test(test_given_input),
+		cmocka_unit_test(test_pipes),
+		cmocka_unit_test(test_a_full_pipe),
+		cmocka_unit_test(test_a_broken_pipe),
+		cmocka_unit_test(test_given_fds),
+		cmocka_unit_test(test_error_stream_to_output),
+		cmocka_unit_test(test_inherited_streams),
 	};
 	return cmocka_run_group_tests_name("guest streams", tests, fixture_setup, fixture_teardown);
 }

@@ -22,15 +22,15 @@ static const struct {
 	enum file_kind kind;
 	unsigned minor; /* of the memory devices, major 1 */
 } devices[] = {
-	{"/dev/null", FILE_NULL, 3},	 {"/dev/zero", FILE_ZERO, 5},	   {"/dev/full", FILE_FULL, 7},
+	{"/dev/null", FILE_NULL, 3},     {"/dev/zero", FILE_ZERO, 5},      {"/dev/full", FILE_FULL, 7},
 	{"/dev/random", FILE_RANDOM, 8}, {"/dev/urandom", FILE_RANDOM, 9},
 };
 enum { DEVICES = sizeof(devices) / sizeof(devices[0]), MEMORY_MAJOR = 1 };
 
 /* What these show is the host's, or the host program's own: its memory, environment and fds. */
 static const unsigned long hidden_file_systems[] = {
-	PROC_SUPER_MAGIC,    SYSFS_MAGIC,	   DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
-	CGROUP_SUPER_MAGIC,  CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  NSFS_MAGIC,	DEVPTS_SUPER_MAGIC,
+	PROC_SUPER_MAGIC,   SYSFS_MAGIC,         DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+	CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  NSFS_MAGIC,    DEVPTS_SUPER_MAGIC,
 };
 
 int path_join(struct program *program, int directory, const char *path, char *out)
@@ -150,8 +150,8 @@ int path_permission(const struct resolved *resolved, int wanted)
 }
 
 /*
- * The path of an open directory in the root, free of links and dots, for getcwd(2) and as the start of relative paths. Where
- * the host has no /proc, the path by which it was opened.
+ * The path of an open directory in the root, free of links and dots, for getcwd(2) and as the start of relative paths.
+ * Where the host has no /proc, the path by which it was opened.
  */
 static char *directory_path(struct program *program, int fd, const char *path)
 {
@@ -186,10 +186,12 @@ int path_open(struct program *program, const char *path, const struct resolved *
 	/* Through the fd that was examined, so that nothing else can have come in its place. */
 	char name[32];
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", resolved->fd);
-	_cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (is_directory ? O_DIRECTORY : 0));
+	_cleanup_close_ int fd =
+		open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (is_directory ? O_DIRECTORY : 0));
 	if (fd < 0)
 		return -errno;
-	struct file *file = file_new(is_directory ? FILE_DIRECTORY : FILE_REGULAR, -1, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
+	struct file *file =
+		file_new(is_directory ? FILE_DIRECTORY : FILE_REGULAR, -1, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
 	if (!file)
 		return -ENOMEM;
 	if (!program_take_host_fd(program, file)) {

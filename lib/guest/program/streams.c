@@ -21,9 +21,9 @@ static int fail(int stream, const char *what)
 }
 
 /*
- * A stream over a host fd, which is taken over. A pipe is opened anew without blocking: whether a fd blocks is a matter of its
- * open file, which here may be shared with the host program. Where that is refused, the stream is polled and used in
- * small pieces.
+ * A stream over a host fd, which is taken over. A pipe is opened anew without blocking: whether a fd blocks is a matter
+ * of its open file, which here may be shared with the host program. Where that is refused, the stream is polled and
+ * used in small pieces.
  */
 static struct file *make_stream(int fd)
 {

@@ -15,7 +15,7 @@ struct kvm_regs;
 struct vcpu {
 	struct vm *vm;
 	struct guest_memory *memory;
-	uint64_t stack_page; /* guest-physical, of ring 0 */
+	uint64_t stack_page;   /* guest-physical, of ring 0 */
 	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
 	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
 };
