@@ -10,7 +10,7 @@
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  children.c  remove.c  idrange.c  report.c
+ *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the code up to
  * exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to the shared page only.
@@ -156,9 +156,6 @@ uint32_t id_range_reserve(void);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
-
-/* remove.c: removes a directory tree without following links or leaving its file system. */
-void remove_tree(const char *path);
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)
 {

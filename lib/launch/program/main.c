@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "core/remove_tree.h"
 #include "launcher.h"
 
 enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
