@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "core/handle.h"
 #include "core/log.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"
 #include "root/manifest.h"

@@ -11,7 +11,7 @@
 
 static int open_in(const struct cgroup *group, const char *file, int flags)
 {
-	char path[sizeof(group->path) + 64];
+	char path[CGROUP_PATH_MAX + 64];
 	snprintf(path, sizeof(path), "%s/%s", group->path, file);
 	return open(path, flags | O_CLOEXEC);
 }
@@ -34,10 +34,13 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 	static unsigned sequence;
 	const char *limit = wanted->version == 1 ? limit_v1 : limit_v2;
 
-	snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", plan_string(plan, wanted->parent), (int)getpid(),
+	snprintf(group->path, CGROUP_PATH_MAX, "%s/viso-%d-%u", plan_string(plan, wanted->parent), (int)getpid(),
 		 sequence++);
-	if (mkdir(group->path, 0755) < 0)
-		return fail(VISO_STAGE_CGROUP, 0, group->path);
+	if (mkdir(group->path, 0755) < 0) {
+		fail(VISO_STAGE_CGROUP, 0, group->path);
+		group->path[0] = '\0';
+		return -1;
+	}
 	group->version = wanted->version;
 	if (write_number(group, limit, wanted->limit) < 0)
 		return fail(VISO_STAGE_CGROUP, 0, limit);
@@ -92,9 +95,10 @@ void cgroup_remove(struct cgroup *group)
 	group->attach_fd = close_quietly(group->attach_fd);
 	group->directory_fd = close_quietly(group->directory_fd);
 	if (!group->version)
-		return;
+		return; /* none was made */
 	/* A process that has just been reaped may count for a moment longer. */
 	for (int i = 0; rmdir(group->path) < 0 && errno == EBUSY && i < 1000; i++)
 		usleep(1000);
 	group->version = 0;
+	group->path[0] = '\0';
 }

@@ -140,7 +140,7 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 {
 	int error = ENOENT;
 	const char *program = plan_string(plan, plan->programs.first);
-	const char *object = program;
+	const char *object = argv[0]; /* a name that was looked up, or the path itself */
 	for (uint32_t i = 0; i < plan->programs.count; i++) {
 		execve(program, argv, env);
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {

@@ -10,7 +10,7 @@
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  remove.c  idrange.c  report.c
+ *   cgroup.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the code up to
  * exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to the shared page only.
@@ -29,11 +29,18 @@
 
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, CGROUP_PATH_MAX = 512, SMALL_ARRAY = 128, WORKERS_MAX = 4096 };
+
+/* What main knows of a worker, and what it must clean up where the worker is killed from outside. */
+struct worker_slot {
+	pid_t pid; /* 0: free */
+	char cgroups[CGROUPS][CGROUP_PATH_MAX]; /* "" for none */
+};
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
+	struct worker_slot slots[WORKERS_MAX];
 };
 
 /* One page for each worker, shared with the processes that it starts, which have no other way to answer. */
@@ -47,7 +54,7 @@ struct start_page {
 
 struct cgroup {
 	uint32_t version;    /* 0: none */
-	char path[512];
+	char *path;          /* in the worker's slot */
 	int attach_fd;       /* `tasks` or `cgroup.procs`, open for writing */
 	int directory_fd;    /* version 2: for CLONE_INTO_CGROUP */
 };
@@ -85,6 +92,7 @@ struct worker {
 	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
 	struct start_page *page;
+	struct worker_slot *slot;
 	char *child_stack;   /* its top */
 };
 
@@ -99,7 +107,7 @@ struct rusage;
 void add_usage(struct report_usage *sum, const struct rusage *more);
 
 /* worker.c */
-_Noreturn void worker_main(struct launcher_shared *shared, int wake_main);
+_Noreturn void worker_main(struct launcher_shared *shared, struct worker_slot *slot, int wake_main);
 
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
@@ -139,9 +147,6 @@ void cgroup_remove(struct cgroup *group);
 bool id_owns_all(void);
 /* A range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
 uint32_t id_range_reserve(void);
-
-/* remove.c: removes a directory tree without following links or leaving its file system. */
-void remove_tree(const char *path);
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)
 {

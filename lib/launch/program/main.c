@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "core/remove_tree.h"
 #include "launcher.h"
 
-enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
+enum { READY_WORKERS = 2 };
 
 static struct launcher_shared *shared;
-static pid_t workers[WORKERS_MAX];
 static int worker_count;
 static int wake_fd;
 
@@ -67,20 +67,31 @@ static void become_nobody_in_particular(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* The slot of a worker; of a free one with pid 0; NULL where there is none. */
+static struct worker_slot *find_slot(pid_t pid)
+{
+	for (int i = 0; i < WORKERS_MAX; i++)
+		if (shared->slots[i].pid == pid)
+			return &shared->slots[i];
+	return NULL;
+}
+
 static bool add_worker(void)
 {
-	if (worker_count == WORKERS_MAX)
+	struct worker_slot *slot = find_slot(0);
+	if (!slot)
 		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
 	atomic_fetch_add(&shared->idle_workers, 1);
 	pid_t pid = fork();
 	if (pid == 0)
-		worker_main(shared, wake_fd);
+		worker_main(shared, slot, wake_fd);
 	if (pid < 0) {
 		atomic_fetch_sub(&shared->idle_workers, 1);
 		return false;
 	}
-	workers[worker_count++] = pid;
+	slot->pid = pid;
+	worker_count++;
 	return true;
 }
 
@@ -91,26 +102,10 @@ static void keep_workers_ready(void)
 			return;
 }
 
-/* Reaps children. One that is no worker was left by a worker that was killed: it must not go on without supervision. */
-static void reap(int flags)
-{
-	pid_t pid;
-	while ((pid = waitpid(-1, NULL, flags | __WALL)) > 0)
-		for (int i = 0; i < worker_count; i++)
-			if (workers[i] == pid) {
-				workers[i] = workers[--worker_count];
-				break;
-			}
-}
-
-static bool is_worker(pid_t pid)
-{
-	for (int i = 0; i < worker_count; i++)
-		if (workers[i] == pid)
-			return true;
-	return false;
-}
-
+/*
+ * Kills what was left by a worker that was killed, and came to us: it must not go on without supervision. Workers are the
+ * other children.
+ */
 static void kill_orphans(void)
 {
 	char text[4096];
@@ -122,9 +117,37 @@ static void kill_orphans(void)
 	text[n] = '\0';
 	for (char *next = text; *next;) {
 		pid_t pid = (pid_t)strtol(next, &next, 10);
-		if (pid > 0 && !is_worker(pid))
+		if (pid > 0 && !find_slot(pid))
 			kill(pid, SIGKILL);
 		next += strspn(next, " ");
+	}
+}
+
+/* A worker that ended by itself has left no group. */
+static void remove_left_cgroups(struct worker_slot *slot)
+{
+	for (int i = 0; i < CGROUPS; i++) {
+		for (int tries = 0; slot->cgroups[i][0] && tries < 1000; tries++) {
+			if (rmdir(slot->cgroups[i]) == 0 || errno != EBUSY)
+				break;
+			kill_orphans();
+			usleep(1000);
+		}
+		slot->cgroups[i][0] = '\0';
+	}
+}
+
+static void reap(int flags)
+{
+	pid_t pid;
+	while ((pid = waitpid(-1, NULL, flags | __WALL)) > 0) {
+		struct worker_slot *slot = find_slot(pid);
+		if (!slot)
+			continue;
+		slot->pid = 0;
+		worker_count--;
+		kill_orphans();
+		remove_left_cgroups(slot);
 	}
 }
 

@@ -161,7 +161,7 @@ static void job_init(struct job *job)
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
 	for (int i = 0; i < CGROUPS; i++)
-		job->cgroups[i] = (struct cgroup){.attach_fd = -1, .directory_fd = -1};
+		job->cgroups[i] = (struct cgroup){.path = worker.slot->cgroups[i], .attach_fd = -1, .directory_fd = -1};
 	memset(worker.page, 0, sizeof(*worker.page));
 }
 
@@ -259,7 +259,7 @@ static void serve(void *buffer, ssize_t received, struct job *job)
 		close(fds[i]);
 }
 
-_Noreturn void worker_main(struct launcher_shared *shared, int wake_main)
+_Noreturn void worker_main(struct launcher_shared *shared, struct worker_slot *slot, int wake_main)
 {
 	static union {
 		struct plan_head head;
@@ -268,6 +268,7 @@ _Noreturn void worker_main(struct launcher_shared *shared, int wake_main)
 	} buffer;
 	static struct job job;
 
+	worker.slot = slot;
 	worker_init();
 	for (;;) {
 		ssize_t received = receive(&buffer, sizeof(buffer), &job);
