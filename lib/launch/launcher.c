@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/memfd.h"
 #include "launch/spawn_launcher.h"
 
 /* A socket of ours, and how to know it again: a host that closes all fds may have put one of its own in that place. */
@@ -143,19 +143,6 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 	return r;
 }
 
-/* A plan that is too long for a message, in a memfd; -1 with errno. */
-static int plan_memfd(const struct plan *plan)
-{
-	int fd = memfd_create("viso-plan", MFD_CLOEXEC);
-	for (size_t done = 0; fd >= 0 && done < plan->head.size;) {
-		ssize_t n = write(fd, (const char *)plan + done, plan->head.size - done);
-		if (n < 0)
-			return close_fd(fd);
-		done += (size_t)n;
-	}
-	return fd;
-}
-
 int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 {
 	union {
@@ -169,9 +156,9 @@ int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 
 	memcpy(all, fds, (size_t)fd_count * sizeof(int));
 	if (plan->head.size > PLAN_INLINE_MAX) {
-		memfd = plan_memfd(plan);
+		memfd = memfd_with("viso-plan", 0, plan, plan->head.size);
 		if (memfd < 0)
-			return error_fail(VISO_STAGE_LAUNCHER, errno, "memfd", NULL);
+			return error_fail(VISO_STAGE_LAUNCHER, -memfd, "memfd_create", NULL);
 		all[count++] = memfd;
 		iov.iov_len = sizeof(plan->head);
 	}

@@ -94,7 +94,7 @@ int sandbox_set_memory_max(viso_sandbox *sandbox, uint64_t bytes, uint64_t least
 	int r = sandbox_check_setter(sandbox, function);
 	if (r < 0)
 		return r;
-	if (bytes < least || bytes > INT64_MAX)
+	if ((bytes && bytes < least) || bytes > INT64_MAX)
 		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function, "%s: %llu bytes; at least %llu are needed", function,
 				  (unsigned long long)bytes, (unsigned long long)least);
 	sandbox->memory_max = bytes;

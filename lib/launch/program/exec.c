@@ -15,6 +15,7 @@
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -59,6 +60,8 @@ static int set_streams(const struct job *job)
 
 static int set_rlimits(const struct plan *plan)
 {
+	if (worker.host_files[1] && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, worker.host_files, NULL) < 0)
+		return fail(VISO_STAGE_RLIMIT, 0, "setrlimit");
 	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
 		struct {
 			uint64_t soft, hard;

@@ -91,6 +91,7 @@ struct worker {
 	int null_fd;
 	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
+	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else 0 */
 	struct start_page *page;
 	struct worker_slot *slot;
 	char *child_stack;   /* its top */
@@ -138,6 +139,8 @@ void supervise(struct job *job, struct report *report, int capture_fd[2]);
 /* cgroup.c */
 int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
 		  const char *limit_v2);
+/* Version 2, where one group has both limits. */
+int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
 /* Reads what is of interest from the memory group. */
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
 void cgroup_remove(struct cgroup *group);

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -74,6 +75,19 @@ static struct worker_slot *find_slot(pid_t pid)
 		if (shared->slots[i].pid == pid)
 			return &shared->slots[i];
 	return NULL;
+}
+
+/* The host's limit on fds may be hardly enough for itself; programs get it back. */
+static void make_room_for_fds(void)
+{
+	enum { ENOUGH = 256 };
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ENOUGH)
+		return;
+	worker.host_files[0] = limit.rlim_cur;
+	worker.host_files[1] = limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static bool add_worker(void)
@@ -219,6 +233,7 @@ static void read_last_guards(void)
 int main(void)
 {
 	become_nobody_in_particular();
+	make_room_for_fds();
 
 	sigset_t child;
 	sigemptyset(&child);

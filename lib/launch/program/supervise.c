@@ -112,6 +112,23 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	}
 }
 
+/*
+ * To the program, not to the init of its container, which takes no notice. Where nobody waits for the start, the signal may come
+ * before the program is there: then it waits, for as long as a start may take.
+ */
+static void signal_program(struct watch *watch, int signal)
+{
+	struct pollfd end = {.fd = watch->job->pidfd, .events = POLLIN};
+	if (watch->job->plan->isolation == PLAN_CONTAINER)
+		for (int i = 0; i < 1000 && !watch->program_pid; i++) {
+			find_program(watch);
+			if (!watch->program_pid && poll(&end, 1, 1) != 0)
+				return;
+		}
+	if (watch->program_pid)
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, signal, NULL, 0);
+}
+
 static void serve_order(struct watch *watch)
 {
 	struct order order;
@@ -123,7 +140,7 @@ static void serve_order(struct watch *watch)
 		watch->channel_open = false;
 		kill_all(watch, END_KILLED);
 	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
-		syscall(SYS_pidfd_send_signal, watch->program_pidfd, order.signal, NULL, 0);
+		signal_program(watch, order.signal);
 	} else {
 		kill_all(watch, END_KILLED);
 	}
@@ -296,6 +313,18 @@ static void finish_container(struct watch *watch)
 	}
 }
 
+/*
+ * What the kernel ends a process for by SIGKILL: RLIMIT_CPU, which viso_command_set_cpu_time_ms() sets as well. The kernel counts
+ * whole ticks there, which on a busy machine are up to a quarter more than the time that was used.
+ */
+static bool used_up_cpu_time(const struct plan *plan, uint64_t cpu_us)
+{
+	for (uint32_t i = 0; i < plan->rlimit_count; i++)
+		if (plan->rlimits[i].resource == RLIMIT_CPU && plan->rlimits[i].value < UINT64_MAX / 1000000)
+			return cpu_us >= plan->rlimits[i].value * 750000;
+	return false;
+}
+
 static void explain_end(struct watch *watch)
 {
 	struct report_end *end = watch->end;
@@ -313,7 +342,7 @@ static void explain_end(struct watch *watch)
 		end->reason = END_OUT_OF_MEMORY;
 	else if (signalled && WTERMSIG(end->status) == SIGXCPU)
 		end->reason = END_CPU_TIME;
-	else if (signalled && WTERMSIG(end->status) == SIGKILL && plan->cpu_time_ns && cpu_us * 1000 >= plan->cpu_time_ns)
+	else if (signalled && WTERMSIG(end->status) == SIGKILL && used_up_cpu_time(plan, cpu_us))
 		end->reason = END_CPU_TIME;
 }
 

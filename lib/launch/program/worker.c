@@ -144,6 +144,8 @@ static int make_cgroups(struct job *job)
 	if (job->plan->memory.version &&
 	    cgroup_create(&job->cgroups[0], job->plan, &job->plan->memory, "memory.limit_in_bytes", "memory.max") < 0)
 		return -1;
+	if (job->plan->memory.version == 2 && job->plan->pids.version == 2)
+		return cgroup_limit_processes(&job->cgroups[0], job->plan->pids.limit);
 	if (job->plan->pids.version &&
 	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->pids, "pids.max", "pids.max") < 0)
 		return -1;
