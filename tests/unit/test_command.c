@@ -90,7 +90,7 @@ static void test_arguments_are_kept_in_order_and_unchanged(void **state)
 
 static void test_a_hundred_thousand_arguments(void **state)
 {
-	char text[16];
+	char text[32];
 	for (int i = 1; i <= 100000; i++) {
 		snprintf(text, sizeof(text), "argument %d", i);
 		assert_ok(viso_command_add_arg(command, text));
