@@ -30,9 +30,22 @@ static void test_paths_out_of_the_root(void **state)
 	char *secret, *many;
 	assert_true(asprintf(&secret, "/../../../../../..%s/secret", fixture->base) > 0);
 	assert_true(asprintf(&many, "dir/sub/../../../..%s/secret", fixture->base) > 0);
-	const char *const paths[] = {"/../../../etc/shadow", "../secret", "dir/../../secret", secret, many, "up", "absolute",
-				     "/proc/self/root/etc/passwd", "/proc/self/environ", "/proc/self/mem", "/proc/1/environ",
-				     "/dev/kvm", "/dev/mem", "/dev/tty", "loop", ""};
+	const char *const paths[] = {"/../../../etc/shadow",
+				     "../secret",
+				     "dir/../../secret",
+				     secret,
+				     many,
+				     "up",
+				     "absolute",
+				     "/proc/self/root/etc/passwd",
+				     "/proc/self/environ",
+				     "/proc/self/mem",
+				     "/proc/1/environ",
+				     "/dev/kvm",
+				     "/dev/mem",
+				     "/dev/tty",
+				     "loop",
+				     ""};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		assert_hidden(fixture->guest, paths[i]);
 	free(secret);
@@ -44,7 +57,8 @@ static void test_parent_of_the_root(void **state)
 {
 	struct fixture *fixture = *state;
 	need_busybox();
-	assert_output(run(fixture, "busybox", "sh", "-c", "cd /dir/sub && cd ../../../../.. && pwd && read -r x <../../fruit && echo $x"),
+	assert_output(run(fixture, "busybox", "sh", "-c",
+			  "cd /dir/sub && cd ../../../../.. && pwd && read -r x <../../fruit && echo $x"),
 		      "/\npear\n");
 }
 
@@ -60,9 +74,19 @@ static void test_the_hosts_root_as_root(void **state)
 	char own_fd[64];
 	FILE *file = tmpfile();
 	snprintf(own_fd, sizeof(own_fd), "/proc/%d/fd/%d", getpid(), fileno(file));
-	const char *const paths[] = {"/proc/self/environ", "/proc/self/mem", "/proc/self/maps", "/proc/thread-self/environ",
-				     "/proc/self/root/etc/hostname", "/proc/self/cwd/../etc/hostname", "/proc/self/fd/3", own_fd,
-				     "/proc/version", "/sys/kernel/uevent_seqnum", "/dev/kvm", "/dev/shm/../kvm", "/dev/tty"};
+	const char *const paths[] = {"/proc/self/environ",
+				     "/proc/self/mem",
+				     "/proc/self/maps",
+				     "/proc/thread-self/environ",
+				     "/proc/self/root/etc/hostname",
+				     "/proc/self/cwd/../etc/hostname",
+				     "/proc/self/fd/3",
+				     own_fd,
+				     "/proc/version",
+				     "/sys/kernel/uevent_seqnum",
+				     "/dev/kvm",
+				     "/dev/shm/../kvm",
+				     "/dev/tty"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		assert_hidden(guest, paths[i]);
 	/* A host program that is root lends the guest no more than what everybody may read. */
@@ -70,6 +94,30 @@ static void test_the_hosts_root_as_root(void **state)
 	fclose(file);
 	viso_guest_unref(guest);
 	viso_root_unref(root);
+}
+
+/* What lies in a directory that lets nobody pass is not for the guest, though everybody might read the file itself. */
+static void test_private_directories(void **state)
+{
+	struct fixture *fixture = *state;
+	need_busybox();
+	skip_without(geteuid() == 0, "root");
+	char *command;
+	assert_true(asprintf(&command,
+			     "cd %s && mkdir -p closed/inner && echo x >closed/file && echo x >closed/inner/file && "
+			     "ln -s closed/file through && chmod 644 closed/file closed/inner/file && chmod 755 "
+			     "closed/inner && "
+			     "chmod 700 closed",
+			     fixture->root_path) > 0);
+	assert_int_equal(system(command), 0);
+	static const char *const paths[] = {"/closed/file", "/closed/inner/file", "/through",
+					    "/dir/../closed/inner/../file"};
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_hidden(fixture->guest, paths[i]);
+	assert_exited(run(fixture, "busybox", "sh", "-c", "cd /closed/inner"), 2);
+	assert_exited(run(fixture, "busybox", "stat", "/closed/file"), 1);
+	assert_exited(run(fixture, "busybox", "stat", "/closed"), 0);
+	free(command);
 }
 
 static void test_special_files(void **state)
@@ -96,9 +144,10 @@ static void test_the_root_is_read_only(void **state)
 {
 	struct fixture *fixture = *state;
 	need_busybox();
-	static const char *const lines[] = {"echo x >/new", "echo x >/fruit", "echo x >>/fruit", "mkdir /d", "rm /fruit",
-					    "rm -r /dir", "mv /fruit /f", "ln -s a /b", "ln /fruit /b", "chmod 777 /fruit",
-					    "touch /fruit", "truncate -s 0 /fruit", "rmdir /dir/sub", "mkfifo /p"};
+	static const char *const lines[] = {
+		"echo x >/new", "echo x >/fruit",       "echo x >>/fruit", "mkdir /d",     "rm /fruit",
+		"rm -r /dir",   "mv /fruit /f",         "ln -s a /b",      "ln /fruit /b", "chmod 777 /fruit",
+		"touch /fruit", "truncate -s 0 /fruit", "rmdir /dir/sub",  "mkfifo /p"};
 	char *before, *command;
 	assert_true(asprintf(&command, "ls -laR %s", fixture->root_path) > 0);
 	before = host_output(command);
@@ -137,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_paths_out_of_the_root),
 		cmocka_unit_test(test_parent_of_the_root),
 		cmocka_unit_test(test_the_hosts_root_as_root),
+		cmocka_unit_test(test_private_directories),
 		cmocka_unit_test(test_special_files),
 		cmocka_unit_test(test_the_root_is_read_only),
 		cmocka_unit_test(test_the_hosts_fds_are_not_used_up),
