@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { SURVIVED = 99 };
@@ -176,8 +177,24 @@ static int attack_flags(int argc, char **argv)
 }
 
 static const uint64_t wild[] = {
-	0, 1, 2, 8, 0xfff, 0x1000, 0x2000, 0x10000, 0x7fffffff, 0xffffffff, 0x7fffffffefff, 0x7ffffffff000, 0x800000000000,
-	0x7fffffffffffffff, 0x8000000000000000, 0xffff800000000000, 0xfffffffffffff000, 0xffffffffffffffff,
+	0,
+	1,
+	2,
+	8,
+	0xfff,
+	0x1000,
+	0x2000,
+	0x10000,
+	0x7fffffff,
+	0xffffffff,
+	0x7fffffffefff,
+	0x7ffffffff000,
+	0x800000000000,
+	0x7fffffffffffffff,
+	0x8000000000000000,
+	0xffff800000000000,
+	0xfffffffffffff000,
+	0xffffffffffffffff,
 };
 enum { WILD = sizeof(wild) / sizeof(wild[0]) };
 
@@ -194,8 +211,8 @@ static int attack_wild_call(int argc, char **argv)
 		for (int i = 0; i < 6; i++) {
 			state = state * 6364136223846793005ull + 1442695040888963407ull;
 			unsigned choice = (unsigned)(state >> 33) % (WILD + 4);
-			args[i] = choice < WILD       ? wild[choice]
-				  : choice == WILD    ? (uint64_t)(uintptr_t)memory
+			args[i] = choice < WILD        ? wild[choice]
+				  : choice == WILD     ? (uint64_t)(uintptr_t)memory
 				  : choice == WILD + 1 ? (uint64_t)(uintptr_t)memory + 4095
 				  : choice == WILD + 2 ? (uint64_t)fd
 						       : (uint64_t)(uintptr_t)argv;
@@ -205,7 +222,21 @@ static int attack_wild_call(int argc, char **argv)
 	_exit(0);
 }
 
+/* One system call that moves as much as one can: 2 GiB of random bytes, over and over into the same memory. */
+static int attack_endless_read(int argc, char **argv)
+{
+	enum { PIECES = 1024, PIECE = 2 << 20 };
+	static char memory[PIECE];
+	static struct iovec pieces[PIECES];
+	int fd = open("/dev/urandom", O_RDONLY);
+	for (int i = 0; i < PIECES; i++)
+		pieces[i] = (struct iovec){memory, PIECE};
+	readv(fd, pieces, PIECES);
+	return SURVIVED;
+}
+
 const struct probe attack_probes[] = {
+	{"endless-read", attack_endless_read},
 	{"opcode", attack_opcode},
 	{"breakpoint", attack_breakpoint},
 	{"divide", attack_divide},

@@ -31,8 +31,8 @@ static void test_wall_clock_time(void **state)
 {
 	struct fixture *fixture = *state;
 	need_kvm();
-	static const char *const probes[] = {"loop", "call-loop"};
-	for (int i = 0; i < 2; i++) {
+	static const char *const probes[] = {"loop", "call-loop", "endless-read"};
+	for (int i = 0; i < 3; i++) {
 		viso_command *command = new_command("/probe", probes[i], NULL);
 		assert_ok(viso_command_set_timeout_ms(command, 200));
 		check_time_limit(fixture, command, VISO_REASON_TIMED_OUT, 0.2);
@@ -110,7 +110,8 @@ static void test_address_space_limits(void **state)
 
 	command = new_command("/probe", "exit", "0", NULL);
 	assert_ok(viso_command_set_rlimit(command, VISO_RLIMIT_ADDRESS_SPACE, 8192));
-	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result), ENOMEM, VISO_STAGE_GUEST, "probe");
+	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result), ENOMEM, VISO_STAGE_GUEST,
+		     "probe");
 	viso_command_unref(command);
 }
 
@@ -132,7 +133,8 @@ static void test_memory_setting(void **state)
 {
 	viso_guest *guest = viso_guest_new();
 	assert_non_null(guest);
-	assert_fails(viso_guest_set_memory_max(guest, (4u << 20) - 1), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_memory_max");
+	assert_fails(viso_guest_set_memory_max(guest, (4u << 20) - 1), EINVAL, VISO_STAGE_ARGUMENT,
+		     "viso_guest_set_memory_max");
 	assert_ok(viso_guest_set_memory_max(guest, 4u << 20));
 	assert_fails(viso_guest_set_root(guest, NULL), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_root");
 	assert_fails(viso_guest_set_root(NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_root");
