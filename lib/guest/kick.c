@@ -101,9 +101,8 @@ static void drain(struct kick *kick)
 			kick->foreign = info;
 }
 
-int kick_check(struct kick *kick)
+static int stop_reason(const struct kick *kick)
 {
-	drain(kick);
 	int signal = atomic_load(&kick->signal);
 	if (signal)
 		return signal;
@@ -112,6 +111,17 @@ int kick_check(struct kick *kick)
 	if (kick->cpu_deadline != INT64_MAX && clock_now(CLOCK_THREAD_CPUTIME_ID) >= kick->cpu_deadline)
 		return STOP_CPU_TIME;
 	return STOP_NONE;
+}
+
+int kick_check(struct kick *kick)
+{
+	drain(kick);
+	return stop_reason(kick);
+}
+
+bool kick_is_due(const struct kick *kick)
+{
+	return stop_reason(kick) != STOP_NONE;
 }
 
 int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
@@ -124,14 +134,13 @@ int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (atomic_load(&kick->signal))
+		/* Even where a fd is ready: the caller may come again and again, since a terminal can be ready for less
+		 * than is asked. */
+		if (kick_is_due(kick))
 			return -EINTR;
 		if (n > 0)
 			return n;
-		int64_t now = clock_now(CLOCK_MONOTONIC);
-		if (now >= kick->deadline)
-			return -EINTR;
-		if (now >= until)
+		if (clock_now(CLOCK_MONOTONIC) >= until)
 			return 0;
 	}
 }

@@ -61,6 +61,12 @@ void kick_clear(struct kick *kick, int signal);
 int kick_check(struct kick *kick);
 
 /*
+ * In the running thread: whether the guest must end or has a signal to look at. For calls that work for long: what is pending
+ * is left for kick_check().
+ */
+bool kick_is_due(const struct kick *kick);
+
+/*
  * In the running thread: poll(2) until `until` (CLOCK_MONOTONIC, nanoseconds; INT64_MAX for ever). The number of ready
  * fds, 0 at that time, -EINTR where the guest must end. `fds` has room for one more than `count`.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { SURVIVED = 99 };
@@ -221,7 +222,21 @@ static int attack_wild_call(int argc, char **argv)
 	_exit(0);
 }
 
+/* One system call that moves as much as one can: 2 GiB of random bytes, over and over into the same memory. */
+static int attack_endless_read(int argc, char **argv)
+{
+	enum { PIECES = 1024, PIECE = 2 << 20 };
+	static char memory[PIECE];
+	static struct iovec pieces[PIECES];
+	int fd = open("/dev/urandom", O_RDONLY);
+	for (int i = 0; i < PIECES; i++)
+		pieces[i] = (struct iovec){memory, PIECE};
+	readv(fd, pieces, PIECES);
+	return SURVIVED;
+}
+
 const struct probe attack_probes[] = {
+	{"endless-read", attack_endless_read},
 	{"opcode", attack_opcode},
 	{"breakpoint", attack_breakpoint},
 	{"divide", attack_divide},

@@ -96,6 +96,30 @@ static void test_the_hosts_root_as_root(void **state)
 	viso_root_unref(root);
 }
 
+/* What lies in a directory that lets nobody pass is not for the guest, though everybody might read the file itself. */
+static void test_private_directories(void **state)
+{
+	struct fixture *fixture = *state;
+	need_busybox();
+	skip_without(geteuid() == 0, "root");
+	char *command;
+	assert_true(asprintf(&command,
+			     "cd %s && mkdir -p closed/inner && echo x >closed/file && echo x >closed/inner/file && "
+			     "ln -s closed/file through && chmod 644 closed/file closed/inner/file && chmod 755 "
+			     "closed/inner && "
+			     "chmod 700 closed",
+			     fixture->root_path) > 0);
+	assert_int_equal(system(command), 0);
+	static const char *const paths[] = {"/closed/file", "/closed/inner/file", "/through",
+					    "/dir/../closed/inner/../file"};
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_hidden(fixture->guest, paths[i]);
+	assert_exited(run(fixture, "busybox", "sh", "-c", "cd /closed/inner"), 2);
+	assert_exited(run(fixture, "busybox", "stat", "/closed/file"), 1);
+	assert_exited(run(fixture, "busybox", "stat", "/closed"), 0);
+	free(command);
+}
+
 static void test_special_files(void **state)
 {
 	struct fixture *fixture = *state;
@@ -159,9 +183,13 @@ static void test_the_hosts_fds_are_not_used_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths_out_of_the_root),  cmocka_unit_test(test_parent_of_the_root),
-		cmocka_unit_test(test_the_hosts_root_as_root), cmocka_unit_test(test_special_files),
-		cmocka_unit_test(test_the_root_is_read_only),  cmocka_unit_test(test_the_hosts_fds_are_not_used_up),
+		cmocka_unit_test(test_paths_out_of_the_root),
+		cmocka_unit_test(test_parent_of_the_root),
+		cmocka_unit_test(test_the_hosts_root_as_root),
+		cmocka_unit_test(test_private_directories),
+		cmocka_unit_test(test_special_files),
+		cmocka_unit_test(test_the_root_is_read_only),
+		cmocka_unit_test(test_the_hosts_fds_are_not_used_up),
 	};
 	return cmocka_run_group_tests_name("guest escapes", tests, fixture_setup, fixture_teardown);
 }

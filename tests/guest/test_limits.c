@@ -31,8 +31,8 @@ static void test_wall_clock_time(void **state)
 {
 	struct fixture *fixture = *state;
 	need_kvm();
-	static const char *const probes[] = {"loop", "call-loop"};
-	for (int i = 0; i < 2; i++) {
+	static const char *const probes[] = {"loop", "call-loop", "endless-read"};
+	for (int i = 0; i < 3; i++) {
 		viso_command *command = new_command("/probe", probes[i], NULL);
 		assert_ok(viso_command_set_timeout_ms(command, 200));
 		check_time_limit(fixture, command, VISO_REASON_TIMED_OUT, 0.2);

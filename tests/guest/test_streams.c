@@ -189,6 +189,28 @@ static void test_inherited_streams(void **state)
 	close(saved);
 }
 
+/* A terminal that nobody reads, or that was stopped by Ctrl-S, must not hold the host past the time. */
+static void test_a_terminal_that_takes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	skip_without(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0, "/dev/pts");
+	int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(slave >= 0);
+	const int ends[] = {slave, master};
+	for (int i = 0; i < 2; i++) {
+		viso_command *command = new_command("/probe", "write", "10000000", NULL);
+		assert_ok(viso_command_set_stdio_fd(command, VISO_STDOUT, ends[i]));
+		assert_ok(viso_command_set_timeout_ms(command, 300));
+		assert_reason(run_in(fixture->guest, command), VISO_REASON_TIMED_OUT);
+		/* It blocks, as it did. */
+		assert_int_equal(fcntl(ends[i], F_GETFL) & O_NONBLOCK, 0);
+	}
+	close(slave);
+	close(master);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_given_fds),
 		cmocka_unit_test(test_error_stream_to_output),
 		cmocka_unit_test(test_inherited_streams),
+		cmocka_unit_test(test_a_terminal_that_takes_nothing),
 	};
 	return cmocka_run_group_tests_name("guest streams", tests, fixture_setup, fixture_teardown);
 }

@@ -15,7 +15,8 @@
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
 
-enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10 };
+/* After so many bytes a long call looks whether the guest must end. */
+enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 << 20 };
 
 /* As the kernel's MAX_RW_COUNT: what one call moves at most. */
 static const uint64_t transfer_max = 0x7ffff000;
@@ -249,8 +250,9 @@ static int next_pieces(struct program *program, const struct cursor *cursor, uns
 {
 	int count = 0;
 	size_t total = 0, done = cursor->done;
-	for (int i = cursor->index; i < cursor->count && count < PIECES_MAX; i++, done = 0) {
-		size_t wanted = cursor->parts[i].iov_len - done, size = 0;
+	for (int i = cursor->index; i < cursor->count && count < PIECES_MAX && total < ROUND_MAX; i++, done = 0) {
+		size_t left = cursor->parts[i].iov_len - done, room = ROUND_MAX - total, size = 0;
+		size_t wanted = left < room ? left : room;
 		if (wanted == 0)
 			continue;
 		int n = space_pieces(program->space, (uintptr_t)cursor->parts[i].iov_base + done, wanted, access,
@@ -291,7 +293,7 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 			return total ? total : n;
 		total += n;
 		advance(cursor, (size_t)n);
-		if (!goes_on(file, write, size, (size_t)n) || program->ended)
+		if (!goes_on(file, write, size, (size_t)n) || program->ended || kick_is_due(program->kick))
 			break;
 	}
 	return total;
@@ -395,7 +397,7 @@ int64_t call_pwrite64(struct program *program, const uint64_t args[6])
 static int64_t write_all(struct program *program, struct file *file, uint8_t *data, size_t size)
 {
 	size_t done = 0;
-	while (done < size && !program->ended) {
+	while (done < size && !program->ended && (done == 0 || !kick_is_due(program->kick))) {
 		struct iovec piece = {data + done, size - done};
 		int64_t n = data_write(program, file, &piece, 1, piece.iov_len, -1);
 		if (n <= 0)
@@ -411,7 +413,7 @@ static int64_t send_pieces(struct program *program, struct file *in, struct file
 	if (!buffer)
 		return -ENOMEM;
 	int64_t total = 0;
-	while ((uint64_t)total < size && !program->ended) {
+	while ((uint64_t)total < size && !program->ended && (total == 0 || !kick_is_due(program->kick))) {
 		uint64_t left = size - (uint64_t)total;
 		struct iovec piece = {buffer, left < SEND_PIECE ? left : SEND_PIECE};
 		int64_t got = data_read(program, in, &piece, 1, piece.iov_len, offset + total);

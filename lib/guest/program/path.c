@@ -112,6 +112,59 @@ static void find_device_by_number(struct resolved *out)
 		}
 }
 
+/* What /proc shows for a fd. `out` has PATH_MAX bytes. The length, or a negative errno. */
+static ssize_t fd_path(int fd, char *out)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(name, out, PATH_MAX);
+	if (n <= 0 || n == PATH_MAX)
+		return n < 0 ? -errno : -ENAMETOOLONG;
+	out[n] = '\0';
+	return n;
+}
+
+/* The path in the root of what `fd` leads to, free of links and dots. `out` has PATH_MAX bytes. 0 or a negative errno.
+ */
+static int path_in_root(const struct program *program, int fd, char *out)
+{
+	char root[PATH_MAX];
+	ssize_t prefix = fd_path(program->root_fd, root), n = fd_path(fd, out);
+	if (prefix < 0 || n < 0)
+		return (int)(prefix < 0 ? prefix : n);
+	if (root[prefix - 1] == '/')
+		prefix--;
+	if (n < prefix || memcmp(out, root, (size_t)prefix) != 0 || (out[prefix] && out[prefix] != '/'))
+		return -EACCES;
+	if (n == prefix)
+		strcpy(out, "/");
+	else
+		memmove(out, out + prefix, (size_t)(n - prefix) + 1);
+	return 0;
+}
+
+/*
+ * A host program that is root walks through any directory. For the guest those on the way must let others pass, the
+ * root itself excepted, as for a program in a jail. 0 or a negative errno.
+ */
+static int check_way(const struct program *program, int found)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	if (geteuid() != 0)
+		return 0;
+	int r = path_in_root(program, found, path);
+	for (char *slash = path; r == 0 && (slash = strchr(slash + 1, '/')); *slash = '/') {
+		*slash = '\0';
+		int fd = open_beneath(program->root_fd, path, O_DIRECTORY | O_NOFOLLOW);
+		if (fd < 0)
+			return fd;
+		r = fstat(fd, &st) < 0 ? -errno : st.st_mode & S_IXOTH ? 0 : -EACCES;
+		close_fd(fd);
+	}
+	return r;
+}
+
 int path_resolve(struct program *program, const char *path, bool follow, struct resolved *out)
 {
 	*out = (struct resolved){.fd = -1};
@@ -122,7 +175,7 @@ int path_resolve(struct program *program, const char *path, bool follow, struct 
 	out->fd = open_beneath(program->root_fd, path, follow ? 0 : O_NOFOLLOW);
 	if (out->fd < 0)
 		return out->fd;
-	int r = fstat(out->fd, &out->st) < 0 ? -errno : is_hidden(out->fd) ? -ENOENT : 0;
+	int r = fstat(out->fd, &out->st) < 0 ? -errno : is_hidden(out->fd) ? -ENOENT : check_way(program, out->fd);
 	if (r < 0)
 		resolved_release(out);
 	else if (S_ISCHR(out->st.st_mode))
@@ -155,25 +208,8 @@ int path_permission(const struct resolved *resolved, int wanted)
  */
 static char *directory_path(struct program *program, int fd, const char *path)
 {
-	char name[32], target[PATH_MAX];
-	if (!program->root_path) {
-		snprintf(name, sizeof(name), "/proc/self/fd/%d", program->root_fd);
-		ssize_t n = readlink(name, target, sizeof(target));
-		if (n <= 0 || n == sizeof(target))
-			return strdup(path);
-		program->root_path = strndup(target, target[n - 1] == '/' ? (size_t)n - 1 : (size_t)n);
-		if (!program->root_path)
-			return NULL;
-	}
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(name, target, sizeof(target) - 1);
-	if (n <= 0)
-		return strdup(path);
-	target[n] = '\0';
-	size_t prefix = strlen(program->root_path);
-	if (strncmp(target, program->root_path, prefix) != 0 || (target[prefix] && target[prefix] != '/'))
-		return strdup(path);
-	return strdup(target[prefix] ? target + prefix : "/");
+	char target[PATH_MAX];
+	return strdup(path_in_root(program, fd, target) < 0 ? path : target);
 }
 
 int path_open(struct program *program, const char *path, const struct resolved *resolved, int flags,

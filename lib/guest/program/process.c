@@ -146,7 +146,7 @@ int64_t call_getrandom(struct program *program, const uint64_t args[6])
 	uint64_t size = args[1] < INT32_MAX ? args[1] : INT32_MAX, done = 0;
 	if (args[2] & ~7ull)
 		return -EINVAL;
-	while (done < size) {
+	while (done < size && (done == 0 || !kick_is_due(program->kick))) {
 		size_t wanted = size - done < RANDOM_PIECE ? size - done : RANDOM_PIECE;
 		ssize_t n = getrandom(bytes, wanted, 0);
 		if (n < 0 && errno == EINTR)

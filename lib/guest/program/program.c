@@ -57,7 +57,6 @@ int program_init(struct program *program, const viso_command *command, int root_
 
 static void free_memory(struct program *program)
 {
-	free(program->root_path);
 	free(program->cwd);
 	free(program->executable);
 	free(program->slots);

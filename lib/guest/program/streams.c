@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,10 +21,17 @@ static int fail(int stream, const char *what)
 			  strerrordesc_np(errno));
 }
 
+/* A pipe, or a terminal: but the master of a pseudo-terminal that is opened anew is another terminal (pts(4)). */
+static bool can_open_anew(int fd, const struct stat *st)
+{
+	int number;
+	return S_ISFIFO(st->st_mode) || (S_ISCHR(st->st_mode) && isatty(fd) && ioctl(fd, TIOCGPTN, &number) < 0);
+}
+
 /*
- * A stream over a host fd, which is taken over. A pipe is opened anew without blocking: whether a fd blocks is a matter
- * of its open file, which here may be shared with the host program. Where that is refused, the stream is polled and
- * used in small pieces.
+ * A stream over a host fd, which is taken over. What can be is opened anew without blocking: whether a fd blocks is a
+ * matter of its open file, which here may be shared with the host program. Where that is refused, the stream is polled
+ * and used in small pieces.
  */
 static struct file *make_stream(int fd)
 {
@@ -34,7 +42,7 @@ static struct file *make_stream(int fd)
 		return NULL;
 	}
 	bool never_blocks = false;
-	if (S_ISFIFO(st.st_mode)) {
+	if (can_open_anew(fd, &st)) {
 		char name[32];
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 		int anew = open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
