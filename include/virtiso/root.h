@@ -59,9 +59,9 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
  * @param program  an absolute path on the host, or a name that is looked up in the directories of the default PATH
  * @return 0, or a negative errno: -EINVAL bad argument or a relative path with a slash, -EBUSY the root is built or uses
  *         an existing directory, -ENOENT no such program, or a library or interpreter of it is missing (both are named),
- *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a script, or a damaged ELF file, -EEXIST another entry is in the
- *         way,
- *         -ELOOP scripts or links without an end, -ENOMEM, -ECHILD the handle is from before a fork.
+ *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a
+ *         script, or a damaged ELF file, -EEXIST another entry is in the way, -ELOOP scripts or links without an end,
+ *         -ENOMEM, -ECHILD the handle is from before a fork.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  * See: ld.so(8), elf(5), execve(2)
