@@ -191,7 +191,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_stdio_fd(viso_command *comman
  * @param command  a command
  * @param data     the bytes; may be NULL where `size` is 0; copied
  * @param size     how many
- * @return 0, or a negative errno: -EINVAL, -ENOMEM, -EMFILE, -ECHILD.
+ * @return 0, or a negative errno: -EINVAL, -ENOMEM, -EMFILE, -EFBIG more than the host program's RLIMIT_FSIZE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  */

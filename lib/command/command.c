@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/memfd.h"
+#include "core/fd.h"
 
 enum { ARGS_MAX = 1 << 20, STRINGS_MAX = 2 << 20 };
 static const size_t capture_limit = 1u << 30;
@@ -267,17 +268,11 @@ int viso_command_set_input(viso_command *command, const void *data, size_t size)
 	if (size && !data)
 		return error_argument(__func__, "the data is NULL");
 
-	/* A sealed memfd; each run gets a description of its own, opened anew, so that runs do not share an offset. */
-	_cleanup_close_ int fd = memfd_create("viso-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Each run gets a description of its own, opened anew, so that runs do not share an offset. */
+	_cleanup_close_ int fd = memfd_with("viso-input", 0, data, size);
 	if (fd < 0)
-		return error_fail(VISO_STAGE_STDIO, errno, "memfd_create", NULL);
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, (const char *)data + done, size - done);
-		if (n < 0)
-			return error_fail(VISO_STAGE_STDIO, errno, "memfd", NULL);
-		done += (size_t)n;
-	}
-	fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK);
+		return error_fail(VISO_STAGE_STDIO, -fd, "memfd_create", NULL);
+	memfd_seal(fd);
 	set_stdio(command, VISO_STDIN, (struct stdio_setting){.kind = STDIO_INPUT, .fd = TAKE_FD(fd)});
 	return 0;
 }

@@ -40,7 +40,8 @@ bool space_is_user(uint64_t address, uint64_t size)
 
 static bool is_range(uint64_t start, uint64_t end)
 {
-	return start % GUEST_PAGE == 0 && end % GUEST_PAGE == 0 && start < end && start >= SPACE_START && end <= SPACE_END;
+	return start % GUEST_PAGE == 0 && end % GUEST_PAGE == 0 && start < end && start >= SPACE_START &&
+	       end <= SPACE_END;
 }
 
 /* The index of the first area that ends behind `address`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address space of the guest's program, kept as Linux keeps it: a sorted list of areas; pages are given to them when they
- * are touched. What the guest may reach is decided here, never by what it can write to.
+ * The address space of the guest's program, kept as Linux keeps it: a sorted list of areas; pages are given to them
+ * when they are touched. What the guest may reach is decided here, never by what it can write to.
  */
 #ifndef GUEST_ADDRESS_SPACE_H
 #define GUEST_ADDRESS_SPACE_H
@@ -36,16 +36,16 @@ struct address_space {
 	struct area *areas; /* sorted, not overlapping */
 	size_t count;
 	size_t capacity;
-	uint64_t size;         /* bytes in all areas */
-	uint64_t mmap_base;    /* areas without a wished address go below it */
-	uint64_t heap_start;   /* brk(2) */
+	uint64_t size;       /* bytes in all areas */
+	uint64_t mmap_base;  /* areas without a wished address go below it */
+	uint64_t heap_start; /* brk(2) */
 	uint64_t heap_end;
-	uint64_t limit;        /* RLIMIT_AS */
-	uint64_t data_limit;   /* RLIMIT_DATA, of the heap */
-	uint64_t stack_limit;  /* RLIMIT_STACK */
-	uint64_t next_fault;   /* where the last batch of pages ended */
-	size_t batch;          /* pages that are given at once to a program that touches one after the other */
-	bool out_of_memory;    /* a page was needed and none was left: the program must be ended */
+	uint64_t limit;       /* RLIMIT_AS */
+	uint64_t data_limit;  /* RLIMIT_DATA, of the heap */
+	uint64_t stack_limit; /* RLIMIT_STACK */
+	uint64_t next_fault;  /* where the last batch of pages ended */
+	size_t batch;         /* pages that are given at once to a program that touches one after the other */
+	bool out_of_memory;   /* a page was needed and none was left: the program must be ended */
 };
 
 /* 0 or -ENOMEM. */
@@ -57,7 +57,8 @@ struct area *space_find(struct address_space *space, uint64_t address);
 
 /*
  * Adds an area at exactly area->start; what is there is replaced. The caller keeps its reference to the file.
- * 0, or -ENOMEM (no memory, too many areas, over RLIMIT_AS) or -EINVAL (not page-aligned, or outside of user addresses).
+ * 0, or -ENOMEM (no memory, too many areas, over RLIMIT_AS) or -EINVAL (not page-aligned, or outside of user
+ * addresses).
  */
 int space_map(struct address_space *space, const struct area *area);
 

@@ -66,8 +66,8 @@ static int check_segment(const Elf64_Phdr *segment, uint64_t file_size, const ch
 }
 
 /* The lowest and highest address of the segments. */
-static int measure(const Elf64_Phdr *segments, unsigned count, uint64_t file_size, uint64_t *out_low, uint64_t *out_high,
-		   const char **out_why)
+static int measure(const Elf64_Phdr *segments, unsigned count, uint64_t file_size, uint64_t *out_low,
+		   uint64_t *out_high, const char **out_why)
 {
 	*out_low = UINT64_MAX;
 	*out_high = 0;
@@ -77,7 +77,8 @@ static int measure(const Elf64_Phdr *segments, unsigned count, uint64_t file_siz
 		int r = check_segment(&segments[i], file_size, out_why);
 		if (r < 0)
 			return r;
-		uint64_t low = page_down(segments[i].p_vaddr), high = page_up(segments[i].p_vaddr + segments[i].p_memsz);
+		uint64_t low = page_down(segments[i].p_vaddr),
+			 high = page_up(segments[i].p_vaddr + segments[i].p_memsz);
 		*out_low = low < *out_low ? low : *out_low;
 		*out_high = high > *out_high ? high : *out_high;
 	}
@@ -128,7 +129,8 @@ static int map_segments(struct address_space *space, struct file *file, const El
 		if (segment->p_type == PT_LOAD) {
 			r = map_segment(space, file, segment, out->base, out_why);
 			/* As Linux does: the segment that holds the table in the file. */
-			if (header->e_phoff >= segment->p_offset && header->e_phoff - segment->p_offset < segment->p_filesz)
+			if (header->e_phoff >= segment->p_offset &&
+			    header->e_phoff - segment->p_offset < segment->p_filesz)
 				out->headers = out->base + segment->p_vaddr + (header->e_phoff - segment->p_offset);
 		} else if (segment->p_type == PT_INTERP) {
 			r = read_interpreter(file, segment, out, out_why);
@@ -142,8 +144,8 @@ static int map_segments(struct address_space *space, struct file *file, const El
 }
 
 /*
- * Gives pages that the program surely touches at once: each costs less here than an exit of the guest. What fails here fails
- * again when the guest gets there.
+ * Gives pages that the program surely touches at once: each costs less here than an exit of the guest. What fails here
+ * fails again when the guest gets there.
  */
 static void touch_segments(struct address_space *space, const Elf64_Ehdr *header, const Elf64_Phdr *segments,
 			   const struct elf_image *image)

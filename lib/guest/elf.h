@@ -8,11 +8,11 @@
 enum { ELF_INTERPRETER_MAX = 4096 };
 
 struct elf_image {
-	uint64_t base;           /* what was added to the file's addresses */
+	uint64_t base; /* what was added to the file's addresses */
 	uint64_t entry;
-	uint64_t headers;        /* guest address of the program headers; 0 where they are not mapped */
+	uint64_t headers; /* guest address of the program headers; 0 where they are not mapped */
 	unsigned header_count;
-	uint64_t end;            /* of the last segment, page-aligned */
+	uint64_t end; /* of the last segment, page-aligned */
 	bool executable_stack;
 	char interpreter[ELF_INTERPRETER_MAX]; /* PT_INTERP, or "" */
 };

@@ -154,10 +154,11 @@ int executable_find(struct program *program, const viso_command *command, struct
 		return fail(r, name);
 	for (int scripts = 0; (r = follow_script(program, out)) == 1; scripts++)
 		if (scripts == SCRIPTS_MAX)
-			return error_fail(VISO_STAGE_EXEC, ELOOP, name, "%s: scripts whose interpreters are scripts, without an end", name);
+			return error_fail(VISO_STAGE_EXEC, ELOOP, name,
+					  "%s: scripts whose interpreters are scripts, without an end", name);
 	if (r == -ENOENT || r == -ENOTDIR)
-		return error_fail(VISO_STAGE_EXEC, -r, name, "%s: its interpreter %s is not in the root file system", name,
-				  out->argv.items[0]);
+		return error_fail(VISO_STAGE_EXEC, -r, name, "%s: its interpreter %s is not in the root file system",
+				  name, out->argv.items[0]);
 	if (r < 0)
 		return fail(r, name);
 	program->executable = strdup(out->path);
@@ -216,7 +217,8 @@ static int map_interpreter(struct program *program, const char *path, struct elf
 	const char *why = "it cannot be read";
 	int r = open_executable(program, path, &file, &found);
 	if (r < 0)
-		return error_fail(VISO_STAGE_EXEC, -r, path, "%s, the interpreter of %s, is not in the root file system", path,
+		return error_fail(VISO_STAGE_EXEC, -r, path,
+				  "%s, the interpreter of %s, is not in the root file system", path,
 				  program->executable);
 	r = elf_map(program->space, file, 0, out, &why);
 	file_unref(file);

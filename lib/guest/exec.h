@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What execve(2) does: finding the program in the root, following `#!`, and mapping it with its interpreter and stack. */
+/* What execve(2) does: finding the program in the root, following `#!`, and mapping it with its interpreter and stack.
+ */
 #ifndef GUEST_EXEC_H
 #define GUEST_EXEC_H
 
@@ -7,9 +8,9 @@
 #include "guest/program/program.h"
 
 struct executable {
-	struct file *file;   /* the ELF program */
-	char *path;          /* of it, absolute in the root */
-	char *script;        /* what AT_EXECFN tells: the path by which it was started */
+	struct file *file; /* the ELF program */
+	char *path;        /* of it, absolute in the root */
+	char *script;      /* what AT_EXECFN tells: the path by which it was started */
 	struct strings argv;
 };
 

@@ -86,7 +86,8 @@ static struct range choose_range(struct address_space *space, const struct area 
 
 	struct range range = {page, page + GUEST_PAGE};
 	size_t pages = 1;
-	for (const uint64_t *at = entry + 1; range.end < bounds.end && pages < batch && !paging_is_allocated(*at); at++) {
+	for (const uint64_t *at = entry + 1; range.end < bounds.end && pages < batch && !paging_is_allocated(*at);
+	     at++) {
 		range.end += GUEST_PAGE;
 		pages++;
 	}
@@ -161,7 +162,8 @@ int space_fault(struct address_space *space, uint64_t address, unsigned access)
 	return paging_is_allocated(*entry) ? 0 : give_pages(space, area, page, entry);
 }
 
-/* The host's address of a guest byte, and how many follow it in the same page; NULL where the guest may not reach it. */
+/* The host's address of a guest byte, and how many follow it in the same page; NULL where the guest may not reach it.
+ */
 static uint8_t *host_address(struct address_space *space, uint64_t address, unsigned access, size_t *out_left)
 {
 	struct area *area = space_find(space, address);

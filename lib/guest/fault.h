@@ -9,8 +9,8 @@
 #include "guest/address_space.h"
 
 /*
- * The guest touches `address`; `access` is PROT_READ, PROT_WRITE or PROT_EXEC. 0 where it may go on; -EFAULT where Linux
- * would send SIGSEGV, -EIO where SIGBUS; -ENOMEM, with space->out_of_memory set, where no page is left.
+ * The guest touches `address`; `access` is PROT_READ, PROT_WRITE or PROT_EXEC. 0 where it may go on; -EFAULT where
+ * Linux would send SIGSEGV, -EIO where SIGBUS; -ENOMEM, with space->out_of_memory set, where no page is left.
  */
 int space_fault(struct address_space *space, uint64_t address, unsigned access);
 
@@ -24,9 +24,9 @@ int space_write(struct address_space *space, uint64_t address, const void *data,
 ssize_t space_read_string(struct address_space *space, char *out, uint64_t address, size_t max);
 
 /*
- * Where the bytes of a guest buffer lie in the host: at most `max` pieces, in order. Fewer bytes where the buffer is longer
- * than that or partly unreachable. The number of pieces; -EFAULT where not even the first byte is reachable. `*out_size`
- * is the number of bytes in them.
+ * Where the bytes of a guest buffer lie in the host: at most `max` pieces, in order. Fewer bytes where the buffer is
+ * longer than that or partly unreachable. The number of pieces; -EFAULT where not even the first byte is reachable.
+ * `*out_size` is the number of bytes in them.
  */
 int space_pieces(struct address_space *space, uint64_t address, uint64_t size, unsigned access, struct iovec *out,
 		 int max, size_t *out_size);

@@ -71,7 +71,8 @@ static int signal_guest(viso_process *process, int signal)
 {
 	struct instance *instance = process->data;
 	if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU || signal == SIGCONT)
-		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, "signal", "a guest cannot be stopped and continued by signals");
+		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, "signal",
+				  "a guest cannot be stopped and continued by signals");
 	kick_stop(&instance->kick, signal);
 	return 0;
 }

@@ -27,12 +27,12 @@ struct instance {
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
 	bool has_thread;
-	int end_fd;       /* the process's eventfd, borrowed: written at the end */
+	int end_fd; /* the process's eventfd, borrowed: written at the end */
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
 
 	/* What is left after the end. */
-	int error;         /* negative errno where it could not be run after all */
+	int error; /* negative errno where it could not be run after all */
 	char error_call[32];
 	int64_t wall_end;
 	uint64_t memory_peak;

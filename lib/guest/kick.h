@@ -2,9 +2,9 @@
 /*
  * Stopping a guest, by any thread or by time, without a signal handler and without touching the host program's own.
  *
- * The thread that runs the guest has one signal blocked. KVM_RUN unblocks it for its own duration (KVM_SET_SIGNAL_MASK) and
- * returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two runs
- * stays pending and ends the next one, so no wake-up is lost. Where the library waits for the guest (a read from a
+ * The thread that runs the guest has one signal blocked. KVM_RUN unblocks it for its own duration (KVM_SET_SIGNAL_MASK)
+ * and returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two
+ * runs stays pending and ends the next one, so no wake-up is lost. Where the library waits for the guest (a read from a
  * pipe, a sleep) it polls an eventfd beside.
  */
 #ifndef GUEST_KICK_H
@@ -45,8 +45,8 @@ int kick_init(struct kick *kick);
 void kick_release(struct kick *kick);
 
 /*
- * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a negative
- * errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
+ * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a
+ * negative errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
  */
 int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit);
 void kick_leave(struct kick *kick);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -50,7 +51,8 @@ int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
 	*memory = (struct guest_memory){.size = size & ~(GUEST_PAGE - 1), .vm_fd = vm_fd};
 
 	size_t mapping_size = memory->size + huge_page;
-	void *mapping = mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *mapping =
+		mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapping == MAP_FAILED)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, "mmap", "no address space for %llu bytes of guest memory",
 				  (unsigned long long)memory->size);
@@ -101,20 +103,36 @@ static size_t fresh_pages(struct guest_memory *memory, size_t wanted)
 	return left < wanted ? (size_t)left : wanted;
 }
 
+/* Up to `wanted` pages of the extent that was freed last; 0 pages where there is none. */
+static size_t freed_pages(struct guest_memory *memory, size_t wanted, uint64_t *out_address)
+{
+	if (memory->freed_count == 0)
+		return 0;
+	struct page_extent *extent = &memory->freed[memory->freed_count - 1];
+	size_t pages = extent->pages < wanted ? extent->pages : wanted;
+	*out_address = extent->first * GUEST_PAGE;
+	extent->first += (uint32_t)pages;
+	extent->pages -= (uint32_t)pages;
+	if (extent->pages == 0)
+		memory->freed_count--;
+	return pages;
+}
+
+static bool fits_freed(const struct guest_memory *memory, size_t wanted)
+{
+	return memory->freed_count && memory->freed[memory->freed_count - 1].pages >= wanted;
+}
+
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
 {
-	uint64_t address;
-	size_t pages = wanted == 1 && memory->freed_count ? 0 : fresh_pages(memory, wanted);
-
-	if (pages) {
-		address = memory->next;
+	uint64_t address = memory->next;
+	size_t pages = fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);
+	if (pages)
 		memory->next += pages * GUEST_PAGE;
-	} else if (memory->freed_count) {
-		address = memory->freed[--memory->freed_count] * GUEST_PAGE;
-		pages = 1;
-	} else {
+	else
+		pages = freed_pages(memory, wanted, &address);
+	if (pages == 0)
 		return 0;
-	}
 	if (pages > 1)
 		madvise(memory->base + address, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
 	count_used(memory, pages);
@@ -122,41 +140,46 @@ uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out
 	return address;
 }
 
-static int remember_freed(struct guest_memory *memory, uint32_t page)
+static int remember_freed(struct guest_memory *memory, struct page_extent extent)
 {
+	struct page_extent *last = memory->freed_count ? &memory->freed[memory->freed_count - 1] : NULL;
+	if (last && last->first + last->pages == extent.first) {
+		last->pages += extent.pages;
+		return 0;
+	}
 	if (memory->freed_count == memory->freed_capacity) {
-		size_t capacity = memory->freed_capacity ? 2 * memory->freed_capacity : 256;
-		uint32_t *freed = reallocarray(memory->freed, capacity, sizeof(*freed));
+		size_t capacity = memory->freed_capacity ? 2 * memory->freed_capacity : 64;
+		struct page_extent *freed = reallocarray(memory->freed, capacity, sizeof(*freed));
 		if (!freed)
 			return -ENOMEM;
 		memory->freed = freed;
 		memory->freed_capacity = capacity;
 	}
-	memory->freed[memory->freed_count++] = page;
+	memory->freed[memory->freed_count++] = extent;
 	return 0;
 }
 
 void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
 		return;
 	/*
-	 * KVM does not watch the host's changes to the guest's page tables: with shadow paging, as with a TLB, the guest
-	 * would go on to reach the page. Taking the page out of the host's mapping invalidates both (mmu_notifier(9)).
+	 * KVM does not watch the host's changes to the guest's page tables: with shadow paging, as with a TLB, the
+	 * guest would go on to reach the page. Taking the page out of the host's mapping invalidates both
+	 * (mmu_notifier(9)).
 	 */
 	if (madvise(memory->base + address, pages * GUEST_PAGE, MADV_DONTNEED) < 0) {
 		/* The host has locked its memory (mlockall(2)). */
 		memory_remap(memory, address, pages);
 		memset(memory->base + address, 0, pages * GUEST_PAGE);
 	}
-	for (size_t i = 0; i < pages; i++)
-		if (remember_freed(memory, (uint32_t)(address / GUEST_PAGE + i)) == 0)
-			memory->used--;
+	if (remember_freed(memory, (struct page_extent){(uint32_t)(address / GUEST_PAGE), (uint32_t)pages}) == 0)
+		memory->used -= pages;
 }
 
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
 		return;
 	/* As in memory_free(), but the contents stay. */
 	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ);

@@ -11,19 +11,25 @@
 
 #define GUEST_PAGE 4096ull
 
+/* Adjacent pages that were given back, by number. */
+struct page_extent {
+	uint32_t first;
+	uint32_t pages;
+};
+
 struct guest_memory {
 	uint8_t *base; /* the host's address of guest-physical 0 */
 	uint64_t size;
 	void *mapping; /* base is aligned within it */
 	size_t mapping_size;
 	int vm_fd;
-	uint64_t backed;  /* guest-physical bytes that KVM knows about */
+	uint64_t backed; /* guest-physical bytes that KVM knows about */
 	unsigned slots;
-	uint64_t next;    /* below it pages have been handed out at least once */
-	uint32_t *freed;  /* page numbers that were given back */
+	uint64_t next; /* below it pages have been handed out at least once */
+	struct page_extent *freed;
 	size_t freed_count;
 	size_t freed_capacity;
-	uint64_t used;    /* pages that are handed out */
+	uint64_t used; /* pages that are handed out */
 	uint64_t peak;
 };
 
@@ -37,8 +43,8 @@ void memory_release(struct guest_memory *memory);
 void memory_forget(struct guest_memory *memory);
 
 /*
- * Up to `wanted` adjacent pages, all zero. The guest-physical address of the first; `*out_pages` tells how many. 0 where
- * none is left.
+ * Up to `wanted` adjacent pages, all zero. The guest-physical address of the first; `*out_pages` tells how many. 0
+ * where none is left.
  */
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages);
 

@@ -10,7 +10,8 @@
 static int unsupported(const char *function)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-			  "%s: this library was built without guests; build it for x86-64 with the option kvm enabled", function);
+			  "%s: this library was built without guests; build it for x86-64 with the option kvm enabled",
+			  function);
 }
 
 viso_guest *viso_guest_new(void)

@@ -25,7 +25,9 @@ static void handle_exception(struct instance *instance, const struct vcpu_exit *
 {
 	int signal = vcpu_exception_signal(exit);
 	if (vcpu_is_page_fault(exit)) {
-		int r = space_fault(&instance->space, exit->address, vcpu_fault_access(exit));
+		int r = -EFAULT;
+		if (vcpu_is_user_access(exit))
+			r = space_fault(&instance->space, exit->address, vcpu_fault_access(exit));
 		if (r == 0 || r == -ENOMEM)
 			return;
 		signal = r == -EIO ? SIGBUS : SIGSEGV;

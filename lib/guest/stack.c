@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See: getauxval(3); System V ABI, AMD64 supplement, "Process Initialization"; create_elf_tables() of fs/binfmt_elf.c. */
+/* See: getauxval(3); System V ABI, AMD64 supplement, "Process Initialization"; create_elf_tables() of fs/binfmt_elf.c.
+ */
 #include "guest/stack.h"
 
 #include <elf.h>

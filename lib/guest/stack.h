@@ -10,9 +10,9 @@
 struct stack_setting {
 	const struct strings *argv;
 	const struct strings *env;
-	const char *path;              /* AT_EXECFN */
+	const char *path; /* AT_EXECFN */
 	const struct elf_image *program;
-	uint64_t interpreter_base;     /* AT_BASE; 0 for a static program */
+	uint64_t interpreter_base; /* AT_BASE; 0 for a static program */
 	unsigned uid;
 	unsigned gid;
 	uint32_t hwcap;

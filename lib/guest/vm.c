@@ -23,23 +23,29 @@ int vm_open_kvm(void)
 {
 	_cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return error_fail(VISO_STAGE_KVM, EACCES, device,
-				  "%s may not be opened by this user; add the user to the group that owns it (usually kvm)", device);
+		return error_fail(
+			VISO_STAGE_KVM, EACCES, device,
+			"%s may not be opened by this user; add the user to the group that owns it (usually kvm)",
+			device);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		return error_fail(VISO_STAGE_KVM, errno, device, NULL);
 	if (fd < 0)
-		return error_fail(VISO_STAGE_KVM, ENODEV, device,
-				  "%s cannot be opened (%s); load the module kvm_intel or kvm_amd, and enable virtualisation "
-				  "in the firmware or, in a virtual machine, nested virtualisation",
-				  device, strerrordesc_np(errno));
+		return error_fail(
+			VISO_STAGE_KVM, ENODEV, device,
+			"%s cannot be opened (%s); load the module kvm_intel or kvm_amd, and enable virtualisation "
+			"in the firmware or, in a virtual machine, nested virtualisation",
+			device, strerrordesc_np(errno));
 
 	struct stat st;
 	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		return error_fail(VISO_STAGE_KVM, ENODEV, device,
-				  "%s is not the device of KVM; it may be masked by a container: pass the host's device in", device);
+		return error_fail(
+			VISO_STAGE_KVM, ENODEV, device,
+			"%s is not the device of KVM; it may be masked by a container: pass the host's device in",
+			device);
 	if (ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) <= 0 ||
 	    ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0)
-		return error_fail(VISO_STAGE_KVM, ENODEV, device, "the kernel's KVM is too old; 5.10 or later is needed");
+		return error_fail(VISO_STAGE_KVM, ENODEV, device,
+				  "the kernel's KVM is too old; 5.10 or later is needed");
 	return TAKE_FD(fd);
 }
 

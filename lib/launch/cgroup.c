@@ -112,7 +112,7 @@ static bool find_version_2(const char *controller, char directory[PATH_MAX])
 	if (!own_directory(NULL, directory, &mount_length))
 		return false;
 	for (;;) {
-		if (hands_down(directory, controller) && access(directory, W_OK) == 0)
+		if (hands_down(directory, controller) && faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) == 0)
 			return true;
 		char *slash = strrchr(directory, '/');
 		if (!slash || (size_t)(slash - directory) < mount_length)
@@ -124,7 +124,7 @@ static bool find_version_2(const char *controller, char directory[PATH_MAX])
 static bool find_version_1(const char *controller, char directory[PATH_MAX])
 {
 	size_t mount_length;
-	return own_directory(controller, directory, &mount_length) && access(directory, W_OK) == 0;
+	return own_directory(controller, directory, &mount_length) && faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) == 0;
 }
 
 int cgroup_find(const char *controller, struct cgroup_place *out_place)

@@ -2,6 +2,7 @@
 #include "launch/launched.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	while ((n = recvmsg(process->fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+	/* ECONNRESET: the worker has closed its end without reading our last order. Its report stands behind the error. */
+	while ((n = recvmsg(process->fd, &message, MSG_CMSG_CLOEXEC)) < 0 && (errno == EINTR || errno == ECONNRESET))
 		;
 	fds[0] = fds[1] = -1;
 	if (n != sizeof(*report))
@@ -42,21 +44,6 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 static int fail_as_reported(const viso_process *process, const struct report *report)
 {
 	return explain_failure((viso_isolation)(intptr_t)process->data, &report->failure);
-}
-
-static int await_start(viso_process *process)
-{
-	struct report report;
-	int fds[2];
-	int r = receive(process, &report, fds);
-	if (r == 0 && report.kind == REPORT_FAILED)
-		r = fail_as_reported(process, &report);
-	if (r < 0) {
-		process->collect_error = r; /* there is no end to wait for */
-		return r;
-	}
-	process->pid = report.pid;
-	return 0;
 }
 
 static int send_order(viso_process *process, enum order_kind kind, int signal)
@@ -81,6 +68,8 @@ static int launched_kill(viso_process *process)
 
 static int read_output(struct captured_output *output, int fd, uint64_t size)
 {
+	if (fd < 0)
+		return error_fail(VISO_STAGE_STDIO, EMFILE, "output", "too many open files to receive the captured output");
 	output->data = malloc(size + 1);
 	if (!output->data)
 		return error_memory();
@@ -142,9 +131,12 @@ static int make_result(const struct report *report, const int fds[2], viso_resul
 	fill_usage(result, end);
 	for (int i = 0, next = 0; i < 2; i++) {
 		result->output[i].truncated = end->output_truncated[i];
-		if (end->output_fd[i] && read_output(&result->output[i], fds[next++], end->output_size[i]) < 0) {
+		if (!end->output_fd[i])
+			continue;
+		int r = read_output(&result->output[i], fds[next++], end->output_size[i]);
+		if (r < 0) {
 			viso_result_unref(result);
-			return -ENOMEM;
+			return r;
 		}
 	}
 	result_describe(result, NULL);
@@ -152,6 +144,7 @@ static int make_result(const struct report *report, const int fds[2], viso_resul
 	return 0;
 }
 
+/* Takes one report, with the process's lock held: its start, which is not the end yet (1), its failed start, or its end. */
 static int collect(viso_process *process, viso_result **out_result)
 {
 	struct report report;
@@ -159,12 +152,37 @@ static int collect(viso_process *process, viso_result **out_result)
 	int r = receive(process, &report, fds);
 	if (r < 0)
 		return r;
+	if (report.kind == REPORT_STARTED) {
+		process->pid = report.pid;
+		return 1;
+	}
 	if (report.kind == REPORT_FAILED)
 		r = fail_as_reported(process, &report);
 	else
 		r = make_result(&report, fds, out_result);
 	close_fd(fds[0]);
 	close_fd(fds[1]);
+	/* Readable from now on, before the worker closes its end; in viso_sandbox_run(), which knows no pid, nobody polls. */
+	if (process->pid)
+		shutdown(process->fd, SHUT_RD);
+	return r;
+}
+
+/* Whoever closes the sandbox meanwhile may see the start, or all of the command, before this thread does. */
+static int await_start(viso_process *process)
+{
+	struct pollfd poll_fd = {.fd = process->fd, .events = POLLIN};
+	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+		;
+	pthread_mutex_lock(&process->lock);
+	if (!process->pid && !process->result && !process->collect_error) {
+		int r = collect(process, &process->result);
+		process->collect_error = r > 0 ? 0 : r;
+	} else if (process->collect_error) {
+		error_fail(VISO_STAGE_LAUNCHER, -process->collect_error, "launcher", "the sandbox was closed while the command started");
+	}
+	int r = process->collect_error;
+	pthread_mutex_unlock(&process->lock);
 	return r;
 }
 

@@ -9,19 +9,25 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/memfd.h"
 #include "launch/spawn_launcher.h"
 
 /* A socket of ours, and how to know it again: a host that closes all fds may have put one of its own in that place. */
 struct own_socket {
 	int fd;
 	ino_t inode;
+};
+
+/* A tree that is removed when the host program dies. Each new launcher has to be told. */
+struct guarded_tree {
+	struct guarded_tree *next;
+	char path[];
 };
 
 /* One for each host process: a forked child finds that it is not its own and makes another. */
@@ -31,6 +37,7 @@ struct launcher {
 	bool running;
 	struct own_socket requests;
 	struct own_socket control;
+	struct guarded_tree *guarded;
 };
 
 static _Atomic(struct launcher *) current;
@@ -93,6 +100,25 @@ static void stop(struct launcher *launcher)
 	launcher->running = false;
 }
 
+static struct iovec fill_guard(struct guard *guard, const char *path, bool add)
+{
+	size_t size = strlen(path) + 1;
+	guard->add = add;
+	memcpy(guard->path, path, size);
+	return (struct iovec){.iov_base = guard, .iov_len = offsetof(struct guard, path) + size};
+}
+
+/* With the lock held: tells a launcher that takes the place of a killed one. */
+static void repeat_guards(struct launcher *launcher)
+{
+	for (const struct guarded_tree *tree = launcher->guarded; tree; tree = tree->next) {
+		struct guard guard;
+		struct iovec iov = fill_guard(&guard, tree->path, true);
+		while (send(launcher->control.fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL) < 0 && errno == EINTR)
+			;
+	}
+}
+
 /* With the lock held. 0 or a negative errno with the error set. */
 static int ensure_running(struct launcher *launcher)
 {
@@ -106,6 +132,7 @@ static int ensure_running(struct launcher *launcher)
 	own(&launcher->requests, requests);
 	own(&launcher->control, control);
 	launcher->running = true;
+	repeat_guards(launcher);
 	return 0;
 }
 
@@ -143,19 +170,6 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 	return r;
 }
 
-/* A plan that is too long for a message, in a memfd; -1 with errno. */
-static int plan_memfd(const struct plan *plan)
-{
-	int fd = memfd_create("viso-plan", MFD_CLOEXEC);
-	for (size_t done = 0; fd >= 0 && done < plan->head.size;) {
-		ssize_t n = write(fd, (const char *)plan + done, plan->head.size - done);
-		if (n < 0)
-			return close_fd(fd);
-		done += (size_t)n;
-	}
-	return fd;
-}
-
 int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 {
 	union {
@@ -169,9 +183,9 @@ int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 
 	memcpy(all, fds, (size_t)fd_count * sizeof(int));
 	if (plan->head.size > PLAN_INLINE_MAX) {
-		memfd = plan_memfd(plan);
+		memfd = memfd_with("viso-plan", 0, plan, plan->head.size);
 		if (memfd < 0)
-			return error_fail(VISO_STAGE_LAUNCHER, errno, "memfd", NULL);
+			return error_fail(VISO_STAGE_LAUNCHER, -memfd, "memfd_create", NULL);
 		all[count++] = memfd;
 		iov.iov_len = sizeof(plan->head);
 	}
@@ -189,24 +203,55 @@ int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 	return send_to_launcher(offsetof(struct launcher, requests), &message);
 }
 
+/* Whether it was known. */
+static bool forget_tree(struct launcher *launcher, const char *path)
+{
+	struct guarded_tree *tree;
+	pthread_mutex_lock(&launcher->lock);
+	struct guarded_tree **link = &launcher->guarded;
+	while ((tree = *link) && strcmp(tree->path, path))
+		link = &tree->next;
+	if (tree)
+		*link = tree->next;
+	pthread_mutex_unlock(&launcher->lock);
+	free(tree);
+	return tree != NULL;
+}
+
 static int send_guard(const char *path, bool add)
 {
-	struct guard guard = {.add = add};
-	size_t length = strlen(path);
-	if (length >= sizeof(guard.path))
-		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
-	memcpy(guard.path, path, length + 1);
-	struct iovec iov = {.iov_base = &guard, .iov_len = offsetof(struct guard, path) + length + 1};
+	struct guard guard;
+	struct iovec iov = fill_guard(&guard, path, add);
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	return send_to_launcher(offsetof(struct launcher, control), &message);
 }
 
 int launcher_guard_tree(const char *path)
 {
-	return send_guard(path, true);
+	size_t size = strlen(path) + 1;
+	if (size > GUARD_PATH_MAX)
+		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
+	struct launcher *launcher = launcher_of_this_process();
+	struct guarded_tree *tree = malloc(sizeof(*tree) + size);
+	if (!launcher || !tree) {
+		free(tree);
+		return error_memory();
+	}
+	memcpy(tree->path, path, size);
+	pthread_mutex_lock(&launcher->lock);
+	tree->next = launcher->guarded;
+	launcher->guarded = tree;
+	pthread_mutex_unlock(&launcher->lock);
+
+	int r = send_guard(path, true);
+	if (r < 0)
+		forget_tree(launcher, path);
+	return r;
 }
 
 void launcher_unguard_tree(const char *path)
 {
-	send_guard(path, false);
+	struct launcher *launcher = launcher_of_this_process();
+	if (launcher && forget_tree(launcher, path))
+		send_guard(path, false);
 }

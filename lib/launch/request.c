@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "launch/cgroup.h"
 #include "launch/launched.h"
 #include "launch/launcher.h"
@@ -78,11 +79,8 @@ static void own_fd(struct launch_request *request, int fd)
 static int add_stream_fd(struct launch_request *request, int stream, int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0) {
-		/* The host runs without this stream: so does the program. */
-		request->plan->streams[stream].kind = PLAN_STREAM_NULL;
-		return 0;
-	}
+	if (fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
 	int flags = fcntl(fd, F_GETFL);
 	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
 		return error_fail(VISO_STAGE_STDIO, EISDIR, stream == 0 ? "stdin" : stream == 1 ? "stdout" : "stderr",
@@ -99,8 +97,10 @@ static int add_pipe(struct launch_request *request, int stream)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_fail(VISO_STAGE_STDIO, errno, "pipe2", NULL);
 	int program_end = stream == 0 ? ends[0] : ends[1];
-	request->host_ends[stream] = stream == 0 ? ends[1] : ends[0];
 	own_fd(request, program_end);
+	request->host_ends[stream] = fd_above_streams(stream == 0 ? ends[1] : ends[0]);
+	if (request->host_ends[stream] < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "pipe2", NULL);
 	return add_stream_fd(request, stream, program_end);
 }
 
@@ -122,7 +122,11 @@ static int add_streams(struct launch_request *request, const viso_command *comma
 		const struct stdio_setting *setting = &command->stdio[i];
 		switch (setting->kind) {
 		case STDIO_INHERIT:
-			r = add_stream_fd(request, i, i);
+			/* Where the host runs without this stream, so does the program. */
+			if (fd_is_inheritable(i))
+				r = add_stream_fd(request, i, i);
+			else
+				request->plan->streams[i].kind = PLAN_STREAM_NULL;
 			break;
 		case STDIO_FD:
 			r = add_stream_fd(request, i, setting->fd);
@@ -175,6 +179,29 @@ static int add_cgroup(struct launch_request *request, const char *controller, ui
 	group->parent = parent;
 	group->limit = limit;
 	return 0;
+}
+
+/*
+ * Version 2 has one hierarchy, in which a process is in one group: both limits are set in the same. What hands one
+ * controller down lies on the way to what hands down the other, so the upper of the two hands down both.
+ */
+static void share_cgroup(struct plan *plan)
+{
+	if (plan->memory.version != 2 || plan->pids.version != 2)
+		return;
+	const char *memory = (const char *)plan + plan->memory.parent, *pids = (const char *)plan + plan->pids.parent;
+	plan_offset upper = strlen(memory) < strlen(pids) ? plan->memory.parent : plan->pids.parent;
+	plan->memory.parent = plan->pids.parent = upper;
+}
+
+/* What the group may have at once: in a container its init as well, which is not one of the program's processes. */
+static uint64_t processes_limit(const viso_sandbox *sandbox, enum plan_isolation isolation)
+{
+	const uint64_t most = 4 << 20; /* the kernel takes no more (PID_MAX_LIMIT) */
+	uint64_t limit = sandbox->processes_max;
+	if (limit && isolation == PLAN_CONTAINER)
+		limit++;
+	return limit < most ? limit : most;
 }
 
 static void add_identity(struct plan *plan, const viso_command *command)
@@ -237,8 +264,11 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	if (r == 0)
 		r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
 	if (r == 0)
-		r = add_cgroup(request, "pids", sandbox->processes_max, offsetof(struct plan, pids));
-	return r < 0 ? r : request->error;
+		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation), offsetof(struct plan, pids));
+	if (r < 0 || request->error)
+		return r < 0 ? r : request->error;
+	share_cgroup(request->plan);
+	return 0;
 }
 
 void request_release(struct launch_request *request)
@@ -257,6 +287,11 @@ int request_send(struct launch_request *request, viso_process *process)
 		return request->error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
+	channel[0] = fd_above_streams(channel[0]);
+	if (channel[0] < 0) {
+		close_fd(channel[1]);
+		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
+	}
 	request->fds[0] = channel[1];
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
 	int r = launcher_send(request->plan, request->fds, request->fd_count);

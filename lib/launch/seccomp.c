@@ -10,9 +10,9 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -48,7 +48,10 @@ struct variant {
 	uint64_t capabilities;
 };
 
-/* Filters are made once: libseccomp takes about a millisecond for one. */
+/*
+ * Filters are made once: libseccomp takes about a millisecond for one. The list only grows, at its head and without a lock,
+ * since a thread that is not there after a fork could hold one for ever.
+ */
 struct cached_filter {
 	struct cached_filter *next;
 	struct variant variant;
@@ -56,8 +59,7 @@ struct cached_filter {
 	struct sock_filter instructions[];
 };
 
-static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cached_filter *cache;
+static _Atomic(struct cached_filter *) cache;
 
 static bool has(const struct variant *variant, int capability)
 {
@@ -179,11 +181,14 @@ static struct cached_filter *export_filter(scmp_filter_ctx ctx)
 
 static struct cached_filter *make_filter(const struct variant *variant)
 {
+	errno = ENOMEM;
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	struct cached_filter *filter = ctx && add_rules(ctx, variant) == 0 ? export_filter(ctx) : NULL;
+	int error = errno;
 	if (filter)
 		filter->variant = *variant;
 	seccomp_release(ctx);
+	errno = error;
 	return filter;
 }
 
@@ -192,18 +197,23 @@ static bool same_variant(const struct variant *a, const struct variant *b)
 	return a->isolation == b->isolation && a->network == b->network && a->capabilities == b->capabilities;
 }
 
-/* Cached filters live as long as the process; there are as many as it uses combinations of settings. */
+/*
+ * Cached filters live as long as the process; there are as many as it uses combinations of settings, now and then one more,
+ * where two threads wanted the first at the same time. NULL with errno.
+ */
 static const struct cached_filter *find_filter(const struct variant *variant)
 {
-	pthread_mutex_lock(&cache_lock);
-	struct cached_filter *filter = cache;
+	struct cached_filter *filter = atomic_load(&cache);
 	while (filter && !same_variant(&filter->variant, variant))
 		filter = filter->next;
-	if (!filter && (filter = make_filter(variant))) {
-		filter->next = cache;
-		cache = filter;
+	if (filter)
+		return filter;
+	filter = make_filter(variant);
+	if (filter) {
+		filter->next = atomic_load(&cache);
+		while (!atomic_compare_exchange_weak(&cache, &filter->next, filter))
+			;
 	}
-	pthread_mutex_unlock(&cache_lock);
 	return filter;
 }
 
@@ -212,7 +222,8 @@ int seccomp_add(struct launch_request *request, viso_isolation isolation, viso_n
 	const struct variant variant = {.isolation = isolation, .network = network, .capabilities = capabilities};
 	const struct cached_filter *filter = find_filter(&variant);
 	if (!filter)
-		return error_fail(VISO_STAGE_SECCOMP, ENOMEM, "seccomp", "the seccomp filter cannot be made");
+		return error_fail(VISO_STAGE_SECCOMP, errno, "seccomp", "the seccomp filter cannot be made: %s",
+				  strerrordesc_np(errno));
 	plan_offset offset =
 		request_add_bytes(request, filter->instructions, filter->count * sizeof(filter->instructions[0]));
 	request->plan->filter = offset;

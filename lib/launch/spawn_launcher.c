@@ -24,7 +24,9 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/log.h"
+#include "core/memfd.h"
 #include "launch/plan.h"
 
 #ifndef MFD_EXEC
@@ -34,7 +36,7 @@
 /* The program, from launcher_image.S. */
 extern const char launcher_image[], launcher_image_end[];
 
-enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = 32 };
+enum { STACK_SIZE = 32768, LAUNCHER_FD_PROGRAM = LAUNCHER_FD_HOST + 1, SAFE_FD = LAUNCHER_FD_PROGRAM + 1 };
 
 struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
@@ -42,21 +44,18 @@ struct launch_arguments {
 	int error;
 };
 
+/* A fd, or a negative errno. */
 static int program_memfd(void)
 {
-	int fd = memfd_create("viso-launcher", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	size_t size = (size_t)(launcher_image_end - launcher_image);
+	_cleanup_close_ int fd = memfd_with("viso-launcher", MFD_EXEC, launcher_image, size);
 	/* Before Linux 6.3 every memfd may be executed and the flag is unknown. */
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("viso-launcher", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	for (const char *next = launcher_image; fd >= 0 && next < launcher_image_end;) {
-		ssize_t n = write(fd, next, (size_t)(launcher_image_end - next));
-		if (n < 0)
-			return close_fd(fd);
-		next += n;
-	}
-	if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return close_fd(fd);
-	return fd;
+	if (fd == -EINVAL)
+		fd = memfd_with("viso-launcher", 0, launcher_image, size);
+	if (fd < 0)
+		return fd;
+	int r = memfd_seal(fd);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* Its fds in their places, all others closed. */
@@ -85,6 +84,8 @@ static int launcher_child(void *data)
 	char *const env[] = {NULL};
 	if (arrange_fds(arguments->fds) == 0)
 		syscall(SYS_execveat, LAUNCHER_FD_PROGRAM, "", argv, env, AT_EMPTY_PATH);
+	else if (errno == EINVAL || errno == EBADF)
+		errno = EMFILE; /* no place for them: they are at or above the limit (fcntl(2), dup(2)) */
 	arguments->error = errno;
 	_exit(127);
 }
@@ -99,27 +100,41 @@ static int intermediate_child(void *data)
 
 static int clone_and_exec(struct launch_arguments *arguments)
 {
-	sigset_t all, old;
 	char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stacks == MAP_FAILED)
 		return error_memory();
 	arguments->stack = stacks;
 
-	/* No handler of the host may run in a process that shares its memory. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	/*
+	 * No handler of the host may run in a process that shares its memory, and this thread must not be cancelled between. By
+	 * system call, since glibc leaves the signals out that it uses itself.
+	 */
+	unsigned long all = ~0ul, old;
+	int cancel;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	pid_t pid = clone(intermediate_child, stacks + 2 * STACK_SIZE, CLONE_VM | CLONE_VFORK, arguments);
 	int error = pid < 0 ? errno : 0;
 	/* Another thread may wait for everything there is; then it is reaped as well. */
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	pthread_setcancelstate(cancel, NULL);
 	munmap(stacks, 2 * STACK_SIZE);
 	if (!error)
 		error = arguments->error;
 	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : "execveat",
 				  "the launcher cannot be started: %s", strerrordesc_np(error))
 		     : 0;
+}
+
+/* The first for the host program, the second for the launcher. */
+static int make_sockets(int sockets[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -1;
+	sockets[0] = fd_above_streams(sockets[0]);
+	return sockets[0] < 0 ? -1 : 0;
 }
 
 int spawn_launcher(int *out_requests, int *out_control)
@@ -129,9 +144,11 @@ int spawn_launcher(int *out_requests, int *out_control)
 	_cleanup_close_ int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int r = 0;
 
-	if (program < 0 || host < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0) {
-		const char *what = program < 0 ? "memfd_create" : host < 0 ? "pidfd_open" : "socketpair";
+	if (program < 0) {
+		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create", "the launcher cannot be started: memfd: %s",
+			       strerrordesc_np(-program));
+	} else if (host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
+		const char *what = host < 0 ? "pidfd_open" : "socketpair";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
 	} else {

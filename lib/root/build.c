@@ -16,7 +16,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 #include "root/copy.h"
 #include "root/failure.h"
 

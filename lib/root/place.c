@@ -16,7 +16,7 @@
 #include "launch/launcher.h"
 #include "root/build.h"
 #include "root/failure.h"
-#include "root/remove.h"
+#include "core/remove_tree.h"
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 

@@ -11,7 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 #include "root/closure.h"
 #include "root/failure.h"
 #include "root/path.h"

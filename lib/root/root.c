@@ -14,9 +14,10 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/file_limit.h"
 #include "core/handle.h"
 #include "core/log.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"
 #include "root/manifest.h"
@@ -283,7 +284,10 @@ static int build_now(viso_root *root)
 	if (r >= 0)
 		r = root->named ? place_make_named(&place, root->named) : place_make_own(&place);
 	if (r >= 0) {
+		struct file_limit_guard guard;
+		file_limit_begin(&guard);
 		r = build_manifest(&root->manifest, place.fd);
+		file_limit_end(&guard);
 		if (r < 0)
 			place_undo(&place);
 	}

@@ -17,7 +17,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/strings.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 #include "root/failure.h"
 #include "root/path.h"
 

@@ -50,24 +50,41 @@ static int wait_readable(int fd, int timeout_ms)
 	return error_fail(VISO_STAGE_PROCESS, errno, "poll", NULL);
 }
 
+/* 0 or a negative errno of the end; 1 where what was readable is not the end. With the lock held. */
+static int collect(viso_process *process)
+{
+	int r = process->ops->collect(process, &process->result);
+	if (r <= 0)
+		process->collect_error = r;
+	return r;
+}
+
+static bool has_ended(viso_process *process)
+{
+	pthread_mutex_lock(&process->lock);
+	bool ended = process->result || process->collect_error;
+	pthread_mutex_unlock(&process->lock);
+	return ended;
+}
+
 int process_finish(viso_process *process, int timeout_ms)
 {
-	int r = wait_readable(process->fd, timeout_ms);
-	if (r < 0)
-		return r;
-
-	pthread_mutex_lock(&process->lock);
-	bool first = !process->result && !process->collect_error;
-	if (first)
-		process->collect_error = process->ops->collect(process, &process->result);
-	else if (process->collect_error)
-		error_fail(VISO_STAGE_PROCESS, -process->collect_error, "wait", "the result of the command was lost");
-	r = process->collect_error;
-	pthread_mutex_unlock(&process->lock);
+	int r;
+	do {
+		r = has_ended(process) ? 0 : wait_readable(process->fd, timeout_ms);
+		if (r < 0)
+			return r;
+		pthread_mutex_lock(&process->lock);
+		if (process->result)
+			r = 0;
+		else if (process->collect_error)
+			r = error_fail(VISO_STAGE_PROCESS, -process->collect_error, "wait", "the result of the command was lost");
+		else
+			r = collect(process);
+		pthread_mutex_unlock(&process->lock);
+	} while (r > 0);
 
 	process_list_remove(process);
-	if (first && r == 0)
-		log_debug("a command has ended: %s", process->result->description);
 	return r;
 }
 

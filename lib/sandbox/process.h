@@ -22,8 +22,8 @@ struct process_ops {
 	/* Kills the program and all that it started; reason KILLED. Returns at once. 0 or a negative errno. */
 	int (*kill)(viso_process *process);
 	/*
-	 * Called once, when `fd` is readable: makes the result. 0 or a negative errno with the error set: the command was
-	 * not started after all, or its end was lost.
+	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was not
+	 * started after all, or its end was lost. 1 where it was not the end that made the fd readable.
 	 */
 	int (*collect)(viso_process *process, viso_result **out_result);
 	/* Frees `data`; the program has ended, or the process is a forked copy (then memory only). */

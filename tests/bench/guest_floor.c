@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * guest_floor N: what KVM itself takes to make a machine, run a program in ring 3 to its first system call, which is
- * exit_group(), and take the machine away; N times, each in nanoseconds on a line of its own. The same calls to KVM as the
- * library makes, with everything else left out: no file is opened or parsed, and no limit is set.
+ * exit_group(), and take the machine away; N times, each in nanoseconds on a line of its own. The same calls to KVM as
+ * the library makes, with everything else left out: no file is opened or parsed, and no limit is set.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,8 +59,15 @@ static void put_stub(uint8_t *stub, int port)
 
 static void fill(uint8_t *memory)
 {
-	const uint64_t gdt[] = {0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0x00cff3000000ffff, 0x00affb000000ffff,
-				0x0000890000000067 | TSS << 16, 0};
+	const uint64_t gdt[] = {0,
+				0,
+				0x00af9b000000ffff,
+				0x00cf93000000ffff,
+				0,
+				0x00cff3000000ffff,
+				0x00affb000000ffff,
+				0x0000890000000067 | TSS << 16,
+				0};
 	const uint64_t stack_top = STACK_TOP;
 	const uint16_t io_map = 104;
 	memcpy(memory + GDT, gdt, sizeof(gdt));
@@ -86,8 +93,10 @@ static void fill(uint8_t *memory)
 
 static void set_registers(int vcpu, struct kvm_run *run)
 {
-	const struct kvm_segment code = {.limit = ~0u, .selector = 0x33, .type = 11, .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1};
-	const struct kvm_segment data = {.limit = ~0u, .selector = 0x2b, .type = 3, .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1};
+	const struct kvm_segment code = {
+		.limit = ~0u, .selector = 0x33, .type = 11, .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1};
+	const struct kvm_segment data = {
+		.limit = ~0u, .selector = 0x2b, .type = 3, .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1};
 	struct {
 		struct kvm_msrs header;
 		struct kvm_msr_entry entries[4];
@@ -125,7 +134,8 @@ static void set_registers(int vcpu, struct kvm_run *run)
 /* A system call shows at its port, or as the page fault at the stub that kvm_pvm makes of it. */
 static void check_exit(const struct kvm_run *run)
 {
-	int is_call = run->io.port == PORT_SYSCALL || (run->io.port == PORT_EXCEPTION + 14 && run->s.regs.sregs.cr2 == STUBS);
+	int is_call =
+		run->io.port == PORT_SYSCALL || (run->io.port == PORT_EXCEPTION + 14 && run->s.regs.sregs.cr2 == STUBS);
 	if (run->exit_reason != KVM_EXIT_IO || !is_call || run->s.regs.regs.rax != 231) {
 		fprintf(stderr, "guest_floor: unexpected exit %u\n", run->exit_reason);
 		exit(1);
@@ -139,7 +149,8 @@ static void floor_run(void)
 	int vcpu = (int)CHECK(ioctl(vm, KVM_CREATE_VCPU, 0));
 	size_t run_size = (size_t)CHECK(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
 	struct kvm_run *run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	uint8_t *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *memory =
+		mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	check(run == MAP_FAILED || memory == MAP_FAILED ? -1 : 0, "mmap");
 
 	struct kvm_userspace_memory_region region = {.memory_size = MEMORY, .userspace_addr = (uintptr_t)memory};

@@ -31,17 +31,25 @@ static void fill_root(struct fixture *fixture)
 {
 	const char *root = fixture->root_path, *probes = getenv("VISO_TEST_PROBES");
 	assert_non_null(probes);
-	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root, root);
+	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root,
+	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
 	shell("if test -x /bin/busybox; then cp /bin/busybox %s/bin/; fi", root);
 	shell("cp /etc/passwd /etc/group %s/etc/", root);
 	shell("echo secret-of-the-host >%s/secret", fixture->base);
-	shell("cd %s && printf 'pear\\napple\\nfig\\n' >fruit && printf 'a 1\\nb 2\\n' >table && head -c 100000 /dev/urandom >data", root);
-	shell("cd %s && head -c 20000000 /dev/urandom >large && printf '#!/probe arguments\\n' >script && chmod 755 script", root);
-	shell("cd %s/many && i=0; while test $i -lt 3000; do : >file-with-a-rather-long-name-$i; i=$((i+1)); done", root);
-	shell("cd %s && ln -s ../../../../../../../..%s/secret up && ln -s %s/secret absolute && ln -s dir/sub inner", root,
-	      fixture->base, fixture->base);
-	shell("cd %s && ln -s /fruit dir/sub/link && ln -s loop loop && mkfifo fifo && echo x >private && chmod 600 private", root);
+	shell("cd %s && printf 'pear\\napple\\nfig\\n' >fruit && printf 'a 1\\nb 2\\n' >table && head -c 100000 "
+	      "/dev/urandom >data",
+	      root);
+	shell("cd %s && head -c 20000000 /dev/urandom >large && printf '#!/probe arguments\\n' >script && chmod 755 "
+	      "script",
+	      root);
+	shell("cd %s/many && i=0; while test $i -lt 3000; do : >file-with-a-rather-long-name-$i; i=$((i+1)); done",
+	      root);
+	shell("cd %s && ln -s ../../../../../../../..%s/secret up && ln -s %s/secret absolute && ln -s dir/sub inner",
+	      root, fixture->base, fixture->base);
+	shell("cd %s && ln -s /fruit dir/sub/link && ln -s loop loop && mkfifo fifo && echo x >private && chmod 600 "
+	      "private",
+	      root);
 }
 
 int fixture_setup(void **state)

@@ -8,7 +8,7 @@
 #include <virtiso.h>
 
 struct fixture {
-	char *base;       /* a temporary directory; base/root is the root, base/secret lies outside of it */
+	char *base; /* a temporary directory; base/root is the root, base/secret lies outside of it */
 	char *root_path;
 	viso_root *root;
 	viso_guest *guest;

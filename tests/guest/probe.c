@@ -61,7 +61,8 @@ static int probe_auxiliary(int argc, char **argv)
 {
 	const uint8_t *random = (const uint8_t *)getauxval(AT_RANDOM);
 	printf("page %lu secure %lu execfn %s phdr %d random %d\n", getauxval(AT_PAGESZ), getauxval(AT_SECURE),
-	       (const char *)getauxval(AT_EXECFN), getauxval(AT_PHDR) != 0, random && (random[0] | random[5] | random[9]));
+	       (const char *)getauxval(AT_EXECFN), getauxval(AT_PHDR) != 0,
+	       random && (random[0] | random[5] | random[9]));
 	return 0;
 }
 

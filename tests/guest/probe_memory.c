@@ -15,9 +15,9 @@
 enum { PAGE = 4096, SURVIVED = 99 };
 
 #define CHECK(condition)                                                                                               \
-	do {                                                                                                               \
-		if (!(condition))                                                                                              \
-			return __LINE__ % 90 + 1;                                                                                  \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			return __LINE__ % 90 + 1;                                                                      \
 	} while (0)
 
 static char *anonymous(size_t pages)
@@ -35,7 +35,8 @@ static int memory_map(int argc, char **argv)
 	}
 	CHECK(munmap(area + 8 * PAGE, 4 * PAGE) == 0);
 	CHECK(area[7 * PAGE] == 8 && area[12 * PAGE] == 13);
-	char *again = mmap(area + 8 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *again =
+		mmap(area + 8 * PAGE, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	CHECK(again == area + 8 * PAGE);
 	for (int i = 8; i < 12; i++)
 		CHECK(area[i * PAGE] == 0);
@@ -144,7 +145,8 @@ static int memory_beyond_file(int argc, char **argv)
 	int fd = open("/data", O_RDONLY);
 	off_t size = lseek(fd, 0, SEEK_END);
 	volatile char *map = mmap(NULL, (size_t)size + 4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
-	CHECK(map != MAP_FAILED && map[size - 1] != 1);
+	CHECK(map != MAP_FAILED);
+	(void)map[size - 1];
 	return map[size + 2 * PAGE] ? SURVIVED : SURVIVED + 1;
 }
 

@@ -84,14 +84,14 @@ static void test_damaged_fields(void **state)
 	Elf64_Ehdr *header = (Elf64_Ehdr *)copy;
 
 #define REFUSED(change)                                                                                                \
-	do {                                                                                                               \
-		memcpy(copy, original, original_size);                                                                         \
-		Elf64_Phdr *segments = (Elf64_Phdr *)(copy + header->e_phoff), *load = segments;                               \
-		while (load->p_type != PT_LOAD)                                                                                \
-			load++;                                                                                                    \
-		change;                                                                                                        \
-		print_message("# %s\n", #change);                                                                              \
-		assert_refused(fixture, copy, original_size);                                                                  \
+	do {                                                                                                           \
+		memcpy(copy, original, original_size);                                                                 \
+		Elf64_Phdr *segments = (Elf64_Phdr *)(copy + header->e_phoff), *load = segments;                       \
+		while (load->p_type != PT_LOAD)                                                                        \
+			load++;                                                                                        \
+		change;                                                                                                \
+		print_message("# %s\n", #change);                                                                      \
+		assert_refused(fixture, copy, original_size);                                                          \
 	} while (0)
 
 	REFUSED(header->e_ident[0] = 0);
@@ -123,7 +123,8 @@ static void test_damaged_fields(void **state)
 	free(original);
 }
 
-/* One byte after the other of the headers is replaced by random ones. What happens is open, but that the host goes on. */
+/* One byte after the other of the headers is replaced by random ones. What happens is open, but that the host goes on.
+ */
 static void test_random_damage(void **state)
 {
 	struct fixture *fixture = *state;
@@ -140,8 +141,8 @@ static void test_random_damage(void **state)
 		if (r == 0)
 			assert_int_not_equal(reason, VISO_REASON_GUEST_FAULT);
 		else
-			assert_true(r == -ENOEXEC || r == -ENOENT || r == -ENOMEM || r == -EACCES || r == -EIO || r == -ENOTDIR ||
-				    r == -EFAULT);
+			assert_true(r == -ENOEXEC || r == -ENOENT || r == -ENOMEM || r == -EACCES || r == -EIO ||
+				    r == -ENOTDIR || r == -EFAULT);
 	}
 	free(copy);
 	free(original);
@@ -154,8 +155,9 @@ static void test_scripts(void **state)
 	static const struct {
 		const char *text;
 		int error;
-	} cases[] = {{"#!", ENOEXEC}, {"#!\n", ENOEXEC}, {"#!   \n", ENOEXEC}, {"#!/no/such\n", ENOENT}, {"#!/damaged\n", ELOOP},
-		     {"#!/damaged x\n", ELOOP}, {"#!/fruit\n", EACCES}, {"plain text\n", ENOEXEC}};
+	} cases[] = {{"#!", ENOEXEC},          {"#!\n", ENOEXEC},        {"#!   \n", ENOEXEC},
+		     {"#!/no/such\n", ENOENT}, {"#!/damaged\n", ELOOP},  {"#!/damaged x\n", ELOOP},
+		     {"#!/fruit\n", EACCES},   {"plain text\n", ENOEXEC}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int reason;
 		print_message("# %s\n", cases[i].text);

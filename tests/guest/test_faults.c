@@ -11,10 +11,18 @@ static void test_crashes(void **state)
 		const char *probe;
 		int signal;
 	} cases[] = {
-		{"opcode", SIGILL},		{"breakpoint", SIGTRAP},	  {"divide", SIGFPE},
-		{"overflow-stack", SIGSEGV},	{"write-code", SIGSEGV},	  {"execute-stack", SIGSEGV},
-		{"write-after-protect", SIGSEGV}, {"read-after-unmap", SIGSEGV}, {"read-after-move", SIGSEGV},
-		{"beyond-file", SIGBUS},	{"non-canonical", SIGSEGV},	  {"single-step", SIGTRAP},
+		{"opcode", SIGILL},
+		{"breakpoint", SIGTRAP},
+		{"divide", SIGFPE},
+		{"overflow-stack", SIGSEGV},
+		{"write-code", SIGSEGV},
+		{"execute-stack", SIGSEGV},
+		{"write-after-protect", SIGSEGV},
+		{"read-after-unmap", SIGSEGV},
+		{"read-after-move", SIGSEGV},
+		{"beyond-file", SIGBUS},
+		{"non-canonical", SIGSEGV},
+		{"single-step", SIGTRAP},
 		{"abort", SIGABRT},
 	};
 	struct fixture *fixture = *state;
@@ -27,8 +35,8 @@ static void test_crashes(void **state)
 
 static void test_privileged_instructions(void **state)
 {
-	static const char *const probes[] = {"in", "halt", "interrupts", "control-register", "msr", "descriptors",
-					     "io-privilege", "32-bit", "kernel-segment"};
+	static const char *const probes[] = {"in",          "halt",         "interrupts", "control-register", "msr",
+					     "descriptors", "io-privilege", "32-bit",     "kernel-segment"};
 	struct fixture *fixture = *state;
 	need_kvm();
 	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
@@ -53,8 +61,20 @@ static void test_software_interrupt(void **state)
 
 static void test_addresses_that_are_not_the_programs(void **state)
 {
-	static const char *const addresses[] = {"0", "8", "0x1000", "0x1100", "0x1200", "0x2000", "0x3000", "0x3ff8", "0x4000",
-						"0x9000", "0xffff", "0x7ffffffff000", "0xffff800000000000", "0xffffffff82000000"};
+	static const char *const addresses[] = {"0",
+						"8",
+						"0x1000",
+						"0x1100",
+						"0x1200",
+						"0x2000",
+						"0x3000",
+						"0x3ff8",
+						"0x4000",
+						"0x9000",
+						"0xffff",
+						"0x7ffffffff000",
+						"0xffff800000000000",
+						"0xffffffff82000000"};
 	struct fixture *fixture = *state;
 	need_kvm();
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
@@ -70,7 +90,12 @@ static void test_addresses_that_are_not_the_programs(void **state)
 /* A jump to the stub can at most make a system call with a wrong return address. */
 static void test_jumps_to_the_entry(void **state)
 {
-	static const char *const back[] = {"0", "0x2000", "0x2002", "0x7ffffffff000", "0x800000000000", "0x9000000000000000",
+	static const char *const back[] = {"0",
+					   "0x2000",
+					   "0x2002",
+					   "0x7ffffffff000",
+					   "0x800000000000",
+					   "0x9000000000000000",
 					   "0xffffffffffffffff"};
 	struct fixture *fixture = *state;
 	need_kvm();

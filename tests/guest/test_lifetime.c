@@ -252,12 +252,13 @@ static void test_a_host_without_kvm(void **state)
 		viso_guest *guest = viso_guest_new();
 		viso_command *command = viso_command_new("/probe");
 		viso_result *result;
-		bool ready = viso_root_use_directory(root, fixture->root_path) == 0 && viso_guest_set_root(guest, root) == 0;
+		bool ready =
+			viso_root_use_directory(root, fixture->root_path) == 0 && viso_guest_set_root(guest, root) == 0;
 		int r = viso_sandbox_run(viso_guest_sandbox(guest), command, &result);
 		print_message("# %s\n", viso_error_message());
-		_exit(!masked                                        ? 77
+		_exit(!masked ? 77
 		      : ready && r == -ENODEV && viso_error_stage() == VISO_STAGE_KVM &&
-				    !strcmp(viso_error_object(), "/dev/kvm")
+				      !strcmp(viso_error_object(), "/dev/kvm")
 			      ? 0
 			      : 1);
 	}
@@ -269,7 +270,8 @@ static void test_a_host_without_kvm(void **state)
 
 static void test_a_user_who_may_not_use_kvm(void **state)
 {
-	skip_without(access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0, "a user without rights to /dev/kvm");
+	skip_without(access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0,
+		     "a user without rights to /dev/kvm");
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_use_directory(root, "/usr"));
 	viso_guest *guest = viso_guest_new();

@@ -53,7 +53,7 @@ static void test_busybox_works_on_files(void **state)
 	compare(fixture, "tail -c 5000 large");
 	compare(fixture, "stat -c %s:%a:%h data");
 	compare(fixture, "readlink inner");
-	compare(fixture, "grep -c file-with fruit table -e a");
+	compare(fixture, "grep -n a fruit table");
 	compare(fixture, "head -n 1 fruit");
 	compare(fixture, "cut -d a -f 1 fruit");
 }
@@ -63,7 +63,8 @@ static void test_busybox_shell_and_echo(void **state)
 	struct fixture *fixture = *state;
 	need_busybox();
 	assert_output(run(fixture, "/bin/busybox", "echo", "hello", "wor ld"), "hello wor ld\n");
-	assert_output(run(fixture, "busybox", "sh", "-c", "cd inner && pwd && echo $((6*7)) && test -e link && read -r x <link && echo $x"),
+	assert_output(run(fixture, "busybox", "sh", "-c",
+			  "cd inner && pwd && echo $((6*7)) && test -e link && read -r x <link && echo $x"),
 		      "/inner\n42\npear\n");
 	assert_exited(run(fixture, "busybox", "false"), 1);
 	assert_exited(run(fixture, "busybox", "cat", "/no/such/file"), 1);
@@ -114,7 +115,8 @@ static void test_python(void **state)
 	assert_ok(viso_guest_set_root(guest, root));
 	assert_output(run_in(guest, new_command("python3", "-c",
 						"import json,hashlib,os,sys\n"
-						"print(json.dumps([6*7, hashlib.sha256(b'x').hexdigest()[:8], os.getuid(), sys.executable]))",
+						"print(json.dumps([6*7, hashlib.sha256(b'x').hexdigest()[:8], "
+						"os.getuid(), sys.executable]))",
 						NULL)),
 		      "[42, \"2d711642\", 1000, \"/usr/bin/python3\"]\n");
 	viso_guest_unref(guest);
@@ -154,13 +156,15 @@ static void test_many_arguments(void **state)
 	for (int i = 0; i < 200000; i++)
 		assert_ok(viso_command_add_arg(command, "0123456"));
 	viso_result *result;
-	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result), E2BIG, VISO_STAGE_EXEC, "probe");
+	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, &result), E2BIG, VISO_STAGE_EXEC,
+		     "probe");
 	viso_command_unref(command);
 }
 
 static void test_calls_of_memory_time_and_pipes(void **state)
 {
-	static const char *const probes[] = {"map", "file", "remap", "heap", "protect", "pipe", "clocks", "unknown-call"};
+	static const char *const probes[] = {"map",     "file", "remap",  "heap",
+					     "protect", "pipe", "clocks", "unknown-call"};
 	struct fixture *fixture = *state;
 	need_kvm();
 	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
@@ -177,8 +181,8 @@ static void test_programs_that_are_not_there(void **state)
 	static const struct {
 		const char *program;
 		int error;
-	} cases[] = {{"/nothing", ENOENT}, {"nothing", ENOENT}, {"/fruit", EACCES}, {"/dir", EACCES}, {"/fifo", EACCES},
-		     {"/fruit/x", ENOTDIR}, {"/loop", ELOOP}};
+	} cases[] = {{"/nothing", ENOENT}, {"nothing", ENOENT},   {"/fruit", EACCES}, {"/dir", EACCES},
+		     {"/fifo", EACCES},    {"/fruit/x", ENOTDIR}, {"/loop", ELOOP}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		viso_result *result;
 		viso_command *command = new_command(cases[i].program, NULL);
@@ -189,7 +193,8 @@ static void test_programs_that_are_not_there(void **state)
 	viso_process *process;
 	viso_command *command = new_command("/probe", "exit", "0", NULL);
 	assert_ok(viso_command_set_cwd(command, "/no/such"));
-	assert_fails(viso_sandbox_spawn(viso_guest_sandbox(fixture->guest), command, &process), ENOENT, VISO_STAGE_CWD, "/no/such");
+	assert_fails(viso_sandbox_spawn(viso_guest_sandbox(fixture->guest), command, &process), ENOENT, VISO_STAGE_CWD,
+		     "/no/such");
 	viso_command_unref(command);
 }
 

@@ -4,8 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +56,19 @@ void support_assert_nothing_left(int fds)
 		usleep(10000);
 	}
 	fail_msg("children or %d fds are left, %d expected", support_count_fds(), fds);
+}
+
+static void on_time_limit(int number)
+{
+	static const char text[] = "# the time limit of the test was reached\n";
+	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
+void support_time_limit(unsigned seconds)
+{
+	signal(SIGALRM, on_time_limit);
+	alarm(seconds);
 }
 
 char *support_temporary_directory(void)

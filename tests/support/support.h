@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,9 @@ int support_count_fds(void);
 
 /* Waits until this process has no children and no fd more than `fds`; fails the test after five seconds. */
 void support_assert_nothing_left(int fds);
+
+/* Ends the test program with a message where it is not called again within so many seconds; 0 takes the limit back. */
+void support_time_limit(unsigned seconds);
 
 /* A fresh directory below TMPDIR or /tmp; to be removed by support_remove_tree() and freed. */
 char *support_temporary_directory(void);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <signal.h>
 #include <virtiso.h>
 
 #include "command/command.h"
@@ -89,7 +90,7 @@ static void test_arguments_are_kept_in_order_and_unchanged(void **state)
 
 static void test_a_hundred_thousand_arguments(void **state)
 {
-	char text[16];
+	char text[32];
 	for (int i = 1; i <= 100000; i++) {
 		snprintf(text, sizeof(text), "argument %d", i);
 		assert_ok(viso_command_add_arg(command, text));
@@ -426,6 +427,25 @@ static void test_nothing_is_left(void **state)
 	assert_int_equal(support_count_fds(), fds);
 }
 
+/* In a child, whose limit may be lowered; without the library's care SIGXFSZ would end it. */
+static void test_file_size_limit_of_the_host_is_an_error(void **state)
+{
+	static const char text[] = "0123456789";
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct rlimit limit = {.rlim_cur = 4, .rlim_max = RLIM_INFINITY};
+		viso_command *mine = viso_command_new("true");
+		setrlimit(RLIMIT_FSIZE, &limit);
+		int r = viso_command_set_input(mine, text, sizeof(text));
+		sigset_t pending;
+		sigpending(&pending);
+		_exit(r == -EFBIG && !sigismember(&pending, SIGXFSZ) ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define with_command(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -451,6 +471,7 @@ int main(void)
 		with_command(test_limits),
 		with_command(test_programs_are_looked_up_as_execvp_does),
 		with_command(test_after_a_fork_the_handle_is_the_parents),
+		with_command(test_file_size_limit_of_the_host_is_an_error),
 		with_command(test_nothing_is_left),
 	};
 	return cmocka_run_group_tests_name("command", tests, NULL, NULL);

@@ -21,7 +21,7 @@
 #include "root/library_search.h"
 #include "root/manifest.h"
 #include "root/path.h"
-#include "root/remove.h"
+#include "core/remove_tree.h"
 #include "root/script.h"
 
 static char *scratch;

@@ -18,7 +18,7 @@ system_call call_open, call_openat, call_openat2, call_creat, call_getdents64, c
 	call_readlink, call_readlinkat;
 /* status.c */
 system_call call_stat, call_lstat, call_fstat, call_newfstatat, call_statx, call_access, call_faccessat,
-	call_faccessat2, call_statfs, call_fstatfs;
+	call_faccessat2, call_statfs, call_fstatfs, call_no_attributes;
 /* changes.c */
 system_call call_change_path, call_change_at, call_change_second_path, call_umask;
 /* memory_calls.c */
@@ -36,12 +36,14 @@ system_call call_exit, call_arch_prctl, call_prctl, call_set_tid_address, call_s
 	call_setrlimit, call_prlimit64, call_sched_yield, call_sched_getaffinity, call_getcpu, call_getrandom,
 	call_personality, call_getpriority;
 /* signals.c */
-system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_kill, call_tkill, call_tgkill;
+system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_kill, call_tkill,
+	call_tgkill;
 
-/* Moves bytes between a file and host memory, as read(2) and write(2) do; for all calls that have data. */
+/* Moves bytes between a file and host memory, at `offset` or with -1 where the file stands. As read(2) and write(2). */
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
 		  int64_t offset);
-int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size);
+int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
+		   int64_t offset);
 
 /* Copies a path out of the guest into `out`, of PATH_MAX bytes. 0 or a negative errno. */
 int call_path(struct program *program, uint64_t address, char *out);

@@ -65,14 +65,14 @@ static int64_t read_stream(struct program *program, struct file *file, const str
 	}
 }
 
-/* RLIMIT_FSIZE: how many bytes may still be written. */
-static uint64_t file_size_left(struct program *program, struct file *file)
+/* RLIMIT_FSIZE: how many bytes may still be written at `offset`, or with -1 where the file stands. */
+static uint64_t file_size_left(struct program *program, struct file *file, int64_t offset)
 {
 	uint64_t limit = program->limits[RLIMIT_FSIZE].rlim_cur;
 	if (limit == RLIM_INFINITY || !S_ISREG(file->type))
 		return UINT64_MAX;
 	struct stat st;
-	off_t at = lseek(file->fd, 0, SEEK_CUR);
+	off_t at = offset < 0 ? lseek(file->fd, 0, SEEK_CUR) : offset;
 	if ((file->flags & O_APPEND) && fstat(file->fd, &st) == 0)
 		at = st.st_size;
 	return at < 0 || (uint64_t)at >= limit ? 0 : limit - (uint64_t)at;
@@ -84,11 +84,12 @@ static int64_t broken_pipe(struct program *program)
 	return -EPIPE;
 }
 
-static int64_t write_stream(struct program *program, struct file *file, const struct iovec *whole, int count)
+static int64_t write_stream(struct program *program, struct file *file, const struct iovec *whole, int count,
+			    int64_t offset)
 {
 	struct iovec pieces[PIECES_MAX];
 	memcpy(pieces, whole, (size_t)count * sizeof(pieces[0]));
-	uint64_t left = file_size_left(program, file);
+	uint64_t left = file_size_left(program, file, offset);
 	if (left == 0) {
 		program_signal(program, SIGXFSZ);
 		return -EFBIG;
@@ -106,7 +107,7 @@ static int64_t write_stream(struct program *program, struct file *file, const st
 			struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
 			n = sendmsg(file->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		} else {
-			n = writev(file->fd, pieces, count);
+			n = offset < 0 ? writev(file->fd, pieces, count) : pwritev(file->fd, pieces, count, offset);
 		}
 		if (n < 0 && errno == EPIPE)
 			return broken_pipe(program);
@@ -195,13 +196,14 @@ int64_t data_read(struct program *program, struct file *file, const struct iovec
 	}
 }
 
-int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size)
+int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
+		   int64_t offset)
 {
 	if (!file_is_writable(file))
 		return -EBADF;
 	switch (file->kind) {
 	case FILE_STREAM:
-		return write_stream(program, file, pieces, count);
+		return write_stream(program, file, pieces, count, offset);
 	case FILE_CAPTURE:
 		return capture(file, pieces, count, size);
 	case FILE_NULL:
@@ -284,8 +286,9 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 		int count = next_pieces(program, cursor, write ? PROT_READ : PROT_WRITE, pieces, &size);
 		if (count < 0)
 			return total ? total : count;
-		int64_t n = write ? data_write(program, file, pieces, count, size)
-				  : data_read(program, file, pieces, count, size, offset < 0 ? -1 : offset + total);
+		int64_t at = offset < 0 ? -1 : offset + total;
+		int64_t n = write ? data_write(program, file, pieces, count, size, at)
+				  : data_read(program, file, pieces, count, size, at);
 		if (n <= 0)
 			return total ? total : n;
 		total += n;
@@ -386,19 +389,8 @@ int64_t call_preadv(struct program *program, const uint64_t args[6])
 
 int64_t call_pwrite64(struct program *program, const uint64_t args[6])
 {
-	struct file *file = program_file(program, (int)args[0]);
-	int r = check_offset(file, args[3]);
-	if (r < 0)
-		return r;
-	/* Of the files that can be written, only a standard stream has offsets that matter. */
-	if (file->kind != FILE_STREAM)
-		return transfer_one(program, args, true, -1);
-	off_t old = lseek(file->fd, 0, SEEK_CUR);
-	if (old < 0 || lseek(file->fd, (off_t)args[3], SEEK_SET) < 0)
-		return -errno;
-	int64_t n = transfer_one(program, args, true, -1);
-	lseek(file->fd, old, SEEK_SET);
-	return n;
+	int r = check_offset(program_file(program, (int)args[0]), args[3]);
+	return r < 0 ? r : transfer_one(program, args, true, (int64_t)args[3]);
 }
 
 /* Writes all of a host buffer; the number of bytes, or a negative errno where there were none. */
@@ -407,7 +399,7 @@ static int64_t write_all(struct program *program, struct file *file, uint8_t *da
 	size_t done = 0;
 	while (done < size && !program->ended && (done == 0 || !kick_is_due(program->kick))) {
 		struct iovec piece = {data + done, size - done};
-		int64_t n = data_write(program, file, &piece, 1, piece.iov_len);
+		int64_t n = data_write(program, file, &piece, 1, piece.iov_len, -1);
 		if (n <= 0)
 			return done ? (int64_t)done : n;
 		done += (size_t)n;

@@ -10,7 +10,13 @@
 #include "guest/program/calls.h"
 
 /* asm-generic/ioctls.h: what the kernel copies for these is at most this long. */
-enum { IOCTL_TCGETS = 0x5401, IOCTL_TIOCGWINSZ = 0x5413, IOCTL_FIONREAD = 0x541b, IOCTL_FIONBIO = 0x5421, TERMIOS_SIZE = 36 };
+enum {
+	IOCTL_TCGETS = 0x5401,
+	IOCTL_TIOCGWINSZ = 0x5413,
+	IOCTL_FIONREAD = 0x541b,
+	IOCTL_FIONBIO = 0x5421,
+	TERMIOS_SIZE = 36
+};
 
 static void close_slot(struct program *program, size_t fd)
 {
@@ -109,7 +115,8 @@ int64_t call_fcntl(struct program *program, const uint64_t args[6])
 }
 
 /* Questions to a terminal of the host that is a standard stream; nothing is ever set. */
-static int64_t ask_terminal(struct program *program, struct file *file, unsigned long request, uint64_t out, size_t size)
+static int64_t ask_terminal(struct program *program, struct file *file, unsigned long request, uint64_t out,
+			    size_t size)
 {
 	uint8_t buffer[64] = {0};
 	if (file->kind != FILE_STREAM || !S_ISCHR(file->type) || ioctl(file->fd, request, buffer) < 0)

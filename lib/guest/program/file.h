@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An open file of the guest's program. The guest's fds are numbers of a table of its own; it never sees one of the host. */
+/* An open file of the guest's program. The guest's fds are numbers of a table of its own; it never sees one of the
+ * host. */
 #ifndef GUEST_PROGRAM_FILE_H
 #define GUEST_PROGRAM_FILE_H
 
@@ -25,12 +26,12 @@ struct captured_output;
 struct file {
 	unsigned references; /* a guest is served by one thread at a time */
 	enum file_kind kind;
-	int fd;              /* of the host; -1 where the kind needs none */
-	int flags;           /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
-	mode_t type;         /* S_IFMT bits */
-	bool never_blocks;   /* the host's fd is non-blocking by our own doing */
-	unsigned *quota;     /* what was counted for the host's fd; see program.h */
-	char *path;          /* FILE_DIRECTORY, FILE_PATH: absolute in the root */
+	int fd;                          /* of the host; -1 where the kind needs none */
+	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
+	mode_t type;                     /* S_IFMT bits */
+	bool never_blocks;               /* the host's fd is non-blocking by our own doing */
+	unsigned *quota;                 /* what was counted for the host's fd; see program.h */
+	char *path;                      /* FILE_DIRECTORY, FILE_PATH: absolute in the root */
 	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
 	size_t capture_max;
 	size_t capture_capacity;

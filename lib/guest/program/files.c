@@ -67,7 +67,8 @@ static int open_found(struct program *program, const char *path, int flags, stru
 		return *out ? 0 : -ENOMEM;
 	}
 	if (S_ISDIR(found->st.st_mode))
-		return wants_to_write(flags) || (flags & O_CREAT) ? -EISDIR : path_open(program, path, found, flags, out);
+		return wants_to_write(flags) || (flags & O_CREAT) ? -EISDIR
+								  : path_open(program, path, found, flags, out);
 	if (S_ISLNK(found->st.st_mode))
 		return -ELOOP;
 	if (!S_ISREG(found->st.st_mode))

@@ -63,8 +63,8 @@ int64_t call_getgroups(struct program *program, const uint64_t args[6])
 	int room = (int)args[0];
 	if (room < 0 || (room > 0 && (size_t)room < program->group_count))
 		return -EINVAL;
-	if (room > 0 &&
-	    space_write(program->space, args[1], program->groups, program->group_count * sizeof(program->groups[0])) < 0)
+	if (room > 0 && space_write(program->space, args[1], program->groups,
+				    program->group_count * sizeof(program->groups[0])) < 0)
 		return -EFAULT;
 	return (int64_t)program->group_count;
 }

@@ -9,8 +9,8 @@
 #include "guest/program/program.h"
 
 struct resolved {
-	int fd;                /* O_PATH, owned; -1 for a device */
-	bool is_device;        /* one that we serve ourselves: null, zero, full, random */
+	int fd;         /* O_PATH, owned; -1 for a device */
+	bool is_device; /* one that we serve ourselves: null, zero, full, random */
 	enum file_kind device;
 	struct stat st;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux that a program in a guest sees: its files, identity, limits and signals, and the serving of its system calls.
- * Whatever comes from the guest is hostile.
+ * The Linux that a program in a guest sees: its files, identity, limits and signals, and the serving of its system
+ * calls. Whatever comes from the guest is hostile.
  */
 #ifndef GUEST_PROGRAM_PROGRAM_H
 #define GUEST_PROGRAM_PROGRAM_H
@@ -40,12 +40,12 @@ struct program {
 	struct vcpu *vcpu;
 	struct kick *kick;
 
-	int root_fd;            /* O_PATH, owned */
-	char *cwd;              /* absolute, in the root */
-	char *executable;       /* absolute, in the root */
+	int root_fd;      /* O_PATH, owned */
+	char *cwd;        /* absolute, in the root */
+	char *executable; /* absolute, in the root */
 	struct file_slot *slots;
 	size_t slot_count;
-	unsigned host_fds;      /* that the program's files hold now */
+	unsigned host_fds; /* that the program's files hold now */
 	unsigned host_fds_max;
 
 	unsigned uid;
@@ -58,11 +58,11 @@ struct program {
 	struct signal_action actions[PROGRAM_SIGNALS + 1];
 	uint64_t signal_mask;
 	uint64_t signals_pending; /* sent while they were blocked */
-	int64_t cpu_start;  /* of the running thread */
-	int64_t wall_start; /* CLOCK_MONOTONIC */
+	int64_t cpu_start;        /* of the running thread */
+	int64_t wall_start;       /* CLOCK_MONOTONIC */
 
 	struct captured_output captured[2];
-	uint64_t unserved;                         /* calls that were answered with ENOSYS */
+	uint64_t unserved;                          /* calls that were answered with ENOSYS */
 	uint64_t unserved_seen[PROGRAM_CALLS / 64]; /* which */
 
 	bool ended;
@@ -72,7 +72,8 @@ struct program {
 	char detail[112];
 };
 
-/* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error set. */
+/* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error
+ * set. */
 int program_init(struct program *program, const viso_command *command, int root_fd);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
@@ -89,8 +90,8 @@ void program_exit(struct program *program, int code);
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail);
 
 /*
- * A signal is sent to the program. It ends, unless the signal is ignored or blocked; handlers are not run yet: -ENOSYS for
- * those. 0 otherwise.
+ * A signal is sent to the program. It ends, unless the signal is ignored or blocked; handlers are not run yet: -ENOSYS
+ * for those. 0 otherwise.
  */
 int program_signal(struct program *program, int signal);
 

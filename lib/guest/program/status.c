@@ -158,7 +158,11 @@ int64_t call_faccessat2(struct program *program, const uint64_t args[6])
 /* A full, read-only file system; the figures of the host's are not the guest's business. */
 static int64_t put_statfs(struct program *program, uint64_t address)
 {
-	struct statfs fs = {.f_type = TMPFS_MAGIC, .f_bsize = GUEST_PAGE, .f_namelen = NAME_MAX, .f_frsize = GUEST_PAGE, .f_flags = 1};
+	struct statfs fs = {.f_type = TMPFS_MAGIC,
+			    .f_bsize = GUEST_PAGE,
+			    .f_namelen = NAME_MAX,
+			    .f_frsize = GUEST_PAGE,
+			    .f_flags = 1};
 	return space_write(program->space, address, &fs, sizeof(fs));
 }
 
@@ -172,4 +176,10 @@ int64_t call_statfs(struct program *program, const uint64_t args[6])
 int64_t call_fstatfs(struct program *program, const uint64_t args[6])
 {
 	return program_file(program, (int)args[0]) ? put_statfs(program, args[1]) : -EBADF;
+}
+
+/* Extended attributes: the root has none. */
+int64_t call_no_attributes(struct program *program, const uint64_t args[6])
+{
+	return -EOPNOTSUPP;
 }

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "guest/program/program.h"
 
 static int fail(int stream, const char *what)
@@ -64,9 +65,6 @@ static struct file *make_stream(int fd)
 static int open_copy(struct file **out, int stream, int fd, const char *what)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	/* A host program without this stream: the guest has none either. */
-	if (copy < 0 && errno == EBADF && fd == stream)
-		return 0;
 	*out = copy < 0 ? NULL : make_stream(copy);
 	return *out ? 0 : fail(stream, what);
 }
@@ -135,7 +133,9 @@ static int open_stream(struct program *program, const viso_command *command, int
 		return open_capture(program, out, stream, setting->max);
 	case STDIO_INHERIT:
 	default:
-		return open_copy(out, stream, stream, "the host program's own");
+		/* Where the host runs without this stream, so does the program. */
+		return fd_is_inheritable(stream) ? open_copy(out, stream, stream, "the host program's own")
+						 : open_plain(out, FILE_NULL);
 	}
 }
 

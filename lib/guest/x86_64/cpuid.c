@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See: Intel SDM volume 2, CPUID; AMD64 APM volume 3, appendix E; Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID. */
+/* See: Intel SDM volume 2, CPUID; AMD64 APM volume 3, appendix E; Documentation/virt/kvm/api.rst,
+ * KVM_GET_SUPPORTED_CPUID. */
 #include "guest/x86_64/cpuid.h"
 
 #include <errno.h>
@@ -18,13 +19,13 @@ enum { ENTRIES_MAX = 256 };
 #define XCR0_AVX512 0xe0ull
 
 #define BIT(n) (1u << (n))
-#define LEAF1_ECX_REMOVED (BIT(3) | BIT(5) | BIT(21) | BIT(24) | BIT(31)) /* MONITOR VMX x2APIC TSC-deadline hypervisor */
+#define LEAF1_ECX_REMOVED                                                                                              \
+	(BIT(3) | BIT(5) | BIT(21) | BIT(24) | BIT(31)) /* MONITOR VMX x2APIC TSC-deadline hypervisor */
 #define LEAF1_ECX_XSAVE BIT(26)
 #define LEAF7_EBX_FSGSBASE BIT(0)
 #define LEAF7_EBX_SMEP BIT(7)
-#define LEAF7_EBX_SMAP BIT(20)
 #define LEAF7_ECX_UMIP BIT(2)
-#define LEAF7_ECX_REMOVED (BIT(3) | BIT(4) | BIT(5) | BIT(7))    /* PKU OSPKE WAITPKG shadow stacks */
+#define LEAF7_ECX_REMOVED (BIT(3) | BIT(4) | BIT(5) | BIT(7))     /* PKU OSPKE WAITPKG shadow stacks */
 #define LEAF7_EDX_REMOVED (BIT(20) | BIT(22) | BIT(24) | BIT(25)) /* IBT AMX-BF16 AMX-TILE AMX-INT8 */
 #define LEAF_D1_EAX_XSAVES BIT(3)
 #define EXTENDED1_ECX_REMOVED (BIT(2) | BIT(3)) /* SVM ExtApicSpace */
@@ -35,7 +36,6 @@ enum { ENTRIES_MAX = 256 };
 #define CR4_FSGSBASE 0x10000ull
 #define CR4_OSXSAVE 0x40000ull
 #define CR4_SMEP 0x100000ull
-#define CR4_SMAP 0x200000ull
 
 static struct processor processor;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,7 +53,8 @@ static bool is_removed(const struct kvm_cpuid_entry2 *entry)
 {
 	return (entry->function >= 0x40000000u && entry->function < 0x80000000u) || entry->function == 0x8000000au ||
 	       entry->function == 0x1du || entry->function == 0x1eu ||
-	       (entry->function == 0xdu && entry->index > 1 && (entry->index > 63 || !(XCR0_OFFERED >> entry->index & 1)));
+	       (entry->function == 0xdu && entry->index > 1 &&
+		(entry->index > 63 || !(XCR0_OFFERED >> entry->index & 1)));
 }
 
 static void filter_entry(struct kvm_cpuid_entry2 *entry)
@@ -105,7 +106,8 @@ static void filter(struct kvm_cpuid2 *cpuid)
 static void choose_state(struct processor *out, struct kvm_cpuid2 *cpuid)
 {
 	const struct kvm_cpuid_entry2 none = {0};
-	const struct kvm_cpuid_entry2 *leaf1 = find(cpuid, 1, 0), *leaf7 = find(cpuid, 7, 0), *leafd = find(cpuid, 0xd, 0);
+	const struct kvm_cpuid_entry2 *leaf1 = find(cpuid, 1, 0), *leaf7 = find(cpuid, 7, 0),
+				      *leafd = find(cpuid, 0xd, 0);
 	leaf1 = leaf1 ? leaf1 : &none;
 	leaf7 = leaf7 ? leaf7 : &none;
 
@@ -123,8 +125,7 @@ static void choose_state(struct processor *out, struct kvm_cpuid2 *cpuid)
 		out->cr4 |= CR4_FSGSBASE;
 		out->hwcap2 |= 2; /* HWCAP2_FSGSBASE */
 	}
-	out->cr4 |= (leaf7->ebx & LEAF7_EBX_SMEP ? CR4_SMEP : 0) | (leaf7->ebx & LEAF7_EBX_SMAP ? CR4_SMAP : 0) |
-		    (leaf7->ecx & LEAF7_ECX_UMIP ? CR4_UMIP : 0);
+	out->cr4 |= (leaf7->ebx & LEAF7_EBX_SMEP ? CR4_SMEP : 0) | (leaf7->ecx & LEAF7_ECX_UMIP ? CR4_UMIP : 0);
 }
 
 static int make(int kvm_fd)

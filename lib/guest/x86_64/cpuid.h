@@ -10,8 +10,8 @@ struct kvm_cpuid2;
 
 struct processor {
 	const struct kvm_cpuid2 *cpuid;
-	uint64_t xcr0; /* 0 where there is no XSAVE */
-	uint64_t cr4;  /* beside PAE */
+	uint64_t xcr0;   /* 0 where there is no XSAVE */
+	uint64_t cr4;    /* beside PAE */
 	uint32_t hwcap;  /* AT_HWCAP */
 	uint32_t hwcap2; /* AT_HWCAP2 */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's page tables: four levels of 4 KiB pages, written by the host only. They lie in guest memory at addresses that
- * the guest has no mapping for. Even so every step of a walk is checked against the size of the memory.
+ * The guest's page tables: four levels of 4 KiB pages, written by the host only. They lie in guest memory at addresses
+ * that the guest has no mapping for. Even so every step of a walk is checked against the size of the memory.
  */
 #ifndef GUEST_X86_64_PAGING_H
 #define GUEST_X86_64_PAGING_H
@@ -23,15 +23,16 @@ int paging_init(struct page_tables *tables, struct guest_memory *memory);
 int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t page, bool writable, bool executable);
 
 /*
- * The entry of a user page, for the calls below; NULL where a table on the way is missing, or with `make` where there is
- * no memory for it.
+ * The entry of a user page, for the calls below; NULL where a table on the way is missing, or with `make` where there
+ * is no memory for it.
  */
 uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make);
 
 /* The first address in [address, end) that has a page, and its entry; NULL where there is none. */
 uint64_t *paging_next(struct page_tables *tables, uint64_t *address, uint64_t end);
 
-/* An entry for a page with the PROT_ bits of mmap(2). With PROT_NONE the page stays allocated, out of the guest's reach. */
+/* An entry for a page with the PROT_ bits of mmap(2). With PROT_NONE the page stays allocated, out of the guest's
+ * reach. */
 uint64_t paging_make(uint64_t page, unsigned protection);
 
 /* True where a change of an entry takes rights away, so that what KVM or the processor remembers of it must go. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the processor needs beside the program: descriptor tables, and the stubs through which system calls and exceptions
- * leave the guest. All of it lies in a few low pages, below the lowest address that a program can map, for the guest's
- * supervisor only. Nothing else ever runs in ring 0.
+ * What the processor needs beside the program: descriptor tables, and the stubs through which system calls and
+ * exceptions leave the guest. All of it lies in a few low pages, below the lowest address that a program can map, for
+ * the guest's supervisor only. Nothing else ever runs in ring 0.
  */
 #ifndef GUEST_X86_64_SYSTEM_H
 #define GUEST_X86_64_SYSTEM_H
@@ -37,7 +37,8 @@ enum {
 	PORT_EXCEPTION = 0x20, /* plus the vector */
 };
 
-/* Builds the pages and maps them. The guest-physical address of the ring-0 stack page goes to `*out_stack`. 0 or -ENOMEM. */
+/* Builds the pages and maps them. The guest-physical address of the ring-0 stack page goes to `*out_stack`. 0 or
+ * -ENOMEM. */
 int system_build(struct page_tables *tables, uint64_t *out_stack);
 
 #endif

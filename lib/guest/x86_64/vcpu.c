@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A system call leaves the guest by SYSCALL, which goes to the stub at LSTAR, whose OUT ends KVM_RUN. The host then puts the
- * program's registers back itself, so that no instruction is needed to return to ring 3: the emulator that runs ring 0
- * on hosts with kvm_pvm knows neither SYSRET nor IRETQ. There SYSCALL stays in ring 3 too, and the first instruction of the
- * stub, a supervisor page, is a page fault: that counts as the system call, with RCX and R11 set as by SYSCALL.
+ * A system call leaves the guest by SYSCALL, which goes to the stub at LSTAR, whose OUT ends KVM_RUN. The host then
+ * puts the program's registers back itself, so that no instruction is needed to return to ring 3: the emulator that
+ * runs ring 0 on hosts with kvm_pvm knows neither SYSRET nor IRETQ. There SYSCALL stays in ring 3 too, and the first
+ * instruction of the stub, a supervisor page, is a page fault: that counts as the system call, with RCX and R11 set as
+ * by SYSCALL.
  *
- * A program may jump to the stub and give RCX and R11 itself; both are checked before they are used, and it gains nothing.
+ * A program may jump to the stub and give RCX and R11 itself; both are checked before they are used, and it gains
+ * nothing.
  */
 #include "guest/x86_64/vcpu.h"
 
@@ -57,10 +59,24 @@ enum {
 };
 
 static const struct kvm_segment user_code = {
-	.limit = 0xffffffff, .selector = SELECTOR_USER_CODE, .type = 11, .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1,
+	.limit = 0xffffffff,
+	.selector = SELECTOR_USER_CODE,
+	.type = 11,
+	.present = 1,
+	.dpl = 3,
+	.s = 1,
+	.l = 1,
+	.g = 1,
 };
 static const struct kvm_segment user_data = {
-	.limit = 0xffffffff, .selector = SELECTOR_USER_DATA, .type = 3, .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1,
+	.limit = 0xffffffff,
+	.selector = SELECTOR_USER_DATA,
+	.type = 3,
+	.present = 1,
+	.dpl = 3,
+	.db = 1,
+	.s = 1,
+	.g = 1,
 };
 
 static struct kvm_sregs *sregs_of(const struct vcpu *vcpu)
@@ -71,7 +87,8 @@ static struct kvm_sregs *sregs_of(const struct vcpu *vcpu)
 static void set_sregs(struct vcpu *vcpu, uint64_t root, uint64_t cr4)
 {
 	/* As after SYSCALL and through a null selector: no base, no limit. */
-	const struct kvm_segment null_data = {.type = 3, .present = 1, .dpl = 3, .s = 1, .db = 1, .g = 1, .limit = 0xffffffff};
+	const struct kvm_segment null_data = {
+		.type = 3, .present = 1, .dpl = 3, .s = 1, .db = 1, .g = 1, .limit = 0xffffffff};
 	*sregs_of(vcpu) = (struct kvm_sregs){
 		.cs = user_code,
 		.ss = user_data,
@@ -79,7 +96,11 @@ static void set_sregs(struct vcpu *vcpu, uint64_t root, uint64_t cr4)
 		.es = null_data,
 		.fs = null_data,
 		.gs = null_data,
-		.tr = {.base = SYSTEM_TSS, .limit = SYSTEM_TSS_SIZE - 1, .selector = SELECTOR_TSS, .type = 11, .present = 1},
+		.tr = {.base = SYSTEM_TSS,
+		       .limit = SYSTEM_TSS_SIZE - 1,
+		       .selector = SELECTOR_TSS,
+		       .type = 11,
+		       .present = 1},
 		.ldt = {.unusable = 1, .type = 2},
 		.gdt = {.base = SYSTEM_GDT, .limit = SYSTEM_GDT_SIZE - 1},
 		.idt = {.base = SYSTEM_IDT, .limit = SYSTEM_IDT_SIZE - 1},
@@ -98,12 +119,13 @@ static int set_msrs(struct vcpu *vcpu)
 		struct kvm_msr_entry entries[4];
 	} msrs = {
 		.header.nmsrs = 4,
-		.entries = {
-			{.index = MSR_STAR, .data = (uint64_t)SELECTOR_KERNEL_CODE << 32 | 0x23ull << 48},
-			{.index = MSR_LSTAR, .data = SYSTEM_SYSCALL},
-			{.index = MSR_CSTAR, .data = SYSTEM_SYSCALL},
-			{.index = MSR_SYSCALL_MASK, .data = FLAGS_CLEARED},
-		},
+		.entries =
+			{
+				{.index = MSR_STAR, .data = (uint64_t)SELECTOR_KERNEL_CODE << 32 | 0x23ull << 48},
+				{.index = MSR_LSTAR, .data = SYSTEM_SYSCALL},
+				{.index = MSR_CSTAR, .data = SYSTEM_SYSCALL},
+				{.index = MSR_SYSCALL_MASK, .data = FLAGS_CLEARED},
+			},
 	};
 	int done = ioctl(vcpu->vm->vcpu_fd, KVM_SET_MSRS, &msrs);
 	if (done >= 0 && done < 4)
@@ -115,7 +137,8 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, cons
 {
 	*vcpu = (struct vcpu){.vm = vm, .memory = tables->memory, .regs = &vm->run->s.regs.regs};
 	if (system_build(tables, &vcpu->stack_page) < 0)
-		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory", "the guest's memory limit leaves no room for its tables");
+		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory",
+				  "the guest's memory limit leaves no room for its tables");
 	if (ioctl(vm->vcpu_fd, KVM_SET_CPUID2, processor->cpuid) < 0)
 		return vm_fail("KVM_SET_CPUID2");
 	if (processor->xcr0) {
@@ -157,8 +180,8 @@ static void fault(struct vcpu_exit *out, const char *what, uint64_t number)
 
 static bool has_error_code(int vector)
 {
-	return vector == VECTOR_DOUBLE || (vector >= VECTOR_TSS && vector <= VECTOR_PAGE) || vector == VECTOR_ALIGNMENT ||
-	       vector == VECTOR_CONTROL;
+	return vector == VECTOR_DOUBLE || (vector >= VECTOR_TSS && vector <= VECTOR_PAGE) ||
+	       vector == VECTOR_ALIGNMENT || vector == VECTOR_CONTROL;
 }
 
 /* Takes the program's registers from what the processor pushed for an exception. */
@@ -254,6 +277,11 @@ void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 bool vcpu_is_page_fault(const struct vcpu_exit *exit)
 {
 	return exit->vector == VECTOR_PAGE;
+}
+
+bool vcpu_is_user_access(const struct vcpu_exit *exit)
+{
+	return exit->error_code & PAGE_FAULT_USER;
 }
 
 unsigned vcpu_fault_access(const struct vcpu_exit *exit)

@@ -15,7 +15,7 @@ struct kvm_regs;
 struct vcpu {
 	struct vm *vm;
 	struct guest_memory *memory;
-	uint64_t stack_page; /* guest-physical, of ring 0 */
+	uint64_t stack_page;   /* guest-physical, of ring 0 */
 	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
 	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
 };
@@ -51,6 +51,9 @@ void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base);
 /* A page fault, in terms of mmap(2): PROT_READ, PROT_WRITE or PROT_EXEC. */
 unsigned vcpu_fault_access(const struct vcpu_exit *exit);
 bool vcpu_is_page_fault(const struct vcpu_exit *exit);
+
+/* True where the program itself touched the address; false where the processor did so on its behalf, in its tables. */
+bool vcpu_is_user_access(const struct vcpu_exit *exit);
 
 /* The signal that Linux sends for an exception; 0 where a program cannot cause it. */
 int vcpu_exception_signal(const struct vcpu_exit *exit);

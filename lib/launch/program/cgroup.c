@@ -34,25 +34,37 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 	static unsigned sequence;
 	const char *limit = wanted->version == 1 ? limit_v1 : limit_v2;
 
-	snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", plan_string(plan, wanted->parent), (int)getpid(),
-		 sequence++);
-	if (mkdir(group->path, 0755) < 0)
+	int made;
+	do {
+		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", plan_string(plan, wanted->parent),
+				      (int)getpid(), sequence++);
+		if (length >= (int)sizeof(group->path))
+			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, group->path);
+		/* A worker of another pid namespace may have this number, too. */
+	} while ((made = mkdir(group->path, 0755)) < 0 && errno == EEXIST);
+	if (made < 0)
 		return fail(VISO_STAGE_CGROUP, 0, group->path);
 	group->version = wanted->version;
 	if (write_number(group, limit, wanted->limit) < 0)
 		return fail(VISO_STAGE_CGROUP, 0, limit);
+	/* The limit is that of all memory, swap included; where swap is not accounted there is no such file. */
+	if (!strcmp(limit, "memory.limit_in_bytes"))
+		write_number(group, "memory.memsw.limit_in_bytes", wanted->limit);
+	if (!strcmp(limit, "memory.max"))
+		write_number(group, "memory.swap.max", 0);
 
 	/* Version 1 by `tasks`: attaching by `cgroup.procs` waits for an RCU grace period, 5 ms here against 0.08 ms. */
 	group->attach_fd = open_in(group, wanted->version == 1 ? "tasks" : "cgroup.procs", O_WRONLY);
 	if (group->attach_fd < 0)
 		return fail(VISO_STAGE_CGROUP, 0, group->path);
-	if (wanted->version == 2) {
-		/* Without swap the limit is that of all memory; where swap is not accounted the file does not exist. */
-		if (!strcmp(limit_v2, "memory.max"))
-			write_number(group, "memory.swap.max", 0);
+	if (wanted->version == 2)
 		group->directory_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
 	return 0;
+}
+
+int cgroup_limit_processes(const struct cgroup *group, uint64_t limit)
+{
+	return write_number(group, "pids.max", limit) < 0 ? fail(VISO_STAGE_CGROUP, 0, "pids.max") : 0;
 }
 
 /* The number after `key` in a file of the group, or the first number where `key` is NULL; 0 where there is none. */

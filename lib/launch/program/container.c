@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,15 @@ static void wait_for_maps(void)
 		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
+/* Nobody else would end the init; its parent's pid is not to be seen in here. */
+static void end_with_worker(void)
+{
+	struct pollfd parent = {.fd = worker.self, .events = POLLIN};
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&parent, 1, 0) > 0)
+		_exit(127);
+}
+
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
 static int take_inner_root(void)
 {
@@ -72,13 +82,12 @@ static int take_inner_root(void)
 		return 0;
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
+	end_with_worker(); /* a change of uid takes it back (prctl(2)) */
 	return 0;
 }
 
-static int bring_loopback_up(const struct plan *plan)
+static int bring_loopback_up(void)
 {
-	if (plan->flags & PLAN_HOST_NETWORK)
-		return 0;
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int r = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
@@ -88,6 +97,16 @@ static int bring_loopback_up(const struct plan *plan)
 	return r < 0 ? fail(VISO_STAGE_NETWORK, 0, "lo") : 0;
 }
 
+static int make_network(const struct plan *plan)
+{
+	if (plan->flags & PLAN_HOST_NETWORK)
+		return 0;
+	if (unshare(CLONE_NEWNET) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "network");
+	return bring_loopback_up();
+}
+
+/* What needs neither mounts nor network: control groups, names, ids. */
 static int set_up(const struct job *job)
 {
 	const struct plan *plan = job->plan;
@@ -95,15 +114,31 @@ static int set_up(const struct job *job)
 		return -1;
 	if ((plan->memory.version || plan->pids.version) && unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
-	if (bring_loopback_up(plan) < 0)
-		return -1;
 	const char *hostname = plan_string(plan, plan->hostname);
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
 	wait_for_maps();
-	if (take_inner_root() < 0)
-		return -1;
-	return mounts_enter(job);
+	return take_inner_root();
+}
+
+/*
+ * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same mount
+ * namespace, and pivot_root moves the init along with it.
+ */
+static int enter_root_and_network(const struct job *job)
+{
+	int status;
+	pid_t helper = fork();
+	if (helper == 0)
+		_exit(mounts_enter(job) < 0);
+	if (helper < 0)
+		return fail(VISO_STAGE_CLONE, 0, "fork");
+	int r = make_network(job->plan);
+	while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		return fail(VISO_STAGE_MOUNT, ECHILD, "helper"); /* unless it has noted why */
+	return r;
 }
 
 static int program_child(void *argument)
@@ -132,11 +167,11 @@ static void reap_until(pid_t program)
 
 _Noreturn void container_init(struct job *job)
 {
-	/* Nobody else is in this pid namespace yet; without the worker nobody would end it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
-	if (set_up(job) < 0)
+	if (set_up(job) < 0 || enter_root_and_network(job) < 0)
 		_exit(127);
+	atomic_store(&worker.page->set_up, 1);
 	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");

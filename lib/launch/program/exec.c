@@ -15,6 +15,7 @@
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -59,6 +60,8 @@ static int set_streams(const struct job *job)
 
 static int set_rlimits(const struct plan *plan)
 {
+	if (worker.host_files[1] && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, worker.host_files, NULL) < 0)
+		return fail(VISO_STAGE_RLIMIT, 0, "setrlimit");
 	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
 		struct {
 			uint64_t soft, hard;
@@ -140,7 +143,7 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 {
 	int error = ENOENT;
 	const char *program = plan_string(plan, plan->programs.first);
-	const char *object = program;
+	const char *object = argv[0]; /* a name that was looked up, or the path itself */
 	for (uint32_t i = 0; i < plan->programs.count; i++) {
 		execve(program, argv, env);
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
@@ -155,6 +158,14 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 		program += strlen(program) + 1;
 	}
 	fail(VISO_STAGE_EXEC, error, object);
+}
+
+/* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
+static void end_with_worker(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != worker.pid)
+		_exit(127);
 }
 
 void exec_program(const struct job *job)
@@ -173,6 +184,8 @@ void exec_program(const struct job *job)
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
 		return;
+	if (plan->isolation == PLAN_JAIL)
+		end_with_worker();
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;

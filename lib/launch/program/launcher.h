@@ -10,7 +10,7 @@
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  remove.c  idrange.c  report.c
+ *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the code up to
  * exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to the shared page only.
@@ -36,20 +36,26 @@ struct launcher_shared {
 	atomic_int idle_workers;
 };
 
-/* One page for each worker, shared with the processes that it starts, which have no other way to answer. */
-struct start_page {
-	struct report_failure failure;
-	atomic_uint maps_written;   /* futex: the user namespace of the container has its id maps */
-	atomic_uint program_ended;  /* by a container's init, before it exits: status and usage are valid */
-	int32_t status;
-	struct report_usage usage;
-};
-
 struct cgroup {
 	uint32_t version;    /* 0: none */
 	char path[512];
 	int attach_fd;       /* `tasks` or `cgroup.procs`, open for writing */
 	int directory_fd;    /* version 2: for CLONE_INTO_CGROUP */
+};
+
+/*
+ * One for each worker, shared with the processes that it starts, which have no other way to answer, and with main, which puts
+ * things right where the worker is killed.
+ */
+struct start_page {
+	atomic_uint idle;           /* the worker is counted in idle_workers */
+	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	struct report_failure failure;
+	atomic_uint maps_written;   /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;         /* the container's init has no child any more but the program to come */
+	atomic_uint program_ended;  /* by a container's init, before it exits: status and usage are valid */
+	int32_t status;
+	struct report_usage usage;
 };
 
 /* Everything about the request that a worker serves. */
@@ -64,7 +70,7 @@ struct job {
 	int stream[3];       /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
-	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	struct cgroup *cgroups; /* of the page */
 	uint32_t host_uid;   /* a jail's uid and gid on the host, or first of the container's range */
 	int pidfd;           /* of the first process: the jail's program, or the container's init */
 	int pid;
@@ -75,15 +81,21 @@ struct job {
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
 	uint64_t start_ns;
+	bool launcher_gone;  /* main was killed meanwhile */
 };
 
 /* Constants of a worker's life. */
 struct worker {
 	int requests;
 	int host;            /* pidfd of the host program */
+	int launcher;        /* pidfd of main */
+	pid_t launcher_pid;
+	int self;            /* pidfd of the worker */
+	pid_t pid;
 	int null_fd;
 	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
+	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else 0 */
 	struct start_page *page;
 	char *child_stack;   /* its top */
 };
@@ -99,7 +111,7 @@ struct rusage;
 void add_usage(struct report_usage *sum, const struct rusage *more);
 
 /* worker.c */
-_Noreturn void worker_main(struct launcher_shared *shared, int wake_main);
+_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main);
 
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
@@ -130,6 +142,8 @@ void supervise(struct job *job, struct report *report, int capture_fd[2]);
 /* cgroup.c */
 int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
 		  const char *limit_v2);
+/* Version 2, where one group has both limits. */
+int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
 /* Reads what is of interest from the memory group. */
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
 void cgroup_remove(struct cgroup *group);
@@ -140,8 +154,8 @@ bool id_owns_all(void);
 /* A range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
 uint32_t id_range_reserve(void);
 
-/* remove.c: removes a directory tree without following links or leaving its file system. */
-void remove_tree(const char *path);
+/* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
+void kill_children(bool (*spared)(pid_t));
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)
 {

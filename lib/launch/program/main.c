@@ -11,19 +11,31 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "core/remove_tree.h"
 #include "launcher.h"
 
 enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
 
 static struct launcher_shared *shared;
-static pid_t workers[WORKERS_MAX];
+static struct {
+	pid_t pid;
+	struct start_page *page;
+} workers[WORKERS_MAX];
 static int worker_count;
 static int wake_fd;
+
+/* Control groups of workers that were killed: they go when what is in them has ended. */
+struct left_cgroup {
+	struct left_cgroup *next;
+	char path[];
+};
+static struct left_cgroup *left_cgroups;
 
 struct guarded {
 	struct guarded *next;
@@ -67,65 +79,110 @@ static void become_nobody_in_particular(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* The host's limit on fds may be hardly enough for itself; programs get it back. */
+static void make_room_for_fds(void)
+{
+	enum { ENOUGH = 256 };
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ENOUGH)
+		return;
+	worker.host_files[0] = limit.rlim_cur;
+	worker.host_files[1] = limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static bool add_worker(void)
 {
 	if (worker_count == WORKERS_MAX)
 		return false;
+	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
+	atomic_store(&page->idle, 1);
 	atomic_fetch_add(&shared->idle_workers, 1);
 	pid_t pid = fork();
 	if (pid == 0)
-		worker_main(shared, wake_fd);
+		worker_main(shared, page, wake_fd);
 	if (pid < 0) {
 		atomic_fetch_sub(&shared->idle_workers, 1);
+		munmap(page, sizeof(*page));
 		return false;
 	}
-	workers[worker_count++] = pid;
+	workers[worker_count].pid = pid;
+	workers[worker_count++].page = page;
 	return true;
 }
 
-static void keep_workers_ready(void)
+/* False where that was not possible. */
+static bool keep_workers_ready(void)
 {
 	while (atomic_load(&shared->idle_workers) < READY_WORKERS)
 		if (!add_worker())
-			return;
+			return false;
+	return true;
 }
 
-/* Reaps children. One that is no worker was left by a worker that was killed: it must not go on without supervision. */
-static void reap(int flags)
+static void remember_cgroup(const char *path)
 {
-	pid_t pid;
-	while ((pid = waitpid(-1, NULL, flags | __WALL)) > 0)
-		for (int i = 0; i < worker_count; i++)
-			if (workers[i] == pid) {
-				workers[i] = workers[--worker_count];
-				break;
-			}
+	struct left_cgroup *left = malloc(sizeof(*left) + strlen(path) + 1);
+	if (!left)
+		return;
+	strcpy(left->path, path);
+	left->next = left_cgroups;
+	left_cgroups = left;
+}
+
+static void remove_left_cgroups(void)
+{
+	for (struct left_cgroup **link = &left_cgroups; *link;) {
+		struct left_cgroup *left = *link;
+		if (rmdir(left->path) < 0 && errno == EBUSY) {
+			link = &left->next;
+			continue;
+		}
+		*link = left->next;
+		free(left);
+	}
+}
+
+/* A worker has ended; where it was killed, its page says what it would have put right. */
+static void forget_worker(int index)
+{
+	struct start_page *page = workers[index].page;
+	if (atomic_load(&page->idle))
+		atomic_fetch_sub(&shared->idle_workers, 1);
+	for (int i = 0; i < CGROUPS; i++)
+		if (page->cgroups[i].version)
+			remember_cgroup(page->cgroups[i].path);
+	munmap(page, sizeof(*page));
+	workers[index] = workers[--worker_count];
+}
+
+static int find_worker(pid_t pid)
+{
+	for (int i = 0; i < worker_count; i++)
+		if (workers[i].pid == pid)
+			return i;
+	return -1;
 }
 
 static bool is_worker(pid_t pid)
 {
-	for (int i = 0; i < worker_count; i++)
-		if (workers[i] == pid)
-			return true;
-	return false;
+	return find_worker(pid) >= 0;
 }
 
-static void kill_orphans(void)
+/* Reaps one child; false where none has ended, or there is none. */
+static bool reap(int flags)
 {
-	char text[4096];
-	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close_quietly(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	for (char *next = text; *next;) {
-		pid_t pid = (pid_t)strtol(next, &next, 10);
-		if (pid > 0 && !is_worker(pid))
-			kill(pid, SIGKILL);
-		next += strspn(next, " ");
-	}
+	pid_t pid = waitpid(-1, NULL, flags | __WALL);
+	if (pid <= 0)
+		return false;
+	int index = find_worker(pid);
+	if (index >= 0)
+		forget_worker(index);
+	return true;
 }
 
 /* False where the host program closed its end. */
@@ -138,6 +195,9 @@ static bool serve_control(void)
 	((char *)&guard)[(size_t)n < sizeof(guard) ? (size_t)n : sizeof(guard) - 1] = '\0';
 
 	if (guard.add) {
+		for (struct guarded *entry = guarded; entry; entry = entry->next)
+			if (!strcmp(entry->path, guard.path))
+				return true;
 		struct guarded *entry = malloc(sizeof(*entry) + strlen(guard.path) + 1);
 		if (entry) {
 			strcpy(entry->path, guard.path);
@@ -165,8 +225,10 @@ static void serve_until_host_ends(int signals)
 		{.fd = signals, .events = POLLIN},
 	};
 	for (;;) {
-		keep_workers_ready();
-		if (poll(polls, 4, -1) < 0 && errno != EINTR)
+		bool ready = keep_workers_ready();
+		remove_left_cgroups();
+		/* What could not be done now is tried again. */
+		if (poll(polls, 4, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents)
 			return;
@@ -179,8 +241,10 @@ static void serve_until_host_ends(int signals)
 		if (polls[3].revents) {
 			struct signalfd_siginfo info;
 			(void)!read(signals, &info, sizeof(info));
-			reap(WNOHANG);
-			kill_orphans();
+			while (reap(WNOHANG))
+				;
+			/* A child that is no worker was left by one that was killed: nobody supervises it. */
+			kill_children(is_worker);
 		}
 	}
 }
@@ -196,6 +260,7 @@ static void read_last_guards(void)
 int main(void)
 {
 	become_nobody_in_particular();
+	make_room_for_fds();
 
 	sigset_t child;
 	sigemptyset(&child);
@@ -204,7 +269,9 @@ int main(void)
 	int signals = signalfd(-1, &child, SFD_CLOEXEC);
 	wake_fd = eventfd(0, EFD_CLOEXEC);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (signals < 0 || wake_fd < 0 || shared == MAP_FAILED)
+	worker.launcher_pid = getpid();
+	worker.launcher = (int)syscall(SYS_pidfd_open, worker.launcher_pid, 0);
+	if (signals < 0 || wake_fd < 0 || shared == MAP_FAILED || worker.launcher < 0)
 		return 1;
 
 	serve_until_host_ends(signals);
@@ -212,9 +279,13 @@ int main(void)
 	/* Idle workers see the end of the request socket, busy ones the host's pidfd. */
 	shutdown(LAUNCHER_FD_REQUESTS, SHUT_RDWR);
 	read_last_guards();
-	while (worker_count > 0)
-		reap(0);
-	kill_orphans();
+	do
+		kill_children(is_worker);
+	while (reap(0));
+	for (int i = 0; left_cgroups && i < 1000; i++) {
+		remove_left_cgroups();
+		usleep(1000);
+	}
 	for (struct guarded *entry = guarded; entry; entry = entry->next)
 		remove_tree(entry->path);
 	return 0;

@@ -46,8 +46,6 @@ static int clone_container(struct job *job, uint64_t namespaces)
 static int start_container(struct job *job)
 {
 	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-	if (!(job->plan->flags & PLAN_HOST_NETWORK))
-		namespaces |= CLONE_NEWNET;
 	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
 	if (!job->plan->memory.version && !job->plan->pids.version)
 		namespaces |= CLONE_NEWCGROUP;

@@ -17,7 +17,7 @@
 
 #include "launcher.h"
 
-enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
+enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_LAUNCHER, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
 
 static const uint64_t init_grace_ns = 100000000;
 
@@ -66,10 +66,12 @@ static void drain_captures(struct watch *watch)
 	}
 }
 
-/* The container's program, as the host sees it: the first child of its init. */
+/* The container's program, as the host sees it: the first child of its init, once that has set everything up. */
 static void find_program(struct watch *watch)
 {
 	char path[64], text[32] = "";
+	if (!atomic_load(&worker.page->set_up))
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", watch->job->pid, watch->job->pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -112,6 +114,23 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	}
 }
 
+/*
+ * To the program, not to the init of its container, which takes no notice. Where nobody waits for the start, the signal may come
+ * before the program is there: then it waits, for as long as a start may take.
+ */
+static void signal_program(struct watch *watch, int signal)
+{
+	struct pollfd end = {.fd = watch->job->pidfd, .events = POLLIN};
+	if (watch->job->plan->isolation == PLAN_CONTAINER)
+		for (int i = 0; i < 1000 && !watch->program_pid; i++) {
+			find_program(watch);
+			if (!watch->program_pid && poll(&end, 1, 1) != 0)
+				return;
+		}
+	if (watch->program_pid)
+		syscall(SYS_pidfd_send_signal, watch->program_pidfd, signal, NULL, 0);
+}
+
 static void serve_order(struct watch *watch)
 {
 	struct order order;
@@ -123,10 +142,18 @@ static void serve_order(struct watch *watch)
 		watch->channel_open = false;
 		kill_all(watch, END_KILLED);
 	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
-		syscall(SYS_pidfd_send_signal, watch->program_pidfd, order.signal, NULL, 0);
+		signal_program(watch, order.signal);
 	} else {
 		kill_all(watch, END_KILLED);
 	}
+}
+
+/* Without main nobody would clean up later, so the worker ends its command and then itself; the host makes a new launcher. */
+static void serve_launcher_death(struct watch *watch)
+{
+	watch->job->launcher_gone = true;
+	shutdown(worker.requests, SHUT_RDWR);
+	kill_all(watch, END_KILLED);
 }
 
 /* The program of a container is executing, or its start has failed: then the init ends. */
@@ -196,6 +223,7 @@ static void watch_until_end(struct watch *watch)
 			[POLL_END] = {.fd = job->pidfd, .events = POLLIN},
 			[POLL_CHANNEL] = {.fd = watch->channel_open ? job->channel : -1, .events = POLLIN},
 			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
+			[POLL_LAUNCHER] = {.fd = job->launcher_gone ? -1 : worker.launcher, .events = POLLIN},
 			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
 		};
 		for (int i = 0; i < 2; i++)
@@ -214,27 +242,8 @@ static void watch_until_end(struct watch *watch)
 			serve_order(watch);
 		if (polls[POLL_HOST].revents)
 			kill_all(watch, END_KILLED);
-	}
-}
-
-/* Kills every child that the worker has now: those that the jail's program left, or whose parent we killed before. */
-static void kill_children(void)
-{
-	char text[4096];
-	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close_quietly(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	/* A number that was cut at the end of the buffer is not a pid. */
-	if (n == sizeof(text) - 1 && strrchr(text, ' '))
-		*strrchr(text, ' ') = '\0';
-	for (char *next = text; *next; next += strspn(next, " ")) {
-		pid_t pid = (pid_t)strtol(next, &next, 10);
-		if (pid <= 0)
-			return;
-		kill(pid, SIGKILL);
+		if (polls[POLL_LAUNCHER].revents)
+			serve_launcher_death(watch);
 	}
 }
 
@@ -273,7 +282,7 @@ static void finish_jail(struct watch *watch)
 			return;
 		if (round == 0 && !(watch->job->plan->flags & PLAN_HAS_USER))
 			kill_uid(watch->job->host_uid + watch->job->plan->uid);
-		kill_children();
+		kill_children(NULL);
 		if (round > 10)
 			usleep(1000);
 	}
@@ -296,6 +305,18 @@ static void finish_container(struct watch *watch)
 	}
 }
 
+/*
+ * What the kernel ends a process for by SIGKILL: RLIMIT_CPU, which viso_command_set_cpu_time_ms() sets as well. The kernel counts
+ * whole ticks there, which on a busy machine are up to a quarter more than the time that was used.
+ */
+static bool used_up_cpu_time(const struct plan *plan, uint64_t cpu_us)
+{
+	for (uint32_t i = 0; i < plan->rlimit_count; i++)
+		if (plan->rlimits[i].resource == RLIMIT_CPU && plan->rlimits[i].value < UINT64_MAX / 1000000)
+			return cpu_us >= plan->rlimits[i].value * 750000;
+	return false;
+}
+
 static void explain_end(struct watch *watch)
 {
 	struct report_end *end = watch->end;
@@ -313,7 +334,7 @@ static void explain_end(struct watch *watch)
 		end->reason = END_OUT_OF_MEMORY;
 	else if (signalled && WTERMSIG(end->status) == SIGXCPU)
 		end->reason = END_CPU_TIME;
-	else if (signalled && WTERMSIG(end->status) == SIGKILL && plan->cpu_time_ns && cpu_us * 1000 >= plan->cpu_time_ns)
+	else if (signalled && WTERMSIG(end->status) == SIGKILL && used_up_cpu_time(plan, cpu_us))
 		end->reason = END_CPU_TIME;
 }
 

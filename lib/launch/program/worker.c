@@ -16,27 +16,46 @@ enum { IDLE_WORKERS_MAX = 16 };
 
 struct worker worker;
 
-static void worker_init(void)
+static volatile sig_atomic_t busy;
+
+/* An idle worker ends with main; one that has a command ends that first. */
+static void on_launcher_death(int number)
+{
+	if (!busy)
+		_exit(1);
+}
+
+/* The worker ends when main has ended: without it nobody would clean up. */
+static void follow_launcher(void)
+{
+	/* Before, so that the pid is not one that was given anew. A signal is sound here: main has one thread. */
+	struct sigaction action = {.sa_handler = on_launcher_death};
+	sigaction(SIGUSR1, &action, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
+	if (getppid() != worker.launcher_pid)
+		_exit(1);
+}
+
+static void worker_init(struct start_page *page)
 {
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "viso-worker");
-	/* Sound here, unlike in the host: main has one thread. Without main nobody would clean up. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == 1)
-		_exit(1);
+	follow_launcher();
 	/* What a jail leaves behind comes to the worker, which ends it. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 
 	worker.requests = LAUNCHER_FD_REQUESTS;
 	worker.host = LAUNCHER_FD_HOST;
+	worker.pid = getpid();
+	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
 	worker.owns_ids = id_owns_all();
 	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
-	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	worker.page = page;
 	char *stack = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (worker.page == MAP_FAILED || stack == MAP_FAILED)
+	if (worker.self < 0 || stack == MAP_FAILED)
 		_exit(1);
 	worker.child_stack = stack + CHILD_STACK_SIZE;
 }
@@ -144,6 +163,8 @@ static int make_cgroups(struct job *job)
 	if (job->plan->memory.version &&
 	    cgroup_create(&job->cgroups[0], job->plan, &job->plan->memory, "memory.limit_in_bytes", "memory.max") < 0)
 		return -1;
+	if (job->plan->memory.version == 2 && job->plan->pids.version == 2)
+		return cgroup_limit_processes(&job->cgroups[0], job->plan->pids.limit);
 	if (job->plan->pids.version &&
 	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->pids, "pids.max", "pids.max") < 0)
 		return -1;
@@ -158,11 +179,13 @@ static void job_init(struct job *job)
 	job->root = job->fds[1];
 	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
+	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
-	for (int i = 0; i < CGROUPS; i++)
-		job->cgroups[i] = (struct cgroup){.attach_fd = -1, .directory_fd = -1};
 	memset(worker.page, 0, sizeof(*worker.page));
+	job->cgroups = worker.page->cgroups;
+	for (int i = 0; i < CGROUPS; i++)
+		job->cgroups[i].attach_fd = job->cgroups[i].directory_fd = -1;
 }
 
 /* Only the channel is needed while the program runs. */
@@ -252,14 +275,15 @@ static void serve(void *buffer, ssize_t received, struct job *job)
 			fds[count++] = capture_fd[i];
 	}
 	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
-	send_report(job->channel, &report, fds, count);
+	if (!job->launcher_gone)
+		send_report(job->channel, &report, fds, count);
 	close(job->channel);
 	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
 }
 
-_Noreturn void worker_main(struct launcher_shared *shared, int wake_main)
+_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main)
 {
 	static union {
 		struct plan_head head;
@@ -268,18 +292,29 @@ _Noreturn void worker_main(struct launcher_shared *shared, int wake_main)
 	} buffer;
 	static struct job job;
 
-	worker_init();
+	/*
+	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle worker too few, never one too
+	 * many: then it would make no new one.
+	 */
+	worker_init(page);
 	for (;;) {
 		ssize_t received = receive(&buffer, sizeof(buffer), &job);
+		busy = 1;
 		if (received == 0)
 			_exit(0);
 		if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
 			uint64_t one = 1;
 			(void)!write(wake_main, &one, sizeof(one));
 		}
+		atomic_store(&page->idle, 0);
 		serve(&buffer, received, &job);
+		busy = 0;
+		if (getppid() != worker.launcher_pid)
+			_exit(1);
+		atomic_store(&page->idle, 1);
 		if (atomic_fetch_add(&shared->idle_workers, 1) >= IDLE_WORKERS_MAX) {
 			atomic_fetch_sub(&shared->idle_workers, 1);
+			atomic_store(&page->idle, 0);
 			_exit(0);
 		}
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Removing a tree in which somebody else has worked. */
-#ifndef ROOT_REMOVE_H
-#define ROOT_REMOVE_H
+#ifndef CORE_REMOVE_TREE_H
+#define CORE_REMOVE_TREE_H
 
 /*
  * Removes all that is in an open directory. No link is followed and no mount is entered. 0, or a negative errno without

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* openat2(2), for which glibc 2.36 has no wrapper. This file needs nothing of the library. */
-#include "root/beneath.h"
+#include "core/beneath.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening files where nobody can lead us elsewhere: no symbolic link and no magic link is followed. */
-#ifndef ROOT_BENEATH_H
-#define ROOT_BENEATH_H
+#ifndef CORE_BENEATH_H
+#define CORE_BENEATH_H
 
 struct stat;
 

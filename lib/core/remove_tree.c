@@ -4,7 +4,7 @@
  * components, however deep the tree is; two fds and no stack are enough; and `..` is never followed, which could lead
  * out of a tree that somebody is moving about. This file needs nothing of the library but beneath.c.
  */
-#include "root/remove.h"
+#include "core/remove_tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "root/beneath.h"
+#include "core/beneath.h"
 
 struct removal {
 	int top;

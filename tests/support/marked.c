@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "marked.h"
+
+#include <dirent.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static time_t first_mark;
+
+unsigned mark_new(void)
+{
+	if (!first_mark)
+		first_mark = time(NULL);
+	static atomic_uint sequence;
+	/* Below the kernel's default of 819200, so that an ordinary user may set it. */
+	return 1000 + ((unsigned)getpid() * 256 + 2 * atomic_fetch_add(&sequence, 1)) % 800000;
+}
+
+void mark_this_process(unsigned mark)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_MSGQUEUE, &limit), 0);
+	limit.rlim_cur = mark;
+	assert_int_equal(setrlimit(RLIMIT_MSGQUEUE, &limit), 0);
+}
+
+static bool is_marked(const char *pid, unsigned mark)
+{
+	char path[64], line[256];
+	unsigned value = 0;
+	snprintf(path, sizeof(path), "/proc/%.20s/limits", pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Max msgqueue size %u", &value) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return value == mark;
+}
+
+/* "name (state)"; false where the process is gone or a zombie, which is as good. */
+static bool read_name(const char *pid, char name[32])
+{
+	char path[64], text[256] = "";
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	FILE *file = fopen(path, "re");
+	if (file) {
+		(void)!fgets(text, sizeof(text), file);
+		fclose(file);
+	}
+	char *begin = strchr(text, '('), *end = strrchr(text, ')');
+	if (!begin || !end || end[2] == 'Z' || end[2] == 'X')
+		return false;
+	*end = '\0';
+	snprintf(name, 32, "%.31s", begin + 1);
+	return true;
+}
+
+int marked_processes(unsigned mark, const char *name, pid_t except, pid_t *pids, int max)
+{
+	int count = 0;
+	char found[32];
+	DIR *dir = opendir("/proc");
+	assert_non_null(dir);
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		pid_t pid = atoi(entry->d_name);
+		if (pid <= 0 || pid == except || !is_marked(entry->d_name, mark) || !read_name(entry->d_name, found) ||
+		    (name && strcmp(found, name)))
+			continue;
+		if (pids && count < max)
+			pids[count] = pid;
+		count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+void assert_no_marked(unsigned mark)
+{
+	pid_t pids[64];
+	char name[32], text[16];
+	int count = 0;
+	for (int i = 0; i < 1000; i++) {
+		count = marked_processes(mark, NULL, getpid(), pids, 64);
+		if (count == 0)
+			return;
+		usleep(10000);
+	}
+	for (int i = 0; i < count && i < 64; i++) {
+		snprintf(text, sizeof(text), "%d", (int)pids[i]);
+		if (read_name(text, name))
+			print_error("left: %s %s\n", text, name);
+		kill(pids[i], SIGKILL);
+	}
+	fail_msg("%d processes are left", count);
+}
+
+void assert_no_cgroups(const pid_t *pids, int count)
+{
+	for (int i = 0; i < count; i++) {
+		char pattern[128];
+		glob_t found = {0};
+		/* The groups of this machine are not deep; version 1 has the controller's name in the path. */
+		const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/*", "/sys/fs/cgroup/*/*",
+					      "/sys/fs/cgroup/*/*/*"};
+		for (size_t j = 0; j < sizeof(places) / sizeof(places[0]); j++) {
+			snprintf(pattern, sizeof(pattern), "%s/viso-%d-*", places[j], (int)pids[i]);
+			glob(pattern, j ? GLOB_APPEND : 0, NULL, &found);
+		}
+		int left = 0;
+		for (size_t j = 0; j < found.gl_pathc; j++) {
+			struct stat st;
+			/* An older one is of another process that had this number. */
+			if (stat(found.gl_pathv[j], &st) < 0 || st.st_ctime < first_mark)
+				continue;
+			print_error("left: %s\n", found.gl_pathv[j]);
+			left++;
+		}
+		assert_int_equal(left, 0);
+		globfree(&found);
+	}
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests run inside a sandbox: a static program that shows what it was given and does one small thing, by its
+ * first argument. It needs no /proc and no library, so that it runs at each strength.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char *argument(char **argv, const char *otherwise)
+{
+	return argv[2] ? argv[2] : otherwise;
+}
+
+static int show_strings(char **strings)
+{
+	for (; *strings; strings++)
+		fwrite(*strings, 1, strlen(*strings) + 1, stdout);
+	return 0;
+}
+
+static int show_args(char **argv)
+{
+	return show_strings(argv + 2);
+}
+
+static int show_argv0(char **argv)
+{
+	puts(argv[0]);
+	return 0;
+}
+
+static int show_count(char **argv)
+{
+	int count = 0;
+	size_t bytes = 0;
+	for (; argv[count]; count++)
+		bytes += strlen(argv[count]) + 1;
+	printf("%d %zu\n", count, bytes);
+	return 0;
+}
+
+static int show_env(char **argv)
+{
+	return show_strings(environ);
+}
+
+static int show_cwd(char **argv)
+{
+	char path[4096];
+	puts(getcwd(path, sizeof(path)) ? path : strerror(errno));
+	return 0;
+}
+
+/* Real, effective, saved uid; the same of gid; groups. */
+static int show_ids(char **argv)
+{
+	uid_t u[3];
+	gid_t g[3], groups[128];
+	getresuid(&u[0], &u[1], &u[2]);
+	getresgid(&g[0], &g[1], &g[2]);
+	int count = getgroups(128, groups);
+	printf("%u %u %u %u %u %u", u[0], u[1], u[2], g[0], g[1], g[2]);
+	for (int i = 0; i < count; i++)
+		printf("%c%u", i ? ',' : ' ', groups[i]);
+	putchar('\n');
+	return 0;
+}
+
+static int show_fds(char **argv)
+{
+	for (int fd = 0; fd < 70000; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			printf("%d ", fd);
+	putchar('\n');
+	return 0;
+}
+
+/* Soft and hard limit by RLIMIT_ number; -1 for none. */
+static int show_rlimit(char **argv)
+{
+	struct rlimit limit;
+	getrlimit(atoi(argument(argv, "0")), &limit);
+	printf("%lld %lld\n", (long long)limit.rlim_cur, (long long)limit.rlim_max);
+	return 0;
+}
+
+/* What no program should find otherwise: blocked and ignored signals, umask, session, terminal. */
+static int show_inherited(char **argv)
+{
+	sigset_t blocked;
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	for (int i = 1; i < 32; i++) {
+		struct sigaction action;
+		if (sigismember(&blocked, i) == 1)
+			printf("blocked %d\n", i);
+		if (sigaction(i, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
+			printf("not default %d\n", i);
+	}
+	if (getsid(0) != getpid())
+		puts("no session of its own");
+	int tty = open("/dev/tty", O_RDWR);
+	if (tty >= 0)
+		puts("controlling terminal");
+	printf("umask %03o\n", umask(0));
+	return 0;
+}
+
+static int do_exit(char **argv)
+{
+	return atoi(argument(argv, "0"));
+}
+
+static int do_raise(char **argv)
+{
+	raise(atoi(argument(argv, "6")));
+	return 99;
+}
+
+static int do_spin(char **argv)
+{
+	for (volatile unsigned long i = 0;; i++)
+		;
+	return 0;
+}
+
+static int do_sleep(char **argv)
+{
+	if (!argv[2])
+		for (;;)
+			pause();
+	long ms = atol(argv[2]);
+	struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	nanosleep(&time, NULL);
+	return 0;
+}
+
+static int do_cat(char **argv)
+{
+	static char buffer[65536];
+	ssize_t n;
+	while ((n = read(0, buffer, sizeof(buffer))) > 0)
+		if (write(1, buffer, (size_t)n) != n)
+			return 2;
+	return n < 0 ? 1 : 0;
+}
+
+/* N bytes, a to z over and over, on fd 1 or the one that is named. */
+static int do_write(char **argv)
+{
+	size_t left = strtoul(argument(argv, "0"), NULL, 10);
+	int fd = argv[2] && argv[3] ? atoi(argv[3]) : 1;
+	char buffer[26 * 256];
+	for (size_t i = 0; i < sizeof(buffer); i++)
+		buffer[i] = (char)('a' + i % 26);
+	while (left) {
+		ssize_t n = write(fd, buffer, left < sizeof(buffer) ? left : sizeof(buffer));
+		if (n <= 0)
+			return 1;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+static int do_print(char **argv)
+{
+	fputs("out\n", stdout);
+	fflush(stdout);
+	fputs("err\n", stderr);
+	return 0;
+}
+
+static int do_eat(char **argv)
+{
+	size_t size = strtoul(argument(argv, "0"), NULL, 10);
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return 3;
+	for (size_t i = 0; i < size; i += 4096)
+		memory[i] = 1;
+	puts("eaten");
+	return 0;
+}
+
+/* How many children can live at once, up to N. */
+static int do_fork(char **argv)
+{
+	int wanted = atoi(argument(argv, "1")), made = 0, error = 0;
+	for (; made < wanted; made++) {
+		pid_t pid = fork();
+		if (pid == 0)
+			for (;;)
+				pause();
+		if (pid < 0) {
+			error = errno;
+			break;
+		}
+	}
+	printf("%d %s\n", made, error == EAGAIN ? "EAGAIN" : error ? strerror(error) : "all");
+	return 0;
+}
+
+/* Leaves N children, each in a session of its own and with the streams still open, and ends. */
+static int do_background(char **argv)
+{
+	for (int i = atoi(argument(argv, "1")); i > 0; i--)
+		if (fork() == 0) {
+			setsid();
+			if (fork() == 0)
+				for (;;)
+					pause();
+			_exit(0);
+		}
+	puts("left");
+	return 0;
+}
+
+/* Forks without end, each parent ending at once, in N chains, for at most five seconds. */
+static int do_run_away(char **argv)
+{
+	time_t end = time(NULL) + 5;
+	for (int i = atoi(argument(argv, "1")); i > 0; i--)
+		if (fork() == 0) {
+			setsid();
+			while (time(NULL) < end)
+				if (fork() > 0)
+					_exit(0);
+			_exit(0);
+		}
+	puts("left");
+	return 0;
+}
+
+static void on_signal(int number)
+{
+	static const char text[] = "caught\n";
+	(void)!write(1, text, sizeof(text) - 1);
+	_exit(40 + number % 60);
+}
+
+static int do_trap(char **argv)
+{
+	signal(atoi(argument(argv, "15")), on_signal);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+	return 0;
+}
+
+/* Uses N ms of CPU time, touches a MiB, writes to no file: for the figures of a result. */
+static int do_work(char **argv)
+{
+	static volatile char memory[1 << 20];
+	clock_t end = clock() + atol(argument(argv, "50")) * (CLOCKS_PER_SEC / 1000);
+	for (size_t i = 0; i < sizeof(memory); i += 4096)
+		memory[i] = 1;
+	while (clock() < end)
+		;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(char **argv);
+} verbs[] = {
+	{"args", show_args},
+	{"argv0", show_argv0},
+	{"count", show_count},
+	{"env", show_env},
+	{"cwd", show_cwd},
+	{"ids", show_ids},
+	{"fds", show_fds},
+	{"rlimit", show_rlimit},
+	{"exit", do_exit},
+	{"raise", do_raise},
+	{"inherited", show_inherited},
+	{"spin", do_spin},
+	{"sleep", do_sleep},
+	{"cat", do_cat},
+	{"write", do_write},
+	{"print", do_print},
+	{"eat", do_eat},
+	{"fork", do_fork},
+	{"background", do_background},
+	{"run-away", do_run_away},
+	{"trap", do_trap},
+	{"work", do_work},
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			return verbs[i].run(argv);
+	fprintf(stderr, "probe: what?\n");
+	return 98;
+}
