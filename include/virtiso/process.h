@@ -97,7 +97,7 @@ VISO_PUBLIC int viso_process_kill(viso_process *process);
  * @param out_result  where the result is put, owned by the caller; NULL where it is not wanted
  * @return 0; -ETIMEDOUT it still runs, -EINTR a signal handler of the host program ran, -EINVAL bad argument, -EPIPE the
  *         launcher was killed from outside, -ENOMEM, -ECHILD.
- * Threads: one handle from one thread at a time.
+ * Threads: any at any time; all that wait get the same result.
  * Since: 0.1
  */
 VISO_PUBLIC int viso_process_wait(viso_process *process, int timeout_ms, viso_result **out_result);

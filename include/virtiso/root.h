@@ -59,7 +59,8 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
  * @param program  an absolute path on the host, or a name that is looked up in the directories of the default PATH
  * @return 0, or a negative errno: -EINVAL bad argument or a relative path with a slash, -EBUSY the root is built or uses
  *         an existing directory, -ENOENT no such program, or a library or interpreter of it is missing (both are named),
- *         -EACCES it cannot be read, -ENOEXEC neither an ELF program of this machine nor a script, or a damaged ELF file,
+ *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a script, or a damaged ELF file, -EEXIST another entry is in the
+ *         way,
  *         -ELOOP scripts or links without an end, -ENOMEM, -ECHILD the handle is from before a fork.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
@@ -124,10 +125,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_data(viso_root *root, const char
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_use_directory(viso_root *root, const char *path);
 
 /**
- * Name the directory into which the root is built; it is kept when the root is released.
+ * Name the directory into which the root is built; it is kept when the root is released. It gets mode 0755.
  *
  * @param root  a root that is not built yet
- * @param path  an absolute path; the directory is made, or exists and is empty
+ * @param path  an absolute path, no link; the directory is made, or exists and is empty
  * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOTEMPTY
  *         the directory has contents, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
  * Threads: one handle from one thread at a time.
