@@ -104,6 +104,7 @@ static void forking_host(void *strength)
 static void test_fork_while_other_threads_start(void **state)
 {
 	viso_isolation strength = box_open(state)->strength;
+	skip_without(MALLOC_SURVIVES_FORK, "a malloc that survives a fork, which AddressSanitizer has not");
 	in_a_host(forking_host, (void *)(intptr_t)strength);
 }
 
@@ -124,6 +125,7 @@ static void first_start_host(void *strength)
 static void test_fork_during_the_first_start(void **state)
 {
 	viso_isolation strength = box_open(state)->strength;
+	skip_without(MALLOC_SURVIVES_FORK, "a malloc that survives a fork, which AddressSanitizer has not");
 	/* A sandbox that was never used has no seccomp filter in this process yet, nor a launcher. */
 	for (int i = 0; i < 25; i++) {
 		srand((unsigned)i);

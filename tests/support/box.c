@@ -82,6 +82,7 @@ struct box *box_open(void **state)
 	viso_isolation strength = (viso_isolation)(intptr_t)*state;
 	support_time_limit(60);
 	skip_without_strength(strength);
+	box_close(open_box);
 	open_box = box_new(strength, box_tree());
 	return open_box;
 }

@@ -20,6 +20,13 @@
 		}                                                                                                              \
 	} while (0)
 
+/* AddressSanitizer's malloc may be locked for ever in the fork of a process with threads. */
+#ifdef __SANITIZE_ADDRESS__
+#define MALLOC_SURVIVES_FORK false
+#else
+#define MALLOC_SURVIVES_FORK true
+#endif
+
 /* A call of the library that must succeed; prints the library's error where it does not. */
 #define assert_ok(call)                                                                                                \
 	do {                                                                                                               \
