@@ -33,8 +33,8 @@ static bool any_of(unsigned mark, const char *name, const pid_t *pids, int count
 }
 
 /*
- * Kills what has this name, but the host, and waits until it is gone: a worker that is just being killed may still take a
- * request along.
+ * Kills what has this name, but the host, and waits until it is gone: a worker that is just being killed may still take
+ * a request along.
  */
 static int kill_named(unsigned mark, const char *name)
 {

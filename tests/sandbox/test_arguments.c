@@ -188,12 +188,12 @@ static void test_nothing_else_is_inherited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_arguments_of_odd_bytes),    AT_EACH_STRENGTH(test_a_hundred_thousand_arguments),
-		AT_EACH_STRENGTH(test_one_long_argument),         AT_EACH_STRENGTH(test_a_command_runs_again),
-		AT_EACH_STRENGTH(test_environment_is_clean),      AT_EACH_STRENGTH(test_environment_as_set),
-		AT_EACH_STRENGTH(test_environment_removed),       AT_EACH_STRENGTH(test_programs_are_found_by_path),
-		AT_EACH_STRENGTH(test_working_directory),         AT_EACH_STRENGTH(test_working_directory_is_missing),
-		AT_EACH_STRENGTH(test_nothing_else_is_inherited),
+		AT_ALL_STRENGTHS(test_arguments_of_odd_bytes),    AT_ALL_STRENGTHS(test_a_hundred_thousand_arguments),
+		AT_ALL_STRENGTHS(test_one_long_argument),         AT_ALL_STRENGTHS(test_a_command_runs_again),
+		AT_ALL_STRENGTHS(test_environment_is_clean),      AT_ALL_STRENGTHS(test_environment_as_set),
+		AT_ALL_STRENGTHS(test_environment_removed),       AT_ALL_STRENGTHS(test_programs_are_found_by_path),
+		AT_ALL_STRENGTHS(test_working_directory),         AT_ALL_STRENGTHS(test_working_directory_is_missing),
+		AT_ALL_STRENGTHS(test_nothing_else_is_inherited),
 	};
 	return cmocka_run_group_tests_name("arguments", tests, NULL, box_group_teardown);
 }

@@ -116,13 +116,13 @@ static void test_result_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_bounds),
-		AT_EACH_STRENGTH(test_nothing_is_kept),
+		AT_ALL_STRENGTHS(test_bounds),
+		AT_ALL_STRENGTHS(test_nothing_is_kept),
 		AT_EACH_STRENGTH(test_each_stream_has_its_bound),
 		AT_EACH_STRENGTH(test_output_of_a_killed_command_is_kept),
 		AT_EACH_STRENGTH(test_output_of_the_background_does_not_hold_the_result),
-		AT_EACH_STRENGTH(test_endless_output_until_the_time_limit),
-		AT_EACH_STRENGTH(test_result_arguments),
+		AT_ALL_STRENGTHS(test_endless_output_until_the_time_limit),
+		AT_ALL_STRENGTHS(test_result_arguments),
 	};
 	return cmocka_run_group_tests_name("capture", tests, NULL, box_group_teardown);
 }

@@ -113,14 +113,14 @@ static void test_a_result_outlives_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_exit_codes),
-		AT_EACH_STRENGTH(test_signals),
+		AT_ALL_STRENGTHS(test_exit_codes),
+		AT_ALL_STRENGTHS(test_signals),
 		AT_EACH_STRENGTH(test_forbidden_system_call_kills),
 		AT_EACH_STRENGTH(test_background_children_end_with_the_command),
 		AT_EACH_STRENGTH(test_run_away_children_end_with_the_command),
 		AT_EACH_STRENGTH(test_figures_are_plausible),
 		AT_EACH_STRENGTH(test_figures_include_children),
-		AT_EACH_STRENGTH(test_a_result_outlives_everything),
+		AT_ALL_STRENGTHS(test_a_result_outlives_everything),
 	};
 	return cmocka_run_group_tests_name("endings", tests, NULL, box_group_teardown);
 }

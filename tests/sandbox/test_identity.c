@@ -91,9 +91,9 @@ static void test_group_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_default_user_of_a_container), AT_EACH_STRENGTH(test_user_of_the_callers_choice),
+		AT_CONTAINER(test_default_user_of_a_container), AT_ALL_STRENGTHS(test_user_of_the_callers_choice),
 		AT_CONTAINER(test_root_in_a_container),         AT_CONTAINER(test_ids_that_a_container_does_not_have),
-		AT_EACH_STRENGTH(test_supplementary_groups),    cmocka_unit_test(test_group_arguments),
+		AT_ALL_STRENGTHS(test_supplementary_groups),    cmocka_unit_test(test_group_arguments),
 	};
 	return cmocka_run_group_tests_name("identity", tests, NULL, box_group_teardown);
 }

@@ -239,10 +239,10 @@ int main(void)
 		AT_EACH_STRENGTH(test_no_root),
 		cmocka_unit_test(test_null_handles),
 		AT_EACH_STRENGTH(test_close_ends_what_runs),
-		AT_EACH_STRENGTH(test_close_ends_what_other_threads_run),
+		AT_ALL_STRENGTHS(test_close_ends_what_other_threads_run),
 		AT_EACH_STRENGTH(test_close_while_commands_start),
-		AT_EACH_STRENGTH(test_processes_outlive_their_sandbox),
-		AT_EACH_STRENGTH(test_nothing_is_left_after_failures),
+		AT_ALL_STRENGTHS(test_processes_outlive_their_sandbox),
+		AT_ALL_STRENGTHS(test_nothing_is_left_after_failures),
 		AT_EACH_STRENGTH(test_references),
 	};
 	return cmocka_run_group_tests_name("lifetime", tests, NULL, box_group_teardown);

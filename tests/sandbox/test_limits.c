@@ -247,15 +247,15 @@ static void test_limits_of_groups_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_each_rlimit_arrives),
-		AT_EACH_STRENGTH(test_no_core_unless_asked_for),
+		AT_ALL_STRENGTHS(test_each_rlimit_arrives),
+		AT_ALL_STRENGTHS(test_no_core_unless_asked_for),
 		AT_EACH_STRENGTH(test_rlimits_that_cannot_be_raised),
-		AT_EACH_STRENGTH(test_file_size),
-		AT_EACH_STRENGTH(test_rlimit_of_cpu_time),
+		AT_ALL_STRENGTHS(test_file_size),
+		AT_ALL_STRENGTHS(test_rlimit_of_cpu_time),
 		AT_EACH_STRENGTH(test_wall_clock),
-		AT_EACH_STRENGTH(test_wall_clock_of_a_spawned_command),
-		AT_EACH_STRENGTH(test_cpu_time),
-		AT_EACH_STRENGTH(test_both_times),
+		AT_ALL_STRENGTHS(test_wall_clock_of_a_spawned_command),
+		AT_ALL_STRENGTHS(test_cpu_time),
+		AT_ALL_STRENGTHS(test_both_times),
 		AT_EACH_STRENGTH(test_memory),
 		AT_EACH_STRENGTH(test_memory_of_a_child),
 		AT_EACH_STRENGTH(test_memory_that_is_hardly_enough),

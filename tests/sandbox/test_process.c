@@ -262,16 +262,16 @@ static void test_null_handles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_wait_with_a_deadline),
-		AT_EACH_STRENGTH(test_wait_again_gives_the_same_result),
-		AT_EACH_STRENGTH(test_poll),
+		AT_ALL_STRENGTHS(test_wait_with_a_deadline),
+		AT_ALL_STRENGTHS(test_wait_again_gives_the_same_result),
+		AT_ALL_STRENGTHS(test_poll),
 		AT_EACH_STRENGTH(test_pid),
 		AT_EACH_STRENGTH(test_kill),
-		AT_EACH_STRENGTH(test_kill_comes_too_late),
+		AT_ALL_STRENGTHS(test_kill_comes_too_late),
 		AT_EACH_STRENGTH(test_signal),
 		AT_EACH_STRENGTH(test_stop_and_continue),
-		AT_EACH_STRENGTH(test_kill_from_another_thread),
-		AT_EACH_STRENGTH(test_signal_to_what_another_thread_runs),
+		AT_ALL_STRENGTHS(test_kill_from_another_thread),
+		AT_ALL_STRENGTHS(test_signal_to_what_another_thread_runs),
 		AT_EACH_STRENGTH(test_signal_and_kill_of_a_sandbox),
 		AT_EACH_STRENGTH(test_letting_go_of_a_running_command),
 		cmocka_unit_test(test_null_handles),

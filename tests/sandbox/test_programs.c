@@ -120,7 +120,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_missing_program),
 		AT_EACH_STRENGTH(test_program_that_may_not_be_executed),
 		AT_EACH_STRENGTH(test_damaged_program),
-		AT_EACH_STRENGTH(test_scripts),
+		AT_ALL_STRENGTHS(test_scripts),
 		AT_EACH_STRENGTH(test_dynamic_program_without_its_loader),
 	};
 	return cmocka_run_group_tests_name("programs", tests, NULL, box_group_teardown);

@@ -268,15 +268,15 @@ static void test_bad_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_null),
-		AT_EACH_STRENGTH(test_fd),
-		AT_EACH_STRENGTH(test_same_fd_three_times),
-		AT_EACH_STRENGTH(test_standard_error_to_standard_output),
-		AT_EACH_STRENGTH(test_input),
-		AT_EACH_STRENGTH(test_large_input),
-		AT_EACH_STRENGTH(test_pipes),
-		AT_EACH_STRENGTH(test_pipes_that_nobody_takes),
-		AT_EACH_STRENGTH(test_inherited_streams),
+		AT_ALL_STRENGTHS(test_null),
+		AT_ALL_STRENGTHS(test_fd),
+		AT_ALL_STRENGTHS(test_same_fd_three_times),
+		AT_ALL_STRENGTHS(test_standard_error_to_standard_output),
+		AT_ALL_STRENGTHS(test_input),
+		AT_ALL_STRENGTHS(test_large_input),
+		AT_ALL_STRENGTHS(test_pipes),
+		AT_ALL_STRENGTHS(test_pipes_that_nobody_takes),
+		AT_ALL_STRENGTHS(test_inherited_streams),
 		AT_EACH_STRENGTH(test_directories_are_refused),
 		cmocka_unit_test(test_bad_arguments),
 	};

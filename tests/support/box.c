@@ -32,6 +32,8 @@ void skip_without_strength(viso_isolation strength)
 	/* As root everything has to work, so that a defect does not pass for a missing facility. */
 	if (strength == VISO_ISOLATION_JAIL)
 		skip_without(geteuid() == 0, "root, which a jail needs");
+	else if (strength == VISO_ISOLATION_GUEST)
+		skip_without(strength_works(strength), "a usable /dev/kvm");
 	else if (geteuid() != 0)
 		skip_without(strength_works(strength), "user namespaces for ordinary users");
 }
@@ -49,6 +51,10 @@ struct box *box_new(viso_isolation strength, const char *directory)
 		box->jail = viso_jail_new();
 		assert_ok(viso_jail_set_root(box->jail, box->root));
 		box->sandbox = viso_jail_sandbox(box->jail);
+	} else if (strength == VISO_ISOLATION_GUEST) {
+		box->guest = viso_guest_new();
+		assert_ok(viso_guest_set_root(box->guest, box->root));
+		box->sandbox = viso_guest_sandbox(box->guest);
 	} else {
 		box->container = viso_container_new();
 		assert_ok(viso_container_set_root(box->container, box->root));
@@ -64,6 +70,7 @@ void box_close(struct box *box)
 		return;
 	viso_jail_unref(box->jail);
 	viso_container_unref(box->container);
+	viso_guest_unref(box->guest);
 	viso_root_unref(box->root);
 	free(box);
 }

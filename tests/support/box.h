@@ -22,6 +22,7 @@ struct box {
 	viso_root *root;
 	viso_jail *jail; /* the one of the strength; the others are NULL */
 	viso_container *container;
+	viso_guest *guest;
 	int fds; /* that were open before */
 };
 
@@ -31,7 +32,10 @@ struct box {
 	}
 #define AT_JAIL(function) AT_STRENGTH(function, VISO_ISOLATION_JAIL, "jail")
 #define AT_CONTAINER(function) AT_STRENGTH(function, VISO_ISOLATION_CONTAINER, "container")
+#define AT_GUEST(function) AT_STRENGTH(function, VISO_ISOLATION_GUEST, "guest")
+/* What needs processes, control groups or a shell runs in jails and containers; all else in guests, too. */
 #define AT_EACH_STRENGTH(function) AT_JAIL(function), AT_CONTAINER(function)
+#define AT_ALL_STRENGTHS(function) AT_EACH_STRENGTH(function), AT_GUEST(function)
 
 /* The sandbox of the test's strength, over the tests' root; skips where this machine cannot run it. */
 struct box *box_open(void **state);
