@@ -2,8 +2,7 @@
 -- SPDX-License-Identifier: MIT
 -- The shortest complete use of libvirtiso: Python computes 6 * 7 in a container.
 --
--- For a jail write jail where container stands; nothing else changes. For a guest write guest, and take a static program
--- such as Debian's busybox-static, which is what a program guest runs.
+-- For a jail or a guest write jail or guest where container stands; nothing else changes.
 
 local virtiso = require "virtiso"
 

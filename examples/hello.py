@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The shortest complete use of libvirtiso: Python computes 6 * 7 in a container.
 
-For a jail write Jail where Container stands; nothing else changes. For a guest write Guest, and take a static program such
-as Debian's busybox-static, which is what a program guest runs.
+For a jail or a guest write Jail or Guest where Container stands; nothing else changes.
 """
 
 import virtiso

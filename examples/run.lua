@@ -12,7 +12,7 @@ the program with all that it needs and nothing else.
 
   --jail             in a chroot jail, hardened (needs root)
   --container        in a container (the default)
-  --guest            in a virtual machine under KVM (static programs)
+  --guest            in a virtual machine under KVM (one process, one thread)
   --program PATH     put this program into the root too, with all that it needs
   --file PATH        put this file into the root too
   --memory SIZE      limit the memory: bytes, or such as 256M

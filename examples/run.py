@@ -28,7 +28,7 @@ def parse_options():
     for name, text in (
         ("jail", "in a chroot jail, hardened (needs root)"),
         ("container", "in a container (the default)"),
-        ("guest", "in a virtual machine under KVM (static programs)"),
+        ("guest", "in a virtual machine under KVM (one process, one thread)"),
     ):
         parser.add_argument(f"--{name}", dest="isolation", action="store_const", const=name, help=text)
     parser.set_defaults(isolation="container")

@@ -5,7 +5,8 @@
  * kernel. It needs no privilege where the host allows user namespaces to ordinary users.
  *
  * Inside: the root, read-only; /proc; /dev with the usual nodes; an empty /tmp in memory; a loopback interface; no
- * capabilities; a default seccomp profile.
+ * capabilities; a default seccomp profile. What the root itself has below /dev, /proc and /tmp is hidden. Files in /tmp count
+ * as memory of the command.
  */
 #ifndef VIRTISO_CONTAINER_H
 #define VIRTISO_CONTAINER_H

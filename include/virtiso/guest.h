@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file guest.h
- * A program guest: an ordinary static Linux program in a virtual machine of its own under KVM, without a kernel to boot.
+ * A program guest: an ordinary Linux program in a virtual machine of its own under KVM, without a kernel to boot.
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
- * guest's root and limits. The root is read-only. Calls that are not served give the program ENOSYS. There is no network.
+ * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
+ * program ENOSYS: there are no further processes or threads, no timers, no signal handlers, no sockets and no epoll. A shell
+ * in a guest runs its built-in commands only.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H

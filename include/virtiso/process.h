@@ -68,12 +68,13 @@ VISO_PUBLIC int viso_process_fd(viso_process *process);
 VISO_PUBLIC int viso_process_take_stream(viso_process *process, viso_stream stream);
 
 /**
- * Send a signal to the program.
+ * Send a signal to the program. In a guest a signal does what it does by default; where the program has a handler for it,
+ * nothing happens.
  *
  * @param process  a process
  * @param signal   a signal number, 1 to 64; SIGKILL is viso_process_kill()
- * @return 0, also where it has just ended; -EINVAL bad argument, -ESRCH its end is known already, -EOPNOTSUPP this strength
- *         delivers only SIGKILL, -ECHILD.
+ * @return 0, also where it has just ended; -EINVAL bad argument, -ESRCH its end is known already, -EOPNOTSUPP a guest
+ *         cannot be stopped and continued, -ECHILD.
  * Threads: any at any time.
  * Since: 0.1
  */

@@ -8,6 +8,8 @@
  * the last reference (and when the host program dies, even by SIGKILL). Several sandboxes may share one root.
  *
  * Programs are examined by parsing; nothing of them is executed.
+ *
+ * Put nothing below /dev, /proc or /tmp: a container has its own there and hides it.
  */
 #ifndef VIRTISO_ROOT_H
 #define VIRTISO_ROOT_H
@@ -53,15 +55,18 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
  * Add a program with everything that it needs.
  *
  * A dynamic ELF program brings its loader and libraries, found by the loader's own search order; a `#!` script brings its
- * interpreter; a Python interpreter brings its standard library. Symbolic links on the way are kept as links.
+ * interpreter; a Python interpreter brings its standard library. Symbolic links on the way are kept as links. What the
+ * program starts or opens by itself cannot be seen in it: add the programs that a shell script calls, the cc1 of a compiler,
+ * and modules from outside the standard library with calls of their own.
  *
  * @param root     a root that is not built yet
  * @param program  an absolute path on the host, or a name that is looked up in the directories of the default PATH
+ *                 (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)
  * @return 0, or a negative errno: -EINVAL bad argument or a relative path with a slash, -EBUSY the root is built or uses
  *         an existing directory, -ENOENT no such program, or a library or interpreter of it is missing (both are named),
- *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a script, or a damaged ELF file, -EEXIST another entry is in the
- *         way,
- *         -ELOOP scripts or links without an end, -ENOMEM, -ECHILD the handle is from before a fork.
+ *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a
+ *         script, or a damaged ELF file, -EEXIST another entry is in the way, -ELOOP scripts or links without an end,
+ *         -ENOMEM, -ECHILD the handle is from before a fork.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  * See: ld.so(8), elf(5), execve(2)

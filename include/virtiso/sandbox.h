@@ -90,8 +90,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_run(viso_sandbox *sandbox, const 
  *
  * @param sandbox  a sandbox
  * @param signal   a signal number, 1 to 64
- * @return how many were signalled, 0 where none runs; -EINVAL, -EOPNOTSUPP this strength delivers only SIGKILL, -ESTALE,
- *         -ECHILD.
+ * @return how many were signalled, 0 where none runs; -EINVAL, -EOPNOTSUPP a guest cannot be stopped and continued,
+ *         -ESTALE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.1
  */

@@ -22,7 +22,9 @@ static void check_time_limit(struct fixture *fixture, viso_command *command, vis
 	viso_result *result = run_in(fixture->guest, command);
 	double took = seconds() - start;
 	assert_true(took >= least);
-	assert_true(took < least + 2);
+	/* CPU time may take long to pass on a busy host; wall-clock time may not. */
+	if (reason == VISO_REASON_TIMED_OUT)
+		assert_true(took < least + 3);
 	assert_int_equal(viso_result_signal(result), SIGKILL);
 	assert_reason(result, reason);
 }
@@ -51,6 +53,7 @@ static void test_cpu_time(void **state)
 	check_time_limit(fixture, command, VISO_REASON_CPU_TIME, 0.2);
 	command = new_command("/probe", "loop", NULL);
 	assert_ok(viso_command_set_rlimit(command, VISO_RLIMIT_CPU, 1));
+	assert_ok(viso_command_set_timeout_ms(command, 60000));
 	check_time_limit(fixture, command, VISO_REASON_CPU_TIME, 1);
 	/* Sleeping is not CPU time. */
 	command = new_command("/probe", "sleep", "300", NULL);
@@ -123,7 +126,7 @@ static void test_usage_is_counted(void **state)
 	assert_ok(viso_command_set_cpu_time_ms(command, 300));
 	viso_result *result = run_in(fixture->guest, command);
 	int64_t cpu = viso_result_usage(result, VISO_USAGE_USER_US) + viso_result_usage(result, VISO_USAGE_SYSTEM_US);
-	assert_true(cpu > 200000 && cpu < 1000000);
+	assert_true(cpu > 200000 && cpu < 2000000);
 	assert_true(viso_result_usage(result, VISO_USAGE_WALL_US) >= 300000);
 	assert_true(viso_result_usage(result, VISO_USAGE_MEMORY_PEAK) > 0);
 	viso_result_unref(result);

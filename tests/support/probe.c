@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -271,6 +273,20 @@ static int do_work(char **argv)
 	return 0;
 }
 
+/* Makes a socket of this family and, where a port is named, binds it on the loopback address. */
+static int do_socket(char **argv)
+{
+	int fd = socket(atoi(argument(argv, "1")), SOCK_STREAM, 0);
+	int r = fd;
+	if (fd >= 0 && argv[3]) {
+		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[3]))};
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	}
+	puts(r < 0 ? strerror(errno) : "made");
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -297,6 +313,7 @@ static const struct {
 	{"run-away", do_run_away},
 	{"trap", do_trap},
 	{"work", do_work},
+	{"socket", do_socket},
 };
 
 int main(int argc, char **argv)

@@ -70,7 +70,7 @@ char *box_new_tree(void)
 	static const char *const directories[] = {"bin", "dev", "etc", "proc", "sys", "usr", "work"};
 	static const char *const applets[] = {"sh",       "cat",      "ls",   "mount", "id",   "ip",    "stat",
 					      "readlink", "hostname", "grep", "wc",    "sort", "touch", "true",
-					      "dd",       "head",     "test", "mkdir", "echo"};
+					      "dd",       "head",     "test", "mkdir", "echo", "tr"};
 	char *tree = support_temporary_directory();
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		tree_directory(tree, directories[i], 0755);

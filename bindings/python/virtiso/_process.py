@@ -165,7 +165,7 @@ class Process:
             pass
 
     def terminate(self) -> None:
-        """Send SIGTERM. A guest takes no other signal than SIGKILL; then this raises NotSupported."""
+        """Send SIGTERM. A handler that the program has for it does not run in a guest."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:

@@ -69,7 +69,7 @@ class Sandbox:
             file; STDOUT for stderr
         :param capture_output: capture the outputs that are not given otherwise
         :param capture_max: how much of each output is kept; more is read and thrown away, and ``result.truncated`` is set
-        :param timeout: seconds. Then all that the command started is killed, and the result's reason is TIMED_OUT
+        :param timeout: seconds, None for no limit. Then all that the command started is killed, and the result's reason is TIMED_OUT
         :param cpu_time: seconds of CPU time; the reason is then CPU_TIME
         :param env: variables *beside* the clean environment of the sandbox (PATH, HOME, LANG); None takes the host's value
         :param clear_env: begin with no variables at all
@@ -172,7 +172,8 @@ class Sandbox:
 class Jail(Sandbox):
     """A chroot jail: a root directory of its own and nothing else, on the host's kernel, hardened. It needs root.
 
-    :param memory_max: memory of each command with all that it starts
+    :param memory_max: memory of each command with all that it starts: bytes, or with K, M, G or T (powers of 1024), such as
+        "256M"; None or 0 for no limit
     :param processes_max: how many processes and threads each command may have
     :param network: "none" (no sockets but unix ones), or "host"
 
@@ -203,7 +204,8 @@ class Jail(Sandbox):
 class Container(Sandbox):
     """A container: namespaces of its own, on the host's kernel. An ordinary user can have it where user namespaces are allowed.
 
-    :param memory_max: memory of each command with all that it starts
+    :param memory_max: memory of each command with all that it starts: bytes, or with K, M, G or T (powers of 1024), such as
+        "256M"; None or 0 for no limit
     :param processes_max: how many processes and threads each command may have
     :param network: "none" (a loopback interface of its own), or "host"
     :param hostname: what the program sees as the host's name
@@ -244,7 +246,7 @@ class Container(Sandbox):
 class Guest(Sandbox):
     """A program guest: the program in a virtual machine of its own under KVM, without a kernel to boot and without network.
 
-    :param memory_max: memory of the virtual machine; 256 MiB where it is not given
+    :param memory_max: memory of the virtual machine, as for a container; 256 MiB where it is not given
     :param network: "none", the only one that there is
 
     >>> with virtiso.Guest(root, memory_max="64M") as box:

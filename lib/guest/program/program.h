@@ -41,7 +41,6 @@ struct program {
 	struct kick *kick;
 
 	int root_fd;      /* O_PATH, owned */
-	char *root_path;  /* of the root on the host, as /proc shows it; NULL before it is needed */
 	char *cwd;        /* absolute, in the root */
 	char *executable; /* absolute, in the root */
 	struct file_slot *slots;

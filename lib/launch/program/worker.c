@@ -114,6 +114,9 @@ static int make_captures(struct job *job)
 		job->capture_read[i] = ends[0];
 		job->capture_write[i] = ends[1];
 		fcntl(ends[0], F_SETFL, O_NONBLOCK);
+		/* So that a container's program can open /dev/stdout. */
+		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER)
+			(void)!fchown(ends[1], job->host_uid + job->plan->uid, job->host_uid + job->plan->gid);
 	}
 	return 0;
 }
