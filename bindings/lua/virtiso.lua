@@ -170,6 +170,11 @@ local root_options = set "programs files directories data path directory"
 function virtiso.root(options)
 	options = options or {}
 	check_options(options, root_options, 2)
+	for _, name in ipairs {"programs", "files", "directories", "data"} do
+		if options[name] ~= nil and type(options[name]) ~= "table" then
+			error(("the option '%s' must be a table"):format(name), 2)
+		end
+	end
 	local root = setmetatable({handle = native.viso_root_new()}, Root)
 	if options.directory then
 		native.viso_root_use_directory(root.handle, options.directory)
@@ -259,7 +264,9 @@ local function make_command(args, options)
 		native.viso_command_clear_env(command)
 	end
 	for name, value in pairs(options.env or {}) do
-		-- true stands for the host's own value.
+		if value == false then
+			error(("the variable '%s' must be a string, or true for the host's own value"):format(name), 0)
+		end
 		native.viso_command_set_env(command, name, value ~= true and value or nil)
 	end
 	if options.cwd then

@@ -6,6 +6,9 @@
  * chroot(2) alone is no security boundary. A jail therefore drops all capabilities, gets a uid of its own, and is locked in by
  * no_new_privs, Landlock (where the kernel has it) and seccomp. Its processes still see the host's process ids and share its
  * kernel: where that matters, take a container or a guest. A jail needs root.
+ *
+ * The root is the directory itself, shared by all jails that use it, and without a /tmp of its own for each command: in a root that
+ * the library built, the program can write nowhere. In an existing directory it can write wherever the modes let everybody.
  */
 #ifndef VIRTISO_JAIL_H
 #define VIRTISO_JAIL_H

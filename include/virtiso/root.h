@@ -145,8 +145,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_path(viso_root *root, const char
  * Build the root now. Without this call the first start of a sandbox does it. A second call does nothing.
  *
  * Beside what was added, a built root has /dev with null, zero, full, random and urandom (where the caller may make device
- * nodes), /etc/passwd and /etc/group (unless added), and empty /proc, /sys and /tmp. When building fails, what was built is removed
- * again.
+ * nodes), /etc/passwd and /etc/group (unless added), and empty /proc, /sys and /tmp, in which only root can write. When
+ * building fails, what was built is removed again.
  *
  * @param root  a root
  * @return 0, or a negative errno: -EINVAL, -ENOENT or -EACCES a file of the plan is gone or unreadable, -ENOSPC, -EDQUOT,

@@ -4,8 +4,8 @@
  * What the three strengths have in common: run a command and learn how it ended.
  *
  * A viso_sandbox is a view of a viso_jail, viso_container or viso_guest and lives as long as that handle. Its first command
- * freezes the settings of the handle. Each command gets an instance of its own (namespaces, /tmp, control group, virtual
- * machine); nothing is carried from one command to the next. Several commands may run at once.
+ * freezes the settings of the handle. Each command gets an instance of its own (namespaces, a container's /tmp, control
+ * group, virtual machine); nothing is carried from one command to the next. Several commands may run at once.
  */
 #ifndef VIRTISO_SANDBOX_H
 #define VIRTISO_SANDBOX_H

@@ -2,6 +2,7 @@
 #include "launch/explain.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +41,23 @@ static const char *why_not_root(viso_isolation isolation)
 						: "the host does not permit it";
 }
 
-static const char *explain_exec(int error, const char *object)
+/* What is mounted in a container hides what the root has there. */
+static bool is_hidden(const char *path)
+{
+	static const char *const mounts[] = {"/tmp/", "/dev/", "/proc/"};
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
+		if (!strncmp(path, mounts[i], strlen(mounts[i])))
+			return true;
+	return false;
+}
+
+static const char *explain_exec(viso_isolation isolation, int error, const char *object)
 {
 	switch (error) {
 	case ENOENT:
+		if (isolation == VISO_ISOLATION_CONTAINER && is_hidden(object))
+			return "a container has a /tmp, /dev and /proc of its own, which hide what the root has there; put the program "
+			       "elsewhere in the root";
 		return "no such program in the root, or the interpreter or loader that it names is not there; add it with "
 		       "viso_root_add_program()";
 	case EACCES:
@@ -76,7 +90,7 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 	case VISO_STAGE_CWD:
 		return "the working directory is not in the root, or not for this user";
 	case VISO_STAGE_EXEC:
-		return explain_exec(failure->error, failure->object);
+		return explain_exec(isolation, failure->error, failure->object);
 	case VISO_STAGE_MOUNT:
 		if (failure->error == ENOENT || failure->error == ENOTDIR)
 			return "the root has no such directory; a container's root needs empty directories proc, dev and tmp";
@@ -92,7 +106,9 @@ int explain_failure(viso_isolation isolation, const struct report_failure *failu
 {
 	const char *what = advice(isolation, failure);
 	const char *reason = strerrordesc_np(failure->error);
-	return error_fail((viso_stage)failure->stage, failure->error, failure->object, "%s cannot start: %s: %s: %s%s%s",
-			  viso_isolation_name(isolation), viso_stage_name((viso_stage)failure->stage), failure->object,
+	const char *stage = viso_stage_name((viso_stage)failure->stage);
+	bool same = !strcmp(stage, failure->object);
+	return error_fail((viso_stage)failure->stage, failure->error, failure->object, "%s cannot start: %s%s%s: %s%s%s",
+			  viso_isolation_name(isolation), stage, same ? "" : ": ", same ? "" : failure->object,
 			  reason ? reason : "unknown error", what ? "; " : "", what ? what : "");
 }

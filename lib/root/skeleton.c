@@ -19,7 +19,7 @@ static const struct {
 static const struct {
 	const char *target;
 	unsigned mode;
-} directories[] = {{"/dev", 0755}, {"/etc", 0755}, {"/proc", 0755}, {"/sys", 0755}, {"/tmp", 01777}};
+} directories[] = {{"/dev", 0755}, {"/etc", 0755}, {"/proc", 0755}, {"/sys", 0755}, {"/tmp", 0755}};
 
 /* The ids that commands have by default, and the one that the kernel shows for those that a user namespace does not
  * know. */

@@ -168,7 +168,7 @@ static void test_skeleton(void **state)
 		const char *name;
 		mode_t mode;
 	} directories[] = {{"/", 0755},    {"/dev", 0755},  {"/proc", 0755},
-			   {"/sys", 0755}, {"/tmp", 01777}, {"/etc", 0755}};
+			   {"/sys", 0755}, {"/tmp", 0755}, {"/etc", 0755}};
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		assert_int_equal(root_lstat(path, directories[i].name, &st), 0);
 		assert_int_equal(st.st_mode, S_IFDIR | directories[i].mode);

@@ -41,6 +41,12 @@ static struct file *make_stream(int fd)
 		close_fd(fd);
 		return NULL;
 	}
+	/* As for jails and containers: a directory, or a fd that is only a place, is no stream. */
+	if (S_ISDIR(st.st_mode) || (flags & O_PATH)) {
+		close_fd(fd);
+		errno = EISDIR;
+		return NULL;
+	}
 	bool never_blocks = false;
 	if (can_open_anew(fd, &st)) {
 		char name[32];
