@@ -334,6 +334,38 @@ static void test_fds_closed_behind_the_library(void **state)
 	run_in_a_host(state, closes_all_fds);
 }
 
+enum { FDS_ON_THE_WAY_MAX = 100, UNCOLLECTED = 70 };
+
+/* Each result is on its way with two fds, and unix(7) limits how many of an ordinary user's may be. */
+static void collects_late(void *odd)
+{
+	struct rlimit limit = {FDS_ON_THE_WAY_MAX, FDS_ON_THE_WAY_MAX};
+	viso_process *processes[UNCOLLECTED];
+	int lost = 0;
+	struct box *box = open_odd(odd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int i = 0; i < UNCOLLECTED; i++)
+		processes[i] = box_spawn(box, shell("probe sleep 2500; echo out; echo err >&2"));
+	usleep(4000000);
+	for (int i = 0; i < UNCOLLECTED; i++) {
+		viso_result *result = NULL;
+		int r = viso_process_wait(processes[i], -1, &result);
+		if (r < 0 && ++lost)
+			assert_int_equal(r, -EMFILE); /* not as if the launcher had been killed */
+		else
+			assert_ended(result, VISO_REASON_EXITED, 0, 0);
+		viso_process_unref(processes[i]);
+	}
+	assert_true(lost < UNCOLLECTED / 2);
+	box_close(box);
+}
+
+static void test_more_results_than_fds_on_the_way(void **state)
+{
+	skip_without(geteuid() != 0, "an ordinary user, whose fds on the way are limited");
+	run_in_a_host(state, collects_late);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +378,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_closed_standard_streams),
 		AT_EACH_STRENGTH(test_pipes_without_standard_streams),
 		AT_EACH_STRENGTH(test_fds_closed_behind_the_library),
+		AT_CONTAINER(test_more_results_than_fds_on_the_way),
 	};
 	return cmocka_run_group_tests_name("odd hosts", tests, NULL, box_group_teardown);
 }

@@ -54,7 +54,8 @@ static void worker_init(struct start_page *page)
 	worker.owns_ids = id_owns_all();
 	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
 	worker.page = page;
-	char *stack = mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack =
+		mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (worker.self < 0 || stack == MAP_FAILED)
 		_exit(1);
 	worker.child_stack = stack + CHILD_STACK_SIZE;
@@ -235,6 +236,12 @@ static void send_report(int channel, const struct report *report, const int *fds
 		header->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, (size_t)fd_count * sizeof(int));
 	}
+	if (sendmsg(channel, &message, MSG_NOSIGNAL) >= 0 || fd_count == 0)
+		return;
+	/* ETOOMANYREFS: the user's fds under way are too many (unix(7)). The host learns at least that the command has
+	 * ended. */
+	message.msg_control = NULL;
+	message.msg_controllen = 0;
 	sendmsg(channel, &message, MSG_NOSIGNAL);
 }
 
@@ -296,8 +303,8 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 	static struct job job;
 
 	/*
-	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle worker too few, never one too
-	 * many: then it would make no new one.
+	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle
+	 * worker too few, never one too many: then it would make no new one.
 	 */
 	worker_init(page);
 	for (;;) {
