@@ -125,7 +125,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_hostname(viso_container *co
 /**
  * Let the program have a capability, confined to the container's user namespace. By default it has none.
  *
- * The program gets it as a permitted, effective, inheritable and ambient capability, so that it holds for any uid.
+ * The program gets it as a permitted, effective, inheritable and ambient capability, so that it holds for any uid. With
+ * "sys_admin" it can make its own mounts, and the root writable: what the modes and the mapped ids allow, it can change there.
  *
  * @param container   a container that has not run anything
  * @param capability  its name, with or without "CAP_", in any case: "net_bind_service"

@@ -7,6 +7,9 @@
  * no_new_privs, Landlock (where the kernel has it) and seccomp. Its processes still see the host's process ids and share its
  * kernel: where that matters, take a container or a guest. A jail needs root.
  *
+ * With viso_command_set_user() the program shares its uid with whoever else has it: before Linux 6.12 (Landlock scopes) it
+ * can then signal their processes.
+ *
  * The root is the directory itself, shared by all jails that use it, and without a /tmp of its own for each command: in a root that
  * the library built, the program can write nowhere. In an existing directory it can write wherever the modes let everybody.
  */

@@ -63,8 +63,8 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
  * @param out_process  where the process is put, owned by the caller; untouched on failure
  * @return 0 once the program is executing, or a negative errno: -EINVAL bad argument or no root set, -ESTALE after
  *         viso_sandbox_close(), -ECHILD, -ENOENT no such program in the root (stage VISO_STAGE_EXEC) or directory
- *         (VISO_STAGE_CWD), -EACCES, -ENOEXEC, -E2BIG, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN a process limit of the host,
- *         -EPERM, -ENOSYS or -EOPNOTSUPP what the kernel or its settings do not allow (the message names what), -ENODEV no
+ *         (VISO_STAGE_CWD), -ENOTDIR, -ELOOP, -EISDIR a stream is a directory, -EACCES, -ENOEXEC, -E2BIG, -ENOMEM, -EMFILE,
+ *         -ENFILE, -EAGAIN a process limit of the host, -EPERM, -ENOSYS or -EOPNOTSUPP what the kernel or its settings do not allow (the message names what), -ENODEV no
  *         usable /dev/kvm, -ENOSPC, -EPIPE the launcher was killed from outside, and what viso_root_build() returns.
  * Threads: any; several commands of one sandbox may be started at once.
  * Since: 0.1

@@ -80,8 +80,6 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 	case VISO_STAGE_CHROOT:
 		return failure->error == EPERM ? why_not_root(isolation) : NULL;
 	case VISO_STAGE_CREDENTIALS:
-		if (failure->error == EAGAIN)
-			return "no uid of its own is free for the sandbox";
 		if (failure->error == EINVAL)
 			return "ids of a container are below 65536";
 		return "the caller may not take this user or these groups; that needs root of the host, not of a user namespace";

@@ -105,7 +105,7 @@ static int set_credentials(const struct job *job)
 	uint32_t uid = plan->uid, gid = plan->gid;
 	if (plan->isolation == PLAN_JAIL && !(plan->flags & PLAN_HAS_USER)) {
 		if (!job->host_uid)
-			return fail(VISO_STAGE_CREDENTIALS, worker.owns_ids ? EAGAIN : EPERM, "uid");
+			return fail(VISO_STAGE_CREDENTIALS, EPERM, "uid");
 		uid = gid = job->host_uid + plan->uid;
 	}
 	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */

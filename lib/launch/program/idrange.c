@@ -2,8 +2,10 @@
 /*
  * A range of host ids for each worker, so that what runs in one jail or container shares its uid with nothing else.
  *
- * Ranges are handed out by binding an abstract socket whose name has the number of the range: the kernel makes it unique on
- * this host and frees it when the worker ends, however it ends.
+ * The worker's pid chooses it: there are as many ranges as a machine has pids by default (pid_max, proc(5)). Where there are
+ * more pids, binding an abstract socket whose name has the number of the range finds out whether another worker has it; the
+ * kernel frees it when the worker ends, however it ends. Somebody who takes all names gains nothing: then the pid alone
+ * decides.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +15,7 @@
 
 #include "launcher.h"
 
-enum { RANGE_SIZE = 65536, FIRST_RANGE = 0x7000, RANGES = 0x7000 };
+enum { RANGE_SIZE = 65536, FIRST_RANGE = 0x7000, RANGES = 0x8000 };
 
 bool id_owns_all(void)
 {
@@ -29,17 +31,15 @@ bool id_owns_all(void)
 uint32_t id_range_reserve(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	unsigned pid = (unsigned)getpid();
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return 0;
-	/* The pid spreads the workers, so that the first attempt nearly always succeeds. */
-	for (unsigned i = 0; i < RANGES; i++) {
-		unsigned range = FIRST_RANGE + ((unsigned)getpid() + i) % RANGES;
+	for (unsigned i = 0; fd >= 0 && i < RANGES; i++) {
+		unsigned range = FIRST_RANGE + (pid + i) % RANGES;
 		int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "virtiso/ids/%u", range);
 		if (bind(fd, (struct sockaddr *)&address,
 			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
 			return range * (uint32_t)RANGE_SIZE; /* the fd stays open for the worker's life */
 	}
-	close(fd);
-	return 0;
+	close_quietly(fd);
+	return (FIRST_RANGE + pid % RANGES) * (uint32_t)RANGE_SIZE;
 }

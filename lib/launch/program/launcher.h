@@ -94,7 +94,7 @@ struct worker {
 	pid_t pid;
 	int null_fd;
 	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
-	uint32_t first_id;   /* of its range of host ids; 0 where none was free */
+	uint32_t first_id;   /* of its range of host ids; 0 where it owns none */
 	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else 0 */
 	struct start_page *page;
 	char *child_stack;   /* its top */
@@ -151,7 +151,7 @@ void cgroup_remove(struct cgroup *group);
 /* idrange.c */
 /* True where all ids of the host can be used: as root, but not as the root of a user namespace that has only some. */
 bool id_owns_all(void);
-/* A range of 65536 host ids that no other launcher uses; its first, or 0 where none is free. */
+/* The first of 65536 host ids that no other worker uses. */
 uint32_t id_range_reserve(void);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
