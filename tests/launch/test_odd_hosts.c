@@ -200,9 +200,13 @@ static void one_limit_each(void *argument)
 	}
 }
 
-static void test_low_limits_of_fds(void **state)
+static void test_hardly_any_fds(void **state)
 {
 	run_in_a_host(state, has_hardly_any_fds);
+}
+
+static void test_low_limits_of_fds(void **state)
+{
 	run_in_a_host(state, one_limit_each);
 }
 
@@ -374,6 +378,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_blocked_and_ignored_signals),
 		AT_EACH_STRENGTH(test_many_fds_without_close_on_exec),
 		AT_EACH_STRENGTH(test_fds_above_the_limit),
+		AT_EACH_STRENGTH(test_hardly_any_fds),
 		AT_EACH_STRENGTH(test_low_limits_of_fds),
 		AT_EACH_STRENGTH(test_closed_standard_streams),
 		AT_EACH_STRENGTH(test_pipes_without_standard_streams),
