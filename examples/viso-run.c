@@ -177,8 +177,8 @@ static int run_in_container(const struct options *options, viso_root *root, viso
 
 static int run_in_guest(const struct options *options, viso_root *root, viso_command *command, viso_result **out_result)
 {
-	viso_guest *guest = viso_guest_new();
-	int r = viso_guest_set_root(guest, root);
+	viso_guest *guest = viso_guest_new(); /* NULL where the library was built without guests */
+	int r = guest ? viso_guest_set_root(guest, root) : -1;
 	if (r == 0 && options->memory)
 		r = viso_guest_set_memory_max(guest, options->memory);
 	if (r == 0)
