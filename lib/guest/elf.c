@@ -21,7 +21,8 @@ static int refuse(const char **out_why, const char *why)
 
 static int read_exactly(struct file *file, void *out, size_t size, uint64_t offset, const char **out_why)
 {
-	ssize_t n = file_read_at(file, out, size, offset);
+	/* An offset that is no off_t would be -EINVAL. */
+	ssize_t n = offset > INT64_MAX - size ? 0 : file_read_at(file, out, size, offset);
 	if (n < 0) {
 		*out_why = "it cannot be read";
 		return (int)n;

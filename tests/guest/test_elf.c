@@ -118,6 +118,7 @@ static void test_damaged_fields(void **state)
 	REFUSED(for (int i = 0; i < header->e_phnum; i++) segments[i].p_type = PT_NULL);
 	REFUSED(load->p_type = PT_INTERP; load->p_filesz = 1);
 	REFUSED(load->p_type = PT_INTERP; load->p_filesz = 5000);
+	REFUSED(load->p_type = PT_INTERP; load->p_filesz = 20; load->p_offset = 1ull << 63);
 #undef REFUSED
 	free(copy);
 	free(original);
