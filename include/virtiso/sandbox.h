@@ -31,7 +31,7 @@ typedef enum viso_isolation {
 /** What a sandbox can reach by network. */
 typedef enum viso_network {
 	VISO_NETWORK_NONE = 0, /**< nothing (the default); a container has a loopback interface of its own */
-	VISO_NETWORK_HOST = 1, /**< the host's network; not in a guest */
+	VISO_NETWORK_HOST = 1, /**< the host's network, with its abstract unix sockets; not in a guest */
 	VISO_NETWORK_ENUM_WIDTH_ = 0x7fffffff /**< not a network; fixes the width of the type */
 } viso_network;
 

@@ -20,11 +20,16 @@ static int failed_start(struct job *job)
 
 static int start_jail(struct job *job)
 {
-	/* vfork semantics: when clone returns, the program is executing or the failure is in the page. */
-	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
+	/*
+	 * Where the host wants to know of the start, clone returns when the program is executing or the failure is in the page.
+	 * Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then it changes nothing
+	 * that the child reads.
+	 */
+	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
+	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
 	if (job->pid < 0)
 		return fail(VISO_STAGE_CLONE, 0, "clone");
-	return worker.page->failure.error ? failed_start(job) : 0;
+	return wait && worker.page->failure.error ? failed_start(job) : 0;
 }
 
 /* clone3 as fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
