@@ -94,13 +94,13 @@ class Roots(support.TestCase):
             (tree / "below" / "leaf").write_text("leaf\n")
             root = virtiso.Root(
                 programs=[pathlib.Path(BUSYBOX)],
-                files=["/etc/hosts", (tree / "below" / "leaf", "/etc/renamed")],
+                files=["/etc/os-release", (tree / "below" / "leaf", "/etc/renamed")],
                 directories=[(tree, b"/srv/tree")],
                 data={"/etc/bytes": b"\0\xff", "/bin/script": ("#!/bin/busybox sh\necho ran\n", 0o755)},
             )
             self.assertIsNone(root.path)
             root.build()
-            self.assertTrue(os.path.isfile(root.path + "/etc/hosts"))
+            self.assertTrue(os.path.isfile(root.path + "/etc/os-release"))
             with support.any_strength()(root) as box:
                 self.assertEqual(box.run([BUSYBOX, "cat", "/srv/tree/below/leaf", "/etc/renamed"]).stdout, "leaf\nleaf\n")
                 self.assertEqual(box.run([BUSYBOX, "cat", "/etc/bytes"], text=False).stdout, b"\0\xff")
