@@ -14,8 +14,8 @@ VISO_BEGIN_DECLS
 typedef enum viso_log_level {
 	VISO_LOG_ERROR = 3,   /**< something failed that the caller also sees as an error */
 	VISO_LOG_WARNING = 4, /**< something works, but weaker than asked for */
-	VISO_LOG_INFO = 6,    /**< a milestone: a root was built, a sandbox started */
-	VISO_LOG_DEBUG = 7,   /**< a step */
+	VISO_LOG_INFO = 6,    /**< a milestone: a root was built */
+	VISO_LOG_DEBUG = 7,   /**< a step: a command starts, a command has ended */
 	VISO_LOG_ENUM_WIDTH_ = 0x7fffffff /**< not a level; fixes the width of the type */
 } viso_log_level;
 
