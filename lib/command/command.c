@@ -11,8 +11,8 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/memfd.h"
 #include "core/fd.h"
+#include "core/memfd.h"
 
 enum { ARGS_MAX = 1 << 20, STRINGS_MAX = 2 << 20 };
 static const size_t capture_limit = 1u << 30;
@@ -20,10 +20,14 @@ static const size_t capture_limit = 1u << 30;
 static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static const int rlimit_numbers[COMMAND_RLIMITS] = {
-	[VISO_RLIMIT_ADDRESS_SPACE] = RLIMIT_AS, [VISO_RLIMIT_CORE] = RLIMIT_CORE,
-	[VISO_RLIMIT_CPU] = RLIMIT_CPU,		 [VISO_RLIMIT_DATA] = RLIMIT_DATA,
-	[VISO_RLIMIT_FILE_SIZE] = RLIMIT_FSIZE,	 [VISO_RLIMIT_OPEN_FILES] = RLIMIT_NOFILE,
-	[VISO_RLIMIT_PROCESSES] = RLIMIT_NPROC,	 [VISO_RLIMIT_STACK] = RLIMIT_STACK,
+	[VISO_RLIMIT_ADDRESS_SPACE] = RLIMIT_AS,
+	[VISO_RLIMIT_CORE] = RLIMIT_CORE,
+	[VISO_RLIMIT_CPU] = RLIMIT_CPU,
+	[VISO_RLIMIT_DATA] = RLIMIT_DATA,
+	[VISO_RLIMIT_FILE_SIZE] = RLIMIT_FSIZE,
+	[VISO_RLIMIT_OPEN_FILES] = RLIMIT_NOFILE,
+	[VISO_RLIMIT_PROCESSES] = RLIMIT_NPROC,
+	[VISO_RLIMIT_STACK] = RLIMIT_STACK,
 	[VISO_RLIMIT_LOCKED_MEMORY] = RLIMIT_MEMLOCK,
 };
 
@@ -135,8 +139,8 @@ int viso_command_add_arg(viso_command *command, const char *arg)
 		return error_argument(__func__, "the argument is NULL");
 	if (command->argv.count >= ARGS_MAX || command->argv.bytes + strlen(arg) >= STRINGS_MAX)
 		return error_fail(VISO_STAGE_COMMAND, E2BIG, command->argv.items[0],
-				  "the arguments of %s are too many or too long: at most %d, and %d bytes", command->argv.items[0],
-				  ARGS_MAX, STRINGS_MAX);
+				  "the arguments of %s are too many or too long: at most %d, and %d bytes",
+				  command->argv.items[0], ARGS_MAX, STRINGS_MAX);
 	return strings_add(&command->argv, arg) < 0 ? error_memory() : 0;
 }
 
@@ -150,8 +154,8 @@ int viso_command_set_env(viso_command *command, const char *name, const char *va
 	if (!value)
 		value = getenv(name);
 	if (value && command->env.bytes + strlen(name) + strlen(value) + 2 > STRINGS_MAX)
-		return error_fail(VISO_STAGE_COMMAND, E2BIG, name, "the environment with %s is longer than %d bytes", name,
-				  STRINGS_MAX);
+		return error_fail(VISO_STAGE_COMMAND, E2BIG, name, "the environment with %s is longer than %d bytes",
+				  name, STRINGS_MAX);
 
 	char *entry = NULL;
 	if (value && asprintf(&entry, "%s=%s", name, value) < 0)

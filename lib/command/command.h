@@ -13,7 +13,8 @@ enum stdio_kind { STDIO_INHERIT, STDIO_NULL, STDIO_PIPE, STDIO_STDOUT, STDIO_FD,
 
 struct stdio_setting {
 	enum stdio_kind kind;
-	int fd;     /* STDIO_FD, STDIO_INPUT (a sealed memfd, to be opened anew for each run): owned by the command; else -1 */
+	int fd; /* STDIO_FD, STDIO_INPUT (a sealed memfd, to be opened anew for each run): owned by the command; else -1
+		 */
 	size_t max; /* STDIO_CAPTURE */
 };
 
@@ -40,8 +41,8 @@ struct viso_command {
 };
 
 /*
- * The paths at which the program may be, in order: itself where its name has a slash, else one for each directory of the
- * command's PATH. 0 or -ENOMEM.
+ * The paths at which the program may be, in order: itself where its name has a slash, else one for each directory of
+ * the command's PATH. 0 or -ENOMEM.
  */
 int command_program_candidates(const viso_command *command, struct strings *out_paths);
 

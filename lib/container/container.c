@@ -98,7 +98,8 @@ int viso_container_set_root(viso_container *container, viso_root *root)
 
 int viso_container_set_memory_max(viso_container *container, uint64_t bytes)
 {
-	return sandbox_set_memory_max(container ? &container->sandbox : NULL, bytes, bytes ? MEMORY_LEAST : 0, __func__);
+	return sandbox_set_memory_max(container ? &container->sandbox : NULL, bytes, bytes ? MEMORY_LEAST : 0,
+				      __func__);
 }
 
 int viso_container_set_processes_max(viso_container *container, uint64_t count)
@@ -119,8 +120,8 @@ int viso_container_set_hostname(viso_container *container, const char *hostname)
 	if (!hostname || !*hostname)
 		return error_argument(__func__, "the host name is NULL or empty");
 	if (strlen(hostname) > HOSTNAME_MAX)
-		return error_fail(VISO_STAGE_ARGUMENT, ENAMETOOLONG, hostname, "%s: the host name is longer than %d bytes", __func__,
-				  HOSTNAME_MAX);
+		return error_fail(VISO_STAGE_ARGUMENT, ENAMETOOLONG, hostname,
+				  "%s: the host name is longer than %d bytes", __func__, HOSTNAME_MAX);
 	char *copy = strdup(hostname);
 	if (!copy)
 		return error_memory();
@@ -140,8 +141,8 @@ int viso_container_add_capability(viso_container *container, const char *capabil
 		return error_argument(__func__, "the capability is NULL");
 	snprintf(name, sizeof(name), "cap_%s", strncasecmp(capability, "cap_", 4) ? capability : capability + 4);
 	if (cap_from_name(name, &value) < 0 || value > 63)
-		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, capability, "%s: there is no capability '%s'; see capabilities(7)",
-				  __func__, capability);
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, capability,
+				  "%s: there is no capability '%s'; see capabilities(7)", __func__, capability);
 	container->capabilities |= UINT64_C(1) << value;
 	return 0;
 }

@@ -42,16 +42,16 @@ static inline void cleanup_closedir(DIR **dir)
 
 /* Hands an owned pointer or fd on: the variable forgets it. */
 #define TAKE_PTR(pointer)                                                                                              \
-	({                                                                                                                 \
-		__typeof__(pointer) taken_ = (pointer);                                                                        \
-		(pointer) = NULL;                                                                                              \
-		taken_;                                                                                                        \
+	({                                                                                                             \
+		__typeof__(pointer) taken_ = (pointer);                                                                \
+		(pointer) = NULL;                                                                                      \
+		taken_;                                                                                                \
 	})
 #define TAKE_FD(fd)                                                                                                    \
-	({                                                                                                                 \
-		int taken_ = (fd);                                                                                             \
-		(fd) = -1;                                                                                                     \
-		taken_;                                                                                                        \
+	({                                                                                                             \
+		int taken_ = (fd);                                                                                     \
+		(fd) = -1;                                                                                             \
+		taken_;                                                                                                \
 	})
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The places of the standard streams. A host program may run without them; then what the library opens can come to lie there, and
- * must neither be taken for a stream of the host nor be written to by its printf().
+ * The places of the standard streams. A host program may run without them; then what the library opens can come to lie
+ * there, and must neither be taken for a stream of the host nor be written to by its printf().
  */
 #ifndef CORE_FD_H
 #define CORE_FD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host with RLIMIT_FSIZE gets SIGXFSZ for a write beyond it, which would end it. Between these calls the signal is held
- * back and the write fails with EFBIG alone (setrlimit(2)).
+ * A host with RLIMIT_FSIZE gets SIGXFSZ for a write beyond it, which would end it. Between these calls the signal is
+ * held back and the write fails with EFBIG alone (setrlimit(2)).
  */
 #ifndef CORE_FILE_LIMIT_H
 #define CORE_FILE_LIMIT_H

@@ -20,7 +20,8 @@ static viso_destroy_fn handler_destroy;
 
 static bool level_is_valid(viso_log_level level)
 {
-	return level == VISO_LOG_ERROR || level == VISO_LOG_WARNING || level == VISO_LOG_INFO || level == VISO_LOG_DEBUG;
+	return level == VISO_LOG_ERROR || level == VISO_LOG_WARNING || level == VISO_LOG_INFO ||
+	       level == VISO_LOG_DEBUG;
 }
 
 int viso_log_set_handler(viso_log_level level, viso_log_fn fn, void *userdata, viso_destroy_fn destroy)
@@ -28,7 +29,8 @@ int viso_log_set_handler(viso_log_level level, viso_log_fn fn, void *userdata, v
 	if (!level_is_valid(level))
 		return error_argument(__func__, "no such level");
 	if (inside_handler)
-		return error_fail(VISO_STAGE_ARGUMENT, EDEADLK, __func__, "%s: called from inside a log handler", __func__);
+		return error_fail(VISO_STAGE_ARGUMENT, EDEADLK, __func__, "%s: called from inside a log handler",
+				  __func__);
 
 	pthread_rwlock_wrlock(&lock);
 	viso_destroy_fn old_destroy = handler_destroy;

@@ -19,8 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/cleanup.h"
 #include "core/beneath.h"
+#include "core/cleanup.h"
 
 struct removal {
 	int top;

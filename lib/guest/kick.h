@@ -61,8 +61,8 @@ void kick_clear(struct kick *kick, int signal);
 int kick_check(struct kick *kick);
 
 /*
- * In the running thread: whether the guest must end or has a signal to look at. For calls that work for long: what is pending
- * is left for kick_check().
+ * In the running thread: whether the guest must end or has a signal to look at. For calls that work for long: what is
+ * pending is left for kick_check().
  */
 bool kick_is_due(const struct kick *kick);
 

@@ -16,7 +16,8 @@ struct viso_jail {
 
 enum { MEMORY_LEAST = 1 << 20 };
 
-static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
+static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
+		      viso_process *process)
 {
 	struct launch_request request;
 	int r = request_init(&request, PLAN_JAIL, sandbox, command, root_fd, to_end);

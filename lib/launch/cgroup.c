@@ -27,8 +27,8 @@ static bool has_word(const char *list, const char *word, const char *separators)
 }
 
 /*
- * Where the hierarchy with the controller (version 1; NULL for version 2) is mounted, and which of its directories is at the
- * mount point (proc_pid_mountinfo(5)).
+ * Where the hierarchy with the controller (version 1; NULL for version 2) is mounted, and which of its directories is
+ * at the mount point (proc_pid_mountinfo(5)).
  */
 static bool find_mount(const char *controller, char *mount_point, char *mount_root)
 {
@@ -42,7 +42,8 @@ static bool find_mount(const char *controller, char *mount_point, char *mount_ro
 		if (!tail || sscanf(line, "%*s %*s %*s %4095s %4095s", root, point) != 2 ||
 		    sscanf(tail, " - %31s %*s %511s", type, options) != 2)
 			continue;
-		found = controller ? !strcmp(type, "cgroup") && has_word(options, controller, ",\n") : !strcmp(type, "cgroup2");
+		found = controller ? !strcmp(type, "cgroup") && has_word(options, controller, ",\n")
+				   : !strcmp(type, "cgroup2");
 		if (found) {
 			strcpy(mount_point, point);
 			strcpy(mount_root, root);
@@ -68,7 +69,8 @@ static bool find_own_group(const char *controller, char *group)
 		*path++ = '\0';
 		controllers++;
 		path[strcspn(path, "\n")] = '\0';
-		found = controller ? has_word(controllers, controller, ",") : *controllers == '\0' && !strncmp(line, "0:", 2);
+		found = controller ? has_word(controllers, controller, ",")
+				   : *controllers == '\0' && !strncmp(line, "0:", 2);
 		if (found)
 			snprintf(group, PATH_MAX, "%s", path);
 	}
@@ -124,7 +126,8 @@ static bool find_version_2(const char *controller, char directory[PATH_MAX])
 static bool find_version_1(const char *controller, char directory[PATH_MAX])
 {
 	size_t mount_length;
-	return own_directory(controller, directory, &mount_length) && faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) == 0;
+	return own_directory(controller, directory, &mount_length) &&
+	       faccessat(AT_FDCWD, directory, W_OK, AT_EACCESS) == 0;
 }
 
 int cgroup_find(const char *controller, struct cgroup_place *out_place)
@@ -137,8 +140,9 @@ int cgroup_find(const char *controller, struct cgroup_place *out_place)
 		out_place->version = 1;
 		return 0;
 	}
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, controller,
-			  "the limit needs a control group, and this host gives the caller no %s controller; as root, or in a "
-			  "systemd unit or slice with Delegate=yes, it does",
-			  controller);
+	return error_fail(
+		VISO_STAGE_CGROUP, EOPNOTSUPP, controller,
+		"the limit needs a control group, and this host gives the caller no %s controller; as root, or in a "
+		"systemd unit or slice with Delegate=yes, it does",
+		controller);
 }

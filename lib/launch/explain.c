@@ -29,16 +29,19 @@ static const char *why_no_user_namespace(void)
 	if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
 		return "ordinary users may not make user namespaces; set sysctl kernel.unprivileged_userns_clone=1";
 	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return "AppArmor keeps user namespaces from ordinary users; set sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
+		return "AppArmor keeps user namespaces from ordinary users; set sysctl "
+		       "kernel.apparmor_restrict_unprivileged_userns=0 "
 		       "or give the program a profile with userns";
-	return "this host does not let the caller make a user namespace (a limit was reached, or a security module or seccomp "
+	return "this host does not let the caller make a user namespace (a limit was reached, or a security module or "
+	       "seccomp "
 	       "filter forbids it)";
 }
 
 static const char *why_not_root(viso_isolation isolation)
 {
-	return isolation == VISO_ISOLATION_JAIL ? "a jail needs root (CAP_SYS_CHROOT); as an ordinary user take a container or a guest"
-						: "the host does not permit it";
+	return isolation == VISO_ISOLATION_JAIL
+		       ? "a jail needs root (CAP_SYS_CHROOT); as an ordinary user take a container or a guest"
+		       : "the host does not permit it";
 }
 
 /* What is mounted in a container hides what the root has there. */
@@ -56,9 +59,11 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	switch (error) {
 	case ENOENT:
 		if (isolation == VISO_ISOLATION_CONTAINER && is_hidden(object))
-			return "a container has a /tmp, /dev and /proc of its own, which hide what the root has there; put the program "
+			return "a container has a /tmp, /dev and /proc of its own, which hide what the root has there; "
+			       "put the program "
 			       "elsewhere in the root";
-		return "no such program in the root, or the interpreter or loader that it names is not there; add it with "
+		return "no such program in the root, or the interpreter or loader that it names is not there; add it "
+		       "with "
 		       "viso_root_add_program()";
 	case EACCES:
 		return "the program may not be executed by the user that the command runs as";
@@ -82,18 +87,23 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 	case VISO_STAGE_CREDENTIALS:
 		if (failure->error == EINVAL)
 			return "ids of a container are below 65536";
-		return "the caller may not take this user or these groups; that needs root of the host, not of a user namespace";
+		return "the caller may not take this user or these groups; that needs root of the host, not of a user "
+		       "namespace";
 	case VISO_STAGE_RLIMIT:
-		return failure->error == EPERM ? "a limit cannot be raised above the host program's own without privilege" : NULL;
+		return failure->error == EPERM
+			       ? "a limit cannot be raised above the host program's own without privilege"
+			       : NULL;
 	case VISO_STAGE_CWD:
 		return "the working directory is not in the root, or not for this user";
 	case VISO_STAGE_EXEC:
 		return explain_exec(isolation, failure->error, failure->object);
 	case VISO_STAGE_MOUNT:
 		if (failure->error == ENOENT || failure->error == ENOTDIR)
-			return "the root has no such directory; a container's root needs empty directories proc, dev and tmp";
+			return "the root has no such directory; a container's root needs empty directories proc, dev "
+			       "and tmp";
 		if (failure->error == EPERM && !strcmp(failure->object, "proc"))
-			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another container)";
+			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
+			       "container)";
 		return NULL;
 	default:
 		return NULL;
@@ -106,7 +116,8 @@ int explain_failure(viso_isolation isolation, const struct report_failure *failu
 	const char *reason = strerrordesc_np(failure->error);
 	const char *stage = viso_stage_name((viso_stage)failure->stage);
 	bool same = !strcmp(stage, failure->object);
-	return error_fail((viso_stage)failure->stage, failure->error, failure->object, "%s cannot start: %s%s%s: %s%s%s",
-			  viso_isolation_name(isolation), stage, same ? "" : ": ", same ? "" : failure->object,
-			  reason ? reason : "unknown error", what ? "; " : "", what ? what : "");
+	return error_fail((viso_stage)failure->stage, failure->error, failure->object,
+			  "%s cannot start: %s%s%s: %s%s%s", viso_isolation_name(isolation), stage, same ? "" : ": ",
+			  same ? "" : failure->object, reason ? reason : "unknown error", what ? "; " : "",
+			  what ? what : "");
 }

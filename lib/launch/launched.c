@@ -28,7 +28,8 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	/* ECONNRESET: the worker has closed its end without reading our last order. Its report stands behind the error. */
+	/* ECONNRESET: the worker has closed its end without reading our last order. Its report stands behind the error.
+	 */
 	while ((n = recvmsg(process->fd, &message, MSG_CMSG_CLOEXEC)) < 0 && (errno == EINTR || errno == ECONNRESET))
 		;
 	fds[0] = fds[1] = -1;
@@ -49,7 +50,8 @@ static int fail_as_reported(const viso_process *process, const struct report *re
 static int send_order(viso_process *process, enum order_kind kind, int signal)
 {
 	struct order order = {.kind = kind, .signal = signal};
-	/* A full socket means that many orders are unread: more of them add nothing. A closed one, that the command has ended. */
+	/* A full socket means that many orders are unread: more of them add nothing. A closed one, that the command has
+	 * ended. */
 	if (send(process->fd, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE &&
 	    errno != ECONNRESET && errno != EAGAIN)
 		return error_fail(VISO_STAGE_PROCESS, errno, "send", NULL);
@@ -69,7 +71,8 @@ static int launched_kill(viso_process *process)
 static int read_output(struct captured_output *output, int fd, uint64_t size)
 {
 	if (fd < 0)
-		return error_fail(VISO_STAGE_STDIO, EMFILE, "output", "too many open files to receive the captured output");
+		return error_fail(VISO_STAGE_STDIO, EMFILE, "output",
+				  "too many open files to receive the captured output");
 	output->data = malloc(size + 1);
 	if (!output->data)
 		return error_memory();
@@ -144,7 +147,8 @@ static int make_result(const struct report *report, const int fds[2], viso_resul
 	return 0;
 }
 
-/* Takes one report, with the process's lock held: its start, which is not the end yet (1), its failed start, or its end. */
+/* Takes one report, with the process's lock held: its start, which is not the end yet (1), its failed start, or its
+ * end. */
 static int collect(viso_process *process, viso_result **out_result)
 {
 	struct report report;
@@ -162,7 +166,8 @@ static int collect(viso_process *process, viso_result **out_result)
 		r = make_result(&report, fds, out_result);
 	close_fd(fds[0]);
 	close_fd(fds[1]);
-	/* Readable from now on, before the worker closes its end; in viso_sandbox_run(), which knows no pid, nobody polls. */
+	/* Readable from now on, before the worker closes its end; in viso_sandbox_run(), which knows no pid, nobody
+	 * polls. */
 	if (process->pid)
 		shutdown(process->fd, SHUT_RD);
 	return r;
@@ -179,7 +184,8 @@ static int await_start(viso_process *process)
 		int r = collect(process, &process->result);
 		process->collect_error = r > 0 ? 0 : r;
 	} else if (process->collect_error) {
-		error_fail(VISO_STAGE_LAUNCHER, -process->collect_error, "launcher", "the sandbox was closed while the command started");
+		error_fail(VISO_STAGE_LAUNCHER, -process->collect_error, "launcher",
+			   "the sandbox was closed while the command started");
 	}
 	int r = process->collect_error;
 	pthread_mutex_unlock(&process->lock);

@@ -75,8 +75,9 @@ static struct launcher *launcher_of_this_process(void)
 		struct launcher *parents = found;
 		if (atomic_compare_exchange_strong(&current, &found, fresh)) {
 			/*
-			 * After a fork: the parent's sockets are of no use here. Its lock may be held by a thread that is not here. It is not
-			 * freed, since another thread of this process may just be looking whose it is.
+			 * After a fork: the parent's sockets are of no use here. Its lock may be held by a thread that
+			 * is not here. It is not freed, since another thread of this process may just be looking whose
+			 * it is.
 			 */
 			if (parents && parents->running) {
 				disown(&parents->requests);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host program's end of the launcher: one launcher process tree for each host process, started on first use and again
- * where it was killed. Any thread may call these functions.
+ * The host program's end of the launcher: one launcher process tree for each host process, started on first use and
+ * again where it was killed. Any thread may call these functions.
  */
 #ifndef LAUNCH_LAUNCHER_H
 #define LAUNCH_LAUNCHER_H
@@ -9,13 +9,14 @@
 #include "launch/plan.h"
 
 /*
- * Sends a plan with its fds (channel, root, streams), which stay the caller's. 0 or a negative errno with the error set.
+ * Sends a plan with its fds (channel, root, streams), which stay the caller's. 0 or a negative errno with the error
+ * set.
  */
 int launcher_send(const struct plan *plan, const int *fds, int fd_count);
 
 /*
- * Tells the launcher to remove the directory tree `path` when the host program dies. To be called before the directory is
- * made. 0 or a negative errno with the error set.
+ * Tells the launcher to remove the directory tree `path` when the host program dies. To be called before the directory
+ * is made. 0 or a negative errno with the error set.
  */
 int launcher_guard_tree(const char *path);
 

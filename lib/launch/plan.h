@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the host program and its launcher say to each other. Both are built from one tree, so the structures go over the socket
- * as they are.
+ * What the host program and its launcher say to each other. Both are built from one tree, so the structures go over the
+ * socket as they are.
  *
- * A start is one message on the request socket: a flat plan, with the fds that it needs, first among them the channel of
- * the new process. All later messages about that process go over its channel: reports to the host, orders from it.
+ * A start is one message on the request socket: a flat plan, with the fds that it needs, first among them the channel
+ * of the new process. All later messages about that process go over its channel: reports to the host, orders from it.
  */
 #ifndef LAUNCH_PLAN_H
 #define LAUNCH_PLAN_H
@@ -41,8 +41,8 @@ struct plan_strings {
 
 /* A child group to be made below `parent`, with one limit. */
 struct plan_cgroup {
-	uint32_t version;     /* 1 or 2; 0 for no group */
-	plan_offset parent;   /* directory */
+	uint32_t version;   /* 1 or 2; 0 for no group */
+	plan_offset parent; /* directory */
 	uint64_t limit;
 };
 
@@ -79,10 +79,10 @@ struct plan {
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
 	struct plan_cgroup memory;
 	struct plan_cgroup pids;
-	uint64_t capabilities;     /* that the program keeps, by bit */
-	uint64_t landlock_access;  /* rights to govern; 0 without Landlock */
+	uint64_t capabilities;    /* that the program keeps, by bit */
+	uint64_t landlock_access; /* rights to govern; 0 without Landlock */
 	uint64_t landlock_scope;
-	uint32_t filter_count;     /* of struct sock_filter at `filter`; 0 without seccomp */
+	uint32_t filter_count; /* of struct sock_filter at `filter`; 0 without seccomp */
 	plan_offset filter;
 };
 

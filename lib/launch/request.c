@@ -83,8 +83,12 @@ static int add_stream_fd(struct launch_request *request, int stream, int fd)
 		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
 	int flags = fcntl(fd, F_GETFL);
 	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
-		return error_fail(VISO_STAGE_STDIO, EISDIR, stream == 0 ? "stdin" : stream == 1 ? "stdout" : "stderr",
-				  "stream %d is a directory or an O_PATH fd (%d): it would lead out of the sandbox", stream, fd);
+		return error_fail(VISO_STAGE_STDIO, EISDIR,
+				  stream == 0   ? "stdin"
+				  : stream == 1 ? "stdout"
+						: "stderr",
+				  "stream %d is a directory or an O_PATH fd (%d): it would lead out of the sandbox",
+				  stream, fd);
 	request->plan->streams[stream].kind = PLAN_STREAM_FD;
 	request->plan->streams[stream].fd = (uint32_t)request->fd_count;
 	request->fds[request->fd_count++] = fd;
@@ -243,7 +247,8 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	struct plan *plan = request->plan;
 	plan->head.size = sizeof(*plan);
 	plan->isolation = isolation;
-	plan->flags = (to_end ? 0 : PLAN_REPORT_START) | (sandbox->network == VISO_NETWORK_HOST ? PLAN_HOST_NETWORK : 0);
+	plan->flags =
+		(to_end ? 0 : PLAN_REPORT_START) | (sandbox->network == VISO_NETWORK_HOST ? PLAN_HOST_NETWORK : 0);
 	plan->timeout_ns = ms_to_ns(command->timeout_ms);
 	plan->cpu_time_ns = ms_to_ns(command->cpu_time_ms);
 	plan->memory_max = sandbox->memory_max;
@@ -300,8 +305,9 @@ int request_send(struct launch_request *request, viso_process *process)
 		close_fd(channel[0]);
 		return r;
 	}
-	launched_init(process, channel[0], (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
-													: VISO_ISOLATION_CONTAINER));
+	launched_init(process, channel[0],
+		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
+									     : VISO_ISOLATION_CONTAINER));
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
 	return 0;

@@ -11,19 +11,19 @@
 #include "sandbox/sandbox.h"
 
 struct launch_request {
-	struct plan *plan;   /* grows: never keep a pointer into it */
+	struct plan *plan; /* grows: never keep a pointer into it */
 	size_t capacity;
-	int error;           /* the first failure of an addition, a negative errno */
+	int error; /* the first failure of an addition, a negative errno */
 	int fds[PLAN_FDS_MAX];
 	int fd_count;
 	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
 	int owned_count;
-	int host_ends[3];        /* of pipes; -1 where there is none */
+	int host_ends[3]; /* of pipes; -1 where there is none */
 };
 
 /*
- * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the request
- * is to be released.
+ * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the
+ * request is to be released.
  */
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 const viso_command *command, int root_fd, bool to_end);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libseccomp makes the filter for the table of refusals and those that look at arguments. In front of it stands a short one
- * of our own: calls newer than the table are ENOSYS, other architectures (i386, x32) end the program.
+ * libseccomp makes the filter for the table of refusals and those that look at arguments. In front of it stands a short
+ * one of our own: calls newer than the table are ENOSYS, other architectures (i386, x32) end the program.
  */
 #include "launch/seccomp.h"
 
@@ -49,8 +49,8 @@ struct variant {
 };
 
 /*
- * Filters are made once: libseccomp takes about a millisecond for one. The list only grows, at its head and without a lock,
- * since a thread that is not there after a fork could hold one for ever.
+ * Filters are made once: libseccomp takes about a millisecond for one. The list only grows, at its head and without a
+ * lock, since a thread that is not there after a fork could hold one for ever.
  */
 struct cached_filter {
 	struct cached_filter *next;
@@ -66,7 +66,8 @@ static bool has(const struct variant *variant, int capability)
 	return capability != NO_CAPABILITY && (variant->capabilities >> capability & 1);
 }
 
-static int refuse(scmp_filter_ctx ctx, int error, const char *call, unsigned count, const struct scmp_arg_cmp *arguments)
+static int refuse(scmp_filter_ctx ctx, int error, const char *call, unsigned count,
+		  const struct scmp_arg_cmp *arguments)
 {
 	int number = seccomp_syscall_resolve_name(call);
 	if (number < 0) /* not a call of this processor or unknown to this libseccomp */
@@ -87,8 +88,8 @@ static int refuse_table(scmp_filter_ctx ctx, const struct variant *variant)
 /* New namespaces by clone(2); its flags are the first argument on the processors that we know. */
 static int refuse_namespaces(scmp_filter_ctx ctx, const struct variant *variant)
 {
-	static const uint64_t flags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-					 CLONE_NEWUSER, CLONE_NEWPID,	 CLONE_NEWNET};
+	static const uint64_t flags[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+					 CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
 	int r = 0;
 	if (has(variant, CAP_SYS_ADMIN))
 		return 0;
@@ -199,8 +200,8 @@ static bool same_variant(const struct variant *a, const struct variant *b)
 }
 
 /*
- * Cached filters live as long as the process; there are as many as it uses combinations of settings, now and then one more,
- * where two threads wanted the first at the same time. NULL with errno.
+ * Cached filters live as long as the process; there are as many as it uses combinations of settings, now and then one
+ * more, where two threads wanted the first at the same time. NULL with errno.
  */
 static const struct cached_filter *find_filter(const struct variant *variant)
 {

@@ -5,6 +5,7 @@
 
 int seccomp_add(struct launch_request *request, viso_isolation isolation, viso_network network, uint64_t capabilities)
 {
-	log_warning("%s without a seccomp filter: the library was built without libseccomp", viso_isolation_name(isolation));
+	log_warning("%s without a seccomp filter: the library was built without libseccomp",
+		    viso_isolation_name(isolation));
 	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher is executed from a sealed memfd, so that no file has to be found and nobody can change it, not even through
- * /proc/PID/exe (CVE-2019-5736).
+ * The launcher is executed from a sealed memfd, so that no file has to be found and nobody can change it, not even
+ * through /proc/PID/exe (CVE-2019-5736).
  *
- * It must not be a child of the host: the host's wait(2) would wait for it. So an intermediate process makes it and ends;
- * that one has no exit signal, so neither the host's SIGCHLD handling nor its wait(-1) meets it. Both are made with vfork
- * semantics on stacks of their own, because a copy of a large heap is slow. Between clone and exec only system calls are made.
+ * It must not be a child of the host: the host's wait(2) would wait for it. So an intermediate process makes it and
+ * ends; that one has no exit signal, so neither the host's SIGCHLD handling nor its wait(-1) meets it. Both are made
+ * with vfork semantics on stacks of their own, because a copy of a large heap is slow. Between clone and exec only
+ * system calls are made.
  */
 #include "launch/spawn_launcher.h"
 
@@ -100,14 +101,15 @@ static int intermediate_child(void *data)
 
 static int clone_and_exec(struct launch_arguments *arguments)
 {
-	char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stacks =
+		mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stacks == MAP_FAILED)
 		return error_memory();
 	arguments->stack = stacks;
 
 	/*
-	 * No handler of the host may run in a process that shares its memory, and this thread must not be cancelled between. By
-	 * system call, since glibc leaves the signals out that it uses itself.
+	 * No handler of the host may run in a process that shares its memory, and this thread must not be cancelled
+	 * between. By system call, since glibc leaves the signals out that it uses itself.
 	 */
 	unsigned long all = ~0ul, old;
 	int cancel;
@@ -145,8 +147,8 @@ int spawn_launcher(int *out_requests, int *out_control)
 	int r = 0;
 
 	if (program < 0) {
-		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create", "the launcher cannot be started: memfd: %s",
-			       strerrordesc_np(-program));
+		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create",
+			       "the launcher cannot be started: memfd: %s", strerrordesc_np(-program));
 	} else if (host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
 		const char *what = host < 0 ? "pidfd_open" : "socketpair";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,

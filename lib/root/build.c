@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/beneath.h"
 #include "root/copy.h"
 #include "root/failure.h"
 

@@ -13,10 +13,10 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/remove_tree.h"
 #include "launch/launcher.h"
 #include "root/build.h"
 #include "root/failure.h"
-#include "core/remove_tree.h"
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 

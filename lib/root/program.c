@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/beneath.h"
 #include "root/closure.h"
 #include "root/failure.h"
 #include "root/path.h"

@@ -12,12 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/file_limit.h"
 #include "core/handle.h"
 #include "core/log.h"
-#include "core/beneath.h"
 #include "root/build.h"
 #include "root/failure.h"
 #include "root/manifest.h"

@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/strings.h"
-#include "core/beneath.h"
 #include "root/failure.h"
 #include "root/path.h"
 

@@ -46,7 +46,8 @@ static int wait_readable(int fd, int timeout_ms)
 	if (r > 0)
 		return 0;
 	if (r == 0)
-		return error_fail(VISO_STAGE_PROCESS, ETIMEDOUT, "wait", "the command still runs after %d ms", timeout_ms);
+		return error_fail(VISO_STAGE_PROCESS, ETIMEDOUT, "wait", "the command still runs after %d ms",
+				  timeout_ms);
 	return error_fail(VISO_STAGE_PROCESS, errno, "poll", NULL);
 }
 
@@ -78,7 +79,8 @@ int process_finish(viso_process *process, int timeout_ms)
 		if (process->result)
 			r = 0;
 		else if (process->collect_error)
-			r = error_fail(VISO_STAGE_PROCESS, -process->collect_error, "wait", "the result of the command was lost");
+			r = error_fail(VISO_STAGE_PROCESS, -process->collect_error, "wait",
+				       "the result of the command was lost");
 		else
 			r = collect(process);
 		pthread_mutex_unlock(&process->lock);
@@ -142,7 +144,8 @@ int viso_process_take_stream(viso_process *process, viso_stream stream)
 	if ((unsigned)stream > VISO_STDERR)
 		return error_argument(__func__, "no such stream");
 	if (process->stream[stream] < 0)
-		return error_fail(VISO_STAGE_STDIO, EBADF, __func__, "%s: the stream is no pipe, or was taken already", __func__);
+		return error_fail(VISO_STAGE_STDIO, EBADF, __func__, "%s: the stream is no pipe, or was taken already",
+				  __func__);
 	return TAKE_FD(process->stream[stream]);
 }
 

@@ -15,15 +15,16 @@ struct process_list;
 struct process_ops {
 	/* viso_sandbox_spawn(): waits until the program is executing. NULL where the backend's spawn has waited. */
 	int (*await_start)(viso_process *process);
-	/* viso_sandbox_run(): works until the command has ended, on the calling thread. NULL where nothing is to be done. */
+	/* viso_sandbox_run(): works until the command has ended, on the calling thread. NULL where nothing is to be
+	 * done. */
 	void (*drive)(viso_process *process);
 	/* Sends a signal. 0 or a negative errno with the error set; 0 where the program has just ended. */
 	int (*signal)(viso_process *process, int signal);
 	/* Kills the program and all that it started; reason KILLED. Returns at once. 0 or a negative errno. */
 	int (*kill)(viso_process *process);
 	/*
-	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was not
-	 * started after all, or its end was lost. 1 where it was not the end that made the fd readable.
+	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was
+	 * not started after all, or its end was lost. 1 where it was not the end that made the fd readable.
 	 */
 	int (*collect)(viso_process *process, viso_result **out_result);
 	/* Frees `data`; the program has ended, or the process is a forked copy (then memory only). */
@@ -33,13 +34,13 @@ struct process_ops {
 struct viso_process {
 	struct handle handle;
 	const struct process_ops *ops;
-	void *data;        /* the backend's */
-	int fd;            /* readable from the end on; owned */
+	void *data; /* the backend's */
+	int fd;     /* readable from the end on; owned */
 	int pid;
-	int stream[3];     /* host ends of pipes; owned; -1 where there is none */
+	int stream[3];        /* host ends of pipes; owned; -1 where there is none */
 	pthread_mutex_t lock; /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	viso_result *result;
-	int collect_error; /* negative errno of a failed collect */
+	int collect_error;         /* negative errno of a failed collect */
 	struct process_list *list; /* of its sandbox; NULL before it is started */
 	viso_process *next;        /* in that list, with link; guarded by its lock */
 	viso_process **link;       /* NULL where it is not in the list */

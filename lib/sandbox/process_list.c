@@ -42,7 +42,8 @@ int process_list_add(struct process_list *list, viso_process *process)
 	int r = 0;
 	pthread_mutex_lock(&list->lock);
 	if (list->closed) {
-		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox", "the sandbox was closed while the command started");
+		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox",
+			       "the sandbox was closed while the command started");
 	} else {
 		handle_ref(&list->handle);
 		process->list = list;
@@ -75,8 +76,8 @@ void process_list_remove(viso_process *process)
 }
 
 /*
- * References to all processes that are in the list now, so that they can be used without its lock; NULL-terminated, to be
- * freed. A process whose last reference is just being given back is left out: whoever does that kills and waits.
+ * References to all processes that are in the list now, so that they can be used without its lock; NULL-terminated, to
+ * be freed. A process whose last reference is just being given back is left out: whoever does that kills and waits.
  */
 static viso_process **process_list_all(struct process_list *list)
 {

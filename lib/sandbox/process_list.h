@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes of a sandbox whose results have not been collected. It outlives the sandbox as long as one of them does. */
+/* The processes of a sandbox whose results have not been collected. It outlives the sandbox as long as one of them
+ * does. */
 #ifndef SANDBOX_PROCESS_LIST_H
 #define SANDBOX_PROCESS_LIST_H
 

@@ -50,7 +50,8 @@ void result_describe(viso_result *result, const char *detail)
 		break;
 	case VISO_REASON_SIGNALLED:
 	default:
-		snprintf(text, RESULT_DESCRIPTION_MAX, "killed by signal %d (%s)", result->signal, name ? name : "unknown");
+		snprintf(text, RESULT_DESCRIPTION_MAX, "killed by signal %d (%s)", result->signal,
+			 name ? name : "unknown");
 		break;
 	}
 	if (detail) {
@@ -103,7 +104,8 @@ int64_t viso_result_usage(const viso_result *result, viso_usage usage)
 	if ((unsigned)usage >= RESULT_USAGE_COUNT)
 		return error_argument(__func__, "no such figure");
 	if (result->usage[usage] < 0)
-		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__, "%s: this strength does not count it", __func__);
+		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__, "%s: this strength does not count it",
+				  __func__);
 	return result->usage[usage];
 }
 

@@ -19,8 +19,8 @@ struct captured_output {
 struct viso_result {
 	struct handle handle;
 	viso_reason reason;
-	int exit_code; /* -1 where it did not exit */
-	int signal;    /* 0 where no signal ended it */
+	int exit_code;                     /* -1 where it did not exit */
+	int signal;                        /* 0 where no signal ended it */
 	int64_t usage[RESULT_USAGE_COUNT]; /* -1: not counted */
 	struct captured_output output[2];  /* stdout, stderr */
 	char description[RESULT_DESCRIPTION_MAX];

@@ -95,8 +95,8 @@ int sandbox_set_memory_max(viso_sandbox *sandbox, uint64_t bytes, uint64_t least
 	if (r < 0)
 		return r;
 	if (bytes < least || bytes > INT64_MAX)
-		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function, "%s: %llu bytes; at least %llu are needed", function,
-				  (unsigned long long)bytes, (unsigned long long)least);
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function, "%s: %llu bytes; at least %llu are needed",
+				  function, (unsigned long long)bytes, (unsigned long long)least);
 	sandbox->memory_max = bytes;
 	return 0;
 }
@@ -195,7 +195,8 @@ static bool has_pipe(const viso_command *command)
 int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_result **out_result)
 {
 	if (command && has_pipe(command))
-		return error_argument(__func__, "a stream is VISO_STDIO_PIPE, which nobody could serve; use viso_sandbox_spawn()");
+		return error_argument(
+			__func__, "a stream is VISO_STDIO_PIPE, which nobody could serve; use viso_sandbox_spawn()");
 	viso_process *process;
 	int r = start(sandbox, command, __func__, true, &process);
 	if (r < 0)

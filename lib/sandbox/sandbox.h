@@ -14,12 +14,13 @@
 struct backend {
 	viso_isolation isolation;
 	/*
-	 * Starts the command. `root_fd` is an O_PATH fd of the root's directory, borrowed. `process` is new; the backend sets ops,
-	 * data, fd, pid and stream. With `to_end` the caller will drive and wait at once, and learns of a failed start
-	 * from collect. 0, or a negative errno with the error set and nothing left behind; the process is then released without
-	 * its ops.
+	 * Starts the command. `root_fd` is an O_PATH fd of the root's directory, borrowed. `process` is new; the
+	 * backend sets ops, data, fd, pid and stream. With `to_end` the caller will drive and wait at once, and learns
+	 * of a failed start from collect. 0, or a negative errno with the error set and nothing left behind; the
+	 * process is then released without its ops.
 	 */
-	int (*spawn)(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process);
+	int (*spawn)(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
+		     viso_process *process);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };

@@ -36,8 +36,8 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 
 	int made;
 	do {
-		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", plan_string(plan, wanted->parent),
-				      (int)getpid(), sequence++);
+		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u",
+				      plan_string(plan, wanted->parent), (int)getpid(), sequence++);
 		if (length >= (int)sizeof(group->path))
 			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, group->path);
 		/* A worker of another pid namespace may have this number, too. */
@@ -53,7 +53,8 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 	if (!strcmp(limit, "memory.max"))
 		write_number(group, "memory.swap.max", 0);
 
-	/* Version 1 by `tasks`: attaching by `cgroup.procs` waits for an RCU grace period, 5 ms here against 0.08 ms. */
+	/* Version 1 by `tasks`: attaching by `cgroup.procs` waits for an RCU grace period, 5 ms here against 0.08 ms.
+	 */
 	group->attach_fd = open_in(group, wanted->version == 1 ? "tasks" : "cgroup.procs", O_WRONLY);
 	if (group->attach_fd < 0)
 		return fail(VISO_STAGE_CGROUP, 0, group->path);

@@ -7,7 +7,8 @@
 
 void kill_children(bool (*spared)(pid_t))
 {
-	/* The kernel gives whole lines of a page at most; children that are not reaped keep their place from read to read. */
+	/* The kernel gives whole lines of a page at most; children that are not reaped keep their place from read to
+	 * read. */
 	char text[8192];
 	ssize_t n;
 	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The init of a container: sets up what is inside, starts the program, reaps what is orphaned, and ends with the program. Its
- * end is the end of the pid namespace, so the kernel leaves nothing of it.
+ * The init of a container: sets up what is inside, starts the program, reaps what is orphaned, and ends with the
+ * program. Its end is the end of the pid namespace, so the kernel leaves nothing of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,8 +120,8 @@ static int set_up(const struct job *job)
 }
 
 /*
- * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same mount
- * namespace, and pivot_root moves the init along with it.
+ * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same
+ * mount namespace, and pivot_root moves the init along with it.
  */
 static int enter_root_and_network(const struct job *job)
 {
@@ -175,7 +175,8 @@ _Noreturn void container_init(struct job *job)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
 		_exit(127);
-	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program runs. */
+	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
+	 * runs. */
 	syscall(SYS_close_range, 0u, ~0u, 0);
 	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

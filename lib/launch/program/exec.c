@@ -2,8 +2,8 @@
 /*
  * The last steps before the program, the same in jail and container.
  *
- * This runs on memory that is shared with a waiting parent, so it makes raw system calls: musl's setresuid() and its like
- * would try to reach every thread.
+ * This runs on memory that is shared with a waiting parent, so it makes raw system calls: musl's setresuid() and its
+ * like would try to reach every thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,8 @@ static int set_streams(const struct job *job)
 {
 	/* 0, 1 and 2 are the null device, to be closed on exec; every other source is above 2. */
 	for (int i = 0; i < 3; i++) {
-		int r = job->stream[i] == worker.null_fd ? fcntl(i, F_SETFD, 0) : (int)syscall(SYS_dup3, job->stream[i], i, 0);
+		int r = job->stream[i] == worker.null_fd ? fcntl(i, F_SETFD, 0)
+							 : (int)syscall(SYS_dup3, job->stream[i], i, 0);
 		if (r < 0)
 			return fail(VISO_STAGE_STDIO, 0, "dup3");
 	}
@@ -111,14 +112,16 @@ static int set_credentials(const struct job *job)
 	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
-	if (prctl(PR_SET_SECUREBITS, bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED),
-		  0, 0, 0) < 0)
+	if (prctl(PR_SET_SECUREBITS,
+		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
+		  0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
 	if (drop_bounding_set(plan->capabilities) < 0)
 		return -1;
 	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
 	bool may_set_groups = worker.owns_ids || plan->isolation == PLAN_JAIL;
-	if ((may_set_groups || plan->group_count) && syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
+	if ((may_set_groups || plan->group_count) &&
+	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
@@ -180,7 +183,8 @@ void exec_program(const struct job *job)
 	}
 	restore_ignored_signals();
 	setsid();
-	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share. */
+	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
+	 */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
 		return;

@@ -2,10 +2,10 @@
 /*
  * A range of host ids for each worker, so that what runs in one jail or container shares its uid with nothing else.
  *
- * The worker's pid chooses it: there are as many ranges as a machine has pids by default (pid_max, proc(5)). Where there are
- * more pids, binding an abstract socket whose name has the number of the range finds out whether another worker has it; the
- * kernel frees it when the worker ends, however it ends. Somebody who takes all names gains nothing: then the pid alone
- * decides.
+ * The worker's pid chooses it: there are as many ranges as a machine has pids by default (pid_max, proc(5)). Where
+ * there are more pids, binding an abstract socket whose name has the number of the range finds out whether another
+ * worker has it; the kernel frees it when the worker ends, however it ends. Somebody who takes all names gains nothing:
+ * then the pid alone decides.
  */
 #include <fcntl.h>
 #include <stdio.h>

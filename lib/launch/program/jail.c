@@ -60,7 +60,8 @@ static int enter_root(const struct job *job)
 int jail_child(void *argument)
 {
 	const struct job *job = argument;
-	if (attach_cgroups(job) == 0 && enter_root(job) == 0 && forbid_new_privileges() == 0 && restrict_to_root(job) == 0)
+	if (attach_cgroups(job) == 0 && enter_root(job) == 0 && forbid_new_privileges() == 0 &&
+	    restrict_to_root(job) == 0)
 		exec_program(job);
 	_exit(127);
 }

@@ -12,8 +12,9 @@
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
- * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the code up to
- * exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to the shared page only.
+ * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the
+ * code up to exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to
+ * the shared page only.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -37,23 +38,23 @@ struct launcher_shared {
 };
 
 struct cgroup {
-	uint32_t version;    /* 0: none */
+	uint32_t version; /* 0: none */
 	char path[512];
-	int attach_fd;       /* `tasks` or `cgroup.procs`, open for writing */
-	int directory_fd;    /* version 2: for CLONE_INTO_CGROUP */
+	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
+	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
 };
 
 /*
- * One for each worker, shared with the processes that it starts, which have no other way to answer, and with main, which puts
- * things right where the worker is killed.
+ * One for each worker, shared with the processes that it starts, which have no other way to answer, and with main,
+ * which puts things right where the worker is killed.
  */
 struct start_page {
-	atomic_uint idle;           /* the worker is counted in idle_workers */
+	atomic_uint idle;               /* the worker is counted in idle_workers */
 	struct cgroup cgroups[CGROUPS]; /* memory, pids */
 	struct report_failure failure;
-	atomic_uint maps_written;   /* futex: the user namespace of the container has its id maps */
-	atomic_uint set_up;         /* the container's init has no child any more but the program to come */
-	atomic_uint program_ended;  /* by a container's init, before it exits: status and usage are valid */
+	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
+	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;
 };
@@ -61,43 +62,44 @@ struct start_page {
 /* Everything about the request that a worker serves. */
 struct job {
 	const struct plan *plan;
-	size_t plan_mapped;  /* bytes, where the plan is a mapped memfd; else 0 */
+	size_t plan_mapped; /* bytes, where the plan is a mapped memfd; else 0 */
 	int fds[PLAN_FDS_MAX];
 	int fd_count;
 	int channel;
 	int root;
-	int root_copy;       /* container of root: a detached, read-only copy of the root's mounts */
-	int stream[3];       /* what becomes the program's 0, 1, 2 */
+	int root_copy; /* container of root: a detached, read-only copy of the root's mounts */
+	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
 	struct cgroup *cgroups; /* of the page */
-	uint32_t host_uid;   /* a jail's uid and gid on the host, or first of the container's range */
-	int pidfd;           /* of the first process: the jail's program, or the container's init */
+	uint32_t host_uid;      /* a jail's uid and gid on the host, or first of the container's range */
+	int pidfd;              /* of the first process: the jail's program, or the container's init */
 	int pid;
-	int ready;           /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
+	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
-	char **argv;         /* in the small arrays, or allocated */
+	char **argv; /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
 	uint64_t start_ns;
-	bool launcher_gone;  /* main was killed meanwhile */
+	bool launcher_gone; /* main was killed meanwhile */
 };
 
 /* Constants of a worker's life. */
 struct worker {
 	int requests;
-	int host;            /* pidfd of the host program */
-	int launcher;        /* pidfd of main */
+	int host;     /* pidfd of the host program */
+	int launcher; /* pidfd of main */
 	pid_t launcher_pid;
-	int self;            /* pidfd of the worker */
+	int self; /* pidfd of the worker */
 	pid_t pid;
 	int null_fd;
-	bool owns_ids;       /* root of the host: any id may be used and mapped; else only the caller's own */
-	uint32_t first_id;   /* of its range of host ids; 0 where it owns none */
-	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else 0 */
+	bool owns_ids;          /* root of the host: any id may be used and mapped; else only the caller's own */
+	uint32_t first_id;      /* of its range of host ids; 0 where it owns none */
+	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
+				   0 */
 	struct start_page *page;
-	char *child_stack;   /* its top */
+	char *child_stack; /* its top */
 };
 
 extern struct worker worker;

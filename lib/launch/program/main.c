@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher's first process. It keeps workers ready, and when the host program dies it lets them end what they supervise,
- * ends what is left, and removes the trees that the host left to it.
+ * The launcher's first process. It keeps workers ready, and when the host program dies it lets them end what they
+ * supervise, ends what is left, and removes the trees that the host left to it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,8 +44,8 @@ struct guarded {
 static struct guarded *guarded;
 
 /*
- * As after boot: nothing ignored, nothing blocked, whatever the host had. By system call, since musl keeps three signals to
- * itself, which the host may have ignored.
+ * As after boot: nothing ignored, nothing blocked, whatever the host had. By system call, since musl keeps three
+ * signals to itself, which the host may have ignored.
  */
 static void reset_signals(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file systems of a container, made by descriptors only (fsopen, open_tree, move_mount): a name in the root is looked up
- * once, beneath the root and without following links, so that a hostile root cannot turn a mount elsewhere.
+ * The file systems of a container, made by descriptors only (fsopen, open_tree, move_mount): a name in the root is
+ * looked up once, beneath the root and without following links, so that a hostile root cannot turn a mount elsewhere.
  *
  * proc is mounted while the host's own /proc is still there: the kernel allows it to a user namespace only then
  * (mount_too_revealing in fs/namespace.c).
@@ -65,7 +65,8 @@ static int attach(int mount_fd, int root, const char *name)
 	int target = open_beneath(root, name, O_PATH | O_DIRECTORY);
 	if (target < 0) {
 		fail(VISO_STAGE_MOUNT, 0, name);
-	} else if (syscall(SYS_move_mount, mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+	} else if (syscall(SYS_move_mount, mount_fd, "", target, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
 		fail(VISO_STAGE_MOUNT, 0, name);
 		target = close_quietly(target);
 	}
@@ -80,8 +81,8 @@ static int open_tree_copy(int dir, const char *path, unsigned flags)
 }
 
 /*
- * As an ordinary user, in the container's own mount namespace, of whose mounts alone a copy can be made: the fd that came
- * with the plan belongs to the host's, so its path is opened anew, and it must be the same directory.
+ * As an ordinary user, in the container's own mount namespace, of whose mounts alone a copy can be made: the fd that
+ * came with the plan belongs to the host's, so its path is opened anew, and it must be the same directory.
  */
 static int copy_root_by_path(int root)
 {
@@ -126,7 +127,8 @@ static int remount_read_only(int root)
 {
 	char path[32];
 	struct statvfs st;
-	if (fstatvfs(root, &st) == 0 && (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV))
+	if (fstatvfs(root, &st) == 0 &&
+	    (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
 	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
@@ -140,7 +142,8 @@ static int bind_device(int dev, const char *name, unsigned minor_number)
 	char path[32];
 	struct stat st;
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	int node = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	int node =
+		(int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	if (node < 0)
 		return fail(VISO_STAGE_MOUNT, 0, path);
 	int file = -1, r = -1;
@@ -164,7 +167,7 @@ static int fill_dev(int dev)
 		unsigned minor;
 	} devices[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}, {"tty", 0}};
 	static const char *const links[][2] = {
-		{"/proc/self/fd", "fd"},     {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
+		{"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
 		{"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 	};
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)

@@ -21,9 +21,9 @@ static int failed_start(struct job *job)
 static int start_jail(struct job *job)
 {
 	/*
-	 * Where the host wants to know of the start, clone returns when the program is executing or the failure is in the page.
-	 * Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then it changes nothing
-	 * that the child reads.
+	 * Where the host wants to know of the start, clone returns when the program is executing or the failure is in
+	 * the page. Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then
+	 * it changes nothing that the child reads.
 	 */
 	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
 	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
@@ -56,8 +56,8 @@ static int start_container(struct job *job)
 		namespaces |= CLONE_NEWCGROUP;
 
 	/*
-	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as somebody
-	 * without any. An ordinary user may copy mounts in a namespace of its own only.
+	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
+	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
 	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
 		return -1;
@@ -72,8 +72,9 @@ static int start_container(struct job *job)
 	if (job->pid == 0)
 		container_init(job);
 	if (job->pid < 0)
-		return fail(errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS ? VISO_STAGE_USER_NAMESPACE
-											   : VISO_STAGE_CLONE,
+		return fail(errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS
+				    ? VISO_STAGE_USER_NAMESPACE
+				    : VISO_STAGE_CLONE,
 			    0, "clone3");
 	if (container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the start of a program to the end of all that it started: captured output, time limits, the host's orders, the host's
- * death.
+ * From the start of a program to the end of all that it started: captured output, time limits, the host's orders, the
+ * host's death.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,8 @@ struct watch {
 	bool channel_open;
 	bool captures_at_end[2];
 	bool killed;
-	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it */
+	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it
+				 */
 };
 
 /* Takes what is in the pipe now, to the memfd as far as the bound goes. False at its end. */
@@ -94,8 +95,8 @@ static void kill_first_process(struct watch *watch)
 }
 
 /*
- * A jail's program is the first process; what it started besides is found in finish_jail(). In a container the program is
- * killed, so that its init can tell what it used, and the init takes the whole pid namespace along; where that takes
+ * A jail's program is the first process; what it started besides is found in finish_jail(). In a container the program
+ * is killed, so that its init can tell what it used, and the init takes the whole pid namespace along; where that takes
  * long, or there is no program yet, the init is killed itself.
  */
 static void kill_all(struct watch *watch, enum report_reason reason)
@@ -115,8 +116,8 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 }
 
 /*
- * To the program, not to the init of its container, which takes no notice. Where nobody waits for the start, the signal may come
- * before the program is there: then it waits, for as long as a start may take.
+ * To the program, not to the init of its container, which takes no notice. Where nobody waits for the start, the signal
+ * may come before the program is there: then it waits, for as long as a start may take.
  */
 static void signal_program(struct watch *watch, int signal)
 {
@@ -148,7 +149,8 @@ static void serve_order(struct watch *watch)
 	}
 }
 
-/* Without main nobody would clean up later, so the worker ends its command and then itself; the host makes a new launcher. */
+/* Without main nobody would clean up later, so the worker ends its command and then itself; the host makes a new
+ * launcher. */
 static void serve_launcher_death(struct watch *watch)
 {
 	watch->job->launcher_gone = true;
@@ -173,7 +175,8 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 {
 	struct timespec time;
 	clockid_t clock;
-	if (!watch->program_pid || clock_getcpuclockid(watch->program_pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+	if (!watch->program_pid || clock_getcpuclockid(watch->program_pid, &clock) != 0 ||
+	    clock_gettime(clock, &time) < 0)
 		return 0;
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
@@ -248,8 +251,8 @@ static void watch_until_end(struct watch *watch)
 }
 
 /*
- * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork needs
- * (kernel/signal.c). Only for a uid that nothing else on the host has.
+ * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork
+ * needs (kernel/signal.c). Only for a uid that nothing else on the host has.
  */
 static void kill_uid(uint32_t uid)
 {
@@ -306,8 +309,8 @@ static void finish_container(struct watch *watch)
 }
 
 /*
- * What the kernel ends a process for by SIGKILL: RLIMIT_CPU, which viso_command_set_cpu_time_ms() sets as well. The kernel counts
- * whole ticks there, which on a busy machine are up to a quarter more than the time that was used.
+ * What the kernel ends a process for by SIGKILL: RLIMIT_CPU, which viso_command_set_cpu_time_ms() sets as well. The
+ * kernel counts whole ticks there, which on a busy machine are up to a quarter more than the time that was used.
  */
 static bool used_up_cpu_time(const struct plan *plan, uint64_t cpu_us)
 {
