@@ -28,9 +28,11 @@
 #include <virtiso/container.h>
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
+#include <virtiso/image.h>
 #include <virtiso/jail.h>
 #include <virtiso/log.h>
 #include <virtiso/machine.h>
+#include <virtiso/manifest.h>
 #include <virtiso/process.h>
 #include <virtiso/result.h>
 #include <virtiso/root.h>

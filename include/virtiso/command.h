@@ -186,6 +186,23 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_stdio(viso_command *command, 
 VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_stdio_fd(viso_command *command, viso_stream stream, int fd);
 
 /**
+ * Hand an open file, socket or pipe of the host in: the program finds it under the given number.
+ *
+ * It is the only way in which a fd of the host gets into a sandbox beside the standard streams. Directories and O_PATH fds
+ * are refused when the command starts (-EISDIR, stage VISO_STAGE_STDIO), since they would lead out of a jail. Systemd's
+ * convention is number 3 and the variable LISTEN_FDS=1.
+ *
+ * @param command  a command
+ * @param fd       an open fd; duplicated, so that the caller may close it at once
+ * @param number   the number that it has in the program, 3 to 1023; a second call for the same number replaces it
+ * @return 0, or a negative errno: -EINVAL, -EBADF, -EMFILE also more than 32 of them, -ENOMEM, -ECHILD. A start in a guest
+ *         fails with -EOPNOTSUPP where it is a socket.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_add_fd(viso_command *command, int fd, int number);
+
+/**
  * Give the program these bytes as its standard input.
  *
  * @param command  a command

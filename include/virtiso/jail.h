@@ -5,7 +5,10 @@
  *
  * chroot(2) alone is no security boundary. A jail therefore drops all capabilities, gets a uid of its own, and is locked in by
  * no_new_privs, Landlock (where the kernel has it) and seccomp. Its processes still see the host's process ids and share its
- * kernel: where that matters, take a container or a guest. A jail needs root.
+ * kernel: where that matters, take a container or a guest.
+ *
+ * A jail of root has a uid of its own. An ordinary user has jails where user namespaces are allowed; one is used for chroot(2)
+ * alone, and the program has the caller's own uid.
  *
  * With viso_command_set_user() the program shares its uid with whoever else has it: before Linux 6.12 (Landlock scopes) it
  * can then signal their processes.
@@ -25,6 +28,15 @@ VISO_BEGIN_DECLS
 
 /** A jail; opaque, reference counted. */
 typedef struct viso_jail viso_jail;
+
+/** How much of a jail's hardening is in force; each level has all of those below it. */
+typedef enum viso_hardening {
+	VISO_HARDENING_NONE = 0,       /**< chroot(2) as of 1979: a program with privileges, or with help from outside, walks out */
+	VISO_HARDENING_PRIVILEGES = 1, /**< no capabilities, no_new_privs, seccomp, no fds and no keys of the host */
+	VISO_HARDENING_FILES = 2,      /**< Landlock: no file outside of the root, whatever path or directory leads to it */
+	VISO_HARDENING_SCOPES = 3,     /**< Landlock scopes (Linux 6.12): no abstract unix socket and no signal to the outside */
+	VISO_HARDENING_ENUM_WIDTH_ = 0x7fffffff /**< not a level; fixes the width of the type */
+} viso_hardening;
 
 /**
  * Make a jail with the default settings. Nothing is started yet.
@@ -115,6 +127,61 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_processes_max(viso_jail *jail, u
  * Since: 0.1
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_network(viso_jail *jail, viso_network network);
+
+/**
+ * Switch the hardening of the jail on or off. It is on by default. Off is for programs that need privileges within their
+ * root, and for comparison: chroot(2) alone is no security boundary, and viso_jail_warning() says so.
+ *
+ * @param jail     a jail that has not run anything
+ * @param enabled  0 for VISO_HARDENING_NONE, anything else for all that this kernel has
+ * @return 0, or a negative errno: -EINVAL `enabled` is 0 where a level was demanded, -EBUSY, -ESTALE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_hardening(viso_jail *jail, int enabled);
+
+/**
+ * Demand a level: where this kernel reaches less, a start fails with -EOPNOTSUPP instead of going on with less.
+ *
+ * @param jail   a jail that has not run anything
+ * @param level  the least level
+ * @return 0, or a negative errno: -EINVAL no such level, or more than VISO_HARDENING_NONE where the hardening is switched
+ *         off, -EBUSY, -ESTALE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_demand_hardening(viso_jail *jail, viso_hardening level);
+
+/**
+ * The level that a command in the jail has on this kernel.
+ *
+ * @param jail  a jail
+ * @return a viso_hardening; -EINVAL, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_jail_hardening(viso_jail *jail);
+
+/**
+ * The name of a level: "none", "privileges", "files", "scopes".
+ *
+ * @param level  a level
+ * @return a static string; NULL for a value that is none.
+ * Threads: any.
+ * Since: 0.2
+ */
+VISO_PUBLIC const char *viso_hardening_name(viso_hardening level);
+
+/**
+ * What stays open in this jail, with its settings, on this kernel, for this user: one sentence for each door.
+ *
+ * @param jail   a jail
+ * @param index  which one, from 0
+ * @return a static string; NULL where there is no such warning, that is behind the last one.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC const char *viso_jail_warning(viso_jail *jail, unsigned index);
 
 VISO_END_DECLS
 

@@ -15,12 +15,62 @@
 #define VIRTISO_ROOT_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <virtiso/attributes.h>
+#include <virtiso/log.h>
+#include <virtiso/manifest.h>
 
 VISO_BEGIN_DECLS
 
 /** A root file system; opaque, reference counted. */
 typedef struct viso_root viso_root;
+
+/**
+ * What viso_root_add_program() adds beside a program's libraries, since programs load or open it while they run. Each
+ * provider looks at a program and its libraries and adds its part where they use it; all of them are on unless switched
+ * off.
+ */
+typedef enum viso_provider {
+	VISO_PROVIDER_DLOPEN_NOTES = 0, /**< libraries that an ELF file names in its `.note.dlopen` */
+	VISO_PROVIDER_NSS = 1,          /**< name services of nsswitch.conf, with the files that they read */
+	VISO_PROVIDER_GCONV = 2,        /**< character sets of iconv(3) */
+	VISO_PROVIDER_PAM = 3,          /**< PAM stacks and their modules */
+	VISO_PROVIDER_OPENSSL = 4,      /**< OpenSSL's settings, providers and engines */
+	VISO_PROVIDER_LOCALE = 5,       /**< locales */
+	VISO_PROVIDER_ZONEINFO = 6,     /**< time zones */
+	VISO_PROVIDER_CERTIFICATES = 7, /**< certificates of authorities */
+	VISO_PROVIDER_RUNTIME = 8,      /**< what an interpreter, compiler or server finds by itself: Python, Perl, Lua, Ruby,
+	                                     Node, Java, git, gcc, nginx */
+	VISO_PROVIDER_ENUM_WIDTH_ = 0x7fffffff /**< not a provider; fixes the width of the type */
+} viso_provider;
+
+/** How files of the host get into the tree. */
+typedef enum viso_copy_method {
+	VISO_COPY_AUTO = 0,     /**< reflink, else copy_file_range(2), else read and write (the default) */
+	VISO_COPY_REFLINK = 1,  /**< share blocks (FICLONE); an error where the file system cannot */
+	VISO_COPY_BYTES = 2,    /**< copies of their own, never shared blocks */
+	VISO_COPY_HARDLINK = 3, /**< hard links to the host's own files: fast, and what changes one changes the other */
+	VISO_COPY_METHOD_ENUM_WIDTH_ = 0x7fffffff /**< not a method; fixes the width of the type */
+} viso_copy_method;
+
+/** What is kept of a host's file that gives privileges; for viso_root_set_keep(), may be combined. */
+typedef enum viso_keep {
+	VISO_KEEP_NOTHING = 0,      /**< neither (the default) */
+	VISO_KEEP_SETUID = 1,       /**< setuid and setgid bits */
+	VISO_KEEP_CAPABILITIES = 2, /**< file capabilities */
+	VISO_KEEP_ENUM_WIDTH_ = 0x7fffffff /**< not a choice; fixes the width of the type */
+} viso_keep;
+
+/**
+ * Hears how far building is: `done` of `total` bytes, and the path in the root that is being made.
+ *
+ * @param done      bytes of contents that are in place
+ * @param total     bytes of contents in all
+ * @param path      the entry, borrowed for the call
+ * @param userdata  what was given with the handler
+ * @return 0 to go on; anything else cancels: the call fails with -ECANCELED.
+ */
+typedef int (*viso_progress_fn)(uint64_t done, uint64_t total, const char *path, void *userdata);
 
 /**
  * Make an empty root.
@@ -52,6 +102,43 @@ VISO_PUBLIC viso_root *viso_root_ref(viso_root *root);
 VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
 
 /**
+ * Take everything from another tree than the host's: a mounted disk, an unpacked distribution, a cross-compiler's
+ * sysroot. Paths that are given to viso_root_add_program() and its like are then paths within it, links are followed
+ * within it, and libraries are searched with its settings. Its programs may be for another architecture, since nothing is
+ * executed.
+ *
+ * @param root  a root to which nothing was added
+ * @param path  an absolute path on the host of a directory
+ * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY something was added already, or the root uses an existing
+ *         directory, -ENOENT, -ENOTDIR, -EACCES, -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_source(viso_root *root, const char *path);
+
+/**
+ * Switch a provider on or off for the programs that are added from now on.
+ *
+ * @param root      a root that is not built yet
+ * @param provider  which one
+ * @param enabled   0 for off, anything else for on
+ * @return 0, or a negative errno: -EINVAL no such provider, -EBUSY the root is built or uses an existing directory, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_provider(viso_root *root, viso_provider provider, int enabled);
+
+/**
+ * The name of a provider: "nss", "gconv", "certificates" and so on.
+ *
+ * @param provider  a provider
+ * @return a static string; NULL for a value that is none.
+ * Threads: any.
+ * Since: 0.2
+ */
+VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
+
+/**
  * Add a program with everything that it needs.
  *
  * A dynamic ELF program brings its loader and libraries, found by the loader's own search order; a `#!` script brings its
@@ -72,6 +159,33 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
  * See: ld.so(8), elf(5), execve(2)
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_program(viso_root *root, const char *program);
+
+/**
+ * Add a shared library that a program will load by itself (dlopen(3)): a plugin, with the libraries that it needs.
+ *
+ * @param root     a root that is not built yet, to which the program was added already
+ * @param library  an absolute path, or a name such as "libfoo.so.1", which is searched as the loader of the first added
+ *                 program searches it
+ * @return 0, or a negative errno as viso_root_add_program(); -ENOENT also where a library of it is missing (both are named).
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: dlopen(3), ld.so(8)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_library(viso_root *root, const char *library);
+
+/**
+ * Add all files of an installed package, by the list of the package manager (dpkg), with what its programs and libraries
+ * need. Documentation, manual pages and translations are left out. Packages that it depends on are not added.
+ *
+ * @param root     a root that is not built yet
+ * @param package  the package's name, such as "git" or "libc6:amd64"
+ * @return 0, or a negative errno as viso_root_add_program(); -ENOENT no such package is installed, or there is no package
+ *         manager that is known; -EINVAL also a name that no package can have.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: dpkg-query(1)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_package(viso_root *root, const char *package);
 
 /**
  * Add one file of the host.
@@ -118,6 +232,85 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_data(viso_root *root, const char
 						     unsigned mode);
 
 /**
+ * Add a device of the host at the same path, by its number (mknod(2)), with the host's permission bits. Where the caller
+ * may not make device nodes, the host's device is bound there by a mount, and where that is forbidden too, building fails.
+ *
+ * @param root  a root that is not built yet
+ * @param path  an absolute path on the host of a character or block device, such as "/dev/tty"; a link is followed
+ * @return 0, or a negative errno: -EINVAL bad argument, or no device, -EBUSY as in viso_root_add_program(), -EEXIST,
+ *         -ENOENT, -EACCES, -ENAMETOOLONG, -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_device(viso_root *root, const char *path);
+
+/**
+ * Add a user to the root's /etc/passwd, beside root, user and nobody, which are always there.
+ *
+ * @param root   a root that is not built yet
+ * @param name   up to 32 letters, digits, `_`, `-`, `.`, not beginning with a digit or `-`
+ * @param uid    user id
+ * @param gid    group id of the first group
+ * @param home   absolute path in the root; NULL for "/"; not made
+ * @param shell  absolute path in the root; NULL for "/bin/sh"
+ * @return 0, or a negative errno: -EINVAL bad argument, also a `:` or a newline, -EEXIST the name or uid is taken, or
+ *         /etc/passwd was added as a file, -EBUSY as in viso_root_add_program(), -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: passwd(5)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_user(viso_root *root, const char *name, unsigned uid, unsigned gid,
+						     const char *home, const char *shell);
+
+/**
+ * Add a group to the root's /etc/group, beside root, user and nogroup, which are always there.
+ *
+ * @param root  a root that is not built yet
+ * @param name  as in viso_root_add_user()
+ * @param gid   group id
+ * @return 0, or a negative errno as viso_root_add_user().
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: group(5)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const char *name, unsigned gid);
+
+/**
+ * Unpack a tar archive, compressed or not, as a base: what it contains is in the root, and what is added later comes beside
+ * it and does not replace it.
+ *
+ * Files, directories, symbolic and hard links, and device nodes are taken with modes, times and (as root) owners; setuid and
+ * setgid bits and file capabilities are not. Names that lead out of the root are refused.
+ *
+ * @param root    a root that is not built yet
+ * @param path    an absolute path on the host of the archive
+ * @param target  the absolute path in the root that it is unpacked at; NULL for "/"
+ * @return 0, or a negative errno: -EINVAL bad argument, or no archive, or a damaged one, -EPERM a name in it leads out of
+ *         the root, -EOPNOTSUPP the library was built without libarchive, or it is not installed, -EBUSY as in
+ *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EFBIG, -EIO, -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: libarchive(3), tar(5)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_archive(viso_root *root, const char *path, const char *target);
+
+/**
+ * Take an image of the OCI image layout as a base: its layers one above the other, with whiteouts. Digests and sizes are
+ * checked.
+ *
+ * @param root       a root to which nothing was added
+ * @param directory  an absolute path on the host of the layout, with `oci-layout` and `index.json`
+ * @param reference  the value of the annotation `org.opencontainers.image.ref.name`; NULL for the only image
+ * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, or a blob is missing; -EINVAL also a
+ *         damaged layout, a digest or size that is not right, or several images and no `reference`; -EBUSY something was
+ *         added already.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: OCI Image Format Specification 1.1, image-layout.md and layer.md
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_image(viso_root *root, const char *directory, const char *reference);
+
+/**
  * Use an existing directory as the root, as it is. Nothing is ever added to it or removed.
  *
  * @param root  a root to which nothing was added
@@ -150,7 +343,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_path(viso_root *root, const char
  *
  * @param root  a root
  * @return 0, or a negative errno: -EINVAL, -ENOENT or -EACCES a file of the plan is gone or unreadable, -ENOSPC, -EDQUOT,
- *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -ENOMEM, -ECHILD.
+ *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -EPERM, -EXDEV, -EOPNOTSUPP, -ECANCELED, -ENOMEM, -ECHILD.
  * Threads: any; calls on one root wait for each other.
  * Since: 0.1
  */
@@ -165,6 +358,154 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_build(viso_root *root);
  * Since: 0.1
  */
 VISO_PUBLIC const char *viso_root_path(viso_root *root);
+
+/**
+ * Choose how files of the host get into the tree.
+ *
+ * @param root    a root that is not built yet
+ * @param method  how
+ * @return 0, or a negative errno: -EINVAL no such method, -EBUSY the root is built or uses an existing directory, -ECHILD.
+ *         Building fails with -EOPNOTSUPP where the file system cannot do what was chosen, -EXDEV a hard link to another
+ *         file system.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ * See: ioctl_ficlone(2), copy_file_range(2), link(2)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_copy_method(viso_root *root, viso_copy_method method);
+
+/**
+ * Share the contents of files with other roots, by a content-addressed store: each file's contents are there once, and the
+ * roots have reflinks of it or hard links to it. Files of roots that share by hard links cannot be written by programs with
+ * ids of their own; a program that runs as the owner of the store can write them, and would write them for all.
+ *
+ * @param root  a root that is not built yet
+ * @param path  an absolute path of a directory, on the file system on which the root is built; it is made where it is not
+ *              there. Several processes may use it at once.
+ * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOENT,
+ *         -ENOTDIR, -EACCES, -ENOMEM, -ECHILD. Building fails with -EXDEV where the store is on another file system.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_store(viso_root *root, const char *path);
+
+/**
+ * Remove from a store what no root uses any more.
+ *
+ * @param path  the directory, absolute
+ * @return how many files were removed, or a negative errno: -EINVAL bad argument, or no store, -ENOENT, -ENOTDIR, -EACCES,
+ *         -EIO, -ENOMEM.
+ * Threads: any.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_root_prune_store(const char *path);
+
+/**
+ * Say what is kept of files of the host that give privileges. The program of a sandbox has no_new_privs, so that even then
+ * it gains nothing by them.
+ *
+ * @param root  a root that is not built yet
+ * @param keep  values of viso_keep, combined by `|`
+ * @return 0, or a negative errno: -EINVAL another bit, -EBUSY the root is built or uses an existing directory, -ECHILD.
+ *         Building fails with -EPERM where the caller may not give file capabilities.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_keep(viso_root *root, unsigned keep);
+
+/**
+ * Hear how far viso_root_build() and viso_root_update() are. The handler is called on their thread, with the root locked:
+ * it must not use the root, except for viso_root_cancel().
+ *
+ * @param root      a root
+ * @param fn        the handler, or NULL for none
+ * @param userdata  passed to `fn` and `destroy`
+ * @param destroy   called when `userdata` is no longer needed, or NULL
+ * @return 0, or a negative errno: -EINVAL, -ECHILD; then `destroy` is not called.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_progress_handler(viso_root *root, viso_progress_fn fn, void *userdata,
+								 viso_destroy_fn destroy);
+
+/**
+ * Cancel the viso_root_build() or viso_root_update() that runs; it fails with -ECANCELED. Where none runs, nothing happens.
+ *
+ * @param root  a root
+ * @return 0, or a negative errno: -EINVAL, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_root_cancel(viso_root *root);
+
+/**
+ * What the root would contain, without making anything: a dry run.
+ *
+ * @param root          a root that is not built yet
+ * @param out_manifest  where the list is put, owned by the caller; untouched on failure. Its entries have no SHA-256.
+ * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOENT or
+ *         -EACCES a file is gone or unreadable, -EEXIST, -EIO, -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest **out_manifest);
+
+/**
+ * Bring the directory of viso_root_set_path() to what the root says now, whether it was built before, was interrupted at any
+ * point, or is not there yet. Files that are right are left alone; what an earlier build made and this root does not say is
+ * removed; files that the library did not make are never touched.
+ *
+ * For this and the other calls on a directory that was built, the library keeps its record in `.viso` in it, which only the
+ * builder can read. As every build in a named directory does, it waits for another process that builds there.
+ *
+ * @param root  a root with viso_root_set_path(), not built yet; afterwards it is built
+ * @return how many entries were made, changed or removed, 0 where nothing was to be done; or a negative errno: -EINVAL no
+ *         path was set, -EBUSY the root is built or uses an existing directory, -EEXIST a file that the library did not make
+ *         is in the way (it is named), -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
+ * Threads: one handle from one thread at a time, except for viso_root_cancel().
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_root_update(viso_root *root);
+
+/**
+ * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices.
+ *
+ * Whoever may write the tree as its owner may write the record as well: keep a copy of it elsewhere (viso_manifest_save())
+ * and compare with that (viso_manifest_verify()) where this matters.
+ *
+ * @param root          a root that was built with viso_root_set_path(), or that uses a directory which was built so
+ * @param out_manifest  where the list of all entries is put, owned by the caller, each with its viso_manifest_state();
+ *                      untouched on failure; NULL where only the number is wanted
+ * @return how many entries are not as recorded, 0 where all is right; or a negative errno: -EINVAL bad argument, or not
+ *         built yet, -ENOENT there is no record, or no directory, -ENOTDIR, -EACCES, -EBADMSG the record is damaged, -EIO,
+ *         -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_root_verify(viso_root *root, viso_manifest **out_manifest);
+
+/**
+ * The record of a directory that was built: what the library put there, and why.
+ *
+ * @param root          as in viso_root_verify()
+ * @param out_manifest  where the list is put, owned by the caller; untouched on failure
+ * @return 0, or a negative errno as viso_root_verify().
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_root_manifest(viso_root *root, viso_manifest **out_manifest);
+
+/**
+ * Remove what the library built in a directory, and the directory itself where nothing else is left in it. Files that the
+ * library did not make stay.
+ *
+ * @param root  as in viso_root_verify(); it cannot be used afterwards
+ * @return how many entries were not removed, since files that the library did not make lie in them: 0 where the directory
+ *         is gone; or a negative errno as viso_root_verify(); -EBUSY a process has its root there, or something is mounted
+ *         there.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_root_remove(viso_root *root);
 
 VISO_END_DECLS
 

@@ -5,11 +5,13 @@
  *
  * A viso_sandbox is a view of a viso_jail, viso_container or viso_guest and lives as long as that handle. Its first command
  * freezes the settings of the handle. Each command gets an instance of its own (namespaces, a container's /tmp, control
- * group, virtual machine); nothing is carried from one command to the next. Several commands may run at once.
+ * group, virtual machine); nothing is carried from one command to the next. Several commands may run at once. After
+ * viso_sandbox_start() all commands share one instance instead.
  */
 #ifndef VIRTISO_SANDBOX_H
 #define VIRTISO_SANDBOX_H
 
+#include <stddef.h>
 #include <virtiso/attributes.h>
 #include <virtiso/command.h>
 #include <virtiso/process.h>
@@ -54,6 +56,31 @@ VISO_PUBLIC int viso_sandbox_isolation(const viso_sandbox *sandbox);
  * Since: 0.1
  */
 VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
+
+/**
+ * Start an instance that stays: all later commands run in it, with the same ids, limits and Landlock domain, so that they
+ * can signal each other, and what a command leaves running in the background goes on running. viso_sandbox_close() ends all of
+ * it as one, and so does the end of the host program.
+ *
+ * @param sandbox  a sandbox whose handle has a root; as yet that of a jail
+ * @return 0, also where it runs already, or a negative errno: -EOPNOTSUPP a container or guest, and as viso_sandbox_spawn().
+ * Threads: any.
+ * Since: 0.2
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_start(viso_sandbox *sandbox);
+
+/**
+ * Find the processes in a sandbox: the programs of its commands and all that they started.
+ *
+ * @param sandbox   a sandbox
+ * @param out_pids  where process ids of the host are put; may be NULL where `max` is 0
+ * @param max       how many fit
+ * @return how many processes there are, which may be more than `max`; 0 in a guest, which has none on the host; or a negative
+ *         errno: -EINVAL, -ESTALE, -ENOMEM, -ECHILD.
+ * Threads: any at any time. A process may end, and its id be given to another one, before the caller looks at it.
+ * Since: 0.2
+ */
+VISO_PUBLIC int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max);
 
 /**
  * Start a command and return while it runs.

@@ -44,6 +44,7 @@ static const char *const stage_names[] = {
 	[VISO_STAGE_GUEST] = "guest",
 	[VISO_STAGE_PROCESS] = "process",
 	[VISO_STAGE_MACHINE] = "machine",
+	[VISO_STAGE_IMAGE] = "image",
 };
 
 const char *viso_stage_name(viso_stage stage)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +149,7 @@ static int insert(struct manifest *manifest, struct manifest_entry wanted, size_
 		slash--;
 	wanted.name = (unsigned)slash;
 	wanted.explicit_in = manifest->transaction;
+	wanted.reason = manifest->reason;
 	struct manifest_entry *entry = copy_entry(&wanted, length);
 	if (!entry)
 		return error_memory();
@@ -157,6 +160,29 @@ static int insert(struct manifest *manifest, struct manifest_entry wanted, size_
 	manifest->entries[manifest->count] = entry;
 	put_slot(manifest, manifest->count++);
 	return 0;
+}
+
+const char *manifest_set_reason(struct manifest *manifest, const char *format, ...)
+{
+	const char *before = manifest->reason;
+	char text[PATH_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	for (size_t i = manifest->reasons.count; i-- > 0;)
+		if (!strcmp(manifest->reasons.items[i], text)) {
+			manifest->reason = manifest->reasons.items[i];
+			return before;
+		}
+	if (strings_add(&manifest->reasons, text) >= 0)
+		manifest->reason = manifest->reasons.items[manifest->reasons.count - 1];
+	return before;
+}
+
+void manifest_restore_reason(struct manifest *manifest, const char *reason)
+{
+	manifest->reason = reason;
 }
 
 /* 1 where the first `length` bytes of `path` are a directory of the manifest, 0 where they are nothing yet. */
@@ -340,5 +366,6 @@ void manifest_clear(struct manifest *manifest)
 		free(manifest->entries[i]);
 	free(manifest->entries);
 	free(manifest->slots);
-	*manifest = (struct manifest){0};
+	strings_clear(&manifest->reasons);
+	*manifest = (struct manifest){.source = manifest->source};
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/strings.h"
+
 enum manifest_type { MANIFEST_DIRECTORY, MANIFEST_FILE, MANIFEST_DATA, MANIFEST_LINK, MANIFEST_DEVICE };
 
 /* Where the place is taken by something different: -EEXIST, or what is there stays and the call succeeds. */
@@ -20,8 +22,13 @@ struct manifest_entry {
 	const void *data;   /* DATA */
 	size_t size;        /* DATA */
 	dev_t device;       /* DEVICE, a character device */
-	unsigned mode;      /* permission bits; a FILE has those of its source */
+	const char *reason; /* why it is there; of the manifest's */
+	unsigned mode;      /* permission bits; a FILE has those of its source unless has_mode */
+	uid_t uid;          /* with has_owner */
+	gid_t gid;
 	enum manifest_type type;
+	bool has_mode;
+	bool has_owner;
 	bool implied;         /* a directory that is there only because something lies beneath it */
 	bool on_host;         /* the host has the same directory or link at this path */
 	unsigned explicit_in; /* the transaction that made a directory explicit */
@@ -29,14 +36,27 @@ struct manifest_entry {
 	uint32_t hash;
 };
 
+struct source;
+
 struct manifest {
+	const struct source *source;     /* where its FILEs are */
 	struct manifest_entry **entries; /* in the order in which they came */
 	size_t count;
 	size_t capacity;
 	uint32_t *slots; /* index + 1 of the entry, 0 for none; open addressing */
 	size_t slot_count;
 	unsigned transaction;
+	struct strings reasons;
+	const char *reason; /* of what is added now */
 };
+
+/*
+ * Says why what is added from now on is there, in a few words: "library of /usr/bin/x". Returns the reason before, which
+ * manifest_restore_reason() takes. Without memory the reason stays what it was.
+ */
+const char *manifest_set_reason(struct manifest *manifest, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void manifest_restore_reason(struct manifest *manifest, const char *reason);
 
 /* The entry at this very path; NULL where there is none. */
 struct manifest_entry *manifest_find(const struct manifest *manifest, const char *target);

@@ -4,43 +4,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/file_limit.h"
-#include "core/handle.h"
 #include "core/log.h"
-#include "root/build.h"
+#include "root/build/builder.h"
 #include "root/failure.h"
-#include "root/manifest.h"
-#include "root/place.h"
-#include "root/program.h"
+#include "root/handle.h"
 #include "root/skeleton.h"
-#include "root/target.h"
-#include "root/tree.h"
-
-struct viso_root {
-	struct handle handle;
-	pthread_mutex_t lock; /* guards all below */
-	struct manifest manifest;
-	char *named; /* viso_root_set_path(); NULL for a directory of our own */
-	char *used;  /* viso_root_use_directory(); then there is no manifest */
-	bool built;
-	struct place place; /* where, once it is built */
-};
 
 /* What <virtiso/root.h> documents for each function; the first stands for what has no closer one. */
-static const int program_errors[] = {EACCES, EINVAL, EBUSY, ENOENT, ENOEXEC, ELOOP, ENOMEM, ECHILD, EEXIST, 0};
-static const int file_errors[] = {EACCES, EINVAL, EBUSY, EEXIST, ENOENT, ENAMETOOLONG, ENOMEM, ECHILD, 0};
-static const int directory_errors[] = {EACCES, EINVAL, EBUSY, EEXIST, ENOENT, ENAMETOOLONG, ENOMEM, ECHILD, ENOTDIR, 0};
 static const int use_errors[] = {EACCES, EINVAL, EBUSY, ENOENT, ENOTDIR, ENOMEM, ECHILD, 0};
 static const int path_errors[] = {EACCES, EINVAL, EBUSY, ENOTEMPTY, ENOTDIR, ENOENT, ENOMEM, ECHILD, 0};
 static const int build_errors[] = {EIO,   EINVAL,    ENOENT, EACCES, ENOSPC, EDQUOT,
@@ -56,6 +33,8 @@ viso_root *viso_root_new(void)
 	handle_init(&root->handle);
 	pthread_mutex_init(&root->lock, NULL);
 	root->place.fd = -1;
+	source_init(&root->source);
+	root->manifest.source = &root->source;
 	return root;
 }
 
@@ -77,28 +56,28 @@ viso_root *viso_root_unref(viso_root *root)
 		place_forget(&root->place);
 	}
 	manifest_clear(&root->manifest);
+	source_clear(&root->source);
 	free(root->named);
 	free(root->used);
 	free(root);
 	return NULL;
 }
 
-static int busy(const char *function, const char *why)
+int root_busy(const char *function, const char *why)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function, "%s: %s", function, why);
 }
 
-/* Locks the root where something may be added to it, and opens a transaction. */
-static int begin(viso_root *root, const char *function, size_t *out_mark)
+int root_begin(viso_root *root, const char *function, size_t *out_mark)
 {
 	int r = handle_check(root ? &root->handle : NULL, function);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&root->lock);
 	if (root->used)
-		r = busy(function, "the root uses an existing directory, to which nothing is added");
+		r = root_busy(function, "the root uses an existing directory, to which nothing is added");
 	else if (root->built)
-		r = busy(function, "the root is built already; make a new one");
+		r = root_busy(function, "the root is built already; make a new one");
 	if (r < 0)
 		pthread_mutex_unlock(&root->lock);
 	else
@@ -106,121 +85,12 @@ static int begin(viso_root *root, const char *function, size_t *out_mark)
 	return r;
 }
 
-/* Keeps what was added, or takes it back. */
-static int end(viso_root *root, size_t mark, int r, const int *documented)
+int root_end(viso_root *root, size_t mark, int r, const int *documented)
 {
 	if (r < 0)
 		manifest_rollback(&root->manifest, mark);
 	pthread_mutex_unlock(&root->lock);
 	return r < 0 ? only_documented(r, documented) : 0;
-}
-
-int viso_root_add_program(viso_root *root, const char *program)
-{
-	size_t mark;
-	int r = begin(root, __func__, &mark);
-	if (r < 0)
-		return r;
-	if (!program || !*program || (program[0] != '/' && strchr(program, '/')))
-		r = error_argument(__func__, "the program is neither an absolute path nor a name without a slash");
-	else
-		r = program_add(&root->manifest, program);
-	return end(root, mark, r, program_errors);
-}
-
-/* The path of a file or directory without links; NULL with the error set. */
-static char *resolve(const char *path, struct stat *st)
-{
-	_cleanup_free_ char *host = realpath(path, NULL);
-	if (!host || lstat(host, st) < 0) {
-		fail_path(errno, "find", path);
-		return NULL;
-	}
-	return TAKE_PTR(host);
-}
-
-static int add_file(struct manifest *manifest, const char *path, const char *target, const char *function)
-{
-	char place[PATH_MAX];
-	struct stat st;
-	if (!path || path[0] != '/')
-		return error_argument(function, "the file is not an absolute path");
-	int r = target_find(manifest, target ? target : path, false, function, place);
-	if (r < 0)
-		return r;
-	_cleanup_free_ char *host = resolve(path, &st);
-	if (!host)
-		return -viso_error_number();
-	if (!S_ISREG(st.st_mode))
-		return error_fail(VISO_STAGE_ROOT, EINVAL, path, "%s is not a regular file", path);
-	/* Better now than when it is built. */
-	int fd = open_regular(host, &st);
-	if (fd < 0)
-		return fail_path(-fd, "open", path);
-	close(fd);
-	return manifest_add_file(manifest, place, host, MANIFEST_REFUSE);
-}
-
-int viso_root_add_file(viso_root *root, const char *path, const char *target)
-{
-	size_t mark;
-	int r = begin(root, __func__, &mark);
-	if (r < 0)
-		return r;
-	r = add_file(&root->manifest, path, target, __func__);
-	return end(root, mark, r, file_errors);
-}
-
-static int add_directory(struct manifest *manifest, const char *path, const char *target, const char *function)
-{
-	char place[PATH_MAX];
-	struct stat st;
-	if (!path || path[0] != '/')
-		return error_argument(function, "the directory is not an absolute path");
-	int r = target_find(manifest, target ? target : path, true, function, place);
-	if (r < 0)
-		return r;
-	_cleanup_free_ char *host = resolve(path, &st);
-	if (!host)
-		return -viso_error_number();
-	if (!S_ISDIR(st.st_mode))
-		return error_fail(VISO_STAGE_ROOT, ENOTDIR, path, "%s is not a directory", path);
-	return tree_add(manifest, host, place, NULL, MANIFEST_REFUSE);
-}
-
-int viso_root_add_directory(viso_root *root, const char *path, const char *target)
-{
-	size_t mark;
-	int r = begin(root, __func__, &mark);
-	if (r < 0)
-		return r;
-	r = add_directory(&root->manifest, path, target, __func__);
-	return end(root, mark, r, directory_errors);
-}
-
-static int add_data(struct manifest *manifest, const char *target, const void *data, size_t size, unsigned mode,
-		    const char *function)
-{
-	char place[PATH_MAX];
-	if (!target)
-		return error_argument(function, "the path in the root is NULL");
-	if (size && !data)
-		return error_argument(function, "the data is NULL");
-	/* So that nothing that is added to it can overflow. */
-	if (size > PTRDIFF_MAX / 2)
-		return error_memory();
-	int r = target_find(manifest, target, false, function, place);
-	return r < 0 ? r : manifest_add_data(manifest, place, data, size, mode, MANIFEST_REFUSE);
-}
-
-int viso_root_add_data(viso_root *root, const char *target, const void *data, size_t size, unsigned mode)
-{
-	size_t mark;
-	int r = begin(root, __func__, &mark);
-	if (r < 0)
-		return r;
-	r = add_data(&root->manifest, target, data, size, mode, __func__);
-	return end(root, mark, r, file_errors);
 }
 
 /* A copy of a path without slashes at its end; NULL without memory. */
@@ -235,7 +105,7 @@ static char *copy_path(const char *path)
 static int use_directory(viso_root *root, const char *path, const char *function)
 {
 	if (root->manifest.count || root->named || root->used || root->built)
-		return busy(function, "something was added to this root already, or it has a path; use a new one");
+		return root_busy(function, "something was added to this root already, or it has a path; use a new one");
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail_path(errno, "use the directory", path);
@@ -259,7 +129,7 @@ int viso_root_use_directory(viso_root *root, const char *path)
 int viso_root_set_path(viso_root *root, const char *path)
 {
 	size_t mark;
-	int r = begin(root, __func__, &mark);
+	int r = root_begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *copy = NULL;
@@ -273,7 +143,7 @@ int viso_root_set_path(viso_root *root, const char *path)
 		free(root->named);
 		root->named = TAKE_PTR(copy);
 	}
-	return end(root, mark, r, path_errors);
+	return root_end(root, mark, r, path_errors);
 }
 
 static int build_now(viso_root *root)

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "root/elf.h"
-#include "root/ld_cache.h"
-#include "root/script.h"
+#include "root/closure/elf.h"
+#include "root/closure/ld_cache.h"
+#include "root/closure/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

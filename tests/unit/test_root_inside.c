@@ -14,15 +14,15 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "root/copy.h"
-#include "root/elf.h"
+#include "root/build/copy.h"
+#include "root/closure/elf.h"
 #include "root/failure.h"
-#include "root/ld_cache.h"
-#include "root/library_search.h"
+#include "root/closure/ld_cache.h"
+#include "root/closure/library_search.h"
 #include "root/manifest.h"
 #include "root/path.h"
 #include "core/remove_tree.h"
-#include "root/script.h"
+#include "root/closure/script.h"
 
 static char *scratch;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The order is that of _dl_map_object() in elf/dl-load.c of glibc and of load_library() in ldso/dynlink.c of musl. */
-#include "root/library_search.h"
+#include "root/closure/library_search.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "root/elf.h"
+#include "root/closure/elf.h"
 
 struct object {
 	char *path;           /* by which it was opened; the loader takes $ORIGIN from it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making a manifest into files. */
-#ifndef ROOT_BUILD_H
-#define ROOT_BUILD_H
+#ifndef ROOT_BUILDER_H
+#define ROOT_BUILDER_H
 
 #include "root/manifest.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules are those of load_script() in fs/binfmt_script.c, and of env(1) of the GNU coreutils. */
-#include "root/script.h"
+#include "root/closure/script.h"
 
 #include <string.h>
 

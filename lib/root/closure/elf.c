@@ -3,7 +3,7 @@
  * Through libelf, by read and not by mmap: a file that somebody truncates must not become a SIGBUS in the host program.
  * libelf checks ranges against the size of the file; what the numbers mean is checked here.
  */
-#include "root/elf.h"
+#include "root/closure/elf.h"
 
 #include <errno.h>
 #include <gelf.h>

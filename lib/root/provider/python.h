@@ -3,7 +3,7 @@
 #ifndef ROOT_PYTHON_H
 #define ROOT_PYTHON_H
 
-#include "root/closure.h"
+#include "root/closure/closure.h"
 
 /*
  * Adds the standard library, with its extension modules and their libraries, of the program at `host` (a path without

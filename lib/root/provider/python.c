@@ -3,7 +3,7 @@
  * Where an interpreter finds its library is the search of Modules/getpath.py in CPython: upwards from the directory of
  * the executable, lib/pythonX.Y with os.py in it. (Some distributions call `lib` `lib64`, and can have both.)
  */
-#include "root/python.h"
+#include "root/provider/python.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -3,7 +3,7 @@
 #ifndef ROOT_CLOSURE_H
 #define ROOT_CLOSURE_H
 
-#include "root/library_search.h"
+#include "root/closure/library_search.h"
 #include "root/manifest.h"
 
 struct closure {

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "core/strings.h"
-#include "root/ld_cache.h"
-#include "root/objects.h"
+#include "root/closure/ld_cache.h"
+#include "root/closure/objects.h"
 
 /* How one loader searches. */
 struct loader {

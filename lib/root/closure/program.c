@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "root/program.h"
+#include "root/closure/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,11 @@
 #include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "root/closure.h"
+#include "root/closure/closure.h"
 #include "root/failure.h"
 #include "root/path.h"
-#include "root/python.h"
-#include "root/script.h"
+#include "root/provider/provider.h"
+#include "root/closure/script.h"
 
 enum {
 	/* As many interpreters of interpreters as the kernel takes: exec_binprm() in fs/exec.c. */
@@ -29,6 +29,7 @@ enum {
 struct chain {
 	int scripts;  /* interpreters of interpreters, one after the other */
 	int programs; /* all of them */
+	unsigned providers_off;
 };
 
 static int add(struct manifest *manifest, const char *path, struct chain chain);
@@ -69,12 +70,12 @@ static ssize_t read_head(const char *path, char *head)
 	return size < 0 ? fail_path(errno, "read", path) : size;
 }
 
-static int add_elf(struct manifest *manifest, const char *host)
+static int add_elf(struct manifest *manifest, const char *host, unsigned providers_off)
 {
 	_cleanup_(closure_clear) struct closure closure;
 	closure_init(&closure, manifest);
 	int r = closure_add_program(&closure, host);
-	return r < 0 ? r : python_add(&closure, host);
+	return r < 0 ? r : providers_add(&closure, host, providers_off);
 }
 
 /* The interpreter, or what env shall find, of a script; the error names both. */
@@ -98,7 +99,9 @@ static int add_for_script(struct manifest *manifest, const char *script, const c
 
 static int add_script(struct manifest *manifest, const char *path, const struct script *script, struct chain chain)
 {
-	struct chain next = {.scripts = chain.scripts + 1, .programs = chain.programs + 1};
+	struct chain next = chain;
+	next.scripts++;
+	next.programs++;
 	if (next.scripts > SCRIPTS_MAX || next.programs > PROGRAMS_MAX)
 		return error_fail(VISO_STAGE_ROOT, ELOOP, path,
 				  "%s is a script of a script of a script ...: no end is found", path);
@@ -129,16 +132,17 @@ static int add(struct manifest *manifest, const char *path, struct chain chain)
 	if (r < 0)
 		return r;
 	if (elf_is_elf(head, (size_t)size))
-		return add_elf(manifest, end.host);
+		return add_elf(manifest, end.host, chain.providers_off);
 	if (script_parse(head, (size_t)size, &script))
 		return add_script(manifest, end.host, &script, chain);
 	return error_fail(VISO_STAGE_ROOT, ENOEXEC, path, "%s is neither an ELF program nor a script with a #! line",
 			  path);
 }
 
-int program_add(struct manifest *manifest, const char *program)
+int program_add(struct manifest *manifest, const char *program, unsigned providers_off)
 {
 	char found[PATH_MAX];
 	int r = program[0] == '/' ? 0 : find_in_path(program, found);
-	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found, (struct chain){0});
+	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found,
+			     (struct chain){.providers_off = providers_off});
 }

@@ -4,7 +4,7 @@
  * versions put a header and entries of a yet older format in front, which are skipped. Offsets of strings may lead
  * anywhere.
  */
-#include "root/ld_cache.h"
+#include "root/closure/ld_cache.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "root/copy.h"
+#include "root/build/copy.h"
 
 #include <errno.h>
 #include <linux/fs.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "root/closure.h"
+#include "root/closure/closure.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "root/objects.h"
+#include "root/closure/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "root/place.h"
+#include "root/build/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "core/remove_tree.h"
 #include "launch/launcher.h"
-#include "root/build.h"
+#include "root/build/builder.h"
 #include "root/failure.h"
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };

@@ -4,7 +4,7 @@
  * and everything in it is made relative to its fd. Modes are set after creation, since a umask that belongs to the host
  * program is in the way before.
  */
-#include "root/build.h"
+#include "root/build/builder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "root/copy.h"
+#include "root/build/copy.h"
 #include "root/failure.h"
 
 struct builder {

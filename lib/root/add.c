@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls that add programs, files, directories and data of the host. */
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/beneath.h"
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "root/closure/program.h"
+#include "root/failure.h"
+#include "root/handle.h"
+#include "root/target.h"
+#include "root/tree.h"
+
+/* What <virtiso/root.h> documents for each function; the first stands for what has no closer one. */
+static const int program_errors[] = {EACCES, EINVAL, EBUSY, ENOENT, ENOEXEC, ELOOP, ENOMEM, ECHILD, EEXIST, 0};
+static const int file_errors[] = {EACCES, EINVAL, EBUSY, EEXIST, ENOENT, ENAMETOOLONG, ENOMEM, ECHILD, 0};
+static const int directory_errors[] = {EACCES, EINVAL, EBUSY, EEXIST, ENOENT, ENAMETOOLONG, ENOMEM, ECHILD, ENOTDIR, 0};
+
+int viso_root_add_program(viso_root *root, const char *program)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	if (!program || !*program || (program[0] != '/' && strchr(program, '/')))
+		r = error_argument(__func__, "the program is neither an absolute path nor a name without a slash");
+	else
+		r = program_add(&root->manifest, program, root->providers_off);
+	return root_end(root, mark, r, program_errors);
+}
+
+/* The path of a file or directory without links; NULL with the error set. */
+static char *resolve(const char *path, struct stat *st)
+{
+	_cleanup_free_ char *host = realpath(path, NULL);
+	if (!host || lstat(host, st) < 0) {
+		fail_path(errno, "find", path);
+		return NULL;
+	}
+	return TAKE_PTR(host);
+}
+
+static int add_file(struct manifest *manifest, const char *path, const char *target, const char *function)
+{
+	char place[PATH_MAX];
+	struct stat st;
+	if (!path || path[0] != '/')
+		return error_argument(function, "the file is not an absolute path");
+	int r = target_find(manifest, target ? target : path, false, function, place);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *host = resolve(path, &st);
+	if (!host)
+		return -viso_error_number();
+	if (!S_ISREG(st.st_mode))
+		return error_fail(VISO_STAGE_ROOT, EINVAL, path, "%s is not a regular file", path);
+	/* Better now than when it is built. */
+	int fd = open_regular(host, &st);
+	if (fd < 0)
+		return fail_path(-fd, "open", path);
+	close(fd);
+	return manifest_add_file(manifest, place, host, MANIFEST_REFUSE);
+}
+
+int viso_root_add_file(viso_root *root, const char *path, const char *target)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	r = add_file(&root->manifest, path, target, __func__);
+	return root_end(root, mark, r, file_errors);
+}
+
+static int add_directory(struct manifest *manifest, const char *path, const char *target, const char *function)
+{
+	char place[PATH_MAX];
+	struct stat st;
+	if (!path || path[0] != '/')
+		return error_argument(function, "the directory is not an absolute path");
+	int r = target_find(manifest, target ? target : path, true, function, place);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *host = resolve(path, &st);
+	if (!host)
+		return -viso_error_number();
+	if (!S_ISDIR(st.st_mode))
+		return error_fail(VISO_STAGE_ROOT, ENOTDIR, path, "%s is not a directory", path);
+	return tree_add(manifest, host, place, NULL, MANIFEST_REFUSE);
+}
+
+int viso_root_add_directory(viso_root *root, const char *path, const char *target)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	r = add_directory(&root->manifest, path, target, __func__);
+	return root_end(root, mark, r, directory_errors);
+}
+
+static int add_data(struct manifest *manifest, const char *target, const void *data, size_t size, unsigned mode,
+		    const char *function)
+{
+	char place[PATH_MAX];
+	if (!target)
+		return error_argument(function, "the path in the root is NULL");
+	if (size && !data)
+		return error_argument(function, "the data is NULL");
+	/* So that nothing that is added to it can overflow. */
+	if (size > PTRDIFF_MAX / 2)
+		return error_memory();
+	int r = target_find(manifest, target, false, function, place);
+	return r < 0 ? r : manifest_add_data(manifest, place, data, size, mode, MANIFEST_REFUSE);
+}
+
+int viso_root_add_data(viso_root *root, const char *target, const void *data, size_t size, unsigned mode)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	r = add_data(&root->manifest, target, data, size, mode, __func__);
+	return root_end(root, mark, r, file_errors);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a viso_root, for the files of this room that implement its calls. */
+#ifndef ROOT_HANDLE_H
+#define ROOT_HANDLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <virtiso/root.h>
+
+#include "core/handle.h"
+#include "root/build/place.h"
+#include "root/manifest.h"
+#include "root/source.h"
+
+struct viso_root {
+	struct handle handle;
+	pthread_mutex_t lock; /* guards all below but `cancelled` */
+	struct source source; /* where everything is taken from */
+	struct manifest manifest;
+	unsigned providers_off; /* bit 1 << viso_provider */
+	char *named; /* viso_root_set_path(); NULL for a directory of our own */
+	char *used;  /* viso_root_use_directory(); then there is no manifest */
+	bool built;
+	struct place place; /* where, once it is built */
+};
+
+/*
+ * Locks the root where something may be added to it, and opens a transaction. 0, or a negative errno with the error set
+ * in the name of the public `function`.
+ */
+int root_begin(viso_root *root, const char *function, size_t *out_mark);
+
+/* Keeps what was added, or takes it back, and unlocks; only_documented(r, documented). */
+int root_end(viso_root *root, size_t mark, int r, const int *documented);
+
+/* -EBUSY, "function: why". */
+int root_busy(const char *function, const char *why);
+
+#endif
