@@ -9,6 +9,7 @@
  *   mounts.c     the file systems of a container
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   bounding.c   the capability bounding set
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
@@ -94,10 +95,11 @@ struct worker {
 	int self; /* pidfd of the worker */
 	pid_t pid;
 	int null_fd;
-	bool owns_ids;          /* root of the host: any id may be used and mapped; else only the caller's own */
-	uint32_t first_id;      /* of its range of host ids; 0 where it owns none */
-	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
-				   0 */
+	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
+	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
+	bool bounding_set_empty; /* of the launcher; only a new user namespace brings a full one */
+	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
+				    0 */
 	struct start_page *page;
 	char *child_stack; /* its top */
 };
@@ -137,6 +139,12 @@ int mounts_enter(const struct job *job);
 int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* bounding.c */
+/* Empties the launcher's own bounding set, once, so that a start need not. True where that was possible. */
+bool empty_own_bounding_set(void);
+/* Drops all but `keep`, one by one. 0, or -1 with errno. */
+int drop_bounding_set(uint64_t keep);
 
 /* supervise.c: from the start to the end of all its processes; fills `end`, returns the capture memfds. */
 void supervise(struct job *job, struct report *report, int capture_fd[2]);

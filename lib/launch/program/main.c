@@ -261,6 +261,7 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
+	worker.bounding_set_empty = empty_own_bounding_set();
 
 	sigset_t child;
 	sigemptyset(&child);
