@@ -63,8 +63,8 @@ struct start_page {
 /* Everything about the request that a worker serves. */
 struct job {
 	const struct plan *plan;
-	size_t plan_mapped; /* bytes, where the plan is a mapped memfd; else 0 */
-	int fds[PLAN_FDS_MAX];
+	size_t plan_mapped;        /* bytes, where the plan is a mapped memfd; else 0 */
+	int fds[1 + PLAN_FDS_MAX]; /* the channel, and those of the message */
 	int fd_count;
 	int channel;
 	int root;
