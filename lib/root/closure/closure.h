@@ -13,6 +13,10 @@ struct closure {
 	struct scope scope;
 	size_t program_count; /* how much of the scope the program itself loads */
 	bool tolerant;        /* a missing library is logged, and is no error */
+	/* How the program was asked for; for the providers. */
+	const char *named;      /* its path, with the links that lead to it */
+	bool for_script;        /* as the interpreter of a script */
+	unsigned providers_off; /* bit 1 << viso_provider */
 };
 
 void closure_init(struct closure *closure, struct manifest *manifest);

@@ -13,10 +13,10 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "root/closure/closure.h"
+#include "root/closure/script.h"
 #include "root/failure.h"
 #include "root/path.h"
 #include "root/provider/provider.h"
-#include "root/closure/script.h"
 
 enum {
 	/* As many interpreters of interpreters as the kernel takes: exec_binprm() in fs/exec.c. */
@@ -70,12 +70,15 @@ static ssize_t read_head(const char *path, char *head)
 	return size < 0 ? fail_path(errno, "read", path) : size;
 }
 
-static int add_elf(struct manifest *manifest, const char *host, unsigned providers_off)
+static int add_elf(struct manifest *manifest, const char *named, const char *host, struct chain chain)
 {
 	_cleanup_(closure_clear) struct closure closure;
 	closure_init(&closure, manifest);
+	closure.named = named;
+	closure.for_script = chain.programs > 0;
+	closure.providers_off = chain.providers_off;
 	int r = closure_add_program(&closure, host);
-	return r < 0 ? r : providers_add(&closure, host, providers_off);
+	return r < 0 ? r : providers_add(&closure, host, chain.providers_off);
 }
 
 /* The interpreter, or what env shall find, of a script; the error names both. */
@@ -132,7 +135,7 @@ static int add(struct manifest *manifest, const char *path, struct chain chain)
 	if (r < 0)
 		return r;
 	if (elf_is_elf(head, (size_t)size))
-		return add_elf(manifest, end.host, chain.providers_off);
+		return add_elf(manifest, path, end.host, chain);
 	if (script_parse(head, (size_t)size, &script))
 		return add_script(manifest, end.host, &script, chain);
 	return error_fail(VISO_STAGE_ROOT, ENOEXEC, path, "%s is neither an ELF program nor a script with a #! line",
@@ -143,6 +146,7 @@ int program_add(struct manifest *manifest, const char *program, unsigned provide
 {
 	char found[PATH_MAX];
 	int r = program[0] == '/' ? 0 : find_in_path(program, found);
-	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found,
-			     (struct chain){.providers_off = providers_off});
+	return r < 0 ? r
+		     : add(manifest, program[0] == '/' ? program : found,
+			   (struct chain){.providers_off = providers_off});
 }
