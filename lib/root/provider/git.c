@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * git(1) has its directories built in: PREFIX/lib/git-core or PREFIX/libexec/git-core (`git --exec-path`), and
- * PREFIX/share/git-core. Its commands that are shell scripts get a shell; what else they and its hooks call (sed, perl,
- * an editor, ssh) is for the caller to add.
+ * PREFIX/share/git-core. Its commands that are shell scripts get a shell and what they all call; what else they and its
+ * hooks call (perl, an editor, ssh) is for the caller to add.
  */
 #include "root/provider/git.h"
 
@@ -22,6 +22,21 @@ static bool leave_out(const char *name, int depth, bool is_directory)
 	return false;
 }
 
+/* What git-sh-setup, which all the scripts begin with, and git-submodule call. */
+static int add_for_scripts(struct closure *closure)
+{
+	static const char *const names[] = {"sh", "basename", "cat", "sed", "uname"};
+	char path[PATH_MAX];
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (runtime_path(path, "/bin/%s", names[i]))
+			r = runtime_add_helper(closure, path);
+		if (r == 0 && runtime_path(path, "/usr/bin/%s", names[i]))
+			r = runtime_add_helper(closure, path);
+	}
+	return r;
+}
+
 static int add_all(struct closure *closure, const char *commands, const char *prefix)
 {
 	char path[PATH_MAX];
@@ -32,9 +47,7 @@ static int add_all(struct closure *closure, const char *commands, const char *pr
 		r = runtime_add_tree(closure, path, NULL);
 	if (r >= 0 && !strcmp(prefix, "/usr"))
 		r = runtime_add_file(closure, "/etc/gitconfig");
-	if (r >= 0)
-		r = runtime_add_helper(closure, "/bin/sh");
-	return r;
+	return r < 0 ? r : add_for_scripts(closure);
 }
 
 int git_add(struct closure *closure, const char *host)
