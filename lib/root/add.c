@@ -3,13 +3,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/beneath.h"
-#include "core/cleanup.h"
 #include "core/error.h"
 #include "root/closure/program.h"
 #include "root/failure.h"
@@ -35,33 +32,32 @@ int viso_root_add_program(viso_root *root, const char *program)
 	return root_end(root, mark, r, program_errors);
 }
 
-/* The path of a file or directory without links; NULL with the error set. */
-static char *resolve(const char *path, struct stat *st)
+/* The path of a file or directory without links, into `out` of PATH_MAX bytes. 0, or a negative errno with the error set.
+ */
+static int resolve(const struct source *source, const char *path, struct stat *st, char *out)
 {
-	_cleanup_free_ char *host = realpath(path, NULL);
-	if (!host || lstat(host, st) < 0) {
-		fail_path(errno, "find", path);
-		return NULL;
-	}
-	return TAKE_PTR(host);
+	int r = source_realpath(source, path, out);
+	if (r >= 0)
+		r = source_lstat(source, out, st);
+	return r < 0 ? fail_path(-r, "find", path) : 0;
 }
 
 static int add_file(struct manifest *manifest, const char *path, const char *target, const char *function)
 {
-	char place[PATH_MAX];
+	char place[PATH_MAX], host[PATH_MAX];
 	struct stat st;
 	if (!path || path[0] != '/')
 		return error_argument(function, "the file is not an absolute path");
 	int r = target_find(manifest, target ? target : path, false, function, place);
 	if (r < 0)
 		return r;
-	_cleanup_free_ char *host = resolve(path, &st);
-	if (!host)
-		return -viso_error_number();
+	r = resolve(manifest->source, path, &st, host);
+	if (r < 0)
+		return r;
 	if (!S_ISREG(st.st_mode))
 		return error_fail(VISO_STAGE_ROOT, EINVAL, path, "%s is not a regular file", path);
 	/* Better now than when it is built. */
-	int fd = open_regular(host, &st);
+	int fd = source_open_regular(manifest->source, host, &st);
 	if (fd < 0)
 		return fail_path(-fd, "open", path);
 	close(fd);
@@ -80,16 +76,16 @@ int viso_root_add_file(viso_root *root, const char *path, const char *target)
 
 static int add_directory(struct manifest *manifest, const char *path, const char *target, const char *function)
 {
-	char place[PATH_MAX];
+	char place[PATH_MAX], host[PATH_MAX];
 	struct stat st;
 	if (!path || path[0] != '/')
 		return error_argument(function, "the directory is not an absolute path");
 	int r = target_find(manifest, target ? target : path, true, function, place);
 	if (r < 0)
 		return r;
-	_cleanup_free_ char *host = resolve(path, &st);
-	if (!host)
-		return -viso_error_number();
+	r = resolve(manifest->source, path, &st, host);
+	if (r < 0)
+		return r;
 	if (!S_ISDIR(st.st_mode))
 		return error_fail(VISO_STAGE_ROOT, ENOTDIR, path, "%s is not a directory", path);
 	return tree_add(manifest, host, place, NULL, MANIFEST_REFUSE);

@@ -37,9 +37,11 @@ struct manifest_entry {
 };
 
 struct source;
+struct collected;
 
 struct manifest {
 	const struct source *source;     /* where its FILEs are */
+	struct collected *collected;     /* the libraries among them; may be NULL */
 	struct manifest_entry **entries; /* in the order in which they came */
 	size_t count;
 	size_t capacity;
