@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "root/closure/package.h"
 #include "root/closure/program.h"
 #include "root/failure.h"
 #include "root/handle.h"
@@ -32,7 +33,8 @@ int viso_root_add_program(viso_root *root, const char *program)
 	return root_end(root, mark, r, program_errors);
 }
 
-/* The path of a file or directory without links, into `out` of PATH_MAX bytes. 0, or a negative errno with the error set.
+/* The path of a file or directory without links, into `out` of PATH_MAX bytes. 0, or a negative errno with the error
+ * set.
  */
 static int resolve(const struct source *source, const char *path, struct stat *st, char *out)
 {
@@ -64,13 +66,47 @@ static int add_file(struct manifest *manifest, const char *path, const char *tar
 	return manifest_add_file(manifest, place, host, MANIFEST_REFUSE);
 }
 
+int viso_root_add_library(viso_root *root, const char *library)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	const char *before =
+		manifest_set_reason(&root->manifest, "library %s, named by the user", library ? library : "");
+	if (!library || !*library || (library[0] != '/' && strchr(library, '/')))
+		r = error_argument(__func__, "the library is neither an absolute path nor a name without a slash");
+	else if (!root->collected.first_program)
+		r = error_argument(__func__,
+				   "add the program that loads this library first; it has to be a dynamic one");
+	else
+		r = program_add_library(&root->manifest, library, root->providers_off);
+	manifest_restore_reason(&root->manifest, before);
+	return root_end(root, mark, r, program_errors);
+}
+
+int viso_root_add_package(viso_root *root, const char *package)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	if (!package_is_name(package))
+		r = error_argument(__func__, "no package can have this name");
+	else
+		r = package_add(&root->manifest, package, root->providers_off);
+	return root_end(root, mark, r, program_errors);
+}
+
 int viso_root_add_file(viso_root *root, const char *path, const char *target)
 {
 	size_t mark;
 	int r = root_begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
+	const char *before = manifest_set_reason(&root->manifest, "named by the user");
 	r = add_file(&root->manifest, path, target, __func__);
+	manifest_restore_reason(&root->manifest, before);
 	return root_end(root, mark, r, file_errors);
 }
 
@@ -97,7 +133,9 @@ int viso_root_add_directory(viso_root *root, const char *path, const char *targe
 	int r = root_begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
+	const char *before = manifest_set_reason(&root->manifest, "named by the user");
 	r = add_directory(&root->manifest, path, target, __func__);
+	manifest_restore_reason(&root->manifest, before);
 	return root_end(root, mark, r, directory_errors);
 }
 
@@ -122,6 +160,8 @@ int viso_root_add_data(viso_root *root, const char *target, const void *data, si
 	int r = root_begin(root, __func__, &mark);
 	if (r < 0)
 		return r;
+	const char *before = manifest_set_reason(&root->manifest, "named by the user");
 	r = add_data(&root->manifest, target, data, size, mode, __func__);
+	manifest_restore_reason(&root->manifest, before);
 	return root_end(root, mark, r, file_errors);
 }

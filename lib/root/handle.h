@@ -21,8 +21,8 @@ struct viso_root {
 	struct collected collected;
 	struct manifest manifest;
 	unsigned providers_off; /* bit 1 << viso_provider */
-	char *named; /* viso_root_set_path(); NULL for a directory of our own */
-	char *used;  /* viso_root_use_directory(); then there is no manifest */
+	char *named;            /* viso_root_set_path(); NULL for a directory of our own */
+	char *used;             /* viso_root_use_directory(); then there is no manifest */
 	bool built;
 	struct place place; /* where, once it is built */
 };

@@ -45,9 +45,9 @@ struct path_end {
 };
 
 /*
- * Walks along an absolute path of the manifest's source and puts what lies on the way into the manifest: directories, and symbolic
- * links as links. What the walk ends at is not added. Where the root has something else on the way (a directory where
- * the source has a link), the two paths part. 0, or a negative errno with the error set.
+ * Walks along an absolute path of the manifest's source and puts what lies on the way into the manifest: directories,
+ * and symbolic links as links. What the walk ends at is not added. Where the root has something else on the way (a
+ * directory where the source has a link), the two paths part. 0, or a negative errno with the error set.
  */
 int path_take(struct manifest *manifest, const char *path, struct path_end *out_end);
 

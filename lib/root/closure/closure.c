@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,8 +98,8 @@ static int take_library(struct closure *closure, const char *name, const struct 
 static int load_found(struct closure *closure, int needer, const char *name, const struct found *found)
 {
 	int r = 0;
-	const char *before = manifest_set_reason(closure->manifest, "library of %s",
-						 closure->scope.items[needer].object->path);
+	const char *before =
+		manifest_set_reason(closure->manifest, "library of %s", closure->scope.items[needer].object->path);
 	for (size_t i = 0; r >= 0 && i < found->count; i++) {
 		r = take_library(closure, name, found->items[i], found->is_private);
 		if (r >= 0)
@@ -232,6 +233,39 @@ int closure_add_module(struct closure *closure, const char *path)
 	closure->tolerant = true;
 	r = load_all(closure, closure->program_count);
 	closure->tolerant = false;
+	return r;
+}
+
+/* The loader that a program names, without adding anything. 0; 1 where it has none; or a negative errno. */
+static int learn_loader(struct closure *closure, const char *program)
+{
+	char interpreter[PATH_MAX];
+	const struct source *source = closure->manifest->source;
+	struct object *object = NULL;
+	int r = objects_open(&closure->objects, program, NULL, &object);
+	if (r == -ENOENT || r == -EACCES || r == -ENOEXEC)
+		return 1;
+	if (r < 0)
+		return r;
+	if (!object->elf.interpreter || source_realpath(source, object->elf.interpreter, interpreter) < 0)
+		return 1;
+	return loader_init(&closure->loader, source, &object->elf.kind, object->elf.interpreter, interpreter);
+}
+
+int closure_add_loose(struct closure *closure, const char *program, const char *path)
+{
+	struct object *module = NULL;
+	int r = learn_loader(closure, program);
+	if (r == 0)
+		r = objects_open(&closure->objects, path, &closure->loader.kind, &module);
+	if (r != 0)
+		return r < 0 && r != -ENOENT && r != -EACCES ? r : 0;
+	r = scope_push(&closure->scope, module, NULL, -1);
+	closure->tolerant = true;
+	if (r >= 0)
+		r = load_all(closure, 0);
+	closure->tolerant = false;
+	closure->program_count = closure->scope.count;
 	return r;
 }
 

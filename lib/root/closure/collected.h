@@ -9,9 +9,9 @@
 
 /* A library that a glibc loader shall find. */
 struct library {
-	char *name;      /* by which it is asked for */
-	char *path;      /* at which the loader would find it */
-	uint32_t flags;  /* those of its entry in ld.so.cache */
+	char *name;     /* by which it is asked for */
+	char *path;     /* at which the loader would find it */
+	uint32_t flags; /* those of its entry in ld.so.cache */
 	bool big_endian;
 	bool is_private; /* found only by a path in who needs it */
 };

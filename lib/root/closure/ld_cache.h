@@ -28,7 +28,7 @@ struct ld_cache_entry {
 	const char *path;
 	const char *variant; /* the name of its subdirectory of glibc-hwcaps; NULL where it has none */
 	uint32_t flags;
-	bool baseline;       /* every processor can use it */
+	bool baseline; /* every processor can use it */
 };
 
 /* Takes a file over that was read into memory; what is no cache, or a damaged one, becomes an empty cache. */

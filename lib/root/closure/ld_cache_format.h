@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The format of /etc/ld.so.cache is that of sysdeps/generic/dl-cache.h in glibc: a header of 48 bytes, entries of 24 bytes,
- * strings, and since 2.33 extensions. Older versions put a header and entries of a yet older format in front, which are
- * skipped. Offsets count from the header.
+ * The format of /etc/ld.so.cache is that of sysdeps/generic/dl-cache.h in glibc: a header of 48 bytes, entries of 24
+ * bytes, strings, and since 2.33 extensions. Older versions put a header and entries of a yet older format in front,
+ * which are skipped. Offsets count from the header.
  */
 #ifndef ROOT_LD_CACHE_FORMAT_H
 #define ROOT_LD_CACHE_FORMAT_H

@@ -346,8 +346,8 @@ static int init_musl(struct loader *loader)
 	return 0;
 }
 
-int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind, const char *interpreter,
-		const char *interpreter_path)
+int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind,
+		const char *interpreter, const char *interpreter_path)
 {
 	static const char musl_prefix[] = "ld-musl-";
 	*loader = (struct loader){.source = source, .kind = *kind};

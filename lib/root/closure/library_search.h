@@ -47,11 +47,11 @@ struct found {
 };
 
 /*
- * `kind` is the program's, `interpreter` is the program's PT_INTERP, `interpreter_path` the same file in the source without
- * links. 0 or a negative errno with the error set.
+ * `kind` is the program's, `interpreter` is the program's PT_INTERP, `interpreter_path` the same file in the source
+ * without links. 0 or a negative errno with the error set.
  */
-int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind, const char *interpreter,
-		const char *interpreter_path);
+int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind,
+		const char *interpreter, const char *interpreter_path);
 void loader_clear(struct loader *loader);
 void found_clear(struct found *found);
 

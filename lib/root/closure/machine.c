@@ -35,8 +35,7 @@ uint32_t machine_cache_flags(const struct elf_kind *kind)
 			return FLAG_LIBC6 | 0x0900;
 		return FLAG_LIBC6 | (kind->flags & EF_ARM_ABI_FLOAT_SOFT ? 0x0b00 : 0);
 	case EM_RISCV:
-		return FLAG_LIBC6 |
-		       ((kind->flags & EF_RISCV_FLOAT_ABI) == EF_RISCV_FLOAT_ABI_DOUBLE ? 0x1000 : 0x0f00);
+		return FLAG_LIBC6 | ((kind->flags & EF_RISCV_FLOAT_ABI) == EF_RISCV_FLOAT_ABI_DOUBLE ? 0x1000 : 0x0f00);
 	case MACHINE_LOONGARCH:
 		return FLAG_LIBC6 | ((kind->flags & 7) == 3 ? 0x1200 : 0x1100);
 	case EM_S390:

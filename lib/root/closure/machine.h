@@ -11,8 +11,8 @@
 uint32_t machine_cache_flags(const struct elf_kind *kind);
 
 /*
- * What $PLATFORM can stand for: AT_PLATFORM, and what glibc before 2.37 makes of it on some processors. Ends with NULL; has
- * one at least.
+ * What $PLATFORM can stand for: AT_PLATFORM, and what glibc before 2.37 makes of it on some processors. Ends with NULL;
+ * has one at least.
  */
 const char *const *machine_platforms(const struct elf_kind *kind);
 

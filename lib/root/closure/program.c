@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <virtiso/root.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "root/closure/closure.h"
+#include "root/closure/collected.h"
 #include "root/closure/script.h"
 #include "root/failure.h"
 #include "root/path.h"
@@ -79,6 +81,16 @@ static int add_elf(struct manifest *manifest, const char *host, unsigned provide
 	return r < 0 ? r : providers_add(&closure, host, providers_off);
 }
 
+/* `script` is what needs the program; NULL for the user. */
+static int add_with_reason(struct manifest *manifest, const char *path, struct chain chain, const char *script)
+{
+	const char *before = script ? manifest_set_reason(manifest, "interpreter of %s", script)
+				    : manifest_set_reason(manifest, "program %s", path);
+	int r = add(manifest, path, chain);
+	manifest_restore_reason(manifest, before);
+	return r;
+}
+
 /* The interpreter, or what env shall find, of a script; the error names both. */
 static int add_for_script(struct manifest *manifest, const char *script, const char *program, struct chain chain)
 {
@@ -91,7 +103,7 @@ static int add_for_script(struct manifest *manifest, const char *script, const c
 	else
 		r = find_in_path(manifest->source, program, found);
 	if (r >= 0)
-		r = add(manifest, strchr(program, '/') ? program : found, chain);
+		r = add_with_reason(manifest, strchr(program, '/') ? program : found, chain, script);
 	if (r < 0 && r != -ENOMEM)
 		return error_fail(viso_error_stage(), -r, viso_error_object(), "%s, which the script %s needs: %s",
 				  program, script, viso_error_message());
@@ -144,6 +156,43 @@ int program_add(struct manifest *manifest, const char *program, unsigned provide
 {
 	char found[PATH_MAX];
 	int r = program[0] == '/' ? 0 : find_in_path(manifest->source, program, found);
-	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found,
-			     (struct chain){.providers_off = providers_off});
+	return r < 0 ? r
+		     : add_with_reason(manifest, program[0] == '/' ? program : found,
+				       (struct chain){.providers_off = providers_off}, NULL);
+}
+
+int program_add_library(struct manifest *manifest, const char *library, unsigned providers_off)
+{
+	const char *program = manifest->collected->first_program;
+	_cleanup_(closure_clear) struct closure closure;
+	closure_init(&closure, manifest);
+	if (library[0] == '/' && !source_has_file(manifest->source, library))
+		return error_fail(VISO_STAGE_ROOT, ENOENT, library, "there is no file %s", library);
+	int r = closure_add_program(&closure, program);
+	if (r >= 0)
+		r = closure_add_dlopened(&closure, NULL, library);
+	if (r == 1 && library[0] == '/')
+		return error_fail(VISO_STAGE_ELF, ENOEXEC, library,
+				  "%s is not a library that %s can load: it is for another machine, or cannot be read",
+				  library, program);
+	if (r == 1)
+		return error_fail(VISO_STAGE_ROOT, ENOENT, library,
+				  "the loader of %s finds no library %s; give its absolute path", program, library);
+	/* The program's own runtime is there already. */
+	return r < 0 ? r : providers_add(&closure, program, providers_off | 1u << VISO_PROVIDER_RUNTIME);
+}
+
+int program_add_module(struct manifest *manifest, const char *path, unsigned providers_off)
+{
+	char shell[PATH_MAX];
+	const char *program = manifest->collected->first_program;
+	_cleanup_(closure_clear) struct closure closure;
+	closure_init(&closure, manifest);
+	/* Any program of the tree tells how its loader searches. */
+	if (!program && source_realpath(manifest->source, "/bin/sh", shell) >= 0)
+		program = shell;
+	if (!program)
+		return 0;
+	int r = closure_add_loose(&closure, program, path);
+	return r < 0 ? r : providers_add(&closure, path, providers_off);
 }

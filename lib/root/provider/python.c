@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "root/failure.h"
 #include "root/path.h"
+#include "root/source.h"
 #include "root/tree.h"
 
 static const char *const library_names[] = {"lib", "lib64"};
@@ -68,7 +68,6 @@ static int follow_links(struct manifest *manifest, size_t from, const struct pat
 	for (size_t i = from; i < manifest->count; i++) {
 		const struct manifest_entry *entry = manifest->entries[i];
 		char path[PATH_MAX];
-		struct stat st;
 		struct path_end end;
 		if (entry->type != MANIFEST_LINK || strncmp(entry->target, library->target, length) != 0 ||
 		    entry->target[length] != '/')
@@ -76,7 +75,7 @@ static int follow_links(struct manifest *manifest, size_t from, const struct pat
 		if (snprintf(path, sizeof(path), "%s%s", library->host, entry->target + length) >= (int)sizeof(path))
 			continue;
 		/* A link that leads nowhere here leads nowhere there. */
-		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		if (!source_has_file(manifest->source, path))
 			continue;
 		int r = path_take(manifest, path, &end);
 		if (r >= 0)
@@ -92,18 +91,22 @@ static int add_modules(struct closure *closure, const char *library)
 	char path[PATH_MAX], module[PATH_MAX];
 	if (snprintf(path, sizeof(path), "%s/lib-dynload", library) >= (int)sizeof(path))
 		return 0;
-	_cleanup_closedir_ DIR *dir = opendir(path);
+	const struct source *source = closure->manifest->source;
+	_cleanup_close_ int fd = source_open_directory(source, path);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fail_path(-fd, "read the directory", path);
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
 	if (!dir)
-		return errno == ENOENT ? 0 : fail_path(errno, "read the directory", path);
+		return error_memory();
+	TAKE_FD(fd);
 	for (;;) {
 		errno = 0;
 		const struct dirent *entry = readdir(dir);
 		if (!entry)
 			return errno ? fail_path(errno, "read the directory", path) : 0;
-		struct stat st;
 		if (!ends_with(entry->d_name, ".so") ||
 		    snprintf(module, sizeof(module), "%s/%s", path, entry->d_name) >= (int)sizeof(module) ||
-		    stat(module, &st) < 0 || !S_ISREG(st.st_mode))
+		    !source_has_file(source, module))
 			continue;
 		int r = closure_add_module(closure, module);
 		if (r < 0)
@@ -115,9 +118,8 @@ static int add_modules(struct closure *closure, const char *library)
 static int add_library(struct closure *closure, const char *prefix, const char *lib, const char *name)
 {
 	char path[PATH_MAX];
-	struct stat st;
 	if (snprintf(path, sizeof(path), "%s/%s/%s/os.py", prefix, lib, name) >= (int)sizeof(path) ||
-	    stat(path, &st) < 0)
+	    !source_has_file(closure->manifest->source, path))
 		return 0;
 	*strrchr(path, '/') = '\0';
 	struct path_end end;
