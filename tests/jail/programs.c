@@ -90,7 +90,8 @@ viso_command *command_of(const char *const *argv)
 	assert_non_null(command);
 	for (int i = 1; argv[i]; i++)
 		assert_ok(viso_command_add_arg(command, argv[i]));
-	assert_ok(viso_command_set_user(command, USER, USER));
+	if (geteuid() == 0)
+		assert_ok(viso_command_set_user(command, USER, USER));
 	assert_ok(viso_command_set_cwd(command, "/work"));
 	assert_ok(viso_command_set_env(command, "HOME", "/work"));
 	assert_ok(viso_command_set_env(command, "TMPDIR", "/work"));

@@ -164,6 +164,11 @@ int program_add(struct manifest *manifest, const char *program, unsigned provide
 				       (struct chain){.providers_off = providers_off}, NULL);
 }
 
+int program_add_helper(struct manifest *manifest, const char *program, unsigned providers_off)
+{
+	return add(manifest, program, (struct chain){.providers_off = providers_off});
+}
+
 int program_add_library(struct manifest *manifest, const char *library, unsigned providers_off)
 {
 	const char *program = manifest->collected->first_program;

@@ -11,6 +11,9 @@
  */
 int program_add(struct manifest *manifest, const char *program, unsigned providers_off);
 
+/* The same for a program at an absolute path that another one starts; for the reason that the manifest has now. */
+int program_add_helper(struct manifest *manifest, const char *program, unsigned providers_off);
+
 /*
  * Adds a library that a program of the root loads by itself, with what it needs: an absolute path, or a name that is
  * searched as the loader of the first dynamic program searches it, of which there must be one. 0, or a negative errno

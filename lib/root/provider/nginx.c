@@ -59,7 +59,7 @@ int nginx_add(struct closure *closure, const char *host)
 	int r = 0;
 	if (runtime_path(settings, "%s/conf/nginx.conf", prefix) && source_has_file(source, settings))
 		r = add_prefix(closure, prefix);
-	else if (source_has_file(source, "/etc/nginx/nginx.conf"))
+	else if (!strcmp(prefix, "/usr") && source_has_file(source, "/etc/nginx/nginx.conf"))
 		r = add_distribution(closure);
 	manifest_restore_reason(closure->manifest, reason);
 	return r < 0 ? r : 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <virtiso/root.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
@@ -165,7 +166,8 @@ int runtime_add_helper(struct closure *closure, const char *path)
 	struct stat st;
 	if (source_stat(closure->manifest->source, path, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
 		return 0;
-	int r = program_add(closure->manifest, path, closure->providers_off);
+	/* Without what a runtime of its own starts in turn: in somebody else's tree that could go in circles. */
+	int r = program_add_helper(closure->manifest, path, closure->providers_off | 1u << VISO_PROVIDER_RUNTIME);
 	return r < 0 ? r : 1;
 }
 
