@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What interpreters, compilers and servers bring with them, by the layout of a tree of the test's own: files that must
- * come, and files beside them that must not. That real programs run with it show tests/jail/test_real_programs.c and its
- * neighbours.
+ * come, and files beside them that must not. That real programs run with it show tests/jail/test_real_programs.c and
+ * its neighbours.
  */
 #include "test_root_support.h"
 
@@ -48,7 +48,8 @@ static void make_file(const char *path)
 static void make_program(const char *path)
 {
 	make_file(path);
-	assert_int_equal(root_shell("cd '%s/tree' && cp --remove-destination /bin/true .'%s' && mkdir -p lib64 lib/x86_64-linux-gnu && "
+	assert_int_equal(root_shell("cd '%s/tree' && cp --remove-destination /bin/true .'%s' && mkdir -p lib64 "
+				    "lib/x86_64-linux-gnu && "
 				    "cp -L /lib/x86_64-linux-gnu/libc.so.6 lib/x86_64-linux-gnu/ && "
 				    "cp -L /lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/ && "
 				    "ln -sf ../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 lib64/",
@@ -92,13 +93,13 @@ struct layout {
 };
 
 #define MULTIARCH "/usr/lib/x86_64-linux-gnu"
-#define GCC       "/usr/lib/gcc/x86_64-linux-gnu/12"
+#define GCC "/usr/lib/gcc/x86_64-linux-gnu/12"
 
-static const struct layout perl = {
-	.program = "/usr/bin/perl5.36.0",
-	.in = {"/usr/share/perl/5.36/strict.pm", MULTIARCH "/perl/5.36/auto/POSIX/POSIX.so", MULTIARCH "/perl-base/re.pm",
-	       "/usr/local/share/perl/5.36/mine.pm", "/usr/share/perl5/vendor.pm", "/etc/perl/Net/libnet.cfg"},
-	.out = {MULTIARCH "/perl/5.36/CORE/perl.h", "/usr/share/doc/perl/README"}};
+static const struct layout perl = {.program = "/usr/bin/perl5.36.0",
+				   .in = {"/usr/share/perl/5.36/strict.pm", MULTIARCH "/perl/5.36/auto/POSIX/POSIX.so",
+					  MULTIARCH "/perl-base/re.pm", "/usr/local/share/perl/5.36/mine.pm",
+					  "/usr/share/perl5/vendor.pm", "/etc/perl/Net/libnet.cfg"},
+				   .out = {MULTIARCH "/perl/5.36/CORE/perl.h", "/usr/share/doc/perl/README"}};
 static const struct layout perl_elsewhere = {.program = "/opt/bin/perl", .out = {"/etc/perl/x", "/usr/share/perl5/x"}};
 
 static const struct layout lua = {
@@ -106,77 +107,72 @@ static const struct layout lua = {
 	.in = {"/usr/share/lua/5.4/a.lua", MULTIARCH "/lua/5.4/b.so", "/usr/local/lib/lua/5.4/c.so"},
 	.out = {"/usr/share/lua/5.1/a.lua"}};
 
-static const struct layout ruby = {
-	.program = "/usr/bin/ruby3.1",
-	.in = {"/usr/lib/ruby/3.1.0/set.rb", MULTIARCH "/ruby/3.1.0/etc.so",
-	       "/usr/share/rubygems-integration/all/specifications/x.gemspec", "/var/lib/gems/3.1.0/gems/x/lib/x.rb"},
-	.out = {"/var/lib/gems/3.1.0/cache/x.gem", "/var/lib/gems/3.1.0/doc/x/x.html"}};
+static const struct layout ruby = {.program = "/usr/bin/ruby3.1",
+				   .in = {"/usr/lib/ruby/3.1.0/set.rb", MULTIARCH "/ruby/3.1.0/etc.so",
+					  "/usr/share/rubygems-integration/all/specifications/x.gemspec",
+					  "/var/lib/gems/3.1.0/gems/x/lib/x.rb"},
+				   .out = {"/var/lib/gems/3.1.0/cache/x.gem", "/var/lib/gems/3.1.0/doc/x/x.html"}};
 
-static const struct layout node = {
-	.program = "/usr/bin/node",
-	.in = {"/usr/share/nodejs/undici/undici-fetch.js"},
-	.out = {"/usr/share/nodejs/lodash/index.js"}};
+static const struct layout node = {.program = "/usr/bin/node",
+				   .in = {"/usr/share/nodejs/undici/undici-fetch.js"},
+				   .out = {"/usr/share/nodejs/lodash/index.js"}};
 static const struct layout node_script = {
 	.program = "/usr/bin/node",
 	.script = "/usr/bin/tool",
 	.in = {"/usr/share/nodejs/undici/undici-fetch.js", "/usr/share/nodejs/lodash/index.js"}};
 
-static const struct layout python = {
-	.program = "/usr/bin/python3.11",
-	.in = {"/usr/lib/python3.11/os.py", "/usr/lib/python3.11/lib-dynload/x.so"},
-	.out = {"/usr/lib/python3.11/test/x.py", "/usr/lib/python3/dist-packages/x.py",
-		"/usr/lib/python3.11/config-3.11/Makefile"}};
-static const struct layout python_script = {
-	.program = "/usr/bin/python3.11",
-	.script = "/usr/bin/tool",
-	.in = {"/usr/lib/python3.11/os.py", "/usr/lib/python3/dist-packages/x.py",
-	       "/usr/local/lib/python3.11/dist-packages/y/y.so"},
-	.out = {"/usr/local/lib/python3.10/dist-packages/z.py"}};
+static const struct layout python = {.program = "/usr/bin/python3.11",
+				     .in = {"/usr/lib/python3.11/os.py", "/usr/lib/python3.11/lib-dynload/x.so"},
+				     .out = {"/usr/lib/python3.11/test/x.py", "/usr/lib/python3/dist-packages/x.py",
+					     "/usr/lib/python3.11/config-3.11/Makefile"}};
+static const struct layout python_script = {.program = "/usr/bin/python3.11",
+					    .script = "/usr/bin/tool",
+					    .in = {"/usr/lib/python3.11/os.py", "/usr/lib/python3/dist-packages/x.py",
+						   "/usr/local/lib/python3.11/dist-packages/y/y.so"},
+					    .out = {"/usr/local/lib/python3.10/dist-packages/z.py"}};
 
-static const struct layout java = {
-	.program = "/opt/jdk/bin/java",
-	.in = {"/opt/jdk/lib/modules", "/opt/jdk/lib/server/libjvm.so", "/opt/jdk/conf/security/java.security",
-	       "/opt/jdk/release"},
-	.out = {"/opt/jdk/lib/src.zip", "/opt/jdk/lib/ct.sym", "/opt/jdk/jmods/java.base.jmod", "/opt/jdk/include/jni.h"}};
-static const struct layout javac = {
-	.program = "/opt/jdk/bin/javac", .in = {"/opt/jdk/lib/modules", "/opt/jdk/lib/ct.sym"}};
-static const struct layout java_8 = {
-	.program = "/opt/jdk8/jre/bin/java",
-	.in = {"/opt/jdk8/jre/lib/rt.jar", "/opt/jdk8/jre/lib/amd64/server/libjvm.so"}};
+static const struct layout java = {.program = "/opt/jdk/bin/java",
+				   .in = {"/opt/jdk/lib/modules", "/opt/jdk/lib/server/libjvm.so",
+					  "/opt/jdk/conf/security/java.security", "/opt/jdk/release"},
+				   .out = {"/opt/jdk/lib/src.zip", "/opt/jdk/lib/ct.sym",
+					   "/opt/jdk/jmods/java.base.jmod", "/opt/jdk/include/jni.h"}};
+static const struct layout javac = {.program = "/opt/jdk/bin/javac",
+				    .in = {"/opt/jdk/lib/modules", "/opt/jdk/lib/ct.sym"}};
+static const struct layout java_8 = {.program = "/opt/jdk8/jre/bin/java",
+				     .in = {"/opt/jdk8/jre/lib/rt.jar", "/opt/jdk8/jre/lib/amd64/server/libjvm.so"}};
 static const struct layout java_elsewhere = {.program = "/opt/bin/java", .out = {"/opt/lib/x", "/opt/conf/x"}};
 
 static const struct layout git = {
 	.program = "/usr/bin/git",
 	.in = {"/usr/lib/git-core/git-merge-one-file", "/usr/share/git-core/templates/description", "/etc/gitconfig"},
 	.out = {"/usr/lib/git-core/git-daemon", "/usr/share/doc/git/README"}};
-static const struct layout git_elsewhere = {
-	.program = "/opt/bin/git", .out = {"/usr/lib/git-core/git-add", "/etc/gitconfig"}};
+static const struct layout git_elsewhere = {.program = "/opt/bin/git",
+					    .out = {"/usr/lib/git-core/git-add", "/etc/gitconfig"}};
 
 static const struct layout nginx = {
 	.program = "/usr/sbin/nginx",
 	.in = {"/etc/nginx/nginx.conf", "/usr/share/nginx/html/index.html", "/usr/lib/nginx/modules/x.so"},
 	.out = {"/var/log/nginx/access.log", "/run/nginx.pid"}};
-static const struct layout nginx_in_a_prefix = {
-	.program = "/opt/nginx/sbin/nginx",
-	.in = {"/opt/nginx/conf/nginx.conf", "/opt/nginx/html/index.html"},
-	.out = {"/opt/nginx/logs/access.log", "/etc/nginx/nginx.conf"}};
+static const struct layout nginx_in_a_prefix = {.program = "/opt/nginx/sbin/nginx",
+						.in = {"/opt/nginx/conf/nginx.conf", "/opt/nginx/html/index.html"},
+						.out = {"/opt/nginx/logs/access.log", "/etc/nginx/nginx.conf"}};
 
 static const struct layout nginx_elsewhere = {.program = "/opt/bin/nginx", .out = {"/etc/nginx/nginx.conf"}};
 
-static const struct layout gcc = {
-	.program = "/usr/bin/x86_64-linux-gnu-gcc-12",
-	.in = {GCC "/cc1", GCC "/crtbegin.o", GCC "/libgcc.a", GCC "/include/stddef.h", "/usr/include/stdio.h",
-	       MULTIARCH "/crt1.o", MULTIARCH "/libc_nonshared.a"},
-	.out = {GCC "/cc1plus", GCC "/f951", GCC "/libasan.a", GCC "/plugin/include/tree.h", "/usr/include/c++/12/vector",
-		"/usr/lib/gcc/x86_64-linux-gnu/11/cc1", "/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1"}};
-static const struct layout gxx = {
-	.program = "/usr/bin/g++",
-	.in = {GCC "/cc1", GCC "/cc1plus", "/usr/include/c++/12/vector", "/usr/include/x86_64-linux-gnu/c++/12/bits/x.h"}};
-static const struct layout gcc_for_another_machine = {
-	.program = "/usr/bin/aarch64-linux-gnu-gcc",
-	.in = {"/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1", "/usr/aarch64-linux-gnu/include/stdio.h",
-	       "/usr/aarch64-linux-gnu/lib/crt1.o"},
-	.out = {GCC "/cc1", "/usr/aarch64-linux-gnu/lib/libc.a"}};
+static const struct layout gcc = {.program = "/usr/bin/x86_64-linux-gnu-gcc-12",
+				  .in = {GCC "/cc1", GCC "/crtbegin.o", GCC "/libgcc.a", GCC "/include/stddef.h",
+					 "/usr/include/stdio.h", MULTIARCH "/crt1.o", MULTIARCH "/libc_nonshared.a"},
+				  .out = {GCC "/cc1plus", GCC "/f951", GCC "/libasan.a", GCC "/plugin/include/tree.h",
+					  "/usr/include/c++/12/vector", "/usr/lib/gcc/x86_64-linux-gnu/11/cc1",
+					  "/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1"}};
+static const struct layout gxx = {.program = "/usr/bin/g++",
+				  .in = {GCC "/cc1", GCC "/cc1plus", "/usr/include/c++/12/vector",
+					 "/usr/include/x86_64-linux-gnu/c++/12/bits/x.h"}};
+static const struct layout gcc_for_another_machine = {.program = "/usr/bin/aarch64-linux-gnu-gcc",
+						      .in = {"/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1",
+							     "/usr/aarch64-linux-gnu/include/stdio.h",
+							     "/usr/aarch64-linux-gnu/lib/crt1.o"},
+						      .out = {GCC "/cc1", "/usr/aarch64-linux-gnu/lib/libc.a"}};
 static const struct layout gcc_elsewhere = {.program = "/opt/bin/gcc", .out = {GCC "/cc1", "/usr/include/stdio.h"}};
 
 static void test_layout(void **state)
@@ -212,11 +208,12 @@ static void test_links_of_a_library(void **state)
 	make_file("/etc/perl/settings");
 	make_file("/srv/large/file");
 	make_file("/usr/share/perl/5.36/strict.pm");
-	assert_int_equal(root_shell("cd '%s/tree/usr/share/perl' && ln -s 5.36 5.36.0 && cd 5.36 && "
-				    "ln -s /srv/large/file taken.pm && ln -s /srv/large directory && ln -s nowhere dangling && "
-				    "ln -s loop loop && ln -s ../../../../../../../../etc/passwd up && mkfifo fifo.so",
-				    scratch),
-			 0);
+	assert_int_equal(
+		root_shell("cd '%s/tree/usr/share/perl' && ln -s 5.36 5.36.0 && cd 5.36 && "
+			   "ln -s /srv/large/file taken.pm && ln -s /srv/large directory && ln -s nowhere dangling && "
+			   "ln -s loop loop && ln -s ../../../../../../../../etc/passwd up && mkfifo fifo.so",
+			   scratch),
+		0);
 	viso_root *root = root_of("/usr/bin/perl", true);
 	check_file(root, "/usr/share/perl/5.36.0/strict.pm", true);
 	check_file(root, "/usr/share/perl/5.36/taken.pm", true);

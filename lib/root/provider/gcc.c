@@ -218,8 +218,7 @@ static int add_triplet(struct closure *closure, const struct driver *driver, con
 	int r = runtime_read_names(closure, path, &versions);
 	for (size_t i = 0; r >= 0 && i < versions.count; i++) {
 		const char *version = versions.items[i];
-		if (!is_version(version, driver->version) ||
-		    !has_compiler(closure->manifest->source, place, version))
+		if (!is_version(version, driver->version) || !has_compiler(closure->manifest->source, place, version))
 			continue;
 		r = add_version(closure, driver, place, version);
 		found |= r > 0;
