@@ -13,7 +13,8 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "PARAMETERS", "RETURN VALUE", "ER
 OPTIONAL = {"PARAMETERS", "RETURN VALUE", "ERRORS"}
 # Of the system; whether they are installed here does not matter.
 FOREIGN = {"setrlimit(2)", "getrusage(2)", "execve(2)", "capabilities(7)", "elf(5)", "fork(2)", "ld.so(8)", "chroot(2)",
-           "syslog(3)"}
+           "syslog(3)", "copy_file_range(2)", "dlopen(3)", "group(5)", "iconv(3)", "ioctl_ficlone(2)", "libarchive(3)", "link(2)",
+           "mkfs.erofs(1)", "mknod(2)", "mtree(5)", "passwd(5)", "dpkg-query(1)", "tar(5)"}
 
 
 def render(directory, page):
