@@ -31,7 +31,8 @@ def problems(directory, page, names):
         sections = re.findall(r"^([A-Z][A-Z ]+)$", text, re.MULTILINE)
         if sections != [s for s in SECTIONS if s in sections] or not set(SECTIONS) - OPTIONAL <= set(sections):
             found.append(f"{page}: sections {sections}")
-    for reference in set(re.findall(r"\b[a-z][\w.-]*\([1-8]\)", text)) - FOREIGN:
+    whole = re.sub(r"[-\u2010]\n\s+", "-", text)  # a name that was broken at the end of a line
+    for reference in set(re.findall(r"\b[a-z][\w.-]*\([1-8]\)", whole)) - FOREIGN:
         if reference.removesuffix("(3)") not in names:
             found.append(f"{page}: {reference} does not exist")
     if re.search(r"`|\\f|@\w", text):
