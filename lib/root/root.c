@@ -35,6 +35,7 @@ viso_root *viso_root_new(void)
 	root->place.fd = -1;
 	source_init(&root->source);
 	root->manifest.source = &root->source;
+	root->manifest.collected = &root->collected;
 	return root;
 }
 
@@ -51,12 +52,14 @@ viso_root *viso_root_unref(viso_root *root)
 		return NULL;
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
+		source_clear(&root->source);
 		pthread_mutex_destroy(&root->lock);
 	} else {
 		place_forget(&root->place);
+		source_forget(&root->source);
 	}
 	manifest_clear(&root->manifest);
-	source_clear(&root->source);
+	collected_clear(&root->collected);
 	free(root->named);
 	free(root->used);
 	free(root);
