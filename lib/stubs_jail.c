@@ -39,8 +39,3 @@ int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
 }
-
-int viso_command_add_fd(viso_command *command, int fd, int number)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
-}

@@ -15,7 +15,8 @@ enum {
 	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */
 	PLAN_GROUPS_MAX = 64,
 	PLAN_RLIMITS_MAX = 16,
-	PLAN_FDS_MAX = 6, /* channel, root, three streams, memfd of the plan */
+	PLAN_ADDED_MAX = 32,
+	PLAN_FDS_MAX = 6 + PLAN_ADDED_MAX, /* channel, root, three streams, those handed in, memfd of the plan */
 	REPORT_OBJECT_MAX = 256,
 	GUARD_PATH_MAX = 4096,
 };
@@ -69,6 +70,11 @@ struct plan {
 		uint32_t fd; /* index among the fds of the message */
 		uint64_t max;
 	} streams[3];
+	uint32_t added_count;
+	struct {
+		uint32_t fd;     /* index among the fds of the message */
+		uint32_t number; /* that it has in the program, above 2; no two are the same */
+	} added[PLAN_ADDED_MAX];
 	uint32_t rlimit_count;
 	struct {
 		uint32_t resource;

@@ -19,6 +19,7 @@
 #include "launch/launcher.h"
 
 enum { FIRST_CAPACITY = 8192 };
+_Static_assert((int)PLAN_ADDED_MAX == (int)COMMAND_FDS_MAX, "what a command takes fits into a plan");
 
 /* Room for `size` bytes at the end; its offset, or 0 without memory. */
 static plan_offset reserve(struct launch_request *request, size_t size)
@@ -75,20 +76,29 @@ static void own_fd(struct launch_request *request, int fd)
 	request->owned[request->owned_count++] = fd;
 }
 
-/* A stream that leads to an fd of the host. A directory would let a jail climb out by fchdir(2). */
+/* A fd of the host for the program's fd `number`. A directory would let a jail climb out by fchdir(2). */
+static int check_fd(int fd, int number)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr"};
+	char other[16];
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
+	if (!S_ISDIR(st.st_mode) && !(flags & O_PATH))
+		return 0;
+	snprintf(other, sizeof(other), "fd %d", number);
+	return error_fail(VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
+			  "fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
+			  number, fd);
+}
+
+/* A stream that leads to an fd of the host. */
 static int add_stream_fd(struct launch_request *request, int stream, int fd)
 {
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
-	int flags = fcntl(fd, F_GETFL);
-	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
-		return error_fail(VISO_STAGE_STDIO, EISDIR,
-				  stream == 0   ? "stdin"
-				  : stream == 1 ? "stdout"
-						: "stderr",
-				  "stream %d is a directory or an O_PATH fd (%d): it would lead out of the sandbox",
-				  stream, fd);
+	int r = check_fd(fd, stream);
+	if (r < 0)
+		return r;
 	request->plan->streams[stream].kind = PLAN_STREAM_FD;
 	request->plan->streams[stream].fd = (uint32_t)request->fd_count;
 	request->fds[request->fd_count++] = fd;
@@ -153,6 +163,21 @@ static int add_streams(struct launch_request *request, const viso_command *comma
 		}
 	}
 	return r;
+}
+
+static int add_fds(struct launch_request *request, const viso_command *command)
+{
+	for (size_t i = 0; i < command->added_count; i++) {
+		const struct added_fd *added = &command->added[i];
+		int r = check_fd(added->fd, added->number);
+		if (r < 0)
+			return r;
+		struct plan *plan = request->plan;
+		plan->added[plan->added_count].number = (uint32_t)added->number;
+		plan->added[plan->added_count++].fd = (uint32_t)request->fd_count;
+		request->fds[request->fd_count++] = added->fd;
+	}
+	return 0;
 }
 
 static void add_rlimits(struct plan *plan, const viso_command *command)
@@ -255,6 +280,8 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	add_identity(plan, command);
 	add_rlimits(plan, command);
 	int r = add_streams(request, command);
+	if (r == 0)
+		r = add_fds(request, command);
 	if (r < 0)
 		return r;
 

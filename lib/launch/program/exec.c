@@ -59,6 +59,58 @@ static int set_streams(const struct job *job)
 	return 0;
 }
 
+/* Which of the fds that are not in their places yet lies at `number`; -1 for none. */
+static int find_source(const int *sources, uint32_t first, uint32_t count, int number)
+{
+	uint32_t i = first;
+	while (i < count && sources[i] != number)
+		i++;
+	return i < count ? (int)i : -1;
+}
+
+/*
+ * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it gives
+ * way first. Numbers may lie above the soft limit, which is the program's again afterwards.
+ */
+static int place_added_fds(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	uint64_t limit[2], raised[2];
+	int sources[PLAN_ADDED_MAX];
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, limit) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "getrlimit");
+	raised[0] = raised[1] = limit[1];
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, raised, NULL) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "setrlimit");
+	for (uint32_t i = 0; i < plan->added_count; i++)
+		sources[i] = job->fds[plan->added[i].fd];
+	for (uint32_t i = 0; i < plan->added_count; i++) {
+		int number = (int)plan->added[i].number;
+		int in_the_way = find_source(sources, i + 1, plan->added_count, number);
+		if (in_the_way >= 0 && (sources[in_the_way] = fcntl(number, F_DUPFD_CLOEXEC, 3)) < 0)
+			return fail(VISO_STAGE_STDIO, 0, "dup");
+		if (sources[i] != number && syscall(SYS_dup3, sources[i], number, O_CLOEXEC) < 0)
+			return fail(VISO_STAGE_STDIO, errno == EBADF ? EMFILE : 0, "dup3");
+	}
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "setrlimit");
+	return 0;
+}
+
+/*
+ * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared, and
+ * nothing else.
+ */
+static int close_other_fds(const struct plan *plan)
+{
+	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS)
+		return fail(VISO_STAGE_STDIO, 0, "close_range");
+	for (uint32_t i = 0; i < plan->added_count; i++)
+		if (fcntl((int)plan->added[i].number, F_SETFD, 0) < 0)
+			return fail(VISO_STAGE_STDIO, 0, "fcntl");
+	return 0;
+}
+
 static int set_rlimits(const struct plan *plan)
 {
 	if (worker.host_files[1] && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, worker.host_files, NULL) < 0)
@@ -174,13 +226,8 @@ static void end_with_worker(void)
 void exec_program(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (set_streams(job) < 0)
+	if (set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) || close_other_fds(plan) < 0)
 		return;
-	/* All fds are close-on-exec already; this is for the one that somebody forgets. */
-	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS) {
-		fail(VISO_STAGE_STDIO, 0, "close_range");
-		return;
-	}
 	restore_ignored_signals();
 	setsid();
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
