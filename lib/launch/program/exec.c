@@ -152,34 +152,44 @@ static int set_capabilities(uint64_t keep)
 	return 0;
 }
 
-static int set_credentials(const struct job *job)
+/* Capabilities are lost for good, or those of the plan kept, whatever the program is and whoever it runs as. */
+static int lock_capabilities(const struct plan *plan)
 {
-	const struct plan *plan = job->plan;
-	uint32_t uid = plan->uid, gid = plan->gid;
-	if (plan->isolation == PLAN_JAIL && !(plan->flags & PLAN_HAS_USER)) {
-		if (!job->host_uid)
-			return fail(VISO_STAGE_CREDENTIALS, EPERM, "uid");
-		uid = gid = job->host_uid + plan->uid;
-	}
-	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */
+	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set later. */
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
 	if (prctl(PR_SET_SECUREBITS,
 		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
 		  0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	if (drop_bounding_set(plan->capabilities) < 0)
-		return -1;
+	return drop_bounding_set(plan->capabilities);
+}
+
+static int set_ids(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	uint32_t uid = plan->uid, gid = plan->gid;
+	if (plan->isolation == PLAN_JAIL && worker.owns_ids && !(plan->flags & PLAN_HAS_USER))
+		uid = gid = job->host_uid + plan->uid;
 	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
-	bool may_set_groups = worker.owns_ids || plan->isolation == PLAN_JAIL;
-	if ((may_set_groups || plan->group_count) &&
+	if ((worker.owns_ids || plan->group_count) &&
 	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
 	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresuid");
-	return set_capabilities(plan->capabilities);
+	return 0;
+}
+
+/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)). */
+static int set_credentials(const struct job *job)
+{
+	if (job->plan->flags & PLAN_BARE)
+		return set_ids(job);
+	if (lock_capabilities(job->plan) < 0 || set_ids(job) < 0)
+		return -1;
+	return set_capabilities(job->plan->capabilities);
 }
 
 static int set_filter(const struct plan *plan)

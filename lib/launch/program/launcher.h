@@ -94,6 +94,8 @@ struct worker {
 	int self; /* pidfd of the worker */
 	pid_t pid;
 	int null_fd;
+	uint32_t uid; /* its own, the caller's */
+	uint32_t gid;
 	bool owns_ids;          /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;      /* of its range of host ids; 0 where it owns none */
 	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
@@ -150,14 +152,24 @@ int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
 void cgroup_remove(struct cgroup *group);
 
+/* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted */
+/* 0 to 65535 are the host's ids from `first` on. */
+int idmap_write_range(const char *task, uint32_t first);
+/* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
+int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uint32_t gid);
+
 /* idrange.c */
-/* True where all ids of the host can be used: as root, but not as the root of a user namespace that has only some. */
-bool id_owns_all(void);
 /* The first of 65536 host ids that no other worker uses. */
 uint32_t id_range_reserve(void);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
+
+/* A jail of an ordinary user, which makes a user namespace of its own. */
+static inline bool job_has_namespace(const struct job *job)
+{
+	return job->plan->isolation == PLAN_JAIL && !worker.owns_ids;
+}
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)
 {

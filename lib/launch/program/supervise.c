@@ -283,7 +283,8 @@ static void finish_jail(struct watch *watch)
 		}
 		if (pid < 0 && errno == ECHILD)
 			return;
-		if (round == 0 && !(watch->job->plan->flags & PLAN_HAS_USER))
+		/* An ordinary user's programs have the caller's own uid, which others have as well. */
+		if (round == 0 && worker.owns_ids && !(watch->job->plan->flags & PLAN_HAS_USER))
 			kill_uid(watch->job->host_uid + watch->job->plan->uid);
 		kill_children(NULL);
 		if (round > 10)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "launch/owns_ids.h"
 #include "launcher.h"
 
 enum { IDLE_WORKERS_MAX = 16 };
@@ -51,7 +52,9 @@ static void worker_init(struct start_page *page)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
-	worker.owns_ids = id_owns_all();
+	worker.uid = geteuid();
+	worker.gid = getegid();
+	worker.owns_ids = owns_all_ids();
 	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
 	worker.page = page;
 	char *stack =
