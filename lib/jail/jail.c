@@ -1,34 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /* The jail: chroot, hardened. What it does to its program is in lib/launch/program/jail.c. */
-#include <stdlib.h>
-#include <virtiso/jail.h>
+#include "jail/jail.h"
 
+#include <stdlib.h>
+
+#include "command/command.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launch/landlock.h"
 #include "launch/request.h"
 #include "launch/seccomp.h"
-#include "sandbox/sandbox.h"
-
-struct viso_jail {
-	viso_sandbox sandbox;
-};
 
 enum { MEMORY_LEAST = 1 << 20 };
+
+static viso_jail *jail_of(viso_sandbox *sandbox)
+{
+	return (viso_jail *)sandbox;
+}
+
+/* Lets the launcher close what this kernel can close. */
+static int harden(const viso_jail *jail, struct launch_request *request)
+{
+	if (jail->bare) {
+		request->plan->flags |= PLAN_BARE;
+		return 0;
+	}
+	int abi = landlock_abi();
+	if (abi == 0)
+		log_warning("jail without Landlock: this kernel has none");
+	request->plan->landlock_access = landlock_access(abi);
+	request->plan->landlock_scope = landlock_scopes(abi);
+	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
+}
 
 static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
 		      viso_process *process)
 {
+	viso_jail *jail = jail_of(sandbox);
 	struct launch_request request;
-	int r = request_init(&request, PLAN_JAIL, sandbox, command, root_fd, to_end);
-	if (r == 0) {
-		int abi = landlock_abi();
-		if (abi == 0)
-			log_warning("jail without Landlock: this kernel has none");
-		request.plan->landlock_access = landlock_access(abi);
-		request.plan->landlock_scope = landlock_scopes(abi);
-		r = seccomp_add(&request, VISO_ISOLATION_JAIL, sandbox->network, 0);
-	}
+	int r = hardening_check(jail);
+	if (r < 0)
+		return r;
+	if (command->has_user)
+		atomic_store(&jail->had_user, true);
+	r = request_init(&request, PLAN_JAIL, sandbox, command, root_fd, to_end);
+	if (r == 0)
+		r = harden(jail, &request);
 	if (r == 0)
 		r = request_send(&request, process);
 	request_release(&request);

@@ -30,7 +30,7 @@ enum plan_flags {
 	PLAN_HOST_NETWORK = 1u << 0,
 	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
-	PLAN_BARE = 1u << 3,         /* a jail without hardening */
+	PLAN_BARE = 1u << 8,         /* a jail without hardening */
 };
 
 /* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */
