@@ -31,6 +31,8 @@ enum plan_flags {
 	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
+	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
+	PLAN_IN_INSTANCE = 1u << 10, /* on such a socket */
 };
 
 /* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */
@@ -134,11 +136,14 @@ struct report {
 	struct report_end end;
 };
 
-enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2 };
+/* ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for. */
+enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3 };
 
+/* Not as long as any message with a plan. */
 struct order {
 	uint32_t kind;
 	int32_t signal;
+	uint32_t unused;
 };
 
 /* On the control socket: a directory tree that is to be removed when the host program dies, or no longer. */

@@ -63,7 +63,7 @@ static int map_ids(const struct job *job)
 	return job_has_namespace(job) ? idmap_write_one("self", job->plan, worker.uid, worker.gid) : 0;
 }
 
-static int harden(const struct job *job)
+int jail_harden(const struct job *job)
 {
 	if (job->plan->flags & PLAN_BARE)
 		return 0;
@@ -80,7 +80,7 @@ static int harden(const struct job *job)
 int jail_child(void *argument)
 {
 	const struct job *job = argument;
-	if (attach_cgroups(job) == 0 && map_ids(job) == 0 && enter_root(job) == 0 && harden(job) == 0)
+	if (attach_cgroups(job) == 0 && map_ids(job) == 0 && enter_root(job) == 0 && jail_harden(job) == 0)
 		exec_program(job);
 	_exit(127);
 }
