@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <virtiso/jail.h>
 
+#include "launch/launched_instance.h"
 #include "sandbox/sandbox.h"
 
 struct viso_jail {
@@ -14,6 +15,7 @@ struct viso_jail {
 	bool bare;            /* the hardening is switched off */
 	viso_hardening demanded;
 	atomic_bool had_user; /* a command ran as a user of the caller's choice */
+	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };
 
 /* 0 where the jail reaches what was demanded of it; else -EOPNOTSUPP with the error set and what would be needed. */

@@ -21,7 +21,7 @@
 enum { ASK_HOLDER = 0, ASK_INSIDE = 1 };
 
 struct instance {
-	struct job *job;
+	const struct cgroup *cgroups; /* in the holder's page */
 	int zygote_pidfd;
 	pid_t zygote;
 	int ask[2]; /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be killed */
@@ -82,13 +82,16 @@ void instance_lend_cgroups(struct cgroup *cgroups)
 {
 	/* Without a version nobody removes them. */
 	for (int i = 0; i < CGROUPS; i++) {
-		cgroups[i].attach_fd = instance.job->cgroups[i].attach_fd;
-		cgroups[i].oom_fd = instance.job->cgroups[i].oom_fd;
+		cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
+		cgroups[i].oom_fd = instance.cgroups[i].oom_fd;
 	}
 }
 
-/* Only the holder sees /proc: it kills, and those that come to us as their subreaper are next. */
-void instance_end_children(struct report_usage *sum)
+/*
+ * Only the holder sees /proc: it kills our children, and those that then come to us as their subreaper are next. Without
+ * `all` only what has ended already is reaped, which would count against the limit of processes.
+ */
+void instance_end_children(struct report_usage *sum, bool all)
 {
 	struct rusage usage;
 	for (;;) {
@@ -97,7 +100,7 @@ void instance_end_children(struct report_usage *sum)
 			add_usage(sum, &usage);
 			continue;
 		}
-		if (pid < 0 && errno == ECHILD)
+		if ((pid < 0 && errno == ECHILD) || !all)
 			return;
 		send(instance.ask[ASK_INSIDE], &worker.pid, sizeof(worker.pid), MSG_NOSIGNAL | MSG_DONTWAIT);
 		usleep(500);
@@ -172,7 +175,7 @@ static void watch_instance(struct job *job)
 int instance_hold(struct job *job)
 {
 	struct report_usage usage = {0};
-	instance.job = job;
+	instance.cgroups = job->cgroups;
 	instance.zygote_pidfd = -1;
 	if (job->fd_count < 3)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");

@@ -162,8 +162,8 @@ int instance_hold(struct job *job);
 void instance_enter_worker(void);
 /* For a new job of such a worker: the control groups are the instance's. */
 void instance_lend_cgroups(struct cgroup *cgroups);
-/* Ends and reaps what the command of such a worker left, and adds what it used. */
-void instance_end_children(struct report_usage *sum);
+/* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
+void instance_end_children(struct report_usage *sum, bool all);
 
 /* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);

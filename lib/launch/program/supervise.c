@@ -277,10 +277,10 @@ static void finish_jail(struct watch *watch)
 		;
 	watch->end->status = status;
 	add_usage(&watch->end->usage, &usage);
-	if (!worker.instance)
+	if (worker.instance)
+		instance_end_children(&watch->end->usage, watch->killed);
+	else
 		end_children(watch->job, &watch->end->usage);
-	else if (watch->killed)
-		instance_end_children(&watch->end->usage);
 }
 
 /* The init has ended, and with it all of the container. */
