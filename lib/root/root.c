@@ -188,13 +188,19 @@ int viso_root_build(viso_root *root)
 	return r;
 }
 
+const char *root_known_path(viso_root *root)
+{
+	pthread_mutex_lock(&root->lock);
+	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
+	pthread_mutex_unlock(&root->lock);
+	return path;
+}
+
 const char *viso_root_path(viso_root *root)
 {
 	if (handle_check(root ? &root->handle : NULL, __func__) < 0)
 		return NULL;
-	pthread_mutex_lock(&root->lock);
-	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
-	pthread_mutex_unlock(&root->lock);
+	const char *path = root_known_path(root);
 	if (!path)
 		error_argument(__func__, "the root is not built yet");
 	return path;
