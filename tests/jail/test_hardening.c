@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The levels of hardening. Other kernels are had by seccomp: a filter makes landlock_create_ruleset(2) fail as on them, or
- * lets the test answer the question for the version with a lower one.
+ * The levels of hardening. Other kernels are had by seccomp: a filter makes landlock_create_ruleset(2) fail as on them,
+ * or lets the test answer the question for the version with a lower one.
  */
 #include "box.h"
 #include "host.h"
@@ -66,7 +66,8 @@ static void test_arguments(void **state)
 	assert_ok(viso_jail_demand_hardening(jail, VISO_HARDENING_NONE));
 	assert_ok(viso_jail_set_hardening(jail, 0));
 	assert_int_equal(viso_jail_hardening(jail), VISO_HARDENING_NONE);
-	assert_fails(viso_jail_demand_hardening(jail, VISO_HARDENING_PRIVILEGES), EINVAL, VISO_STAGE_ARGUMENT, "demand");
+	assert_fails(viso_jail_demand_hardening(jail, VISO_HARDENING_PRIVILEGES), EINVAL, VISO_STAGE_ARGUMENT,
+		     "demand");
 	assert_ok(viso_jail_demand_hardening(jail, VISO_HARDENING_NONE));
 	assert_ok(viso_jail_set_hardening(jail, 7));
 	viso_jail_unref(jail);

@@ -33,7 +33,8 @@ static struct box *open_here(void)
 /* LD_PRELOAD and its like least of all. */
 static void with_environment(void *argument)
 {
-	static const char *const names[] = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "SECRET", "BASH_ENV"};
+	static const char *const names[] = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT",
+					    "GCONV_PATH", "SECRET",          "BASH_ENV"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		setenv(names[i], "/of/the/host", 1);
 	setenv("PATH", "/of/the/host", 1);
@@ -83,8 +84,10 @@ static void with_signals(void *argument)
 			signal(i, SIG_IGN);
 	struct box *box = open_here();
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
-	assert_string_equal(outside_status(viso_process_pid(process), "SigBlk", text, sizeof(text)), "0000000000000000");
-	assert_string_equal(outside_status(viso_process_pid(process), "SigIgn", text, sizeof(text)), "0000000000000000");
+	assert_string_equal(outside_status(viso_process_pid(process), "SigBlk", text, sizeof(text)),
+			    "0000000000000000");
+	assert_string_equal(outside_status(viso_process_pid(process), "SigIgn", text, sizeof(text)),
+			    "0000000000000000");
 	viso_process_unref(process);
 	box_close(box);
 }
@@ -102,7 +105,8 @@ static void write_score(const char *score)
 	close(fd);
 }
 
-/* A host that is spared by the OOM killer does not spare its programs; one that is not goes first together with them. */
+/* A host that is spared by the OOM killer does not spare its programs; one that is not goes first together with them.
+ */
 static void with_score(void *argument)
 {
 	write_score(argument);
@@ -140,7 +144,8 @@ static void with_nice(void *argument)
 	char expected[16];
 	assert_int_equal(outside_stat(viso_process_pid(process), 19), 7);
 	snprintf(expected, sizeof(expected), "%d", first);
-	assert_string_equal(outside_status(viso_process_pid(process), "Cpus_allowed_list", text, sizeof(text)), expected);
+	assert_string_equal(outside_status(viso_process_pid(process), "Cpus_allowed_list", text, sizeof(text)),
+			    expected);
 	viso_process_unref(process);
 	box_close(box);
 }

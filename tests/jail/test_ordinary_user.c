@@ -65,7 +65,8 @@ static void runs(void *argument)
 {
 	struct box *box = open_ordinary();
 	char expected[64];
-	assert_prints(box, shell("id -u; id -g; cd /..; pwd; echo *"), "1000\n1000\n/\nbin dev etc proc sys tmp usr work\n");
+	assert_prints(box, shell("id -u; id -g; cd /..; pwd; echo *"),
+		      "1000\n1000\n/\nbin dev etc proc sys tmp usr work\n");
 	viso_command *command = shell("id -u; id -g");
 	assert_ok(viso_command_set_user(command, 0, 7));
 	assert_prints(box, command, "0\n7\n");
@@ -92,8 +93,9 @@ static void test_runs(void **state)
 static void is_not_privileged(void *argument)
 {
 	struct box *box = open_ordinary();
-	viso_command *command = shell("chroot / /bin/true 2>/dev/null || echo no chroot; unshare -U true 2>/dev/null || echo no "
-				      "namespace; mount -t tmpfs x /tmp 2>/dev/null || echo no mount");
+	viso_command *command =
+		shell("chroot / /bin/true 2>/dev/null || echo no chroot; unshare -U true 2>/dev/null || echo no "
+		      "namespace; mount -t tmpfs x /tmp 2>/dev/null || echo no mount");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "no chroot\nno namespace\nno mount\n");
 	box_close(box);
@@ -149,8 +151,9 @@ static void kills_the_caller(void *argument)
 {
 	struct box *box = open_ordinary();
 	char script[128];
-	snprintf(script, sizeof(script), "kill -9 %d 2>/dev/null || echo no; kill -9 -1; kill -0 %d 2>/dev/null || echo no",
-		 (int)getpid(), (int)getppid());
+	snprintf(script, sizeof(script),
+		 "kill -9 %d 2>/dev/null || echo no; kill -9 -1; kill -0 %d 2>/dev/null || echo no", (int)getpid(),
+		 (int)getppid());
 	if (viso_jail_hardening(box->jail) == VISO_HARDENING_SCOPES) {
 		viso_result *result = box_run(box, shell(script));
 		assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "no\nno\n");

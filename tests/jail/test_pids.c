@@ -162,12 +162,9 @@ static void test_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_EACH_STRENGTH(test_none),
-		AT_EACH_STRENGTH(test_programs_and_what_they_start),
-		AT_EACH_STRENGTH(test_less_room),
-		AT_EACH_STRENGTH(test_of_commands_that_other_threads_run),
-		AT_JAIL(test_in_an_instance),
-		AT_GUEST(test_none_in_a_guest),
+		AT_EACH_STRENGTH(test_none),      AT_EACH_STRENGTH(test_programs_and_what_they_start),
+		AT_EACH_STRENGTH(test_less_room), AT_EACH_STRENGTH(test_of_commands_that_other_threads_run),
+		AT_JAIL(test_in_an_instance),     AT_GUEST(test_none_in_a_guest),
 		cmocka_unit_test(test_arguments),
 	};
 	return cmocka_run_group_tests_name("pids", tests, NULL, box_group_teardown);

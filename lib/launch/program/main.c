@@ -80,8 +80,8 @@ static void become_nobody_in_particular(void)
 }
 
 /*
- * A host that the OOM killer is to spare, as many services are, does not spare its programs: they would be the last to go.
- * A score above zero stays.
+ * A host that the OOM killer is to spare, as many services are, does not spare its programs: they would be the last to
+ * go. A score above zero stays.
  */
 static void take_usual_oom_score(void)
 {
