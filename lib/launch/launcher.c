@@ -171,7 +171,20 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 	return r;
 }
 
-int launcher_send(const struct plan *plan, const int *fds, int fd_count)
+static int send_to_instance(int socket, const struct msghdr *message)
+{
+	ssize_t n;
+	while ((n = sendmsg(socket, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		;
+	if (n >= 0)
+		return 0;
+	int error = errno == ECONNRESET || errno == ENOTCONN ? EPIPE : errno;
+	return error_fail(VISO_STAGE_LAUNCHER, error, "instance", "the sandbox's instance cannot be reached: %s",
+			  error == EPIPE ? "it was killed from outside, or is being closed" : strerrordesc_np(error));
+}
+
+/* To the next idle worker; or to an instance, where `socket` is not negative. */
+static int send_plan(int socket, const struct plan *plan, const int *fds, int fd_count)
 {
 	union {
 		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
@@ -201,7 +214,18 @@ int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
 	memcpy(CMSG_DATA(header), all, (size_t)count * sizeof(int));
-	return send_to_launcher(offsetof(struct launcher, requests), &message);
+	return socket >= 0 ? send_to_instance(socket, &message)
+			   : send_to_launcher(offsetof(struct launcher, requests), &message);
+}
+
+int launcher_send(const struct plan *plan, const int *fds, int fd_count)
+{
+	return send_plan(-1, plan, fds, fd_count);
+}
+
+int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count)
+{
+	return send_plan(socket, plan, fds, fd_count);
 }
 
 /* Whether it was known. */

@@ -14,6 +14,9 @@
  */
 int launcher_send(const struct plan *plan, const int *fds, int fd_count);
 
+/* As launcher_send(), to an instance whose socket that is. -EPIPE where it has ended. */
+int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count);
+
 /*
  * Tells the launcher to remove the directory tree `path` when the host program dies. To be called before the directory
  * is made. 0 or a negative errno with the error set.

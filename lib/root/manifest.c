@@ -367,5 +367,5 @@ void manifest_clear(struct manifest *manifest)
 	free(manifest->entries);
 	free(manifest->slots);
 	strings_clear(&manifest->reasons);
-	*manifest = (struct manifest){.source = manifest->source};
+	*manifest = (struct manifest){.source = manifest->source, .collected = manifest->collected};
 }

@@ -37,9 +37,11 @@ struct manifest_entry {
 };
 
 struct source;
+struct collected;
 
 struct manifest {
 	const struct source *source;     /* where its FILEs are */
+	struct collected *collected;     /* the libraries among them; may be NULL */
 	struct manifest_entry **entries; /* in the order in which they came */
 	size_t count;
 	size_t capacity;
@@ -51,8 +53,8 @@ struct manifest {
 };
 
 /*
- * Says why what is added from now on is there, in a few words: "library of /usr/bin/x". Returns the reason before, which
- * manifest_restore_reason() takes. Without memory the reason stays what it was.
+ * Says why what is added from now on is there, in a few words: "library of /usr/bin/x". Returns the reason before,
+ * which manifest_restore_reason() takes. Without memory the reason stays what it was.
  */
 const char *manifest_set_reason(struct manifest *manifest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -35,6 +35,7 @@ viso_root *viso_root_new(void)
 	root->place.fd = -1;
 	source_init(&root->source);
 	root->manifest.source = &root->source;
+	root->manifest.collected = &root->collected;
 	return root;
 }
 
@@ -51,12 +52,14 @@ viso_root *viso_root_unref(viso_root *root)
 		return NULL;
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
+		source_clear(&root->source);
 		pthread_mutex_destroy(&root->lock);
 	} else {
 		place_forget(&root->place);
+		source_forget(&root->source);
 	}
 	manifest_clear(&root->manifest);
-	source_clear(&root->source);
+	collected_clear(&root->collected);
 	free(root->named);
 	free(root->used);
 	free(root);
@@ -185,13 +188,19 @@ int viso_root_build(viso_root *root)
 	return r;
 }
 
+const char *root_known_path(viso_root *root)
+{
+	pthread_mutex_lock(&root->lock);
+	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
+	pthread_mutex_unlock(&root->lock);
+	return path;
+}
+
 const char *viso_root_path(viso_root *root)
 {
 	if (handle_check(root ? &root->handle : NULL, __func__) < 0)
 		return NULL;
-	pthread_mutex_lock(&root->lock);
-	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
-	pthread_mutex_unlock(&root->lock);
+	const char *path = root_known_path(root);
 	if (!path)
 		error_argument(__func__, "the root is not built yet");
 	return path;

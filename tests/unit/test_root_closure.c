@@ -543,11 +543,13 @@ static void test_program_for_another_machine(void **state)
 	size_t size;
 	char *data = root_read_file("/bin/sh", &size);
 	viso_root *root = viso_root_new();
+	/* Its loader is not for the machine that the program says it is for. */
 	data[18] ^= 0x55; /* e_machine */
 	root_write_file(path, data, size, 0755);
-	assert_fails(viso_root_add_program(root, path), ENOEXEC, VISO_STAGE_ELF, path);
+	assert_fails(viso_root_add_program(root, path), ENOEXEC, VISO_STAGE_ELF, "/ld-");
+	assert_non_null(strstr(viso_error_message(), path));
 	data[18] ^= 0x55;
-	data[4] = 1; /* ELFCLASS32 */
+	data[4] = 1; /* ELFCLASS32: the sizes of its headers are not those of its class */
 	root_write_file(path, data, size, 0755);
 	assert_fails(viso_root_add_program(root, path), ENOEXEC, VISO_STAGE_ELF, path);
 	viso_root_unref(root);

@@ -19,8 +19,10 @@
 #include "core/error.h"
 #include "root/build/copy.h"
 #include "root/failure.h"
+#include "root/source.h"
 
 struct builder {
+	const struct source *source; /* where the contents of FILEs are */
 	int root;
 	int parent;                          /* the directory that is being filled */
 	const struct manifest_entry *filled; /* the last entry made in it */
@@ -80,9 +82,9 @@ static int create(struct builder *builder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_source(const char *path, struct stat *st)
+static int open_source(const struct source *from, const char *path, struct stat *st)
 {
-	int fd = open_regular(path, st);
+	int fd = source_open_regular(from, path, st);
 	/* It was a regular file without links on the way when it was added. */
 	if (fd == -EINVAL || fd == -ELOOP || fd == -ENXIO || fd == -ENOTDIR)
 		return error_fail(VISO_STAGE_ROOT, ENOENT, path, "%s is gone: there is something else now", path);
@@ -92,7 +94,7 @@ static int open_source(const char *path, struct stat *st)
 static int make_file(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	struct stat st;
-	_cleanup_close_ int source = open_source(entry->source, &st);
+	_cleanup_close_ int source = open_source(builder->source, entry->source, &st);
 	if (source < 0)
 		return source;
 	_cleanup_close_ int fd = create(builder, name);
@@ -195,7 +197,7 @@ int build_manifest(const struct manifest *manifest, int root)
 	_cleanup_free_ struct manifest_entry **sorted = manifest_sorted(manifest);
 	if (!sorted)
 		return error_memory();
-	_cleanup_(builder_clear) struct builder builder = {.root = root, .parent = -1};
+	_cleanup_(builder_clear) struct builder builder = {.source = manifest->source, .root = root, .parent = -1};
 	int r = 0;
 	for (size_t i = 0; r >= 0 && i < manifest->count; i++)
 		r = make(&builder, sorted[i]);
