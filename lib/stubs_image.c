@@ -5,16 +5,6 @@
 
 #include "core/error.h"
 
-int viso_root_add_archive(viso_root *root, const char *path, const char *target)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
-}
-
-int viso_root_add_image(viso_root *root, const char *directory, const char *reference)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
-}
-
 int viso_image_write(viso_root *root, viso_image_format format, const char *path)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");

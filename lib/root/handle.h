@@ -9,6 +9,7 @@
 #include <virtiso/root.h>
 
 #include "core/handle.h"
+#include "root/accounts.h"
 #include "root/build/place.h"
 #include "root/manifest.h"
 #include "root/source.h"
@@ -18,6 +19,9 @@ struct viso_root {
 	pthread_mutex_t lock; /* guards all below but `cancelled` */
 	struct source source; /* where everything is taken from */
 	struct manifest manifest;
+	struct accounts accounts;
+	struct place *scratches; /* directories of our own with what bases contain */
+	size_t scratch_count;
 	unsigned providers_off; /* bit 1 << viso_provider */
 	char *named; /* viso_root_set_path(); NULL for a directory of our own */
 	char *used;  /* viso_root_use_directory(); then there is no manifest */

@@ -49,6 +49,12 @@ viso_root *viso_root_unref(viso_root *root)
 {
 	if (!root || !handle_unref(&root->handle))
 		return NULL;
+	for (size_t i = 0; i < root->scratch_count; i++)
+		if (handle_is_mine(&root->handle))
+			place_remove(&root->scratches[i]);
+		else
+			place_forget(&root->scratches[i]);
+	free(root->scratches);
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
 		pthread_mutex_destroy(&root->lock);
@@ -57,6 +63,7 @@ viso_root *viso_root_unref(viso_root *root)
 	}
 	manifest_clear(&root->manifest);
 	source_clear(&root->source);
+	accounts_clear(&root->accounts);
 	free(root->named);
 	free(root->used);
 	free(root);
