@@ -88,8 +88,9 @@ static bool is_path(const char *path)
 static int check(const char *name, unsigned id, const char *function)
 {
 	if (!name || !is_name(name))
-		return error_argument(function, "the name is not 1 to 32 letters, digits, '_', '-' and '.', or begins with "
-						"a digit or '-'");
+		return error_argument(function,
+				      "the name is not 1 to 32 letters, digits, '_', '-' and '.', or begins with "
+				      "a digit or '-'");
 	/* chown(2) and setuid(2) take it for "as it was". */
 	if (id == (unsigned)-1)
 		return error_argument(function, "4294967295 is no id");
@@ -124,8 +125,8 @@ static int put(struct manifest *manifest, const char *target, char **kept, char 
 	if (*kept)
 		r = manifest_replace_data(manifest, place, text, strlen(text));
 	else if (entry)
-		r = error_fail(VISO_STAGE_ROOT, EEXIST, target, "%s was added to this root as a file; add the line to it",
-			       target);
+		r = error_fail(VISO_STAGE_ROOT, EEXIST, target,
+			       "%s was added to this root as a file; add the line to it", target);
 	else
 		r = manifest_add_data(manifest, place, text, strlen(text), 0644, MANIFEST_REFUSE);
 	if (r < 0)

@@ -171,9 +171,9 @@ static void test_bad_arguments_are_refused(void **state)
 
 static void test_damaged_archives_are_refused(void **state)
 {
-	char *archive = root_path_of("%s/a.tar.gz", scratch);
+	char *archive = root_path_of("%s/a.tar.xz", scratch);
 	char *cut = root_path_of("%s/cut", scratch);
-	assert_int_equal(root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -czf %s data", scratch, scratch, archive),
+	assert_int_equal(root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -cJf %s data", scratch, scratch, archive),
 			 0);
 	assert_int_equal(root_shell("head -c 100000 %s >%s", archive, cut), 0);
 	assert_refused(cut, EINVAL);

@@ -27,7 +27,8 @@ static int open_archive(const char *path)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail_path(errno, "open", path);
 	if (!S_ISREG(st.st_mode))
-		return error_fail(VISO_STAGE_IMAGE, EINVAL, path, "%s is no archive, since it is not a regular file", path);
+		return error_fail(VISO_STAGE_IMAGE, EINVAL, path, "%s is no archive, since it is not a regular file",
+				  path);
 	/* To tar(1) that is an archive with nothing in it; here it was meant to be a base. */
 	if (!st.st_size)
 		return error_fail(VISO_STAGE_IMAGE, EINVAL, path, "%s is no archive, since it is empty", path);

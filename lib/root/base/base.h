@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A base while it is collected: the tree of its entries, and the directory of our own that their contents are put in. */
+/* A base while it is collected: the tree of its entries, and the directory of our own that their contents are put in.
+ */
 #ifndef ROOT_BASE_H
 #define ROOT_BASE_H
 

@@ -312,9 +312,15 @@ static int add_node(const struct base_node *node, struct manifest *manifest, con
 	if (node->path_length)
 		path[node->path_length] = '\0';
 	make_path(node, path + node->path_length);
-	struct manifest_entry wanted = {.type = node->type, .target = path, .mode = node->mode, .has_mode = true,
-					.uid = node->uid, .gid = node->gid, .has_owner = !node->implied,
-					.implied = node->implied, .device = node->device};
+	struct manifest_entry wanted = {.type = node->type,
+					.target = path,
+					.mode = node->mode,
+					.has_mode = true,
+					.uid = node->uid,
+					.gid = node->gid,
+					.has_owner = !node->implied,
+					.implied = node->implied,
+					.device = node->device};
 	if (node->type == MANIFEST_FILE) {
 		if (snprintf(source, sizeof(source), "%s/%zx", scratch, node->number) >= PATH_MAX)
 			return fail(EINVAL, scratch, "is longer than a path can be; choose another TMPDIR");

@@ -18,8 +18,8 @@
 struct base_node {
 	struct base_node *parent; /* NULL for the root directory */
 	struct base_node *children;
-	struct base_node *next;       /* in the same directory */
-	struct base_node **previous;  /* what points to this one */
+	struct base_node *next;      /* in the same directory */
+	struct base_node **previous; /* what points to this one */
 	struct base_node *next_in_slot;
 	enum manifest_type type; /* no DATA */
 	unsigned mode;

@@ -81,7 +81,8 @@ static int parse(const struct layout *layout, const char *name, const char *text
 		return 0;
 	}
 	json_object_put(object);
-	return error_fail(VISO_STAGE_IMAGE, EINVAL, name, "%s of the image %s is no JSON object: %s", name, layout->path,
+	return error_fail(VISO_STAGE_IMAGE, EINVAL, name, "%s of the image %s is no JSON object: %s", name,
+			  layout->path,
 			  error == json_tokener_success ? "it is something else" : json_tokener_error_desc(error));
 }
 
@@ -204,7 +205,8 @@ int blob_unpack(const struct layout *layout, const struct descriptor *descriptor
 	int r = layer_unpack(base, library, compressions, &blob.input, true);
 	if (r < 0 && r != -EINVAL && r != -EPERM)
 		return r;
-	/* What comes after the end of the archive belongs to the blob as well. A wrong digest explains all other damage. */
+	/* What comes after the end of the archive belongs to the blob as well. A wrong digest explains all other
+	 * damage. */
 	ssize_t n;
 	while ((n = layer_read(&blob.input)) > 0)
 		;

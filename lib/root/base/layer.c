@@ -272,8 +272,7 @@ static int unpack_entry(const struct unpacking *unpacking, struct archive_entry 
 	if (!hard_link)
 		return put(unpacking, entry, name, &place);
 	if (!place.parent)
-		return fail(unpacking, EINVAL, name,
-			    "would take the place of the directory that all is unpacked in");
+		return fail(unpacking, EINVAL, name, "would take the place of the directory that all is unpacked in");
 	return put_hard_link(unpacking, name, hard_link, &place);
 }
 

@@ -93,8 +93,8 @@ static int fail_none(const struct layout *layout, const char *reference)
 }
 
 /*
- * What an index has for us: the only image, whatever it is for, else that of our platform. Of several, `first` takes the
- * first, as the specification has it for one image of many platforms. 0, or a negative errno with the error set.
+ * What an index has for us: the only image, whatever it is for, else that of our platform. Of several, `first` takes
+ * the first, as the specification has it for one image of many platforms. 0, or a negative errno with the error set.
  */
 static int pick(const struct layout *layout, const struct json_object *index, const char *reference, bool first,
 		struct json_object **out_descriptor)

@@ -15,7 +15,8 @@ __asm__(".pushsection .note.dlopen, \"a\", %note\n"
 	".balign 4\n"
 	".long 4, 2f - 1f, 0x407c0c0a\n"
 	".asciz \"FDO\"\n"
-	"1: .asciz \"[{\\\"feature\\\":\\\"archive\\\",\\\"description\\\":\\\"archives and images as a root's base\\\","
+	"1: .asciz \"[{\\\"feature\\\":\\\"archive\\\",\\\"description\\\":\\\"archives and images as a root's "
+	"base\\\","
 	"\\\"priority\\\":\\\"suggested\\\",\\\"soname\\\":[\\\"" LIBARCHIVE_SONAME "\\\"]}]\"\n"
 	"2: .balign 4\n"
 	".popsection\n");
@@ -30,7 +31,8 @@ static int fail_missing(const char *what)
 
 int libarchive_load(struct libarchive *out)
 {
-	/* The loader counts, and gives what is loaded already: there is nothing to remember, and no lock to hold in a fork. */
+	/* The loader counts, and gives what is loaded already: there is nothing to remember, and no lock to hold in a
+	 * fork. */
 	void *handle = dlopen(LIBARCHIVE_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!handle)
 		return fail_missing(dlerror());

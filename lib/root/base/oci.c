@@ -49,10 +49,11 @@ static int unpack_layer(const struct layout *layout, const struct json_object *o
 		return r;
 	int compression = compression_of(descriptor.media_type);
 	if (compression < 0)
-		return error_fail(VISO_STAGE_IMAGE, EINVAL, layout->path,
-				  "a layer of the image %s is of the kind '%s', which is no layer of a file system that "
-				  "this library knows",
-				  layout->path, descriptor.media_type);
+		return error_fail(
+			VISO_STAGE_IMAGE, EINVAL, layout->path,
+			"a layer of the image %s is of the kind '%s', which is no layer of a file system that "
+			"this library knows",
+			layout->path, descriptor.media_type);
 	base->tree.layer++;
 	return blob_unpack(layout, &descriptor, base, library, (unsigned)compression);
 }
