@@ -20,7 +20,7 @@ struct viso_root {
 	struct source source; /* where everything is taken from */
 	struct manifest manifest;
 	struct accounts accounts;
-	struct place *scratches; /* directories of our own with what bases contain */
+	struct place *scratches; /* directories of our own with what bases contain, until it is built */
 	size_t scratch_count;
 	unsigned providers_off; /* bit 1 << viso_provider */
 	char *named; /* viso_root_set_path(); NULL for a directory of our own */
