@@ -38,12 +38,20 @@ macro(viso_result_signal)
 macro(viso_stage_name)
 macro(viso_isolation_name)
 macro(viso_feature_name)
+macro(viso_provider_name)
+macro(viso_entry_type_name)
+macro(viso_entry_state_name)
+macro(viso_hardening_name)
+macro(viso_jail_warning)
 %enddef
 
 /* Strings that may be NULL on the way in. */
 %define %viso_optional_arguments(macro)
 macro(value)
 macro(target)
+macro(home)
+macro(shell)
+macro(reference)
 %enddef
 
 %define %viso_handle(noun)
@@ -79,6 +87,29 @@ macro(viso_root_add_data)
 macro(viso_root_use_directory)
 macro(viso_root_set_path)
 macro(viso_root_build)
+macro(viso_root_set_source)
+macro(viso_root_set_provider)
+macro(viso_root_add_library)
+macro(viso_root_add_package)
+macro(viso_root_add_device)
+macro(viso_root_add_user)
+macro(viso_root_add_group)
+macro(viso_root_add_archive)
+macro(viso_root_add_image)
+macro(viso_root_set_copy_method)
+macro(viso_root_set_store)
+macro(viso_root_prune_store)
+macro(viso_root_set_keep)
+macro(viso_root_plan)
+macro(viso_root_update)
+macro(viso_root_verify)
+macro(viso_root_manifest)
+macro(viso_root_remove)
+macro(viso_manifest_load)
+macro(viso_manifest_save)
+macro(viso_manifest_verify)
+macro(viso_image_write)
+macro(viso_sandbox_start)
 macro(viso_machine_new)
 macro(viso_guest_new)
 macro(viso_jail_set_root)
@@ -105,8 +136,10 @@ macro(viso_process::~viso_process)
 %include "lua/lua.i"
 #endif
 
-/* Each language has a function of this name that takes one callable. */
+/* Each language has a function of this name that takes one callable, or gives one list. */
 %ignore viso_log_set_handler;
+%ignore viso_root_set_progress_handler;
+%ignore viso_sandbox_pids;
 
 %viso_handle(root)
 %viso_handle(command)
@@ -116,6 +149,7 @@ macro(viso_process::~viso_process)
 %viso_handle(process)
 %viso_handle(result)
 %viso_handle(machine)
+%viso_handle(manifest)
 /* Borrowed from its jail, container or guest: no destructor. */
 %nodefaultctor viso_sandbox;
 %nodefaultdtor viso_sandbox;
@@ -127,7 +161,9 @@ struct viso_sandbox {
 %include <virtiso/error.h>
 %include <virtiso/log.h>
 %include <virtiso/machine.h>
+%include <virtiso/manifest.h>
 %include <virtiso/root.h>
+%include <virtiso/image.h>
 %include <virtiso/command.h>
 %include <virtiso/result.h>
 %include <virtiso/process.h>

@@ -77,6 +77,83 @@ static int set_handler(lua_State *L)
 	return 0;
 }
 
+/* Functions by the address of their root; weak, since the root of the package above holds them. */
+static const char progress_key;
+
+static int pass_progress(uint64_t done, uint64_t total, const char *path, void *root)
+{
+	lua_State *L = calling_state;
+	int cancel = 0;
+
+	if (!L || !lua_checkstack(L, 6))
+		return 0;
+	int top = lua_gettop(L);
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &progress_key) == LUA_TTABLE && lua_rawgetp(L, -1, root) == LUA_TFUNCTION) {
+		lua_pushinteger(L, (lua_Integer)done);
+		lua_pushinteger(L, (lua_Integer)total);
+		lua_pushstring(L, path);
+		/* The package catches its errors; what comes here is for want of memory. */
+		cancel = lua_pcall(L, 3, 1, 0) != LUA_OK || lua_toboolean(L, -1);
+	}
+	lua_settop(L, top);
+	return cancel;
+}
+
+/* viso_root_set_progress_handler(root, function or nil) */
+static int set_progress_handler(lua_State *L)
+{
+	viso_root *root;
+
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&root, SWIG_TypeQuery("viso_root *"), 0)))
+		return luaL_argerror(L, 1, "a root is expected");
+	bool none = lua_isnoneornil(L, 2);
+	if (!none)
+		luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &progress_key) != LUA_TTABLE) {
+		lua_newtable(L);
+		lua_createtable(L, 0, 1);
+		lua_pushliteral(L, "v");
+		lua_setfield(L, -2, "__mode");
+		lua_setmetatable(L, -2);
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &progress_key);
+	}
+	lua_pushvalue(L, 2);
+	lua_rawsetp(L, -2, root);
+	if (viso_root_set_progress_handler(root, none ? NULL : pass_progress, none ? NULL : root, NULL) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	return 0;
+}
+
+/* viso_sandbox_pids(sandbox): a list */
+static int sandbox_pids(lua_State *L)
+{
+	viso_sandbox *sandbox;
+	size_t room = 16;
+	int count;
+
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&sandbox, SWIG_TypeQuery("viso_sandbox *"), 0)))
+		return luaL_argerror(L, 1, "a sandbox is expected");
+	int *pids = lua_newuserdatauv(L, room * sizeof(*pids), 0);
+	while ((count = viso_sandbox_pids(sandbox, pids, room)) > 0 && (size_t)count > room) {
+		room = (size_t)count + 16;
+		pids = lua_newuserdatauv(L, room * sizeof(*pids), 0);
+	}
+	if (count < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_createtable(L, count, 0);
+	for (int i = 0; i < count; i++) {
+		lua_pushinteger(L, pids[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
 static int close_stream(lua_State *L)
 {
 	luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
@@ -133,6 +210,8 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %}
 
 %native(viso_log_set_handler) int set_handler(lua_State *L);
+%native(viso_root_set_progress_handler) int set_progress_handler(lua_State *L);
+%native(viso_sandbox_pids) int sandbox_pids(lua_State *L);
 %native(error_metatable) int error_metatable(lua_State *L);
 %native(take_stream) int take_stream(lua_State *L);
 %native(stream_fd) int stream_fd(lua_State *L);
@@ -157,13 +236,18 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %enddef
 %viso_status(%viso_raise_if_negative)
 
+/* -1 is an answer. */
+%typemap(out) int64_t viso_manifest_find "lua_pushinteger(L, $1); SWIG_arg++;"
+%typemap(out) size_t "lua_pushinteger(L, (lua_Integer)$1); SWIG_arg++;"
+
 %define %viso_plain_number(function)
 %typemap(out) int function "lua_pushinteger(L, $1); SWIG_arg++;"
 %enddef
 %viso_numbers(%viso_plain_number)
 
 /* Their result is the output alone. */
-%typemap(out) int viso_sandbox_spawn, int viso_sandbox_run {
+%typemap(out) int viso_sandbox_spawn, int viso_sandbox_run, int viso_root_plan, int viso_root_verify, int viso_root_manifest,
+	int viso_manifest_load, int viso_manifest_verify {
 	if ($1 < 0) {
 		push_error(L);
 		SWIG_fail;
@@ -229,6 +313,7 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %enddef
 %viso_output(process)
 %viso_output(result)
+%viso_output(manifest)
 
 %typemap(in, numinputs=0) size_t *out_size (size_t size = 0) "$1 = &size;"
 %typemap(argout) size_t *out_size ""

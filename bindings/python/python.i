@@ -50,6 +50,22 @@ static void pass_message(viso_log_level level, const char *message, void *handle
 	PyGILState_Release(state);
 }
 
+/* What the handler raises is kept by the package, which makes it a cancel. */
+static int pass_progress(uint64_t done, uint64_t total, const char *path, void *handler)
+{
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *text = PyUnicode_DecodeFSDefault(path);
+	PyObject *result = text ? PyObject_CallFunction(handler, "KKO", (unsigned long long)done, (unsigned long long)total, text)
+				: NULL;
+	int cancel = result ? PyObject_IsTrue(result) : -1;
+	if (cancel < 0)
+		PyErr_WriteUnraisable(handler);
+	Py_XDECREF(result);
+	Py_XDECREF(text);
+	PyGILState_Release(state);
+	return cancel;
+}
+
 static void drop_handler(void *handler)
 {
 	PyGILState_STATE state = PyGILState_Ensure();
@@ -70,7 +86,7 @@ static void drop_handler(void *handler)
 %enddef
 %viso_status(%viso_raise_if_negative)
 
-%typemap(out) int set_handler {
+%typemap(out) int set_handler, int set_progress_handler {
 	if (PyErr_Occurred())
 		SWIG_fail;
 	if ($1 < 0) {
@@ -88,6 +104,9 @@ static void drop_handler(void *handler)
 	}
 	$result = $1 < 0 ? SWIG_Py_Void() : PyLong_FromLongLong($1);
 }
+
+/* -1 is an answer. */
+%typemap(out) int64_t viso_manifest_find "$result = PyLong_FromLongLong($1);"
 
 %define %viso_plain_number(function)
 %typemap(out) int function "$result = PyLong_FromLong($1);"
@@ -118,6 +137,16 @@ static void drop_handler(void *handler)
 
 /* The lock of the handlers is waited for without the GIL: a thread inside the handler needs the GIL to leave it. */
 %rename(viso_log_set_handler) set_handler;
+%rename(viso_root_set_progress_handler) set_progress_handler;
+%rename(viso_sandbox_pids) sandbox_pids;
+%typemap(out) PyObject *sandbox_pids {
+	if (!$1) {
+		if (!PyErr_Occurred())
+			raise_error();
+		SWIG_fail;
+	}
+	$result = $1;
+}
 %inline %{
 static int set_handler(int level, PyObject *handler)
 {
@@ -138,6 +167,52 @@ static int set_handler(int level, PyObject *handler)
 		Py_DECREF(handler);
 	return r;
 }
+
+static int set_progress_handler(viso_root *root, PyObject *handler)
+{
+	bool none = handler == Py_None;
+	int r;
+
+	if (!none && !PyCallable_Check(handler)) {
+		PyErr_SetString(PyExc_TypeError, "the handler must be callable or None");
+		return 0;
+	}
+	if (!none)
+		Py_INCREF(handler);
+	Py_BEGIN_ALLOW_THREADS
+	r = viso_root_set_progress_handler(root, none ? NULL : pass_progress, none ? NULL : handler,
+					   none ? NULL : drop_handler);
+	Py_END_ALLOW_THREADS
+	if (r < 0 && !none)
+		Py_DECREF(handler);
+	return r;
+}
+
+/* A list; NULL without an exception where the library failed. */
+static PyObject *sandbox_pids(viso_sandbox *sandbox)
+{
+	int *pids = NULL, count = 0;
+	size_t room;
+	PyObject *list;
+
+	do {
+		room = (size_t)count + 16;
+		int *more = PyMem_Realloc(pids, room * sizeof(*pids));
+		if (!more) {
+			PyMem_Free(pids);
+			return PyErr_NoMemory();
+		}
+		pids = more;
+		Py_BEGIN_ALLOW_THREADS
+		count = viso_sandbox_pids(sandbox, pids, room);
+		Py_END_ALLOW_THREADS
+	} while (count > 0 && (size_t)count > room);
+	list = count < 0 ? NULL : PyList_New(count);
+	for (int i = 0; list && i < count; i++)
+		PyList_SET_ITEM(list, i, PyLong_FromLong(pids[i]));
+	PyMem_Free(pids);
+	return list;
+}
 %}
 
 /* Outputs */
@@ -150,6 +225,7 @@ static int set_handler(int level, PyObject *handler)
 %enddef
 %viso_output(process)
 %viso_output(result)
+%viso_output(manifest)
 
 %typemap(out) const char *viso_result_output {
 	if (!$1) {

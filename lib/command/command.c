@@ -85,6 +85,8 @@ static viso_command *command_free(viso_command *command)
 {
 	for (int i = 0; i < 3; i++)
 		close_fd(command->stdio[i].fd);
+	for (size_t i = 0; i < command->added_count; i++)
+		close_fd(command->added[i].fd);
 	strings_clear(&command->argv);
 	strings_clear(&command->env);
 	free(command->cwd);
@@ -261,6 +263,38 @@ int viso_command_set_stdio_fd(viso_command *command, viso_stream stream, int fd)
 		return error_fail(VISO_STAGE_STDIO, errno, __func__, "fd %d cannot be duplicated: %s", fd,
 				  strerrordesc_np(errno));
 	set_stdio(command, stream, (struct stdio_setting){.kind = STDIO_FD, .fd = copy});
+	return 0;
+}
+
+/* The place of a number among the added fds, or that behind the last one. */
+static size_t find_added(const viso_command *command, int number)
+{
+	size_t i = 0;
+	while (i < command->added_count && command->added[i].number != number)
+		i++;
+	return i;
+}
+
+int viso_command_add_fd(viso_command *command, int fd, int number)
+{
+	int r = handle_check(command ? &command->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (number < 3 || number > COMMAND_FD_NUMBER_MAX)
+		return error_argument(__func__, "the number in the program is not from 3 to 1023");
+	size_t place = find_added(command, number);
+	if (place == COMMAND_FDS_MAX)
+		return error_fail(VISO_STAGE_COMMAND, EMFILE, __func__,
+				  "a command takes at most %d fds beside its streams", COMMAND_FDS_MAX);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, __func__, "fd %d cannot be duplicated: %s", fd,
+				  strerrordesc_np(errno));
+	if (place == command->added_count)
+		command->added_count++;
+	else
+		close_fd(command->added[place].fd);
+	command->added[place] = (struct added_fd){.fd = copy, .number = number};
 	return 0;
 }
 

@@ -18,7 +18,13 @@ struct stdio_setting {
 	size_t max; /* STDIO_CAPTURE */
 };
 
-enum { COMMAND_GROUPS_MAX = 64, COMMAND_RLIMITS = 9 };
+/* A fd that is handed in; `fd` is owned by the command. */
+struct added_fd {
+	int fd;
+	int number; /* that it has in the program */
+};
+
+enum { COMMAND_GROUPS_MAX = 64, COMMAND_RLIMITS = 9, COMMAND_FDS_MAX = 32, COMMAND_FD_NUMBER_MAX = 1023 };
 
 /* What a program runs as in a container or guest unless viso_command_set_user() says otherwise. */
 enum { COMMAND_DEFAULT_ID = 1000 };
@@ -34,6 +40,8 @@ struct viso_command {
 	size_t group_count;
 	unsigned groups[COMMAND_GROUPS_MAX];
 	struct stdio_setting stdio[3];
+	size_t added_count;
+	struct added_fd added[COMMAND_FDS_MAX];
 	bool has_rlimit[COMMAND_RLIMITS];
 	uint64_t rlimit[COMMAND_RLIMITS];
 	uint64_t timeout_ms;

@@ -11,7 +11,7 @@
 
 static int open_how(int dir, const char *path, int flags, unsigned long long resolve)
 {
-	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW), .resolve = resolve};
+	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = resolve};
 	if (flags & O_CREAT)
 		how.mode = 0600;
 	long fd;
@@ -24,14 +24,20 @@ static int open_how(int dir, const char *path, int flags, unsigned long long res
 
 int open_beneath(int dir, const char *path, int flags, int one_mount)
 {
-	return open_how(dir, path, flags,
+	return open_how(dir, path, flags | O_NOFOLLOW,
 			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
 				(one_mount ? RESOLVE_NO_XDEV : 0));
 }
 
 int open_without_links(const char *path, int flags)
 {
-	return open_how(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	return open_how(AT_FDCWD, path, flags | O_NOFOLLOW, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+int open_in_root(int dir, const char *path, int flags, int without_links)
+{
+	return open_how(dir, path, flags,
+			RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (without_links ? RESOLVE_NO_SYMLINKS : 0));
 }
 
 int open_regular(const char *path, struct stat *out_stat)

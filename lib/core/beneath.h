@@ -12,6 +12,12 @@ struct stat;
  */
 int open_beneath(int dir, const char *path, int flags, int one_mount);
 
+/*
+ * Opens `path` as if `dir` were the root directory, as after chroot(2): links and `..` are followed within it, except
+ * for magic links, or no link at all with `without_links`. O_NOFOLLOW is the caller's. A fd or a negative errno.
+ */
+int open_in_root(int dir, const char *path, int flags, int without_links);
+
 /* Opens an absolute path without links on the way. A fd or a negative errno. */
 int open_without_links(const char *path, int flags);
 

@@ -1,43 +1,146 @@
 /* SPDX-License-Identifier: MIT */
 /* The jail: chroot, hardened. What it does to its program is in lib/launch/program/jail.c. */
-#include <stdlib.h>
-#include <virtiso/jail.h>
+#include "jail/jail.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "command/command.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launch/landlock.h"
 #include "launch/request.h"
 #include "launch/seccomp.h"
-#include "sandbox/sandbox.h"
-
-struct viso_jail {
-	viso_sandbox sandbox;
-};
 
 enum { MEMORY_LEAST = 1 << 20 };
 
-static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
-		      viso_process *process)
+static viso_jail *jail_of(viso_sandbox *sandbox)
+{
+	return (viso_jail *)sandbox;
+}
+
+/* Lets the launcher close what this kernel can close. */
+static int harden(const viso_jail *jail, struct launch_request *request)
+{
+	if (jail->bare) {
+		request->plan->flags |= PLAN_BARE;
+		return 0;
+	}
+	int abi = landlock_abi();
+	if (abi == 0)
+		log_warning("jail without Landlock: this kernel has none");
+	request->plan->landlock_access = landlock_access(abi);
+	request->plan->landlock_scope = landlock_scopes(abi);
+	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
+}
+
+/* The socket of the instance, or -1. */
+static int instance_of(viso_jail *jail)
+{
+	pthread_mutex_lock(&jail->sandbox.lock);
+	int plans = jail->instance.plans;
+	pthread_mutex_unlock(&jail->sandbox.lock);
+	return plans;
+}
+
+static int spawn_alone(viso_jail *jail, const viso_command *command, int root_fd, bool to_end, viso_process *process)
 {
 	struct launch_request request;
-	int r = request_init(&request, PLAN_JAIL, sandbox, command, root_fd, to_end);
-	if (r == 0) {
-		int abi = landlock_abi();
-		if (abi == 0)
-			log_warning("jail without Landlock: this kernel has none");
-		request.plan->landlock_access = landlock_access(abi);
-		request.plan->landlock_scope = landlock_scopes(abi);
-		r = seccomp_add(&request, VISO_ISOLATION_JAIL, sandbox->network, 0);
-	}
+	int r = request_init(&request, PLAN_JAIL, &jail->sandbox, command, root_fd, to_end);
+	if (r == 0)
+		r = harden(jail, &request);
 	if (r == 0)
 		r = request_send(&request, process);
 	request_release(&request);
 	return r;
 }
 
+static int spawn_in_instance(viso_jail *jail, int instance, const viso_command *command, int root_fd, bool to_end,
+			     viso_process *process)
+{
+	struct launch_request request;
+	int r = request_init_in_instance(&request, PLAN_JAIL, &jail->sandbox, command, root_fd, to_end);
+	if (r == 0)
+		r = harden(jail, &request);
+	/* It is in the instance's Landlock domain already; in one of its own it could not signal the others. */
+	if (r == 0)
+		request.plan->landlock_access = request.plan->landlock_scope = 0;
+	if (r == 0)
+		r = request_send_to_instance(&request, instance, process);
+	request_release(&request);
+	return r;
+}
+
+static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
+		      viso_process *process)
+{
+	viso_jail *jail = jail_of(sandbox);
+	int r = hardening_check(jail);
+	if (r < 0)
+		return r;
+	if (command->has_user)
+		atomic_store(&jail->had_user, true);
+	int instance = instance_of(jail);
+	return instance < 0 ? spawn_alone(jail, command, root_fd, to_end, process)
+			    : spawn_in_instance(jail, instance, command, root_fd, to_end, process);
+}
+
+static int start_instance(viso_jail *jail, int root_fd, struct launched_instance *out_instance)
+{
+	struct launch_request request;
+	int r = request_init_instance(&request, PLAN_JAIL, &jail->sandbox, root_fd);
+	if (r == 0)
+		r = harden(jail, &request);
+	if (r == 0)
+		r = launched_instance_start(out_instance, &request, VISO_ISOLATION_JAIL);
+	request_release(&request);
+	return r;
+}
+
+/* Started without the lock; where another thread was faster, or the jail was closed meanwhile, it was for nothing. */
+static int jail_start(viso_sandbox *sandbox, int root_fd)
+{
+	viso_jail *jail = jail_of(sandbox);
+	struct launched_instance instance;
+	if (instance_of(jail) >= 0)
+		return 0;
+	int r = hardening_check(jail);
+	if (r == 0)
+		r = start_instance(jail, root_fd, &instance);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&sandbox->lock);
+	if (sandbox->closed)
+		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox",
+			       "the sandbox was closed while its instance started");
+	bool mine = r == 0 && jail->instance.plans < 0;
+	if (mine)
+		jail->instance = instance;
+	pthread_mutex_unlock(&sandbox->lock);
+	if (!mine) {
+		launched_instance_end(&instance);
+		launched_instance_release(&instance);
+	}
+	return r;
+}
+
+static int jail_pids(viso_sandbox *sandbox, struct pids *pids)
+{
+	viso_jail *jail = jail_of(sandbox);
+	return instance_of(jail) < 0 ? 0 : launched_instance_pids(&jail->instance, pids);
+}
+
+static void jail_close(viso_sandbox *sandbox)
+{
+	launched_instance_end(&jail_of(sandbox)->instance);
+}
+
 static const struct backend jail_backend = {
 	.isolation = VISO_ISOLATION_JAIL,
 	.spawn = jail_spawn,
+	.start = jail_start,
+	.pids = jail_pids,
+	.close = jail_close,
 };
 
 viso_jail *viso_jail_new(void)
@@ -47,6 +150,7 @@ viso_jail *viso_jail_new(void)
 		error_memory();
 		return NULL;
 	}
+	jail->instance = (struct launched_instance){.plans = -1, .channel = -1};
 	if (sandbox_init(&jail->sandbox, &jail_backend) < 0) {
 		free(jail);
 		return NULL;
@@ -63,8 +167,10 @@ viso_jail *viso_jail_ref(viso_jail *jail)
 
 viso_jail *viso_jail_unref(viso_jail *jail)
 {
-	if (jail && sandbox_unref(&jail->sandbox))
+	if (jail && sandbox_unref(&jail->sandbox)) {
+		launched_instance_release(&jail->instance);
 		free(jail);
+	}
 	return NULL;
 }
 

@@ -40,7 +40,7 @@ static const char *why_no_user_namespace(void)
 static const char *why_not_root(viso_isolation isolation)
 {
 	return isolation == VISO_ISOLATION_JAIL
-		       ? "a jail needs root (CAP_SYS_CHROOT); as an ordinary user take a container or a guest"
+		       ? "a jail needs CAP_SYS_CHROOT, which this root, or user namespace, does not give; take a guest"
 		       : "the host does not permit it";
 }
 
@@ -86,7 +86,9 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 		return failure->error == EPERM ? why_not_root(isolation) : NULL;
 	case VISO_STAGE_CREDENTIALS:
 		if (failure->error == EINVAL)
-			return "ids of a container are below 65536";
+			return isolation == VISO_ISOLATION_JAIL ? "a jail of an ordinary user has one uid and gid, "
+								  "those with which it was started"
+								: "ids of a container are below 65536";
 		return "the caller may not take this user or these groups; that needs root of the host, not of a user "
 		       "namespace";
 	case VISO_STAGE_RLIMIT:

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/landlock.h"
 
+#include <errno.h>
 #include <linux/landlock.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int landlock_abi(void)
+int landlock_query(void)
 {
 	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	return abi < 0 ? -errno : abi;
+}
+
+int landlock_abi(void)
+{
+	int abi = landlock_query();
 	return abi < 0 ? 0 : abi;
 }
 
@@ -22,6 +29,6 @@ uint64_t landlock_access(int abi)
 
 uint64_t landlock_scopes(int abi)
 {
-	/* Abstract unix sockets and signals, since ABI 6. */
-	return abi >= 6 ? 3 : 0;
+	/* Abstract unix sockets and signals. */
+	return abi >= LANDLOCK_ABI_SCOPES ? 3 : 0;
 }

@@ -72,6 +72,37 @@ static int launched_kill(viso_process *process)
 	return send_order(process, ORDER_KILL, 0);
 }
 
+int launched_ask_pids(int channel, int pipe)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct order order = {.kind = ORDER_PIDS};
+	struct iovec iov = {.iov_base = &order, .iov_len = sizeof(order)};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &pipe, sizeof(pipe));
+	/* A closed one means that nothing runs any more: then the pipe stays empty. */
+	if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || errno == EPIPE || errno == ECONNRESET ||
+	    errno == ENOTCONN)
+		return 0;
+	if (errno == EAGAIN)
+		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "sendmsg",
+				  "the launcher does not answer; is one of its processes stopped?");
+	/* Of an ordinary user's fds only so many may be under way (unix(7)). */
+	return error_fail(VISO_STAGE_PROCESS, errno == ETOOMANYREFS ? EMFILE : errno, "sendmsg", NULL);
+}
+
+static int launched_pids(viso_process *process, int pipe)
+{
+	return launched_ask_pids(process->fd, pipe);
+}
+
 static int read_output(struct captured_output *output, int fd, uint64_t size)
 {
 	if (fd < 0)
@@ -210,9 +241,23 @@ static const struct process_ops launched_ops = {
 	.await_start = await_start,
 	.signal = launched_signal,
 	.kill = launched_kill,
+	.pids = launched_pids,
 	.collect = collect,
 	.release = release,
 };
+
+static const struct process_ops in_instance_ops = {
+	.await_start = await_start,
+	.signal = launched_signal,
+	.kill = launched_kill,
+	.collect = collect,
+	.release = release,
+};
+
+void launched_hide_pids(viso_process *process)
+{
+	process->ops = &in_instance_ops;
+}
 
 void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep)
 {

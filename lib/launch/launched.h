@@ -10,4 +10,10 @@
 /* Makes `process` the one behind the channel; takes the channel over. With `keep`, its plan had PLAN_KEEP_CHANNEL. */
 void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep);
 
+/* Its processes are among those of its instance, which is asked instead. */
+void launched_hide_pids(viso_process *process);
+
+/* Asks whoever serves the channel to write which processes there are. 0 or a negative errno with the error set. */
+int launched_ask_pids(int channel, int pipe);
+
 #endif

@@ -19,7 +19,8 @@ enum {
 	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */
 	PLAN_GROUPS_MAX = 64,
 	PLAN_RLIMITS_MAX = 16,
-	PLAN_FDS_MAX = 6, /* channel, root, three streams, memfd of the plan */
+	PLAN_ADDED_MAX = 32,
+	PLAN_FDS_MAX = 6 + PLAN_ADDED_MAX, /* channel, root, three streams, those handed in, memfd of the plan */
 	REPORT_OBJECT_MAX = 256,
 	GUARD_PATH_MAX = 4096,
 };
@@ -34,6 +35,8 @@ enum plan_flags {
 	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
 	PLAN_KEEP_CHANNEL = 1u << 3, /* the channel is for further plans, too */
+	PLAN_BARE = 1u << 8,         /* a jail without hardening */
+	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
 };
 
 /* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */
@@ -74,6 +77,11 @@ struct plan {
 		uint32_t fd; /* index among the fds of the message */
 		uint64_t max;
 	} streams[3];
+	uint32_t added_count;
+	struct {
+		uint32_t fd;     /* index among the fds of the message */
+		uint32_t number; /* that it has in the program, above 2; no two are the same */
+	} added[PLAN_ADDED_MAX];
 	uint32_t rlimit_count;
 	struct {
 		uint32_t resource;
@@ -132,11 +140,14 @@ struct report {
 	struct report_end end;
 };
 
-enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2 };
+/* ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for. */
+enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3 };
 
+/* Not as long as any message with a plan. */
 struct order {
 	uint32_t kind;
 	int32_t signal;
+	uint32_t unused;
 };
 
 /* On the control socket: a directory tree that is to be removed when the host program dies, or no longer. */

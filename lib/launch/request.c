@@ -19,6 +19,7 @@
 #include "launch/launcher.h"
 
 enum { FIRST_CAPACITY = 8192 };
+_Static_assert((int)PLAN_ADDED_MAX == (int)COMMAND_FDS_MAX, "what a command takes fits into a plan");
 
 /* Room for `size` bytes at the end; its offset, or 0 without memory. */
 static plan_offset reserve(struct launch_request *request, size_t size)
@@ -75,20 +76,30 @@ static void own_fd(struct launch_request *request, int fd)
 	request->owned[request->owned_count++] = fd;
 }
 
-/* A stream that leads to an fd of the host. A directory would let a jail climb out by fchdir(2). */
+/* A fd of the host for the program's fd `number`. A directory would let a jail climb out by fchdir(2). */
+static int check_fd(int fd, int number)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr"};
+	char other[16];
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
+	if (!S_ISDIR(st.st_mode) && !(flags & O_PATH))
+		return 0;
+	snprintf(other, sizeof(other), "fd %d", number);
+	return error_fail(
+		VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
+		"fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
+		number, fd);
+}
+
+/* A stream that leads to an fd of the host. */
 static int add_stream_fd(struct launch_request *request, int stream, int fd)
 {
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return error_fail(VISO_STAGE_STDIO, errno, "fstat", NULL);
-	int flags = fcntl(fd, F_GETFL);
-	if (S_ISDIR(st.st_mode) || (flags & O_PATH))
-		return error_fail(VISO_STAGE_STDIO, EISDIR,
-				  stream == 0   ? "stdin"
-				  : stream == 1 ? "stdout"
-						: "stderr",
-				  "stream %d is a directory or an O_PATH fd (%d): it would lead out of the sandbox",
-				  stream, fd);
+	int r = check_fd(fd, stream);
+	if (r < 0)
+		return r;
 	request->plan->streams[stream].kind = PLAN_STREAM_FD;
 	request->plan->streams[stream].fd = (uint32_t)request->fd_count;
 	request->fds[request->fd_count++] = fd;
@@ -153,6 +164,21 @@ static int add_streams(struct launch_request *request, const viso_command *comma
 		}
 	}
 	return r;
+}
+
+static int add_fds(struct launch_request *request, const viso_command *command)
+{
+	for (size_t i = 0; i < command->added_count; i++) {
+		const struct added_fd *added = &command->added[i];
+		int r = check_fd(added->fd, added->number);
+		if (r < 0)
+			return r;
+		struct plan *plan = request->plan;
+		plan->added[plan->added_count].number = (uint32_t)added->number;
+		plan->added[plan->added_count++].fd = (uint32_t)request->fd_count;
+		request->fds[request->fd_count++] = added->fd;
+	}
+	return 0;
 }
 
 static void add_rlimits(struct plan *plan, const viso_command *command)
@@ -234,8 +260,8 @@ static int add_programs(struct launch_request *request, const viso_command *comm
 	return r < 0 ? error_memory() : 0;
 }
 
-int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
-		 const viso_command *command, int root_fd, bool to_end)
+static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 int root_fd)
 {
 	*request = (struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}};
 	request->plan = malloc(FIRST_CAPACITY);
@@ -247,14 +273,23 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	struct plan *plan = request->plan;
 	plan->head.size = sizeof(*plan);
 	plan->isolation = isolation;
-	plan->flags =
-		(to_end ? 0 : PLAN_REPORT_START) | (sandbox->network == VISO_NETWORK_HOST ? PLAN_HOST_NETWORK : 0);
+	plan->flags = sandbox->network == VISO_NETWORK_HOST ? PLAN_HOST_NETWORK : 0;
+	plan->uid = plan->gid = COMMAND_DEFAULT_ID;
+	plan->memory_max = sandbox->memory_max;
+	return 0;
+}
+
+static int add_command(struct launch_request *request, const viso_command *command, bool to_end)
+{
+	struct plan *plan = request->plan;
+	plan->flags |= to_end ? 0 : PLAN_REPORT_START;
 	plan->timeout_ns = ms_to_ns(command->timeout_ms);
 	plan->cpu_time_ns = ms_to_ns(command->cpu_time_ms);
-	plan->memory_max = sandbox->memory_max;
 	add_identity(plan, command);
 	add_rlimits(plan, command);
 	int r = add_streams(request, command);
+	if (r == 0)
+		r = add_fds(request, command);
 	if (r < 0)
 		return r;
 
@@ -266,14 +301,44 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	request->plan->env = env;
 	request->plan->cwd = cwd;
 	r = add_programs(request, command);
-	if (r == 0)
-		r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
+	return r < 0 ? r : request->error;
+}
+
+static int add_cgroups(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox)
+{
+	int r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
 	if (r == 0)
 		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation), offsetof(struct plan, pids));
 	if (r < 0 || request->error)
 		return r < 0 ? r : request->error;
 	share_cgroup(request->plan);
 	return 0;
+}
+
+int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 const viso_command *command, int root_fd, bool to_end)
+{
+	int r = begin(request, isolation, sandbox, root_fd);
+	if (r == 0)
+		r = add_command(request, command, to_end);
+	return r < 0 ? r : add_cgroups(request, isolation, sandbox);
+}
+
+int request_init_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+			  int root_fd)
+{
+	int r = begin(request, isolation, sandbox, root_fd);
+	if (r < 0)
+		return r;
+	request->plan->flags |= PLAN_INSTANCE;
+	return add_cgroups(request, isolation, sandbox);
+}
+
+int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+			     const viso_command *command, int root_fd, bool to_end)
+{
+	int r = begin(request, isolation, sandbox, root_fd);
+	return r < 0 ? r : add_command(request, command, to_end);
 }
 
 void request_release(struct launch_request *request)
@@ -299,7 +364,7 @@ static int send_to_kept_worker(struct launch_request *request)
 }
 
 /* Over a new channel: the host's end of it, or a negative errno with the error set. */
-static int send_to_idle_worker(struct launch_request *request)
+static int send_with_new_channel(struct launch_request *request, int instance)
 {
 	int channel[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
@@ -310,7 +375,8 @@ static int send_to_idle_worker(struct launch_request *request)
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
 	}
 	request->fds[0] = channel[1];
-	int r = launcher_send(request->plan, request->fds, request->fd_count);
+	int r = instance < 0 ? launcher_send(request->plan, request->fds, request->fd_count)
+			     : launcher_send_to_instance(instance, request->plan, request->fds, request->fd_count);
 	close_fd(channel[1]);
 	if (r < 0) {
 		close_fd(channel[0]);
@@ -319,18 +385,18 @@ static int send_to_idle_worker(struct launch_request *request)
 	return channel[0];
 }
 
-int request_send(struct launch_request *request, viso_process *process)
+static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
 {
 	if (request->error)
 		return request->error;
 	/* Where the start is reported, the channel becomes the caller's to poll. */
-	bool keep = !(request->plan->flags & PLAN_REPORT_START);
+	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
 	if (keep)
 		request->plan->flags |= PLAN_KEEP_CHANNEL;
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
 	int channel = keep ? send_to_kept_worker(request) : -1;
 	if (channel < 0)
-		channel = send_to_idle_worker(request);
+		channel = send_with_new_channel(request, instance);
 	if (channel < 0)
 		return channel;
 	launched_init(process, channel,
@@ -340,4 +406,17 @@ int request_send(struct launch_request *request, viso_process *process)
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
 	return 0;
+}
+
+int request_send(struct launch_request *request, viso_process *process)
+{
+	return send_with_channel(request, -1, process);
+}
+
+int request_send_to_instance(struct launch_request *request, int socket, viso_process *process)
+{
+	int r = send_with_channel(request, socket, process);
+	if (r == 0)
+		launched_hide_pids(process);
+	return r;
 }

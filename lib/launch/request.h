@@ -28,6 +28,14 @@ struct launch_request {
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 const viso_command *command, int root_fd, bool to_end);
 
+/* The same for an instance, without a command. */
+int request_init_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+			  int root_fd);
+
+/* The same for a command in an instance, whose control groups it shares. */
+int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+			     const viso_command *command, int root_fd, bool to_end);
+
 void request_release(struct launch_request *request);
 
 /* Adds a string to the plan; a failure shows in request->error. */
@@ -38,5 +46,8 @@ plan_offset request_add_bytes(struct launch_request *request, const void *data, 
 
 /* Sends the request and makes `process` the one that it starts. 0 or a negative errno with the error set. */
 int request_send(struct launch_request *request, viso_process *process);
+
+/* The same for one in an instance, to its socket. */
+int request_send_to_instance(struct launch_request *request, int socket, viso_process *process);
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef LAUNCH_SECCOMP_H
 #define LAUNCH_SECCOMP_H
 
+#include <stdbool.h>
+
 #include "launch/request.h"
 
 /*
@@ -11,5 +13,8 @@
  * lifts the refusal of the calls that need it. 0 or a negative errno with the error set.
  */
 int seccomp_add(struct launch_request *request, viso_isolation isolation, viso_network network, uint64_t capabilities);
+
+/* Whether the library was built with it. */
+bool seccomp_is_built(void);
 
 #endif

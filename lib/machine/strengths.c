@@ -2,13 +2,12 @@
 /* Jail, container and guest: what each needs of the rest. */
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "launch/owns_ids.h"
 #include "machine/build.h"
 #include "machine/container.h"
 #include "machine/kvm.h"
@@ -16,23 +15,6 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
-
-/*
- * As the launcher asks (lib/launch/program/idrange.c): root of the host, whose user namespace has every id, not root of
- * another one. user_namespaces(7): inside, outside, length.
- */
-static bool owns_all_ids(void)
-{
-	unsigned long inside = 1, outside = 1, length = 0;
-	FILE *file = fopen("/proc/self/uid_map", "re");
-	if (file) {
-		int n = fscanf(file, "%lu %lu %lu", &inside, &outside, &length);
-		fclose(file);
-		if (n != 3)
-			return false;
-	}
-	return geteuid() == 0 && inside == 0 && outside == 0 && length == UINT32_MAX;
-}
 
 /* The launcher is executed from memory. */
 static bool check_launcher(struct finding *finding)
@@ -60,22 +42,26 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 		{CAP_SYS_CHROOT, "CAP_SYS_CHROOT"}, {CAP_SETUID, "CAP_SETUID"}, {CAP_SETGID, "CAP_SETGID"},
 		{CAP_SETPCAP, "CAP_SETPCAP"},       {CAP_KILL, "CAP_KILL"},
 	};
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+	const struct finding *user = &machine->features[VISO_FEATURE_USER_NAMESPACES];
+	const char *landlock = machine->features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing";
+	const char *seccomp = machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing";
+	bool owner = owns_all_ids();
+	for (size_t i = 0; owner && i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!has_capability(needed[i].number)) {
 			finding_fails(
 				finding,
-				"A jail needs %s, which this process does not have: run as root, or take a container.",
+				"A jail of root needs %s, which this process does not have: give it, or run as an "
+				"ordinary user.",
 				needed[i].name);
 			return;
 		}
-	if (!owns_all_ids())
-		finding_fails(finding, "A jail takes its ids from those of the host, and this process is not root of "
-				       "the host's user namespace "
-				       "(/proc/self/uid_map): run as root there, or take a container.");
+	if (!owner && !user->works)
+		finding_fails(finding, "A jail needs root of the host, or else user namespaces. %.400s", user->detail);
 	else if (check_launcher(finding))
-		finding_works(finding, "This process may chroot and change ids; Landlock %s, seccomp %s.",
-			      machine->features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing",
-			      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
+		finding_works(finding, "%s; Landlock %s, seccomp %s.",
+			      owner ? "This process may chroot and change ids"
+				    : "This user may chroot in a user namespace, with the one id that it has",
+			      landlock, seccomp);
 }
 
 void probe_container(struct viso_machine *machine, struct finding *finding)

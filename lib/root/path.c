@@ -2,13 +2,12 @@
 #include "root/path.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "root/failure.h"
 #include "root/manifest.h"
+#include "root/source.h"
 
 /* As many as the kernel follows, see path_resolution(7). */
 enum { LINKS_MAX = 40 };
@@ -100,11 +99,11 @@ static const char *shown(const char *path)
 /* The root has something else where the host has a link: each path goes on from what it has. */
 static int part(struct manifest *manifest, struct path_end *end)
 {
-	char *host = realpath(end->host, NULL);
-	if (!host)
-		return fail_path(errno, "follow", end->host);
+	char host[PATH_MAX];
+	int r = source_realpath(manifest->source, end->host, host);
+	if (r < 0)
+		return fail_path(-r, "follow", end->host);
 	strcpy(end->host, strcmp(host, "/") ? host : "");
-	free(host);
 	return manifest_follow(manifest, end->target, true, end->target);
 }
 
@@ -153,14 +152,11 @@ static int step(struct manifest *manifest, struct path_walk *walk, struct path_e
 			return 0;
 		strcpy(text, entry->source);
 	} else {
-		ssize_t length = readlink(end->host, text, sizeof(text));
+		ssize_t length = source_readlink(manifest->source, end->host, text);
 		if (length < 0)
 			/* EINVAL: it is there, and is no link. */
-			return errno == EINVAL ? enter(manifest, walk, end, entry)
-					       : fail_path(errno, "find", end->host);
-		if (length == sizeof(text))
-			return fail_path(ENAMETOOLONG, "follow", end->host);
-		text[length] = '\0';
+			return length == -EINVAL ? enter(manifest, walk, end, entry)
+						 : fail_path((int)-length, "find", end->host);
 	}
 	if (++*links > LINKS_MAX)
 		return fail_path(ELOOP, "follow", end->host);

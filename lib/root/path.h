@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths as strings, and the walk along a path of the host that puts what lies on it into a manifest. */
+/* Paths as strings, and the walk along a path of the source that puts what lies on it into a manifest. */
 #ifndef ROOT_PATH_H
 #define ROOT_PATH_H
 
@@ -40,14 +40,14 @@ int path_clean(const char *path, char *out);
 
 /* Where a walk ended. */
 struct path_end {
-	char host[PATH_MAX];   /* the path on the host, without links */
+	char host[PATH_MAX];   /* the path in the source, without links */
 	char target[PATH_MAX]; /* its place in the root, without links */
 };
 
 /*
- * Walks along an absolute path of the host and puts what lies on the way into the manifest: directories, and symbolic
- * links as links. What the walk ends at is not added. Where the root has something else on the way (a directory where
- * the host has a link), the two paths part. 0, or a negative errno with the error set.
+ * Walks along an absolute path of the manifest's source and puts what lies on the way into the manifest: directories,
+ * and symbolic links as links. What the walk ends at is not added. Where the root has something else on the way (a
+ * directory where the source has a link), the two paths part. 0, or a negative errno with the error set.
  */
 int path_take(struct manifest *manifest, const char *path, struct path_end *out_end);
 

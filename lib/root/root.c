@@ -35,6 +35,7 @@ viso_root *viso_root_new(void)
 	root->place.fd = -1;
 	source_init(&root->source);
 	root->manifest.source = &root->source;
+	root->manifest.collected = &root->collected;
 	return root;
 }
 
@@ -45,18 +46,34 @@ viso_root *viso_root_ref(viso_root *root)
 	return root;
 }
 
+/* What bases contain is in the built root, or the root goes away. */
+static void drop_scratches(viso_root *root)
+{
+	for (size_t i = 0; i < root->scratch_count; i++)
+		if (handle_is_mine(&root->handle))
+			place_remove(&root->scratches[i]);
+		else
+			place_forget(&root->scratches[i]);
+	free(TAKE_PTR(root->scratches));
+	root->scratch_count = 0;
+}
+
 viso_root *viso_root_unref(viso_root *root)
 {
 	if (!root || !handle_unref(&root->handle))
 		return NULL;
+	drop_scratches(root);
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
+		source_clear(&root->source);
 		pthread_mutex_destroy(&root->lock);
 	} else {
 		place_forget(&root->place);
+		source_forget(&root->source);
 	}
 	manifest_clear(&root->manifest);
-	source_clear(&root->source);
+	collected_clear(&root->collected);
+	accounts_clear(&root->accounts);
 	free(root->named);
 	free(root->used);
 	free(root);
@@ -169,6 +186,7 @@ static int build_now(viso_root *root)
 	place.fd = close_fd(place.fd);
 	root->place = place;
 	root->built = true;
+	drop_scratches(root);
 	log_info("a root with %zu entries was built in %s", root->manifest.count, place.path);
 	return 0;
 }
@@ -185,13 +203,19 @@ int viso_root_build(viso_root *root)
 	return r;
 }
 
+const char *root_known_path(viso_root *root)
+{
+	pthread_mutex_lock(&root->lock);
+	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
+	pthread_mutex_unlock(&root->lock);
+	return path;
+}
+
 const char *viso_root_path(viso_root *root)
 {
 	if (handle_check(root ? &root->handle : NULL, __func__) < 0)
 		return NULL;
-	pthread_mutex_lock(&root->lock);
-	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
-	pthread_mutex_unlock(&root->lock);
+	const char *path = root_known_path(root);
 	if (!path)
 		error_argument(__func__, "the root is not built yet");
 	return path;

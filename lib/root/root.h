@@ -11,4 +11,7 @@
  */
 int root_open(viso_root *root, int *out_fd);
 
+/* Where its directory is, borrowed; NULL where it is not built yet. Any thread. The error is not set. */
+const char *root_known_path(viso_root *root);
+
 #endif

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "root/accounts.h"
+#include "root/closure/ld_cache.h"
+#include "root/closure/ld_cache_write.h"
 #include "root/path.h"
 #include "root/target.h"
 
@@ -20,15 +23,6 @@ static const struct {
 	const char *target;
 	unsigned mode;
 } directories[] = {{"/dev", 0755}, {"/etc", 0755}, {"/proc", 0755}, {"/sys", 0755}, {"/tmp", 0755}};
-
-/* The ids that commands have by default, and the one that the kernel shows for those that a user namespace does not
- * know. */
-static const char passwd[] = "root:x:0:0:root:/:/bin/sh\n"
-			     "user:x:1000:1000:user:/:/bin/sh\n"
-			     "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n";
-static const char group[] = "root:x:0:\n"
-			    "user:x:1000:\n"
-			    "nogroup:x:65534:\n";
 
 /*
  * Where a target lies with the links that were added. False where something else than a directory stands above it: such
@@ -60,9 +54,37 @@ static int add_merged(struct manifest *manifest)
 	return r;
 }
 
+static int add_data(struct manifest *manifest, const char *path, const void *data, size_t size)
+{
+	char target[PATH_MAX];
+	int r;
+	if (!find_place(manifest, path, false, target, &r))
+		return r;
+	return manifest_add_data(manifest, target, data, size, 0644, MANIFEST_KEEP);
+}
+
+/* What the loader of all programs together needs to know. */
+static int add_loader_cache(struct manifest *manifest)
+{
+	static const char include[] = "include /etc/ld.so.conf.d/*.conf\n";
+	struct ld_cache_files files;
+	int r = ld_cache_make(manifest, &files);
+	const char *before = manifest_set_reason(manifest, "settings of the loader");
+	if (r >= 0 && files.cache)
+		r = add_data(manifest, LD_CACHE_PATH, files.cache, files.size);
+	if (r >= 0 && files.config)
+		r = add_data(manifest, "/etc/ld.so.conf", include, sizeof(include) - 1);
+	if (r >= 0 && files.config)
+		r = add_data(manifest, "/etc/ld.so.conf.d/zz-viso.conf", files.config, strlen(files.config));
+	manifest_restore_reason(manifest, before);
+	ld_cache_files_clear(&files);
+	return r;
+}
+
 int skeleton_add(struct manifest *manifest)
 {
 	char target[PATH_MAX];
+	const char *before = manifest_set_reason(manifest, "every root has it");
 	int r = add_merged(manifest);
 	for (size_t i = 0; r >= 0 && i < sizeof(directories) / sizeof(directories[0]); i++)
 		if (find_place(manifest, directories[i].target, true, target, &r))
@@ -71,9 +93,10 @@ int skeleton_add(struct manifest *manifest)
 		if (find_place(manifest, devices[i].target, false, target, &r))
 			r = manifest_add_device(manifest, target, makedev(devices[i].major, devices[i].minor), 0666,
 						MANIFEST_KEEP);
-	if (r >= 0 && find_place(manifest, "/etc/passwd", false, target, &r))
-		r = manifest_add_data(manifest, target, passwd, sizeof(passwd) - 1, 0644, MANIFEST_KEEP);
-	if (r >= 0 && find_place(manifest, "/etc/group", false, target, &r))
-		r = manifest_add_data(manifest, target, group, sizeof(group) - 1, 0644, MANIFEST_KEEP);
+	if (r >= 0)
+		r = accounts_add_files(manifest);
+	if (r >= 0)
+		r = add_loader_cache(manifest);
+	manifest_restore_reason(manifest, before);
 	return r;
 }

@@ -4,21 +4,19 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "root/failure.h"
 #include "root/path.h"
+#include "root/source.h"
 
 int target_add_merged(struct manifest *manifest, const char *directory)
 {
 	char text[PATH_MAX];
 	if (manifest_find(manifest, directory))
 		return 0;
-	ssize_t length = readlink(directory, text, sizeof(text) - 1);
-	if (length < 0)
+	if (source_readlink(manifest->source, directory, text) < 0)
 		return 0;
-	text[length] = '\0';
 	if (strncmp(text[0] == '/' ? text + 1 : text, "usr/", 4) != 0)
 		return 0;
 	return manifest_add_link(manifest, directory, text, MANIFEST_REFUSE);

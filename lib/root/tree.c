@@ -20,6 +20,7 @@
 #include "core/strings.h"
 #include "root/failure.h"
 #include "root/path.h"
+#include "root/source.h"
 
 struct tree {
 	struct manifest *manifest;
@@ -174,7 +175,7 @@ static int read_directory(struct tree *tree, const char *below, const char *targ
 int tree_add(struct manifest *manifest, const char *host, const char *target, tree_filter leave_out,
 	     enum manifest_conflict conflict)
 {
-	_cleanup_close_ int fd = open_without_links(host, O_PATH | O_DIRECTORY);
+	_cleanup_close_ int fd = source_open_without_links(manifest->source, host, O_PATH | O_DIRECTORY);
 	if (fd < 0)
 		return fail_path(-fd, "open", host);
 	struct tree tree = {.manifest = manifest, .host = host, .fd = fd, .leave_out = leave_out, .conflict = conflict};

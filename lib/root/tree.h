@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A directory of the host, with what is below it, into a manifest. */
+/* A directory of the source, with what is below it, into a manifest. */
 #ifndef ROOT_TREE_H
 #define ROOT_TREE_H
 

@@ -22,6 +22,8 @@ struct process_ops {
 	int (*signal)(viso_process *process, int signal);
 	/* Kills the program and all that it started; reason KILLED. Returns at once. 0 or a negative errno. */
 	int (*kill)(viso_process *process);
+	/* Has the ids of its processes written to the pipe (sandbox/pids.h). NULL where it has none of its own. */
+	int (*pids)(viso_process *process, int pipe);
 	/*
 	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was
 	 * not started after all, or its end was lost. 1 where it was not the end that made the fd readable.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "sandbox/pids.h"
 
 struct process_list {
 	struct handle handle;
@@ -107,6 +108,31 @@ int process_list_signal(struct process_list *list, int signal)
 	}
 	free(all);
 	return count;
+}
+
+static int ask_pids(void *data, int pipe)
+{
+	viso_process *process = data;
+	pthread_mutex_lock(&process->lock);
+	bool runs = !process->result && !process->collect_error;
+	int r = runs ? process->ops->pids(process, pipe) : 0;
+	pthread_mutex_unlock(&process->lock);
+	return r;
+}
+
+int process_list_pids(struct process_list *list, struct pids *pids)
+{
+	viso_process **all = process_list_all(list);
+	if (!all)
+		return error_memory();
+	int r = 0;
+	for (viso_process **process = all; *process; process++) {
+		if (r == 0 && (*process)->ops->pids)
+			r = pids_collect(pids, ask_pids, *process);
+		viso_process_unref(*process);
+	}
+	free(all);
+	return r;
 }
 
 /* One process of the list, killed and waited for; false where the list is empty. */

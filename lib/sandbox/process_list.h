@@ -18,6 +18,10 @@ void process_list_remove(viso_process *process);
 /* Signals every process; the number of them, or the first negative errno. */
 int process_list_signal(struct process_list *list, int signal);
 
+/* Adds the processes of every one. 0 or a negative errno with the error set. */
+struct pids;
+int process_list_pids(struct process_list *list, struct pids *pids);
+
 /* Lets no more in, kills all, and waits until all have ended. */
 void process_list_close(struct process_list *list);
 

@@ -124,16 +124,10 @@ int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char 
 }
 
 /* Freezes the settings and takes what a start needs, so that no lock is held while the command starts. */
-static int prepare_start(viso_sandbox *sandbox, const viso_command *command, const char *function, int *out_root_fd)
+static int prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd)
 {
-	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
-	if (r == 0)
-		r = handle_check(command ? &command->handle : NULL, function);
-	if (r < 0)
-		return r;
-
 	pthread_mutex_lock(&sandbox->lock);
-	r = check_open(sandbox, function);
+	int r = check_open(sandbox, function);
 	if (r == 0 && !sandbox->root)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
@@ -146,7 +140,11 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 		 viso_process **out_process)
 {
 	_cleanup_close_ int root_fd = -1;
-	int r = prepare_start(sandbox, command, function, &root_fd);
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r == 0)
+		r = handle_check(command ? &command->handle : NULL, function);
+	if (r == 0)
+		r = prepare_start(sandbox, function, &root_fd);
 	if (r < 0)
 		return r;
 	viso_process *process = process_new();
@@ -182,6 +180,20 @@ int viso_sandbox_spawn(viso_sandbox *sandbox, const viso_command *command, viso_
 	}
 	*out_process = process;
 	return 0;
+}
+
+int viso_sandbox_start(viso_sandbox *sandbox)
+{
+	_cleanup_close_ int root_fd = -1;
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (!sandbox->backend->start)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+				  "%s: a %s has no instance that stays; take a jail, or a command that stays", __func__,
+				  viso_isolation_name(sandbox->backend->isolation));
+	r = prepare_start(sandbox, __func__, &root_fd);
+	return r < 0 ? r : sandbox->backend->start(sandbox, root_fd);
 }
 
 static bool has_pipe(const viso_command *command)
@@ -236,6 +248,20 @@ int viso_sandbox_kill(viso_sandbox *sandbox)
 {
 	int r = check_use(sandbox, __func__);
 	return r < 0 ? r : process_list_signal(sandbox->processes, SIGKILL);
+}
+
+int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)
+{
+	int r = check_use(sandbox, __func__);
+	if (r < 0)
+		return r;
+	if (max && !out_pids)
+		return error_argument(__func__, "out_pids is NULL");
+	struct pids pids = {.out = out_pids, .max = max};
+	r = process_list_pids(sandbox->processes, &pids);
+	if (r == 0 && sandbox->backend->pids)
+		r = sandbox->backend->pids(sandbox, &pids);
+	return r < 0 ? r : (int)pids.count;
 }
 
 int viso_sandbox_close(viso_sandbox *sandbox)

@@ -10,6 +10,7 @@
 #include <virtiso/sandbox.h>
 
 #include "core/handle.h"
+#include "sandbox/pids.h"
 
 struct backend {
 	viso_isolation isolation;
@@ -21,6 +22,13 @@ struct backend {
 	 */
 	int (*spawn)(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
 		     viso_process *process);
+	/*
+	 * Starts an instance that stays; once it has succeeded, spawn runs commands in it. Called again, and by several
+	 * threads at once, it does nothing where one runs. NULL where the strength has none.
+	 */
+	int (*start)(viso_sandbox *sandbox, int root_fd);
+	/* Adds the processes of that instance. NULL as above. */
+	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };

@@ -13,7 +13,8 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "PARAMETERS", "RETURN VALUE", "ER
 OPTIONAL = {"PARAMETERS", "RETURN VALUE", "ERRORS"}
 # Of the system; whether they are installed here does not matter.
 FOREIGN = {"setrlimit(2)", "getrusage(2)", "execve(2)", "capabilities(7)", "elf(5)", "fork(2)", "ld.so(8)", "chroot(2)",
-           "syslog(3)"}
+           "syslog(3)", "copy_file_range(2)", "dlopen(3)", "group(5)", "iconv(3)", "ioctl_ficlone(2)", "libarchive(3)", "link(2)",
+           "mkfs.erofs(1)", "mknod(2)", "mtree(5)", "passwd(5)", "dpkg-query(1)", "tar(5)"}
 
 
 def render(directory, page):
@@ -30,7 +31,8 @@ def problems(directory, page, names):
         sections = re.findall(r"^([A-Z][A-Z ]+)$", text, re.MULTILINE)
         if sections != [s for s in SECTIONS if s in sections] or not set(SECTIONS) - OPTIONAL <= set(sections):
             found.append(f"{page}: sections {sections}")
-    for reference in set(re.findall(r"\b[a-z][\w.-]*\([1-8]\)", text)) - FOREIGN:
+    whole = re.sub(r"[-\u2010]\n\s+", "-", text)  # a name that was broken at the end of a line
+    for reference in set(re.findall(r"\b[a-z][\w.-]*\([1-8]\)", whole)) - FOREIGN:
         if reference.removesuffix("(3)") not in names:
             found.append(f"{page}: {reference} does not exist")
     if re.search(r"`|\\f|@\w", text):

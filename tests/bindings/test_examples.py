@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The examples in Python and Lua: they run, and run.py and run.lua behave alike."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import support
@@ -132,6 +135,111 @@ class RunInPython(Run, unittest.TestCase):
 
 class RunInLua(Run, unittest.TestCase):
     name = "run.lua"
+
+
+class Jail:
+    """The same expectations of jail in each language, from the first build to the removal."""
+
+    name: str
+
+    def setUp(self):
+        command_line(self.name)
+        self.scratch = tempfile.TemporaryDirectory()
+        self.jail = os.path.join(self.scratch.name, "jail")
+
+    def tearDown(self):
+        self.scratch.cleanup()
+
+    def jail_run(self, code, *arguments):
+        done = run(self.name, *arguments)
+        self.assertEqual(done.returncode, code, (done.stdout, done.stderr))
+        return done
+
+    def build(self):
+        return self.jail_run(0, "build", "--program", BUSYBOX, self.jail)
+
+    def test_plan_makes_nothing(self):
+        entries = json.loads(self.jail_run(0, "plan", "--json", "--program", BUSYBOX).stdout)
+        busybox = next(entry for entry in entries if entry["path"] == os.path.realpath(BUSYBOX))
+        self.assertEqual((busybox["type"], busybox["sha256"], busybox["state"]), ("file", "", "right"))
+        self.assertEqual(busybox["size"], os.stat(BUSYBOX).st_size)
+        self.assertIn(BUSYBOX, busybox["reason"])
+        self.assertFalse(os.path.exists(self.jail))
+
+    def test_build_and_list(self):
+        done = self.build()
+        self.assertIn("entries", done.stdout)
+        entries = json.loads(self.jail_run(0, "list", "--json", self.jail).stdout)
+        busybox = next(entry for entry in entries if entry["path"] == os.path.realpath(BUSYBOX))
+        with open(BUSYBOX, "rb") as file:
+            self.assertEqual(busybox["sha256"], hashlib.sha256(file.read()).hexdigest())
+
+    def test_exec(self):
+        support.need("jail")
+        self.build()
+        self.assertEqual(self.jail_run(0, "exec", self.jail, "--", BUSYBOX, "echo", "a  b").stdout, "a  b\n")
+        self.assertIn("code 3", self.jail_run(3, "exec", self.jail, *shell("exit 3")).stderr)
+        self.assertIn("timed out", self.jail_run(124, "exec", "--timeout", "0.3", self.jail, BUSYBOX, "sleep", "9").stderr)
+        self.assertIn("no-such", self.jail_run(125, "exec", self.jail, "/bin/no-such-program").stderr)
+
+    def test_verify_finds_what_was_changed(self):
+        self.build()
+        self.assertEqual(self.jail_run(0, "verify", self.jail).stdout, "")
+        with open(os.path.join(self.jail, "etc/passwd"), "a", encoding="ascii") as file:
+            file.write("evil::0:0::/:/bin/sh\n")
+        (found,) = json.loads(self.jail_run(1, "verify", "--json", self.jail).stdout)
+        self.assertEqual((found["path"], found["state"]), ("/etc/passwd", "changed"))
+
+    def test_update(self):
+        self.build()
+        self.assertIn("0 changed", self.jail_run(0, "update", "--program", BUSYBOX, self.jail).stdout)
+        self.jail_run(0, "update", "--program", BUSYBOX, "--file", "/etc/services", self.jail)
+        self.assertTrue(os.path.exists(os.path.join(self.jail, "etc/services")))
+        self.jail_run(0, "update", "--program", BUSYBOX, self.jail)
+        self.assertFalse(os.path.exists(os.path.join(self.jail, "etc/services")))
+
+    def test_remove_leaves_other_files(self):
+        self.build()
+        mine = os.path.join(self.jail, "etc/mine")
+        with open(mine, "w", encoding="ascii"):
+            pass
+        self.jail_run(1, "remove", self.jail)
+        self.assertEqual(os.listdir(os.path.dirname(mine)), ["mine"])
+        self.assertEqual(os.listdir(self.jail), ["etc"])
+
+    def test_remove(self):
+        self.build()
+        self.jail_run(0, "remove", self.jail)
+        self.assertFalse(os.path.exists(self.jail))
+
+    def test_wrong_use(self):
+        for arguments in (
+            [],
+            ["bogus"],
+            ["build", "--program", BUSYBOX],
+            ["build", "--bogus", self.jail],
+            ["build", "--program", "/no/such/program", self.jail],
+            ["exec", self.jail],
+            ["list", self.jail],
+            ["remove", "/"],
+        ):
+            done = run(self.name, *arguments)
+            self.assertEqual((done.returncode, done.stdout), (125, ""), arguments)
+            self.assertNotIn("raceback", done.stderr)
+            self.assertTrue(done.stderr)
+            self.assertFalse(os.path.exists(self.jail), arguments)
+
+
+class JailInC(Jail, unittest.TestCase):
+    name = "viso-jail"
+
+
+class JailInPython(Jail, unittest.TestCase):
+    name = "jail.py"
+
+
+class JailInLua(Jail, unittest.TestCase):
+    name = "jail.lua"
 
 
 if __name__ == "__main__":

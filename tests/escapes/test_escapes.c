@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ways out of a chroot. Each works in a bare one and is closed in a jail. */
+/* Ways out of a chroot by what the kernel gives to the privileged. Each works in a bare one and is closed in a jail. */
 #include "box.h"
 #include "marked.h"
 #include "scene.h"
@@ -7,203 +7,167 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/keyctl.h>
-#include <linux/landlock.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/shm.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "attacks/attack.h"
 
-static int landlock_abi(void)
-{
-	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-}
-
 static void test_nested_chroot(void **state)
 {
-	struct scene scene;
-	scene_begin(&scene, state, "nested_chroot");
-	scene_must_hold(&scene);
-}
-
-static void test_leaked_directory(void **state)
-{
-	struct scene scene;
-	scene_begin(&scene, state, "leaked_directory");
-	int fds[3] = {open("/", O_RDONLY | O_DIRECTORY), open("/", O_PATH | O_DIRECTORY), open(scene.outside, O_PATH)};
-	assert_true(fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0);
-	assert_int_equal(dup2(fds[0], 1000), 1000);
-	scene_must_hold(&scene);
-	for (int i = 0; i < 3; i++)
-		close(fds[i]);
-	close(1000);
+	scene_plain(state, "nested_chroot", FOR_ROOT, NULL, NULL);
 }
 
 static void test_outside_working_directory(void **state)
 {
-	struct scene scene;
-	scene_begin(&scene, state, "outside_cwd");
-	scene_must_hold(&scene);
+	scene_plain(state, "outside_cwd", FOR_BOTH, NULL, NULL);
 }
 
 static void test_device(void **state)
 {
+	scene_plain(state, "device", FOR_ROOT, NULL, NULL);
+}
+
+static void test_disk(void **state)
+{
 	struct scene scene;
-	scene_begin(&scene, state, "device");
+	struct stat st;
+	scene_begin(&scene, state, "disk");
+	assert_int_equal(stat("/", &st), 0);
+	skip_without(major(st.st_dev) != 0, "a disk below /");
+	scene.works_for = FOR_ROOT;
+	scene.facility = "a disk that root may read (the control group of devices)";
+	scene_add_argument(&scene, "%u", major(st.st_dev));
+	scene_add_argument(&scene, "%u", minor(st.st_dev));
 	scene_must_hold(&scene);
 }
 
 static void test_mount(void **state)
 {
-	struct scene scene;
-	scene_begin(&scene, state, "mount_proc");
-	scene_must_hold(&scene);
-	box_teardown(state);
-	scene_begin(&scene, state, "mount_new");
-	scene_must_hold(&scene);
+	scene_plain(state, "mount_proc", FOR_ROOT, NULL, NULL);
+	scene_plain(state, "mount_new", FOR_ROOT, NULL, NULL);
 }
 
-static void test_trace_outsider(void **state)
+static void remount_by(void **state, const char *method)
 {
 	struct scene scene;
-	scene_begin(&scene, state, "trace_outsider");
-	scene.as_user = true;
-	scene_add_argument(&scene, "%d", (int)scene_outsider(&scene));
-	scene_add_argument(&scene, "400000");
+	scene_begin(&scene, state, "remount");
+	scene.works_for = FOR_ROOT;
+	scene.mounted = true;
+	scene_add_argument(&scene, "%s", method);
 	scene_must_hold(&scene);
-}
-
-static void test_kill_outsider(void **state)
-{
-	struct scene scene;
-	scene_begin(&scene, state, "kill_outsider");
-	scene_add_argument(&scene, "%d", (int)scene_outsider(&scene));
-	/* A jail that was given the same user is kept from it by Landlock alone. */
-	scene.as_user = landlock_abi() >= 6;
-	scene_must_hold(&scene);
-	skip_without(landlock_abi() >= 6, "Landlock scopes (ABI 6)");
-}
-
-static void test_root_of_outsider(void **state)
-{
-	struct scene scene;
-	scene_begin(&scene, state, "root_of_outsider");
-	scene.host_proc = true;
-	scene_add_argument(&scene, "%d", (int)scene_outsider(&scene));
-	scene.as_user = landlock_abi() >= 1;
-	scene_must_hold(&scene);
-	skip_without(landlock_abi() >= 1, "Landlock");
-}
-
-/* Hands a directory of the host to whoever connects. */
-static pid_t accomplice_with_socket(const char *name)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", name);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))),
-			 0);
-	assert_int_equal(listen(listener, 5), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		alarm(60);
-		for (;;) {
-			char control[CMSG_SPACE(sizeof(int))] = {0};
-			struct iovec iov = {(void *)"x", 1};
-			struct msghdr message = {.msg_iov = &iov,
-						 .msg_iovlen = 1,
-						 .msg_control = control,
-						 .msg_controllen = sizeof(control)};
-			struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-			int directory = open("/", O_PATH | O_DIRECTORY), fd = accept(listener, NULL, NULL);
-			*header = (struct cmsghdr){
-				.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-			memcpy(CMSG_DATA(header), &directory, sizeof(directory));
-			sendmsg(fd, &message, MSG_NOSIGNAL);
-			close(fd);
-			close(directory);
-		}
-	}
-	close(listener);
-	return pid;
-}
-
-static void test_abstract_socket(void **state)
-{
-	struct scene scene;
-	char name[64];
-	scene_begin(&scene, state, "abstract_socket");
-	skip_without(landlock_abi() >= 6, "Landlock scopes (ABI 6)");
-	snprintf(name, sizeof(name), "viso-test-%d", (int)getpid());
-	scene.accomplice = accomplice_with_socket(name);
-	scene.as_user = true;
-	scene_add_argument(&scene, "%s", name);
-	scene_must_hold(&scene);
-}
-
-static void test_shared_memory(void **state)
-{
-	struct scene scene;
-	scene_begin(&scene, state, "shared_memory");
-	key_t key = 0x56490000 + getpid() % 0x10000;
-	int id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0666);
-	assert_true(id >= 0);
-	char *memory = shmat(id, NULL, 0);
-	strcpy(memory, SECRET);
-	scene_add_argument(&scene, "%#x", (unsigned)key);
-	scene.as_user = true;
-	scene_must_hold(&scene);
-	shmdt(memory);
-	shmctl(id, IPC_RMID, NULL);
-}
-
-static void push_into_terminal(void **state, const char *variant)
-{
-	struct scene scene;
-	char name[64];
-	scene_begin(&scene, state, "terminal_input");
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	assert_int_equal(ptsname_r(master, name, sizeof(name)), 0);
-	scene.terminal = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(scene.terminal >= 0);
-	scene_add_argument(&scene, "%s", variant);
-	scene_must_hold(&scene);
-	close(scene.terminal);
-	close(master);
 	box_teardown(state);
 }
 
-static void test_terminal_input(void **state)
+static void test_remount(void **state)
 {
-	push_into_terminal(state, "plain");
-	push_into_terminal(state, "high");
+	remount_by(state, "mount");
+	remount_by(state, "mount_setattr");
 }
 
-static void test_keyring(void **state)
+static void test_namespaces(void **state)
+{
+	scene_plain(state, "namespaces", FOR_ROOT, NULL, "unshare");
+	scene_plain(state, "namespaces", FOR_ROOT, NULL, "clone");
+	scene_plain(state, "namespaces", FOR_ROOT, NULL, "clone3");
+	scene_plain(state, "namespaces", FOR_ROOT, NULL, "setns");
+}
+
+static void test_bpf(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "bpf(2) (CONFIG_BPF_SYSCALL)", "bpf");
+}
+
+static void test_perf_events(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "perf events (CONFIG_PERF_EVENTS)", "perf_event_open");
+}
+
+static void test_io_uring(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "io_uring (CONFIG_IO_URING)", "io_uring_setup");
+}
+
+static void test_userfaultfd(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "userfaultfd (CONFIG_USERFAULTFD)", "userfaultfd");
+}
+
+static void test_fanotify(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "fanotify (CONFIG_FANOTIFY)", "fanotify_init");
+}
+
+static void test_init_module(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "kernel modules (CONFIG_MODULES)", "init_module");
+}
+
+static void test_finit_module(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "kernel modules (CONFIG_MODULES)", "finit_module");
+}
+
+static void test_kexec_load(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "kexec_load(2) (CONFIG_KEXEC)", "kexec_load");
+}
+
+static void test_kexec_file_load(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "kexec_file_load(2) (CONFIG_KEXEC_FILE)", "kexec_file_load");
+}
+
+static void test_log_of_the_kernel(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "a log of the kernel (CONFIG_PRINTK)", "syslog");
+}
+
+static void test_swap(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "swap (CONFIG_SWAP)", "swapon");
+}
+
+static void test_accounting(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "process accounting (CONFIG_BSD_PROCESS_ACCT)", "acct");
+}
+
+static void test_clock(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, NULL, "clock");
+}
+
+static void test_ports(void **state)
+{
+	scene_plain(state, "kernel_call", FOR_ROOT, "iopl(2) of x86 (CONFIG_X86_IOPL_IOPERM)", "iopl");
+}
+
+static void foreign_call(void **state, const char *abi, const char *facility)
 {
 	struct scene scene;
-	char name[64];
-	scene_begin(&scene, state, "keyring");
-	/* A session keyring for this test alone. */
-	skip_without(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0, "kernel keyrings (CONFIG_KEYS)");
-	snprintf(name, sizeof(name), "viso-test-%d", (int)getpid());
-	long key = syscall(SYS_add_key, "user", name, SECRET, strlen(SECRET), KEY_SPEC_SESSION_KEYRING);
-	assert_true(key >= 0);
-	scene_add_argument(&scene, "%s", name);
+	scene_begin(&scene, state, "foreign_call");
+	scene.works_for = FOR_ROOT;
+	scene.facility = facility;
+	scene.killed = true;
+	scene_add_argument(&scene, "%s", abi);
 	scene_must_hold(&scene);
-	syscall(SYS_keyctl, KEYCTL_UNLINK, key, KEY_SPEC_SESSION_KEYRING);
+}
+
+/* A filter that looks at numbers alone takes those of another ABI for other calls. */
+static void test_calls_of_i386(void **state)
+{
+	foreign_call(state, "i386", "calls of i386 (CONFIG_IA32_EMULATION)");
+}
+
+static void test_calls_of_x32(void **state)
+{
+	foreign_call(state, "x32", "calls of x32 (CONFIG_X86_X32_ABI)");
 }
 
 static void test_file_handle(void **state)
@@ -220,6 +184,7 @@ static void test_file_handle(void **state)
 		     "file handles on the file system of the test");
 	for (unsigned i = 0; i < file.handle.handle_bytes; i++)
 		sprintf(hex + 2 * i, "%02x", file.handle.f_handle[i]);
+	scene.works_for = FOR_ROOT;
 	scene_add_argument(&scene, "%d", file.handle.handle_type);
 	scene_add_argument(&scene, "%s", hex);
 	scene_must_hold(&scene);
@@ -230,17 +195,69 @@ static void test_setuid_program(void **state)
 	struct scene scene;
 	scene_begin(&scene, state, "setuid");
 	char *path = tree_path(scene.tree, "bin/setuid");
-	assert_int_equal(chown(path, 0, 0), 0);
-	assert_int_equal(chmod(path, 04755), 0);
-	char *plain = tree_path(scene.tree, "bin/again");
-	assert_int_equal(rename(path, plain), 0);
-	tree_copy(plain, scene.tree, "bin/setuid");
-	scene.as_user = true;
+	char *other = tree_path(scene.tree, "bin/again");
+	assert_int_equal(rename(path, other), 0);
+	tree_copy(other, scene.tree, "bin/setuid");
+	/* It belongs to none of those who run it. */
+	assert_int_equal(chown(other, 1234, 0), 0);
+	assert_int_equal(chmod(other, 04755), 0);
 	scene_add_argument(&scene, "/bin/again");
 	scene_must_hold(&scene);
 	free(path);
-	free(plain);
+	free(other);
 }
+
+static void run_as_accomplice(const char *program)
+{
+	char *const argv[] = {(char *)"copy", NULL};
+	if (setresgid(1234, 1234, 1234) == 0 && setresuid(1234, 1234, 1234) == 0)
+		execv(program, argv);
+	_exit(BROKEN);
+}
+
+/* Whether an ordinary user outside gains what the attack has made. */
+static bool helps_an_accomplice(const struct scene *scene, bool as_root)
+{
+	int status;
+	char *program = tree_path(scene->tree, "work/copy");
+	pid_t pid = fork();
+	if (pid == 0)
+		run_as_accomplice(program);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	unlink(program);
+	free(program);
+	return WIFEXITED(status) && WEXITSTATUS(status) == GOT_OUT;
+}
+
+static void make_setuid_by(void **state, const char *method, bool run)
+{
+	struct scene scene;
+	scene_begin(&scene, state, "make_setuid");
+	char *work = tree_path(scene.tree, "work");
+	assert_int_equal(chmod(work, 0777), 0);
+	scene.facility = method;
+	scene.succeeded = run ? helps_an_accomplice : NULL;
+	scene.leftover = "a filter that refuses setuid bits (lib/launch/seccomp.c)";
+	scene.leftover_for_all = true;
+	scene_add_argument(&scene, "%s", method);
+	scene_must_hold(&scene);
+	free(work);
+}
+
+#define MAKE_SETUID(method, run)                                                                                       \
+	static void test_setuid_by_##method(void **state)                                                              \
+	{                                                                                                              \
+		make_setuid_by(state, #method, run);                                                                   \
+	}
+/* A program that is made setuid within gives its user to whoever runs it outside. */
+MAKE_SETUID(chmod, true)
+MAKE_SETUID(fchmod, true)
+MAKE_SETUID(fchmodat, true)
+MAKE_SETUID(fchmodat2, true)
+MAKE_SETUID(open, false)
+MAKE_SETUID(creat, false)
+MAKE_SETUID(openat2, false)
+MAKE_SETUID(mknod, false)
 
 /* CVE-2019-5736: what runs in a sandbox must not be able to change the program that started it. */
 static void test_launcher_cannot_be_overwritten(void **state)
@@ -268,19 +285,38 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT_JAIL(test_launcher_cannot_be_overwritten),
 		AT_JAIL(test_nested_chroot),
-		AT_JAIL(test_leaked_directory),
 		AT_JAIL(test_outside_working_directory),
 		AT_JAIL(test_device),
+		AT_JAIL(test_disk),
 		AT_JAIL(test_mount),
-		AT_JAIL(test_trace_outsider),
-		AT_JAIL(test_kill_outsider),
-		AT_JAIL(test_root_of_outsider),
-		AT_JAIL(test_abstract_socket),
-		AT_JAIL(test_shared_memory),
-		AT_JAIL(test_terminal_input),
-		AT_JAIL(test_keyring),
+		AT_JAIL(test_remount),
+		AT_JAIL(test_namespaces),
+		AT_JAIL(test_bpf),
+		AT_JAIL(test_perf_events),
+		AT_JAIL(test_io_uring),
+		AT_JAIL(test_userfaultfd),
+		AT_JAIL(test_fanotify),
+		AT_JAIL(test_init_module),
+		AT_JAIL(test_finit_module),
+		AT_JAIL(test_kexec_load),
+		AT_JAIL(test_kexec_file_load),
+		AT_JAIL(test_log_of_the_kernel),
+		AT_JAIL(test_swap),
+		AT_JAIL(test_accounting),
+		AT_JAIL(test_clock),
+		AT_JAIL(test_ports),
+		AT_JAIL(test_calls_of_i386),
+		AT_JAIL(test_calls_of_x32),
 		AT_JAIL(test_file_handle),
 		AT_JAIL(test_setuid_program),
+		AT_JAIL(test_setuid_by_chmod),
+		AT_JAIL(test_setuid_by_fchmod),
+		AT_JAIL(test_setuid_by_fchmodat),
+		AT_JAIL(test_setuid_by_fchmodat2),
+		AT_JAIL(test_setuid_by_open),
+		AT_JAIL(test_setuid_by_creat),
+		AT_JAIL(test_setuid_by_openat2),
+		AT_JAIL(test_setuid_by_mknod),
 	};
 	return cmocka_run_group_tests_name("escapes", tests, NULL, box_group_teardown);
 }

@@ -148,11 +148,12 @@ static int do_sleep(char **argv)
 	return 0;
 }
 
+/* From standard input or the fd that is named. */
 static int do_cat(char **argv)
 {
 	static char buffer[65536];
 	ssize_t n;
-	while ((n = read(0, buffer, sizeof(buffer))) > 0)
+	while ((n = read(atoi(argument(argv, "0")), buffer, sizeof(buffer))) > 0)
 		if (write(1, buffer, (size_t)n) != n)
 			return 2;
 	return n < 0 ? 1 : 0;

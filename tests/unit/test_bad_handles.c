@@ -65,6 +65,8 @@ static void test_ref_and_unref_take_null(void **state)
 	HARMLESS(viso_jail_unref(NULL) == NULL);
 	HARMLESS(viso_machine_ref(NULL) == NULL);
 	HARMLESS(viso_machine_unref(NULL) == NULL);
+	HARMLESS(viso_manifest_ref(NULL) == NULL);
+	HARMLESS(viso_manifest_unref(NULL) == NULL);
 	HARMLESS(viso_process_ref(NULL) == NULL);
 	HARMLESS(viso_process_unref(NULL) == NULL);
 	HARMLESS(viso_result_ref(NULL) == NULL);
@@ -87,6 +89,7 @@ static void test_command(void **state)
 	REFUSED(viso_command_set_groups(NULL, &group, 1));
 	REFUSED(viso_command_set_stdio(NULL, VISO_STDIN, VISO_STDIO_NULL));
 	REFUSED(viso_command_set_stdio_fd(NULL, VISO_STDIN, 0));
+	REFUSED(viso_command_add_fd(NULL, 0, 3));
 	REFUSED(viso_command_set_input(NULL, "x", 1));
 	REFUSED(viso_command_capture(NULL, 1));
 	REFUSED(viso_command_capture_stream(NULL, VISO_STDOUT, 1));
@@ -99,6 +102,8 @@ static void test_command(void **state)
 	REFUSED(viso_command_set_env(command, NULL, "x"));
 	REFUSED(viso_command_set_cwd(command, NULL));
 	REFUSED(viso_command_set_groups(command, NULL, 1));
+	REFUSED(viso_command_add_fd(command, 0, 2));
+	REFUSED(viso_command_add_fd(command, 0, 1024));
 	REFUSED(viso_command_set_input(command, NULL, 1));
 	viso_command_unref(command);
 	assert_int_equal(failures, 0);
@@ -112,6 +117,10 @@ static void test_root(void **state)
 	REFUSED(viso_root_add_data(NULL, "/x", "x", 1, 0644));
 	REFUSED(viso_root_use_directory(NULL, "/tmp"));
 	REFUSED(viso_root_set_path(NULL, "/tmp/x"));
+	REFUSED(viso_root_set_source(NULL, "/tmp"));
+	REFUSED(viso_root_set_provider(NULL, VISO_PROVIDER_NSS, 1));
+	REFUSED(viso_root_add_library(NULL, "libc.so.6"));
+	REFUSED(viso_root_add_package(NULL, "bash"));
 	REFUSED(viso_root_build(NULL));
 	REFUSED_NULL(viso_root_path(NULL));
 
@@ -125,7 +134,115 @@ static void test_root(void **state)
 	REFUSED(viso_root_add_data(root, "/x", NULL, 1, 0644));
 	REFUSED(viso_root_use_directory(root, NULL));
 	REFUSED(viso_root_set_path(root, NULL));
+	REFUSED(viso_root_set_source(root, NULL));
+	REFUSED(viso_root_set_provider(root, (viso_provider)-1, 1));
+	REFUSED(viso_root_add_library(root, NULL));
+	REFUSED(viso_root_add_package(root, NULL));
 	REFUSED_NULL(viso_root_path(root)); /* before it is built */
+	viso_root_unref(root);
+	assert_int_equal(failures, 0);
+}
+
+static int never(uint64_t done, uint64_t total, const char *path, void *userdata)
+{
+	return 1;
+}
+
+static void test_complete_root(void **state)
+{
+	viso_manifest *manifest = NULL;
+	REFUSED(viso_root_set_source(NULL, "/tmp"));
+	REFUSED(viso_root_set_provider(NULL, VISO_PROVIDER_NSS, 0));
+	REFUSED(viso_root_add_library(NULL, "libc.so.6"));
+	REFUSED(viso_root_add_package(NULL, "bash"));
+	REFUSED(viso_root_add_device(NULL, "/dev/null"));
+	REFUSED(viso_root_add_user(NULL, "a", 5, 5, NULL, NULL));
+	REFUSED(viso_root_add_group(NULL, "a", 5));
+	REFUSED(viso_root_add_archive(NULL, "/a.tar", NULL));
+	REFUSED(viso_root_add_image(NULL, "/a", NULL));
+	REFUSED(viso_root_set_copy_method(NULL, VISO_COPY_BYTES));
+	REFUSED(viso_root_set_store(NULL, "/tmp"));
+	REFUSED(viso_root_prune_store(NULL));
+	REFUSED(viso_root_set_keep(NULL, VISO_KEEP_NOTHING));
+	REFUSED(viso_root_set_progress_handler(NULL, never, NULL, NULL));
+	REFUSED(viso_root_cancel(NULL));
+	REFUSED(viso_root_plan(NULL, &manifest));
+	REFUSED(viso_root_update(NULL));
+	REFUSED(viso_root_verify(NULL, &manifest));
+	REFUSED(viso_root_manifest(NULL, &manifest));
+	REFUSED(viso_root_remove(NULL));
+	REFUSED(viso_image_write(NULL, VISO_IMAGE_EROFS, "/tmp/x"));
+
+	viso_root *root = viso_root_new();
+	REFUSED(viso_root_set_source(root, NULL));
+	REFUSED(viso_root_set_source(root, "usr"));
+	REFUSED(viso_root_set_provider(root, (viso_provider)-1, 0));
+	REFUSED(viso_root_set_provider(root, (viso_provider)9, 0));
+	REFUSED(viso_root_add_library(root, NULL));
+	REFUSED(viso_root_add_library(root, ""));
+	REFUSED(viso_root_add_package(root, NULL));
+	REFUSED(viso_root_add_package(root, "../x"));
+	REFUSED(viso_root_add_device(root, NULL));
+	REFUSED(viso_root_add_user(root, NULL, 5, 5, NULL, NULL));
+	REFUSED(viso_root_add_user(root, "a:b", 5, 5, NULL, NULL));
+	REFUSED(viso_root_add_user(root, "a", 5, 5, "home", NULL));
+	REFUSED(viso_root_add_user(root, "a", 5, 5, NULL, "/bin/sh\nroot::0:0::/:/bin/sh"));
+	REFUSED(viso_root_add_group(root, NULL, 5));
+	REFUSED(viso_root_add_group(root, "-a", 5));
+	REFUSED(viso_root_add_archive(root, NULL, NULL));
+	REFUSED(viso_root_add_image(root, NULL, NULL));
+	REFUSED(viso_root_set_copy_method(root, (viso_copy_method)4));
+	REFUSED(viso_root_set_store(root, NULL));
+	REFUSED(viso_root_prune_store("store"));
+	REFUSED(viso_root_set_keep(root, 4));
+	REFUSED(viso_root_plan(root, NULL));
+	REFUSED(viso_root_update(root)); /* no path was set */
+	REFUSED(viso_root_verify(root, &manifest));
+	REFUSED(viso_root_manifest(root, &manifest));
+	REFUSED(viso_root_manifest(root, NULL));
+	REFUSED(viso_root_remove(root));
+	REFUSED(viso_image_write(root, (viso_image_format)0, "/tmp/x"));
+	REFUSED(viso_image_write(root, VISO_IMAGE_EROFS, NULL));
+	REFUSED(viso_image_write(root, VISO_IMAGE_EROFS, "x"));
+	viso_root_unref(root);
+	assert_null(manifest);
+	assert_int_equal(failures, 0);
+}
+
+static void test_manifest(void **state)
+{
+	viso_manifest *manifest = NULL;
+	REFUSED(viso_manifest_load(NULL, &manifest));
+	REFUSED(viso_manifest_load("/etc/passwd", NULL));
+	REFUSED(viso_manifest_save(NULL, "/tmp/x"));
+	REFUSED(viso_manifest_verify(NULL, "/tmp", &manifest));
+	HARMLESS(viso_manifest_count(NULL) == 0);
+	HARMLESS(viso_manifest_find(NULL, "/") == -1);
+	REFUSED_NULL(viso_manifest_path(NULL, 0));
+	REFUSED(viso_manifest_type(NULL, 0));
+	REFUSED(viso_manifest_mode(NULL, 0));
+	REFUSED(viso_manifest_size(NULL, 0));
+	REFUSED_NULL(viso_manifest_sha256(NULL, 0));
+	REFUSED_NULL(viso_manifest_link(NULL, 0));
+	REFUSED_NULL(viso_manifest_reason(NULL, 0));
+	REFUSED(viso_manifest_state(NULL, 0));
+
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_plan(root, &manifest));
+	size_t count = viso_manifest_count(manifest);
+	HARMLESS(viso_manifest_find(manifest, "/etc/passwd") > 0);
+	HARMLESS(viso_manifest_find(manifest, NULL) == -1);
+	REFUSED_NULL(viso_manifest_path(manifest, count));
+	REFUSED(viso_manifest_type(manifest, count));
+	REFUSED(viso_manifest_mode(manifest, SIZE_MAX));
+	REFUSED(viso_manifest_size(manifest, count));
+	REFUSED_NULL(viso_manifest_sha256(manifest, count));
+	REFUSED_NULL(viso_manifest_link(manifest, count));
+	REFUSED_NULL(viso_manifest_reason(manifest, count));
+	REFUSED(viso_manifest_state(manifest, count));
+	REFUSED(viso_manifest_save(manifest, NULL));
+	REFUSED(viso_manifest_verify(manifest, NULL, NULL));
+	viso_manifest_unref(manifest);
 	viso_root_unref(root);
 	assert_int_equal(failures, 0);
 }
@@ -146,6 +263,14 @@ static void test_jail(void **state)
 	REFUSED(viso_jail_set_processes_max(jail, UINT64_MAX));
 	REFUSED(viso_jail_set_network(NULL, VISO_NETWORK_NONE));
 	REFUSED(viso_jail_set_network(jail, (viso_network)2));
+	REFUSED(viso_jail_set_hardening(NULL, 1));
+	REFUSED(viso_jail_demand_hardening(NULL, VISO_HARDENING_FILES));
+	REFUSED(viso_jail_demand_hardening(jail, (viso_hardening)4));
+	REFUSED(viso_jail_hardening(NULL));
+	HARMLESS(viso_jail_demand_hardening(jail, VISO_HARDENING_PRIVILEGES) == 0);
+	REFUSED(viso_jail_set_hardening(jail, 0));
+	REFUSED_NULL(viso_jail_warning(NULL, 0));
+	HARMLESS(viso_jail_warning(jail, 1000) == NULL);
 	viso_jail_unref(jail);
 	viso_root_unref(root);
 	assert_int_equal(failures, 0);
@@ -195,6 +320,9 @@ static void test_guest(void **state)
 
 static void test_sandbox(void **state)
 {
+	int pid;
+	REFUSED(viso_sandbox_start(NULL));
+	REFUSED(viso_sandbox_pids(NULL, &pid, 1));
 	viso_container *container = viso_container_new();
 	viso_sandbox *sandbox = viso_container_sandbox(container);
 	viso_command *command = viso_command_new("x");
@@ -254,6 +382,10 @@ static void test_machine_and_names(void **state)
 	HARMLESS(viso_isolation_name((viso_isolation)0) == NULL);
 	HARMLESS(viso_isolation_name((viso_isolation)-1) == NULL);
 	HARMLESS(viso_stage_name((viso_stage)-1) == NULL);
+	HARMLESS(viso_provider_name((viso_provider)-1) == NULL);
+	HARMLESS(viso_entry_type_name((viso_entry_type)0) == NULL);
+	HARMLESS(viso_entry_state_name((viso_entry_state)-1) == NULL);
+	HARMLESS(viso_hardening_name((viso_hardening)-1) == NULL);
 	assert_int_equal(failures, 0);
 }
 
@@ -263,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup(test_ref_and_unref_take_null, set_up),
 		cmocka_unit_test_setup(test_command, set_up),
 		cmocka_unit_test_setup(test_root, set_up),
+		cmocka_unit_test_setup(test_complete_root, set_up),
+		cmocka_unit_test_setup(test_manifest, set_up),
 		cmocka_unit_test_setup(test_jail, set_up),
 		cmocka_unit_test_setup(test_container, set_up),
 		cmocka_unit_test_setup(test_guest, set_up),

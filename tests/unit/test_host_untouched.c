@@ -207,6 +207,7 @@ static void test_commands(void **state)
 	UNTOUCHED(viso_command_set_groups(command, groups, 2), == 0);
 	UNTOUCHED(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL), == 0);
 	UNTOUCHED(viso_command_set_stdio_fd(command, VISO_STDOUT, 1), == 0);
+	UNTOUCHED(viso_command_add_fd(command, 1, 3), == 0);
 	UNTOUCHED(viso_command_set_input(command, "input", 5), == 0);
 	UNTOUCHED(viso_command_capture(command, 100), == 0);
 	UNTOUCHED(viso_command_capture_stream(command, VISO_STDERR, 100), == 0);
@@ -226,7 +227,12 @@ static void test_roots(void **state)
 	UNTOUCHED((root = viso_root_new()), != NULL);
 	UNTOUCHED(viso_root_ref(root), == root);
 	UNTOUCHED(viso_root_unref(root), == NULL);
+	UNTOUCHED(viso_root_set_source(root, "/usr/.."), == 0);
+	UNTOUCHED(viso_root_set_provider(root, VISO_PROVIDER_PAM, 0), == 0);
+	UNTOUCHED(viso_provider_name(VISO_PROVIDER_PAM), != NULL);
 	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
+	UNTOUCHED(viso_root_add_library(root, "libno-such.so"), == -ENOENT);
+	UNTOUCHED(viso_root_add_package(root, "no-such-package"), == -ENOENT);
 	UNTOUCHED(viso_root_add_program(root, "/nowhere/to/be/found"), == -ENOENT);
 	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
 	UNTOUCHED(viso_root_add_directory(root, directory, "/data/directory"), == 0);
@@ -249,6 +255,87 @@ static void test_roots(void **state)
 	support_remove_tree(directory);
 	free(directory);
 	free(path);
+}
+
+static int on_progress(uint64_t done, uint64_t total, const char *path, void *userdata)
+{
+	return 0;
+}
+
+static void examine_manifest(viso_manifest *manifest, const char *path)
+{
+	viso_manifest *loaded = NULL;
+	int64_t index = -1;
+	UNTOUCHED(viso_manifest_ref(manifest), == manifest);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_manifest_count(manifest), > 1);
+	UNTOUCHED((index = viso_manifest_find(manifest, "/etc/passwd")), > 0);
+	UNTOUCHED(viso_manifest_path(manifest, (size_t)index), != NULL);
+	UNTOUCHED(viso_manifest_type(manifest, (size_t)index), == VISO_ENTRY_FILE);
+	UNTOUCHED(viso_manifest_mode(manifest, (size_t)index), == 0644);
+	UNTOUCHED(viso_manifest_size(manifest, (size_t)index), > 0);
+	UNTOUCHED(viso_manifest_sha256(manifest, (size_t)index), != NULL);
+	UNTOUCHED(viso_manifest_link(manifest, (size_t)index), != NULL);
+	UNTOUCHED(viso_manifest_reason(manifest, (size_t)index), != NULL);
+	UNTOUCHED(viso_manifest_state(manifest, (size_t)index), == VISO_ENTRY_RIGHT);
+	UNTOUCHED(viso_manifest_save(manifest, path), == 0);
+	UNTOUCHED(viso_manifest_load(path, &loaded), == 0);
+	UNTOUCHED(viso_manifest_unref(loaded), == NULL);
+	UNTOUCHED(viso_entry_state_name(VISO_ENTRY_MISSING), != NULL);
+	UNTOUCHED(viso_entry_type_name(VISO_ENTRY_LINK), != NULL);
+}
+
+static void test_complete_roots(void **state)
+{
+	char *directory = support_temporary_directory();
+	char *path = NULL, *store = NULL, *list = NULL, *archive = NULL, *command = NULL;
+	assert_true(asprintf(&path, "%s/root", directory) > 0 && asprintf(&store, "%s/store", directory) > 0 &&
+		    asprintf(&list, "%s/list", directory) > 0 && asprintf(&archive, "%s/a.tar", directory) > 0);
+	assert_true(asprintf(&command, "tar -C /etc -cf %s services", archive) > 0);
+	assert_int_equal(system(command), 0);
+	signals_seen = 0; /* the SIGCHLD of that child */
+	begin();
+	viso_root *root = NULL;
+	viso_manifest *manifest = NULL, *differences = NULL;
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_set_source(root, "/"), == 0);
+	UNTOUCHED(viso_root_set_provider(root, VISO_PROVIDER_NSS, 0), == 0);
+	UNTOUCHED(viso_provider_name(VISO_PROVIDER_NSS), != NULL);
+	UNTOUCHED(viso_root_set_path(root, path), == 0);
+	UNTOUCHED(viso_root_set_copy_method(root, VISO_COPY_BYTES), == 0);
+	UNTOUCHED(viso_root_set_store(root, store), == 0);
+	UNTOUCHED(viso_root_set_keep(root, VISO_KEEP_SETUID), == 0);
+	UNTOUCHED(viso_root_set_progress_handler(root, on_progress, NULL, NULL), == 0);
+	UNTOUCHED(viso_root_add_archive(root, archive, "/unpacked"), == 0);
+	UNTOUCHED(viso_root_add_image(root, directory, NULL), == -EBUSY);
+	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
+	UNTOUCHED(viso_root_add_library(root, "libc.so.6"), == 0);
+	UNTOUCHED(viso_root_add_package(root, "there-is-no-such-package"), == -ENOENT);
+	UNTOUCHED(viso_root_add_device(root, "/dev/zero"), == 0);
+	UNTOUCHED(viso_root_add_user(root, "me", 5000, 5000, "/home/me", NULL), == 0);
+	UNTOUCHED(viso_root_add_group(root, "us", 5000), == 0);
+	UNTOUCHED(viso_root_cancel(root), == 0);
+	UNTOUCHED(viso_root_plan(root, &manifest), == 0);
+	examine_manifest(manifest, list);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_root_update(root), > 0);
+	UNTOUCHED(viso_root_manifest(root, &manifest), == 0);
+	UNTOUCHED(viso_manifest_verify(manifest, path, &differences), == 0);
+	UNTOUCHED(viso_manifest_unref(differences), == NULL);
+	UNTOUCHED(viso_root_verify(root, NULL), == 0);
+	UNTOUCHED(viso_image_write(root, VISO_IMAGE_INITRAMFS, list), == 0);
+	UNTOUCHED(viso_root_remove(root), == 0);
+	UNTOUCHED(viso_root_prune_store(store), > 0);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+	end();
+	support_remove_tree(directory);
+	free(directory);
+	free(path);
+	free(store);
+	free(list);
+	free(archive);
+	free(command);
 }
 
 /* A command of the busybox in the root, with captured output and no input. */
@@ -386,7 +473,14 @@ static void test_jails(void **state)
 	UNTOUCHED(viso_jail_set_memory_max(jail, 256 << 20), == 0);
 	UNTOUCHED(viso_jail_set_processes_max(jail, 20), == 0);
 	UNTOUCHED(viso_jail_set_network(jail, VISO_NETWORK_NONE), == 0);
+	UNTOUCHED(viso_jail_set_hardening(jail, 1), == 0);
+	UNTOUCHED(viso_jail_demand_hardening(jail, VISO_HARDENING_NONE), == 0);
+	UNTOUCHED(viso_jail_hardening(jail), >= VISO_HARDENING_NONE);
+	UNTOUCHED(viso_hardening_name(VISO_HARDENING_FILES), != NULL);
+	UNTOUCHED(viso_jail_warning(jail, 1000), == NULL);
 	UNTOUCHED((sandbox = viso_jail_sandbox(jail)), != NULL);
+	UNTOUCHED(viso_sandbox_start(sandbox), == 0);
+	UNTOUCHED(viso_sandbox_pids(sandbox, NULL, 0), >= 0);
 	use_sandbox(sandbox, VISO_ISOLATION_JAIL);
 	UNTOUCHED(viso_jail_unref(jail), == NULL);
 	viso_root_unref(root);
@@ -566,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_errors_logs_and_machine),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_complete_roots),
 		cmocka_unit_test(test_jails),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_guests),

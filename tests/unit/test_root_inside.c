@@ -3,6 +3,7 @@
 #include "test_root_support.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,17 +15,21 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "core/remove_tree.h"
 #include "root/build/copy.h"
 #include "root/closure/elf.h"
-#include "root/failure.h"
 #include "root/closure/ld_cache.h"
 #include "root/closure/library_search.h"
+#include "root/closure/machine.h"
+#include "root/closure/script.h"
+#include "root/failure.h"
 #include "root/manifest.h"
 #include "root/path.h"
-#include "core/remove_tree.h"
-#include "root/closure/script.h"
+#include "root/source.h"
 
 static char *scratch;
+static const struct source host = {.fd = -1};
+static const struct elf_kind host_kind = {.machine = EM_X86_64, .size = ELFCLASS64, .order = ELFDATA2LSB};
 
 static int set_up(void **state)
 {
@@ -238,7 +243,8 @@ static void test_cache_of_the_loader(void **state)
 {
 	skip_without(access("/etc/ld.so.cache", R_OK) == 0, "/etc/ld.so.cache");
 	struct ld_cache cache;
-	assert_ok(ld_cache_load(&cache, "/etc/ld.so.cache"));
+	ld_cache_load(&cache, &host, "/etc/ld.so.cache");
+	cache.flags = machine_cache_flags(&host_kind);
 	assert_true(cache.count > 0);
 	size_t position = 0;
 	bool baseline;
@@ -248,7 +254,7 @@ static void test_cache_of_the_loader(void **state)
 	position = 0;
 	assert_null(ld_cache_next(&cache, "libc.so", &position, &baseline));
 	ld_cache_clear(&cache);
-	assert_ok(ld_cache_load(&cache, "/no/such/cache"));
+	ld_cache_load(&cache, &host, "/no/such/cache");
 	assert_int_equal(cache.count, 0);
 }
 
@@ -292,30 +298,32 @@ static void test_damaged_caches(void **state)
 static void test_loaders_know_their_directories(void **state)
 {
 	struct loader loader;
-	assert_ok(
-		loader_init(&loader, "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/lib64/ld-linux-x86-64.so.2",
+			      "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
 	assert_string_equal(loader.lib, "lib/x86_64-linux-gnu");
 	assert_string_equal(loader.directories.items[0], "/lib/x86_64-linux-gnu");
 	assert_string_equal(loader.directories.items[1], "/usr/lib/x86_64-linux-gnu");
 	loader_clear(&loader);
-	assert_ok(loader_init(&loader, "/lib64/ld-linux-x86-64.so.2", "/usr/lib64/ld-linux-x86-64.so.2"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/lib64/ld-linux-x86-64.so.2",
+			      "/usr/lib64/ld-linux-x86-64.so.2"));
 	assert_string_equal(loader.lib, "lib64");
 	loader_clear(&loader);
-	assert_ok(loader_init(&loader, "/opt/c/lib/ld.so", "/opt/c/lib/ld.so"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/opt/c/lib/ld.so", "/opt/c/lib/ld.so"));
 	assert_string_equal(loader.lib, "lib");
 	assert_string_equal(loader.directories.items[0], "/opt/c/lib");
 	loader_clear(&loader);
-	assert_ok(loader_init(&loader, "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-x86_64.so.1"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-x86_64.so.1"));
 	assert_string_equal(loader.musl_path, "/etc/ld-musl-x86_64.path");
 	assert_true(loader_is_built_in(&loader, "libc.so"));
 	assert_false(loader_is_built_in(&loader, "libcrypt.so"));
 	loader_clear(&loader);
-	assert_ok(loader_init(&loader, "/opt/m/lib/ld-musl-none.so.1", "/opt/m/lib/ld-musl-none.so.1"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/opt/m/lib/ld-musl-none.so.1",
+			      "/opt/m/lib/ld-musl-none.so.1"));
 	assert_string_equal(loader.musl_path, "/opt/m/etc/ld-musl-none.path");
 	assert_string_equal(loader.directories.items[0], "/lib");
 	loader_clear(&loader);
 	/* A loader in the top directory has no directory to speak of. */
-	assert_ok(loader_init(&loader, "/ld.so", "/ld.so"));
+	assert_ok(loader_init(&loader, &host, &host_kind, "/ld.so", "/ld.so"));
 	loader_clear(&loader);
 }
 

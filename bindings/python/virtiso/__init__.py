@@ -15,9 +15,25 @@ Objects may be used by several threads. After os.fork() they belong to the paren
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from . import native
-from ._enums import Feature, Isolation, LogLevel, Network, Reason, Rlimit, Stage
+from ._enums import (
+    CopyMethod,
+    EntryState,
+    EntryType,
+    Feature,
+    Hardening,
+    ImageFormat,
+    Isolation,
+    Keep,
+    LogLevel,
+    Network,
+    Provider,
+    Reason,
+    Rlimit,
+    Stage,
+)
 from ._errors import (
     AlreadyExists,
+    Canceled,
     Closed,
     CommandFailed,
     Error,
@@ -34,6 +50,7 @@ from ._errors import (
 )
 from ._log import set_log_handler
 from ._machine import FeatureReport, Machine
+from ._manifest import Entry, Manifest
 from ._process import Process
 from ._result import Result, Usage
 from ._root import Root
@@ -42,22 +59,31 @@ from ._sandbox import Container, Guest, Jail, Sandbox
 
 __all__ = [
     "AlreadyExists",
+    "Canceled",
     "Closed",
     "CommandFailed",
     "Container",
+    "CopyMethod",
     "DEVNULL",
+    "Entry",
+    "EntryState",
+    "EntryType",
     "Error",
     "Feature",
     "FeatureReport",
     "ForkedHandle",
     "Guest",
+    "Hardening",
+    "ImageFormat",
     "Interrupted",
     "InvalidArgument",
     "Isolation",
     "Jail",
+    "Keep",
     "LauncherDied",
     "LogLevel",
     "Machine",
+    "Manifest",
     "Network",
     "NotADirectory",
     "NotFound",
@@ -66,6 +92,7 @@ __all__ = [
     "PermissionDenied",
     "Process",
     "ProcessEnded",
+    "Provider",
     "Reason",
     "Result",
     "Rlimit",

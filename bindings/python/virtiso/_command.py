@@ -6,15 +6,26 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass, field
-from typing import IO, Any, Iterable, Mapping, Optional, Sequence, Union
+from typing import IO, Any, Iterable, Mapping, Optional, Protocol, Sequence, Union
 
 from . import native
 from ._enums import Rlimit, by_name
-from ._root import Bytes, StrPath
+from ._paths import Bytes, StrPath
 from ._units import Size, milliseconds, size_in_bytes
+
+
+class HasFileno(Protocol):
+    """A file or socket."""
+
+    def fileno(self) -> int:
+        """Its fd."""
+
 
 #: Where a standard stream leads: None, PIPE, DEVNULL, STDOUT, a fd, or an open file.
 Stream = Union[None, int, IO[Any]]
+
+#: What has a fd: a number, an open file, a socket.
+File = Union[int, IO[Any], HasFileno]
 
 _OUTPUTS = {native.VISO_STDOUT: "stdout", native.VISO_STDERR: "stderr"}
 
@@ -39,6 +50,7 @@ class Options:
     group: Optional[int] = None
     groups: Optional[Iterable[int]] = None
     rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None
+    fds: Optional[Mapping[int, File]] = None
     text: bool = True
     encoding: str = "utf-8"
     errors: str = "replace"
@@ -71,7 +83,13 @@ def make_command(options: Options) -> native.viso_command:
     _set_surroundings(command, options)
     _set_limits(command, options)
     _set_streams(command, options)
+    for number, file in (options.fds or {}).items():
+        native.viso_command_add_fd(command, _fileno(file), number)
     return command
+
+
+def _fileno(file: File) -> int:
+    return file if isinstance(file, int) else file.fileno()
 
 
 def _set_surroundings(command: native.viso_command, options: Options) -> None:
@@ -126,4 +144,4 @@ def _set_stream(command: native.viso_command, stream: int, setting: Stream) -> N
     elif setting == subprocess.STDOUT:
         native.viso_command_set_stdio(command, stream, native.VISO_STDIO_STDOUT)
     else:
-        native.viso_command_set_stdio_fd(command, stream, setting if isinstance(setting, int) else setting.fileno())
+        native.viso_command_set_stdio_fd(command, stream, _fileno(setting))

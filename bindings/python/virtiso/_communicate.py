@@ -9,7 +9,7 @@ import selectors
 import time
 from typing import IO, Any, Dict, List, Optional
 
-from ._root import Bytes
+from ._paths import Bytes
 
 _CHUNK = 1 << 16
 

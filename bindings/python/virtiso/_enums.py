@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Type, TypeVar, Union
 
 from . import native
@@ -107,6 +107,74 @@ class Stage(IntEnum):
     GUEST = native.VISO_STAGE_GUEST
     PROCESS = native.VISO_STAGE_PROCESS
     MACHINE = native.VISO_STAGE_MACHINE
+    IMAGE = native.VISO_STAGE_IMAGE
+
+
+class Provider(IntEnum):
+    """What is added beside a program's libraries, since programs load or open it while they run."""
+
+    DLOPEN_NOTES = native.VISO_PROVIDER_DLOPEN_NOTES
+    NSS = native.VISO_PROVIDER_NSS
+    GCONV = native.VISO_PROVIDER_GCONV
+    PAM = native.VISO_PROVIDER_PAM
+    OPENSSL = native.VISO_PROVIDER_OPENSSL
+    LOCALE = native.VISO_PROVIDER_LOCALE
+    ZONEINFO = native.VISO_PROVIDER_ZONEINFO
+    CERTIFICATES = native.VISO_PROVIDER_CERTIFICATES
+    RUNTIME = native.VISO_PROVIDER_RUNTIME
+
+
+class CopyMethod(IntEnum):
+    """How files of the host get into a root."""
+
+    AUTO = native.VISO_COPY_AUTO
+    REFLINK = native.VISO_COPY_REFLINK
+    BYTES = native.VISO_COPY_BYTES
+    HARDLINK = native.VISO_COPY_HARDLINK
+
+
+class Keep(IntFlag):
+    """What is kept of a host's file that gives privileges."""
+
+    NOTHING = native.VISO_KEEP_NOTHING
+    SETUID = native.VISO_KEEP_SETUID
+    CAPABILITIES = native.VISO_KEEP_CAPABILITIES
+
+
+class EntryType(IntEnum):
+    """The kinds of entries of a root."""
+
+    DIRECTORY = native.VISO_ENTRY_DIRECTORY
+    FILE = native.VISO_ENTRY_FILE
+    LINK = native.VISO_ENTRY_LINK
+    DEVICE = native.VISO_ENTRY_DEVICE
+
+
+class EntryState(IntEnum):
+    """How an entry in the tree differs from the manifest."""
+
+    RIGHT = native.VISO_ENTRY_RIGHT
+    MISSING = native.VISO_ENTRY_MISSING
+    RETYPED = native.VISO_ENTRY_RETYPED
+    CHANGED = native.VISO_ENTRY_CHANGED
+    CHMODDED = native.VISO_ENTRY_CHMODDED
+    UNKNOWN = native.VISO_ENTRY_UNKNOWN
+
+
+class ImageFormat(IntEnum):
+    """Kinds of images."""
+
+    INITRAMFS = native.VISO_IMAGE_INITRAMFS
+    EROFS = native.VISO_IMAGE_EROFS
+
+
+class Hardening(IntEnum):
+    """How much of a jail's hardening is in force; each level has all of those below it."""
+
+    NONE = native.VISO_HARDENING_NONE
+    PRIVILEGES = native.VISO_HARDENING_PRIVILEGES
+    FILES = native.VISO_HARDENING_FILES
+    SCOPES = native.VISO_HARDENING_SCOPES
 
 
 _Enum = TypeVar("_Enum", bound=IntEnum)

@@ -77,6 +77,10 @@ class LauncherDied(Error, BrokenPipeError):
     """EPIPE: the library's launcher was killed from outside."""
 
 
+class Canceled(Error):
+    """ECANCELED: building was canceled, by :meth:`Root.cancel` or by its progress handler."""
+
+
 class Interrupted(Error, InterruptedError):
     """EINTR: a signal handler ran."""
 
@@ -127,6 +131,7 @@ _CLASSES: Dict[int, Type[Error]] = {
     errno.ESRCH: ProcessEnded,
     errno.ECHILD: ForkedHandle,
     errno.EPIPE: LauncherDied,
+    errno.ECANCELED: Canceled,
     errno.EINTR: Interrupted,
     errno.ETIMEDOUT: TimeoutExpired,
 }

@@ -20,7 +20,7 @@ from ._communicate import Communication
 from ._enums import Reason
 from ._errors import Interrupted, ProcessEnded, TimeoutExpired
 from ._result import Result, read_returncode, read_usage, timeout_expired
-from ._root import Bytes
+from ._paths import Bytes
 
 if TYPE_CHECKING:
     from ._sandbox import Sandbox

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Type, Union
 
 from ._enums import Isolation, Network, by_name
+from ._paths import Data, HostPath, StrPath
 from ._result import Result
-from ._root import Data, HostPath, Root, StrPath
+from ._root import Root
 from ._sandbox import Container, Guest, Jail, Sandbox
 from ._units import Size
 

@@ -7,15 +7,16 @@ import errno
 import os
 import warnings
 from types import TracebackType
-from typing import Iterable, Mapping, Optional, Sequence, Type, TypeVar, Union
+from typing import Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from . import native
-from ._command import Options, Stream, make_command
-from ._enums import Isolation, Network, Rlimit, Stage, by_name
+from ._command import File, Options, Stream, make_command
+from ._enums import Hardening, Isolation, Network, Rlimit, Stage, by_name
 from ._errors import NotSupported
+from ._paths import Bytes, StrPath
 from ._process import Process
 from ._result import Result
-from ._root import Bytes, Root, StrPath
+from ._root import Root
 from ._units import Size, size_in_bytes
 
 _Self = TypeVar("_Self", bound="Sandbox")
@@ -56,6 +57,7 @@ class Sandbox:
         group: Optional[int] = None,
         groups: Optional[Iterable[int]] = None,
         rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
+        fds: Optional[Mapping[int, File]] = None,
         check: bool = False,
         text: bool = True,
         encoding: str = "utf-8",
@@ -77,6 +79,7 @@ class Sandbox:
         :param user, group: numbers; the group is that of the user where it is not given
         :param groups: supplementary groups
         :param rlimits: by name, such as ``{"open_files": 64, "file_size": "1M"}``; None for no limit
+        :param fds: files and sockets that are handed in: ``{3: listener}`` is fd 3 in the program
         :param check: raise TimeoutExpired, or CommandFailed where the command did not exit with code 0
         :param text: outputs as str, decoded by ``encoding`` and ``errors``; else bytes
 
@@ -85,7 +88,7 @@ class Sandbox:
         """
         options = Options(
             args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
-            group, groups, rlimits, text, encoding, errors, capture_pipes=True,
+            group, groups, rlimits, fds, text, encoding, errors, capture_pipes=True,
         )  # fmt: skip
         # Not viso_sandbox_run(): Ctrl-C and other signal handlers shall have their turn while the command runs.
         process = self._start(options)
@@ -118,6 +121,7 @@ class Sandbox:
         group: Optional[int] = None,
         groups: Optional[Iterable[int]] = None,
         rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
+        fds: Optional[Mapping[int, File]] = None,
         text: bool = True,
         encoding: str = "utf-8",
         errors: str = "replace",
@@ -132,13 +136,22 @@ class Sandbox:
         return self._start(
             Options(
                 args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
-                group, groups, rlimits, text, encoding, errors,
+                group, groups, rlimits, fds, text, encoding, errors,
             )  # fmt: skip
         )
 
     def _start(self, options: Options) -> Process:
         command = make_command(options)
         return Process(native.viso_sandbox_spawn(self._view, command), options, self)
+
+    def start(self) -> None:
+        """Start an instance that stays until :meth:`close`: all later commands run in it and can signal each other, and what
+        they leave running in the background goes on running. As yet for a :class:`Jail`."""
+        native.viso_sandbox_start(self._view)
+
+    def pids(self) -> List[int]:
+        """The processes in the sandbox, by their ids on the host."""
+        return native.viso_sandbox_pids(self._view)
 
     def signal(self, sig: int) -> int:
         """Send a signal to the program of every command that runs here; return how many there are."""
@@ -170,14 +183,16 @@ class Sandbox:
 
 
 class Jail(Sandbox):
-    """A chroot jail: a root directory of its own and nothing else, on the host's kernel, hardened. It needs root.
+    """A chroot jail: a root directory of its own and nothing else, on the host's kernel, hardened.
 
     :param memory_max: memory of each command with all that it starts: bytes, or with K, M, G or T (powers of 1024), such as
         "256M"; None or 0 for no limit
     :param processes_max: how many processes and threads each command may have
     :param network: "none" (no sockets but unix ones), or "host"
+    :param hardened: False for chroot(2) alone, which is no security boundary
+    :param demand: the least level of hardening, such as "files"; a start fails where this kernel reaches less
 
-    >>> with virtiso.Jail(root, memory_max="256M") as box:
+    >>> with virtiso.Jail(root, memory_max="256M", demand="files") as box:
     ...     box.run(["true"])
     """
 
@@ -190,6 +205,8 @@ class Jail(Sandbox):
         memory_max: Optional[Size] = None,
         processes_max: Optional[int] = None,
         network: Union[Network, str] = Network.NONE,
+        hardened: bool = True,
+        demand: Union[Hardening, str] = Hardening.NONE,
     ) -> None:
         self._handle = native.viso_jail_new()
         native.viso_jail_set_root(self._handle, root._handle)
@@ -198,7 +215,22 @@ class Jail(Sandbox):
         if processes_max is not None:
             native.viso_jail_set_processes_max(self._handle, processes_max)
         native.viso_jail_set_network(self._handle, by_name(Network, network))
+        native.viso_jail_set_hardening(self._handle, hardened)
+        native.viso_jail_demand_hardening(self._handle, by_name(Hardening, demand))
         super().__init__(native.viso_jail_sandbox(self._handle), root)
+
+    @property
+    def hardening(self) -> Hardening:
+        """The level that a command has on this kernel."""
+        return Hardening(native.viso_jail_hardening(self._handle))
+
+    @property
+    def warnings(self) -> Tuple[str, ...]:
+        """What stays open in this jail, with its settings, on this kernel, for this user."""
+        found: List[str] = []
+        while (warning := native.viso_jail_warning(self._handle, len(found))) is not None:
+            found.append(warning)
+        return tuple(found)
 
 
 class Container(Sandbox):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The standard streams of a program in a guest. */
+/* The standard streams of a program in a guest, and what else is handed in. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -145,22 +145,44 @@ static int open_stream(struct program *program, const viso_command *command, int
 	}
 }
 
+/* Gives a file its number. RLIMIT_NOFILE below it takes it away as little as execve(2) would. */
+static int put_file(struct program *program, struct file *file, int number)
+{
+	rlim_t limit = program->limits[RLIMIT_NOFILE].rlim_cur;
+	program->limits[RLIMIT_NOFILE].rlim_cur = PROGRAM_FILES_MAX;
+	int r = program_add_file(program, file, number, false);
+	program->limits[RLIMIT_NOFILE].rlim_cur = limit;
+	return r < 0 ? error_memory() : 0;
+}
+
+/* What is handed in: read and written like a stream. The calls of sockets are not served. */
+static int open_added(struct program *program, const struct added_fd *added)
+{
+	struct stat st;
+	struct file *file;
+	if (fstat(added->fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		char object[32];
+		snprintf(object, sizeof(object), "fd %d", added->number);
+		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, object,
+				  "%s is a socket, which a guest cannot use: take a pipe, a jail or a container",
+				  object);
+	}
+	int r = open_copy(&file, added->number, added->fd, "the given fd");
+	return r < 0 ? r : put_file(program, file, added->number);
+}
+
 int program_open_streams(struct program *program, const viso_command *command, int out_host[3])
 {
+	int r = 0;
 	for (int stream = 0; stream < 3; stream++) {
 		struct file *file = NULL;
-		int r = open_stream(program, command, stream, &file, &out_host[stream]);
+		r = open_stream(program, command, stream, &file, &out_host[stream]);
+		if (r == 0 && file)
+			r = put_file(program, file, stream);
 		if (r < 0)
 			return r;
-		if (!file)
-			continue;
-		/* RLIMIT_NOFILE below 3 does not take the standard streams away, as across execve(2). */
-		rlim_t limit = program->limits[RLIMIT_NOFILE].rlim_cur;
-		program->limits[RLIMIT_NOFILE].rlim_cur = PROGRAM_FILES_MAX;
-		r = program_add_file(program, file, stream, false);
-		program->limits[RLIMIT_NOFILE].rlim_cur = limit;
-		if (r < 0)
-			return error_memory();
 	}
-	return 0;
+	for (size_t i = 0; i < command->added_count && r == 0; i++)
+		r = open_added(program, &command->added[i]);
+	return r;
 }

@@ -68,6 +68,19 @@ int cgroup_limit_processes(const struct cgroup *group, uint64_t limit)
 	return write_number(group, "pids.max", limit) < 0 ? fail(VISO_STAGE_CGROUP, 0, "pids.max") : 0;
 }
 
+/* The number after `key` at the beginning of a line; 0 where there is none. There is room for a byte behind the text.
+ */
+static uint64_t number_after(char *text, ssize_t size, const char *key)
+{
+	text[size] = '\0';
+	for (char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ' ')
+			return strtoull(line + strlen(key), NULL, 10);
+	}
+	return 0;
+}
+
 /* The number after `key` in a file of the group, or the first number where `key` is NULL; 0 where there is none. */
 static uint64_t read_number(const struct cgroup *group, const char *file, const char *key)
 {
@@ -78,14 +91,7 @@ static uint64_t read_number(const struct cgroup *group, const char *file, const 
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	if (!key)
-		return strtoull(text, NULL, 10);
-	for (char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ' ')
-			return strtoull(line + strlen(key), NULL, 10);
-	}
-	return 0;
+	return key ? number_after(text, n, key) : strtoull(text, NULL, 10);
 }
 
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills)
@@ -100,10 +106,24 @@ void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t
 	}
 }
 
+void cgroup_open_oom_kills(struct cgroup *group)
+{
+	if (group->version)
+		group->oom_fd = open_in(group, group->version == 1 ? "memory.oom_control" : "memory.events", O_RDONLY);
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup *group)
+{
+	char text[1024];
+	ssize_t n = group->oom_fd < 0 ? -1 : pread(group->oom_fd, text, sizeof(text) - 1, 0);
+	return n <= 0 ? 0 : number_after(text, n, "oom_kill");
+}
+
 void cgroup_remove(struct cgroup *group)
 {
 	group->attach_fd = close_quietly(group->attach_fd);
 	group->directory_fd = close_quietly(group->directory_fd);
+	group->oom_fd = close_quietly(group->oom_fd);
 	if (!group->version)
 		return;
 	/* A process that has just been reaped may count for a moment longer. */

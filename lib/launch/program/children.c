@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The children of this process, among them those that came to it as a subreaper. */
+/* Killing the children of a process, among them those that came to it as a subreaper, and others of a uid. */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "launcher.h"
 
-void kill_children(bool (*spared)(pid_t))
+static void kill_listed(const char *path, bool (*spared)(pid_t))
 {
 	/* The kernel gives whole lines of a page at most; children that are not reaped keep their place from read to
 	 * read. */
 	char text[8192];
 	ssize_t n;
-	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && (n = read(fd, text, sizeof(text) - 1)) > 0) {
 		text[n] = '\0';
 		for (char *next = text; *next;) {
@@ -24,4 +28,53 @@ void kill_children(bool (*spared)(pid_t))
 		}
 	}
 	close_quietly(fd);
+}
+
+void kill_children(bool (*spared)(pid_t))
+{
+	kill_listed("/proc/thread-self/children", spared);
+}
+
+void kill_children_of(pid_t parent)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	kill_listed(path, NULL);
+}
+
+/*
+ * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork
+ * needs (kernel/signal.c). Only for a uid that nothing else on the host has.
+ */
+static void kill_uid(uint32_t uid)
+{
+	pid_t killer = fork();
+	if (killer == 0) {
+		if (syscall(SYS_setresuid, uid, uid, uid) == 0)
+			kill(-1, SIGKILL);
+		_exit(0);
+	}
+	if (killer > 0)
+		waitpid(killer, NULL, 0);
+}
+
+void end_children(const struct job *job, struct report_usage *sum)
+{
+	/* An ordinary user's programs have the caller's own uid, which others have as well. */
+	bool own_uid = worker.owns_ids && !(job->plan->flags & PLAN_HAS_USER);
+	struct rusage usage;
+	for (int round = 0;; round++) {
+		pid_t pid = wait4(-1, NULL, __WALL | WNOHANG, &usage);
+		if (pid > 0) {
+			add_usage(sum, &usage);
+			continue;
+		}
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (round == 0 && own_uid)
+			kill_uid(job->host_uid + job->plan->uid);
+		kill_children(NULL);
+		if (round > 10)
+			usleep(1000);
+	}
 }

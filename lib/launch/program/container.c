@@ -20,38 +20,17 @@
 
 #include "launcher.h"
 
-enum { ID_RANGE_SIZE = 65536 };
-
-static int write_proc(int pid, const char *file, const char *text)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
-	int saved = errno;
-	close_quietly(fd);
-	errno = saved;
-	return n < 0 ? fail(VISO_STAGE_USER_NAMESPACE, 0, file) : 0;
-}
-
 /*
  * As root: ids 0 to 65535 of the container are a range of the host that is nobody's. As an ordinary user: one id of the
- * container is the caller's own, and the groups are given up for ever, as the kernel demands (CVE-2014-8989).
+ * container is the caller's own.
  */
 int container_write_maps(const struct job *job)
 {
-	const struct plan *plan = job->plan;
-	char uids[64], gids[64];
-	if (worker.owns_ids) {
-		snprintf(uids, sizeof(uids), "0 %u %d\n", job->host_uid, ID_RANGE_SIZE);
-		memcpy(gids, uids, sizeof(gids));
-	} else {
-		snprintf(uids, sizeof(uids), "%u %u 1\n", plan->uid, (unsigned)geteuid());
-		snprintf(gids, sizeof(gids), "%u %u 1\n", plan->gid, (unsigned)getegid());
-		if (write_proc(job->pid, "setgroups", "deny") < 0)
-			return -1;
-	}
-	if (write_proc(job->pid, "uid_map", uids) < 0 || write_proc(job->pid, "gid_map", gids) < 0)
+	char task[16];
+	snprintf(task, sizeof(task), "%d", job->pid);
+	int r = worker.owns_ids ? idmap_write_range(task, job->host_uid)
+				: idmap_write_one(task, job->plan, worker.uid, worker.gid);
+	if (r < 0)
 		return -1;
 	atomic_store(&worker.page->maps_written, 1);
 	syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -59,6 +59,58 @@ static int set_streams(const struct job *job)
 	return 0;
 }
 
+/* Which of the fds that are not in their places yet lies at `number`; -1 for none. */
+static int find_source(const int *sources, uint32_t first, uint32_t count, int number)
+{
+	uint32_t i = first;
+	while (i < count && sources[i] != number)
+		i++;
+	return i < count ? (int)i : -1;
+}
+
+/*
+ * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it
+ * gives way first. Numbers may lie above the soft limit, which is the program's again afterwards.
+ */
+static int place_added_fds(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	uint64_t limit[2], raised[2];
+	int sources[PLAN_ADDED_MAX];
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, limit) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "getrlimit");
+	raised[0] = raised[1] = limit[1];
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, raised, NULL) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "setrlimit");
+	for (uint32_t i = 0; i < plan->added_count; i++)
+		sources[i] = job->fds[plan->added[i].fd];
+	for (uint32_t i = 0; i < plan->added_count; i++) {
+		int number = (int)plan->added[i].number;
+		int in_the_way = find_source(sources, i + 1, plan->added_count, number);
+		if (in_the_way >= 0 && (sources[in_the_way] = fcntl(number, F_DUPFD_CLOEXEC, 3)) < 0)
+			return fail(VISO_STAGE_STDIO, 0, "dup");
+		if (sources[i] != number && syscall(SYS_dup3, sources[i], number, O_CLOEXEC) < 0)
+			return fail(VISO_STAGE_STDIO, errno == EBADF ? EMFILE : 0, "dup3");
+	}
+	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL) < 0)
+		return fail(VISO_STAGE_STDIO, 0, "setrlimit");
+	return 0;
+}
+
+/*
+ * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared,
+ * and nothing else.
+ */
+static int close_other_fds(const struct plan *plan)
+{
+	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS)
+		return fail(VISO_STAGE_STDIO, 0, "close_range");
+	for (uint32_t i = 0; i < plan->added_count; i++)
+		if (fcntl((int)plan->added[i].number, F_SETFD, 0) < 0)
+			return fail(VISO_STAGE_STDIO, 0, "fcntl");
+	return 0;
+}
+
 static int set_rlimits(const struct plan *plan)
 {
 	if (worker.host_files[1] && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, worker.host_files, NULL) < 0)
@@ -99,34 +151,45 @@ static int set_capabilities(uint64_t keep)
 	return 0;
 }
 
-static int set_credentials(const struct job *job)
+/* Capabilities are lost for good, or those of the plan kept, whatever the program is and whoever it runs as. */
+static int lock_capabilities(const struct plan *plan)
 {
-	const struct plan *plan = job->plan;
-	uint32_t uid = plan->uid, gid = plan->gid;
-	if (plan->isolation == PLAN_JAIL && !(plan->flags & PLAN_HAS_USER)) {
-		if (!job->host_uid)
-			return fail(VISO_STAGE_CREDENTIALS, EPERM, "uid");
-		uid = gid = job->host_uid + plan->uid;
-	}
-	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set below. */
+	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set later. */
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
 	if (prctl(PR_SET_SECUREBITS,
 		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
 		  0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	if (limit_bounding_set(plan->capabilities) < 0)
-		return -1;
+	return limit_bounding_set(plan->capabilities);
+}
+
+static int set_ids(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	uint32_t uid = plan->uid, gid = plan->gid;
+	if (plan->isolation == PLAN_JAIL && worker.owns_ids && !(plan->flags & PLAN_HAS_USER))
+		uid = gid = job->host_uid + plan->uid;
 	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
-	bool may_set_groups = worker.owns_ids || plan->isolation == PLAN_JAIL;
-	if ((may_set_groups || plan->group_count) &&
+	if ((worker.owns_ids || plan->group_count) &&
 	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
 	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresuid");
-	return set_capabilities(plan->capabilities);
+	return 0;
+}
+
+/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)).
+ */
+static int set_credentials(const struct job *job)
+{
+	if (job->plan->flags & PLAN_BARE)
+		return set_ids(job);
+	if (lock_capabilities(job->plan) < 0 || set_ids(job) < 0)
+		return -1;
+	return set_capabilities(job->plan->capabilities);
 }
 
 static int set_filter(const struct plan *plan)
@@ -173,13 +236,8 @@ static void end_with_worker(void)
 void exec_program(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (set_streams(job) < 0)
+	if (set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) || close_other_fds(plan) < 0)
 		return;
-	/* All fds are close-on-exec already; this is for the one that somebody forgets. */
-	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS) {
-		fail(VISO_STAGE_STDIO, 0, "close_range");
-		return;
-	}
 	restore_ignored_signals();
 	setsid();
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.

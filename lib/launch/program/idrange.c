@@ -7,7 +7,6 @@
  * worker has it; the kernel frees it when the worker ends, however it ends. Somebody who takes all names gains nothing:
  * then the pid alone decides.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,17 +15,6 @@
 #include "launcher.h"
 
 enum { RANGE_SIZE = 65536, FIRST_RANGE = 0x7000, RANGES = 0x8000 };
-
-bool id_owns_all(void)
-{
-	/* The initial user namespace maps all ids in one line (user_namespaces(7)). */
-	static const char all[] = "0          0 4294967295\n";
-	char map[64] = "";
-	int fd = geteuid() == 0 ? open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
-	close_quietly(fd);
-	return n > 0 && strstr(map, all);
-}
 
 uint32_t id_range_reserve(void)
 {

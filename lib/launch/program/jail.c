@@ -57,11 +57,30 @@ static int enter_root(const struct job *job)
 	return 0;
 }
 
+/* The ids outside are asked for in the worker's name: inside they are not known yet. */
+static int map_ids(const struct job *job)
+{
+	return job_has_namespace(job) ? idmap_write_one("self", job->plan, worker.uid, worker.gid) : 0;
+}
+
+int jail_harden(const struct job *job)
+{
+	if (job->plan->flags & PLAN_BARE)
+		return 0;
+	return forbid_new_privileges() < 0 ? -1 : restrict_to_root(job);
+}
+
+/*
+ * The order of all steps, here and in exec_program(): control groups, for which the host's files are needed; chroot;
+ * no_new_privs, then Landlock, which demands it; streams and the closing of all other fds, of which those of the root
+ * and the ruleset were needed until now; session, keyring, limits; securebits and bounding set, which take
+ * CAP_SETPCAP, then groups, gid and uid, and with them all capabilities; the working directory as the new user; not
+ * dumpable; and seccomp last, since it refuses most of this.
+ */
 int jail_child(void *argument)
 {
 	const struct job *job = argument;
-	if (attach_cgroups(job) == 0 && enter_root(job) == 0 && forbid_new_privileges() == 0 &&
-	    restrict_to_root(job) == 0)
+	if (attach_cgroups(job) == 0 && map_ids(job) == 0 && enter_root(job) == 0 && jail_harden(job) == 0)
 		exec_program(job);
 	_exit(127);
 }

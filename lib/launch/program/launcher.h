@@ -10,12 +10,14 @@
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   bounding.c   the capability bounding set
+ *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
+ *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
- * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the
- * code up to exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to
- * the shared page only.
+ * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
+ * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
+ * system calls and writes to the shared page only.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -43,6 +45,7 @@ struct cgroup {
 	char path[512];
 	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
 	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
+	int oom_fd;       /* of an instance: how often the kernel killed for want of memory */
 };
 
 /*
@@ -95,11 +98,14 @@ struct worker {
 	int self; /* pidfd of the worker */
 	pid_t pid;
 	int null_fd;
+	uint32_t uid; /* its own, the caller's */
+	uint32_t gid;
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
 	bool bounding_set_empty; /* of the launcher; only a new user namespace brings a full one */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
+	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
 	char *child_stack; /* its top */
 };
@@ -120,11 +126,16 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
 
+/* Takes plans from the worker's socket and serves each in a process of its own. */
+_Noreturn void worker_serve_instance(void);
+
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
 int start_job(struct job *job);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
+/* no_new_privs and Landlock, as the plan says. */
+int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
@@ -149,6 +160,23 @@ int drop_bounding_set(uint64_t keep);
 /* supervise.c: from the start to the end of all its processes; fills `end`, returns the capture memfds. */
 void supervise(struct job *job, struct report *report, int capture_fd[2]);
 
+/* The next order; `out_pipe` is that of ORDER_PIDS, else -1. As recv(2), without waiting. */
+ssize_t receive_order(int channel, struct order *order, int *out_pipe);
+
+/* instance.c */
+/* Holds an instance until it is to end; nothing of it is left then. 0, or -1 with the failure noted. */
+int instance_hold(struct job *job);
+/* In the process that serves one plan of an instance: makes it a worker. */
+void instance_enter_worker(void);
+/* For a new job of such a worker: the control groups are the instance's. */
+void instance_lend_cgroups(struct cgroup *cgroups);
+/* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
+void instance_end_children(struct report_usage *sum, bool all);
+
+/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+ */
+void pids_send(int pipe, pid_t ancestor, pid_t hidden);
+
 /* cgroup.c */
 int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
 		  const char *limit_v2);
@@ -156,16 +184,33 @@ int cgroup_create(struct cgroup *group, const struct plan *plan, const struct pl
 int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
 /* Reads what is of interest from the memory group. */
 void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
+/* Of the memory group of an instance: opened, so that they can be read from within Landlock. */
+void cgroup_open_oom_kills(struct cgroup *group);
+uint64_t cgroup_oom_kills(const struct cgroup *group);
 void cgroup_remove(struct cgroup *group);
 
+/* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
+ */
+/* 0 to 65535 are the host's ids from `first` on. */
+int idmap_write_range(const char *task, uint32_t first);
+/* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
+int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uint32_t gid);
+
 /* idrange.c */
-/* True where all ids of the host can be used: as root, but not as the root of a user namespace that has only some. */
-bool id_owns_all(void);
 /* The first of 65536 host ids that no other worker uses. */
 uint32_t id_range_reserve(void);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
+void kill_children_of(pid_t parent);
+/* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */
+void end_children(const struct job *job, struct report_usage *sum);
+
+/* A jail of an ordinary user makes a user namespace of its own; in an instance it has that of the instance. */
+static inline bool job_has_namespace(const struct job *job)
+{
+	return job->plan->isolation == PLAN_JAIL && !worker.owns_ids && !worker.instance;
+}
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)
 {

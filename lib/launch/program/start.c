@@ -18,8 +18,30 @@ static int failed_start(struct job *job)
 	return -1;
 }
 
+static int fail_clone(void)
+{
+	bool namespace = errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS;
+	return fail(namespace ? VISO_STAGE_USER_NAMESPACE : VISO_STAGE_CLONE, 0, "clone");
+}
+
+/*
+ * An ordinary user may chroot in a user namespace. Its program has memory of its own from the beginning: what it does
+ * about it before exec would keep the worker from writing the id maps of the next one (PR_SET_DUMPABLE(2const)).
+ */
+static int start_jail_in_namespace(struct job *job)
+{
+	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
+	job->pid =
+		clone(jail_child, worker.child_stack, CLONE_NEWUSER | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
+	if (job->pid < 0)
+		return fail_clone();
+	return wait && worker.page->failure.error ? failed_start(job) : 0;
+}
+
 static int start_jail(struct job *job)
 {
+	if (job_has_namespace(job))
+		return start_jail_in_namespace(job);
 	/*
 	 * Where the host wants to know of the start, clone returns when the program is executing or the failure is in
 	 * the page. Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then
@@ -72,10 +94,7 @@ static int start_container(struct job *job)
 	if (job->pid == 0)
 		container_init(job);
 	if (job->pid < 0)
-		return fail(errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS
-				    ? VISO_STAGE_USER_NAMESPACE
-				    : VISO_STAGE_CLONE,
-			    0, "clone3");
+		return fail_clone();
 	if (container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
 		return failed_start(job);

@@ -30,6 +30,7 @@ struct watch {
 	bool channel_open;
 	bool captures_at_end[2];
 	bool killed;
+	uint64_t oom_kills_before; /* in an instance, whose control group it shares */
 	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it
 				 */
 };
@@ -132,10 +133,21 @@ static void signal_program(struct watch *watch, int signal)
 		syscall(SYS_pidfd_send_signal, watch->program_pidfd, signal, NULL, 0);
 }
 
+/* What a container's init starts before the program is there is not the program's. */
+static void send_pids(const struct watch *watch, int pipe)
+{
+	const struct job *job = watch->job;
+	if (job->plan->isolation == PLAN_JAIL)
+		pids_send(pipe, worker.pid, 0);
+	else
+		pids_send(pipe, atomic_load(&worker.page->set_up) ? job->pid : 0, 0);
+}
+
 static void serve_order(struct watch *watch)
 {
 	struct order order;
-	ssize_t n = recv(watch->job->channel, &order, sizeof(order), MSG_DONTWAIT);
+	int pipe;
+	ssize_t n = receive_order(watch->job->channel, &order, &pipe);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n == 0 || n < 0) {
@@ -144,9 +156,12 @@ static void serve_order(struct watch *watch)
 		kill_all(watch, END_KILLED);
 	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
 		signal_program(watch, order.signal);
+	} else if (n == sizeof(order) && order.kind == ORDER_PIDS) {
+		send_pids(watch, pipe);
 	} else {
 		kill_all(watch, END_KILLED);
 	}
+	close_quietly(pipe);
 }
 
 /* Without main nobody would clean up later, so the worker ends its command and then itself; the host makes a new
@@ -251,22 +266,9 @@ static void watch_until_end(struct watch *watch)
 }
 
 /*
- * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork
- * needs (kernel/signal.c). Only for a uid that nothing else on the host has.
+ * The jail's program has ended. What it started may go on; as the worker is their subreaper, none gets away. In an
+ * instance it goes on in peace, unless all of the command was to be killed.
  */
-static void kill_uid(uint32_t uid)
-{
-	pid_t killer = fork();
-	if (killer == 0) {
-		if (syscall(SYS_setresuid, uid, uid, uid) == 0)
-			kill(-1, SIGKILL);
-		_exit(0);
-	}
-	if (killer > 0)
-		waitpid(killer, NULL, 0);
-}
-
-/* The jail's program has ended. What it started may go on; as the worker is their subreaper, none gets away. */
 static void finish_jail(struct watch *watch)
 {
 	struct rusage usage;
@@ -275,20 +277,10 @@ static void finish_jail(struct watch *watch)
 		;
 	watch->end->status = status;
 	add_usage(&watch->end->usage, &usage);
-	for (int round = 0;; round++) {
-		pid_t pid = wait4(-1, NULL, __WALL | WNOHANG, &usage);
-		if (pid > 0) {
-			add_usage(&watch->end->usage, &usage);
-			continue;
-		}
-		if (pid < 0 && errno == ECHILD)
-			return;
-		if (round == 0 && !(watch->job->plan->flags & PLAN_HAS_USER))
-			kill_uid(watch->job->host_uid + watch->job->plan->uid);
-		kill_children(NULL);
-		if (round > 10)
-			usleep(1000);
-	}
+	if (worker.instance)
+		instance_end_children(&watch->end->usage, watch->killed);
+	else
+		end_children(watch->job, &watch->end->usage);
 }
 
 /* The init has ended, and with it all of the container. */
@@ -325,7 +317,10 @@ static void explain_end(struct watch *watch)
 	struct report_end *end = watch->end;
 	const struct plan *plan = watch->job->plan;
 	uint64_t oom_kills;
-	cgroup_read_memory(&watch->job->cgroups[0], &end->memory_peak, &oom_kills);
+	if (worker.instance)
+		oom_kills = cgroup_oom_kills(&watch->job->cgroups[0]) - watch->oom_kills_before;
+	else
+		cgroup_read_memory(&watch->job->cgroups[0], &end->memory_peak, &oom_kills);
 	/* A kill that came too late changes nothing. */
 	if (end->reason != END_BY_ITSELF && WIFEXITED(end->status))
 		end->reason = END_BY_ITSELF;
@@ -351,6 +346,7 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 		.program_pidfd = job->pidfd,
 		.program_pid = jail ? job->pid : 0,
 		.channel_open = true,
+		.oom_kills_before = worker.instance ? cgroup_oom_kills(&job->cgroups[0]) : 0,
 	};
 	if (jail && (job->plan->flags & PLAN_REPORT_START))
 		report_started(job, job->pid);

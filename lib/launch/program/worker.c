@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "launch/owns_ids.h"
 #include "launcher.h"
 
 enum { IDLE_WORKERS_MAX = 16 };
@@ -52,7 +53,9 @@ static void worker_init(struct start_page *page)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
-	worker.owns_ids = id_owns_all();
+	worker.uid = geteuid();
+	worker.gid = getegid();
+	worker.owns_ids = owns_all_ids();
 	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
 	worker.page = page;
 	char *stack =
@@ -130,6 +133,23 @@ static int make_captures(struct job *job)
 	return 0;
 }
 
+ssize_t receive_order(int channel, struct order *order, int *out_pipe)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = order, .iov_len = sizeof(*order)};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	*out_pipe = -1;
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(out_pipe, CMSG_DATA(header), sizeof(int));
+	return n;
+}
+
 static void choose_streams(struct job *job)
 {
 	for (int i = 0; i < 3; i++)
@@ -197,7 +217,9 @@ static void job_init(struct job *job)
 	memset(worker.page, 0, sizeof(*worker.page));
 	job->cgroups = worker.page->cgroups;
 	for (int i = 0; i < CGROUPS; i++)
-		job->cgroups[i].attach_fd = job->cgroups[i].directory_fd = -1;
+		job->cgroups[i].attach_fd = job->cgroups[i].directory_fd = job->cgroups[i].oom_fd = -1;
+	if (worker.instance)
+		instance_lend_cgroups(job->cgroups);
 }
 
 /* Only the channel is needed while the program runs. */
@@ -276,7 +298,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	else if (make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
 		choose_streams(job);
 		job->start_ns = now_ns();
-		if (start_job(job) == 0) {
+		if (job->plan->flags & PLAN_INSTANCE) {
+			instance_hold(job);
+		} else if (start_job(job) == 0) {
 			close_start_fds(job);
 			supervise(job, &report, capture_fd);
 		}
@@ -304,6 +328,15 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	return job->channel;
 }
 
+/*
+ * For the command that has ended; the host sent it before it had read the end.
+ */
+static void drop_late_order(const struct job *job)
+{
+	for (int i = 1; i < job->fd_count; i++)
+		close(job->fds[i]);
+}
+
 static void count_as_busy(struct launcher_shared *shared, struct start_page *page, int wake_main)
 {
 	if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
@@ -313,15 +346,38 @@ static void count_as_busy(struct launcher_shared *shared, struct start_page *pag
 	atomic_store(&page->idle, 0);
 }
 
+static union {
+	struct plan_head head;
+	uint64_t align;
+	char bytes[PLAN_INLINE_MAX];
+} buffer;
+static struct job job;
+
+_Noreturn void worker_serve_instance(void)
+{
+	for (;;) {
+		ssize_t received = receive(&buffer, sizeof(buffer), &job, -1);
+		if (received == 0)
+			_exit(0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			instance_enter_worker();
+			serve(&buffer, received, &job);
+			_exit(0);
+		}
+		if (pid < 0) {
+			struct report report = {.kind = REPORT_FAILED};
+			report.failure =
+				(struct report_failure){.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
+			send_report(job.fds[0], &report, NULL, 0);
+		}
+		for (int i = 0; i < job.fd_count; i++)
+			close(job.fds[i]);
+	}
+}
+
 _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main)
 {
-	static union {
-		struct plan_head head;
-		uint64_t align;
-		char bytes[PLAN_INLINE_MAX];
-	} buffer;
-	static struct job job;
-
 	/*
 	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle
 	 * worker too few, never one too many: then it would make no new one.
@@ -336,8 +392,10 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 			count_as_busy(shared, page, wake_main);
 		if (received == 0)
 			kept = close_quietly(kept);
-		else if (kept < 0 || job.fd_count > 1) /* an order that came too late for the last plan brings no fd */
+		else if (kept < 0 || received != sizeof(struct order))
 			kept = serve(&buffer, received, &job);
+		else
+			drop_late_order(&job);
 		busy = 0;
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);

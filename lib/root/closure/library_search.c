@@ -4,29 +4,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
-
-static const char cache_path[] = "/etc/ld.so.cache";
-
-/* What $PLATFORM can stand for: AT_PLATFORM, and what glibc before 2.37 makes of it on some processors. */
-static const char *const platforms[] = {
-#if defined(__x86_64__)
-	"x86_64",
-	"haswell",
-	"xeon_phi",
-#elif defined(__aarch64__)
-	"aarch64",
-#else
-	"",
-#endif
-};
+#include "root/closure/machine.h"
+#include "root/source.h"
 
 /* One search on its way. */
 struct search {
@@ -58,7 +43,7 @@ static int keep(struct found *found, struct object *object)
 static int try_file(struct search *search, const char *path)
 {
 	struct object *object = NULL;
-	int r = objects_open(search->objects, path, &object);
+	int r = objects_open(search->objects, path, &search->loader->kind, &object);
 	if (r == -EACCES)
 		search->denied = true;
 	if (r == -EACCES || r == -ENOENT || r == 1)
@@ -93,9 +78,13 @@ static int try_variants(struct search *search, const char *directory)
 		return 0;
 	if (snprintf(path, sizeof(path), "%s/glibc-hwcaps", directory) >= (int)sizeof(path))
 		return 0;
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	if (!dir)
+	_cleanup_close_ int fd = source_open_directory(search->loader->source, path);
+	if (fd < 0)
 		return strings_add(&search->loader->without_variants, directory) < 0 ? error_memory() : 0;
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	if (!dir)
+		return error_memory();
+	TAKE_FD(fd);
 	for (struct dirent *entry; (entry = readdir(dir));) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -164,7 +153,8 @@ static int try_expanded(struct search *search, const struct object *object, cons
 {
 	char path[PATH_MAX], first[PATH_MAX];
 	int found = 0;
-	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+	const char *const *platforms = machine_platforms(&search->loader->kind);
+	for (size_t i = 0; platforms[i]; i++) {
 		if (!expand(search->loader, object, text, length, platforms[i], path))
 			return 0;
 		if (i > 0 && !strcmp(path, first))
@@ -220,9 +210,8 @@ static int try_cache(struct search *search, bool no_default_directories)
 {
 	struct loader *loader = search->loader;
 	if (!loader->cache_loaded) {
-		int r = ld_cache_load(&loader->cache, cache_path);
-		if (r < 0)
-			return r;
+		ld_cache_load(&loader->cache, loader->source, LD_CACHE_PATH);
+		loader->cache.flags = machine_cache_flags(&loader->kind);
 		loader->cache_loaded = true;
 	}
 	size_t position = 0;
@@ -253,6 +242,7 @@ static int search_glibc(struct search *search, const struct scope *scope, int ne
 	int r = try_rpaths(search, scope, needer);
 	if (r == 0)
 		r = try_list(search, object, object->elf.runpath);
+	search->found->is_private = r != 0;
 	if (r == 0)
 		r = try_cache(search, object->elf.no_default_directories);
 	if (r == 0 && !object->elf.no_default_directories)
@@ -281,6 +271,7 @@ int library_search(struct loader *loader, struct objects *objects, const struct 
 	struct search search = {.loader = loader, .objects = objects, .name = name, .found = out_found};
 	int r;
 	out_found->count = 0;
+	out_found->is_private = true;
 	if (strchr(name, '/'))
 		r = try_expanded(&search, scope->items[needer].object, name, strlen(name), try_absolute);
 	else if (loader->musl)
@@ -335,26 +326,11 @@ static int init_glibc(struct loader *loader, const char *interpreter_path)
 	return 0;
 }
 
-/* The list of directories in /etc/ld-musl-ARCH.path, beside the directory of the loader; NULL where there is none. */
-static char *read_musl_path(const char *path)
-{
-	enum { LIST_MAX = 64 << 10 };
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return NULL;
-	char *list = malloc(LIST_MAX);
-	ssize_t size = list ? read(fd, list, LIST_MAX - 1) : -1;
-	if (size < 0) {
-		free(list);
-		return NULL;
-	}
-	list[size] = '\0';
-	return list;
-}
-
 static int init_musl(struct loader *loader)
 {
-	_cleanup_free_ char *list = read_musl_path(loader->musl_path);
+	enum { LIST_MAX = 64 << 10 };
+	/* Beside the directory of the loader. */
+	_cleanup_free_ char *list = source_read(loader->source, loader->musl_path, LIST_MAX);
 	const char *rest = list ? list : "/lib:/usr/local/lib:/usr/lib";
 	while (*rest) {
 		size_t length = strcspn(rest, ":\n");
@@ -370,10 +346,11 @@ static int init_musl(struct loader *loader)
 	return 0;
 }
 
-int loader_init(struct loader *loader, const char *interpreter, const char *interpreter_path)
+int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind,
+		const char *interpreter, const char *interpreter_path)
 {
 	static const char musl_prefix[] = "ld-musl-";
-	*loader = (struct loader){0};
+	*loader = (struct loader){.source = source, .kind = *kind};
 	const char *slash = strrchr(interpreter, '/');
 	const char *name = slash ? slash + 1 : interpreter;
 	loader->musl = !strncmp(name, musl_prefix, sizeof(musl_prefix) - 1);

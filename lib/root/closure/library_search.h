@@ -10,8 +10,12 @@
 #include "root/closure/ld_cache.h"
 #include "root/closure/objects.h"
 
+struct source;
+
 /* How one loader searches. */
 struct loader {
+	const struct source *source;
+	struct elf_kind kind; /* of the program, and so of all its libraries */
 	bool musl;
 	bool cache_loaded;
 	char lib[PATH_MAX];              /* what $LIB stands for, such as "lib/x86_64-linux-gnu" */
@@ -39,13 +43,15 @@ struct found {
 	struct object **items;
 	size_t count;
 	size_t capacity;
+	bool is_private; /* by a path in who needs it, not where all programs look */
 };
 
 /*
- * `interpreter` is the program's PT_INTERP, `interpreter_path` the same file on the host without links. 0 or a negative
- * errno with the error set.
+ * `kind` is the program's, `interpreter` is the program's PT_INTERP, `interpreter_path` the same file in the source
+ * without links. 0 or a negative errno with the error set.
  */
-int loader_init(struct loader *loader, const char *interpreter, const char *interpreter_path);
+int loader_init(struct loader *loader, const struct source *source, const struct elf_kind *kind,
+		const char *interpreter, const char *interpreter_path);
 void loader_clear(struct loader *loader);
 void found_clear(struct found *found);
 

@@ -2,7 +2,6 @@
 #include "root/closure/objects.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "root/failure.h"
+#include "root/source.h"
 
 static struct object *object_free(struct object *object)
 {
@@ -41,41 +41,36 @@ static int make_room(struct objects *objects)
 }
 
 /* A fd of a regular file, or a negative errno, without setting the error where it is an ordinary one of a search. */
-static int open_regular(const char *path)
+static int open_library(const struct source *source, const char *path)
 {
-	/* O_NONBLOCK: a FIFO in the place of a library must not stop us. */
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0) {
-		switch (errno) {
-		case ENOENT:
-		case ENOTDIR:
-		case ELOOP:
-		case ENAMETOOLONG:
-		case ENXIO:
-		case ENODEV:
-			return -ENOENT;
-		case EACCES:
-		case EPERM:
-			return -EACCES;
-		default:
-			return fail_path(errno, "open", path);
-		}
-	}
 	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return fail_path(errno, "examine", path);
-	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -ENOENT;
+	int fd = source_open_file(source, path, &st);
+	switch (-fd) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case ENXIO:
+	case ENODEV:
+	case EINVAL: /* not a regular file */
+		return -ENOENT;
+	case EACCES:
+	case EPERM:
+		return -EACCES;
+	default:
+		return fd < 0 ? fail_path(-fd, "open", path) : fd;
+	}
 }
 
-int objects_open(struct objects *objects, const char *path, struct object **out_object)
+int objects_open(struct objects *objects, const char *path, const struct elf_kind *kind, struct object **out_object)
 {
 	for (size_t i = 0; i < objects->count; i++)
 		if (!strcmp(objects->items[i]->path, path)) {
 			*out_object = objects->items[i];
-			return 0;
+			return kind && !elf_is_same_kind(kind, &objects->items[i]->elf.kind);
 		}
 
-	_cleanup_close_ int fd = open_regular(path);
+	_cleanup_close_ int fd = open_library(objects->source, path);
 	if (fd < 0)
 		return fd;
 	_cleanup_(cleanup_object) struct object *object = calloc(1, sizeof(*object));
@@ -83,7 +78,7 @@ int objects_open(struct objects *objects, const char *path, struct object **out_
 		return error_memory();
 	const char *slash = strrchr(path, '/');
 	object->origin_length = slash > path ? (size_t)(slash - path) : 1;
-	int r = elf_read(fd, path, &object->elf);
+	int r = elf_read_kind(fd, path, kind, &object->elf);
 	if (r != 0)
 		return r;
 	r = make_room(objects);

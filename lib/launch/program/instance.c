@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An instance of a jail that stays. The worker that got its plan is the holder: it has the ids and control groups, is
+ * the subreaper of everything, and at the end kills it all. It stays outside of Landlock, since it needs /proc.
+ *
+ * Its child, the zygote, enters the user namespace of an ordinary user's instance and one Landlock domain, and takes
+ * the plans that the host sends to the instance. Each is served by a child of the zygote in the way of any worker: so
+ * all commands are of one domain, within which they may signal each other.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "launcher.h"
+
+enum { ASK_HOLDER = 0, ASK_INSIDE = 1 };
+
+struct instance {
+	const struct cgroup *cgroups; /* in the holder's page */
+	int zygote_pidfd;
+	pid_t zygote;
+	int ask[2]; /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be
+		       killed */
+};
+
+static struct instance instance;
+
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+}
+
+static void handle_children(void (*handler)(int))
+{
+	struct sigaction action = {.sa_handler = handler};
+	sigaction(SIGCHLD, &action, NULL);
+}
+
+static int zygote_main(void *argument)
+{
+	struct job *job = argument;
+	bool namespace = job_has_namespace(job);
+	end_with(worker.pid);
+	prctl(PR_SET_NAME, "viso-zygote");
+	if ((namespace && idmap_write_one("self", job->plan, worker.uid, worker.gid) < 0) || jail_harden(job) < 0)
+		_exit(127);
+	/* In an ordinary user's instance the programs have its uid. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	worker.requests = job->fds[2];
+	for (int i = 0; i < 2; i++)
+		close(job->fds[i]);
+	close(instance.ask[ASK_HOLDER]);
+	worker.instance = &instance;
+	instance.zygote = getpid();
+	if (send(instance.ask[ASK_INSIDE], "", 1, MSG_NOSIGNAL) != 1)
+		_exit(127);
+	/* What serves a plan is reaped by the kernel. */
+	handle_children(SIG_IGN);
+	worker_serve_instance();
+}
+
+void instance_enter_worker(void)
+{
+	end_with(instance.zygote);
+	prctl(PR_SET_NAME, "viso-worker");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	handle_children(SIG_DFL);
+	worker.pid = getpid();
+	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
+	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (worker.page == MAP_FAILED || worker.self < 0)
+		_exit(1);
+}
+
+void instance_lend_cgroups(struct cgroup *cgroups)
+{
+	/* Without a version nobody removes them. */
+	for (int i = 0; i < CGROUPS; i++) {
+		cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
+		cgroups[i].oom_fd = instance.cgroups[i].oom_fd;
+	}
+}
+
+/*
+ * Only the holder sees /proc: it kills our children, and those that then come to us as their subreaper are next.
+ * Without `all` only what has ended already is reaped, which would count against the limit of processes.
+ */
+void instance_end_children(struct report_usage *sum, bool all)
+{
+	struct rusage usage;
+	for (;;) {
+		pid_t pid = wait4(-1, NULL, __WALL | WNOHANG, &usage);
+		if (pid > 0) {
+			add_usage(sum, &usage);
+			continue;
+		}
+		if ((pid < 0 && errno == ECHILD) || !all)
+			return;
+		send(instance.ask[ASK_INSIDE], &worker.pid, sizeof(worker.pid), MSG_NOSIGNAL | MSG_DONTWAIT);
+		usleep(500);
+	}
+}
+
+static int start_zygote(struct job *job)
+{
+	int namespace = job_has_namespace(job) ? CLONE_NEWUSER : 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, instance.ask) < 0)
+		return fail(VISO_STAGE_LAUNCHER, 0, "socketpair");
+	instance.zygote =
+		clone(zygote_main, worker.child_stack, namespace | CLONE_PIDFD | SIGCHLD, job, &instance.zygote_pidfd);
+	if (instance.zygote < 0) {
+		close(instance.ask[ASK_HOLDER]);
+		close(instance.ask[ASK_INSIDE]);
+		return fail(namespace ? VISO_STAGE_USER_NAMESPACE : VISO_STAGE_CLONE, 0, "clone");
+	}
+	close(instance.ask[ASK_INSIDE]);
+	char byte;
+	ssize_t n;
+	while ((n = recv(instance.ask[ASK_HOLDER], &byte, 1, 0)) < 0 && errno == EINTR)
+		;
+	return n == 1 ? 0 : fail(VISO_STAGE_LAUNCHER, ECHILD, "zygote"); /* unless it has noted why */
+}
+
+/* False where the instance is to end. */
+static bool serve_channel(const struct job *job)
+{
+	struct order order;
+	int pipe;
+	ssize_t n = receive_order(job->channel, &order, &pipe);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	bool goes_on = n == sizeof(order) && order.kind == ORDER_PIDS;
+	if (goes_on)
+		pids_send(pipe, worker.pid, instance.zygote);
+	close_quietly(pipe);
+	return goes_on;
+}
+
+static void serve_inside(void)
+{
+	pid_t pid;
+	if (recv(instance.ask[ASK_HOLDER], &pid, sizeof(pid), MSG_DONTWAIT) == sizeof(pid))
+		kill_children_of(pid);
+}
+
+static void watch_instance(struct job *job)
+{
+	struct pollfd polls[] = {
+		{.fd = instance.zygote_pidfd, .events = POLLIN},    {.fd = worker.host, .events = POLLIN},
+		{.fd = worker.launcher, .events = POLLIN},          {.fd = job->channel, .events = POLLIN},
+		{.fd = instance.ask[ASK_HOLDER], .events = POLLIN},
+	};
+	for (;;) {
+		if (poll(polls, sizeof(polls) / sizeof(polls[0]), -1) < 0)
+			continue;
+		if (polls[2].revents) {
+			job->launcher_gone = true;
+			shutdown(worker.requests, SHUT_RDWR);
+		}
+		if (polls[0].revents || polls[1].revents || polls[2].revents)
+			return;
+		if (polls[4].revents)
+			serve_inside();
+		if (polls[3].revents && !serve_channel(job))
+			return;
+	}
+}
+
+int instance_hold(struct job *job)
+{
+	struct report_usage usage = {0};
+	instance.cgroups = job->cgroups;
+	instance.zygote_pidfd = -1;
+	if (job->fd_count < 3)
+		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
+	cgroup_open_oom_kills(&job->cgroups[0]);
+	int r = start_zygote(job);
+	if (r == 0) {
+		job->fds[2] = close_quietly(job->fds[2]);
+		report_started(job, instance.zygote);
+		/* What comes to the holder from ended commands is reaped by the kernel. */
+		handle_children(SIG_IGN);
+		watch_instance(job);
+		handle_children(SIG_DFL);
+	}
+	if (instance.zygote > 0) {
+		syscall(SYS_pidfd_send_signal, instance.zygote_pidfd, SIGKILL, NULL, 0);
+		end_children(job, &usage);
+		close(instance.ask[ASK_HOLDER]);
+		close(instance.zygote_pidfd);
+	}
+	return r;
+}

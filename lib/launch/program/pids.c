@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes below one of ours. A list of children is exact only while none of them ends (proc_tid_children(5)): it
+ * is read again until two readings agree, or in a hurry goes on.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher.h"
+
+enum { FOUND_MAX = 16000, READINGS = 8 }; /* as many as a pipe holds */
+
+struct found {
+	int count; /* may be more than there is room for */
+	int32_t pids[FOUND_MAX];
+	int32_t parents[FOUND_MAX];
+};
+
+static ssize_t read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+	close_quietly(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+/* What has ended, and only waits to be reaped, is no process any more. */
+static bool is_alive(int32_t pid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return false;
+	const char *end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+}
+
+static void add_children(struct found *found, int32_t parent, const char *task)
+{
+	static char text[65536];
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", parent, task);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	size_t used = 0;
+	while (fd >= 0 && used < sizeof(text) - 1 && (n = read(fd, text + used, sizeof(text) - 1 - used)) > 0)
+		used += (size_t)n;
+	close_quietly(fd);
+	text[used] = '\0';
+	for (char *next = text; *next;) {
+		int32_t pid = (int32_t)strtol(next, &next, 10);
+		if (pid <= 0 || *next++ != ' ')
+			return;
+		if (!is_alive(pid))
+			continue;
+		if (found->count < FOUND_MAX) {
+			found->pids[found->count] = pid;
+			found->parents[found->count] = parent;
+		}
+		found->count++;
+	}
+}
+
+/* A child is listed at the thread that made it. */
+static void add_children_of_all_threads(struct found *found, int32_t parent)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", parent);
+	DIR *tasks = opendir(path);
+	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
+		if (entry->d_name[0] != '.')
+			add_children(found, parent, entry->d_name);
+	if (tasks)
+		closedir(tasks);
+}
+
+static void find(struct found *found, pid_t ancestor)
+{
+	found->count = 0;
+	add_children_of_all_threads(found, ancestor);
+	for (int i = 0; i < found->count && i < FOUND_MAX; i++)
+		add_children_of_all_threads(found, found->pids[i]);
+}
+
+static bool same(const struct found *a, const struct found *b)
+{
+	int count = a->count < FOUND_MAX ? a->count : FOUND_MAX;
+	return a->count == b->count && !memcmp(a->pids, b->pids, (size_t)count * sizeof(a->pids[0]));
+}
+
+void pids_send(int pipe, pid_t ancestor, pid_t hidden)
+{
+	static struct found found[2];
+	static int32_t answer[1 + FOUND_MAX];
+	int now = 0, shown = 0;
+	if (ancestor > 0)
+		find(&found[0], ancestor);
+	for (int i = 1; i < READINGS && ancestor > 0; i++) {
+		now = i % 2;
+		find(&found[now], ancestor);
+		if (same(&found[0], &found[1]))
+			break;
+	}
+	const struct found *last = &found[now];
+	int count = ancestor > 0 ? last->count : 0;
+	for (int i = 0; i < count && i < FOUND_MAX; i++)
+		if (!hidden || (last->pids[i] != hidden && last->parents[i] != hidden))
+			answer[1 + shown++] = last->pids[i];
+	answer[0] = count > FOUND_MAX ? count : shown;
+	/* A host that does not read it does not keep us. */
+	fcntl(pipe, F_SETFL, O_NONBLOCK);
+	(void)!write(pipe, answer, (size_t)(1 + shown) * sizeof(answer[0]));
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* An instance of a jail that stays: one identity and one end for all of its commands. */
+#include "box.h"
+#include "host.h"
+#include "marked.h"
+#include "outside.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char text[8192];
+
+static struct box *start(void **state)
+{
+	struct box *box = box_open(state);
+	assert_ok(viso_sandbox_start(box->sandbox));
+	return box;
+}
+
+static const char *uid_of(int pid)
+{
+	return outside_status(pid, "Uid", text, sizeof(text));
+}
+
+/* Waits until the sandbox has as many processes. */
+static void await_count(struct box *box, int count)
+{
+	int now = -1;
+	for (int i = 0; i < 500 && (now = viso_sandbox_pids(box->sandbox, NULL, 0)) != count; i++)
+		usleep(10000);
+	assert_int_equal(now, count);
+}
+
+static void test_commands_run_in_it_as_ever(void **state)
+{
+	struct box *box = start(state);
+	assert_ok(viso_sandbox_start(box->sandbox)); /* does nothing */
+	assert_prints(box, probe("cwd", NULL), "/\n");
+	assert_prints(box, probe("fds", NULL), "0 1 2 \n");
+	assert_prints(box, probe("inherited", NULL), "umask 022\n");
+	assert_ended(box_run(box, probe("exit", "7", NULL)), VISO_REASON_EXITED, 7, 0);
+	assert_start_fails(box, viso_command_new("/not/there"), ENOENT, VISO_STAGE_EXEC, "/not/there");
+	viso_command *command = probe("spin", NULL);
+	assert_ok(viso_command_set_timeout_ms(command, 100));
+	assert_ended(box_run(box, command), VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	command = probe("spin", NULL);
+	assert_ok(viso_command_set_cpu_time_ms(command, 50));
+	assert_ended(box_run(box, command), VISO_REASON_CPU_TIME, -1, SIGKILL);
+	viso_process *process = box_spawn(box, probe("trap", "15", NULL));
+	usleep(100000);
+	assert_ok(viso_process_signal(process, SIGTERM));
+	assert_ended(box_wait(process), VISO_REASON_EXITED, 55, 0);
+	viso_process_unref(process);
+}
+
+static void test_one_identity(void **state)
+{
+	struct box *box = start(state);
+	char first[64];
+	viso_process *a = box_spawn(box, probe("sleep", NULL)), *b = box_spawn(box, probe("sleep", NULL));
+	snprintf(first, sizeof(first), "%s", uid_of(viso_process_pid(a)));
+	assert_string_equal(first, uid_of(viso_process_pid(b)));
+	assert_string_equal(outside_status(viso_process_pid(a), "CapEff", text, sizeof(text)), "0000000000000000");
+	assert_string_equal(outside_status(viso_process_pid(a), "NoNewPrivs", text, sizeof(text)), "1");
+	assert_string_equal(outside_status(viso_process_pid(a), "Seccomp", text, sizeof(text)), "2");
+	viso_process_unref(a);
+	viso_process_unref(b);
+}
+
+/* Also under Landlock's scopes, since they are of one domain. */
+static void test_commands_may_signal_each_other(void **state)
+{
+	struct box *box = start(state);
+	char script[64];
+	viso_process *victim = box_spawn(box, probe("sleep", NULL));
+	snprintf(script, sizeof(script), "kill -TERM %d", viso_process_pid(victim));
+	assert_ended(box_run(box, shell(script)), VISO_REASON_EXITED, 0, 0);
+	assert_ended(box_wait(victim), VISO_REASON_SIGNALLED, -1, SIGTERM);
+	viso_process_unref(victim);
+}
+
+static void test_what_is_left_goes_on(void **state)
+{
+	struct box *box = start(state);
+	assert_prints(box, probe("background", "3", NULL), "left\n");
+	await_count(box, 3);
+	assert_prints(box, probe("background", "2", NULL), "left\n");
+	await_count(box, 5);
+	assert_ok(viso_sandbox_close(box->sandbox));
+}
+
+static void test_a_killed_command_takes_its_own_along(void **state)
+{
+	struct box *box = start(state);
+	assert_prints(box, probe("background", "2", NULL), "left\n");
+	viso_process *process = box_spawn(box, shell("probe background 5; exec probe sleep"));
+	await_count(box, 2 + 5 + 1);
+	assert_ok(viso_process_kill(process));
+	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 2);
+	viso_process_unref(process);
+	viso_command *command = shell("probe background 4; exec probe sleep");
+	assert_ok(viso_command_set_timeout_ms(command, 300));
+	assert_ended(box_run(box, command), VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 2);
+}
+
+static void test_kill_and_signal_all_commands(void **state)
+{
+	struct box *box = start(state);
+	viso_process *a = box_spawn(box, probe("sleep", NULL)), *b = box_spawn(box, probe("sleep", NULL));
+	assert_int_equal(viso_sandbox_signal(box->sandbox, SIGUSR1), 2);
+	assert_ended(box_wait(a), VISO_REASON_SIGNALLED, -1, SIGUSR1);
+	assert_ended(box_wait(b), VISO_REASON_SIGNALLED, -1, SIGUSR1);
+	viso_process *c = box_spawn(box, probe("sleep", NULL));
+	assert_int_equal(viso_sandbox_kill(box->sandbox), 1);
+	assert_ended(box_wait(c), VISO_REASON_KILLED, -1, SIGKILL);
+	viso_process_unref(a);
+	viso_process_unref(b);
+	viso_process_unref(c);
+	assert_prints(box, probe("cwd", NULL), "/\n");
+}
+
+struct host {
+	unsigned mark;
+	struct ready_pipe ready;
+	bool limited;
+};
+
+static struct box *open_marked(struct host *host)
+{
+	mark_this_process(host->mark);
+	struct box *box = box_new(VISO_ISOLATION_JAIL, box_tree());
+	if (geteuid() == 0) {
+		assert_ok(box_set_processes_max(box, 100));
+		assert_ok(box_set_memory_max(box, 64 << 20));
+	}
+	assert_ok(viso_sandbox_start(box->sandbox));
+	return box;
+}
+
+static void closes(void *argument)
+{
+	struct host *host = argument;
+	pid_t pids[64];
+	int fds = support_count_fds();
+	struct box *box = open_marked(host);
+	assert_prints(box, probe("background", "5", NULL), "left\n");
+	viso_process *process = box_spawn(box, shell("probe background 3; exec probe sleep"));
+	await_count(box, 9);
+	int count = marked_processes(host->mark, NULL, getpid(), pids, 64);
+	assert_ok(viso_sandbox_close(box->sandbox));
+	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
+	assert_int_equal(marked_processes(host->mark, "viso-zygote", 0, NULL, 0), 0);
+	assert_no_cgroups(pids, count);
+	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
+	viso_process_unref(process);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), -ESTALE);
+	assert_int_equal(viso_sandbox_start(box->sandbox), -ESTALE);
+	box_close(box);
+	support_assert_nothing_left(fds + 2); /* the launcher's sockets stay */
+}
+
+static void test_close_ends_all(void **state)
+{
+	box_open(state);
+	struct host host = {.mark = mark_new()};
+	in_a_host(closes, &host);
+	assert_no_marked(host.mark);
+}
+
+static void releases(void *argument)
+{
+	struct host *host = argument;
+	struct box *box = open_marked(host);
+	assert_prints(box, probe("background", "5", NULL), "left\n");
+	assert_prints(box, probe("run-away", "2", NULL), "left\n");
+	box_close(box);
+	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
+	assert_int_equal(marked_processes(host->mark, "viso-zygote", 0, NULL, 0), 0);
+}
+
+static void test_the_last_reference_ends_all(void **state)
+{
+	box_open(state);
+	struct host host = {.mark = mark_new()};
+	in_a_host(releases, &host);
+	assert_no_marked(host.mark);
+}
+
+static void waits_for_death(void *argument)
+{
+	struct host *host = argument;
+	struct box *box = open_marked(host);
+	assert_prints(box, probe("background", "5", NULL), "left\n");
+	box_spawn(box, shell("probe background 3; exec probe sleep"));
+	await_count(box, 9);
+	ready_tell(&host->ready, "ready");
+	for (;;)
+		pause();
+}
+
+static void test_nothing_outlives_a_killed_host(void **state)
+{
+	pid_t pids[64];
+	char line[64];
+	box_open(state);
+	struct host host = {.mark = mark_new()};
+	ready_init(&host.ready);
+	pid_t pid = host_start(waits_for_death, &host);
+	assert_true(ready_wait(&host.ready, line, sizeof(line)));
+	int count = marked_processes(host.mark, NULL, 0, pids, 64);
+	assert_true(count > 9);
+	host_kill(pid);
+	assert_no_marked(host.mark);
+	assert_no_cgroups(pids, count);
+	ready_close(&host.ready);
+}
+
+static void kills_one_of_ours(struct host *host, const char *name)
+{
+	pid_t pids[64], all[64];
+	struct box *box = open_marked(host);
+	assert_prints(box, probe("background", "5", NULL), "left\n");
+	viso_process *process = box_spawn(box, shell("probe background 3; exec probe sleep"));
+	await_count(box, 9);
+	int count = marked_processes(host->mark, NULL, getpid(), all, 64);
+	int named = marked_processes(host->mark, name, getpid(), pids, 64);
+	assert_true(named >= 1);
+	for (int i = 0; i < named; i++)
+		kill(pids[i], SIGKILL);
+	viso_result *result = NULL;
+	assert_int_equal(viso_process_wait(process, 10000, &result), -EPIPE);
+	for (int i = 0; i < 500 && marked_processes(host->mark, "probe", 0, NULL, 0) > 0; i++)
+		usleep(10000);
+	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
+	viso_command *command = probe("cwd", NULL);
+	assert_fails(viso_sandbox_run(box->sandbox, command, NULL), EPIPE, VISO_STAGE_LAUNCHER, "instance");
+	viso_command_unref(command);
+	viso_process_unref(process);
+	box_close(box);
+	for (int i = 0; i < 100; i++)
+		usleep(1000);
+	assert_no_cgroups(all, count);
+	box = open_marked(host);
+	assert_prints(box, probe("cwd", NULL), "/\n");
+	box_close(box);
+}
+
+static void kills_workers(void *host)
+{
+	kills_one_of_ours(host, "viso-worker");
+}
+
+static void kills_zygote(void *host)
+{
+	kills_one_of_ours(host, "viso-zygote");
+}
+
+static void kills_launcher(void *host)
+{
+	kills_one_of_ours(host, "viso-launcher");
+}
+
+static void test_killed_from_outside(void **state)
+{
+	void (*const hosts[])(void *) = {kills_workers, kills_zygote, kills_launcher};
+	box_open(state);
+	for (int i = 0; i < 3; i++) {
+		struct host host = {.mark = mark_new()};
+		in_a_host(hosts[i], &host);
+		assert_no_marked(host.mark);
+	}
+}
+
+static void test_limits_are_those_of_all(void **state)
+{
+	skip_without(geteuid() == 0, "a pids controller for the caller");
+	struct box *box = box_open(state);
+	assert_ok(box_set_processes_max(box, 12));
+	assert_ok(box_set_memory_max(box, 48 << 20));
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_prints(box, probe("background", "5", NULL), "left\n");
+	await_count(box, 5);
+	assert_prints(box, probe("fork", "20", NULL), "6 EAGAIN\n");
+	assert_ended(box_run(box, probe("eat", "100000000", NULL)), VISO_REASON_OUT_OF_MEMORY, -1, SIGKILL);
+	assert_prints(box, probe("eat", "10000000", NULL), "eaten\n");
+}
+
+static void test_settings_are_frozen(void **state)
+{
+	struct box *box = start(state);
+	assert_fails(viso_jail_set_network(box->jail, VISO_NETWORK_HOST), EBUSY, VISO_STAGE_ARGUMENT, "set_network");
+}
+
+static void test_other_strengths_have_none(void **state)
+{
+	struct box *box = box_open(state);
+	assert_fails(viso_sandbox_start(box->sandbox), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_sandbox_start");
+	assert_prints(box, probe("cwd", NULL), "/\n");
+}
+
+static void test_arguments(void **state)
+{
+	viso_jail *jail = viso_jail_new();
+	assert_fails(viso_sandbox_start(NULL), EINVAL, VISO_STAGE_ARGUMENT, "viso_sandbox_start");
+	assert_fails(viso_sandbox_start(viso_jail_sandbox(jail)), EINVAL, VISO_STAGE_ARGUMENT, "viso_sandbox_start");
+	viso_jail_unref(jail);
+}
+
+static void *run_and_start(void *data)
+{
+	struct box *box = data;
+	for (int i = 0; i < 10; i++) {
+		assert_ok(viso_sandbox_start(box->sandbox));
+		assert_prints(box, probe("cwd", NULL), "/\n");
+	}
+	return NULL;
+}
+
+static void test_many_threads(void **state)
+{
+	struct box *box = box_open(state);
+	pthread_t threads[6];
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_and_start, box), 0);
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		AT_JAIL(test_commands_run_in_it_as_ever),
+		AT_JAIL(test_one_identity),
+		AT_JAIL(test_commands_may_signal_each_other),
+		AT_JAIL(test_what_is_left_goes_on),
+		AT_JAIL(test_a_killed_command_takes_its_own_along),
+		AT_JAIL(test_kill_and_signal_all_commands),
+		AT_JAIL(test_close_ends_all),
+		AT_JAIL(test_the_last_reference_ends_all),
+		AT_JAIL(test_nothing_outlives_a_killed_host),
+		AT_JAIL(test_killed_from_outside),
+		AT_JAIL(test_limits_are_those_of_all),
+		AT_JAIL(test_settings_are_frozen),
+		AT_JAIL(test_many_threads),
+		AT_CONTAINER(test_other_strengths_have_none),
+		AT_GUEST(test_other_strengths_have_none),
+		cmocka_unit_test(test_arguments),
+	};
+	return cmocka_run_group_tests_name("instance", tests, NULL, box_group_teardown);
+}
