@@ -10,6 +10,7 @@
 
 #include "core/handle.h"
 #include "root/build/place.h"
+#include "root/build/settings.h"
 #include "root/manifest.h"
 #include "root/source.h"
 
@@ -19,9 +20,12 @@ struct viso_root {
 	struct source source; /* where everything is taken from */
 	struct manifest manifest;
 	unsigned providers_off; /* bit 1 << viso_provider */
-	char *named; /* viso_root_set_path(); NULL for a directory of our own */
-	char *used;  /* viso_root_use_directory(); then there is no manifest */
+	char *named;            /* viso_root_set_path(); NULL for a directory of our own */
+	char *used;             /* viso_root_use_directory(); then there is no manifest */
+	struct settings settings;
+	atomic_bool cancelled;
 	bool built;
+	bool removed;       /* viso_root_remove() */
 	struct place place; /* where, once it is built */
 };
 

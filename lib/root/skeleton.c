@@ -60,7 +60,7 @@ static int add_merged(struct manifest *manifest)
 	return r;
 }
 
-int skeleton_add(struct manifest *manifest)
+static int add(struct manifest *manifest)
 {
 	char target[PATH_MAX];
 	int r = add_merged(manifest);
@@ -68,12 +68,23 @@ int skeleton_add(struct manifest *manifest)
 		if (find_place(manifest, directories[i].target, true, target, &r))
 			r = manifest_add_directory(manifest, target, directories[i].mode, MANIFEST_KEEP);
 	for (size_t i = 0; r >= 0 && i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (find_place(manifest, devices[i].target, false, target, &r))
+		if (find_place(manifest, devices[i].target, false, target, &r) && !manifest_find(manifest, target)) {
 			r = manifest_add_device(manifest, target, makedev(devices[i].major, devices[i].minor), 0666,
 						MANIFEST_KEEP);
+			if (r >= 0)
+				manifest_find(manifest, target)->is_optional = true;
+		}
 	if (r >= 0 && find_place(manifest, "/etc/passwd", false, target, &r))
 		r = manifest_add_data(manifest, target, passwd, sizeof(passwd) - 1, 0644, MANIFEST_KEEP);
 	if (r >= 0 && find_place(manifest, "/etc/group", false, target, &r))
 		r = manifest_add_data(manifest, target, group, sizeof(group) - 1, 0644, MANIFEST_KEEP);
+	return r;
+}
+
+int skeleton_add(struct manifest *manifest)
+{
+	const char *reason = manifest_set_reason(manifest, "part of every root");
+	int r = add(manifest);
+	manifest_restore_reason(manifest, reason);
 	return r;
 }
