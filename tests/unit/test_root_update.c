@@ -315,7 +315,6 @@ static void test_hostile_records(void **state)
 		"#mtree v2.0\n./\\056\\056/victim size=1\n",
 		"#mtree v2.0\n./b size=1\n./a size=1\n",
 		"#mtree v2.0\n./a size=1\n./a size=1\n",
-		"#mtree v2.0\n./a size=1\n./a/b size=1\n",
 		"#mtree v2.0\n./a type=link\n",
 		"#mtree v2.0\n./a size=1 sha256digest=abc\n",
 		"#mtree v2.0\n#: 1 2\n",

@@ -144,21 +144,14 @@ static bool read_keyword(struct reader *reader, const char *key, char *value)
 	return ok;
 }
 
-/* Behind the entry before, and not within something that is no directory. */
+/*
+ * Behind the entry before: then no path comes twice. That it lies within a file is no damage: a list of intentions has what
+ * was a directory once.
+ */
 static bool is_in_order(const viso_manifest *record, const struct record_entry *entry)
 {
 	const struct record_entry *before = entry - 1;
-	if (entry == record->entries)
-		return true;
-	if (record_compare(before->path, before->name, entry->path, entry->name) >= 0)
-		return false;
-	if (entry->name <= 1 || (before->name == entry->name && !memcmp(before->path, entry->path, entry->name)))
-		return true;
-	char parent[PATH_MAX];
-	memcpy(parent, entry->path, entry->name - 1);
-	parent[entry->name - 1] = '\0';
-	const struct record_entry *directory = record_find(record, parent);
-	return !directory || directory->type == VISO_ENTRY_DIRECTORY;
+	return entry == record->entries || record_compare(before->path, before->name, entry->path, entry->name) < 0;
 }
 
 static bool is_whole(const struct record_entry *entry)
