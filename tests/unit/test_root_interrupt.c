@@ -24,13 +24,16 @@ static int set_up(void **state)
 		setenv("TMPDIR", "/dev/shm", 1);
 	scratch = support_temporary_directory();
 	path = root_path_of("%s/root", scratch);
-	assert_int_equal(root_shell("cd %s && mkdir -p old/a/b new/a/c new/t && echo 1 >old/a/same && cp -p old/a/same new/a/same && "
-				    "echo old >old/a/changed && echo new >new/a/changed && echo gone >old/a/b/gone && "
-				    "echo more >new/a/c/more && ln -s same old/a/link && ln -s changed new/a/link && "
-				    "echo file >old/t && echo directory >new/t/x && echo x >new/a/suid && chmod 755 new/a/suid && "
-				    "touch -d 2001-02-03 old/a/* new/a/same new/a/suid",
-				    scratch),
-			 0);
+	assert_int_equal(
+		root_shell(
+			"cd %s && mkdir -p old/a/b new/a/c new/t && echo 1 >old/a/same && cp -p old/a/same new/a/same "
+			"&& "
+			"echo old >old/a/changed && echo new >new/a/changed && echo gone >old/a/b/gone && "
+			"echo more >new/a/c/more && ln -s same old/a/link && ln -s changed new/a/link && "
+			"echo file >old/t && echo directory >new/t/x && echo x >new/a/suid && chmod 755 new/a/suid && "
+			"touch -d 2001-02-03 old/a/* new/a/same new/a/suid",
+			scratch),
+		0);
 	return 0;
 }
 
@@ -85,9 +88,10 @@ static int remove_root(const char *source)
 /* The library's own directory included: nothing may be left in it either. */
 static char *snapshot(void)
 {
-	return root_shell_output("cd %s && find . -printf '%%P %%y %%m %%l\\n' | sort; find . -path ./.viso -prune -o -type "
-				 "f -print0 | sort -z | xargs -0 sha256sum",
-				 path);
+	return root_shell_output(
+		"cd %s && find . -printf '%%P %%y %%m %%l\\n' | sort; find . -path ./.viso -prune -o -type "
+		"f -print0 | sort -z | xargs -0 sha256sum",
+		path);
 }
 
 /* Runs it in a child that is killed at its `stop`th system call. False where it ended before. */
@@ -234,8 +238,10 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		root_test(test_build_is_finished_by_update), root_test(test_update_is_finished_by_update),
-		root_test(test_another_update_takes_over),   root_test(test_remove_is_finished_by_remove),
+		root_test(test_build_is_finished_by_update),
+		root_test(test_update_is_finished_by_update),
+		root_test(test_another_update_takes_over),
+		root_test(test_remove_is_finished_by_remove),
 		root_test(test_full_disk),
 	};
 	return cmocka_run_group_tests_name("root_interrupt", tests, NULL, NULL);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +24,11 @@ static int set_up(void **state)
 	source = root_path_of("%s/source", scratch);
 	path = root_path_of("%s/root", scratch);
 	mkdir(source, 0755);
-	assert_int_equal(root_shell("cd %s && mkdir -p d/e && echo one >d/one && echo two >d/e/two && chmod 755 d/one && "
-				    "ln -s one d/link && touch d/empty && touch -d 2001-02-03 d/* d/e/two",
-				    source),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s && mkdir -p d/e && echo one >d/one && echo two >d/e/two && chmod 755 d/one && "
+			   "ln -s one d/link && touch d/empty && touch -d 2001-02-03 d/* d/e/two",
+			   source),
+		0);
 	return 0;
 }
 
@@ -68,14 +69,16 @@ static int update(viso_root *root)
 	return count;
 }
 
-/* Everything in a tree but `.viso`: kinds, modes, times of files, links, contents; with `inodes` whether it is the same. */
+/* Everything in a tree but `.viso`: kinds, modes, times of files, links, contents; with `inodes` whether it is the
+ * same. */
 static char *snapshot(const char *tree, bool inodes)
 {
-	return root_shell_output("cd %s && find . -path ./.viso -prune -o -type d -printf '%%P %%y %%m\\n' -o -printf '%%P "
-				 "%%y %%m %%l %%U %s\\n' | sort; find . -path ./.viso -prune -o -path './d/*' -type f "
-				 "-printf '%%P %%T@\\n' | sort; find . -path ./.viso -prune -o -type f -print0 | sort -z | "
-				 "xargs -0 sha256sum",
-				 tree, inodes ? "%i %C@" : "");
+	return root_shell_output(
+		"cd %s && find . -path ./.viso -prune -o -type d -printf '%%P %%y %%m\\n' -o -printf '%%P "
+		"%%y %%m %%l %%U %s\\n' | sort; find . -path ./.viso -prune -o -path './d/*' -type f "
+		"-printf '%%P %%T@\\n' | sort; find . -path ./.viso -prune -o -type f -print0 | sort -z | "
+		"xargs -0 sha256sum",
+		tree, inodes ? "%i %C@" : "");
 }
 
 static int verify(void)
@@ -184,11 +187,13 @@ static viso_root *small_root(void)
 static void test_files_of_others_stay(void **state)
 {
 	assert_true(update(usual_root()) > 0);
-	assert_int_equal(root_shell("cd %s && echo mine >d/e/mine && mkdir -m 700 own && echo mine >own/mine", path), 0);
+	assert_int_equal(root_shell("cd %s && echo mine >d/e/mine && mkdir -m 700 own && echo mine >own/mine", path),
+			 0);
 	assert_int_equal(update(usual_root()), 0);
 	assert_true(update(small_root()) > 0);
-	assert_int_equal(root_shell("cd %s && test -f d/e/mine -a -f own/mine -a ! -e d/one -a ! -e d/e/two -a -f only", path),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s && test -f d/e/mine -a -f own/mine -a ! -e d/one -a ! -e d/e/two -a -f only", path),
+		0);
 	assert_int_equal(update(small_root()), 0);
 	/* A directory of others is shared, and stays when it is not wanted any more. */
 	viso_root *root = new_root();
@@ -235,8 +240,8 @@ static void test_files_of_others_in_the_way_are_refused(void **state)
 
 static void test_strange_names_come_back(void **state)
 {
-	static const char *const names[] = {"/a b",	"/new\nline", "/#hash", "/back\\slash", "/=,*?[x]", "/\xff\xfe\x01",
-					    "/quote'\"", "/.",	      "/tab\t", "/-x"};
+	static const char *const names[] = {"/a b",          "/new\nline", "/#hash", "/back\\slash", "/=,*?[x]",
+					    "/\xff\xfe\x01", "/quote'\"",  "/.",     "/tab\t",       "/-x"};
 	for (int round = 0; round < 2; round++) {
 		viso_root *root = new_root();
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -427,9 +432,10 @@ static void forget(void *userdata)
 
 static void test_progress_and_cancel(void **state)
 {
-	assert_int_equal(root_shell("cd %s/d && for i in $(seq 300); do echo $i >$i; done; head -c 5000000 /dev/zero >big",
-				    source),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s/d && for i in $(seq 300); do echo $i >$i; done; head -c 5000000 /dev/zero >big",
+			   source),
+		0);
 	struct heard heard = {0};
 	viso_root *root = usual_root();
 	assert_ok(viso_root_set_progress_handler(root, hear, &heard, forget));
@@ -492,10 +498,11 @@ static void test_file_that_changes_is_noticed(void **state)
 
 static void test_terabyte_of_holes(void **state)
 {
-	assert_int_equal(root_shell("cd %s/d && truncate -s 1T sparse && echo x | dd of=sparse bs=1 seek=1G conv=notrunc "
-				    "2>/dev/null",
-				    source),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s/d && truncate -s 1T sparse && echo x | dd of=sparse bs=1 seek=1G conv=notrunc "
+			   "2>/dev/null",
+			   source),
+		0);
 	support_time_limit(20);
 	assert_true(update(usual_root()) > 0);
 	assert_int_equal(update(usual_root()), 0);
@@ -520,18 +527,20 @@ static void test_terabyte_of_holes(void **state)
 static void test_hard_links_and_privileges(void **state)
 {
 	skip_without(geteuid() == 0, "root");
-	assert_int_equal(root_shell("cd %s/d && cp one suid && chmod 4755 suid && cp one caps && setcap cap_net_raw+ep caps",
-				    source),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s/d && cp one suid && chmod 4755 suid && cp one caps && setcap cap_net_raw+ep caps",
+			   source),
+		0);
 	viso_root *root = usual_root();
 	assert_int_equal(viso_root_set_copy_method(root, 99), -EINVAL);
 	assert_ok(viso_root_set_copy_method(root, VISO_COPY_HARDLINK));
 	assert_true(update(root) > 0);
-	assert_int_equal(root_shell("cd %s && test d/one -ef root/d/one -o source/d/one -ef root/d/one && ! test "
-				    "source/d/suid -ef root/d/suid && ! test source/d/caps -ef root/d/caps && test $(stat -c "
-				    "%%a root/d/suid) = 755 && test -z \"$(getcap root/d/caps)\"",
-				    scratch),
-			 0);
+	assert_int_equal(
+		root_shell("cd %s && test d/one -ef root/d/one -o source/d/one -ef root/d/one && ! test "
+			   "source/d/suid -ef root/d/suid && ! test source/d/caps -ef root/d/caps && test $(stat -c "
+			   "%%a root/d/suid) = 755 && test -z \"$(getcap root/d/caps)\"",
+			   scratch),
+		0);
 	root = usual_root();
 	assert_ok(viso_root_set_copy_method(root, VISO_COPY_HARDLINK));
 	assert_int_equal(update(root), 0);
@@ -544,8 +553,9 @@ static void test_hard_links_and_privileges(void **state)
 	assert_int_equal(viso_root_set_keep(root, 4), -EINVAL);
 	assert_ok(viso_root_set_keep(root, VISO_KEEP_SETUID | VISO_KEEP_CAPABILITIES));
 	assert_true(update(root) >= 2);
-	assert_int_equal(root_shell("test $(stat -c %%a %s/d/suid) = 4755 && getcap %s/d/caps | grep -q net_raw", path, path),
-			 0);
+	assert_int_equal(
+		root_shell("test $(stat -c %%a %s/d/suid) = 4755 && getcap %s/d/caps | grep -q net_raw", path, path),
+		0);
 	assert_int_equal(verify(), 0);
 	assert_int_equal(root_shell("setcap -r %s/d/caps", path), 0);
 	assert_int_equal(verify(), 1);
@@ -553,7 +563,8 @@ static void test_hard_links_and_privileges(void **state)
 	assert_ok(viso_root_set_keep(root, VISO_KEEP_SETUID | VISO_KEEP_CAPABILITIES));
 	assert_int_equal(update(root), 1);
 	assert_true(update(usual_root()) >= 2);
-	assert_int_equal(root_shell("test $(stat -c %%a %s/d/suid) = 755 && test -z \"$(getcap %s/d/caps)\"", path, path), 0);
+	assert_int_equal(
+		root_shell("test $(stat -c %%a %s/d/suid) = 755 && test -z \"$(getcap %s/d/caps)\"", path, path), 0);
 }
 
 static void test_hard_link_to_another_file_system(void **state)

@@ -58,13 +58,12 @@ static int open_directory(const char *path, bool make, int *out_lock)
 		return error_fail(VISO_STAGE_ROOT, EACCES, path,
 				  "others may write to the store %s; name a directory that only you can write to",
 				  path);
-	int lock = openat(fd, lock_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (lock < 0 && errno == ENOENT) {
-		if (!make || !is_empty(fd))
-			return error_fail(VISO_STAGE_ROOT, EINVAL, path,
-					  "%s is no store; name an empty directory, or one that is not there", path);
-		lock = openat(fd, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	}
+	/* In this order: another process may make it a store at this moment. */
+	int flags = make && is_empty(fd) ? O_CREAT : 0;
+	int lock = openat(fd, lock_name, O_RDWR | flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock < 0 && errno == ENOENT)
+		return error_fail(VISO_STAGE_ROOT, EINVAL, path,
+				  "%s is no store; name an empty directory, or one that is not there", path);
 	if (lock < 0)
 		return fail_path(errno, "open the store", path);
 	*out_lock = lock;

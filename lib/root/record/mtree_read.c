@@ -145,8 +145,8 @@ static bool read_keyword(struct reader *reader, const char *key, char *value)
 }
 
 /*
- * Behind the entry before: then no path comes twice. That it lies within a file is no damage: a list of intentions has what
- * was a directory once.
+ * Behind the entry before: then no path comes twice. That it lies within a file is no damage: a list of intentions has
+ * what was a directory once.
  */
 static bool is_in_order(const viso_manifest *record, const struct record_entry *entry)
 {
