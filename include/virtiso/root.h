@@ -330,9 +330,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_use_directory(viso_root *root, const
  * Name the directory into which the root is built; it is kept when the root is released. It gets mode 0755.
  *
  * @param root  a root that is not built yet
- * @param path  an absolute path, no link; the directory is made, or exists and is empty
+ * @param path  an absolute path, no link; the directory is made, or exists and is empty, or was built by the library before
+ *              (then viso_root_update() works on it)
  * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOTEMPTY
- *         the directory has contents, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
+ *         the directory has contents and was not built by the library, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  */
@@ -347,7 +348,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_path(viso_root *root, const char
  *
  * @param root  a root
  * @return 0, or a negative errno: -EINVAL, -ENOENT or -EACCES a file of the plan is gone or unreadable, -ENOSPC, -EDQUOT,
- *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -EPERM, -EXDEV, -EOPNOTSUPP, -ECANCELED, -ENOMEM, -ECHILD.
+ *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -EPERM, -EXDEV, -EOPNOTSUPP, -ECANCELED, -EAGAIN a file was written to each time
+ *         that it was copied, -ENOMEM, -ECHILD.
  * Threads: any; calls on one root wait for each other.
  * Since: 0.1
  */
@@ -386,14 +388,16 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_copy_method(viso_root *root, vis
  * @param path  an absolute path of a directory, on the file system on which the root is built; it is made where it is not
  *              there. Several processes may use it at once.
  * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOENT,
- *         -ENOTDIR, -EACCES, -ENOMEM, -ECHILD. Building fails with -EXDEV where the store is on another file system.
+ *         -ENOTDIR, -EACCES others may write to it, -ENOMEM, -ECHILD. Building fails with -EXDEV where the store is on
+ *         another file system, and with -EINVAL together with VISO_COPY_BYTES.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_store(viso_root *root, const char *path);
 
 /**
- * Remove from a store what no root uses any more.
+ * Remove from a store what no root uses any more. Where roots share by reflinks, that cannot be seen in a file: then
+ * everything is removed, and the next root puts there again what it has. Waits for builds that use the store.
  *
  * @param path  the directory, absolute
  * @return how many files were removed, or a negative errno: -EINVAL bad argument, or no store, -ENOENT, -ENOTDIR, -EACCES,
@@ -456,7 +460,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest 
 /**
  * Bring the directory of viso_root_set_path() to what the root says now, whether it was built before, was interrupted at any
  * point, or is not there yet. Files that are right are left alone; what an earlier build made and this root does not say is
- * removed; files that the library did not make are never touched.
+ * removed; files that the library did not make are never touched. A directory that others made is used as it is.
+ *
+ * A file is read only where size, times or number of it or of its source are not as they were recorded, and all of them once
+ * after the machine was restarted.
  *
  * For this and the other calls on a directory that was built, the library keeps its record in `.viso` in it, which only the
  * builder can read. As every build in a named directory does, it waits for another process that builds there.
@@ -464,14 +471,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest 
  * @param root  a root with viso_root_set_path(), not built yet; afterwards it is built
  * @return how many entries were made, changed or removed, 0 where nothing was to be done; or a negative errno: -EINVAL no
  *         path was set, -EBUSY the root is built or uses an existing directory, -EEXIST a file that the library did not make
- *         is in the way (it is named), -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
+ *         is in the way (it is named), -EBADMSG the record is damaged, -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
  * Threads: one handle from one thread at a time, except for viso_root_cancel().
  * Since: 0.2
  */
 VISO_PUBLIC int viso_root_update(viso_root *root);
 
 /**
- * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices.
+ * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices. Of a file
+ * with more than 64 MiB of holes only what is no zeros is hashed, by a sum of the library's own.
  *
  * Whoever may write the tree as its owner may write the record as well: keep a copy of it elsewhere (viso_manifest_save())
  * and compare with that (viso_manifest_verify()) where this matters.

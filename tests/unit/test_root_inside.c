@@ -367,7 +367,11 @@ static void test_first_lines_of_scripts(void **state)
 static void test_copies_are_equal(void **state)
 {
 	static const size_t sizes[] = {0, 1, 4095, 65536, 65537, 300000, 1 << 20};
-	struct copier copier = {0};
+	atomic_bool cancelled = false;
+	struct settings settings = {0};
+	struct progress progress = {.settings = &settings, .cancelled = &cancelled};
+	struct copier copier = {.progress = &progress};
+	char sum[SUM_TEXT], expected[SUM_TEXT];
 	char *source_path = root_path_of("%s/source", scratch), *target_path = root_path_of("%s/target", scratch);
 	char *data = malloc(1 << 20);
 	for (size_t i = 0; i < 1 << 20; i++)
@@ -378,7 +382,10 @@ static void test_copies_are_equal(void **state)
 		int target = open(target_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 		struct stat st;
 		assert_int_equal(fstat(source, &st), 0);
-		assert_int_equal(copy_contents(&copier, source, target, &st), 0);
+		assert_int_equal(copy_contents(&copier, source, target, &st, i % 2 ? sum : NULL), 0);
+		sum_data(data, sizes[i], expected);
+		if (i % 2)
+			assert_string_equal(sum, expected);
 		close(source);
 		close(target);
 		size_t size;
@@ -391,7 +398,7 @@ static void test_copies_are_equal(void **state)
 	int source = open(source_path, O_RDONLY | O_CLOEXEC), target = memory_file();
 	struct stat st;
 	assert_int_equal(fstat(source, &st), 0);
-	assert_int_equal(copy_contents(&copier, source, target, &st), 0);
+	assert_int_equal(copy_contents(&copier, source, target, &st, NULL), 0);
 	char *map = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, target, 0);
 	assert_memory_equal(map, data, 1 << 20);
 	munmap(map, 1 << 20);
