@@ -31,14 +31,16 @@ typedef struct viso_root viso_root;
  * off.
  */
 typedef enum viso_provider {
-	VISO_PROVIDER_DLOPEN_NOTES = 0, /**< libraries that an ELF file names in its `.note.dlopen` */
-	VISO_PROVIDER_NSS = 1,          /**< name services of nsswitch.conf, with the files that they read */
+	VISO_PROVIDER_DLOPEN_NOTES = 0, /**< libraries that an ELF file names in its `.note.dlopen`, and the one that glibc
+	                                     loads to end a thread */
+	VISO_PROVIDER_NSS = 1,          /**< name services of nsswitch.conf, with the files that they read, but not the
+	                                     accounts of the host */
 	VISO_PROVIDER_GCONV = 2,        /**< character sets of iconv(3) */
-	VISO_PROVIDER_PAM = 3,          /**< PAM stacks and their modules */
-	VISO_PROVIDER_OPENSSL = 4,      /**< OpenSSL's settings, providers and engines */
-	VISO_PROVIDER_LOCALE = 5,       /**< locales */
-	VISO_PROVIDER_ZONEINFO = 6,     /**< time zones */
-	VISO_PROVIDER_CERTIFICATES = 7, /**< certificates of authorities */
+	VISO_PROVIDER_PAM = 3,          /**< the PAM stack that has the program's name, what it includes, and the modules */
+	VISO_PROVIDER_OPENSSL = 4,      /**< OpenSSL's settings, providers and engines, never private keys */
+	VISO_PROVIDER_LOCALE = 5,       /**< the locale C.UTF-8, and the locale archive up to 8 MiB */
+	VISO_PROVIDER_ZONEINFO = 6,     /**< the host's time zone; all time zones for Python */
+	VISO_PROVIDER_CERTIFICATES = 7, /**< certificates of authorities, where a library for TLS is loaded */
 	VISO_PROVIDER_RUNTIME = 8,      /**< what an interpreter, compiler or server finds by itself: Python, Perl, Lua, Ruby,
 	                                     Node, Java, git, gcc, nginx */
 	VISO_PROVIDER_ENUM_WIDTH_ = 0x7fffffff /**< not a provider; fixes the width of the type */
@@ -104,8 +106,8 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
 /**
  * Take everything from another tree than the host's: a mounted disk, an unpacked distribution, a cross-compiler's
  * sysroot. Paths that are given to viso_root_add_program() and its like are then paths within it, links are followed
- * within it, and libraries are searched with its settings. Its programs may be for another architecture, since nothing is
- * executed.
+ * within it (also where somebody changes them meanwhile), and libraries are searched with its settings. Its programs may be
+ * for another architecture, since nothing is executed.
  *
  * @param root  a root to which nothing was added
  * @param path  an absolute path on the host of a directory
@@ -142,9 +144,11 @@ VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
  * Add a program with everything that it needs.
  *
  * A dynamic ELF program brings its loader and libraries, found by the loader's own search order; a `#!` script brings its
- * interpreter; an interpreter, a compiler or a server brings what it finds by itself (viso_provider). Symbolic links on the
- * way are kept as links. What a program starts or opens by a name that it makes cannot be seen in it: add the programs that
- * a shell script calls, plugins and data with calls of their own.
+ * interpreter; and what a program loads by itself, or an interpreter, a compiler or a server finds by itself, comes by rules
+ * (viso_provider). Symbolic links on the way are kept as links. What a program starts or opens by a name that it makes cannot
+ * be seen in it: add the programs that a shell script calls, plugins and data with calls of their own. The root gets a loader's
+ * cache (ld.so.cache) of its own, by which programs find libraries that lie beside them (`$ORIGIN`) also where there is no
+ * /proc.
  *
  * Of Python, packages from outside its standard library come for a virtual environment and for a script, which may need
  * them, and not for the interpreter alone; with Node it is the same. Of GCC, a driver for C brings the compiler for C, one
@@ -155,9 +159,9 @@ VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
  *                 (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)
  * @return 0, or a negative errno: -EINVAL bad argument or a relative path with a slash, -EBUSY the root is built or uses
  *         an existing directory, -ENOENT no such program, or a library or interpreter of it is missing (both are named),
- *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a
- *         script, or a damaged ELF file, -EEXIST another entry is in the way, -ELOOP scripts or links without an end,
- *         -ENOMEM, -ECHILD the handle is from before a fork.
+ *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program, of whatever machine, nor a
+ *         script, or a damaged ELF file, or its loader is for another machine, -EEXIST another entry is in the way, -ELOOP
+ *         scripts or links without an end, -ENOMEM, -ECHILD the handle is from before a fork.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  * See: ld.so(8), elf(5), execve(2)
@@ -170,7 +174,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_program(viso_root *root, const c
  * @param root     a root that is not built yet, to which the program was added already
  * @param library  an absolute path, or a name such as "libfoo.so.1", which is searched as the loader of the first added
  *                 program searches it
- * @return 0, or a negative errno as viso_root_add_program(); -ENOENT also where a library of it is missing (both are named).
+ * @return 0, or a negative errno as viso_root_add_program(); -EINVAL also where no dynamic program was added yet; -ENOENT
+ *         also where a library of it is missing (both are named); -ENOEXEC it is for another machine than the program.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: dlopen(3), ld.so(8)
@@ -178,8 +183,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_program(viso_root *root, const c
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_library(viso_root *root, const char *library);
 
 /**
- * Add all files of an installed package, by the list of the package manager (dpkg), with what its programs and libraries
- * need. Documentation, manual pages and translations are left out. Packages that it depends on are not added.
+ * Add all files of an installed package, by the list of the package manager (dpkg), with what its programs, scripts and
+ * libraries need. Documentation, manual pages and translations are left out, and diversions are not looked at. Packages that
+ * it depends on are not added. An interpreter that is missing for one of its scripts, and a library that is missing for one
+ * of its libraries, is logged and no error.
  *
  * @param root     a root that is not built yet
  * @param package  the package's name, such as "git" or "libc6:amd64"

@@ -90,17 +90,21 @@ int root_begin(viso_root *root, const char *function, size_t *out_mark)
 		r = root_busy(function, "the root uses an existing directory, to which nothing is added");
 	else if (root->built)
 		r = root_busy(function, "the root is built already; make a new one");
-	if (r < 0)
+	if (r < 0) {
 		pthread_mutex_unlock(&root->lock);
-	else
-		*out_mark = manifest_mark(&root->manifest);
-	return r;
+		return r;
+	}
+	*out_mark = manifest_mark(&root->manifest);
+	collected_mark(&root->collected);
+	return 0;
 }
 
 int root_end(viso_root *root, size_t mark, int r, const int *documented)
 {
-	if (r < 0)
+	if (r < 0) {
 		manifest_rollback(&root->manifest, mark);
+		collected_rollback(&root->collected);
+	}
 	pthread_mutex_unlock(&root->lock);
 	return r < 0 ? only_documented(r, documented) : 0;
 }
