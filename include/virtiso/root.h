@@ -290,7 +290,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const cha
  *
  * @param root    a root that is not built yet
  * @param path    an absolute path on the host of the archive, a regular file
- * @param target  the absolute path in the root that it is unpacked at; NULL for "/", which keeps its own mode
+ * @param target  the absolute path in the root that it is unpacked at; NULL for "/", which keeps its own mode and owner
  * @return 0, or a negative errno: -EINVAL bad argument, or no archive, or a damaged one, -EPERM a name in it leads out of
  *         the root, -EOPNOTSUPP the library was built without libarchive, or it is not installed, -EBUSY as in
  *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EDQUOT, -EFBIG also too many entries, -EIO, -ENOMEM,
@@ -311,9 +311,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_archive(viso_root *root, const c
  * @param directory  an absolute path on the host of the layout, with `oci-layout` and `index.json`
  * @param reference  the value of the annotation `org.opencontainers.image.ref.name`; NULL for the only image
  * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, no image for this machine, or a
- *         blob is missing; -EINVAL also a
- *         damaged layout, a digest or size that is not right, or several images for this machine and no `reference`; -EBUSY something was
- *         added already.
+ *         blob is missing; -EINVAL also a damaged layout, a digest or size that is not right, or several images for this
+ *         machine and no `reference`; -EBUSY something was added already.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: OCI Image Format Specification 1.1, image-layout.md and layer.md
