@@ -259,7 +259,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_device(viso_root *root, const ch
  * Add a user to the root's /etc/passwd, beside root, user and nobody, which are always there.
  *
  * @param root   a root that is not built yet
- * @param name   up to 32 letters, digits, `_`, `-`, `.`, not beginning with a digit or `-`
+ * @param name   up to 32 letters, digits, `_`, `-`, `.`, not beginning with a digit or `-`, and not of dots alone
  * @param uid    user id
  * @param gid    group id of the first group
  * @param home   absolute path in the root; NULL for "/"; not made
@@ -287,18 +287,25 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_user(viso_root *root, const char
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const char *name, unsigned gid);
 
 /**
- * Unpack a tar archive, compressed or not, as a base: what it contains is in the root, and what is added later comes beside
- * it and does not replace it.
+ * Unpack a tar archive as a base: what it contains is in the root, and what is added later comes beside it and does not
+ * replace it. The archive may be compressed by gzip, bzip2, xz, zstd or lz4.
  *
- * Files, directories, symbolic and hard links, and device nodes are taken with modes, times and (as root) owners; setuid and
- * setgid bits and file capabilities are not. Names that lead out of the root are refused.
+ * Files, directories, symbolic and hard links are taken with modes, files with their times, and owners where root builds;
+ * setuid and setgid bits, file capabilities, sockets and FIFOs are not. Of device nodes only null, zero, full, random,
+ * urandom and tty are: others would give the host's own devices to whoever packed the archive; viso_root_add_device() adds
+ * them. Of several entries with one name the last one is taken.
+ *
+ * The archive is not trusted: a name with `..`, or one that leads out of `target` by a link, is refused, a leading slash is
+ * nothing, and links are followed within the root. There may be 1,048,576 entries; contents are bounded by the disk, where
+ * they lie in a directory of the library's own (below TMPDIR or /tmp) until the root is built.
  *
  * @param root    a root that is not built yet
- * @param path    an absolute path on the host of the archive
- * @param target  the absolute path in the root that it is unpacked at; NULL for "/"
+ * @param path    an absolute path on the host of the archive, a regular file
+ * @param target  the absolute path in the root that it is unpacked at; NULL for "/", which keeps its own mode and owner
  * @return 0, or a negative errno: -EINVAL bad argument, or no archive, or a damaged one, -EPERM a name in it leads out of
  *         the root, -EOPNOTSUPP the library was built without libarchive, or it is not installed, -EBUSY as in
- *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EFBIG, -EIO, -ENOMEM, -ECHILD.
+ *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EDQUOT, -EFBIG also too many entries, -EIO, -ENOMEM,
+ *         -ECHILD. After a failure nothing of it is in the root.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: libarchive(3), tar(5)
@@ -306,15 +313,17 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const cha
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_archive(viso_root *root, const char *path, const char *target);
 
 /**
- * Take an image of the OCI image layout as a base: its layers one above the other, with whiteouts. Digests and sizes are
- * checked.
+ * Take an image of the OCI image layout as a base: its layers one above the other, with whiteouts. Digests (SHA-256) and
+ * sizes are checked; what viso_root_add_archive() says of archives goes for layers, which may be compressed by gzip or zstd.
+ * Media types of Docker's images are taken as well. Of an image for several platforms that of this machine is taken, and an
+ * only one whatever it is for.
  *
  * @param root       a root to which nothing was added
  * @param directory  an absolute path on the host of the layout, with `oci-layout` and `index.json`
  * @param reference  the value of the annotation `org.opencontainers.image.ref.name`; NULL for the only image
- * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, or a blob is missing; -EINVAL also a
- *         damaged layout, a digest or size that is not right, or several images and no `reference`; -EBUSY something was
- *         added already.
+ * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, no image for this machine, or a
+ *         blob is missing; -EINVAL also a damaged layout, a digest or size that is not right, or several images for this
+ *         machine and no `reference`; -EBUSY something was added already.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: OCI Image Format Specification 1.1, image-layout.md and layer.md
