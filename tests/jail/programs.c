@@ -76,6 +76,14 @@ struct box *jail_of(const char *first, ...)
 	return open_jail;
 }
 
+void skip_without_null_device(struct box *box)
+{
+	char path[4096];
+	assert_ok(viso_root_build(box->root));
+	snprintf(path, sizeof(path), "%s/dev/null", viso_root_path(box->root));
+	skip_without(access(path, W_OK) == 0, "device nodes, for ordinary users");
+}
+
 int programs_teardown(void **state)
 {
 	box_close(open_jail);

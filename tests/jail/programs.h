@@ -15,6 +15,9 @@ void skip_without_program(const char *name);
  */
 struct box *jail_of(const char *first, ...) __attribute__((sentinel));
 
+/* Builds the root, and skips where it has no /dev/null: the root of an ordinary user has no devices. */
+void skip_without_null_device(struct box *box);
+
 /*
  * argv in the jail as the root's user "user", so that one command can use what another one has made: without a user
  * each command has a uid of its own. Input is null, output captured.
