@@ -107,6 +107,21 @@ static void test_program(void **state)
 	assert_output(box, command, program->pattern);
 }
 
+/* Semaphores and shared memory by name (shm_overview(7)) are files in /dev/shm, which the root has where it was added.
+ */
+static void test_python_processes(void **state)
+{
+	struct box *box = jail_of("python3", NULL);
+	add_open_directory(box->root, "/dev/shm");
+	assert_output(box,
+		      command_of((const char *[]){"python3", "-c",
+						  "import multiprocessing, subprocess, sys\n"
+						  "subprocess.run([sys.executable, '-c', 'print(7)'], check=True)\n"
+						  "print(multiprocessing.Pool(2).map(abs, [-1, -2]))",
+						  NULL}),
+		      "7\n[[]1, 2]\n");
+}
+
 static void test_git(void **state)
 {
 	static const char *const commands[][8] = {
@@ -139,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PROGRAM(bash),
 		PROGRAM(python),
+		cmocka_unit_test_teardown(test_python_processes, programs_teardown),
 		PROGRAM(perl),
 		PROGRAM(lua),
 		PROGRAM(sqlite),
