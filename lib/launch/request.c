@@ -88,9 +88,10 @@ static int check_fd(int fd, int number)
 	if (!S_ISDIR(st.st_mode) && !(flags & O_PATH))
 		return 0;
 	snprintf(other, sizeof(other), "fd %d", number);
-	return error_fail(VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
-			  "fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
-			  number, fd);
+	return error_fail(
+		VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
+		"fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
+		number, fd);
 }
 
 /* A stream that leads to an fd of the host. */
@@ -259,7 +260,8 @@ static int add_programs(struct launch_request *request, const viso_command *comm
 	return r < 0 ? error_memory() : 0;
 }
 
-static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox, int root_fd)
+static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 int root_fd)
 {
 	*request = (struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}};
 	request->plan = malloc(FIRST_CAPACITY);
@@ -336,10 +338,7 @@ int request_init_in_instance(struct launch_request *request, enum plan_isolation
 			     const viso_command *command, int root_fd, bool to_end)
 {
 	int r = begin(request, isolation, sandbox, root_fd);
-	if (r < 0)
-		return r;
-	request->plan->flags |= PLAN_IN_INSTANCE;
-	return add_command(request, command, to_end);
+	return r < 0 ? r : add_command(request, command, to_end);
 }
 
 void request_release(struct launch_request *request)
@@ -351,11 +350,23 @@ void request_release(struct launch_request *request)
 	free(request->plan);
 }
 
-static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
+/* Over a channel that was kept, if there is one: that channel, or -1. */
+static int send_to_kept_worker(struct launch_request *request)
+{
+	int channel;
+	while ((channel = launcher_take_channel()) >= 0) {
+		request->fds[0] = channel;
+		if (launcher_send_over_channel(request->plan, request->fds, request->fd_count) == 0)
+			return channel;
+		close_fd(channel);
+	}
+	return -1;
+}
+
+/* Over a new channel: the host's end of it, or a negative errno with the error set. */
+static int send_with_new_channel(struct launch_request *request, int instance)
 {
 	int channel[2];
-	if (request->error)
-		return request->error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
 	channel[0] = fd_above_streams(channel[0]);
@@ -364,7 +375,6 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
 	}
 	request->fds[0] = channel[1];
-	request->plan->head.fd_count = (uint32_t)request->fd_count;
 	int r = instance < 0 ? launcher_send(request->plan, request->fds, request->fd_count)
 			     : launcher_send_to_instance(instance, request->plan, request->fds, request->fd_count);
 	close_fd(channel[1]);
@@ -372,9 +382,27 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 		close_fd(channel[0]);
 		return r;
 	}
-	launched_init(process, channel[0],
+	return channel[0];
+}
+
+static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
+{
+	if (request->error)
+		return request->error;
+	/* Where the start is reported, the channel becomes the caller's to poll. */
+	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
+	if (keep)
+		request->plan->flags |= PLAN_KEEP_CHANNEL;
+	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	int channel = keep ? send_to_kept_worker(request) : -1;
+	if (channel < 0)
+		channel = send_with_new_channel(request, instance);
+	if (channel < 0)
+		return channel;
+	launched_init(process, channel,
 		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
-									     : VISO_ISOLATION_CONTAINER));
+									     : VISO_ISOLATION_CONTAINER),
+		      keep);
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
 	return 0;

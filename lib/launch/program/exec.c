@@ -69,8 +69,8 @@ static int find_source(const int *sources, uint32_t first, uint32_t count, int n
 }
 
 /*
- * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it gives
- * way first. Numbers may lie above the soft limit, which is the program's again afterwards.
+ * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it
+ * gives way first. Numbers may lie above the soft limit, which is the program's again afterwards.
  */
 static int place_added_fds(const struct job *job)
 {
@@ -98,8 +98,8 @@ static int place_added_fds(const struct job *job)
 }
 
 /*
- * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared, and
- * nothing else.
+ * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared,
+ * and nothing else.
  */
 static int close_other_fds(const struct plan *plan)
 {
@@ -125,16 +125,15 @@ static int set_rlimits(const struct plan *plan)
 	return 0;
 }
 
-/* The last capability that this kernel knows is found by asking; the highest bit that we could keep is 63. */
-static int drop_bounding_set(uint64_t keep)
+/*
+ * The bounding set is the worker's, which main has emptied for all starts to come, or the full one of a new user
+ * namespace (user_namespaces(7)): its first capability tells which.
+ */
+static int limit_bounding_set(uint64_t keep)
 {
-	for (unsigned long capability = 0; capability < 64; capability++)
-		if (!(keep & (UINT64_C(1) << capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-			if (errno == EINVAL && capability > CAP_AUDIT_READ)
-				return 0;
-			return fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP");
-		}
-	return 0;
+	if (worker.bounding_set_empty && prctl(PR_CAPBSET_READ, CAP_CHOWN, 0, 0, 0) == 0)
+		return 0;
+	return drop_bounding_set(keep) < 0 ? fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP") : 0;
 }
 
 static int set_capabilities(uint64_t keep)
@@ -162,7 +161,7 @@ static int lock_capabilities(const struct plan *plan)
 		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
 		  0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	return drop_bounding_set(plan->capabilities);
+	return limit_bounding_set(plan->capabilities);
 }
 
 static int set_ids(const struct job *job)
@@ -182,7 +181,8 @@ static int set_ids(const struct job *job)
 	return 0;
 }
 
-/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)). */
+/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)).
+ */
 static int set_credentials(const struct job *job)
 {
 	if (job->plan->flags & PLAN_BARE)

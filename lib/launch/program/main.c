@@ -79,6 +79,20 @@ static void become_nobody_in_particular(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/*
+ * A host that the OOM killer is to spare, as many services are, does not spare its programs: they would be the last to
+ * go. A score above zero stays.
+ */
+static void take_usual_oom_score(void)
+{
+	char score[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && read(fd, score, sizeof(score) - 1) > 0 && score[0] == '-')
+		(void)!write(fd, "0", 1);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The host's limit on fds may be hardly enough for itself; programs get it back. */
 static void make_room_for_fds(void)
 {
@@ -261,6 +275,8 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
+	worker.bounding_set_empty = empty_own_bounding_set();
+	take_usual_oom_score();
 
 	sigset_t child;
 	sigemptyset(&child);
@@ -276,8 +292,13 @@ int main(void)
 
 	serve_until_host_ends(signals);
 
-	/* Idle workers see the end of the request socket, busy ones the host's pidfd. */
+	/*
+	 * Idle workers see the end of the request socket, busy ones the host's pidfd; and those that wait at a channel
+	 * of their own, whose other end a child of the host may hold, the signal.
+	 */
 	shutdown(LAUNCHER_FD_REQUESTS, SHUT_RDWR);
+	for (int i = 0; i < worker_count; i++)
+		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();
 	do
 		kill_children(is_worker);
