@@ -52,6 +52,7 @@ static void worker_init(struct start_page *page)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
+	worker.own_root = -1;
 	worker.uid = geteuid();
 	worker.gid = getegid();
 	worker.owns_ids = owns_all_ids();
@@ -200,7 +201,7 @@ static void job_init(struct job *job)
 	job->plan_mapped = 0;
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
-	job->root = job->fds[1];
+	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
 	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
