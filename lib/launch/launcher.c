@@ -184,18 +184,21 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 	return r;
 }
 
-static int send_over(int channel, const struct msghdr *message)
+/* An instance, or a worker whose channel was kept. */
+static int send_to_instance(int socket, const struct msghdr *message)
 {
 	ssize_t n;
-	while ((n = sendmsg(channel, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+	while ((n = sendmsg(socket, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
 		;
 	if (n >= 0)
 		return 0;
-	return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
+	int error = errno == ECONNRESET || errno == ENOTCONN ? EPIPE : errno;
+	return error_fail(VISO_STAGE_LAUNCHER, error, "instance", "the sandbox's instance cannot be reached: %s",
+			  error == EPIPE ? "it was killed from outside, or is being closed" : strerrordesc_np(error));
 }
 
-/* To the next idle worker, or over `channel` where that is one: one that was kept, or an instance's. */
-static int send_plan(const struct plan *plan, int channel, const int *fds, int fd_count)
+/* To the next idle worker; or to an instance or over a kept channel, where `socket` is not negative. */
+static int send_plan(int socket, const struct plan *plan, const int *fds, int fd_count)
 {
 	union {
 		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
@@ -225,27 +228,18 @@ static int send_plan(const struct plan *plan, int channel, const int *fds, int f
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
 	memcpy(CMSG_DATA(header), all, (size_t)count * sizeof(int));
-	return channel >= 0 ? send_over(channel, &message)
-			    : send_to_launcher(offsetof(struct launcher, requests), &message);
+	return socket >= 0 ? send_to_instance(socket, &message)
+			   : send_to_launcher(offsetof(struct launcher, requests), &message);
 }
 
 int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 {
-	return send_plan(plan, -1, fds, fd_count);
-}
-
-int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count)
-{
-	int r = send_plan(plan, socket, fds, fd_count);
-	if (r == 0)
-		return 0;
-	return error_fail(VISO_STAGE_LAUNCHER, -r, "instance", "the sandbox's instance cannot be reached: %s",
-			  r == -EPIPE ? "it was killed from outside, or is being closed" : strerrordesc_np(-r));
+	return send_plan(-1, plan, fds, fd_count);
 }
 
 int launcher_send_over_channel(const struct plan *plan, const int *fds, int fd_count)
 {
-	return send_plan(plan, fds[0], fds + 1, fd_count - 1);
+	return send_plan(fds[0], plan, fds + 1, fd_count - 1);
 }
 
 int launcher_take_channel(void)
@@ -277,6 +271,11 @@ void launcher_keep_channel(int channel)
 		pthread_mutex_unlock(&launcher->lock);
 	}
 	close_fd(channel);
+}
+
+int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count)
+{
+	return send_plan(socket, plan, fds, fd_count);
 }
 
 /* Whether it was known. */

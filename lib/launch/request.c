@@ -363,8 +363,7 @@ static int send_to_kept_worker(struct launch_request *request)
 	return -1;
 }
 
-/* Over a new channel, to an idle worker or an instance: the host's end of it, or a negative errno with the error set.
- */
+/* Over a new channel: the host's end of it, or a negative errno with the error set. */
 static int send_with_new_channel(struct launch_request *request, int instance)
 {
 	int channel[2];
@@ -386,44 +385,38 @@ static int send_with_new_channel(struct launch_request *request, int instance)
 	return channel[0];
 }
 
-/* `channel` is the host's end. */
-static void make_process(struct launch_request *request, int channel, bool keep, viso_process *process)
+static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
 {
+	if (request->error)
+		return request->error;
+	/* Where the start is reported, the channel becomes the caller's to poll. */
+	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
+	if (keep)
+		request->plan->flags |= PLAN_KEEP_CHANNEL;
+	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	int channel = keep ? send_to_kept_worker(request) : -1;
+	if (channel < 0)
+		channel = send_with_new_channel(request, instance);
+	if (channel < 0)
+		return channel;
 	launched_init(process, channel,
 		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
 									     : VISO_ISOLATION_CONTAINER),
 		      keep);
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
+	return 0;
 }
 
 int request_send(struct launch_request *request, viso_process *process)
 {
-	if (request->error)
-		return request->error;
-	/* Where the start is reported, the channel becomes the caller's to poll. */
-	bool keep = !(request->plan->flags & PLAN_REPORT_START);
-	if (keep)
-		request->plan->flags |= PLAN_KEEP_CHANNEL;
-	request->plan->head.fd_count = (uint32_t)request->fd_count;
-	int channel = keep ? send_to_kept_worker(request) : -1;
-	if (channel < 0)
-		channel = send_with_new_channel(request, -1);
-	if (channel < 0)
-		return channel;
-	make_process(request, channel, keep, process);
-	return 0;
+	return send_with_channel(request, -1, process);
 }
 
 int request_send_to_instance(struct launch_request *request, int socket, viso_process *process)
 {
-	if (request->error)
-		return request->error;
-	request->plan->head.fd_count = (uint32_t)request->fd_count;
-	int channel = send_with_new_channel(request, socket);
-	if (channel < 0)
-		return channel;
-	make_process(request, channel, false, process);
-	launched_hide_pids(process);
-	return 0;
+	int r = send_with_channel(request, socket, process);
+	if (r == 0)
+		launched_hide_pids(process);
+	return r;
 }

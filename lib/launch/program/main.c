@@ -275,8 +275,8 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
-	take_usual_oom_score();
 	worker.bounding_set_empty = empty_own_bounding_set();
+	take_usual_oom_score();
 
 	sigset_t child;
 	sigemptyset(&child);

@@ -334,6 +334,15 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	return job->channel;
 }
 
+/*
+ * For the command that has ended; the host sent it before it had read the end.
+ */
+static void drop_late_order(const struct job *job)
+{
+	for (int i = 1; i < job->fd_count; i++)
+		close(job->fds[i]);
+}
+
 static void count_as_busy(struct launcher_shared *shared, struct start_page *page, int wake_main)
 {
 	if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
@@ -390,8 +399,8 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 			kept = close_quietly(kept);
 		else if (kept < 0 || received != sizeof(struct order))
 			kept = serve(&buffer, received, &job);
-		else /* an order that came too late for the last plan */
-			close_fds(job.fds + 1, job.fd_count - 1);
+		else
+			drop_late_order(&job);
 		busy = 0;
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);
