@@ -480,9 +480,8 @@ static void test_jails(void **state)
 	UNTOUCHED(viso_hardening_name(VISO_HARDENING_FILES), != NULL);
 	UNTOUCHED(viso_jail_warning(jail, 1000), == NULL);
 	UNTOUCHED((sandbox = viso_jail_sandbox(jail)), != NULL);
-	use_sandbox(sandbox, VISO_ISOLATION_JAIL);
 	UNTOUCHED(viso_sandbox_start(sandbox), == 0);
-	UNTOUCHED(viso_sandbox_pids(sandbox, NULL, 0), == 0);
+	UNTOUCHED(viso_sandbox_pids(sandbox, NULL, 0), >= 0);
 	use_sandbox(sandbox, VISO_ISOLATION_JAIL);
 	UNTOUCHED(viso_jail_unref(jail), == NULL);
 	viso_root_unref(root);
