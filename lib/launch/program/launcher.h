@@ -105,6 +105,7 @@ struct worker {
 	bool bounding_set_empty; /* of the launcher; only a new user namespace brings a full one */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
+	int own_root;            /* of an ordinary user's instance: as its mount namespace has it; else -1 */
 	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
 	char *child_stack; /* its top */
@@ -134,6 +135,8 @@ int start_job(struct job *job);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
+/* In the new namespaces of an ordinary user's jail: ids and devices. */
+int jail_enter_namespaces(struct job *job);
 /* no_new_privs and Landlock, as the plan says. */
 int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
@@ -145,6 +148,11 @@ int container_write_maps(const struct job *job);
 int mounts_copy_root(const struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/*
+ * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
+ * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
+ */
+int mounts_add_devices(int root);
 
 /* exec.c */
 int attach_cgroups(const struct job *job);

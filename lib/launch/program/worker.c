@@ -53,6 +53,7 @@ static void worker_init(struct start_page *page)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
+	worker.own_root = -1;
 	worker.uid = geteuid();
 	worker.gid = getegid();
 	worker.owns_ids = owns_all_ids();
@@ -113,6 +114,12 @@ static int find_plan(struct job *job, void *buffer, ssize_t received)
 	job->plan = map;
 	job->plan_mapped = head->size;
 	return 0;
+}
+
+static void close_fds(const int *fds, int count)
+{
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
 }
 
 static int make_captures(struct job *job)
@@ -208,7 +215,7 @@ static void job_init(struct job *job)
 	job->plan_mapped = 0;
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
-	job->root = job->fds[1];
+	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
 	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
@@ -288,8 +295,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	int capture_fd[2] = {-1, -1};
 
 	if (job->fd_count < 2) {
-		for (int i = 0; i < job->fd_count; i++)
-			close(job->fds[i]);
+		close_fds(job->fds, job->fd_count);
 		return -1;
 	}
 	job_init(job);
@@ -371,8 +377,7 @@ _Noreturn void worker_serve_instance(void)
 				(struct report_failure){.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
 			send_report(job.fds[0], &report, NULL, 0);
 		}
-		for (int i = 0; i < job.fd_count; i++)
-			close(job.fds[i]);
+		close_fds(job.fds, job.fd_count);
 	}
 }
 
