@@ -288,8 +288,7 @@ static void scene_end(struct scene *scene)
 
 static struct outcome attack_jails(const struct scene *scene)
 {
-	struct outcome *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct outcome *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	struct jail_run run = {scene, shared};
 	in_a_host(in_jail, &run);
