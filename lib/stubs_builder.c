@@ -10,16 +10,6 @@ int viso_root_add_device(viso_root *root, const char *path)
 	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
 }
 
-int viso_root_add_user(viso_root *root, const char *name, unsigned uid, unsigned gid, const char *home, const char *shell)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
-}
-
-int viso_root_add_group(viso_root *root, const char *name, unsigned gid)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");
-}
-
 int viso_root_set_copy_method(viso_root *root, viso_copy_method method)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__, "not written yet");

@@ -135,8 +135,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_cwd(viso_command *command, co
  * Run as this user and group, and no supplementary groups.
  *
  * The ids are those that the program sees. In a container of root they are mapped to ids that nobody on the host has; in a
- * container of an ordinary user they are mapped to the caller's own; in a jail they are ids of the host. Without this call
- * the program runs as uid and gid 1000 in a container or guest, and with ids of its own in a jail.
+ * container or jail of an ordinary user they are mapped to the caller's own; in a jail of root they are ids of the host.
+ * Without this call the program runs as uid and gid 1000, and in a jail of root with ids of its own. An instance that an
+ * ordinary user started with viso_sandbox_start() has uid and gid 1000 only: a start with others fails with -EINVAL and stage
+ * VISO_STAGE_CREDENTIALS.
  *
  * @param command  a command
  * @param uid      user id, below 65536 in a container
@@ -189,14 +191,16 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_stdio_fd(viso_command *comman
  * Hand an open file, socket or pipe of the host in: the program finds it under the given number.
  *
  * It is the only way in which a fd of the host gets into a sandbox beside the standard streams. Directories and O_PATH fds
- * are refused when the command starts (-EISDIR, stage VISO_STAGE_STDIO), since they would lead out of a jail. Systemd's
+ * are refused when the command starts (-EISDIR, stage VISO_STAGE_STDIO), since they would lead out of a jail. By a unix socket
+ * its other end can hand in more fds, at its own risk; Landlock then closes what lies outside of a jail's root. Systemd's
  * convention is number 3 and the variable LISTEN_FDS=1.
  *
  * @param command  a command
  * @param fd       an open fd; duplicated, so that the caller may close it at once
  * @param number   the number that it has in the program, 3 to 1023; a second call for the same number replaces it
- * @return 0, or a negative errno: -EINVAL, -EBADF, -EMFILE also more than 32 of them, -ENOMEM, -ECHILD. A start in a guest
- *         fails with -EOPNOTSUPP where it is a socket.
+ * @return 0, or a negative errno: -EINVAL, -EBADF, -EMFILE also more than 32 of them, -ECHILD. A start in a guest
+ *         fails with -EOPNOTSUPP where it is a socket, and any start with -EMFILE where `number` is not below the host
+ *         program's hard RLIMIT_NOFILE.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  */

@@ -8,13 +8,18 @@
  * kernel: where that matters, take a container or a guest.
  *
  * A jail of root has a uid of its own. An ordinary user has jails where user namespaces are allowed; one is used for chroot(2)
- * alone, and the program has the caller's own uid.
+ * alone, and the program has the caller's own uid, seen inside as 1000 or what viso_command_set_user() says. It keeps the
+ * caller's supplementary groups, and has no limits by control groups unless some are delegated to the caller.
  *
- * With viso_command_set_user() the program shares its uid with whoever else has it: before Linux 6.12 (Landlock scopes) it
- * can then signal their processes.
+ * With viso_command_set_user(), or as an ordinary user, the program shares its uid with whoever else has it: before Linux 6.12
+ * (Landlock scopes) it can then signal their processes.
  *
  * The root is the directory itself, shared by all jails that use it, and without a /tmp of its own for each command: in a root that
- * the library built, the program can write nowhere. In an existing directory it can write wherever the modes let everybody.
+ * the library built, a program of root's jails can write nowhere. In an existing directory it can write wherever the modes let
+ * everybody. An ordinary user's program may change whatever the user owns, in a built root too.
+ *
+ * A program inherits nothing of the host's but its nice value, CPU affinity, resource limits that are not set, and an OOM score
+ * above zero.
  */
 #ifndef VIRTISO_JAIL_H
 #define VIRTISO_JAIL_H
@@ -132,6 +137,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_jail_set_network(viso_jail *jail, viso_ne
  * Switch the hardening of the jail on or off. It is on by default. Off is for programs that need privileges within their
  * root, and for comparison: chroot(2) alone is no security boundary, and viso_jail_warning() says so.
  *
+ * Without it, a command that runs as root (viso_command_set_user() with uid 0) keeps root's capabilities, set-user-ID programs
+ * work, and every system call and socket can be made. The host's fds, environment, terminal and session keyring stay out
+ * all the same.
+ *
  * @param jail     a jail that has not run anything
  * @param enabled  0 for VISO_HARDENING_NONE, anything else for all that this kernel has
  * @return 0, or a negative errno: -EINVAL `enabled` is 0 where a level was demanded, -EBUSY, -ESTALE, -ECHILD.
@@ -173,7 +182,8 @@ VISO_PUBLIC int viso_jail_hardening(viso_jail *jail);
 VISO_PUBLIC const char *viso_hardening_name(viso_hardening level);
 
 /**
- * What stays open in this jail, with its settings, on this kernel, for this user: one sentence for each door.
+ * What stays open in this jail, with its settings, its commands so far, on this kernel, for this user, and with the modes of its
+ * root once that is there: one sentence for each door that can be seen to be open.
  *
  * @param jail   a jail
  * @param index  which one, from 0

@@ -142,9 +142,13 @@ VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
  * Add a program with everything that it needs.
  *
  * A dynamic ELF program brings its loader and libraries, found by the loader's own search order; a `#!` script brings its
- * interpreter; a Python interpreter brings its standard library. Symbolic links on the way are kept as links. What the
- * program starts or opens by itself cannot be seen in it: add the programs that a shell script calls, the cc1 of a compiler,
- * and modules from outside the standard library with calls of their own.
+ * interpreter; an interpreter, a compiler or a server brings what it finds by itself (viso_provider). Symbolic links on the
+ * way are kept as links. What a program starts or opens by a name that it makes cannot be seen in it: add the programs that
+ * a shell script calls, plugins and data with calls of their own.
+ *
+ * Of Python, packages from outside its standard library come for a virtual environment and for a script, which may need
+ * them, and not for the interpreter alone; with Node it is the same. Of GCC, a driver for C brings the compiler for C, one
+ * for C++ that for both; archives for static linking stay out.
  *
  * @param root     a root that is not built yet
  * @param program  an absolute path on the host, or a name that is looked up in the directories of the default PATH

@@ -60,7 +60,12 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
 /**
  * Start an instance that stays: all later commands run in it, with the same ids, limits and Landlock domain, so that they
  * can signal each other, and what a command leaves running in the background goes on running. viso_sandbox_close() ends all of
- * it as one, and so does the end of the host program.
+ * it as one, and so does the end of the host program. Commands that run already are not part of it.
+ *
+ * The limits of memory and processes are those of all commands together. A command that ends for want of memory has
+ * VISO_REASON_OUT_OF_MEMORY even where others used more. viso_process_kill() and a command's time limits end that command with
+ * all that it started; where its program ends by itself, the rest goes on. Where the instance is killed from outside, its
+ * commands and further starts fail with -EPIPE: close the sandbox and make a new one.
  *
  * @param sandbox  a sandbox whose handle has a root; as yet that of a jail
  * @return 0, also where it runs already, or a negative errno: -EOPNOTSUPP a container or guest, and as viso_sandbox_spawn().
@@ -70,13 +75,14 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
 VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_start(viso_sandbox *sandbox);
 
 /**
- * Find the processes in a sandbox: the programs of its commands and all that they started.
+ * Find the processes in a sandbox: the programs of its commands and all that they started, in the background too. Ended ones that
+ * nobody has waited for yet, and the library's own, are not among them. Of more than 16,000 only the first are told.
  *
  * @param sandbox   a sandbox
  * @param out_pids  where process ids of the host are put; may be NULL where `max` is 0
  * @param max       how many fit
  * @return how many processes there are, which may be more than `max`; 0 in a guest, which has none on the host; or a negative
- *         errno: -EINVAL, -ESTALE, -ENOMEM, -ECHILD.
+ *         errno: -EINVAL, -ESTALE, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN the launcher is stopped, -ECHILD.
  * Threads: any at any time. A process may end, and its id be given to another one, before the caller looks at it.
  * Since: 0.2
  */

@@ -284,8 +284,8 @@ int viso_command_add_fd(viso_command *command, int fd, int number)
 		return error_argument(__func__, "the number in the program is not from 3 to 1023");
 	size_t place = find_added(command, number);
 	if (place == COMMAND_FDS_MAX)
-		return error_fail(VISO_STAGE_COMMAND, EMFILE, __func__, "a command takes at most %d fds beside its streams",
-				  COMMAND_FDS_MAX);
+		return error_fail(VISO_STAGE_COMMAND, EMFILE, __func__,
+				  "a command takes at most %d fds beside its streams", COMMAND_FDS_MAX);
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
 		return error_fail(VISO_STAGE_STDIO, errno, __func__, "fd %d cannot be duplicated: %s", fd,

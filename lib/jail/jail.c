@@ -111,7 +111,8 @@ static int jail_start(viso_sandbox *sandbox, int root_fd)
 		return r;
 	pthread_mutex_lock(&sandbox->lock);
 	if (sandbox->closed)
-		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox", "the sandbox was closed while its instance started");
+		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox",
+			       "the sandbox was closed while its instance started");
 	bool mine = r == 0 && jail->instance.plans < 0;
 	if (mine)
 		jail->instance = instance;

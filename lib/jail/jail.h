@@ -14,7 +14,7 @@ struct viso_jail {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	bool bare;            /* the hardening is switched off */
 	viso_hardening demanded;
-	atomic_bool had_user; /* a command ran as a user of the caller's choice */
+	atomic_bool had_user;              /* a command ran as a user of the caller's choice */
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };
 

@@ -86,30 +86,37 @@ static const struct {
 	bool (*is_open)(const struct view *view);
 	const char *sentence;
 } doors[] = {
-	{is_bare, "The hardening is switched off: chroot(2) alone is no security boundary, and a program with privileges, "
-		  "or with help from outside, walks out of it."},
-	{is_bare_for_root, "A command that runs as root keeps root's capabilities: it can mount, load modules, and kill or "
-			   "trace every process of the host."},
-	{has_no_seccomp, "The library was built without seccomp: every system call of the kernel can be made, and sockets "
-			 "reach the host's network."},
+	{is_bare,
+	 "The hardening is switched off: chroot(2) alone is no security boundary, and a program with privileges, "
+	 "or with help from outside, walks out of it."},
+	{is_bare_for_root,
+	 "A command that runs as root keeps root's capabilities: it can mount, load modules, and kill or "
+	 "trace every process of the host."},
+	{has_no_seccomp,
+	 "The library was built without seccomp: every system call of the kernel can be made, and sockets "
+	 "reach the host's network."},
 	{has_no_landlock, "There is no Landlock: a directory of the host that gets into the jail, by a unix socket for "
 			  "example, leads out of it."},
 	{has_landlock_off, "Landlock is switched off (boot parameter lsm=): a directory of the host that gets into the "
 			   "jail, by a unix socket for example, leads out of it."},
-	{has_no_scopes, "There are no Landlock scopes (Linux 6.12): the host's abstract unix sockets can be reached, and "
-			"processes of the same uid can be signalled."},
+	{has_no_scopes,
+	 "There are no Landlock scopes (Linux 6.12): the host's abstract unix sockets can be reached, and "
+	 "processes of the same uid can be signalled."},
 	{has_network, "The network is the host's: the program reaches what the host reaches, its loopback services "
 		      "included."},
 	{has_chosen_user, "A command ran as a user of the host's: it shares the files and limits of all processes that "
 			  "have this uid."},
-	{is_of_an_ordinary_user, "The program has the caller's own uid and keeps the caller's supplementary groups: within "
-				 "the root it may change what the caller owns, even where the modes forbid writing."},
-	{has_open_root, "Everybody may write to the root's directory: an outsider can move a directory out of the root while "
-			"the program works in it."},
+	{is_of_an_ordinary_user,
+	 "The program has the caller's own uid and keeps the caller's supplementary groups: within "
+	 "the root it may change what the caller owns, even where the modes forbid writing."},
+	{has_open_root,
+	 "Everybody may write to the root's directory: an outsider can move a directory out of the root while "
+	 "the program works in it."},
 	{has_open_parent, "Everybody may write to the directory in which the root lies: an outsider can put another "
 			  "directory in the root's place."},
-	{is_any, "The kernel is the host's, process ids included: a defect of it that the allowed system calls reach leads "
-		 "out, and the program sees which process ids exist. Where that matters, take a guest."},
+	{is_any,
+	 "The kernel is the host's, process ids included: a defect of it that the allowed system calls reach leads "
+	 "out, and the program sees which process ids exist. Where that matters, take a guest."},
 };
 
 static mode_t mode_of(const char *path)

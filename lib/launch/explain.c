@@ -86,9 +86,9 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 		return failure->error == EPERM ? why_not_root(isolation) : NULL;
 	case VISO_STAGE_CREDENTIALS:
 		if (failure->error == EINVAL)
-			return isolation == VISO_ISOLATION_JAIL
-				       ? "a jail of an ordinary user has one uid and gid, those with which it was started"
-				       : "ids of a container are below 65536";
+			return isolation == VISO_ISOLATION_JAIL ? "a jail of an ordinary user has one uid and gid, "
+								  "those with which it was started"
+								: "ids of a container are below 65536";
 		return "the caller may not take this user or these groups; that needs root of the host, not of a user "
 		       "namespace";
 	case VISO_STAGE_RLIMIT:

@@ -83,13 +83,15 @@ int launched_ask_pids(int channel, int pipe)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(header), &pipe, sizeof(pipe));
-	ssize_t n;
-	while ((n = sendmsg(channel, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
-		;
-	/* A closed one means that nothing runs any more: then the pipe is empty. */
-	if (n < 0 && errno != EPIPE && errno != ECONNRESET && errno != ENOTCONN)
-		return error_fail(VISO_STAGE_PROCESS, errno, "sendmsg", NULL);
-	return 0;
+	/* A closed one means that nothing runs any more: then the pipe stays empty. */
+	if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || errno == EPIPE || errno == ECONNRESET ||
+	    errno == ENOTCONN)
+		return 0;
+	if (errno == EAGAIN)
+		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "sendmsg",
+				  "the launcher does not answer; is one of its processes stopped?");
+	/* Of an ordinary user's fds only so many may be under way (unix(7)). */
+	return error_fail(VISO_STAGE_PROCESS, errno == ETOOMANYREFS ? EMFILE : errno, "sendmsg", NULL);
 }
 
 static int launched_pids(viso_process *process, int pipe)

@@ -32,7 +32,6 @@ enum plan_flags {
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
 	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
-	PLAN_IN_INSTANCE = 1u << 10, /* on such a socket */
 };
 
 /* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */

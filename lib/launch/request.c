@@ -88,9 +88,10 @@ static int check_fd(int fd, int number)
 	if (!S_ISDIR(st.st_mode) && !(flags & O_PATH))
 		return 0;
 	snprintf(other, sizeof(other), "fd %d", number);
-	return error_fail(VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
-			  "fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
-			  number, fd);
+	return error_fail(
+		VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
+		"fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
+		number, fd);
 }
 
 /* A stream that leads to an fd of the host. */
@@ -259,7 +260,8 @@ static int add_programs(struct launch_request *request, const viso_command *comm
 	return r < 0 ? error_memory() : 0;
 }
 
-static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox, int root_fd)
+static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
+		 int root_fd)
 {
 	*request = (struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}};
 	request->plan = malloc(FIRST_CAPACITY);
@@ -336,10 +338,7 @@ int request_init_in_instance(struct launch_request *request, enum plan_isolation
 			     const viso_command *command, int root_fd, bool to_end)
 {
 	int r = begin(request, isolation, sandbox, root_fd);
-	if (r < 0)
-		return r;
-	request->plan->flags |= PLAN_IN_INSTANCE;
-	return add_command(request, command, to_end);
+	return r < 0 ? r : add_command(request, command, to_end);
 }
 
 void request_release(struct launch_request *request)

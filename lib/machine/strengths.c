@@ -48,10 +48,11 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 	bool owner = owns_all_ids();
 	for (size_t i = 0; owner && i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!has_capability(needed[i].number)) {
-			finding_fails(finding,
-				      "A jail of root needs %s, which this process does not have: give it, or run as an "
-				      "ordinary user.",
-				      needed[i].name);
+			finding_fails(
+				finding,
+				"A jail of root needs %s, which this process does not have: give it, or run as an "
+				"ordinary user.",
+				needed[i].name);
 			return;
 		}
 	if (!owner && !user->works)

@@ -9,6 +9,7 @@
 #include <virtiso/root.h>
 
 #include "core/handle.h"
+#include "root/accounts.h"
 #include "root/build/place.h"
 #include "root/closure/collected.h"
 #include "root/manifest.h"
@@ -20,6 +21,9 @@ struct viso_root {
 	struct source source; /* where everything is taken from */
 	struct collected collected;
 	struct manifest manifest;
+	struct accounts accounts;
+	struct place *scratches; /* directories of our own with what bases contain, until it is built */
+	size_t scratch_count;
 	unsigned providers_off; /* bit 1 << viso_provider */
 	char *named;            /* viso_root_set_path(); NULL for a directory of our own */
 	char *used;             /* viso_root_use_directory(); then there is no manifest */

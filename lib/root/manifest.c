@@ -136,6 +136,9 @@ static int meet(struct manifest *manifest, struct manifest_entry *old, const str
 	if (old->implied && !wanted->implied) {
 		old->implied = false;
 		old->mode = wanted->mode;
+		old->has_owner = wanted->has_owner;
+		old->uid = wanted->uid;
+		old->gid = wanted->gid;
 		old->explicit_in = manifest->transaction;
 	}
 	return 0;
@@ -277,6 +280,28 @@ int manifest_add_directory(struct manifest *manifest, const char *target, unsign
 		   conflict);
 }
 
+int manifest_add_entry(struct manifest *manifest, const struct manifest_entry *wanted, enum manifest_conflict conflict)
+{
+	return add(manifest, *wanted, conflict);
+}
+
+int manifest_replace_data(struct manifest *manifest, const char *target, const void *data, size_t size)
+{
+	size_t length = strlen(target);
+	struct manifest_entry *old = find(manifest, target, length, hash_path(target, length));
+	struct manifest_entry wanted = *old;
+	wanted.data = data;
+	wanted.size = size;
+	struct manifest_entry *entry = copy_entry(&wanted, length);
+	if (!entry)
+		return error_memory();
+	for (size_t i = manifest->count; i-- > 0;)
+		if (manifest->entries[i] == old)
+			manifest->entries[i] = entry;
+	free(old);
+	return 0;
+}
+
 int manifest_imply_directory(struct manifest *manifest, const char *target)
 {
 	return add(manifest,
@@ -330,6 +355,7 @@ void manifest_rollback(struct manifest *manifest, size_t mark)
 		struct manifest_entry *entry = manifest->entries[i];
 		if (entry->explicit_in == manifest->transaction) {
 			entry->implied = true;
+			entry->has_owner = false;
 			entry->mode = IMPLIED_MODE;
 		}
 		put_slot(manifest, i);

@@ -30,6 +30,7 @@ struct manifest_entry {
 	bool has_mode;
 	bool has_owner;
 	bool implied;         /* a directory that is there only because something lies beneath it */
+	bool on_scratch;      /* FILE: `source` lies in a directory of the library's own, whatever the manifest's source */
 	bool on_host;         /* the host has the same directory or link at this path */
 	unsigned explicit_in; /* the transaction that made a directory explicit */
 	unsigned name;        /* where in `target` the last component begins */
@@ -78,6 +79,15 @@ int manifest_add_device(struct manifest *manifest, const char *target, dev_t dev
 /* A directory whose mode matters. The first one that gives a mode wins; two directories are never in conflict. */
 int manifest_add_directory(struct manifest *manifest, const char *target, unsigned mode,
 			   enum manifest_conflict conflict);
+
+/*
+ * Any kind of entry with all attributes that it has: type, target, and what belongs to the type, mode, uid, gid,
+ * has_mode, has_owner, on_scratch and implied are looked at.
+ */
+int manifest_add_entry(struct manifest *manifest, const struct manifest_entry *wanted, enum manifest_conflict conflict);
+
+/* Gives the DATA entry at `target` other contents. 0, or -ENOMEM with the error set; not taken back by a rollback. */
+int manifest_replace_data(struct manifest *manifest, const char *target, const void *data, size_t size);
 
 /* A directory that shall be there, whatever its mode. */
 int manifest_imply_directory(struct manifest *manifest, const char *target);

@@ -46,10 +46,23 @@ viso_root *viso_root_ref(viso_root *root)
 	return root;
 }
 
+/* What bases contain is in the built root, or the root goes away. */
+static void drop_scratches(viso_root *root)
+{
+	for (size_t i = 0; i < root->scratch_count; i++)
+		if (handle_is_mine(&root->handle))
+			place_remove(&root->scratches[i]);
+		else
+			place_forget(&root->scratches[i]);
+	free(TAKE_PTR(root->scratches));
+	root->scratch_count = 0;
+}
+
 viso_root *viso_root_unref(viso_root *root)
 {
 	if (!root || !handle_unref(&root->handle))
 		return NULL;
+	drop_scratches(root);
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
 		source_clear(&root->source);
@@ -60,6 +73,7 @@ viso_root *viso_root_unref(viso_root *root)
 	}
 	manifest_clear(&root->manifest);
 	collected_clear(&root->collected);
+	accounts_clear(&root->accounts);
 	free(root->named);
 	free(root->used);
 	free(root);
@@ -172,6 +186,7 @@ static int build_now(viso_root *root)
 	place.fd = close_fd(place.fd);
 	root->place = place;
 	root->built = true;
+	drop_scratches(root);
 	log_info("a root with %zu entries was built in %s", root->manifest.count, place.path);
 	return 0;
 }

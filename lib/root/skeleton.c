@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "root/accounts.h"
 #include "root/closure/ld_cache.h"
 #include "root/closure/ld_cache_write.h"
 #include "root/path.h"
@@ -22,15 +23,6 @@ static const struct {
 	const char *target;
 	unsigned mode;
 } directories[] = {{"/dev", 0755}, {"/etc", 0755}, {"/proc", 0755}, {"/sys", 0755}, {"/tmp", 0755}};
-
-/* The ids that commands have by default, and the one that the kernel shows for those that a user namespace does not
- * know. */
-static const char passwd[] = "root:x:0:0:root:/:/bin/sh\n"
-			     "user:x:1000:1000:user:/:/bin/sh\n"
-			     "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n";
-static const char group[] = "root:x:0:\n"
-			    "user:x:1000:\n"
-			    "nogroup:x:65534:\n";
 
 /*
  * Where a target lies with the links that were added. False where something else than a directory stands above it: such
@@ -102,9 +94,7 @@ int skeleton_add(struct manifest *manifest)
 			r = manifest_add_device(manifest, target, makedev(devices[i].major, devices[i].minor), 0666,
 						MANIFEST_KEEP);
 	if (r >= 0)
-		r = add_data(manifest, "/etc/passwd", passwd, sizeof(passwd) - 1);
-	if (r >= 0)
-		r = add_data(manifest, "/etc/group", group, sizeof(group) - 1);
+		r = accounts_add_files(manifest);
 	if (r >= 0)
 		r = add_loader_cache(manifest);
 	manifest_restore_reason(manifest, before);

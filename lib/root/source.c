@@ -11,6 +11,7 @@
 #include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "root/failure.h"
 #include "root/path.h"
 
@@ -43,7 +44,7 @@ int source_set(struct source *source, const char *path)
 {
 	struct source other = {.fd = -1};
 	if (path[strspn(path, "/")]) {
-		other.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		other.fd = fd_above_streams(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 		if (other.fd < 0)
 			return fail_path(errno, "use the tree", path);
 		other.path = strdup(path);

@@ -93,20 +93,6 @@ static void test_limits(void **state)
 	in_a_host(limits, NULL);
 }
 
-static void no_jail(void *argument)
-{
-	become_ordinary();
-	struct box *box = box_new(VISO_ISOLATION_JAIL, box_tree());
-	assert_start_fails(box, probe("exit", NULL), EPERM, VISO_STAGE_CHROOT, "chroot");
-	box_close(box);
-}
-
-static void test_but_no_jail(void **state)
-{
-	support_time_limit(60);
-	in_a_host(no_jail, NULL);
-}
-
 static void init_is_closed(void *argument)
 {
 	become_ordinary();
@@ -131,7 +117,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_but_no_jail),
 		cmocka_unit_test(test_its_init_is_closed),
 	};
 	box_tree();

@@ -43,7 +43,7 @@ int scene_landlock_abi(void)
 void scene_begin(struct scene *scene, void **state, const char *attack)
 {
 	char name[64], path[4096];
-	skip_without(geteuid() == 0, "root, to make a bare chroot");
+	skip_without(geteuid() == 0, "root, for a bare chroot");
 	box_open(state);
 	*scene = (struct scene){
 		.attack = attack, .tree = box_new_tree(), .works_for = FOR_BOTH, .terminal = -1, .input = -1};

@@ -33,8 +33,8 @@ void skip_without_program(const char *name)
 	skip_without(is_program(name), name);
 }
 
-/* A root that the library built belongs to root. What a program shall be able to write in is made like /tmp: a directory
- * of the host, whose mode is kept. */
+/* A root that the library built belongs to root. What a program shall be able to write in is made like /tmp: a
+ * directory of the host, whose mode is kept. */
 static void add_work(viso_root *root)
 {
 	char *directory = support_temporary_directory();

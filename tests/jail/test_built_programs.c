@@ -72,14 +72,15 @@ static void test_gcc(void **state)
 {
 	struct box *box = jail_of("gcc", NULL);
 	add_text(box, "/src/hello.c", hello_c);
-	assert_output(box, command_of((const char *[]){"gcc", "-O2", "-Wall", "-Werror", "-o", "hello", "/src/hello.c", "-lm",
-						       NULL}),
+	assert_output(box,
+		      command_of((const char *[]){"gcc", "-O2", "-Wall", "-Werror", "-o", "hello", "/src/hello.c",
+						  "-lm", NULL}),
 		      "");
 	assert_output(box, command_of((const char *[]){"/work/hello", NULL}), "42\n");
 	/* Link-time optimization has a plugin of the linker, and a program of its own. */
 	assert_output(box,
-		      command_of((const char *[]){"gcc", "-O2", "-flto", "-g", "-fopenmp", "-o", "lto", "/src/hello.c", "-lm",
-						  NULL}),
+		      command_of((const char *[]){"gcc", "-O2", "-flto", "-g", "-fopenmp", "-o", "lto", "/src/hello.c",
+						  "-lm", NULL}),
 		      "");
 	assert_output(box, command_of((const char *[]){"/work/lto", NULL}), "42\n");
 }
@@ -106,7 +107,8 @@ static const char hello_java[] =
 	"System.out.println(n + \" \" + HexFormat.of().formatHex(digest, 0, 4) + \" \" + crc.getValue() % 2\n"
 	"+ \" \" + ZonedDateTime.of(2024, 7, 1, 12, 0, 0, 0, ZoneId.of(\"Europe/Berlin\")).getOffset()\n"
 	"+ \" \" + InetAddress.getByName(\"127.0.0.1\").isLoopbackAddress()\n"
-	"+ \" \" + (Security.getProviders().length > 3) + \" \" + Runtime.getRuntime().availableProcessors() / 1000); } }\n";
+	"+ \" \" + (Security.getProviders().length > 3) + \" \" + Runtime.getRuntime().availableProcessors() / 1000); "
+	"} }\n";
 
 static void test_java(void **state)
 {
@@ -127,9 +129,9 @@ static void test_origin(void **state)
 		   0644);
 	compile("-shared -fPIC -Wl,-soname,libanswer.so.1 -o libanswer.so.1 answer.c");
 	compile("-o main main.c -L. -l:libanswer.so.1 '-Wl,-rpath,$ORIGIN/../library'");
-	assert_int_equal(system(text_of("cd '%s' && mkdir bin library && mv main bin && mv libanswer.so.1 library",
-					scratch)),
-			 0);
+	assert_int_equal(
+		system(text_of("cd '%s' && mkdir bin library && mv main bin && mv libanswer.so.1 library", scratch)),
+		0);
 	const char *program = text_of("%s/bin/main", scratch);
 	struct box *box = jail_of(program, NULL);
 	assert_output(box, command_of((const char *[]){program, NULL}), "42\n");
@@ -173,12 +175,14 @@ static void test_python_environment(void **state)
 	skip_without_program("python3");
 	skip_without(system(text_of("/usr/bin/python3 -m venv --without-pip '%s/env' 2>/dev/null", scratch)) == 0,
 		     "python3-venv");
-	assert_int_equal(system(text_of("cd '%s'/env/lib/python3.*/site-packages && echo 'answer = 42' >mine.py", scratch)), 0);
+	assert_int_equal(
+		system(text_of("cd '%s'/env/lib/python3.*/site-packages && echo 'answer = 42' >mine.py", scratch)), 0);
 	const char *program = text_of("%s/env/bin/python3", scratch);
 	struct box *box = jail_of(program, NULL);
-	assert_output(box,
-		      command_of((const char *[]){program, "-c", "import mine, sys; print(mine.answer, sys.prefix)", NULL}),
-		      text_of("42 %s/env\n", scratch));
+	assert_output(
+		box,
+		command_of((const char *[]){program, "-c", "import mine, sys; print(mine.answer, sys.prefix)", NULL}),
+		text_of("42 %s/env\n", scratch));
 }
 
 #define BUILT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -186,8 +190,12 @@ static void test_python_environment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BUILT(test_gcc),    BUILT(test_gcc_for_cxx), BUILT(test_java),
-		BUILT(test_origin), BUILT(test_plugin),      BUILT(test_env_scripts),
+		BUILT(test_gcc),
+		BUILT(test_gcc_for_cxx),
+		BUILT(test_java),
+		BUILT(test_origin),
+		BUILT(test_plugin),
+		BUILT(test_env_scripts),
 		BUILT(test_python_environment),
 	};
 	return cmocka_run_group_tests_name("built programs", tests, NULL, NULL);

@@ -12,7 +12,9 @@ struct program {
 };
 
 static const struct program bash = {
-	"bash", {"bash", "-c", "for i in 1 2 3; do n=$((n + i)); done; echo $n ${BASH_VERSION:+yes}"}, .pattern = "6 yes\n"};
+	"bash",
+	{"bash", "-c", "for i in 1 2 3; do n=$((n + i)); done; echo $n ${BASH_VERSION:+yes}"},
+	.pattern = "6 yes\n"};
 
 static const struct program python = {
 	"python3",
@@ -39,15 +41,19 @@ static const struct program perl = {
 	.pattern = "3 3 1970 3"};
 
 static const struct program lua = {
-	"lua5.4", {"lua5.4", "-e", "local t = setmetatable({}, {__index = math}); print(t.tointeger(6.0) * 7, utf8.char(8364))"},
+	"lua5.4",
+	{"lua5.4", "-e", "local t = setmetatable({}, {__index = math}); print(t.tointeger(6.0) * 7, utf8.char(8364))"},
 	.pattern = "42\t€\n"};
 
 static const struct program sqlite = {
-	"sqlite3", {"sqlite3", "/work/x.db", "create table t(a); insert into t values (41), (1); select sum(a) from t"},
+	"sqlite3",
+	{"sqlite3", "/work/x.db", "create table t(a); insert into t values (41), (1); select sum(a) from t"},
 	.pattern = "42\n"};
 
 static const struct program openssl_digest = {
-	"openssl", {"openssl", "dgst", "-sha256", "-r"}, .input = "abc",
+	"openssl",
+	{"openssl", "dgst", "-sha256", "-r"},
+	.input = "abc",
 	.pattern = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad *stdin\n"};
 
 static const struct program openssl_key = {
@@ -59,9 +65,10 @@ static const struct program openssl_certificate = {
 	.pattern = "*-----BEGIN CERTIFICATE-----*"};
 
 /* MD4 is in a module that is loaded. */
-static const struct program openssl_legacy = {
-	"openssl", {"openssl", "dgst", "-md4", "-r", "-provider", "legacy"}, .input = "abc",
-	.pattern = "a448017aaf21d8525fc10ae87aa6729d *stdin\n"};
+static const struct program openssl_legacy = {"openssl",
+					      {"openssl", "dgst", "-md4", "-r", "-provider", "legacy"},
+					      .input = "abc",
+					      .pattern = "a448017aaf21d8525fc10ae87aa6729d *stdin\n"};
 
 static const struct program iconv_program = {
 	"iconv", {"iconv", "-f", "KOI8-R", "-t", "UTF-8"}, .input = "\xcd\xc9\xd2", .pattern = "мир"};
@@ -69,18 +76,17 @@ static const struct program iconv_program = {
 static const struct program getent_services = {
 	"getent", {"getent", "services", "domain/udp"}, .pattern = "domain*53/udp*"};
 
-static const struct program getent_hosts = {
-	"getent", {"getent", "hosts", "localhost"}, .pattern = "*localhost*"};
+static const struct program getent_hosts = {"getent", {"getent", "hosts", "localhost"}, .pattern = "*localhost*"};
 
-static const struct program getent_passwd = {
-	"getent", {"getent", "passwd", "user"}, .pattern = "user:x:1000:1000:*"};
+static const struct program getent_passwd = {"getent", {"getent", "passwd", "user"}, .pattern = "user:x:1000:1000:*"};
 
 static const struct program node = {
 	"node",
 	{"node", "-e",
 	 "const c = require('crypto'), fs = require('fs'), z = require('zlib');\n"
 	 "fs.writeFileSync('/work/x', z.gzipSync('abc'));\n"
-	 "fs.promises.readFile('/work/x').then(data => console.log(JSON.stringify([6 * 7]), z.gunzipSync(data).toString(),\n"
+	 "fs.promises.readFile('/work/x').then(data => console.log(JSON.stringify([6 * 7]), "
+	 "z.gunzipSync(data).toString(),\n"
 	 "c.createHash('sha1').update('abc').digest('hex').slice(0, 8), new Intl.NumberFormat('de').format(1234.5)))"},
 	.pattern = "[[]42] abc a9993e36 1.234,5\n"};
 
@@ -88,7 +94,8 @@ static const struct program ruby = {
 	"ruby",
 	{"ruby", "-e",
 	 "require 'json'; require 'digest'; require 'date'; require 'socket'; require 'openssl'; require 'set'\n"
-	 "puts JSON.generate([6 * 7]), Digest::SHA1.hexdigest('abc')[0, 8], Date.new(2024, 2, 29).yday, Gem::Version.new('1').to_s"},
+	 "puts JSON.generate([6 * 7]), Digest::SHA1.hexdigest('abc')[0, 8], Date.new(2024, 2, 29).yday, "
+	 "Gem::Version.new('1').to_s"},
 	.pattern = "[[]42]\na9993e36\n60\n1\n"};
 
 static void test_program(void **state)
@@ -124,7 +131,7 @@ static void test_git(void **state)
 
 #define PROGRAM(row)                                                                                                   \
 	{                                                                                                              \
-		#row, test_program, NULL, programs_teardown, (void *)&row                                              \
+#row, test_program, NULL, programs_teardown, (void *)&row                                              \
 	}
 
 int main(void)

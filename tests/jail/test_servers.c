@@ -22,14 +22,15 @@ static void configure(struct box *box, const char *listen)
 {
 	static const char page[] = "served from a jail\n";
 	char settings[2048];
-	int size = snprintf(settings, sizeof(settings),
-			    "daemon off; pid /work/pid; error_log stderr; worker_processes 2;\n"
-			    "events {}\n"
-			    "http { include /etc/nginx/mime.types; access_log off;\n"
-			    "client_body_temp_path /work/body; proxy_temp_path /work/proxy; fastcgi_temp_path /work/f;\n"
-			    "uwsgi_temp_path /work/u; scgi_temp_path /work/s;\n"
-			    "server { listen %s; root /site; } }\n",
-			    listen);
+	int size =
+		snprintf(settings, sizeof(settings),
+			 "daemon off; pid /work/pid; error_log stderr; worker_processes 2;\n"
+			 "events {}\n"
+			 "http { include /etc/nginx/mime.types; access_log off;\n"
+			 "client_body_temp_path /work/body; proxy_temp_path /work/proxy; fastcgi_temp_path /work/f;\n"
+			 "uwsgi_temp_path /work/u; scgi_temp_path /work/s;\n"
+			 "server { listen %s; root /site; } }\n",
+			 listen);
 	assert_ok(viso_root_add_data(box->root, "/site/page.txt", page, sizeof(page) - 1, 0644));
 	assert_ok(viso_root_add_data(box->root, "/site/nginx.conf", settings, (size_t)size, 0644));
 }

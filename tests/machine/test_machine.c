@@ -270,9 +270,12 @@ static void test_ring0_is_as_the_processor_says(void **state)
 	assert_feature(VISO_FEATURE_KVM_RING0, hardware);
 }
 
+/* As root, or in a user namespace. */
 static int use_chroot(void)
 {
-	return chroot("/") < 0 || setgid(1) < 0 || setuid(1) < 0;
+	if (geteuid() == 0)
+		return chroot("/") < 0 || setgid(1) < 0 || setuid(1) < 0;
+	return in_user_namespace() || chroot("/") < 0;
 }
 
 static void test_jail_needs_what_chroot_needs(void **state)
@@ -373,16 +376,34 @@ static void test_forbidden_network_namespaces_are_explained(void **state)
 	assert_in_child(without_network_namespaces);
 }
 
-/* What rootless container engines call root. */
+/* What rootless container engines call root: it has jails as an ordinary user has them. */
 static int as_root_of_one_id(void)
 {
 	int r = in_user_namespace();
-	return r ? r : check_missing(VISO_FEATURE_JAIL, "uid_map");
+	viso_machine *other = viso_machine_new();
+	if (r == 0)
+		r = viso_machine_feature(other, VISO_FEATURE_JAIL) != 1 ||
+		    !strstr(viso_machine_detail(other, VISO_FEATURE_JAIL), "user namespace");
+	viso_machine_unref(other);
+	return r;
 }
 
-static void test_root_without_ids_is_explained(void **state)
+static void test_root_without_ids_is_an_ordinary_user(void **state)
 {
 	assert_in_child(as_root_of_one_id);
+}
+
+static int without_user_namespaces_for_jails(void)
+{
+	int r = in_user_namespace();
+	if (r == 0)
+		r = write_file("/proc/sys/user/max_user_namespaces", "0");
+	return r ? r : check_missing(VISO_FEATURE_JAIL, "user.max_user_namespaces");
+}
+
+static void test_a_jail_of_an_ordinary_user_needs_namespaces(void **state)
+{
+	assert_in_child(without_user_namespaces_for_jails);
 }
 
 static int behind_a_filter(void)
@@ -454,7 +475,11 @@ static int as_nobody(void)
 {
 	if (setgid(65534) < 0 || setuid(65534) < 0)
 		return 1;
-	return check_missing(VISO_FEATURE_JAIL, "CAP_SYS_CHROOT") || check_sentences();
+	viso_machine *other = viso_machine_new();
+	int r = viso_machine_feature(other, VISO_FEATURE_JAIL) !=
+		viso_machine_feature(other, VISO_FEATURE_USER_NAMESPACES);
+	viso_machine_unref(other);
+	return r || check_sentences();
 }
 
 static void test_an_ordinary_user_gets_other_findings(void **state)
@@ -569,7 +594,8 @@ int main(void)
 		cmocka_unit_test(test_limits_do_what_the_features_promise),
 		cmocka_unit_test(test_forbidden_user_namespaces_are_explained),
 		cmocka_unit_test(test_forbidden_network_namespaces_are_explained),
-		cmocka_unit_test(test_root_without_ids_is_explained),
+		cmocka_unit_test(test_root_without_ids_is_an_ordinary_user),
+		cmocka_unit_test(test_a_jail_of_an_ordinary_user_needs_namespaces),
 		cmocka_unit_test(test_calls_hidden_by_a_filter_are_explained),
 		cmocka_unit_test(test_containers_do_without_mount_setattr),
 		cmocka_unit_test(test_calls_refused_by_a_filter_are_explained),

@@ -136,7 +136,8 @@ static void test_limits_of_open_files(void **state)
 	viso_command *command = probe("rlimit", "7", NULL);
 	assert_ok(viso_command_add_fd(command, fd, 1000));
 	if (box->strength != VISO_ISOLATION_GUEST) {
-		snprintf(expected, sizeof(expected), "%lld %lld\n", (long long)limit.rlim_cur, (long long)limit.rlim_max);
+		snprintf(expected, sizeof(expected), "%lld %lld\n", (long long)limit.rlim_cur,
+			 (long long)limit.rlim_max);
 		assert_prints(box, command, expected);
 	} else {
 		viso_command_unref(command);

@@ -227,7 +227,12 @@ static void test_roots(void **state)
 	UNTOUCHED((root = viso_root_new()), != NULL);
 	UNTOUCHED(viso_root_ref(root), == root);
 	UNTOUCHED(viso_root_unref(root), == NULL);
+	UNTOUCHED(viso_root_set_source(root, "/usr/.."), == 0);
+	UNTOUCHED(viso_root_set_provider(root, VISO_PROVIDER_PAM, 0), == 0);
+	UNTOUCHED(viso_provider_name(VISO_PROVIDER_PAM), != NULL);
 	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
+	UNTOUCHED(viso_root_add_library(root, "libno-such.so"), == -ENOENT);
+	UNTOUCHED(viso_root_add_package(root, "no-such-package"), == -ENOENT);
 	UNTOUCHED(viso_root_add_program(root, "/nowhere/to/be/found"), == -ENOENT);
 	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
 	UNTOUCHED(viso_root_add_directory(root, directory, "/data/directory"), == 0);

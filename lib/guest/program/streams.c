@@ -164,7 +164,8 @@ static int open_added(struct program *program, const struct added_fd *added)
 		char object[32];
 		snprintf(object, sizeof(object), "fd %d", added->number);
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, object,
-				  "%s is a socket, which a guest cannot use: take a pipe, a jail or a container", object);
+				  "%s is a socket, which a guest cannot use: take a pipe, a jail or a container",
+				  object);
 	}
 	int r = open_copy(&file, added->number, added->fd, "the given fd");
 	return r < 0 ? r : put_file(program, file, added->number);

@@ -68,7 +68,8 @@ int cgroup_limit_processes(const struct cgroup *group, uint64_t limit)
 	return write_number(group, "pids.max", limit) < 0 ? fail(VISO_STAGE_CGROUP, 0, "pids.max") : 0;
 }
 
-/* The number after `key` at the beginning of a line; 0 where there is none. There is room for a byte behind the text. */
+/* The number after `key` at the beginning of a line; 0 where there is none. There is room for a byte behind the text.
+ */
 static uint64_t number_after(char *text, ssize_t size, const char *key)
 {
 	text[size] = '\0';

@@ -69,8 +69,8 @@ static int find_source(const int *sources, uint32_t first, uint32_t count, int n
 }
 
 /*
- * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it gives
- * way first. Numbers may lie above the soft limit, which is the program's again afterwards.
+ * The fds that are handed in. Their numbers here are those of chance, so one may lie where another one belongs: it
+ * gives way first. Numbers may lie above the soft limit, which is the program's again afterwards.
  */
 static int place_added_fds(const struct job *job)
 {
@@ -98,8 +98,8 @@ static int place_added_fds(const struct job *job)
 }
 
 /*
- * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared, and
- * nothing else.
+ * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared,
+ * and nothing else.
  */
 static int close_other_fds(const struct plan *plan)
 {
@@ -182,7 +182,8 @@ static int set_ids(const struct job *job)
 	return 0;
 }
 
-/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)). */
+/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)).
+ */
 static int set_credentials(const struct job *job)
 {
 	if (job->plan->flags & PLAN_BARE)

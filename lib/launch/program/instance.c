@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An instance of a jail that stays. The worker that got its plan is the holder: it has the ids and control groups, is the
- * subreaper of everything, and at the end kills it all. It stays outside of Landlock, since it needs /proc.
+ * An instance of a jail that stays. The worker that got its plan is the holder: it has the ids and control groups, is
+ * the subreaper of everything, and at the end kills it all. It stays outside of Landlock, since it needs /proc.
  *
- * Its child, the zygote, enters the user namespace of an ordinary user's instance and one Landlock domain, and takes the
- * plans that the host sends to the instance. Each is served by a child of the zygote in the way of any worker: so all
- * commands are of one domain, within which they may signal each other.
+ * Its child, the zygote, enters the user namespace of an ordinary user's instance and one Landlock domain, and takes
+ * the plans that the host sends to the instance. Each is served by a child of the zygote in the way of any worker: so
+ * all commands are of one domain, within which they may signal each other.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +24,8 @@ struct instance {
 	const struct cgroup *cgroups; /* in the holder's page */
 	int zygote_pidfd;
 	pid_t zygote;
-	int ask[2]; /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be killed */
+	int ask[2]; /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be
+		       killed */
 };
 
 static struct instance instance;
@@ -88,8 +89,8 @@ void instance_lend_cgroups(struct cgroup *cgroups)
 }
 
 /*
- * Only the holder sees /proc: it kills our children, and those that then come to us as their subreaper are next. Without
- * `all` only what has ended already is reaped, which would count against the limit of processes.
+ * Only the holder sees /proc: it kills our children, and those that then come to us as their subreaper are next.
+ * Without `all` only what has ended already is reaped, which would count against the limit of processes.
  */
 void instance_end_children(struct report_usage *sum, bool all)
 {
@@ -112,8 +113,8 @@ static int start_zygote(struct job *job)
 	int namespace = job_has_namespace(job) ? CLONE_NEWUSER : 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, instance.ask) < 0)
 		return fail(VISO_STAGE_LAUNCHER, 0, "socketpair");
-	instance.zygote = clone(zygote_main, worker.child_stack, namespace | CLONE_PIDFD | SIGCHLD, job,
-				&instance.zygote_pidfd);
+	instance.zygote =
+		clone(zygote_main, worker.child_stack, namespace | CLONE_PIDFD | SIGCHLD, job, &instance.zygote_pidfd);
 	if (instance.zygote < 0) {
 		close(instance.ask[ASK_HOLDER]);
 		close(instance.ask[ASK_INSIDE]);

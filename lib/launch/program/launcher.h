@@ -14,9 +14,9 @@
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
- * It is single-threaded throughout. A jail's program and a container's program are started by vfork semantics, so the
- * code up to exec runs on the memory of the worker (or of the container's init): it makes system calls and writes to
- * the shared page only.
+ * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by vfork
+ * semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes system calls
+ * and writes to the shared page only.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -165,7 +165,8 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children */
+/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+ */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);
 
 /* cgroup.c */
@@ -180,7 +181,8 @@ void cgroup_open_oom_kills(struct cgroup *group);
 uint64_t cgroup_oom_kills(const struct cgroup *group);
 void cgroup_remove(struct cgroup *group);
 
-/* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted */
+/* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
+ */
 /* 0 to 65535 are the host's ids from `first` on. */
 int idmap_write_range(const char *task, uint32_t first);
 /* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */

@@ -79,6 +79,20 @@ static void become_nobody_in_particular(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/*
+ * A host that the OOM killer is to spare, as many services are, does not spare its programs: they would be the last to
+ * go. A score above zero stays.
+ */
+static void take_usual_oom_score(void)
+{
+	char score[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && read(fd, score, sizeof(score) - 1) > 0 && score[0] == '-')
+		(void)!write(fd, "0", 1);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The host's limit on fds may be hardly enough for itself; programs get it back. */
 static void make_room_for_fds(void)
 {
@@ -261,6 +275,7 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
+	take_usual_oom_score();
 
 	sigset_t child;
 	sigemptyset(&child);

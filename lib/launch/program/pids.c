@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processes below one of ours. A list of children is exact only while none of them ends (proc_tid_children(5)): it is
- * read again until two readings agree, or in a hurry goes on.
+ * The processes below one of ours. A list of children is exact only while none of them ends (proc_tid_children(5)): it
+ * is read again until two readings agree, or in a hurry goes on.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -338,8 +338,8 @@ _Noreturn void worker_serve_instance(void)
 		}
 		if (pid < 0) {
 			struct report report = {.kind = REPORT_FAILED};
-			report.failure = (struct report_failure){
-				.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
+			report.failure =
+				(struct report_failure){.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
 			send_report(job.fds[0], &report, NULL, 0);
 		}
 		for (int i = 0; i < job.fd_count; i++)

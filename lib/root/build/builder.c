@@ -91,10 +91,26 @@ static int open_source(const struct source *from, const char *path, struct stat 
 	return fd < 0 ? fail_path(-fd, "open", path) : fd;
 }
 
+/*
+ * What a base has lies in a directory of our own, and nobody needs it there once it is here: one more name for it costs
+ * nothing, and what were hard links in the base are so again. 1 where that was done, 0 where it must be copied.
+ */
+static int take_from_scratch(struct builder *builder, const struct manifest_entry *entry, const char *name)
+{
+	if (linkat(AT_FDCWD, entry->source, builder->parent, name, 0) < 0)
+		return 0;
+	int r = set_mode_at(builder->parent, name, entry->mode);
+	return r < 0 ? fail_path(-r, "set the mode of", entry->target) : 1;
+}
+
 static int make_file(struct builder *builder, const struct manifest_entry *entry, const char *name)
 {
 	struct stat st;
-	_cleanup_close_ int source = open_source(builder->source, entry->source, &st);
+	int taken = entry->on_scratch ? take_from_scratch(builder, entry, name) : 0;
+	if (taken != 0)
+		return taken < 0 ? taken : 0;
+	const struct source host = {.fd = -1};
+	_cleanup_close_ int source = open_source(entry->on_scratch ? &host : builder->source, entry->source, &st);
 	if (source < 0)
 		return source;
 	_cleanup_close_ int fd = create(builder, name);
@@ -105,7 +121,7 @@ static int make_file(struct builder *builder, const struct manifest_entry *entry
 		return fail_path(-r, "copy", entry->source);
 	/* The time of change matters: Python compiles a module anew where it is not that in the compiled file. */
 	const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, st.st_mtim};
-	if (futimens(fd, times) < 0 || fchmod(fd, st.st_mode & 0777) < 0)
+	if (futimens(fd, times) < 0 || fchmod(fd, entry->has_mode ? entry->mode : st.st_mode & 0777) < 0)
 		return fail_path(errno, "set the mode of", entry->target);
 	return 0;
 }
@@ -127,6 +143,17 @@ static int make_device(struct builder *builder, const struct manifest_entry *ent
 		return set_mode_at(builder->parent, name, entry->mode);
 	/* An ordinary user, or a user namespace: the root does without. */
 	return errno == EPERM || errno == EACCES ? 0 : -errno;
+}
+
+/* Owners are for root to give. Where even root may not, in a user namespace without this id, it stays the builder's. */
+static int set_owner(struct builder *builder, const struct manifest_entry *entry, const char *name)
+{
+	if (!entry->has_owner || geteuid() != 0 || (!entry->uid && !entry->gid))
+		return 0;
+	if (!fchownat(builder->parent, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	/* A device that could not be made is not there. */
+	return errno == EINVAL || errno == EPERM || errno == ENOENT ? 0 : -errno;
 }
 
 /* Opens the directory of this entry, where it is not open from the entry before. */
@@ -162,7 +189,10 @@ static int make(struct builder *builder, const struct manifest_entry *entry)
 			r = make_directory(builder, entry, name);
 			break;
 		case MANIFEST_FILE:
-			return make_file(builder, entry, name);
+			r = make_file(builder, entry, name);
+			if (r < 0)
+				return r;
+			break;
 		case MANIFEST_DATA:
 			r = make_data(builder, entry, name);
 			break;
@@ -173,6 +203,8 @@ static int make(struct builder *builder, const struct manifest_entry *entry)
 			r = make_device(builder, entry, name);
 			break;
 		}
+	if (r >= 0)
+		r = set_owner(builder, entry, name);
 	return r < 0 ? fail_path(-r, "make", entry->target) : 0;
 }
 

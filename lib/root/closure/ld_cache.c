@@ -97,11 +97,13 @@ bool ld_cache_entry(const struct ld_cache *cache, size_t index, struct ld_cache_
 
 const char *ld_cache_next(const struct ld_cache *cache, const char *name, size_t *position, bool *out_baseline)
 {
-	size_t length = strlen(name) + 1;
+	const size_t length = strlen(name) + 1, middle = length / 2;
 	while (*position < cache->count) {
 		struct ld_cache_file_entry entry;
 		read_entry(cache, (*position)++, &entry);
+		/* Nearly all names begin alike; one byte in the middle tells most of them apart. */
 		if (entry.key >= cache->size || cache->size - entry.key < length ||
+		    cache->base[entry.key + middle] != name[middle] ||
 		    memcmp(cache->base + entry.key, name, length) != 0)
 			continue;
 		const char *path = string_at(cache, entry.value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "root/closure/uses.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const struct {
@@ -50,18 +51,28 @@ static unsigned use_of(const char *string, size_t length, const unsigned char *l
 	return uses;
 }
 
+/* Nearly all strings are told from all names by their ends: the last four bytes, as an index into a table of bits. */
+enum { FILTER = 1024 };
+
+static unsigned filter_index(const char *end)
+{
+	uint32_t last;
+	memcpy(&last, end - sizeof(last), sizeof(last));
+	return last * 2654435761u >> 22;
+}
+
 static unsigned find_uses(const struct elf *elf)
 {
 	unsigned char lengths[NAMES];
-	bool ends[256] = {false};
+	bool filter[FILTER] = {false};
 	unsigned uses = 0;
 	for (size_t i = 0; i < NAMES; i++) {
 		lengths[i] = (unsigned char)strlen(names[i].name);
-		ends[(unsigned char)names[i].name[lengths[i] - 1]] = true;
+		filter[filter_index(names[i].name + lengths[i])] = true;
 	}
 	for (size_t at = 0; at < elf->strings_size;) {
 		size_t length = strlen(elf->strings + at);
-		if (length >= SHORTEST && ends[(unsigned char)elf->strings[at + length - 1]])
+		if (length >= SHORTEST && filter[filter_index(elf->strings + at + length)])
 			uses |= use_of(elf->strings + at, length, lengths);
 		at += length + 1;
 	}

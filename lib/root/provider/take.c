@@ -25,6 +25,15 @@ int take_links(struct closure *closure, const char *path)
 	return source_has_directory(closure->manifest->source, path) ? path_take(closure->manifest, path, &end) : 0;
 }
 
+/* Most links lead to what the same tree has, and that can be told without a look at the source. */
+static bool is_satisfied(const struct manifest *manifest, const char *link)
+{
+	char target[PATH_MAX];
+	if (manifest_follow(manifest, link, true, target) < 0)
+		return true;
+	return manifest_find(manifest, target);
+}
+
 /* The links that were added below `end` can lead out of it. What leads nowhere here leads nowhere there. */
 static int follow_links(struct closure *closure, size_t from, const struct path_end *end)
 {
@@ -34,7 +43,7 @@ static int follow_links(struct closure *closure, size_t from, const struct path_
 		const struct manifest_entry *entry = manifest->entries[i];
 		char path[PATH_MAX];
 		if (entry->type != MANIFEST_LINK || strncmp(entry->target, end->target, length) != 0 ||
-		    entry->target[length] != '/' ||
+		    entry->target[length] != '/' || is_satisfied(manifest, entry->target) ||
 		    snprintf(path, sizeof(path), "%s%s", end->host, entry->target + length) >= (int)sizeof(path))
 			continue;
 		int r = take_file(closure, path);
