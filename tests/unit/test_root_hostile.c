@@ -179,7 +179,7 @@ static void test_what_is_no_file(void **state)
 /* They say that they are regular and empty. One has no end to speak of, one cannot be read, one waits for news. */
 static void test_files_of_proc(void **state)
 {
-	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, 0};
+	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, EAGAIN, 0};
 	static const char *const files[] = {"/proc/self/pagemap",      "/proc/self/mem",     "/proc/kmsg",
 					    "/proc/self/attr/current", "/proc/self/environ", "/proc/kallsyms",
 					    "/proc/self/clear_refs"};
@@ -196,7 +196,7 @@ static void test_files_of_proc(void **state)
 
 static void test_a_directory_of_proc(void **state)
 {
-	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, ENAMETOOLONG, 0};
+	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, ENAMETOOLONG, EAGAIN, 0};
 	viso_root *root = viso_root_new();
 	int r = viso_root_add_directory(root, "/proc/sys", "/sys-of-the-host");
 	if (r == 0)
