@@ -47,6 +47,8 @@ viso_root *viso_root_unref(viso_root *root)
 		pthread_mutex_destroy(&root->lock);
 	} else {
 		place_forget(&root->place);
+		/* What the handler holds is the parent's. */
+		root->settings.progress_destroy = NULL;
 	}
 	manifest_clear(&root->manifest);
 	source_clear(&root->source);

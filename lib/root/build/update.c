@@ -218,8 +218,8 @@ static int prepare(struct update *update, const struct build *build, const struc
 }
 
 /*
- * Directories of ours that are closed to their owner are open while we work, unless we are root. Failure is no failure yet:
- * what is done in them may be nothing.
+ * Directories of ours that are closed to their owner are open while we work, unless we are root. Failure is no failure
+ * yet: what is done in them may be nothing.
  */
 static void set_restricted(struct update *update, bool open)
 {
