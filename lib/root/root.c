@@ -64,6 +64,8 @@ viso_root *viso_root_unref(viso_root *root)
 	} else {
 		place_forget(&root->place);
 		source_forget(&root->source);
+		/* What the handler holds is the parent's. */
+		root->settings.progress_destroy = NULL;
 	}
 	manifest_clear(&root->manifest);
 	collected_clear(&root->collected);

@@ -100,6 +100,7 @@ static void assert_as_new(viso_root *(*make)(void))
 	viso_root_unref(root);
 	char *fresh = snapshot(path, false), *updated = snapshot(kept, false);
 	assert_string_equal(fresh, updated);
+	root_shell("chmod -R u+rwx %s", path);
 	support_remove_tree(path);
 	free(path);
 	path = kept;

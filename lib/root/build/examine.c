@@ -230,9 +230,11 @@ static int examine_present(struct examiner *examiner, const struct manifest_entr
 			   const struct stat *st, enum verdict *out)
 {
 	const struct record_entry *old = record_find(examiner->old, entry->target);
+	unsigned mode;
 	switch (entry->type) {
 	case MANIFEST_DIRECTORY:
-		if (S_ISDIR(st->st_mode) && (st->st_mode & 07777) == entry->mode && has_owner(entry, old, st))
+		mode = entry->mode | (examiner->is_opened && maker_is_restricted(entry->mode) ? 0700 : 0);
+		if (S_ISDIR(st->st_mode) && (st->st_mode & 07777) == mode && has_owner(entry, old, st))
 			*out = VERDICT_RIGHT;
 		return 0;
 	case MANIFEST_FILE:

@@ -17,6 +17,7 @@ struct examiner {
 	struct maker *maker;
 	const viso_manifest *old;  /* the last record */
 	const viso_manifest *ours; /* all that is ours */
+	bool is_opened;            /* restricted directories have their owner's bits while we work */
 	bool is_trusted;           /* the identities in `old` say something */
 	struct directory_cache tree;
 };

@@ -217,12 +217,47 @@ static int prepare(struct update *update, const struct build *build, const struc
 	return 0;
 }
 
+/*
+ * Directories of ours that are closed to their owner are open while we work, unless we are root. Failure is no failure
+ * yet: what is done in them may be nothing.
+ */
+static void set_restricted(struct update *update, bool open)
+{
+	struct directory_cache *tree = &update->examiner.tree;
+	for (size_t i = 0; i < update->ours->count; i++) {
+		/* From the outside to the inside to open them, and back. */
+		const struct record_entry *entry = &update->ours->entries[open ? i : update->ours->count - 1 - i];
+		const struct record_entry *wanted = record_find(update->record, entry->path);
+		if (entry->type != VISO_ENTRY_DIRECTORY || !maker_is_restricted(entry->mode) ||
+		    inside_enter(tree, entry->path, entry->name) < 0)
+			continue;
+		unsigned mode = open ? entry->mode | 0700 : wanted ? wanted->mode : entry->mode;
+		if (!fchmodat(tree->fd, inside_name(entry->path, entry->name), mode, AT_SYMLINK_NOFOLLOW))
+			update->examiner.is_opened |= open;
+	}
+	inside_forget(tree);
+}
+
 /* What is to be copied. */
 static void measure(struct update *update)
 {
 	for (size_t i = 0; i < update->count; i++)
 		if (update->verdicts[i] == VERDICT_WRONG)
 			update->progress.total += update->record->entries[i].size;
+}
+
+static int look_and_apply(struct update *update)
+{
+	int r = look_at_plan(update);
+	if (r == 0)
+		r = look_at_rest(update);
+	if (r < 0)
+		return r;
+	measure(update);
+	int count = apply(update);
+	if (count >= 0)
+		r = progress_end(&update->progress);
+	return r < 0 ? r : count;
 }
 
 int build_update(const struct build *build, const struct place *place)
@@ -238,15 +273,12 @@ int build_update(const struct build *build, const struct place *place)
 	r = control_open(&update.control, place->fd, place->path, true, build->cancelled);
 	if (r == 0)
 		r = prepare(&update, build, place);
-	if (r == 0)
-		r = look_at_plan(&update);
-	if (r == 0)
-		r = look_at_rest(&update);
 	if (r < 0)
 		return r;
-	measure(&update);
-	int count = apply(&update);
-	if (count >= 0)
-		r = progress_end(&update.progress);
-	return count < 0 ? count : r < 0 ? r : count;
+	if (geteuid() != 0)
+		set_restricted(&update, true);
+	int count = look_and_apply(&update);
+	if (update.examiner.is_opened)
+		set_restricted(&update, false);
+	return count;
 }

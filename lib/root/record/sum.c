@@ -15,8 +15,8 @@ enum {
 	BUFFER_SIZE = 64 << 10,
 	BLOCK_SIZE = 4096,
 	HOLES_MAX = 64 << 20,
-	/* Of the kernel's clock for files, with CONFIG_HZ=100, and some more. */
-	TICK_NANOSECONDS = 20000000,
+	/* Beyond a tick: looking takes time as well. */
+	MARGIN_NANOSECONDS = 1000000,
 };
 
 bool sum_is_sparse(const struct stat *st)
@@ -173,10 +173,13 @@ uint64_t identity_short(const struct stat *st, bool has_change)
 
 bool identity_is_settled(const struct stat *st)
 {
-	struct timespec now;
+	/* Files have the times of the coarse clock, which stands still for a tick. */
+	struct timespec now, tick;
 	clock_gettime(CLOCK_REALTIME, &now);
+	clock_getres(CLOCK_REALTIME_COARSE, &tick);
 	int64_t seconds = (int64_t)now.tv_sec - (int64_t)st->st_ctim.tv_sec;
 	if (seconds < 0 || seconds > 2)
 		return seconds > 0;
-	return seconds * 1000000000 + now.tv_nsec - st->st_ctim.tv_nsec > TICK_NANOSECONDS;
+	int64_t passed = seconds * 1000000000 + now.tv_nsec - st->st_ctim.tv_nsec;
+	return passed > (int64_t)tick.tv_nsec + MARGIN_NANOSECONDS;
 }
