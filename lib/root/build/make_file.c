@@ -78,7 +78,7 @@ static int read_capability(struct making *making)
 static int set_attributes(const struct maker *maker, const struct making *making, int fd)
 {
 	const struct manifest_entry *entry = making->entry;
-	if (entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && errno != EPERM)
+	if (entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && !may_keep_owner(errno))
 		return -errno;
 	if (fchmod(fd, making->mode) < 0)
 		return -errno;
@@ -354,7 +354,7 @@ int make_data(struct maker *maker, const struct manifest_entry *entry, struct re
 	if (fd < 0)
 		return -errno;
 	r = copy_data(fd, entry->data, entry->size);
-	if (r == 0 && entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && errno != EPERM)
+	if (r == 0 && entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && !may_keep_owner(errno))
 		r = -errno;
 	if (r == 0 && fchmod(fd, entry->mode) < 0)
 		r = -errno;
@@ -372,7 +372,7 @@ int make_link(struct maker *maker, const struct manifest_entry *entry)
 	if (r == 0 && symlinkat(entry->source, making.directory, making.name) < 0)
 		r = -errno;
 	if (r == 0 && entry->has_owner &&
-	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != EPERM)
+	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 && !may_keep_owner(errno))
 		r = -errno;
 	return r == 0 ? finish(maker, &making) : r;
 }

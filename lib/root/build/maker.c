@@ -72,10 +72,14 @@ static int set_mode_at(int parent, const char *name, unsigned mode)
 	return fchmodat(parent, name, mode, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-/* A caller who may not give files away keeps them. */
+bool may_keep_owner(int error)
+{
+	return error == EPERM || error == EINVAL;
+}
+
 static int set_owner_at(int parent, const char *name, const struct manifest_entry *entry)
 {
-	if (!entry->has_owner || !fchownat(parent, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) || errno == EPERM)
+	if (!entry->has_owner || !fchownat(parent, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) || may_keep_owner(errno))
 		return 0;
 	return -errno;
 }
@@ -111,7 +115,7 @@ static int make_directory(struct maker *maker, const struct manifest_entry *entr
 	if (fd < 0)
 		return fd;
 	int r = 0;
-	if (entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && errno != EPERM)
+	if (entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && !may_keep_owner(errno))
 		r = -errno;
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;

@@ -45,6 +45,10 @@ int maker_stat_source(struct maker *maker, const struct manifest_entry *entry, s
 /* The mode that a file of the host gets. */
 unsigned maker_mode(const struct settings *settings, const struct manifest_entry *entry, const struct stat *source);
 
+/* Whether a change of owner failed since the caller may not give files away (EPERM), or has no such id (EINVAL): then they
+ * stay the caller's. */
+bool may_keep_owner(int error);
+
 /* Whether a directory must stay writable for us while it is filled. */
 bool maker_is_restricted(unsigned mode);
 
