@@ -117,6 +117,50 @@ static int refuse_devices(scmp_filter_ctx ctx)
 	return r;
 }
 
+enum { OPENAT2 = 437, FCHMODAT2 = 452 }; /* on every processor; not every libseccomp knows their names */
+
+static int refuse_bits(scmp_filter_ctx ctx, int number, struct scmp_arg_cmp mode, const struct scmp_arg_cmp *flags)
+{
+	static const uint64_t bits[] = {S_ISUID, S_ISGID};
+	int r = 0;
+	for (size_t i = 0; i < 2 && r == 0 && number >= 0; i++) {
+		mode.datum_a = mode.datum_b = bits[i];
+		const struct scmp_arg_cmp both[] = {mode, flags ? *flags : mode};
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), number, flags ? 2 : 1, both);
+	}
+	return r;
+}
+
+/*
+ * A file that a jail's program makes setuid gives its user to whoever runs it outside of the root: uid 0 in a jail,
+ * without any capability, would become root by an accomplice. In a container the ids are its own, and all mounts are
+ * nosuid.
+ */
+static int refuse_setuid(scmp_filter_ctx ctx)
+{
+	static const struct {
+		const char *call;
+		int mode, flags; /* which arguments; flags of open(2), or -1 */
+	} calls[] = {{"chmod", 1, -1}, {"fchmod", 1, -1},  {"fchmodat", 2, -1}, {"creat", 1, -1},
+		     {"mknod", 1, -1}, {"mknodat", 2, -1}, {"open", 2, 1},      {"openat", 3, 2}};
+	/* Without one of these the argument is not there, and anything may stand in its place. */
+	static const uint64_t creating[] = {O_CREAT, O_TMPFILE & ~O_DIRECTORY};
+	int r = refuse_bits(ctx, FCHMODAT2, SCMP_A2(SCMP_CMP_MASKED_EQ, 0, 0), NULL);
+	/* Its mode lies in memory. */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), OPENAT2, 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++) {
+		int number = seccomp_syscall_resolve_name(calls[i].call);
+		struct scmp_arg_cmp mode = SCMP_CMP((unsigned)calls[i].mode, SCMP_CMP_MASKED_EQ, 0, 0);
+		for (size_t j = 0; j < (calls[i].flags < 0 ? 1 : 2) && r == 0; j++) {
+			struct scmp_arg_cmp flags =
+				SCMP_CMP((unsigned)calls[i].flags, SCMP_CMP_MASKED_EQ, creating[j], creating[j]);
+			r = refuse_bits(ctx, number, mode, calls[i].flags < 0 ? NULL : &flags);
+		}
+	}
+	return r;
+}
+
 /* A jail has no network namespace, so its sockets are the host's; vsock reaches the hypervisor from any namespace. */
 static int refuse_sockets(scmp_filter_ctx ctx, const struct variant *variant)
 {
@@ -142,6 +186,12 @@ static int add_rules(scmp_filter_ctx ctx, const struct variant *variant)
 		r = refuse_devices(ctx);
 	if (r == 0)
 		r = refuse_sockets(ctx, variant);
+	if (r == 0 && variant->isolation == VISO_ISOLATION_JAIL)
+		r = refuse_setuid(ctx);
+	/* The limits of another process of the same user, outside. A program's own are those of process 0. */
+	if (r == 0 && variant->isolation == VISO_ISOLATION_JAIL)
+		r = refuse(ctx, EPERM, "prlimit64", 2,
+			   (const struct scmp_arg_cmp[]){SCMP_A0(SCMP_CMP_NE, 0), SCMP_A2(SCMP_CMP_NE, 0)});
 	return r;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bench-closure N PROGRAM: the time of finding the loader and libraries of an ELF program, with nothing known before. */
+/* bench-closure N PROGRAM: the time of finding the loader and libraries of an ELF program, with nothing known before.
+ */
 #include <string.h>
 
 #include "bench.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of root/python3: the same directories, files and links as in a list that `bench-root list` wrote, by the fewest
- * calls: reflink where that works, else copy_file_range(2), for small files read(2) and write(2).
+ * The floor of root/python3: the same directories, files and links as in a list that `bench-root list` wrote, by the
+ * fewest calls: reflink where that works, else copy_file_range(2), for small files read(2) and write(2).
  *
  *   floor_copy N LIST DIRECTORY
  *
@@ -22,9 +22,9 @@ enum { SMALL = 64 << 10, BUFFER = 256 << 10 };
 
 struct entry {
 	char type;
-	char *path;                 /* in the root and on the host */
-	char *source;               /* FILE: without links; LINK: its text */
-	size_t name;                /* where in `path` the last component begins */
+	char *path;   /* in the root and on the host */
+	char *source; /* FILE: without links; LINK: its text */
+	size_t name;  /* where in `path` the last component begins */
 };
 
 static struct entry *entries;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The time that roots take, through the library. The program is that of VISO_BENCH_PROGRAM, or /usr/bin/python3; roots are built
- * below TMPDIR.
+ * The time that roots take, through the library. The program is that of VISO_BENCH_PROGRAM, or /usr/bin/python3; roots
+ * are built below TMPDIR.
  *
  *   bench-root build N          from a new handle to the built root, in a directory of the library's own
  *   bench-root build-kept N     the same in a named directory, with its record

@@ -75,13 +75,23 @@ static void become_user(void)
 		_exit(BROKEN);
 }
 
+/* A fork whose failed assertions end it, and do not go on with the next test. */
+static pid_t fork_apart(void)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+	return pid;
+}
+
 static pid_t start_outsider(const struct scene *scene, bool as_user)
 {
 	struct ready_pipe ready;
 	char line[16];
 	ready_init(&ready);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
+	pid_t pid = fork_apart();
 	if (pid == 0) {
 		int fd = open(scene->secret, O_RDONLY);
 		if (dup2(fd, OUTSIDER_FD) < 0 || chdir(scene->outside) < 0)
@@ -127,8 +137,7 @@ static void restart_outsiders(struct scene *scene)
 
 void scene_accomplice(struct scene *scene, void (*function)(const struct scene *, int), int argument)
 {
-	scene->accomplice = fork();
-	assert_true(scene->accomplice >= 0);
+	scene->accomplice = fork_apart();
 	if (scene->accomplice == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		function(scene, argument);
@@ -198,8 +207,7 @@ static void exec_in_bare_chroot(const struct scene *scene, int user)
 static void in_bare_chroot(const struct scene *scene, int user)
 {
 	int status;
-	fflush(NULL);
-	pid_t pid = fork();
+	pid_t pid = fork_apart();
 	if (pid == 0)
 		exec_in_bare_chroot(scene, user);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -289,8 +297,7 @@ static void scene_end(struct scene *scene)
 
 static struct outcome attack_jails(const struct scene *scene)
 {
-	struct outcome *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct outcome *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	struct jail_run run = {scene, shared};
 	in_a_host(in_jail, &run);

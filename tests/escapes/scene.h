@@ -2,9 +2,9 @@
 /*
  * An attack with its surroundings: a root with the attack in it, a secret outside, and whatever accomplice it needs.
  *
- * It runs in a bare chroot made by hand, as root and as an ordinary user where `works_for` names them: there it must get
- * out, or the test would show nothing. Then it runs in a jail, by the jail's own user, by uid 0 and by the ordinary user,
- * and must be refused each time.
+ * It runs in a bare chroot made by hand, as root and as an ordinary user where `works_for` names them: there it must
+ * get out, or the test would show nothing. Then it runs in a jail, by the jail's own user, by uid 0 and by the ordinary
+ * user, and must be refused each time.
  */
 #ifndef ESCAPES_SCENE_H
 #define ESCAPES_SCENE_H
@@ -26,7 +26,8 @@ struct scene {
 	char *arguments[SCENE_ARGUMENTS]; /* after the path of the secret; owned */
 	unsigned works_for;               /* in the bare chroot; both unless said */
 	const char *facility;             /* that the kernel may lack: the attack says UNABLE */
-	const char *leftover; /* what would close it where a jail of uid 0 or of the ordinary user does not: a skipped test */
+	const char *leftover;  /* what would close it where a jail of uid 0 or of the ordinary user does not: a skipped
+				  test */
 	bool leftover_for_all; /* where one of a user of its own does not either */
 	int needs_landlock;    /* the ABI without which only a uid of its own protects */
 	bool killed;           /* refused by the death of the process */

@@ -237,8 +237,6 @@ static void make_setuid_by(void **state, const char *method, bool run)
 	assert_int_equal(chmod(work, 0777), 0);
 	scene.facility = method;
 	scene.succeeded = run ? helps_an_accomplice : NULL;
-	scene.leftover = "a filter that refuses setuid bits (lib/launch/seccomp.c)";
-	scene.leftover_for_all = true;
 	scene_add_argument(&scene, "%s", method);
 	scene_must_hold(&scene);
 	free(work);

@@ -152,8 +152,8 @@ static void test_handed_directory_execute(void **state)
 	hand_over(state, "execute", NULL);
 }
 
-/* For these Landlock has no rights (landlock(7), "Current limitations"): where an accomplice hands in a directory, the program
- * may do there what the modes let it. */
+/* For these Landlock has no rights (landlock(7), "Current limitations"): where an accomplice hands in a directory, the
+ * program may do there what the modes let it. */
 static void test_handed_directory_change(void **state)
 {
 	hand_over(state, "change", "a Landlock that restricts chmod(2), against directories that are handed in");
@@ -166,7 +166,8 @@ static void test_handed_directory_watch(void **state)
 
 static void test_handed_directory_connect(void **state)
 {
-	hand_over(state, "connect", "a Landlock that restricts unix sockets by path, against directories that are handed in");
+	hand_over(state, "connect",
+		  "a Landlock that restricts unix sockets by path, against directories that are handed in");
 }
 
 static void test_abstract_socket(void **state)
@@ -294,7 +295,8 @@ static void inherit(void **state, const char *what, unsigned works_for)
 
 static void test_what_is_inherited(void **state)
 {
-	static const char *const things[] = {"umask", "environment", "blocked", "ignored", "session", "directory", "core"};
+	static const char *const things[] = {"umask",   "environment", "blocked", "ignored",
+					     "session", "directory",   "core"};
 	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++)
 		inherit(state, things[i], FOR_BOTH);
 	/* The ordinary user of the bare chroot has given them up. */

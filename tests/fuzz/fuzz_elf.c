@@ -50,6 +50,8 @@ static void read_elf(const uint8_t *data, size_t size)
 	length += elf.rpath ? strlen(elf.rpath) : 0;
 	length += elf.runpath ? strlen(elf.runpath) : 0;
 	length += elf.soname ? strlen(elf.soname) : 0;
+	for (size_t i = 0; i < elf.dlopen_notes.count; i++)
+		length += strlen(elf.dlopen_notes.items[i]);
 	expect(length < SIZE_MAX / 2, "names without an end");
 	elf_clear(&elf);
 }
@@ -57,6 +59,7 @@ static void read_elf(const uint8_t *data, size_t size)
 static void read_cache(const uint8_t *data, size_t size)
 {
 	struct ld_cache cache;
+	struct ld_cache_entry entry;
 	size_t position = 0;
 	bool baseline;
 	char *copy = malloc(size ? size : 1);
@@ -66,6 +69,11 @@ static void read_cache(const uint8_t *data, size_t size)
 	ld_cache_parse(&cache, copy, size);
 	for (const char *path; (path = ld_cache_next(&cache, "libc.so.6", &position, &baseline));)
 		expect(strlen(path) < size, "a path without an end");
+	for (size_t i = 0; i < cache.count && i < 10000; i++)
+		if (ld_cache_entry(&cache, i, &entry))
+			expect(strlen(entry.name) < size && strlen(entry.path) < size &&
+				       (!entry.variant || strlen(entry.variant) < size),
+			       "an entry without an end");
 	ld_cache_clear(&cache);
 }
 

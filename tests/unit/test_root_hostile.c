@@ -179,9 +179,10 @@ static void test_what_is_no_file(void **state)
 /* They say that they are regular and empty. One has no end to speak of, one cannot be read, one waits for news. */
 static void test_files_of_proc(void **state)
 {
-	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, 0};
-	static const char *const files[] = {"/proc/self/pagemap", "/proc/self/mem", "/proc/kmsg", "/proc/self/attr/current",
-					    "/proc/self/environ", "/proc/kallsyms", "/proc/self/clear_refs"};
+	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, EAGAIN, 0};
+	static const char *const files[] = {"/proc/self/pagemap",      "/proc/self/mem",     "/proc/kmsg",
+					    "/proc/self/attr/current", "/proc/self/environ", "/proc/kallsyms",
+					    "/proc/self/clear_refs"};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		viso_root *root = viso_root_new();
 		int r = viso_root_add_file(root, files[i], "/file");
@@ -195,7 +196,7 @@ static void test_files_of_proc(void **state)
 
 static void test_a_directory_of_proc(void **state)
 {
-	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, ENAMETOOLONG, 0};
+	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, ENAMETOOLONG, EAGAIN, 0};
 	viso_root *root = viso_root_new();
 	int r = viso_root_add_directory(root, "/proc/sys", "/sys-of-the-host");
 	if (r == 0)
@@ -234,8 +235,20 @@ static void test_empty_terabytes(void **state)
 static void test_names_of_programs(void **state)
 {
 	static const char *const names[] = {
-		"a;touch pwned;b", "$(touch pwned)", "`touch pwned`", "|touch pwned", "-rf",  "--help", "two\nlines",
-		"'quoted\"",	   " ",		     "\xff\xfe\x80",  "%s%n",	      "\\",   "*",	"~root",
+		"a;touch pwned;b",
+		"$(touch pwned)",
+		"`touch pwned`",
+		"|touch pwned",
+		"-rf",
+		"--help",
+		"two\nlines",
+		"'quoted\"",
+		" ",
+		"\xff\xfe\x80",
+		"%s%n",
+		"\\",
+		"*",
+		"~root",
 	};
 	char longest[NAME_MAX + 1];
 	viso_root *root = viso_root_new();
@@ -445,7 +458,8 @@ static void test_a_directory_that_becomes_a_link(void **state)
 	free(file);
 }
 
-/* In the directory itself, or in one of it that is no link: it must not be the planter who writes through his own links. */
+/* In the directory itself, or in one of it that is no link: it must not be the planter who writes through his own
+ * links. */
 static int open_place(const char *root, const char *inner)
 {
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -460,7 +474,8 @@ static void *plant(void *argument)
 {
 	static const struct {
 		const char *inner, *name;
-	} places[] = {{NULL, "etc"}, {"usr", "bin"}, {NULL, "usr"}, {"usr", "lib"}, {NULL, "dev"}, {"etc", "file"}, {NULL, "proc"}};
+	} places[] = {{NULL, "etc"}, {"usr", "bin"},  {NULL, "usr"}, {"usr", "lib"},
+		      {NULL, "dev"}, {"etc", "file"}, {NULL, "proc"}};
 	struct racer *racer = argument;
 	for (unsigned i = 0; !atomic_load(&racer->stop); i++) {
 		int fd = open_place(racer->one, places[i % 7].inner);

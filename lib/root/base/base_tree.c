@@ -318,7 +318,7 @@ static int add_node(const struct base_node *node, struct manifest *manifest, con
 					.has_mode = true,
 					.uid = node->uid,
 					.gid = node->gid,
-					.has_owner = !node->implied,
+					.has_owner = !node->implied && node->parent,
 					.implied = node->implied,
 					.device = node->device};
 	if (node->type == MANIFEST_FILE) {

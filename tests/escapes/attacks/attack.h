@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all attacks share. They exit with 0 where they got out, with 1 where they were refused, with 3 where this kernel has
- * nothing of what they attack; argv[1] is the path of the secret. */
+/* What all attacks share. They exit with 0 where they got out, with 1 where they were refused, with 3 where this kernel
+ * has nothing of what they attack; argv[1] is the path of the secret. */
 #ifndef ATTACK_H
 #define ATTACK_H
 
@@ -21,8 +21,8 @@ static inline int refused(const char *what)
 	return REFUSED;
 }
 
-/* What a call gave that is refused to most, and that not every kernel has: EPERM and EACCES are the refusal, and in a jail so
- * is ENOSYS, with which filters hide a call. */
+/* What a call gave that is refused to most, and that not every kernel has: EPERM and EACCES are the refusal, and in a
+ * jail so is ENOSYS, with which filters hide a call. */
 static inline int outcome(long result, const char *what)
 {
 	if (result >= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* chroot(2), which filters refuse, by its number in another ABI of the processor: int 0x80 of i386, or x32 (argv[2]). */
+/* chroot(2), which filters refuse, by its number in another ABI of the processor: int 0x80 of i386, or x32 (argv[2]).
+ */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 

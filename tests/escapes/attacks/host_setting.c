@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The host's /proc was mounted in the root. A setting of the host's kernel is changed there: kernel.core_pattern, which could
- * name a program that the host runs as root; it gets the value that it has. */
+/* The host's /proc was mounted in the root. A setting of the host's kernel is changed there: kernel.core_pattern, which
+ * could name a program that the host runs as root; it gets the value that it has. */
 #include "attack.h"
 
 int main(int argc, char **argv)

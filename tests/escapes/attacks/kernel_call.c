@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call that only the privileged have and that gives the whole kernel: argv[2]. Each is made so that it does nothing; that the
- * kernel looked at what it was given shows that it may be made. */
+/* A call that only the privileged have and that gives the whole kernel: argv[2]. Each is made so that it does nothing;
+ * that the kernel looked at what it was given shows that it may be made. */
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A key of the host with the name argv[2]: of the session that the host program belongs to, or of the user (argv[3]). */
+/* A key of the host with the name argv[2]: of the session that the host program belongs to, or of the user (argv[3]).
+ */
 #include <linux/keyctl.h>
 #include <sys/syscall.h>
 

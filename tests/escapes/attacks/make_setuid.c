@@ -68,7 +68,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(creating) / sizeof(creating[0]); i++)
 		if (!strcmp(argv[2], creating[i])) {
 			r = create(argv[2]);
-			return r >= 0 && stat("/work/copy", &st) == 0 && st.st_mode & S_ISUID ? GOT_OUT : refused(argv[2]);
+			return r >= 0 && stat("/work/copy", &st) == 0 && st.st_mode & S_ISUID ? GOT_OUT
+											      : refused(argv[2]);
 		}
 	r = make(argv[2]);
 	return r < 0 ? refused(argv[2]) : GOT_OUT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An accomplice outside hands in a directory of the host, by a unix socket: the one that is standard input, or, with a name as
- * argv[3], one that is connected to: an abstract one where it begins with `@`. argv[2] says what is done with it. */
+/* An accomplice outside hands in a directory of the host, by a unix socket: the one that is standard input, or, with a
+ * name as argv[3], one that is connected to: an abstract one where it begins with `@`. argv[2] says what is done with
+ * it. */
 #include <stddef.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
@@ -41,7 +42,8 @@ static int from_there(int directory, const char *what)
 	if (!strcmp(what, "change"))
 		return chmod("0", 0644) == 0 || chmod("65534", 0644) == 0 ? GOT_OUT : refused("chmod");
 	if (!strcmp(what, "watch"))
-		return inotify_add_watch(inotify_init(), "secret", IN_OPEN) >= 0 ? GOT_OUT : refused("inotify_add_watch");
+		return inotify_add_watch(inotify_init(), "secret", IN_OPEN) >= 0 ? GOT_OUT
+										 : refused("inotify_add_watch");
 	if (!strcmp(what, "connect"))
 		return connect_to("socket") >= 0 ? GOT_OUT : refused("connect");
 	if (!strcmp(what, "create")) {

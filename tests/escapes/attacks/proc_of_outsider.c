@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The host's /proc was mounted in the root; a process of the same user outside, argv[2], is seen there: argv[3] says what of
- * it is used, argv[4] is an address in its memory, argv[5] a fd of its. */
+/* The host's /proc was mounted in the root; a process of the same user outside, argv[2], is seen there: argv[3] says
+ * what of it is used, argv[4] is an address in its memory, argv[5] a fd of its. */
 #include "attack.h"
 
 static int read_memory(const char *pid, const char *address)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A signal that a file sends when there is something to read (F_SETOWN): to the process argv[2] outside, which it ends. */
+/* A signal that a file sends when there is something to read (F_SETOWN): to the process argv[2] outside, which it ends.
+ */
 #include <signal.h>
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A command line for the host's shell, pushed into the terminal: by TIOCSTI, also with a request number that a filter on 64
- * bits misses; or by the virtual console's way of pasting. argv[2] says which. */
+/* A command line for the host's shell, pushed into the terminal: by TIOCSTI, also with a request number that a filter
+ * on 64 bits misses; or by the virtual console's way of pasting. argv[2] says which. */
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
