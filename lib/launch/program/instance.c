@@ -192,6 +192,8 @@ int instance_hold(struct job *job)
 		handle_children(SIG_DFL);
 	}
 	if (instance.zygote > 0) {
+		/* What serves a command goes before it: it must not tell of an end that is ours. */
+		kill_children_of(instance.zygote);
 		syscall(SYS_pidfd_send_signal, instance.zygote_pidfd, SIGKILL, NULL, 0);
 		end_children(job, &usage);
 		close(instance.ask[ASK_HOLDER]);
