@@ -71,6 +71,10 @@ static void test_ref_and_unref_take_null(void **state)
 	HARMLESS(viso_result_unref(NULL) == NULL);
 	HARMLESS(viso_root_ref(NULL) == NULL);
 	HARMLESS(viso_root_unref(NULL) == NULL);
+	HARMLESS(viso_manifest_ref(NULL) == NULL);
+	HARMLESS(viso_manifest_unref(NULL) == NULL);
+	HARMLESS(viso_manifest_count(NULL) == 0);
+	HARMLESS(viso_manifest_find(NULL, "/") == -1);
 	assert_int_equal(failures, 0);
 }
 
@@ -114,6 +118,19 @@ static void test_root(void **state)
 	REFUSED(viso_root_set_path(NULL, "/tmp/x"));
 	REFUSED(viso_root_build(NULL));
 	REFUSED_NULL(viso_root_path(NULL));
+	viso_manifest *manifest = NULL;
+	REFUSED(viso_root_add_device(NULL, "/dev/null"));
+	REFUSED(viso_root_set_copy_method(NULL, VISO_COPY_AUTO));
+	REFUSED(viso_root_set_store(NULL, "/tmp/x"));
+	REFUSED(viso_root_set_keep(NULL, VISO_KEEP_NOTHING));
+	REFUSED(viso_root_set_progress_handler(NULL, NULL, NULL, NULL));
+	REFUSED(viso_root_cancel(NULL));
+	REFUSED(viso_root_plan(NULL, &manifest));
+	REFUSED(viso_root_update(NULL));
+	REFUSED(viso_root_verify(NULL, &manifest));
+	REFUSED(viso_root_manifest(NULL, &manifest));
+	REFUSED(viso_root_remove(NULL));
+	REFUSED(viso_root_prune_store(NULL));
 
 	viso_root *root = viso_root_new();
 	assert_non_null(root);
@@ -127,6 +144,24 @@ static void test_root(void **state)
 	REFUSED(viso_root_set_path(root, NULL));
 	REFUSED_NULL(viso_root_path(root)); /* before it is built */
 	viso_root_unref(root);
+	assert_int_equal(failures, 0);
+}
+
+static void test_manifests(void **state)
+{
+	viso_manifest *manifest = NULL;
+	REFUSED(viso_manifest_load(NULL, &manifest));
+	REFUSED(viso_manifest_load("/tmp/x", NULL));
+	REFUSED(viso_manifest_save(NULL, "/tmp/x"));
+	REFUSED(viso_manifest_verify(NULL, "/tmp", NULL));
+	REFUSED_NULL(viso_manifest_path(NULL, 0));
+	REFUSED_NULL(viso_manifest_sha256(NULL, 0));
+	REFUSED_NULL(viso_manifest_link(NULL, 0));
+	REFUSED_NULL(viso_manifest_reason(NULL, 0));
+	REFUSED(viso_manifest_type(NULL, 0));
+	REFUSED(viso_manifest_mode(NULL, 0));
+	REFUSED(viso_manifest_size(NULL, 0));
+	REFUSED(viso_manifest_state(NULL, 0));
 	assert_int_equal(failures, 0);
 }
 
@@ -263,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ref_and_unref_take_null, set_up),
 		cmocka_unit_test_setup(test_command, set_up),
 		cmocka_unit_test_setup(test_root, set_up),
+		cmocka_unit_test_setup(test_manifests, set_up),
 		cmocka_unit_test_setup(test_jail, set_up),
 		cmocka_unit_test_setup(test_container, set_up),
 		cmocka_unit_test_setup(test_guest, set_up),

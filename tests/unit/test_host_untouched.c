@@ -251,6 +251,63 @@ static void test_roots(void **state)
 	free(path);
 }
 
+static int go_on(uint64_t done, uint64_t total, const char *entry, void *userdata)
+{
+	return 0;
+}
+
+static void test_records_of_roots(void **state)
+{
+	char *directory = support_temporary_directory(), *path = NULL, *store = NULL, *file = NULL;
+	assert_true(asprintf(&path, "%s/root", directory) > 0 && asprintf(&store, "%s/store", directory) > 0 &&
+		    asprintf(&file, "%s/manifest", directory) > 0);
+	begin();
+	viso_root *root = NULL;
+	viso_manifest *manifest = NULL, *other = NULL;
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_set_path(root, path), == 0);
+	UNTOUCHED(viso_root_set_store(root, store), == 0);
+	UNTOUCHED(viso_root_set_copy_method(root, VISO_COPY_AUTO), == 0);
+	UNTOUCHED(viso_root_set_keep(root, VISO_KEEP_NOTHING), == 0);
+	UNTOUCHED(viso_root_set_progress_handler(root, go_on, NULL, NULL), == 0);
+	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
+	UNTOUCHED(viso_root_add_device(root, "/etc/passwd"), == -EINVAL);
+	UNTOUCHED(viso_root_cancel(root), == 0);
+	UNTOUCHED(viso_root_plan(root, &manifest), == 0);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_root_update(root), > 0);
+	UNTOUCHED(viso_root_manifest(root, &manifest), == 0);
+	UNTOUCHED(viso_root_verify(root, NULL), == 0);
+	UNTOUCHED(viso_manifest_ref(manifest), == manifest);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_manifest_save(manifest, file), == 0);
+	UNTOUCHED(viso_manifest_load(file, &other), == 0);
+	UNTOUCHED(viso_manifest_unref(other), == NULL);
+	UNTOUCHED(viso_manifest_verify(manifest, path, NULL), == 0);
+	UNTOUCHED(viso_manifest_count(manifest), > 5);
+	UNTOUCHED(viso_manifest_find(manifest, "/"), == 0);
+	UNTOUCHED(viso_manifest_path(manifest, 0), != NULL);
+	UNTOUCHED(viso_manifest_type(manifest, 0), == VISO_ENTRY_DIRECTORY);
+	UNTOUCHED(viso_manifest_mode(manifest, 0), == 0755);
+	UNTOUCHED(viso_manifest_size(manifest, 0), == 0);
+	UNTOUCHED(viso_manifest_sha256(manifest, 0), != NULL);
+	UNTOUCHED(viso_manifest_link(manifest, 0), != NULL);
+	UNTOUCHED(viso_manifest_reason(manifest, 0), != NULL);
+	UNTOUCHED(viso_manifest_state(manifest, 0), == VISO_ENTRY_RIGHT);
+	UNTOUCHED(viso_entry_state_name(VISO_ENTRY_RIGHT), != NULL);
+	UNTOUCHED(viso_entry_type_name(VISO_ENTRY_FILE), != NULL);
+	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
+	UNTOUCHED(viso_root_remove(root), == 0);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+	UNTOUCHED(viso_root_prune_store(store), >= 0);
+	end();
+	support_remove_tree(directory);
+	free(directory);
+	free(path);
+	free(store);
+	free(file);
+}
+
 /* A command of the busybox in the root, with captured output and no input. */
 static viso_command *make_command(const char *applet, const char *argument)
 {
@@ -566,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_errors_logs_and_machine),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_records_of_roots),
 		cmocka_unit_test(test_jails),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_guests),
