@@ -13,10 +13,10 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "root/closure/closure.h"
-#include "root/closure/script.h"
 #include "root/failure.h"
 #include "root/path.h"
 #include "root/provider/provider.h"
+#include "root/closure/script.h"
 
 enum {
 	/* As many interpreters of interpreters as the kernel takes: exec_binprm() in fs/exec.c. */
@@ -143,7 +143,6 @@ int program_add(struct manifest *manifest, const char *program, unsigned provide
 {
 	char found[PATH_MAX];
 	int r = program[0] == '/' ? 0 : find_in_path(program, found);
-	return r < 0 ? r
-		     : add(manifest, program[0] == '/' ? program : found,
-			   (struct chain){.providers_off = providers_off});
+	return r < 0 ? r : add(manifest, program[0] == '/' ? program : found,
+			     (struct chain){.providers_off = providers_off});
 }
