@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host program stays as it was, whatever is called. What the library may do:
- *  - keep up to two fds for its launcher, close-on-exec, from the first start on until the process ends;
+ *  - keep up to six fds for its launcher, close-on-exec, from the first start on until the process ends;
  *  - keep fds that belong to a living handle (a command's streams, a process), close-on-exec, until the handle is
  * released;
  *  - have threads of its own while commands run in guests.
@@ -30,7 +30,7 @@
 #include "host_state.h"
 
 static const char busybox[] = "/bin/busybox";
-enum { LAUNCHER_FDS = 2 };
+enum { LAUNCHER_FDS = 6 };
 
 static atomic_int signals_seen;
 static char *process_before, *moment_before;
@@ -218,41 +218,23 @@ static void test_commands(void **state)
 	end();
 }
 
-#define ARCHIVE_RESULT (HAVE_ARCHIVE ? -EINVAL : -EOPNOTSUPP)
-#define IMAGE_RESULT (HAVE_ARCHIVE ? -ENOENT : -EOPNOTSUPP)
-
 static void test_roots(void **state)
 {
-	char *directory = support_temporary_directory(), *path = NULL, *image = NULL;
+	char *directory = support_temporary_directory(), *path = NULL;
 	assert_true(asprintf(&path, "%s/root", directory) > 0);
 	begin();
 	viso_root *root = NULL;
 	UNTOUCHED((root = viso_root_new()), != NULL);
 	UNTOUCHED(viso_root_ref(root), == root);
 	UNTOUCHED(viso_root_unref(root), == NULL);
-	UNTOUCHED(viso_root_set_source(root, "/usr/.."), == 0);
-	UNTOUCHED(viso_root_set_provider(root, VISO_PROVIDER_PAM, 0), == 0);
-	UNTOUCHED(viso_provider_name(VISO_PROVIDER_PAM), != NULL);
 	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
-	UNTOUCHED(viso_root_add_library(root, "libno-such.so"), == -ENOENT);
-	UNTOUCHED(viso_root_add_package(root, "no-such-package"), == -ENOENT);
 	UNTOUCHED(viso_root_add_program(root, "/nowhere/to/be/found"), == -ENOENT);
 	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
 	UNTOUCHED(viso_root_add_directory(root, directory, "/data/directory"), == 0);
 	UNTOUCHED(viso_root_add_data(root, "/data/text", "text", 4, 0600), == 0);
-	UNTOUCHED(viso_root_add_user(root, "somebody", 1234, 1234, NULL, NULL), == 0);
-	UNTOUCHED(viso_root_add_group(root, "somebody", 1234), == 0);
 	UNTOUCHED(viso_root_set_path(root, path), == 0);
 	UNTOUCHED(viso_root_build(root), == 0);
 	UNTOUCHED(viso_root_path(root), != NULL);
-	UNTOUCHED(viso_root_unref(root), == NULL);
-
-	/* A base that is none, since that takes the same way, and an image. */
-	assert_true(asprintf(&image, "%s/image", directory) > 0);
-	UNTOUCHED((root = viso_root_new()), != NULL);
-	UNTOUCHED(viso_root_add_archive(root, "/etc/passwd", NULL), == ARCHIVE_RESULT);
-	UNTOUCHED(viso_root_add_image(root, "/etc", NULL), == IMAGE_RESULT);
-	UNTOUCHED(viso_image_write(root, VISO_IMAGE_INITRAMFS, image), == 0);
 	UNTOUCHED(viso_root_unref(root), == NULL);
 
 	/* In a directory of the library's own, and an existing one. */
@@ -268,7 +250,6 @@ static void test_roots(void **state)
 	support_remove_tree(directory);
 	free(directory);
 	free(path);
-	free(image);
 }
 
 static int on_progress(uint64_t done, uint64_t total, const char *path, void *userdata)
@@ -316,12 +297,12 @@ static void test_complete_roots(void **state)
 	UNTOUCHED(viso_root_set_provider(root, VISO_PROVIDER_NSS, 0), == 0);
 	UNTOUCHED(viso_provider_name(VISO_PROVIDER_NSS), != NULL);
 	UNTOUCHED(viso_root_set_path(root, path), == 0);
-	UNTOUCHED(viso_root_set_copy_method(root, VISO_COPY_BYTES), == 0);
+	UNTOUCHED(viso_root_set_copy_method(root, VISO_COPY_AUTO), == 0);
 	UNTOUCHED(viso_root_set_store(root, store), == 0);
 	UNTOUCHED(viso_root_set_keep(root, VISO_KEEP_SETUID), == 0);
 	UNTOUCHED(viso_root_set_progress_handler(root, on_progress, NULL, NULL), == 0);
-	UNTOUCHED(viso_root_add_archive(root, archive, "/unpacked"), == 0);
-	UNTOUCHED(viso_root_add_image(root, directory, NULL), == -EBUSY);
+	UNTOUCHED(viso_root_add_archive(root, archive, "/unpacked"), == (HAVE_ARCHIVE ? 0 : -EOPNOTSUPP));
+	UNTOUCHED(viso_root_add_image(root, directory, NULL), == (HAVE_ARCHIVE ? -EBUSY : -EOPNOTSUPP));
 	UNTOUCHED(viso_root_add_program(root, "/usr/bin/env"), == 0);
 	UNTOUCHED(viso_root_add_library(root, "libc.so.6"), == 0);
 	UNTOUCHED(viso_root_add_package(root, "there-is-no-such-package"), == -ENOENT);
