@@ -20,16 +20,21 @@ typedef enum viso_image_format {
 
 /**
  * Pack a root into a file. All entries belong to uid and gid 0, unless the root says otherwise; the same root gives the same
- * bytes. The record of a built directory (`.viso`) is not packed.
+ * bytes, wherever and whenever it is built: files of the host and of bases keep their times, and all else has one that does
+ * not depend on the build. The record of a built directory (`.viso`) is not packed, and neither is what is mounted in it.
+ *
+ * Devices that the caller could not make are in an initramfs; in an EROFS image they are where they are in the built root,
+ * and owners other than 0 are in it where root packs. mkfs.erofs runs on the host, with the rights of the caller, in a
+ * viso_jail whose root is "/".
  *
  * @param root    a root; it is built first where that has not happened. One that uses an existing directory is packed as that
- *                is, sockets and FIFOs left out.
+ *                is, with its owners and times, sockets and FIFOs left out.
  * @param format  which kind
  * @param path    the file, absolute; a file that is there is replaced at once, when the image is complete
  * @return 0, or a negative errno: -EINVAL bad argument, -ENOENT no such directory (stage VISO_STAGE_ROOT) or no mkfs.erofs
  *         (the message says which package has it), -ENOTDIR, -EACCES, -EFBIG a file of 4 GiB or more in an initramfs, -ENOSPC,
- *         -EDQUOT, -EROFS, -EIO also mkfs.erofs failed (its message is in the error's), -EPERM, -EOPNOTSUPP, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -EPIPE,
- *         -ECHILD, and what viso_root_build() returns.
+ *         -EDQUOT, -EROFS, -EIO also mkfs.erofs failed (its message is in the error's), -EPERM, -EOPNOTSUPP, -ENOMEM, -EMFILE,
+ *         -ENFILE, -EAGAIN, -EPIPE, -ECHILD, and what viso_root_build() returns.
  * Threads: any.
  * Since: 0.2
  * See: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel, mkfs.erofs(1)

@@ -7,9 +7,10 @@
  * no_new_privs, Landlock (where the kernel has it) and seccomp. Its processes still see the host's process ids and share its
  * kernel: where that matters, take a container or a guest.
  *
- * A jail of root has a uid of its own. An ordinary user has jails where user namespaces are allowed; one is used for chroot(2)
- * alone, and the program has the caller's own uid, seen inside as 1000 or what viso_command_set_user() says. It keeps the
- * caller's supplementary groups, and has no limits by control groups unless some are delegated to the caller.
+ * A jail of root has a uid of its own. An ordinary user has jails where user namespaces are allowed; one is used for chroot(2),
+ * and to bind the host's null, zero, full, random, urandom and tty into the root's /dev where that is empty, since the user cannot
+ * make device nodes. The program has the caller's own uid, seen inside as 1000 or what viso_command_set_user() says. It keeps
+ * the caller's supplementary groups, and has no limits by control groups unless some are delegated to the caller.
  *
  * With viso_command_set_user(), or as an ordinary user, the program shares its uid with whoever else has it: before Linux 6.12
  * (Landlock scopes) it can then signal their processes.

@@ -31,14 +31,16 @@ typedef struct viso_root viso_root;
  * off.
  */
 typedef enum viso_provider {
-	VISO_PROVIDER_DLOPEN_NOTES = 0, /**< libraries that an ELF file names in its `.note.dlopen` */
-	VISO_PROVIDER_NSS = 1,          /**< name services of nsswitch.conf, with the files that they read */
+	VISO_PROVIDER_DLOPEN_NOTES = 0, /**< libraries that an ELF file names in its `.note.dlopen`, and the one that glibc
+	                                     loads to end a thread */
+	VISO_PROVIDER_NSS = 1,          /**< name services of nsswitch.conf, with the files that they read, but not the
+	                                     accounts of the host */
 	VISO_PROVIDER_GCONV = 2,        /**< character sets of iconv(3) */
-	VISO_PROVIDER_PAM = 3,          /**< PAM stacks and their modules */
-	VISO_PROVIDER_OPENSSL = 4,      /**< OpenSSL's settings, providers and engines */
-	VISO_PROVIDER_LOCALE = 5,       /**< locales */
-	VISO_PROVIDER_ZONEINFO = 6,     /**< time zones */
-	VISO_PROVIDER_CERTIFICATES = 7, /**< certificates of authorities */
+	VISO_PROVIDER_PAM = 3,          /**< the PAM stack that has the program's name, what it includes, and the modules */
+	VISO_PROVIDER_OPENSSL = 4,      /**< OpenSSL's settings, providers and engines, never private keys */
+	VISO_PROVIDER_LOCALE = 5,       /**< the locale C.UTF-8, and the locale archive up to 8 MiB */
+	VISO_PROVIDER_ZONEINFO = 6,     /**< the host's time zone; all time zones for Python */
+	VISO_PROVIDER_CERTIFICATES = 7, /**< certificates of authorities, where a library for TLS is loaded */
 	VISO_PROVIDER_RUNTIME = 8,      /**< what an interpreter, compiler or server finds by itself: Python, Perl, Lua, Ruby,
 	                                     Node, Java, git, gcc, nginx */
 	VISO_PROVIDER_ENUM_WIDTH_ = 0x7fffffff /**< not a provider; fixes the width of the type */
@@ -104,8 +106,8 @@ VISO_PUBLIC viso_root *viso_root_unref(viso_root *root);
 /**
  * Take everything from another tree than the host's: a mounted disk, an unpacked distribution, a cross-compiler's
  * sysroot. Paths that are given to viso_root_add_program() and its like are then paths within it, links are followed
- * within it, and libraries are searched with its settings. Its programs may be for another architecture, since nothing is
- * executed.
+ * within it (also where somebody changes them meanwhile), and libraries are searched with its settings. Its programs may be
+ * for another architecture, since nothing is executed.
  *
  * @param root  a root to which nothing was added
  * @param path  an absolute path on the host of a directory
@@ -142,9 +144,11 @@ VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
  * Add a program with everything that it needs.
  *
  * A dynamic ELF program brings its loader and libraries, found by the loader's own search order; a `#!` script brings its
- * interpreter; an interpreter, a compiler or a server brings what it finds by itself (viso_provider). Symbolic links on the
- * way are kept as links. What a program starts or opens by a name that it makes cannot be seen in it: add the programs that
- * a shell script calls, plugins and data with calls of their own.
+ * interpreter; and what a program loads by itself, or an interpreter, a compiler or a server finds by itself, comes by rules
+ * (viso_provider). Symbolic links on the way are kept as links. What a program starts or opens by a name that it makes cannot
+ * be seen in it: add the programs that a shell script calls, plugins and data with calls of their own. The root gets a loader's
+ * cache (ld.so.cache) of its own, by which programs find libraries that lie beside them (`$ORIGIN`) also where there is no
+ * /proc.
  *
  * Of Python, packages from outside its standard library come for a virtual environment and for a script, which may need
  * them, and not for the interpreter alone; with Node it is the same. Of GCC, a driver for C brings the compiler for C, one
@@ -155,9 +159,9 @@ VISO_PUBLIC const char *viso_provider_name(viso_provider provider);
  *                 (/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin)
  * @return 0, or a negative errno: -EINVAL bad argument or a relative path with a slash, -EBUSY the root is built or uses
  *         an existing directory, -ENOENT no such program, or a library or interpreter of it is missing (both are named),
- *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program of this machine nor a
- *         script, or a damaged ELF file, -EEXIST another entry is in the way, -ELOOP scripts or links without an end,
- *         -ENOMEM, -ECHILD the handle is from before a fork.
+ *         -EACCES it cannot be read, or is no executable file, -ENOEXEC neither an ELF program, of whatever machine, nor a
+ *         script, or a damaged ELF file, or its loader is for another machine, -EEXIST another entry is in the way, -ELOOP
+ *         scripts or links without an end, -ENOMEM, -ECHILD the handle is from before a fork.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  * See: ld.so(8), elf(5), execve(2)
@@ -170,7 +174,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_program(viso_root *root, const c
  * @param root     a root that is not built yet, to which the program was added already
  * @param library  an absolute path, or a name such as "libfoo.so.1", which is searched as the loader of the first added
  *                 program searches it
- * @return 0, or a negative errno as viso_root_add_program(); -ENOENT also where a library of it is missing (both are named).
+ * @return 0, or a negative errno as viso_root_add_program(); -EINVAL also where no dynamic program was added yet; -ENOENT
+ *         also where a library of it is missing (both are named); -ENOEXEC it is for another machine than the program.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: dlopen(3), ld.so(8)
@@ -178,8 +183,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_program(viso_root *root, const c
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_library(viso_root *root, const char *library);
 
 /**
- * Add all files of an installed package, by the list of the package manager (dpkg), with what its programs and libraries
- * need. Documentation, manual pages and translations are left out. Packages that it depends on are not added.
+ * Add all files of an installed package, by the list of the package manager (dpkg), with what its programs, scripts and
+ * libraries need. Documentation, manual pages and translations are left out, and diversions are not looked at. Packages that
+ * it depends on are not added. An interpreter that is missing for one of its scripts, and a library that is missing for one
+ * of its libraries, is logged and no error.
  *
  * @param root     a root that is not built yet
  * @param package  the package's name, such as "git" or "libc6:amd64"
@@ -252,7 +259,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_device(viso_root *root, const ch
  * Add a user to the root's /etc/passwd, beside root, user and nobody, which are always there.
  *
  * @param root   a root that is not built yet
- * @param name   up to 32 letters, digits, `_`, `-`, `.`, not beginning with a digit or `-`
+ * @param name   up to 32 letters, digits, `_`, `-`, `.`, not beginning with a digit or `-`, and not of dots alone
  * @param uid    user id
  * @param gid    group id of the first group
  * @param home   absolute path in the root; NULL for "/"; not made
@@ -280,18 +287,25 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_user(viso_root *root, const char
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const char *name, unsigned gid);
 
 /**
- * Unpack a tar archive, compressed or not, as a base: what it contains is in the root, and what is added later comes beside
- * it and does not replace it.
+ * Unpack a tar archive as a base: what it contains is in the root, and what is added later comes beside it and does not
+ * replace it. The archive may be compressed by gzip, bzip2, xz, zstd or lz4.
  *
- * Files, directories, symbolic and hard links, and device nodes are taken with modes, times and (as root) owners; setuid and
- * setgid bits and file capabilities are not. Names that lead out of the root are refused.
+ * Files, directories, symbolic and hard links are taken with modes, files with their times, and owners where root builds;
+ * setuid and setgid bits, file capabilities, sockets and FIFOs are not. Of device nodes only null, zero, full, random,
+ * urandom and tty are: others would give the host's own devices to whoever packed the archive; viso_root_add_device() adds
+ * them. Of several entries with one name the last one is taken.
+ *
+ * The archive is not trusted: a name with `..`, or one that leads out of `target` by a link, is refused, a leading slash is
+ * nothing, and links are followed within the root. There may be 1,048,576 entries; contents are bounded by the disk, where
+ * they lie in a directory of the library's own (below TMPDIR or /tmp) until the root is built.
  *
  * @param root    a root that is not built yet
- * @param path    an absolute path on the host of the archive
- * @param target  the absolute path in the root that it is unpacked at; NULL for "/"
+ * @param path    an absolute path on the host of the archive, a regular file
+ * @param target  the absolute path in the root that it is unpacked at; NULL for "/", which keeps its own mode and owner
  * @return 0, or a negative errno: -EINVAL bad argument, or no archive, or a damaged one, -EPERM a name in it leads out of
  *         the root, -EOPNOTSUPP the library was built without libarchive, or it is not installed, -EBUSY as in
- *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EFBIG, -EIO, -ENOMEM, -ECHILD.
+ *         viso_root_add_program(), -EEXIST, -ENOENT, -EACCES, -ENOSPC, -EDQUOT, -EFBIG also too many entries, -EIO, -ENOMEM,
+ *         -ECHILD. After a failure nothing of it is in the root.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: libarchive(3), tar(5)
@@ -299,15 +313,17 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_group(viso_root *root, const cha
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_archive(viso_root *root, const char *path, const char *target);
 
 /**
- * Take an image of the OCI image layout as a base: its layers one above the other, with whiteouts. Digests and sizes are
- * checked.
+ * Take an image of the OCI image layout as a base: its layers one above the other, with whiteouts. Digests (SHA-256) and
+ * sizes are checked; what viso_root_add_archive() says of archives goes for layers, which may be compressed by gzip or zstd.
+ * Media types of Docker's images are taken as well. Of an image for several platforms that of this machine is taken, and an
+ * only one whatever it is for.
  *
  * @param root       a root to which nothing was added
  * @param directory  an absolute path on the host of the layout, with `oci-layout` and `index.json`
  * @param reference  the value of the annotation `org.opencontainers.image.ref.name`; NULL for the only image
- * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, or a blob is missing; -EINVAL also a
- *         damaged layout, a digest or size that is not right, or several images and no `reference`; -EBUSY something was
- *         added already.
+ * @return 0, or a negative errno as viso_root_add_archive(); -ENOENT no such reference, no image for this machine, or a
+ *         blob is missing; -EINVAL also a damaged layout, a digest or size that is not right, or several images for this
+ *         machine and no `reference`; -EBUSY something was added already.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  * See: OCI Image Format Specification 1.1, image-layout.md and layer.md
@@ -330,9 +346,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_use_directory(viso_root *root, const
  * Name the directory into which the root is built; it is kept when the root is released. It gets mode 0755.
  *
  * @param root  a root that is not built yet
- * @param path  an absolute path, no link; the directory is made, or exists and is empty
+ * @param path  an absolute path, no link; the directory is made, or exists and is empty, or was built by the library before
+ *              (then viso_root_update() works on it)
  * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOTEMPTY
- *         the directory has contents, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
+ *         the directory has contents and was not built by the library, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  */
@@ -347,7 +364,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_path(viso_root *root, const char
  *
  * @param root  a root
  * @return 0, or a negative errno: -EINVAL, -ENOENT or -EACCES a file of the plan is gone or unreadable, -ENOSPC, -EDQUOT,
- *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -EPERM, -EXDEV, -EOPNOTSUPP, -ECANCELED, -ENOMEM, -ECHILD.
+ *         -EROFS, -EIO, -ENOTEMPTY, -EEXIST, -EPERM, -EXDEV, -EOPNOTSUPP, -ECANCELED, -EAGAIN a file was written to each time
+ *         that it was copied, -ENOMEM, -ECHILD.
  * Threads: any; calls on one root wait for each other.
  * Since: 0.1
  */
@@ -386,14 +404,16 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_copy_method(viso_root *root, vis
  * @param path  an absolute path of a directory, on the file system on which the root is built; it is made where it is not
  *              there. Several processes may use it at once.
  * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOENT,
- *         -ENOTDIR, -EACCES, -ENOMEM, -ECHILD. Building fails with -EXDEV where the store is on another file system.
+ *         -ENOTDIR, -EACCES others may write to it, -ENOMEM, -ECHILD. Building fails with -EXDEV where the store is on
+ *         another file system, and with -EINVAL together with VISO_COPY_BYTES.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_store(viso_root *root, const char *path);
 
 /**
- * Remove from a store what no root uses any more.
+ * Remove from a store what no root uses any more. Where roots share by reflinks, that cannot be seen in a file: then
+ * everything is removed, and the next root puts there again what it has. Waits for builds that use the store.
  *
  * @param path  the directory, absolute
  * @return how many files were removed, or a negative errno: -EINVAL bad argument, or no store, -ENOENT, -ENOTDIR, -EACCES,
@@ -456,7 +476,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest 
 /**
  * Bring the directory of viso_root_set_path() to what the root says now, whether it was built before, was interrupted at any
  * point, or is not there yet. Files that are right are left alone; what an earlier build made and this root does not say is
- * removed; files that the library did not make are never touched.
+ * removed; files that the library did not make are never touched. A directory that others made is used as it is.
+ *
+ * A file is read only where size, times or number of it or of its source are not as they were recorded, and all of them once
+ * after the machine was restarted.
  *
  * For this and the other calls on a directory that was built, the library keeps its record in `.viso` in it, which only the
  * builder can read. As every build in a named directory does, it waits for another process that builds there.
@@ -464,14 +487,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest 
  * @param root  a root with viso_root_set_path(), not built yet; afterwards it is built
  * @return how many entries were made, changed or removed, 0 where nothing was to be done; or a negative errno: -EINVAL no
  *         path was set, -EBUSY the root is built or uses an existing directory, -EEXIST a file that the library did not make
- *         is in the way (it is named), -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
+ *         is in the way (it is named), -EBADMSG the record is damaged, -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
  * Threads: one handle from one thread at a time, except for viso_root_cancel().
  * Since: 0.2
  */
 VISO_PUBLIC int viso_root_update(viso_root *root);
 
 /**
- * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices.
+ * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices. Of a file
+ * with more than 64 MiB of holes only what is no zeros is hashed, by a sum of the library's own.
  *
  * Whoever may write the tree as its owner may write the record as well: keep a copy of it elsewhere (viso_manifest_save())
  * and compare with that (viso_manifest_verify()) where this matters.

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -87,11 +88,24 @@ static int remove_directory(struct removal *removal, const char *name)
 	return r;
 }
 
+int remove_device_mount(int directory, const char *name)
+{
+	/* NAME_MAX */
+	char path[sizeof("/proc/self/fd//") + 3 * sizeof(int) + 256];
+	struct stat st;
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+		return -EBUSY;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", directory, name);
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -EBUSY : 0;
+}
+
 /* 0; -ENOENT where it has gone by itself; or another negative errno. */
 static int remove_entry(struct removal *removal, int directory, const char *name, bool is_top)
 {
 	if (!unlinkat(directory, name, 0))
 		return 0;
+	if (errno == EBUSY && remove_device_mount(directory, name) == 0)
+		return unlinkat(directory, name, 0) < 0 ? -errno : 0;
 	/* EPERM is what POSIX asks for where it is a directory, and some file systems do. */
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;

@@ -58,7 +58,7 @@ static const struct manifest_entry *entry_of(const struct walk *walk, const char
 /* A device that could not be made, or that a mount stands in for. */
 static void make_device(struct listed *listed, const struct manifest_entry *entry)
 {
-	listed->mode = S_IFCHR | entry->mode;
+	listed->mode = (entry->is_block ? S_IFBLK : S_IFCHR) | entry->mode;
 	listed->device = entry->device;
 	listed->mtime = 0;
 	listed->links = 1;

@@ -14,8 +14,12 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "launch/explain.h"
+#include "launch/launcher.h"
 #include "launch/plan.h"
 #include "sandbox/result.h"
+
+/* In the backend's data, beside the isolation: the channel outlives the process. */
+enum { KEEP_CHANNEL = 0x100 };
 
 /* The next report, with the fds that it brings. 0 or a negative errno with the error set. */
 static int receive(viso_process *process, struct report *report, int fds[2])
@@ -44,7 +48,7 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 
 static int fail_as_reported(const viso_process *process, const struct report *report)
 {
-	return explain_failure((viso_isolation)(intptr_t)process->data, &report->failure);
+	return explain_failure((viso_isolation)((intptr_t)process->data & ~KEEP_CHANNEL), &report->failure);
 }
 
 static int send_order(viso_process *process, enum order_kind kind, int signal)
@@ -197,10 +201,14 @@ static int collect(viso_process *process, viso_result **out_result)
 		r = make_result(&report, fds, out_result);
 	close_fd(fds[0]);
 	close_fd(fds[1]);
-	/* Readable from now on, before the worker closes its end; in viso_sandbox_run(), which knows no pid, nobody
-	 * polls. */
-	if (process->pid)
+	/*
+	 * Readable from now on, before the worker closes its end. In viso_sandbox_run(), which knows no pid, nobody
+	 * polls but a thread that closes the sandbox meanwhile.
+	 */
+	if (process->pid || process->waiters > 0) {
 		shutdown(process->fd, SHUT_RD);
+		process->data = (void *)((intptr_t)process->data & ~KEEP_CHANNEL);
+	}
 	return r;
 }
 
@@ -225,6 +233,8 @@ static int await_start(viso_process *process)
 
 static void release(viso_process *process)
 {
+	if (process->result && ((intptr_t)process->data & KEEP_CHANNEL) && handle_is_mine(&process->handle))
+		launcher_keep_channel(TAKE_FD(process->fd));
 }
 
 static const struct process_ops launched_ops = {
@@ -249,9 +259,9 @@ void launched_hide_pids(viso_process *process)
 	process->ops = &in_instance_ops;
 }
 
-void launched_init(viso_process *process, int channel, viso_isolation isolation)
+void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep)
 {
 	process->ops = &launched_ops;
 	process->fd = channel;
-	process->data = (void *)(intptr_t)isolation;
+	process->data = (void *)(intptr_t)((int)isolation | (keep ? KEEP_CHANNEL : 0));
 }

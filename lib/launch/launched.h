@@ -7,8 +7,8 @@
 
 #include "sandbox/process.h"
 
-/* Makes `process` the one behind the channel; takes the channel over. */
-void launched_init(viso_process *process, int channel, viso_isolation isolation);
+/* Makes `process` the one behind the channel; takes the channel over. With `keep`, its plan had PLAN_KEEP_CHANNEL. */
+void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep);
 
 /* Its processes are among those of its instance, which is asked instead. */
 void launched_hide_pids(viso_process *process);

@@ -30,13 +30,18 @@ struct guarded_tree {
 	char path[];
 };
 
+/* As many workers may wait for the host's next plans; others are free for all that comes. */
+enum { KEPT_CHANNELS_MAX = 4 };
+
 /* One for each host process: a forked child finds that it is not its own and makes another. */
 struct launcher {
 	pid_t owner;
-	pthread_mutex_t lock; /* guards the sockets */
+	pthread_mutex_t lock; /* guards the sockets and channels */
 	bool running;
 	struct own_socket requests;
 	struct own_socket control;
+	struct own_socket kept[KEPT_CHANNELS_MAX];
+	int kept_count;
 	struct guarded_tree *guarded;
 };
 
@@ -62,6 +67,12 @@ static void disown(struct own_socket *own_socket)
 	own_socket->fd = -1;
 }
 
+static void disown_channels(struct launcher *launcher)
+{
+	while (launcher->kept_count > 0)
+		disown(&launcher->kept[--launcher->kept_count]);
+}
+
 /* This process's launcher structure; NULL without memory. */
 static struct launcher *launcher_of_this_process(void)
 {
@@ -82,6 +93,7 @@ static struct launcher *launcher_of_this_process(void)
 			if (parents && parents->running) {
 				disown(&parents->requests);
 				disown(&parents->control);
+				disown_channels(parents);
 			}
 			return fresh;
 		}
@@ -97,6 +109,7 @@ static void stop(struct launcher *launcher)
 	if (launcher->running) {
 		disown(&launcher->requests);
 		disown(&launcher->control);
+		disown_channels(launcher);
 	}
 	launcher->running = false;
 }
@@ -171,6 +184,7 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 	return r;
 }
 
+/* An instance, or a worker whose channel was kept. */
 static int send_to_instance(int socket, const struct msghdr *message)
 {
 	ssize_t n;
@@ -183,7 +197,7 @@ static int send_to_instance(int socket, const struct msghdr *message)
 			  error == EPIPE ? "it was killed from outside, or is being closed" : strerrordesc_np(error));
 }
 
-/* To the next idle worker; or to an instance, where `socket` is not negative. */
+/* To the next idle worker; or to an instance or over a kept channel, where `socket` is not negative. */
 static int send_plan(int socket, const struct plan *plan, const int *fds, int fd_count)
 {
 	union {
@@ -221,6 +235,42 @@ static int send_plan(int socket, const struct plan *plan, const int *fds, int fd
 int launcher_send(const struct plan *plan, const int *fds, int fd_count)
 {
 	return send_plan(-1, plan, fds, fd_count);
+}
+
+int launcher_send_over_channel(const struct plan *plan, const int *fds, int fd_count)
+{
+	return send_plan(fds[0], plan, fds + 1, fd_count - 1);
+}
+
+int launcher_take_channel(void)
+{
+	struct launcher *launcher = launcher_of_this_process();
+	int channel = -1;
+	if (!launcher)
+		return -1;
+	pthread_mutex_lock(&launcher->lock);
+	/* The last one first: its worker is the likeliest to be in the caches. */
+	while (channel < 0 && launcher->kept_count > 0) {
+		const struct own_socket *kept = &launcher->kept[--launcher->kept_count];
+		if (is_ours(kept))
+			channel = kept->fd;
+	}
+	pthread_mutex_unlock(&launcher->lock);
+	return channel;
+}
+
+void launcher_keep_channel(int channel)
+{
+	struct launcher *launcher = launcher_of_this_process();
+	if (launcher) {
+		pthread_mutex_lock(&launcher->lock);
+		if (launcher->running && launcher->kept_count < KEPT_CHANNELS_MAX) {
+			own(&launcher->kept[launcher->kept_count++], channel);
+			channel = -1;
+		}
+		pthread_mutex_unlock(&launcher->lock);
+	}
+	close_fd(channel);
 }
 
 int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count)

@@ -14,6 +14,14 @@
  */
 int launcher_send(const struct plan *plan, const int *fds, int fd_count);
 
+/* As launcher_send(), over a channel that was kept: the first of the fds. -EPIPE where its worker has ended. */
+int launcher_send_over_channel(const struct plan *plan, const int *fds, int fd_count);
+
+/* A channel that was kept, for one more plan; -1 where there is none. */
+int launcher_take_channel(void);
+
+/* Keeps the channel of a plan with PLAN_KEEP_CHANNEL whose end was reported; takes it over. */
+void launcher_keep_channel(int channel);
 /* As launcher_send(), to an instance whose socket that is. -EPIPE where it has ended. */
 int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count);
 

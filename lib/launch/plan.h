@@ -5,6 +5,10 @@
  *
  * A start is one message on the request socket: a flat plan, with the fds that it needs, first among them the channel
  * of the new process. All later messages about that process go over its channel: reports to the host, orders from it.
+ *
+ * With PLAN_KEEP_CHANNEL the worker is the channel's from then on: after the end it takes the next plan from there,
+ * which then comes without the channel's fd, until the host closes its end. That saves making, sending and closing
+ * sockets.
  */
 #ifndef LAUNCH_PLAN_H
 #define LAUNCH_PLAN_H
@@ -30,6 +34,7 @@ enum plan_flags {
 	PLAN_HOST_NETWORK = 1u << 0,
 	PLAN_REPORT_START = 1u << 1, /* send REPORT_STARTED; else the end is the only report */
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
+	PLAN_KEEP_CHANNEL = 1u << 3, /* the channel is for further plans, too */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
 	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
 };
@@ -51,7 +56,7 @@ struct plan_cgroup {
 
 struct plan_head {
 	uint32_t size;     /* of the whole plan, this head included */
-	uint32_t fd_count; /* that come with the message, the memfd of a long plan not counted */
+	uint32_t fd_count; /* the channel and those that come with the message, but for the memfd of a long plan */
 };
 
 struct plan {

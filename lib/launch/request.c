@@ -350,11 +350,23 @@ void request_release(struct launch_request *request)
 	free(request->plan);
 }
 
-static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
+/* Over a channel that was kept, if there is one: that channel, or -1. */
+static int send_to_kept_worker(struct launch_request *request)
+{
+	int channel;
+	while ((channel = launcher_take_channel()) >= 0) {
+		request->fds[0] = channel;
+		if (launcher_send_over_channel(request->plan, request->fds, request->fd_count) == 0)
+			return channel;
+		close_fd(channel);
+	}
+	return -1;
+}
+
+/* Over a new channel: the host's end of it, or a negative errno with the error set. */
+static int send_with_new_channel(struct launch_request *request, int instance)
 {
 	int channel[2];
-	if (request->error)
-		return request->error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
 	channel[0] = fd_above_streams(channel[0]);
@@ -363,7 +375,6 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 		return error_fail(VISO_STAGE_LAUNCHER, errno, "socketpair", NULL);
 	}
 	request->fds[0] = channel[1];
-	request->plan->head.fd_count = (uint32_t)request->fd_count;
 	int r = instance < 0 ? launcher_send(request->plan, request->fds, request->fd_count)
 			     : launcher_send_to_instance(instance, request->plan, request->fds, request->fd_count);
 	close_fd(channel[1]);
@@ -371,9 +382,27 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 		close_fd(channel[0]);
 		return r;
 	}
-	launched_init(process, channel[0],
+	return channel[0];
+}
+
+static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
+{
+	if (request->error)
+		return request->error;
+	/* Where the start is reported, the channel becomes the caller's to poll. */
+	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
+	if (keep)
+		request->plan->flags |= PLAN_KEEP_CHANNEL;
+	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	int channel = keep ? send_to_kept_worker(request) : -1;
+	if (channel < 0)
+		channel = send_with_new_channel(request, instance);
+	if (channel < 0)
+		return channel;
+	launched_init(process, channel,
 		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
-									     : VISO_ISOLATION_CONTAINER));
+									     : VISO_ISOLATION_CONTAINER),
+		      keep);
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
 	return 0;

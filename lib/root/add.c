@@ -165,3 +165,31 @@ int viso_root_add_data(viso_root *root, const char *target, const void *data, si
 	manifest_restore_reason(&root->manifest, before);
 	return root_end(root, mark, r, file_errors);
 }
+
+static int add_device(struct manifest *manifest, const char *path, const char *function)
+{
+	char place[PATH_MAX];
+	struct stat st;
+	if (!path || path[0] != '/')
+		return error_argument(function, "the device is not an absolute path");
+	int r = target_find(manifest, path, false, function, place);
+	if (r < 0)
+		return r;
+	if (stat(path, &st) < 0)
+		return fail_path(errno, "find", path);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return error_fail(VISO_STAGE_ROOT, EINVAL, path, "%s is not a device", path);
+	return manifest_add_device(manifest, place, st.st_rdev, st.st_mode & (S_IFMT | 0777), MANIFEST_REFUSE);
+}
+
+int viso_root_add_device(viso_root *root, const char *path)
+{
+	size_t mark;
+	int r = root_begin(root, __func__, &mark);
+	if (r < 0)
+		return r;
+	const char *reason = manifest_set_reason(&root->manifest, "device %s", path ? path : "");
+	r = add_device(&root->manifest, path, __func__);
+	manifest_restore_reason(&root->manifest, reason);
+	return root_end(root, mark, r, file_errors);
+}

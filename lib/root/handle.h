@@ -11,6 +11,7 @@
 #include "core/handle.h"
 #include "root/accounts.h"
 #include "root/build/place.h"
+#include "root/build/settings.h"
 #include "root/closure/collected.h"
 #include "root/manifest.h"
 #include "root/source.h"
@@ -27,7 +28,10 @@ struct viso_root {
 	unsigned providers_off; /* bit 1 << viso_provider */
 	char *named;            /* viso_root_set_path(); NULL for a directory of our own */
 	char *used;             /* viso_root_use_directory(); then there is no manifest */
+	struct settings settings;
+	atomic_bool cancelled;
 	bool built;
+	bool removed;       /* viso_root_remove() */
 	struct place place; /* where, once it is built */
 };
 
@@ -39,6 +43,9 @@ int root_begin(viso_root *root, const char *function, size_t *out_mark);
 
 /* Keeps what was added, or takes it back, and unlocks; only_documented(r, documented). */
 int root_end(viso_root *root, size_t mark, int r, const int *documented);
+
+/* What bases contain is in the built root, or the root goes away. */
+void root_drop_scratches(viso_root *root);
 
 /* -EBUSY, "function: why". */
 int root_busy(const char *function, const char *why);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/error.h"
 #include "root/path.h"
@@ -107,7 +108,7 @@ static bool is_same(const struct manifest_entry *a, const struct manifest_entry 
 	case MANIFEST_DATA:
 		return a->mode == b->mode && a->size == b->size && (!a->size || !memcmp(a->data, b->data, a->size));
 	case MANIFEST_DEVICE:
-		return a->mode == b->mode && a->device == b->device;
+		return a->mode == b->mode && a->device == b->device && a->is_block == b->is_block;
 	}
 	return false;
 }
@@ -267,8 +268,11 @@ int manifest_add_device(struct manifest *manifest, const char *target, dev_t dev
 			enum manifest_conflict conflict)
 {
 	return add(manifest,
-		   (struct manifest_entry){
-			   .type = MANIFEST_DEVICE, .target = target, .device = device, .mode = mode & 0777},
+		   (struct manifest_entry){.type = MANIFEST_DEVICE,
+					   .target = target,
+					   .device = device,
+					   .mode = mode & 0777,
+					   .is_block = S_ISBLK(mode)},
 		   conflict);
 }
 

@@ -21,7 +21,7 @@ struct manifest_entry {
 	const char *source; /* FILE: path on the host without links; LINK: its text */
 	const void *data;   /* DATA */
 	size_t size;        /* DATA */
-	dev_t device;       /* DEVICE, a character device */
+	dev_t device;       /* DEVICE */
 	const char *reason; /* why it is there; of the manifest's */
 	unsigned mode;      /* permission bits; a FILE has those of its source unless has_mode */
 	uid_t uid;          /* with has_owner */
@@ -29,6 +29,8 @@ struct manifest_entry {
 	enum manifest_type type;
 	bool has_mode;
 	bool has_owner;
+	bool is_block;        /* DEVICE: a block device, else a character device */
+	bool is_optional;     /* DEVICE: where it cannot be made the root does without */
 	bool implied;         /* a directory that is there only because something lies beneath it */
 	bool on_scratch;      /* FILE: `source` lies in a directory of the library's own, whatever the manifest's source */
 	bool on_host;         /* the host has the same directory or link at this path */
@@ -73,6 +75,7 @@ int manifest_add_file(struct manifest *manifest, const char *target, const char 
 int manifest_add_data(struct manifest *manifest, const char *target, const void *data, size_t size, unsigned mode,
 		      enum manifest_conflict conflict);
 int manifest_add_link(struct manifest *manifest, const char *target, const char *text, enum manifest_conflict conflict);
+/* `mode` has S_IFBLK for a block device. */
 int manifest_add_device(struct manifest *manifest, const char *target, dev_t device, unsigned mode,
 			enum manifest_conflict conflict);
 

@@ -10,18 +10,12 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/file_limit.h"
-#include "core/log.h"
-#include "root/build/builder.h"
 #include "root/failure.h"
 #include "root/handle.h"
-#include "root/skeleton.h"
 
 /* What <virtiso/root.h> documents for each function; the first stands for what has no closer one. */
 static const int use_errors[] = {EACCES, EINVAL, EBUSY, ENOENT, ENOTDIR, ENOMEM, ECHILD, 0};
 static const int path_errors[] = {EACCES, EINVAL, EBUSY, ENOTEMPTY, ENOTDIR, ENOENT, ENOMEM, ECHILD, 0};
-static const int build_errors[] = {EIO,   EINVAL,    ENOENT, EACCES, ENOSPC, EDQUOT,
-				   EROFS, ENOTEMPTY, EEXIST, ENOMEM, ECHILD, 0};
 
 viso_root *viso_root_new(void)
 {
@@ -47,7 +41,7 @@ viso_root *viso_root_ref(viso_root *root)
 }
 
 /* What bases contain is in the built root, or the root goes away. */
-static void drop_scratches(viso_root *root)
+void root_drop_scratches(viso_root *root)
 {
 	for (size_t i = 0; i < root->scratch_count; i++)
 		if (handle_is_mine(&root->handle))
@@ -62,7 +56,7 @@ viso_root *viso_root_unref(viso_root *root)
 {
 	if (!root || !handle_unref(&root->handle))
 		return NULL;
-	drop_scratches(root);
+	root_drop_scratches(root);
 	if (handle_is_mine(&root->handle)) {
 		place_remove(&root->place);
 		source_clear(&root->source);
@@ -70,10 +64,13 @@ viso_root *viso_root_unref(viso_root *root)
 	} else {
 		place_forget(&root->place);
 		source_forget(&root->source);
+		/* What the handler holds is the parent's. */
+		root->settings.progress_destroy = NULL;
 	}
 	manifest_clear(&root->manifest);
 	collected_clear(&root->collected);
 	accounts_clear(&root->accounts);
+	settings_clear(&root->settings);
 	free(root->named);
 	free(root->used);
 	free(root);
@@ -95,17 +92,21 @@ int root_begin(viso_root *root, const char *function, size_t *out_mark)
 		r = root_busy(function, "the root uses an existing directory, to which nothing is added");
 	else if (root->built)
 		r = root_busy(function, "the root is built already; make a new one");
-	if (r < 0)
+	if (r < 0) {
 		pthread_mutex_unlock(&root->lock);
-	else
-		*out_mark = manifest_mark(&root->manifest);
-	return r;
+		return r;
+	}
+	*out_mark = manifest_mark(&root->manifest);
+	collected_mark(&root->collected);
+	return 0;
 }
 
 int root_end(viso_root *root, size_t mark, int r, const int *documented)
 {
-	if (r < 0)
+	if (r < 0) {
 		manifest_rollback(&root->manifest, mark);
+		collected_rollback(&root->collected);
+	}
 	pthread_mutex_unlock(&root->lock);
 	return r < 0 ? only_documented(r, documented) : 0;
 }
@@ -163,46 +164,6 @@ int viso_root_set_path(viso_root *root, const char *path)
 	return root_end(root, mark, r, path_errors);
 }
 
-static int build_now(viso_root *root)
-{
-	size_t mark = manifest_mark(&root->manifest);
-	struct place place;
-	int r = skeleton_add(&root->manifest);
-	if (r >= 0)
-		r = root->named ? place_make_named(&place, root->named) : place_make_own(&place);
-	if (r >= 0) {
-		struct file_limit_guard guard;
-		file_limit_begin(&guard);
-		r = build_manifest(&root->manifest, place.fd);
-		file_limit_end(&guard);
-		if (r < 0)
-			place_undo(&place);
-	}
-	if (r < 0) {
-		/* More can be added, and it can be tried again. */
-		manifest_rollback(&root->manifest, mark);
-		return only_documented(r, build_errors);
-	}
-	place.fd = close_fd(place.fd);
-	root->place = place;
-	root->built = true;
-	drop_scratches(root);
-	log_info("a root with %zu entries was built in %s", root->manifest.count, place.path);
-	return 0;
-}
-
-int viso_root_build(viso_root *root)
-{
-	int r = handle_check(root ? &root->handle : NULL, __func__);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&root->lock);
-	if (!root->used && !root->built)
-		r = build_now(root);
-	pthread_mutex_unlock(&root->lock);
-	return r;
-}
-
 const char *root_known_path(viso_root *root)
 {
 	pthread_mutex_lock(&root->lock);
@@ -219,23 +180,4 @@ const char *viso_root_path(viso_root *root)
 	if (!path)
 		error_argument(__func__, "the root is not built yet");
 	return path;
-}
-
-/* An existing directory is used as it is, links to it included. */
-static int open_used(const char *path)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? fail_path(errno, "open the root", path) : fd;
-}
-
-int root_open(viso_root *root, int *out_fd)
-{
-	int r = viso_root_build(root);
-	if (r < 0)
-		return r;
-	int fd = root->used ? open_used(root->used) : place_open(&root->place);
-	if (fd < 0)
-		return only_documented(fd, build_errors);
-	*out_fd = fd;
-	return 0;
 }

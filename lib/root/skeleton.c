@@ -81,22 +81,31 @@ static int add_loader_cache(struct manifest *manifest)
 	return r;
 }
 
-int skeleton_add(struct manifest *manifest)
+static int add(struct manifest *manifest)
 {
 	char target[PATH_MAX];
-	const char *before = manifest_set_reason(manifest, "every root has it");
 	int r = add_merged(manifest);
 	for (size_t i = 0; r >= 0 && i < sizeof(directories) / sizeof(directories[0]); i++)
 		if (find_place(manifest, directories[i].target, true, target, &r))
 			r = manifest_add_directory(manifest, target, directories[i].mode, MANIFEST_KEEP);
 	for (size_t i = 0; r >= 0 && i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (find_place(manifest, devices[i].target, false, target, &r))
+		if (find_place(manifest, devices[i].target, false, target, &r) && !manifest_find(manifest, target)) {
 			r = manifest_add_device(manifest, target, makedev(devices[i].major, devices[i].minor), 0666,
 						MANIFEST_KEEP);
+			if (r >= 0)
+				manifest_find(manifest, target)->is_optional = true;
+		}
 	if (r >= 0)
 		r = accounts_add_files(manifest);
 	if (r >= 0)
 		r = add_loader_cache(manifest);
-	manifest_restore_reason(manifest, before);
+	return r;
+}
+
+int skeleton_add(struct manifest *manifest)
+{
+	const char *reason = manifest_set_reason(manifest, "every root has it");
+	int r = add(manifest);
+	manifest_restore_reason(manifest, reason);
 	return r;
 }

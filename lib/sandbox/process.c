@@ -60,22 +60,29 @@ static int collect(viso_process *process)
 	return r;
 }
 
-static bool has_ended(viso_process *process)
+/* With the lock held on return. 0 or a negative errno. */
+static int wait_and_lock(viso_process *process, int timeout_ms)
 {
 	pthread_mutex_lock(&process->lock);
-	bool ended = process->result || process->collect_error;
+	if (process->result || process->collect_error)
+		return 0;
+	process->waiters++;
 	pthread_mutex_unlock(&process->lock);
-	return ended;
+	int r = wait_readable(process->fd, timeout_ms);
+	pthread_mutex_lock(&process->lock);
+	process->waiters--;
+	return r;
 }
 
 int process_finish(viso_process *process, int timeout_ms)
 {
 	int r;
 	do {
-		r = has_ended(process) ? 0 : wait_readable(process->fd, timeout_ms);
-		if (r < 0)
+		r = wait_and_lock(process, timeout_ms);
+		if (r < 0) {
+			pthread_mutex_unlock(&process->lock);
 			return r;
-		pthread_mutex_lock(&process->lock);
+		}
 		if (process->result)
 			r = 0;
 		else if (process->collect_error)

@@ -42,6 +42,7 @@ struct viso_process {
 	int stream[3];        /* host ends of pipes; owned; -1 where there is none */
 	pthread_mutex_t lock; /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	viso_result *result;
+	int waiters;               /* threads that poll `fd`; guarded by `lock` */
 	int collect_error;         /* negative errno of a failed collect */
 	struct process_list *list; /* of its sandbox; NULL before it is started */
 	viso_process *next;        /* in that list, with link; guarded by its lock */

@@ -260,11 +260,11 @@ MAKE_SETUID(mknod, false)
 /* CVE-2019-5736: what runs in a sandbox must not be able to change the program that started it. */
 static void test_launcher_cannot_be_overwritten(void **state)
 {
-	struct box *box = box_open(state);
 	unsigned mark = mark_new();
 	pid_t pids[8];
 	char path[64];
 	mark_this_process(mark);
+	struct box *box = box_open(state);
 	assert_prints(box, probe("cwd", NULL), "/\n");
 	/* Started before it was marked, or now: what it supervises is marked in any case only where it is. */
 	int count = marked_processes(mark, "viso-launcher", 0, pids, 8);

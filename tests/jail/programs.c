@@ -33,13 +33,11 @@ void skip_without_program(const char *name)
 	skip_without(is_program(name), name);
 }
 
-/* A root that the library built belongs to root. What a program shall be able to write in is made like /tmp: a
- * directory of the host, whose mode is kept. */
-static void add_work(viso_root *root)
+void add_open_directory(viso_root *root, const char *target)
 {
 	char *directory = support_temporary_directory();
 	assert_int_equal(chmod(directory, 01777), 0);
-	assert_ok(viso_root_add_directory(root, directory, "/work"));
+	assert_ok(viso_root_add_directory(root, directory, target));
 	support_remove_tree(directory);
 	free(directory);
 }
@@ -72,8 +70,16 @@ struct box *jail_of(const char *first, ...)
 	for (const char *name = first; name; name = va_arg(names, const char *))
 		assert_ok(viso_root_add_program(open_jail->root, name));
 	va_end(names);
-	add_work(open_jail->root);
+	add_open_directory(open_jail->root, "/work");
 	return open_jail;
+}
+
+void skip_without_null_device(struct box *box)
+{
+	char path[4096];
+	assert_ok(viso_root_build(box->root));
+	snprintf(path, sizeof(path), "%s/dev/null", viso_root_path(box->root));
+	skip_without(access(path, W_OK) == 0, "device nodes, for ordinary users");
 }
 
 int programs_teardown(void **state)

@@ -16,6 +16,15 @@ void skip_without_program(const char *name);
 struct box *jail_of(const char *first, ...) __attribute__((sentinel));
 
 /*
+ * A directory in which everybody may write. What the library builds belongs to root; a directory of the host, whose
+ * mode is kept, is how a program gets a place to write in.
+ */
+void add_open_directory(viso_root *root, const char *target);
+
+/* Builds the root, and skips where it has no /dev/null: the root of an ordinary user has no devices. */
+void skip_without_null_device(struct box *box);
+
+/*
  * argv in the jail as the root's user "user", so that one command can use what another one has made: without a user
  * each command has a uid of its own. Input is null, output captured.
  */

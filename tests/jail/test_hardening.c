@@ -102,7 +102,18 @@ static void test_this_kernel(void **state)
 	assert_ok(viso_jail_demand_hardening(box->jail, level));
 	assert_prints(box, probe("cwd", NULL), "/\n");
 	assert_true(warns(box->jail, "The kernel is the host's"));
-	assert_int_equal(warns(box->jail, "scopes"), level < VISO_HARDENING_SCOPES);
+	assert_int_equal(warns(box->jail, "no Landlock scopes"), landlock_abi() < 6);
+	assert_int_equal(warns(box->jail, "without seccomp"), !has_seccomp());
+}
+
+/* In a build without it everything else is done all the same, but no level is reached. */
+static void test_no_seccomp(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(!has_seccomp(), "a build without seccomp (-Dseccomp=disabled)");
+	assert_ok(viso_jail_demand_hardening(box->jail, VISO_HARDENING_PRIVILEGES));
+	assert_start_fails(box, probe("cwd", NULL), EOPNOTSUPP, VISO_STAGE_SECCOMP, "privileges");
+	assert_non_null(strstr(viso_error_message(), "-Dseccomp=enabled"));
 }
 
 /* Demands each level, of which only those up to `reached` are had. */
@@ -332,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_arguments),
 		AT_JAIL(test_settings_are_frozen),
 		AT_JAIL(test_this_kernel),
+		AT_JAIL(test_no_seccomp),
 		AT_JAIL(test_no_landlock),
 		AT_JAIL(test_older_landlocks),
 		AT_JAIL(test_switched_off),

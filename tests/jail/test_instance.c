@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char text[8192];
@@ -67,7 +68,6 @@ static void test_one_identity(void **state)
 	assert_string_equal(first, uid_of(viso_process_pid(b)));
 	assert_string_equal(outside_status(viso_process_pid(a), "CapEff", text, sizeof(text)), "0000000000000000");
 	assert_string_equal(outside_status(viso_process_pid(a), "NoNewPrivs", text, sizeof(text)), "1");
-	assert_string_equal(outside_status(viso_process_pid(a), "Seccomp", text, sizeof(text)), "2");
 	viso_process_unref(a);
 	viso_process_unref(b);
 }
@@ -278,6 +278,48 @@ static void test_killed_from_outside(void **state)
 	}
 }
 
+static void forks(void *argument)
+{
+	struct host *host = argument;
+	struct box *box = open_marked(host);
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	assert_prints(box, probe("background", "2", NULL), "left\n");
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* A copy of a handle ends nothing, and what it has open keeps nothing. */
+		bool gone = viso_sandbox_start(box->sandbox) == -ECHILD &&
+			    viso_sandbox_pids(box->sandbox, NULL, 0) == -ECHILD;
+		pid_t second = fork();
+		if (second == 0) {
+			viso_jail_unref(box->jail);
+			_exit(!gone);
+		}
+		int status = 1;
+		waitpid(second, &status, 0);
+		(void)!write(ready[1], status ? "n" : "y", 1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 2);
+	assert_prints(box, probe("cwd", NULL), "/\n");
+	box_close(box);
+	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void test_forks_of_the_host(void **state)
+{
+	box_open(state);
+	struct host host = {.mark = mark_new()};
+	in_a_host(forks, &host);
+	assert_no_marked(host.mark);
+}
+
 static void test_limits_are_those_of_all(void **state)
 {
 	skip_without(geteuid() == 0, "a pids controller for the caller");
@@ -347,6 +389,7 @@ int main(void)
 		AT_JAIL(test_the_last_reference_ends_all),
 		AT_JAIL(test_nothing_outlives_a_killed_host),
 		AT_JAIL(test_killed_from_outside),
+		AT_JAIL(test_forks_of_the_host),
 		AT_JAIL(test_limits_are_those_of_all),
 		AT_JAIL(test_settings_are_frozen),
 		AT_JAIL(test_many_threads),

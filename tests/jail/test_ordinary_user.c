@@ -4,6 +4,7 @@
 #include "host.h"
 #include "marked.h"
 #include "outside.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -207,6 +208,46 @@ static void write_text(const char *path, const char *words)
 	close(fd);
 }
 
+/* Which its user cannot make: they are bound into an empty /dev, where nothing else can be put. */
+static void has_devices(void *argument)
+{
+	struct box *box = open_ordinary();
+	for (int i = 0; i < 2; i++) {
+		assert_prints(box,
+			      shell("echo x >/dev/null; head -c 8 /dev/urandom | wc -c; head -c 3 /dev/zero | wc -c; "
+				    "touch /dev/x 2>/dev/null || echo no; echo /dev/*"),
+			      "8\n3\nno\n/dev/full /dev/null /dev/random /dev/tty /dev/urandom /dev/zero\n");
+		assert_ok(viso_sandbox_start(box->sandbox));
+	}
+	box_close(box);
+}
+
+static void test_has_devices(void **state)
+{
+	run_ordinary(has_devices, NULL);
+	char *tree = tree_path(box_tree(), "dev/null");
+	struct stat st;
+	assert_int_equal(stat(tree, &st), -1); /* not for others */
+	free(tree);
+}
+
+static void has_a_dev_of_its_own(void *argument)
+{
+	become_ordinary();
+	struct box *box = box_new(VISO_ISOLATION_JAIL, argument);
+	assert_prints(box, shell("echo /dev/*"), "/dev/mine\n");
+	box_close(box);
+}
+
+static void test_another_dev_is_left_alone(void **state)
+{
+	char *tree = box_new_tree();
+	tree_write(tree, "dev/mine", "", 0644);
+	run_ordinary(has_a_dev_of_its_own, tree);
+	support_remove_tree(tree);
+	free(tree);
+}
+
 static void without_namespaces(void *argument)
 {
 	become_ordinary();
@@ -242,6 +283,8 @@ int main(void)
 		cmocka_unit_test(test_the_caller_cannot_be_killed),
 		cmocka_unit_test(test_groups_are_refused),
 		cmocka_unit_test(test_one_identity_in_an_instance),
+		cmocka_unit_test(test_has_devices),
+		cmocka_unit_test(test_another_dev_is_left_alone),
 		cmocka_unit_test(test_missing_namespaces_are_explained),
 	};
 	box_tree();

@@ -35,6 +35,9 @@ static void start_several(struct host *host)
 		assert_ok(box_set_memory_max(limited, 64 << 20));
 		assert_ok(box_set_processes_max(limited, 20));
 	}
+	/* The worker of this one waits for the host's next command, at a channel that a fork of the host has as well.
+	 */
+	assert_prints(box, shell("echo first"), "first\n");
 	box_spawn(box, probe("sleep", NULL));
 	box_spawn(box, shell("trap '' TERM HUP INT; probe background 3; probe spin"));
 	box_spawn(limited, shell("probe background 3; probe sleep"));

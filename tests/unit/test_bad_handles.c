@@ -115,6 +115,11 @@ static void test_root(void **state)
 	REFUSED(viso_root_add_file(NULL, "/etc/passwd", NULL));
 	REFUSED(viso_root_add_directory(NULL, "/etc", NULL));
 	REFUSED(viso_root_add_data(NULL, "/x", "x", 1, 0644));
+	REFUSED(viso_root_add_user(NULL, "x", 1, 1, NULL, NULL));
+	REFUSED(viso_root_add_group(NULL, "x", 1));
+	REFUSED(viso_root_add_archive(NULL, "/x.tar", NULL));
+	REFUSED(viso_root_add_image(NULL, "/x", NULL));
+	REFUSED(viso_image_write(NULL, VISO_IMAGE_INITRAMFS, "/tmp/x"));
 	REFUSED(viso_root_use_directory(NULL, "/tmp"));
 	REFUSED(viso_root_set_path(NULL, "/tmp/x"));
 	REFUSED(viso_root_set_source(NULL, "/tmp"));
@@ -132,6 +137,11 @@ static void test_root(void **state)
 	REFUSED(viso_root_add_directory(root, NULL, NULL));
 	REFUSED(viso_root_add_data(root, NULL, "x", 1, 0644));
 	REFUSED(viso_root_add_data(root, "/x", NULL, 1, 0644));
+	REFUSED(viso_root_add_user(root, NULL, 1, 1, NULL, NULL));
+	REFUSED(viso_root_add_group(root, NULL, 1));
+	REFUSED(viso_root_add_archive(root, NULL, NULL));
+	REFUSED(viso_root_add_image(root, NULL, NULL));
+	REFUSED(viso_image_write(root, VISO_IMAGE_INITRAMFS, NULL));
 	REFUSED(viso_root_use_directory(root, NULL));
 	REFUSED(viso_root_set_path(root, NULL));
 	REFUSED(viso_root_set_source(root, NULL));

@@ -91,6 +91,11 @@ static int use_inherited(void)
 	GONE(viso_root_add_file(root, "/etc/passwd", NULL));
 	GONE(viso_root_add_directory(root, "/etc", NULL));
 	GONE(viso_root_add_data(root, "/x", "x", 1, 0644));
+	GONE(viso_root_add_user(root, "x", 1, 1, NULL, NULL));
+	GONE(viso_root_add_group(root, "x", 1));
+	GONE(viso_root_add_archive(root, "/x.tar", NULL));
+	GONE(viso_root_add_image(root, "/x", NULL));
+	GONE(viso_image_write(root, VISO_IMAGE_INITRAMFS, "/tmp/x"));
 	GONE(viso_root_use_directory(root, "/tmp"));
 	GONE(viso_root_set_path(root, "/tmp/x"));
 	GONE(viso_root_build(root));

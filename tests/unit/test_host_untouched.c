@@ -218,9 +218,12 @@ static void test_commands(void **state)
 	end();
 }
 
+#define ARCHIVE_RESULT (HAVE_ARCHIVE ? -EINVAL : -EOPNOTSUPP)
+#define IMAGE_RESULT (HAVE_ARCHIVE ? -ENOENT : -EOPNOTSUPP)
+
 static void test_roots(void **state)
 {
-	char *directory = support_temporary_directory(), *path = NULL;
+	char *directory = support_temporary_directory(), *path = NULL, *image = NULL;
 	assert_true(asprintf(&path, "%s/root", directory) > 0);
 	begin();
 	viso_root *root = NULL;
@@ -237,9 +240,19 @@ static void test_roots(void **state)
 	UNTOUCHED(viso_root_add_file(root, "/etc/passwd", "/data/file"), == 0);
 	UNTOUCHED(viso_root_add_directory(root, directory, "/data/directory"), == 0);
 	UNTOUCHED(viso_root_add_data(root, "/data/text", "text", 4, 0600), == 0);
+	UNTOUCHED(viso_root_add_user(root, "somebody", 1234, 1234, NULL, NULL), == 0);
+	UNTOUCHED(viso_root_add_group(root, "somebody", 1234), == 0);
 	UNTOUCHED(viso_root_set_path(root, path), == 0);
 	UNTOUCHED(viso_root_build(root), == 0);
 	UNTOUCHED(viso_root_path(root), != NULL);
+	UNTOUCHED(viso_root_unref(root), == NULL);
+
+	/* A base that is none, since that takes the same way, and an image. */
+	assert_true(asprintf(&image, "%s/image", directory) > 0);
+	UNTOUCHED((root = viso_root_new()), != NULL);
+	UNTOUCHED(viso_root_add_archive(root, "/etc/passwd", NULL), == ARCHIVE_RESULT);
+	UNTOUCHED(viso_root_add_image(root, "/etc", NULL), == IMAGE_RESULT);
+	UNTOUCHED(viso_image_write(root, VISO_IMAGE_INITRAMFS, image), == 0);
 	UNTOUCHED(viso_root_unref(root), == NULL);
 
 	/* In a directory of the library's own, and an existing one. */
@@ -255,6 +268,7 @@ static void test_roots(void **state)
 	support_remove_tree(directory);
 	free(directory);
 	free(path);
+	free(image);
 }
 
 static int on_progress(uint64_t done, uint64_t total, const char *path, void *userdata)
@@ -470,8 +484,9 @@ static void test_jails(void **state)
 	UNTOUCHED(viso_jail_ref(jail), == jail);
 	UNTOUCHED(viso_jail_unref(jail), == NULL);
 	UNTOUCHED(viso_jail_set_root(jail, root), == 0);
-	UNTOUCHED(viso_jail_set_memory_max(jail, 256 << 20), == 0);
-	UNTOUCHED(viso_jail_set_processes_max(jail, 20), == 0);
+	/* An ordinary user has no control groups. */
+	UNTOUCHED(viso_jail_set_memory_max(jail, geteuid() == 0 ? 256 << 20 : 0), == 0);
+	UNTOUCHED(viso_jail_set_processes_max(jail, geteuid() == 0 ? 20 : 0), == 0);
 	UNTOUCHED(viso_jail_set_network(jail, VISO_NETWORK_NONE), == 0);
 	UNTOUCHED(viso_jail_set_hardening(jail, 1), == 0);
 	UNTOUCHED(viso_jail_demand_hardening(jail, VISO_HARDENING_NONE), == 0);

@@ -16,7 +16,7 @@ static void assert_text(viso_root *root, const char *file, const char *text)
 }
 
 #define STANDARD_PASSWD                                                                                                \
-	"root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n"                                                     \
+	"root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n"                                                 \
 	"nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
 #define STANDARD_GROUP "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n"
 
@@ -26,7 +26,8 @@ static void test_standard_accounts(void **state)
 	assert_ok(viso_root_build(root));
 	assert_text(root, "/etc/passwd", STANDARD_PASSWD);
 	assert_text(root, "/etc/group", STANDARD_GROUP);
-	assert_fails(viso_root_add_user(root, "late", 5, 5, NULL, NULL), EBUSY, VISO_STAGE_ARGUMENT, "viso_root_add_user");
+	assert_fails(viso_root_add_user(root, "late", 5, 5, NULL, NULL), EBUSY, VISO_STAGE_ARGUMENT,
+		     "viso_root_add_user");
 	assert_fails(viso_root_add_group(root, "late", 5), EBUSY, VISO_STAGE_ARGUMENT, "viso_root_add_group");
 	viso_root_unref(root);
 }
@@ -47,10 +48,20 @@ static void test_added_accounts(void **state)
 
 static void test_bad_accounts_are_refused(void **state)
 {
-	static const char *const names[] = {"", "0a", "-a", "a:b", "a\nb", "a b", "a/b", "\xc3\xbc", "..", ".",
+	static const char *const names[] = {"",
+					    "0a",
+					    "-a",
+					    "a:b",
+					    "a\nb",
+					    "a b",
+					    "a/b",
+					    "\xc3\xbc",
+					    "..",
+					    ".",
 					    "a23456789012345678901234567890123"};
 	viso_root *root = viso_root_new();
-	assert_fails(viso_root_add_user(NULL, "a", 5, 5, NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT, "viso_root_add_user");
+	assert_fails(viso_root_add_user(NULL, "a", 5, 5, NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT,
+		     "viso_root_add_user");
 	assert_fails(viso_root_add_group(NULL, "a", 5), EINVAL, VISO_STAGE_ARGUMENT, "viso_root_add_group");
 	assert_fails(viso_root_add_user(root, NULL, 5, 5, NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT, "");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -103,10 +114,8 @@ static void test_etc_may_be_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_standard_accounts),
-		cmocka_unit_test(test_added_accounts),
-		cmocka_unit_test(test_bad_accounts_are_refused),
-		cmocka_unit_test(test_taken_accounts_are_refused),
+		cmocka_unit_test(test_standard_accounts),        cmocka_unit_test(test_added_accounts),
+		cmocka_unit_test(test_bad_accounts_are_refused), cmocka_unit_test(test_taken_accounts_are_refused),
 		cmocka_unit_test(test_etc_may_be_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

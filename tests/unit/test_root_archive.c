@@ -101,20 +101,29 @@ static void assert_hostile_is_refused(const char *program, int error)
 
 static void make_tree(void)
 {
-	assert_int_equal(root_shell("mkdir -p %s/t/bin %s/t/lib/deep %s/t/'odd \"name' && cd %s/t && echo hello >bin/file && "
-				    "chmod 751 bin/file && touch -d @1000000 bin/file && ln bin/file lib/hard && "
-				    "ln -s ../bin/file lib/soft && ln -s /nowhere dangling && printf 'x' >'odd \"name/a\nb' && "
-				    "printf secret >lib/secret && chmod 0000 lib/secret && chmod 0500 lib/deep && "
-				    "cp bin/file bin/suid && chmod 6755 bin/suid && mkfifo fifo && "
-				    "dd if=/dev/zero of=sparse bs=1 count=0 seek=1T 2>/dev/null && echo end >>sparse",
-				    scratch, scratch, scratch, scratch),
-			 0);
+	assert_int_equal(
+		root_shell("mkdir -p %s/t/bin %s/t/lib/deep %s/t/'odd \"name' && cd %s/t && echo hello >bin/file && "
+			   "chmod 751 bin/file && touch -d @1000000 bin/file && ln bin/file lib/hard && "
+			   "ln -s ../bin/file lib/soft && ln -s /nowhere dangling && printf 'x' >'odd \"name/a\nb' && "
+			   "printf secret >lib/secret && chmod 0400 lib/secret && chmod 0500 lib/deep && "
+			   "cp bin/file bin/suid && chmod 6755 bin/suid && mkfifo fifo && "
+			   "dd if=/dev/zero of=sparse bs=1 count=0 seek=1T 2>/dev/null && echo end >>sparse",
+			   scratch, scratch, scratch, scratch),
+		0);
 }
 
 static void test_what_tar_packs_is_there(void **state)
 {
-	static const char *const options[] = {"-S", "-S --format=gnu", "-S --format=pax", "--format=ustar --exclude=sparse",
-					      "-S --format=oldgnu", "-S -z", "-S -j", "-S -J", "-S --zstd", "-S -I lz4"};
+	static const char *const options[] = {"-S",
+					      "-S --format=gnu",
+					      "-S --format=pax",
+					      "--format=ustar --exclude=sparse",
+					      "-S --format=oldgnu",
+					      "-S -z",
+					      "-S -j",
+					      "-S -J",
+					      "-S --zstd",
+					      "-S -I lz4"};
 	struct stat st, other;
 	make_tree();
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -133,7 +142,7 @@ static void test_what_tar_packs_is_there(void **state)
 		assert_int_equal(root_lstat(path, "/dangling", &st), 0);
 		assert_true(S_ISLNK(st.st_mode));
 		assert_int_equal(root_lstat(path, "/lib/secret", &st), 0);
-		assert_int_equal(st.st_mode, S_IFREG);
+		assert_int_equal(st.st_mode, S_IFREG | 0400);
 		assert_int_equal(root_lstat(path, "/lib/deep", &st), 0);
 		assert_int_equal(st.st_mode, S_IFDIR | 0500);
 		assert_int_equal(root_lstat(path, "/bin/suid", &st), 0);
@@ -173,11 +182,13 @@ static void test_damaged_archives_are_refused(void **state)
 {
 	char *archive = root_path_of("%s/a.tar.xz", scratch);
 	char *cut = root_path_of("%s/cut", scratch);
-	assert_int_equal(root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -cJf %s data", scratch, scratch, archive),
-			 0);
+	assert_int_equal(
+		root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -cJf %s data", scratch, scratch, archive),
+		0);
 	assert_int_equal(root_shell("head -c 100000 %s >%s", archive, cut), 0);
 	assert_refused(cut, EINVAL);
-	assert_int_equal(root_shell("cp %s %s && printf XXXX | dd of=%s bs=1 seek=50000 conv=notrunc 2>/dev/null", archive, cut, cut),
+	assert_int_equal(root_shell("cp %s %s && printf XXXX | dd of=%s bs=1 seek=50000 conv=notrunc 2>/dev/null",
+				    archive, cut, cut),
 			 0);
 	assert_refused(cut, EINVAL);
 	assert_int_equal(root_shell("tar -C %s -cf %s data && truncate -s 100000 %s", scratch, cut, cut), 0);
@@ -196,7 +207,8 @@ static void test_names_do_not_lead_out(void **state)
 	assert_hostile_is_refused("add('a', tarfile.LNKTYPE, linkname='../../etc/passwd')", EPERM);
 	assert_hostile_is_refused("add('a', tarfile.LNKTYPE, linkname='/etc/passwd')", EINVAL);
 	assert_int_equal(root_shell("test -e %s/evil", scratch), 1);
-	char *archive = make_hostile("absolute.tar", "add('/etc/absolute', data=b'inside')\nadd('..x/y..', data=b'fine')");
+	char *archive =
+		make_hostile("absolute.tar", "add('/etc/absolute', data=b'inside')\nadd('..x/y..', data=b'fine')");
 	viso_root *root = root_with(archive, NULL);
 	assert_file(root, "/etc/absolute", "inside");
 	assert_file(root, "/..x/y..", "fine");
@@ -299,17 +311,19 @@ static void test_too_many_entries_are_refused(void **state)
 
 static void test_odd_names_are_kept(void **state)
 {
-	char *archive = make_hostile("names.tar", "add('gr\\u00fc\\u00df', data=b'utf-8')\n"
-						  "add(b'latin\\xfc'.decode('utf-8', 'surrogateescape'), data=b'latin')\n"
-						  "add('new\\nline', data=b'line')\n"
-						  "add('-rf *', data=b'dash')\n"
-						  "add('$(touch evil)', data=b'shell')\n"
-						  "add('long/' + 'n' * 250, data=b'long')\n");
+	char *archive =
+		make_hostile("names.tar", "add('gr\\u00fc\\u00df', data=b'utf-8')\n"
+					  "add(b'latin\\xfc'.decode('utf-8', 'surrogateescape'), data=b'latin')\n"
+					  "add('new\\nline', data=b'line')\n"
+					  "add('-rf *', data=b'dash')\n"
+					  "add('$(touch evil)', data=b'shell')\n"
+					  "add('long/' + 'n' * 250, data=b'long')\n");
 	viso_root *root = root_with(archive, NULL);
-	char name[] = "/long/"
-		      "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
-		      "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
-		      "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
+	char name[] =
+		"/long/"
+		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
 	assert_file(root, "/gr\xc3\xbc\xc3\x9f", "utf-8");
 	assert_file(root, "/latin\xfc", "latin");
 	assert_file(root, "/new\nline", "line");
@@ -323,12 +337,13 @@ static void test_odd_names_are_kept(void **state)
 static void test_devices_of_others_are_left_out(void **state)
 {
 	struct stat st;
-	char *archive = make_hostile("devices.tar", "add('dev/null', tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666)\n"
-						    "add('dev/tty', tarfile.CHRTYPE, devmajor=5, devminor=0, mode=0o620)\n"
-						    "add('dev/sda', tarfile.BLKTYPE, devmajor=8, devminor=0, mode=0o666)\n"
-						    "add('dev/ram', tarfile.BLKTYPE, devmajor=1, devminor=3, mode=0o666)\n"
-						    "add('dev/mem', tarfile.CHRTYPE, devmajor=1, devminor=1, mode=0o666)\n"
-						    "add('dev/fifo', tarfile.FIFOTYPE)\n");
+	char *archive =
+		make_hostile("devices.tar", "add('dev/null', tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666)\n"
+					    "add('dev/tty', tarfile.CHRTYPE, devmajor=5, devminor=0, mode=0o620)\n"
+					    "add('dev/sda', tarfile.BLKTYPE, devmajor=8, devminor=0, mode=0o666)\n"
+					    "add('dev/ram', tarfile.BLKTYPE, devmajor=1, devminor=3, mode=0o666)\n"
+					    "add('dev/mem', tarfile.CHRTYPE, devmajor=1, devminor=1, mode=0o666)\n"
+					    "add('dev/fifo', tarfile.FIFOTYPE)\n");
 	viso_root *root = root_with(archive, NULL);
 	assert_no_entry(root, "/dev/sda");
 	assert_no_entry(root, "/dev/ram");
@@ -350,8 +365,16 @@ static void test_owners_are_kept_by_root(void **state)
 	char *archive = make_hostile("owners.tar", "add('file', uid=1234, gid=5678, data=b'x')\n"
 						   "add('link', tarfile.SYMTYPE, linkname='file', uid=1234, gid=5678)\n"
 						   "add('dir', tarfile.DIRTYPE, uid=1234, gid=5678, mode=0o700)\n"
-						   "add('dir/in', data=b'y')\n");
+						   "add('dir/in', data=b'y')\n"
+						   "add('closed', data=b'z', mode=0)\n"
+						   "add('closed-dir', tarfile.DIRTYPE, mode=0)\n"
+						   "add('closed-dir/in', data=b'z', mode=0)\n");
 	viso_root *root = root_with(archive, NULL);
+	assert_int_equal(root_lstat(viso_root_path(root), "/closed", &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG);
+	assert_int_equal(st.st_size, 1);
+	assert_int_equal(root_lstat(viso_root_path(root), "/closed-dir", &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR);
 	static const char *const names[] = {"/file", "/link", "/dir"};
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(root_lstat(viso_root_path(root), names[i], &st), 0);
@@ -380,10 +403,11 @@ static void test_a_base_at_a_target(void **state)
 
 static void test_what_comes_later_comes_beside(void **state)
 {
-	char *archive = make_hostile("base.tar", "add('etc/passwd', data=b'base')\nadd('usr/bin/env', data=b'base', mode=0o755)\n"
-						 "add('lib', tarfile.SYMTYPE, linkname='usr/lib')\n"
-						 "add('lib64', tarfile.SYMTYPE, linkname='usr/lib64')\n"
-						 "add('bin', tarfile.SYMTYPE, linkname='usr/bin')\n");
+	char *archive = make_hostile("base.tar",
+				     "add('etc/passwd', data=b'base')\nadd('usr/bin/env', data=b'base', mode=0o755)\n"
+				     "add('lib', tarfile.SYMTYPE, linkname='usr/lib')\n"
+				     "add('lib64', tarfile.SYMTYPE, linkname='usr/lib64')\n"
+				     "add('bin', tarfile.SYMTYPE, linkname='usr/bin')\n");
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_archive(root, archive, NULL));
 	assert_ok(viso_root_add_program(root, "env"));
@@ -409,7 +433,9 @@ static void test_what_comes_later_comes_beside(void **state)
 static void test_a_path_on_another_file_system(void **state)
 {
 	skip_without(access("/dev/shm", W_OK) == 0, "/dev/shm");
-	char *archive = make_hostile("far.tar", "add('a', data=b'x', mode=0o640, uid=7, mtime=1000)\nadd('b', tarfile.LNKTYPE, linkname='a')");
+	char *archive = make_hostile(
+		"far.tar",
+		"add('a', data=b'x', mode=0o640, uid=7, mtime=1000)\nadd('b', tarfile.LNKTYPE, linkname='a')");
 	char path[] = "/dev/shm/viso-test-XXXXXX";
 	struct stat st;
 	assert_non_null(mkdtemp(path));
@@ -429,7 +455,8 @@ static void test_a_path_on_another_file_system(void **state)
 
 static void test_the_reader_starts_no_program(void **state)
 {
-	/* lrzip, lzop and others are what libarchive starts programs for; compress and uuencode it can, and was not told. */
+	/* lrzip, lzop and others are what libarchive starts programs for; compress and uuencode it can, and was not
+	 * told. */
 	char *path = root_path_of("%s/a.lzo", scratch);
 	root_write_file(path, "\x89LZO\x00\x0d\x0a\x1a\x0a\0\0\0\0", 13, 0644);
 	assert_refused(path, EINVAL);

@@ -17,8 +17,10 @@
 
 #include "core/remove_tree.h"
 #include "root/build/copy.h"
+#include "root/closure/collected.h"
 #include "root/closure/elf.h"
 #include "root/closure/ld_cache.h"
+#include "root/closure/ld_cache_write.h"
 #include "root/closure/library_search.h"
 #include "root/closure/machine.h"
 #include "root/closure/script.h"
@@ -239,6 +241,173 @@ static void test_corrupted_elf_files(void **state)
 	close(fd);
 }
 
+static void put16(unsigned char *at, unsigned value)
+{
+	at[0] = (unsigned char)(value >> 8);
+	at[1] = (unsigned char)value;
+}
+
+static void put32(unsigned char *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
+}
+
+static void put_segment(unsigned char *at, uint32_t type, uint32_t offset, uint32_t size)
+{
+	put32(at, type);
+	put32(at + 4, offset);
+	put32(at + 8, 0x10000 + offset); /* p_vaddr */
+	put32(at + 16, size);
+	put32(at + 28, 4);
+}
+
+enum { BIG_SIZE = 1024, BIG_NOTE = 512 };
+
+/* By hand, a program for a machine of the other class and byte order: PowerPC with 32 bits. `note` has 128 bytes. */
+static void make_big_endian(unsigned char *elf, const char *note)
+{
+	static const unsigned char ident[] = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2MSB, EV_CURRENT};
+	static const uint32_t dynamic[] = {
+		DT_NEEDED,     1,        DT_NEEDED, 11,         DT_RUNPATH,    21,      DT_STRTAB,
+		0x10000 + 384, DT_STRSZ, 26,        DT_FLAGS_1, DF_1_NODEFLIB, DT_NULL, 0};
+	memset(elf, 0, BIG_SIZE);
+	memcpy(elf, ident, sizeof(ident));
+	put16(elf + 16, ET_EXEC);
+	put16(elf + 18, EM_PPC);
+	put32(elf + 20, EV_CURRENT);
+	put32(elf + 28, 52); /* e_phoff */
+	put16(elf + 42, 32); /* e_phentsize */
+	put16(elf + 44, 4);  /* e_phnum */
+	put_segment(elf + 52, PT_LOAD, 0, BIG_SIZE);
+	put_segment(elf + 84, PT_INTERP, 192, 13);
+	put_segment(elf + 116, PT_DYNAMIC, 256, sizeof(dynamic));
+	put_segment(elf + 148, PT_NOTE, BIG_NOTE, 128);
+	memcpy(elf + 192, "/lib/ld.so.1", 13);
+	for (size_t i = 0; i < sizeof(dynamic) / sizeof(dynamic[0]); i++)
+		put32(elf + 256 + 4 * i, dynamic[i]);
+	memcpy(elf + 384, "\0libc.so.6\0libm.so.6\0/opt", 26);
+	memcpy(elf + BIG_NOTE, note, 128);
+}
+
+static void test_program_of_another_class_and_byte_order(void **state)
+{
+	static const char note[128] = "\0\0\0\4\0\0\0\5\0\0\0\1GNU\0abcde\0\0\0" /* padded to 4 bytes */
+				      "\0\0\0\4\0\0\0\3\x40\x7c\x0c\x0a"
+				      "FDO\0[]\0\0";
+	unsigned char data[BIG_SIZE];
+	struct elf elf;
+	int fd = memory_file();
+	make_big_endian(data, note);
+	assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+	assert_ok(elf_read(fd, "big", &elf));
+	assert_int_equal(elf.kind.machine, EM_PPC);
+	assert_int_equal(elf.kind.size, ELFCLASS32);
+	assert_int_equal(elf.kind.order, ELFDATA2MSB);
+	assert_string_equal(elf.interpreter, "/lib/ld.so.1");
+	assert_int_equal(elf.needed_count, 2);
+	assert_string_equal(elf.needed[0], "libc.so.6");
+	assert_string_equal(elf.needed[1], "libm.so.6");
+	assert_string_equal(elf.runpath, "/opt");
+	assert_true(elf.no_default_directories);
+	assert_int_equal(elf.dlopen_notes.count, 1);
+	assert_string_equal(elf.dlopen_notes.items[0], "[]");
+	elf_clear(&elf);
+	assert_int_equal(elf_read_kind(fd, "big", &host_kind, &elf), 1);
+	for (size_t at = 0; at < sizeof(data); at++) {
+		static const unsigned char values[] = {0x00, 0x7f, 0x80, 0xff};
+		for (size_t i = 0; i < sizeof(values); i++) {
+			assert_int_equal(pwrite(fd, &values[i], 1, (off_t)at), 1);
+			read_anything(fd);
+		}
+		assert_int_equal(pwrite(fd, &data[at], 1, (off_t)at), 1);
+	}
+	for (off_t cut = sizeof(data); cut-- > 0;) {
+		assert_int_equal(ftruncate(fd, cut), 0);
+		read_anything(fd);
+	}
+	close(fd);
+}
+
+static void test_order_of_the_cache(void **state)
+{
+	/* Ascending; ldconfig -p shows the entries the other way round. */
+	static const char *const names[] = {"",          "lib.so",     "libA.so",     "libBrokenLocale.so.1",
+					    "liba.so",   "liba.so.1",  "liba.so.1.9", "liba.so.1.10",
+					    "liba.so.2", "liba.so.10", "liba2.so",    "liba10.so",
+					    "libz.so"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			int order = ld_cache_compare(names[i], names[j]);
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+		}
+	skip_without(access("/etc/ld.so.cache", R_OK) == 0, "/etc/ld.so.cache");
+	struct ld_cache cache;
+	struct ld_cache_entry entry, next;
+	ld_cache_load(&cache, &host, "/etc/ld.so.cache");
+	for (size_t i = 0; i + 1 < cache.count; i++) {
+		assert_true(ld_cache_entry(&cache, i, &entry) && ld_cache_entry(&cache, i + 1, &next));
+		assert_true(ld_cache_compare(entry.name, next.name) >= 0);
+	}
+	ld_cache_clear(&cache);
+}
+
+static void test_cache_that_is_written(void **state)
+{
+	struct collected collected = {0};
+	struct manifest manifest = {.source = &host, .collected = &collected};
+	char *path = root_path_of("%s/x", scratch), *variant = root_path_of("%s/glibc-hwcaps/v9/x", scratch);
+	struct library libraries[] = {
+		{.name = (char *)"libviso-x.so.1",
+		 .path = path,
+		 .flags = 0x0503,
+		 .big_endian = true,
+		 .is_private = true},
+		{.name = (char *)"libviso-x.so.1",
+		 .path = variant,
+		 .flags = 0x0503,
+		 .big_endian = true,
+		 .is_private = true},
+		{.name = (char *)"libgone.so", .path = (char *)"/gone/libgone.so", .flags = 0x0503, .big_endian = true},
+	};
+	manifest_mark(&manifest);
+	for (size_t i = 0; i < 3; i++)
+		assert_ok(collected_add(&collected, &libraries[i]));
+	assert_ok(collected_add(&collected, &libraries[0]));
+	assert_int_equal(collected.count, 3);
+	assert_ok(manifest_add_file(&manifest, path, "/etc/passwd", MANIFEST_REFUSE));
+	assert_ok(manifest_add_file(&manifest, variant, "/etc/passwd", MANIFEST_REFUSE));
+	struct ld_cache_files files, again;
+	assert_ok(ld_cache_make(&manifest, &files));
+	assert_ok(ld_cache_make(&manifest, &again));
+	assert_int_equal(files.size, again.size);
+	assert_memory_equal(files.cache, again.cache, files.size);
+	ld_cache_files_clear(&again);
+	char *line = root_path_of("%s\n", scratch);
+	assert_string_equal(files.config, line);
+	free(line);
+
+	struct ld_cache cache;
+	struct ld_cache_entry entry;
+	ld_cache_parse(&cache, files.cache, files.size);
+	files.cache = NULL;
+	assert_int_equal(cache.count, 2);
+	assert_true(cache.swapped);
+	assert_true(ld_cache_entry(&cache, 0, &entry));
+	assert_string_equal(entry.path, variant);
+	assert_false(entry.baseline);
+	assert_true(ld_cache_entry(&cache, 1, &entry));
+	assert_string_equal(entry.path, path);
+	assert_int_equal(entry.flags, 0x0503);
+	assert_true(entry.baseline);
+	ld_cache_clear(&cache);
+	ld_cache_files_clear(&files);
+	manifest_clear(&manifest);
+	collected_clear(&collected);
+	free(path);
+	free(variant);
+}
+
 static void test_cache_of_the_loader(void **state)
 {
 	skip_without(access("/etc/ld.so.cache", R_OK) == 0, "/etc/ld.so.cache");
@@ -367,7 +536,11 @@ static void test_first_lines_of_scripts(void **state)
 static void test_copies_are_equal(void **state)
 {
 	static const size_t sizes[] = {0, 1, 4095, 65536, 65537, 300000, 1 << 20};
-	struct copier copier = {0};
+	atomic_bool cancelled = false;
+	struct settings settings = {0};
+	struct progress progress = {.settings = &settings, .cancelled = &cancelled};
+	struct copier copier = {.progress = &progress};
+	char sum[SUM_TEXT], expected[SUM_TEXT];
 	char *source_path = root_path_of("%s/source", scratch), *target_path = root_path_of("%s/target", scratch);
 	char *data = malloc(1 << 20);
 	for (size_t i = 0; i < 1 << 20; i++)
@@ -378,7 +551,10 @@ static void test_copies_are_equal(void **state)
 		int target = open(target_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 		struct stat st;
 		assert_int_equal(fstat(source, &st), 0);
-		assert_int_equal(copy_contents(&copier, source, target, &st), 0);
+		assert_int_equal(copy_contents(&copier, source, target, &st, i % 2 ? sum : NULL), 0);
+		sum_data(data, sizes[i], expected);
+		if (i % 2)
+			assert_string_equal(sum, expected);
 		close(source);
 		close(target);
 		size_t size;
@@ -391,7 +567,7 @@ static void test_copies_are_equal(void **state)
 	int source = open(source_path, O_RDONLY | O_CLOEXEC), target = memory_file();
 	struct stat st;
 	assert_int_equal(fstat(source, &st), 0);
-	assert_int_equal(copy_contents(&copier, source, target, &st), 0);
+	assert_int_equal(copy_contents(&copier, source, target, &st, NULL), 0);
 	char *map = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, target, 0);
 	assert_memory_equal(map, data, 1 << 20);
 	munmap(map, 1 << 20);
@@ -536,6 +712,9 @@ int main(void)
 		inside_test(test_only_documented_errnos_leave),
 		inside_test(test_truncated_elf_files),
 		inside_test(test_corrupted_elf_files),
+		inside_test(test_program_of_another_class_and_byte_order),
+		inside_test(test_order_of_the_cache),
+		inside_test(test_cache_that_is_written),
 		inside_test(test_cache_of_the_loader),
 		inside_test(test_damaged_caches),
 		inside_test(test_loaders_know_their_directories),

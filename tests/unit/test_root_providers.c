@@ -191,6 +191,39 @@ static void test_pam_stack(void **state)
 	viso_root_unref(root);
 }
 
+static void test_odd_pam_stacks(void **state)
+{
+	skip_without(access("/bin/su", X_OK) == 0 && access("/lib/x86_64-linux-gnu/security/pam_ftp.so", R_OK) == 0,
+		     "su of Debian");
+	viso_root *first = root_without(VISO_PROVIDER_PAM, "/bin/su");
+	char *tree = root_path_of("%s/tree", scratch);
+	assert_int_equal(
+		root_shell(
+			"cp -a '%s' '%s' && cd '%s' && mkdir -p etc/pam.d usr/lib/x86_64-linux-gnu/security opt && "
+			"cp /lib/x86_64-linux-gnu/security/pam_ftp.so opt/my.so && "
+			"cp /lib/x86_64-linux-gnu/security/pam_echo.so /lib/x86_64-linux-gnu/security/pam_deny.so "
+			"usr/lib/x86_64-linux-gnu/security/ && "
+			"printf '@include a\nauth substack b\nauth include ../../../../../etc/hostname\n"
+			"# auth required pam_deny.so\n-auth [a=1 b=2] \\\n pam_echo.so x\nauth required pam_gone.so\n"
+			"auth\nauth [\n\n' >etc/pam.d/su && "
+			"echo 'auth include b' >etc/pam.d/a && printf '@include a\nauth required /opt/my.so' "
+			">etc/pam.d/b",
+			viso_root_path(first), tree, tree),
+		0);
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_set_source(root, tree));
+	assert_ok(viso_root_add_program(root, "/bin/su"));
+	assert_ok(viso_root_build(root));
+	static const char *const files[] = {"/etc/pam.d/su", "/etc/pam.d/a", "/etc/pam.d/b", "/opt/my.so",
+					    "/usr/lib/x86_64-linux-gnu/security/pam_echo.so"};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_true(has(root, files[i]));
+	assert_false(has(root, "/usr/lib/x86_64-linux-gnu/security/pam_deny.so"));
+	viso_root_unref(root);
+	viso_root_unref(first);
+	free(tree);
+}
+
 static void test_openssl_and_certificates(void **state)
 {
 	skip_without(access("/usr/bin/openssl", X_OK) == 0, "openssl");
@@ -306,6 +339,25 @@ static void test_dlopen_notes(void **state)
 	free(library);
 }
 
+static void test_end_of_a_thread(void **state)
+{
+	skip_without(root_have_compiler() && access(loader, X_OK) == 0, "a C compiler on x86-64 with glibc");
+	skip_without(geteuid() == 0, "root, to chroot");
+	char *source = root_path_of("%s/p.c", scratch), *program = root_path_of("%s/prog", scratch);
+	root_write_text(
+		source,
+		"#include <pthread.h>\n"
+		"static void *run(void *p) { pthread_exit(p); }\n"
+		"int main(void) { pthread_t t; return pthread_create(&t, 0, run, 0) || pthread_join(t, 0) ? 1 : 9; }\n",
+		0644);
+	assert_int_equal(root_shell("cd '%s' && cc -o prog p.c -pthread", scratch), 0);
+	viso_root *root = root_with(program);
+	free(output_of(root, 9, (const char *[]){program, NULL}));
+	viso_root_unref(root);
+	free(source);
+	free(program);
+}
+
 /* prog needs libb.so of its own lib/ only by RUNPATH with $ORIGIN. b() returns `value`. */
 static void compile_private(const char *name, int value)
 {
@@ -327,6 +379,18 @@ static void test_origin_without_proc(void **state)
 	char *program = root_path_of("%s/one/bin/prog", scratch);
 	viso_root *root = root_with(program);
 	free(output_of(root, 9, (const char *[]){program, NULL}));
+	/* Another program that comes to the same library by another path. */
+	char *other = root_path_of("%s/one/sbin/prog", scratch);
+	assert_int_equal(root_shell("cd '%s/one' && mkdir sbin && cp bin/prog sbin/", scratch), 0);
+	viso_root *both = viso_root_new();
+	assert_ok(viso_root_add_program(both, program));
+	assert_ok(viso_root_add_program(both, other));
+	assert_ok(viso_root_build(both));
+	free(output_of(both, 9, (const char *[]){program, NULL}));
+	free(output_of(both, 9, (const char *[]){other, NULL}));
+	viso_root_unref(both);
+	free(other);
+
 	/* What ldconfig would make of the root finds the library as well. */
 	assert_int_equal(
 		root_shell("/sbin/ldconfig -r '%s' 2>/dev/null && /sbin/ldconfig -r '%s' -p | grep -q libviso-b",
@@ -416,6 +480,15 @@ static void test_plugin_by_name_and_path(void **state)
 	assert_ok(viso_root_build(root));
 	assert_false(has(root, library));
 	viso_root_unref(root);
+
+	/* A program that could not be added is not the one that loads a library. */
+	free(program);
+	program = compile_with_note("[{\\\\\\\"soname\\\\\\\":[\\\\\\\"libno.so\\\\\\\"],\\\\\\\"priority\\\\\\\":"
+				    "\\\\\\\"required\\\\\\\"}]");
+	root = viso_root_new();
+	assert_fails(viso_root_add_program(root, program), ENOENT, VISO_STAGE_ROOT, "libno.so");
+	assert_fails(viso_root_add_library(root, "libc.so.6"), EINVAL, VISO_STAGE_ARGUMENT, "viso_root_add_library");
+	viso_root_unref(root);
 	free(deep);
 	free(library);
 	free(program);
@@ -493,20 +566,14 @@ static void test_package_of_a_tree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		provider_test(test_names_and_bad_arguments),
-		provider_test(test_reasons),
-		provider_test(test_name_services),
-		provider_test(test_odd_name_service_settings),
-		provider_test(test_character_sets),
-		provider_test(test_pam_stack),
-		provider_test(test_openssl_and_certificates),
-		provider_test(test_locale_and_time_zone),
-		provider_test(test_dlopen_notes),
-		provider_test(test_origin_without_proc),
-		provider_test(test_variants_without_proc),
-		provider_test(test_private_libraries_of_one_name),
-		provider_test(test_plugin_by_name_and_path),
-		provider_test(test_package),
+		provider_test(test_names_and_bad_arguments), provider_test(test_reasons),
+		provider_test(test_name_services),           provider_test(test_odd_name_service_settings),
+		provider_test(test_character_sets),          provider_test(test_pam_stack),
+		provider_test(test_odd_pam_stacks),          provider_test(test_openssl_and_certificates),
+		provider_test(test_locale_and_time_zone),    provider_test(test_dlopen_notes),
+		provider_test(test_end_of_a_thread),         provider_test(test_origin_without_proc),
+		provider_test(test_variants_without_proc),   provider_test(test_private_libraries_of_one_name),
+		provider_test(test_plugin_by_name_and_path), provider_test(test_package),
 		provider_test(test_package_of_a_tree),
 	};
 	return cmocka_run_group_tests_name("root_providers", tests, NULL, NULL);

@@ -258,6 +258,28 @@ static void test_damaged_modules(void **state)
 	viso_root_unref(root);
 }
 
+/* The modules need libraries of which the interpreter knows nothing. */
+static void test_libraries_of_modules(void **state)
+{
+	skip_without(access("/lib/x86_64-linux-gnu/libc.so.6", R_OK) == 0, "a multiarch host for x86-64");
+	skip_without(root_have_compiler(), "a C compiler");
+	make_program("/usr/bin/lua5.4");
+	make_file(MULTIARCH "/lua/5.4/a.so");
+	make_file("/opt/b.so");
+	assert_int_equal(root_shell("cd '%s' && echo >empty.c && cd 'tree" MULTIARCH "' && "
+				    "for i in 1 2; do cc -shared -o lib$i.so ../../../../empty.c; done && "
+				    "cc -shared -o lua/5.4/a.so -Wl,--no-as-needed -L. -l:lib1.so && "
+				    "cc -shared -o ../../../opt/b.so -Wl,--no-as-needed -L. -l:lib2.so && "
+				    "ln -s /opt/b.so lua/5.4/b.so",
+				    scratch),
+			 0);
+	viso_root *root = root_of("/usr/bin/lua5.4", true);
+	check_file(root, MULTIARCH "/lib1.so", true);
+	check_file(root, "/opt/b.so", true);
+	check_file(root, MULTIARCH "/lib2.so", true);
+	viso_root_unref(root);
+}
+
 static void test_directories_of_nginx(void **state)
 {
 	struct stat st;
@@ -307,6 +329,7 @@ int main(void)
 		runtime_test(test_links_of_a_library),
 		runtime_test(test_tools_that_go_in_circles),
 		runtime_test(test_damaged_modules),
+		runtime_test(test_libraries_of_modules),
 		runtime_test(test_directories_of_nginx),
 	};
 	return cmocka_run_group_tests_name("root_runtimes", tests, NULL, NULL);

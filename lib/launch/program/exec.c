@@ -125,16 +125,15 @@ static int set_rlimits(const struct plan *plan)
 	return 0;
 }
 
-/* The last capability that this kernel knows is found by asking; the highest bit that we could keep is 63. */
-static int drop_bounding_set(uint64_t keep)
+/*
+ * The bounding set is the worker's, which main has emptied for all starts to come, or the full one of a new user
+ * namespace (user_namespaces(7)): its first capability tells which.
+ */
+static int limit_bounding_set(uint64_t keep)
 {
-	for (unsigned long capability = 0; capability < 64; capability++)
-		if (!(keep & (UINT64_C(1) << capability)) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-			if (errno == EINVAL && capability > CAP_AUDIT_READ)
-				return 0;
-			return fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP");
-		}
-	return 0;
+	if (worker.bounding_set_empty && prctl(PR_CAPBSET_READ, CAP_CHOWN, 0, 0, 0) == 0)
+		return 0;
+	return drop_bounding_set(keep) < 0 ? fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP") : 0;
 }
 
 static int set_capabilities(uint64_t keep)
@@ -162,7 +161,7 @@ static int lock_capabilities(const struct plan *plan)
 		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
 		  0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	return drop_bounding_set(plan->capabilities);
+	return limit_bounding_set(plan->capabilities);
 }
 
 static int set_ids(const struct job *job)

@@ -49,8 +49,9 @@ static int zygote_main(void *argument)
 	bool namespace = job_has_namespace(job);
 	end_with(worker.pid);
 	prctl(PR_SET_NAME, "viso-zygote");
-	if ((namespace && idmap_write_one("self", job->plan, worker.uid, worker.gid) < 0) || jail_harden(job) < 0)
+	if ((namespace && jail_enter_namespaces(job) < 0) || jail_harden(job) < 0)
 		_exit(127);
+	worker.own_root = namespace && job->root != job->fds[1] ? job->root : -1;
 	/* In an ordinary user's instance the programs have its uid. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	worker.requests = job->fds[2];
@@ -110,7 +111,7 @@ void instance_end_children(struct report_usage *sum, bool all)
 
 static int start_zygote(struct job *job)
 {
-	int namespace = job_has_namespace(job) ? CLONE_NEWUSER : 0;
+	int namespace = job_has_namespace(job) ? CLONE_NEWUSER | CLONE_NEWNS : 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, instance.ask) < 0)
 		return fail(VISO_STAGE_LAUNCHER, 0, "socketpair");
 	instance.zygote =

@@ -57,10 +57,13 @@ static int enter_root(const struct job *job)
 	return 0;
 }
 
-/* The ids outside are asked for in the worker's name: inside they are not known yet. */
-static int map_ids(const struct job *job)
+int jail_enter_namespaces(struct job *job)
 {
-	return job_has_namespace(job) ? idmap_write_one("self", job->plan, worker.uid, worker.gid) : 0;
+	/* The ids outside are asked for in the worker's name: inside they are not known yet. */
+	if (idmap_write_one("self", job->plan, worker.uid, worker.gid) < 0)
+		return -1;
+	job->root = mounts_add_devices(job->root);
+	return job->root < 0 ? -1 : 0;
 }
 
 int jail_harden(const struct job *job)
@@ -79,8 +82,9 @@ int jail_harden(const struct job *job)
  */
 int jail_child(void *argument)
 {
-	const struct job *job = argument;
-	if (attach_cgroups(job) == 0 && map_ids(job) == 0 && enter_root(job) == 0 && jail_harden(job) == 0)
+	struct job *job = argument;
+	if (attach_cgroups(job) == 0 && (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) &&
+	    enter_root(job) == 0 && jail_harden(job) == 0)
 		exec_program(job);
 	_exit(127);
 }

@@ -9,14 +9,15 @@
  *   mounts.c     the file systems of a container
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
- * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by vfork
- * semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes system calls
- * and writes to the shared page only.
+ * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
+ * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
+ * system calls and writes to the shared page only.
  */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
@@ -65,8 +66,8 @@ struct start_page {
 /* Everything about the request that a worker serves. */
 struct job {
 	const struct plan *plan;
-	size_t plan_mapped; /* bytes, where the plan is a mapped memfd; else 0 */
-	int fds[PLAN_FDS_MAX];
+	size_t plan_mapped;        /* bytes, where the plan is a mapped memfd; else 0 */
+	int fds[1 + PLAN_FDS_MAX]; /* the channel, and those of the message */
 	int fd_count;
 	int channel;
 	int root;
@@ -99,10 +100,12 @@ struct worker {
 	int null_fd;
 	uint32_t uid; /* its own, the caller's */
 	uint32_t gid;
-	bool owns_ids;          /* root of the host: any id may be used and mapped; else only the caller's own */
-	uint32_t first_id;      /* of its range of host ids; 0 where it owns none */
-	uint64_t host_files[2]; /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
-				   0 */
+	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
+	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
+	bool bounding_set_empty; /* of the launcher; only a new user namespace brings a full one */
+	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
+				    0 */
+	int own_root;            /* of an ordinary user's instance: as its mount namespace has it; else -1 */
 	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
 	char *child_stack; /* its top */
@@ -132,6 +135,8 @@ int start_job(struct job *job);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
+/* In the new namespaces of an ordinary user's jail: ids and devices. */
+int jail_enter_namespaces(struct job *job);
 /* no_new_privs and Landlock, as the plan says. */
 int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
@@ -143,11 +148,22 @@ int container_write_maps(const struct job *job);
 int mounts_copy_root(const struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/*
+ * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
+ * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
+ */
+int mounts_add_devices(int root);
 
 /* exec.c */
 int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* bounding.c */
+/* Empties the launcher's own bounding set, once, so that a start need not. True where that was possible. */
+bool empty_own_bounding_set(void);
+/* Drops all but `keep`, one by one. 0, or -1 with errno. */
+int drop_bounding_set(uint64_t keep);
 
 /* supervise.c: from the start to the end of all its processes; fills `end`, returns the capture memfds. */
 void supervise(struct job *job, struct report *report, int capture_fd[2]);

@@ -275,6 +275,7 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
+	worker.bounding_set_empty = empty_own_bounding_set();
 	take_usual_oom_score();
 
 	sigset_t child;
@@ -291,8 +292,13 @@ int main(void)
 
 	serve_until_host_ends(signals);
 
-	/* Idle workers see the end of the request socket, busy ones the host's pidfd. */
+	/*
+	 * Idle workers see the end of the request socket, busy ones the host's pidfd; and those that wait at a channel
+	 * of their own, whose other end a child of the host may hold, the signal.
+	 */
 	shutdown(LAUNCHER_FD_REQUESTS, SHUT_RDWR);
+	for (int i = 0; i < worker_count; i++)
+		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();
 	do
 		kill_children(is_worker);

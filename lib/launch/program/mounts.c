@@ -160,19 +160,26 @@ static int bind_device(int dev, const char *name, unsigned minor_number)
 	return r;
 }
 
-static int fill_dev(int dev)
+static int bind_devices(int dev)
 {
 	static const struct {
 		const char *name;
 		unsigned minor;
 	} devices[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}, {"tty", 0}};
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		if (bind_device(dev, devices[i].name, devices[i].minor) < 0)
+			return -1;
+	return 0;
+}
+
+static int fill_dev(int dev)
+{
 	static const char *const links[][2] = {
 		{"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
 		{"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 	};
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (bind_device(dev, devices[i].name, devices[i].minor) < 0)
-			return -1;
+	if (bind_devices(dev) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) < 0)
 			return fail(VISO_STAGE_MOUNT, 0, links[i][1]);
@@ -249,4 +256,55 @@ int mounts_enter(const struct job *job)
 	int r = pivot(root);
 	close(root);
 	return r;
+}
+
+/* The root as this mount namespace has it; -1 where its path does not lead there. */
+static int open_root_here(int root)
+{
+	char link[32];
+	struct stat wanted, found;
+	char path[4096];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", root);
+	ssize_t length = readlink(link, path, sizeof(path) - 1);
+	path[length < 0 ? 0 : length] = '\0';
+	int here = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (here >= 0 && fstat(root, &wanted) == 0 && fstat(here, &found) == 0 && wanted.st_dev == found.st_dev &&
+	    wanted.st_ino == found.st_ino)
+		return here;
+	return close_quietly(here);
+}
+
+static bool is_empty(int directory)
+{
+	char entries[256];
+	/* Nothing but itself and its parent, of 24 bytes each. */
+	return syscall(SYS_getdents64, directory, entries, sizeof(entries)) == 48;
+}
+
+int mounts_add_devices(int root)
+{
+	static const struct option options[] = {{"mode", "0755"}, {"size", "64k"}, {NULL, NULL}};
+	struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
+		return root;
+	int here = open_root_here(root);
+	int dev = here < 0 ? -1 : open_beneath(here, "dev", O_RDONLY | O_DIRECTORY);
+	if (dev < 0 || !is_empty(dev)) {
+		close_quietly(dev);
+		close_quietly(here);
+		return root;
+	}
+	close(dev);
+	int mount_fd = new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (mount_fd < 0 || attach(mount_fd, here, "dev") < 0)
+		return -1;
+	dev = open_beneath(here, "dev", O_RDONLY | O_DIRECTORY);
+	if (dev < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "dev");
+	int r = bind_devices(dev);
+	if (r == 0 && syscall(SYS_mount_setattr, dev, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0 &&
+	    errno != ENOSYS)
+		r = fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
+	close(dev);
+	return r < 0 ? -1 : here;
 }

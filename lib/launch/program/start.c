@@ -31,8 +31,8 @@ static int fail_clone(void)
 static int start_jail_in_namespace(struct job *job)
 {
 	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
-	job->pid =
-		clone(jail_child, worker.child_stack, CLONE_NEWUSER | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
+	job->pid = clone(jail_child, worker.child_stack, CLONE_NEWUSER | CLONE_NEWNS | wait | CLONE_PIDFD | SIGCHLD,
+			 job, &job->pidfd);
 	if (job->pid < 0)
 		return fail_clone();
 	return wait && worker.page->failure.error ? failed_start(job) : 0;

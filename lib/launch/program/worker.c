@@ -17,11 +17,12 @@ enum { IDLE_WORKERS_MAX = 16 };
 
 struct worker worker;
 
-static volatile sig_atomic_t busy;
+static volatile sig_atomic_t busy, ending;
 
-/* An idle worker ends with main; one that has a command ends that first. */
+/* An idle worker ends with main, or by its order; one that has a command ends that first. */
 static void on_launcher_death(int number)
 {
+	ending = 1;
 	if (!busy)
 		_exit(1);
 }
@@ -52,6 +53,7 @@ static void worker_init(struct start_page *page)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.null_fd = 0; /* main made 0, 1 and 2 the null device */
+	worker.own_root = -1;
 	worker.uid = geteuid();
 	worker.gid = getegid();
 	worker.owns_ids = owns_all_ids();
@@ -64,8 +66,11 @@ static void worker_init(struct start_page *page)
 	worker.child_stack = stack + CHILD_STACK_SIZE;
 }
 
-/* Takes the next message and its fds. The number of bytes; 0 when the host program is gone. */
-static ssize_t receive(void *buffer, size_t size, struct job *job)
+/*
+ * Takes the next message and its fds, from the channel that was kept where it is not negative. The number of bytes; 0
+ * when the host program is gone, or has closed that channel.
+ */
+static ssize_t receive(void *buffer, size_t size, struct job *job, int kept)
 {
 	union {
 		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
@@ -75,15 +80,19 @@ static ssize_t receive(void *buffer, size_t size, struct job *job)
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	while ((n = recvmsg(worker.requests, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+	int from = kept >= 0 ? kept : worker.requests;
+	while ((n = recvmsg(from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
 		;
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
+	if (kept >= 0)
+		job->fds[job->fd_count++] = kept;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_type == SCM_RIGHTS) {
-		job->fd_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(job->fds, CMSG_DATA(header), (size_t)job->fd_count * sizeof(int));
+		int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(job->fds + job->fd_count, CMSG_DATA(header), (size_t)count * sizeof(int));
+		job->fd_count += count;
 	}
 	return n;
 }
@@ -105,6 +114,12 @@ static int find_plan(struct job *job, void *buffer, ssize_t received)
 	job->plan = map;
 	job->plan_mapped = head->size;
 	return 0;
+}
+
+static void close_fds(const int *fds, int count)
+{
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
 }
 
 static int make_captures(struct job *job)
@@ -200,7 +215,7 @@ static void job_init(struct job *job)
 	job->plan_mapped = 0;
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
-	job->root = job->fds[1];
+	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
 	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
@@ -273,15 +288,15 @@ void report_started(const struct job *job, int pid)
 	send_report(job->channel, &report, NULL, 0);
 }
 
-static void serve(void *buffer, ssize_t received, struct job *job)
+/* The channel, where the host keeps it for its next plan; else -1. */
+static int serve(void *buffer, ssize_t received, struct job *job)
 {
 	struct report report = {.kind = REPORT_ENDED};
 	int capture_fd[2] = {-1, -1};
 
 	if (job->fd_count < 2) {
-		for (int i = 0; i < job->fd_count; i++)
-			close(job->fds[i]);
-		return;
+		close_fds(job->fds, job->fd_count);
+		return -1;
 	}
 	job_init(job);
 	if (find_plan(job, buffer, received) < 0)
@@ -311,10 +326,30 @@ static void serve(void *buffer, ssize_t received, struct job *job)
 	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
 	if (!job->launcher_gone)
 		send_report(job->channel, &report, fds, count);
-	close(job->channel);
+	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
+		job->channel = close_quietly(job->channel);
 	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
+	return job->channel;
+}
+
+/*
+ * For the command that has ended; the host sent it before it had read the end.
+ */
+static void drop_late_order(const struct job *job)
+{
+	for (int i = 1; i < job->fd_count; i++)
+		close(job->fds[i]);
+}
+
+static void count_as_busy(struct launcher_shared *shared, struct start_page *page, int wake_main)
+{
+	if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
+		uint64_t one = 1;
+		(void)!write(wake_main, &one, sizeof(one));
+	}
+	atomic_store(&page->idle, 0);
 }
 
 static union {
@@ -327,7 +362,7 @@ static struct job job;
 _Noreturn void worker_serve_instance(void)
 {
 	for (;;) {
-		ssize_t received = receive(&buffer, sizeof(buffer), &job);
+		ssize_t received = receive(&buffer, sizeof(buffer), &job, -1);
 		if (received == 0)
 			_exit(0);
 		pid_t pid = fork();
@@ -342,8 +377,7 @@ _Noreturn void worker_serve_instance(void)
 				(struct report_failure){.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
 			send_report(job.fds[0], &report, NULL, 0);
 		}
-		for (int i = 0; i < job.fd_count; i++)
-			close(job.fds[i]);
+		close_fds(job.fds, job.fd_count);
 	}
 }
 
@@ -354,20 +388,24 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 	 * worker too few, never one too many: then it would make no new one.
 	 */
 	worker_init(page);
-	for (;;) {
-		ssize_t received = receive(&buffer, sizeof(buffer), &job);
+	for (int kept = -1;;) {
+		ssize_t received = receive(&buffer, sizeof(buffer), &job, kept);
 		busy = 1;
-		if (received == 0)
+		if (received == 0 && kept < 0)
 			_exit(0);
-		if (atomic_fetch_sub(&shared->idle_workers, 1) == 1) {
-			uint64_t one = 1;
-			(void)!write(wake_main, &one, sizeof(one));
-		}
-		atomic_store(&page->idle, 0);
-		serve(&buffer, received, &job);
+		if (kept < 0)
+			count_as_busy(shared, page, wake_main);
+		if (received == 0)
+			kept = close_quietly(kept);
+		else if (kept < 0 || received != sizeof(struct order))
+			kept = serve(&buffer, received, &job);
+		else
+			drop_late_order(&job);
 		busy = 0;
-		if (getppid() != worker.launcher_pid)
+		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);
+		if (kept >= 0)
+			continue;
 		atomic_store(&page->idle, 1);
 		if (atomic_fetch_add(&shared->idle_workers, 1) >= IDLE_WORKERS_MAX) {
 			atomic_fetch_sub(&shared->idle_workers, 1);

@@ -318,9 +318,10 @@ static int add_node(const struct base_node *node, struct manifest *manifest, con
 					.has_mode = true,
 					.uid = node->uid,
 					.gid = node->gid,
-					.has_owner = !node->implied,
+					.has_owner = !node->implied && node->parent,
 					.implied = node->implied,
-					.device = node->device};
+					.device = node->device,
+					.is_optional = node->type == MANIFEST_DEVICE};
 	if (node->type == MANIFEST_FILE) {
 		if (snprintf(source, sizeof(source), "%s/%zx", scratch, node->number) >= PATH_MAX)
 			return fail(EINVAL, scratch, "is longer than a path can be; choose another TMPDIR");

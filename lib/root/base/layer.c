@@ -208,12 +208,13 @@ static int set_attributes(const struct unpacking *unpacking, struct archive_entr
 	int64_t gid = unpacking->library->archive_entry_gid(entry);
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return fail(unpacking, EINVAL, name, "has an owner that there cannot be");
+	/* The attributes of the directory that was packed are an accident: of the root, they would lock its programs
+	 * out. */
+	if (!node->parent)
+		return 0;
 	node->uid = (uid_t)uid;
 	node->gid = (gid_t)gid;
-	/* The mode of an archive's own directory is an accident: of the root, it would lock its programs out. */
-	if (node->parent)
-		node->mode = unpacking->library->archive_entry_perm(entry) &
-			     (node->type == MANIFEST_DIRECTORY ? 01777 : 0777);
+	node->mode = unpacking->library->archive_entry_perm(entry) & (node->type == MANIFEST_DIRECTORY ? 01777 : 0777);
 	return 0;
 }
 

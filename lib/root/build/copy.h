@@ -6,9 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <virtiso/root.h>
 
-/* What was learned from the files before; begins as {0}. */
+#include "root/build/progress.h"
+#include "root/record/sum.h"
+
+/* What was learned from the files before. */
 struct copier {
+	struct progress *progress;
+	viso_copy_method method; /* HARDLINK copies like AUTO */
 	char *buffer;
 	bool has_clone_failed; /* for files of `clone_device` */
 	dev_t clone_device;
@@ -18,9 +24,13 @@ struct copier {
 
 /*
  * Copies what `source`, a regular file with the status `st`, contains now into the empty file `target`; holes stay
- * holes. What is appended meanwhile is not copied. 0 or a negative errno, without setting the error.
+ * holes. With `sum` it computes the sum_any() of it. 0 or a negative errno, without setting the error: -EAGAIN the
+ * file has changed meanwhile, -EOPNOTSUPP blocks cannot be shared, -ECANCELED (with the error set).
  */
-int copy_contents(struct copier *copier, int source, int target, const struct stat *st);
+int copy_contents(struct copier *copier, int source, int target, const struct stat *st, char *sum);
+
+/* Shares the blocks of an open file. 1 done, 0 not possible, or a negative errno. */
+int copy_clone(struct copier *copier, int source, int target, const struct stat *st);
 
 /* Writes all of it. 0 or a negative errno, without setting the error. */
 int copy_data(int fd, const void *data, size_t size);

@@ -16,6 +16,7 @@
 #include "core/remove_tree.h"
 #include "launch/launcher.h"
 #include "root/build/builder.h"
+#include "root/build/control.h"
 #include "root/failure.h"
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
@@ -92,7 +93,7 @@ int place_make_own(struct place *place)
 	return r;
 }
 
-/* Whether a directory has no entries. 1, 0 or a negative errno. */
+/* Whether a directory has no entries but the library's own. 1, 0 or a negative errno. */
 static int is_empty(int fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -107,7 +108,8 @@ static int is_empty(int fd)
 		const struct dirent *entry = readdir(dir);
 		if (!entry)
 			return errno ? -errno : 1;
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, CONTROL_NAME) != 0)
 			return 0;
 	}
 }
@@ -154,7 +156,14 @@ int place_check_named(const char *path)
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? check_parent(path) : fail_path(errno, "use the directory", path);
 	_cleanup_close_ int fd = open_named(path);
-	return fd < 0 ? fd : check_empty(fd, path);
+	if (fd < 0 || control_exists(fd) == 1)
+		return fd < 0 ? fd : 0;
+	return check_empty(fd, path);
+}
+
+int place_check_empty(const struct place *place)
+{
+	return check_empty(place->fd, place->path);
 }
 
 static int take_existing(struct place *place)
@@ -162,10 +171,11 @@ static int take_existing(struct place *place)
 	place->fd = open_named(place->path);
 	if (place->fd < 0)
 		return place->fd;
-	int r = check_empty(place->fd, place->path);
+	/* Where somebody builds or has built, what is there is looked at with the lock. */
+	int r = control_exists(place->fd) == 1 ? 0 : check_empty(place->fd, place->path);
 	if (r >= 0)
 		r = identify(place);
-	if (r >= 0 && fchmod(place->fd, 0755) < 0)
+	if (r >= 0 && (place->mode & 0700) != 0700 && fchmod(place->fd, 0755) < 0)
 		r = fail_path(errno, "set the mode of", place->path);
 	return r;
 }
@@ -205,10 +215,10 @@ void place_undo(struct place *place)
 	if (place->own) {
 		remove_own(place);
 	} else {
-		int r = remove_contents(place->fd);
-		if (place->existed)
+		int r = place->is_ours ? remove_contents(place->fd) : 0;
+		if (place->existed && place->is_ours)
 			fchmod(place->fd, place->mode);
-		else if (rmdir(place->path) < 0 && r == 0)
+		else if (!place->existed && rmdir(place->path) < 0 && place->is_ours && r == 0)
 			r = -errno;
 		if (r < 0)
 			log_warning("cannot remove what was built in %s: %s", place->path, strerrordesc_np(-r));

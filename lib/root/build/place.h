@@ -11,6 +11,7 @@ struct place {
 	char *path;   /* of the root directory */
 	char *own;    /* the directory of the library's own around it; NULL for a named one */
 	bool existed; /* a named directory that was there before */
+	bool is_ours; /* a named directory in which there was nothing of others when we locked it */
 	mode_t mode;  /* what it had then */
 	dev_t device; /* which directory it is */
 	ino_t inode;
@@ -19,11 +20,14 @@ struct place {
 /* Makes a directory of the library's own, which is removed even when the host program is killed. */
 int place_make_own(struct place *place);
 
-/* Whether a root can be built at a path; building looks again. 0, or a negative errno with the error set. */
+/* Whether a root can be built or updated at a path; building looks again. 0, or a negative errno with the error set. */
 int place_check_named(const char *path);
 
-/* Makes a named directory, or takes an empty one that is there. */
+/* Makes a named directory, or takes one that is there, which is empty or was built by the library. */
 int place_make_named(struct place *place, const char *path);
+
+/* Whether nothing but the library's own directory is in it. 0, or -ENOTEMPTY and others with the error set. */
+int place_check_empty(const struct place *place);
 
 /* Building has failed: removes what was made. A named directory that existed is there again, empty. Keeps the error. */
 void place_undo(struct place *place);

@@ -79,20 +79,41 @@ static int fail_needed(struct closure *closure, int error, const char *name, con
 	return 0;
 }
 
+/*
+ * The path of a library that has no links in its directory: two programs can reach one directory by several paths. Its
+ * last component stays, since $ORIGIN of the library is the directory of the link.
+ */
+static const char *canonical(const struct manifest *manifest, const char *path, char *out)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char directory[PATH_MAX];
+	if (name - path >= PATH_MAX)
+		return path;
+	memcpy(directory, path, (size_t)(name - path));
+	directory[name - path] = '\0';
+	if (manifest_follow(manifest, directory, true, out) < 0 || !out[1] || path_push(out, name, strlen(name)) < 0)
+		return path;
+	return out;
+}
+
 /* Takes one of the files that the loader might take for `name`. */
 static int take_library(struct closure *closure, const char *name, const struct object *object, bool is_private)
 {
 	struct manifest *manifest = closure->manifest;
 	const struct elf_kind *kind = &closure->loader.kind;
 	struct path_end end;
+	char path[PATH_MAX];
 	int r = take(manifest, object->path, &end);
 	if (r < 0 || closure->loader.musl || !manifest->collected || strchr(name, '/'))
 		return r;
-	return collected_add(manifest->collected, &(struct library){.name = (char *)name,
-								    .path = object->path,
-								    .flags = machine_cache_flags(kind),
-								    .big_endian = kind->order == ELFDATA2MSB,
-								    .is_private = is_private});
+	struct library library = {
+		.name = (char *)name,
+		.path = (char *)(is_private ? canonical(manifest, object->path, path) : object->path),
+		.flags = machine_cache_flags(kind),
+		.big_endian = kind->order == ELFDATA2MSB,
+		.is_private = is_private,
+	};
+	return collected_add(manifest->collected, &library);
 }
 
 static int load_found(struct closure *closure, int needer, const char *name, const struct found *found)

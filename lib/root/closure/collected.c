@@ -60,12 +60,33 @@ int collected_set_program(struct collected *collected, const char *path)
 	return collected->first_program ? 0 : error_memory();
 }
 
+static void drop(struct collected *collected, size_t count)
+{
+	while (collected->count > count) {
+		struct library *library = &collected->items[--collected->count];
+		free(library->name);
+		free(library->path);
+	}
+}
+
+void collected_mark(struct collected *collected)
+{
+	collected->mark = collected->count;
+	collected->had_program = collected->first_program;
+}
+
+void collected_rollback(struct collected *collected)
+{
+	drop(collected, collected->mark);
+	if (collected->had_program)
+		return;
+	free(collected->first_program);
+	collected->first_program = NULL;
+}
+
 void collected_clear(struct collected *collected)
 {
-	for (size_t i = 0; i < collected->count; i++) {
-		free(collected->items[i].name);
-		free(collected->items[i].path);
-	}
+	drop(collected, 0);
 	free(collected->items);
 	free(collected->first_program);
 	*collected = (struct collected){0};

@@ -21,11 +21,17 @@ struct collected {
 	size_t count;
 	size_t capacity;
 	char *first_program; /* the first dynamic one, a path in the source without links; NULL before */
+	size_t mark;         /* how many there were at the last mark */
+	bool had_program;
 };
 
 /* 0 or -ENOMEM with the error set. */
 int collected_add(struct collected *collected, const struct library *library);
 int collected_set_program(struct collected *collected, const char *path);
+
+/* Everything since the last mark can be taken back. */
+void collected_mark(struct collected *collected);
+void collected_rollback(struct collected *collected);
 
 void collected_clear(struct collected *collected);
 

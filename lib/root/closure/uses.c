@@ -8,21 +8,22 @@ static const struct {
 	const char *name;
 	unsigned use;
 } names[] = {
-	{"getpwnam", USES_NSS},         {"getpwnam_r", USES_NSS},       {"getpwuid", USES_NSS},
-	{"getpwuid_r", USES_NSS},       {"getpwent", USES_NSS},         {"getpwent_r", USES_NSS},
-	{"getgrnam", USES_NSS},         {"getgrnam_r", USES_NSS},       {"getgrgid", USES_NSS},
-	{"getgrgid_r", USES_NSS},       {"getgrent", USES_NSS},         {"getgrent_r", USES_NSS},
-	{"getspnam", USES_NSS},         {"getspnam_r", USES_NSS},       {"initgroups", USES_NSS},
-	{"getgrouplist", USES_NSS},     {"getaddrinfo", USES_NSS},      {"getaddrinfo_a", USES_NSS},
-	{"getnameinfo", USES_NSS},      {"gethostbyname", USES_NSS},    {"gethostbyname_r", USES_NSS},
-	{"gethostbyname2", USES_NSS},   {"gethostbyname2_r", USES_NSS}, {"gethostbyaddr", USES_NSS},
-	{"gethostbyaddr_r", USES_NSS},  {"getservbyname", USES_NSS},    {"getservbyname_r", USES_NSS},
-	{"getservbyport", USES_NSS},    {"getservbyport_r", USES_NSS},  {"getprotobyname", USES_NSS},
-	{"getprotobyname_r", USES_NSS}, {"getprotobynumber", USES_NSS}, {"getprotobynumber_r", USES_NSS},
-	{"getnetbyname", USES_NSS},     {"getnetbyname_r", USES_NSS},   {"innetgr", USES_NSS},
-	{"iconv_open", USES_ICONV},     {"setlocale", USES_LOCALE},     {"newlocale", USES_LOCALE},
-	{"localtime", USES_TIMEZONE},   {"localtime_r", USES_TIMEZONE}, {"mktime", USES_TIMEZONE},
-	{"tzset", USES_TIMEZONE},
+	{"getpwnam", USES_NSS},         {"getpwnam_r", USES_NSS},        {"getpwuid", USES_NSS},
+	{"getpwuid_r", USES_NSS},       {"getpwent", USES_NSS},          {"getpwent_r", USES_NSS},
+	{"getgrnam", USES_NSS},         {"getgrnam_r", USES_NSS},        {"getgrgid", USES_NSS},
+	{"getgrgid_r", USES_NSS},       {"getgrent", USES_NSS},          {"getgrent_r", USES_NSS},
+	{"getspnam", USES_NSS},         {"getspnam_r", USES_NSS},        {"initgroups", USES_NSS},
+	{"getgrouplist", USES_NSS},     {"getaddrinfo", USES_NSS},       {"getaddrinfo_a", USES_NSS},
+	{"getnameinfo", USES_NSS},      {"gethostbyname", USES_NSS},     {"gethostbyname_r", USES_NSS},
+	{"gethostbyname2", USES_NSS},   {"gethostbyname2_r", USES_NSS},  {"gethostbyaddr", USES_NSS},
+	{"gethostbyaddr_r", USES_NSS},  {"getservbyname", USES_NSS},     {"getservbyname_r", USES_NSS},
+	{"getservbyport", USES_NSS},    {"getservbyport_r", USES_NSS},   {"getprotobyname", USES_NSS},
+	{"getprotobyname_r", USES_NSS}, {"getprotobynumber", USES_NSS},  {"getprotobynumber_r", USES_NSS},
+	{"getnetbyname", USES_NSS},     {"getnetbyname_r", USES_NSS},    {"innetgr", USES_NSS},
+	{"iconv_open", USES_ICONV},     {"setlocale", USES_LOCALE},      {"newlocale", USES_LOCALE},
+	{"localtime", USES_TIMEZONE},   {"localtime_r", USES_TIMEZONE},  {"mktime", USES_TIMEZONE},
+	{"tzset", USES_TIMEZONE},       {"pthread_exit", USES_UNWINDER}, {"pthread_cancel", USES_UNWINDER},
+	{"thrd_exit", USES_UNWINDER},   {"backtrace", USES_UNWINDER},
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]), SHORTEST = 5 };

@@ -14,6 +14,7 @@ enum uses {
 	USES_ICONV = 1 << 1,    /* iconv_open(3) */
 	USES_LOCALE = 1 << 2,   /* setlocale(3), newlocale(3) */
 	USES_TIMEZONE = 1 << 3, /* localtime(3), mktime(3) and so on */
+	USES_UNWINDER = 1 << 4, /* pthread_exit(3), pthread_cancel(3), backtrace(3) */
 };
 
 /* What the objects of a closure use, without the C library itself and its name services. */

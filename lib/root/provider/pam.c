@@ -105,6 +105,9 @@ static int read_stack(struct pam *pam, const char *name)
 	if (!text)
 		return 0;
 	int r = closure_take_file(pam->closure, path);
+	/* A line goes on behind a backslash. */
+	for (char *at = text; (at = strstr(at, "\\\n"));)
+		at[0] = at[1] = ' ';
 	char *rest = text;
 	for (char *line; r >= 0 && (line = strsep(&rest, "\n"));)
 		r = read_line(pam, line);

@@ -17,6 +17,7 @@
 #include "root/provider/openssl.h"
 #include "root/provider/pam.h"
 #include "root/provider/python.h"
+#include "root/provider/unwinder.h"
 #include "root/provider/zoneinfo.h"
 
 static const struct {
@@ -35,6 +36,7 @@ static const struct {
 	{VISO_PROVIDER_RUNTIME, nginx_add},
 	/* What loads more libraries stands before what looks at all of them. */
 	{VISO_PROVIDER_DLOPEN_NOTES, dlopen_notes_add},
+	{VISO_PROVIDER_DLOPEN_NOTES, unwinder_add},
 	{VISO_PROVIDER_PAM, pam_add},
 	{VISO_PROVIDER_OPENSSL, openssl_add},
 	{VISO_PROVIDER_NSS, nss_add},

@@ -16,6 +16,7 @@
 #include "root/closure/program.h"
 #include "root/failure.h"
 #include "root/path.h"
+#include "root/provider/take.h"
 #include "root/source.h"
 
 const char *runtime_name(const char *path)
@@ -63,12 +64,9 @@ bool runtime_path(char *out, const char *format, ...)
 
 int runtime_add_file(struct closure *closure, const char *path)
 {
-	struct path_end end;
 	if (!source_has_file(closure->manifest->source, path))
 		return 0;
-	int r = path_take(closure->manifest, path, &end);
-	if (r >= 0)
-		r = manifest_add_file(closure->manifest, end.target, end.host, MANIFEST_KEEP);
+	int r = closure_take_file(closure, path);
 	return r < 0 ? r : 1;
 }
 
@@ -91,17 +89,6 @@ static bool is_shared_object(const char *name)
 	return end || runtime_ends_with(name, ".node");
 }
 
-/* What an entry of a tree that was added brings with it; `path` is where it is. */
-static int add_behind(struct closure *closure, const struct manifest_entry *entry, const char *path)
-{
-	if (entry->type == MANIFEST_LINK)
-		/* A directory elsewhere does not come: it could be any. */
-		return runtime_add_file(closure, path);
-	if (entry->type == MANIFEST_FILE && is_shared_object(entry->target + entry->name))
-		return runtime_add_module(closure, path);
-	return 0;
-}
-
 int runtime_add_tree(struct closure *closure, const char *path, tree_filter leave_out)
 {
 	struct manifest *manifest = closure->manifest;
@@ -109,15 +96,18 @@ int runtime_add_tree(struct closure *closure, const char *path, tree_filter leav
 	char below[PATH_MAX];
 	if (!source_has_directory(manifest->source, path))
 		return 0;
-	int r = path_take(manifest, path, &end);
-	size_t from = manifest->count, length = strlen(end.target);
+	size_t from = manifest->count;
+	int r = take_tree(closure, path, leave_out);
 	if (r >= 0)
-		r = tree_add(manifest, end.host, end.target, leave_out, MANIFEST_KEEP);
+		r = path_take(manifest, path, &end);
 	for (size_t i = from; r >= 0 && i < manifest->count; i++) {
 		const struct manifest_entry *entry = manifest->entries[i];
-		if (!strncmp(entry->target, end.target, length) && entry->target[length] == '/' &&
-		    runtime_path(below, "%s%s", end.host, entry->target + length))
-			r = add_behind(closure, entry, below);
+		size_t length = strlen(end.target);
+		/* Also a link, which can lead out of the tree. */
+		if ((entry->type == MANIFEST_FILE || entry->type == MANIFEST_LINK) &&
+		    is_shared_object(entry->target + entry->name) && !strncmp(entry->target, end.target, length) &&
+		    entry->target[length] == '/' && runtime_path(below, "%s%s", end.host, entry->target + length))
+			r = runtime_add_module(closure, below);
 	}
 	return r < 0 ? r : 1;
 }
