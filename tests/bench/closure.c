@@ -6,12 +6,15 @@
 #include "bench.h"
 #include "core/error.h"
 #include "root/closure/closure.h"
+#include "root/source.h"
 
 static int64_t once(const char *program)
 {
-	struct manifest manifest = {0};
+	struct source source;
+	struct manifest manifest = {.source = &source};
 	struct closure closure;
 	int64_t begin = bench_now();
+	source_init(&source);
 	manifest_mark(&manifest);
 	closure_init(&closure, &manifest);
 	int r = closure_add_program(&closure, program);
@@ -22,6 +25,7 @@ static int64_t once(const char *program)
 		exit(1);
 	}
 	manifest_clear(&manifest);
+	source_clear(&source);
 	return end - begin;
 }
 
