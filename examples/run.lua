@@ -10,7 +10,7 @@ usage: run.lua [OPTION]... [--] COMMAND [ARGUMENT]...
 Runs COMMAND isolated from this host, in a root file system of its own that has
 the program with all that it needs and nothing else.
 
-  --jail             in a chroot jail, hardened (needs root)
+  --jail             in a chroot jail, hardened
   --container        in a container (the default)
   --guest            in a virtual machine under KVM (one process, one thread)
   --program PATH     put this program into the root too, with all that it needs

@@ -26,7 +26,7 @@ def parse_options():
         "time was over, 125 when it could not be run.",
     )
     for name, text in (
-        ("jail", "in a chroot jail, hardened (needs root)"),
+        ("jail", "in a chroot jail, hardened"),
         ("container", "in a container (the default)"),
         ("guest", "in a virtual machine under KVM (one process, one thread)"),
     ):

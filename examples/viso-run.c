@@ -27,7 +27,7 @@ static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]
 			    "Runs COMMAND isolated from this host, in a root file system of its own that has\n"
 			    "the program with all that it needs and nothing else.\n"
 			    "\n"
-			    "  --jail             in a chroot jail, hardened (needs root)\n"
+			    "  --jail             in a chroot jail, hardened\n"
 			    "  --container        in a container (the default)\n"
 			    "  --guest            in a virtual machine under KVM (one process, one thread)\n"
 			    "  --program PATH     put this program into the root too, with all that it needs\n"

@@ -163,7 +163,7 @@ def mentioned(function):
     doc = function.doc
     text = " ".join([str(doc.text), str(doc.params), doc.returns, doc.threads])
     names = {f"{name}(3)" for name in re.findall(r"\b(viso_\w+)\(\)", text)}
-    names |= set(re.findall(r"\b[a-z][\w.]+\([1-8]\)", text + " " + doc.see))
+    names |= set(re.findall(r"\b[a-z][\w.-]+\([1-8]\)", text + " " + doc.see))
     return names - {f"{function.name}(3)"}
 
 
