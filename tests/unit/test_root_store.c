@@ -222,6 +222,39 @@ static void test_store_on_another_file_system(void **state)
 	support_remove_tree(store);
 }
 
+/* As a user who cannot give files away: 0 where the file of root's archive is in the root, and as the record says. */
+static int build_from_archive(void *argument)
+{
+	char *archive = root_path_of("%s/a.tar", scratch), *path = root_path_of("%s/root", (char *)argument);
+	char *shared = root_path_of("%s/store", (char *)argument), *inside = root_path_of("%s/services", path);
+	viso_root *root = viso_root_new();
+	int failed = viso_root_set_path(root, path) < 0 || viso_root_set_store(root, shared) < 0 ||
+		     viso_root_add_archive(root, archive, NULL) < 0 || viso_root_build(root) < 0;
+	if (failed)
+		print_error("%s\n", viso_error_message());
+	int differences = failed ? 0 : viso_root_verify(root, NULL);
+	bool same = !failed && root_shell("cmp -s %s /etc/services", inside) == 0;
+	viso_root_unref(root);
+	free(archive);
+	free(path);
+	free(shared);
+	free(inside);
+	return failed ? 1 : differences ? 2 : same ? 0 : 3;
+}
+
+static void test_owners_that_cannot_be_given(void **state)
+{
+	char *open_to_all = root_path_of("%s/open", scratch);
+	skip_without(HAVE_ARCHIVE, "libarchive");
+	skip_without(access("/etc/services", R_OK) == 0, "/etc/services");
+	assert_int_equal(root_shell("tar -C /etc --owner=0 --group=0 -cf %s/a.tar services && chmod 644 %s/a.tar && "
+				    "chmod 755 %s && mkdir -m 1777 %s",
+				    scratch, scratch, scratch, open_to_all),
+			 0);
+	assert_int_equal(root_in_child(true, build_from_archive, open_to_all), 0);
+	free(open_to_all);
+}
+
 #define store_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -233,6 +266,7 @@ int main(void)
 		store_test(test_prune),
 		store_test(test_several_processes),
 		store_test(test_bad_stores),
+		store_test(test_owners_that_cannot_be_given),
 		store_test(test_store_on_another_file_system),
 	};
 	return cmocka_run_group_tests_name("root_store", tests, NULL, NULL);

@@ -96,8 +96,9 @@ static int copy_source(struct maker *maker, struct making *making, int fd, bool 
 	uint64_t done = maker->progress->done;
 	int r = -EAGAIN;
 	for (int i = 0; r == -EAGAIN && i < CHANGE_TRIES; i++) {
-		if (i && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
-			  lseek(making->source, 0, SEEK_SET) < 0 || fstat(making->source, &making->st) < 0))
+		/* From the beginning, wherever an attempt before, or the store, has left it. */
+		if (lseek(making->source, 0, SEEK_SET) < 0 ||
+		    (i && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 || fstat(making->source, &making->st) < 0)))
 			return fail_path(errno, "copy", making->entry->source);
 		maker->progress->done = done;
 		r = copy_contents(&maker->copier, making->source, fd, &making->st, with_sum ? making->sum : NULL);
@@ -250,8 +251,6 @@ static int share_file(struct maker *maker, struct making *making)
 		if (r < 0)
 			return fail_path(-r, "share by the store", making->entry->target);
 		/* It is damaged, or was never finished: from the source again. */
-		if (lseek(making->source, 0, SEEK_SET) < 0)
-			return fail_path(errno, "read", making->entry->source);
 		r = insert_object(maker, making);
 		if (r < 0)
 			return r;
@@ -330,8 +329,10 @@ int make_file(struct maker *maker, const struct manifest_entry *entry, struct re
 	if (r < 0)
 		return r;
 	making.mode = maker_mode(maker->settings, entry, &making.st);
-	making.uid = entry->has_owner ? entry->uid : geteuid();
-	making.gid = entry->has_owner ? entry->gid : getegid();
+	/* Others than root cannot give it away. */
+	bool has_owner = entry->has_owner && geteuid() == 0;
+	making.uid = has_owner ? entry->uid : geteuid();
+	making.gid = has_owner ? entry->gid : getegid();
 	r = find_place(maker, &making);
 	if (r < 0)
 		return fail_path(-r, "make", entry->target);
