@@ -227,6 +227,7 @@ static int build_from_archive(void *argument)
 {
 	char *archive = root_path_of("%s/a.tar", scratch), *path = root_path_of("%s/root", (char *)argument);
 	char *shared = root_path_of("%s/store", (char *)argument), *inside = root_path_of("%s/services", path);
+	setenv("TMPDIR", argument, 1);
 	viso_root *root = viso_root_new();
 	int failed = viso_root_set_path(root, path) < 0 || viso_root_set_store(root, shared) < 0 ||
 		     viso_root_add_archive(root, archive, NULL) < 0 || viso_root_build(root) < 0;

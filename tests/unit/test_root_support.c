@@ -102,7 +102,10 @@ int root_open_inside(const char *root, const char *path, int flags)
 	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT};
 	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_true(dir >= 0);
-	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	int fd;
+	/* EAGAIN: somebody has renamed something meanwhile, and there is a `..` in a link on the way. */
+	while ((fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how))) < 0 && errno == EAGAIN)
+		;
 	int error = errno;
 	close(dir);
 	errno = error;
