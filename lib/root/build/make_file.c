@@ -18,8 +18,12 @@
 #include "root/build/device.h"
 #include "root/failure.h"
 
-/* How often a file that changes while it is copied is copied anew. */
-enum { CHANGE_TRIES = 8 };
+enum {
+	/* How often a file that changes while it is copied is copied anew. */
+	CHANGE_TRIES = 8,
+	/* ext4 has the text of a symbolic link in the inode up to this length, and a longer one costs a block. */
+	SHORT_LINK = 59,
+};
 
 /* A file while it is being made. */
 struct making {
@@ -365,10 +369,23 @@ int make_data(struct maker *maker, const struct manifest_entry *entry, struct re
 	return r == 0 ? progress_add(maker->progress, entry->size) : r;
 }
 
+/* 1 shared, 0 it must be made. */
+static int share_link(struct maker *maker, const struct making *making)
+{
+	const struct manifest_entry *entry = making->entry;
+	if (!maker->store || maker->settings->method == VISO_COPY_REFLINK || strlen(entry->source) <= SHORT_LINK)
+		return 0;
+	uid_t uid = entry->has_owner ? entry->uid : geteuid();
+	gid_t gid = entry->has_owner ? entry->gid : getegid();
+	return store_place_link(maker->store, entry->source, uid, gid, making->directory, making->name);
+}
+
 int make_link(struct maker *maker, const struct manifest_entry *entry)
 {
 	struct making making = {.entry = entry};
 	int r = find_place(maker, &making);
+	if (r == 0 && share_link(maker, &making))
+		return finish(maker, &making);
 	if (r == 0 && symlinkat(entry->source, making.directory, making.name) < 0)
 		r = -errno;
 	if (r == 0 && entry->has_owner &&
