@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In a root with a name each file is made under a name in `.viso`, and gets its own when it is complete: whoever looks
- * into the tree, now or after an interruption, never finds half of a file.
+ * An update makes each file under a name in `.viso`, and gives it its own when it is complete: whoever is at work in
+ * the tree never finds half of a file. In a fresh tree nobody is, and the list of intentions says that it is not
+ * complete: files have their own names at once. After an interruption nothing of it has a record, and so an update
+ * compares the contents of all that it finds.
  */
 #include "root/build/make_file.h"
 
@@ -282,11 +284,17 @@ static int make_contents(struct maker *maker, struct making *making)
 	return r == 0 ? copy_file(maker, making) : r;
 }
 
+/* Whether it has its own name at once. */
+static bool is_in_place(const struct maker *maker)
+{
+	return maker->control < 0 || maker->is_fresh;
+}
+
 /* Gives it its own name. */
 static int finish(const struct maker *maker, const struct making *making)
 {
 	const char *name = making->entry->target + making->entry->name;
-	if (maker->control < 0 || !renameat(maker->control, CONTROL_NEW, maker->tree.fd, name))
+	if (is_in_place(maker) || !renameat(maker->control, CONTROL_NEW, maker->tree.fd, name))
 		return 0;
 	/* An empty directory, or the mount of a device. */
 	if (errno != EISDIR && errno != EBUSY)
@@ -301,9 +309,10 @@ static int finish(const struct maker *maker, const struct making *making)
 /* Where it is made. 0 or a negative errno. */
 static int find_place(const struct maker *maker, struct making *making)
 {
-	making->directory = maker->control < 0 ? maker->tree.fd : maker->control;
-	making->name = maker->control < 0 ? making->entry->target + making->entry->name : CONTROL_NEW;
-	if (maker->control >= 0 && unlinkat(maker->control, CONTROL_NEW, 0) < 0 && errno != ENOENT)
+	bool in_place = is_in_place(maker);
+	making->directory = in_place ? maker->tree.fd : maker->control;
+	making->name = in_place ? making->entry->target + making->entry->name : CONTROL_NEW;
+	if (!in_place && unlinkat(maker->control, CONTROL_NEW, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return 0;
 }
@@ -334,8 +343,8 @@ int make_file(struct maker *maker, const struct manifest_entry *entry, struct re
 	if (r < 0)
 		return r;
 	making.mode = maker_mode(maker->settings, entry, &making.st);
-	making.uid = entry->has_owner ? entry->uid : geteuid();
-	making.gid = entry->has_owner ? entry->gid : getegid();
+	making.uid = entry->has_owner ? entry->uid : maker->uid;
+	making.gid = entry->has_owner ? entry->gid : maker->gid;
 	r = find_place(maker, &making);
 	if (r < 0)
 		return fail_path(-r, "make", entry->target);
@@ -375,8 +384,8 @@ static int share_link(struct maker *maker, const struct making *making)
 	const struct manifest_entry *entry = making->entry;
 	if (!maker->store || maker->settings->method == VISO_COPY_REFLINK || strlen(entry->source) <= SHORT_LINK)
 		return 0;
-	uid_t uid = entry->has_owner ? entry->uid : geteuid();
-	gid_t gid = entry->has_owner ? entry->gid : getegid();
+	uid_t uid = entry->has_owner ? entry->uid : maker->uid;
+	gid_t gid = entry->has_owner ? entry->gid : maker->gid;
 	return store_place_link(maker->store, entry->source, uid, gid, making->directory, making->name);
 }
 
@@ -389,7 +398,8 @@ int make_link(struct maker *maker, const struct manifest_entry *entry)
 	if (r == 0 && symlinkat(entry->source, making.directory, making.name) < 0)
 		r = -errno;
 	if (r == 0 && entry->has_owner &&
-	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 && !may_keep_owner(errno))
+	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    !may_keep_owner(errno))
 		r = -errno;
 	return r == 0 ? finish(maker, &making) : r;
 }
