@@ -112,6 +112,11 @@ static int copy_source(struct maker *maker, struct making *making, int fd, bool 
 		return error_fail(VISO_STAGE_ROOT, EAGAIN, making->entry->source,
 				  "%s is written to all the time; stop its writer, or try again",
 				  making->entry->source);
+	if (r == -ENODATA)
+		return error_fail(
+			VISO_STAGE_ROOT, EACCES, making->entry->source,
+			"%s is no file that can be copied: reading it waits for news; leave it out of the root",
+			making->entry->source);
 	if (r == -EOPNOTSUPP)
 		return error_fail(VISO_STAGE_ROOT, EOPNOTSUPP, making->entry->source,
 				  "the file system cannot share blocks with %s; choose another copy method",
