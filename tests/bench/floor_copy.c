@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The floor of root/python3: the same directories, files and links as in a list that `bench-root list` wrote, by the
- * fewest calls: reflink where that works, else copy_file_range(2), for small files read(2) and write(2).
+ * fewest calls: reflink where that works, else copy_file_range(2), for small files and where that does not work either
+ * read(2) and write(2): the way of VISO_COPY_AUTO, with buffers of the same size.
  *
  *   floor_copy N LIST DIRECTORY
  *
  * DIRECTORY is made and removed again for each repetition.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <limits.h>
@@ -30,6 +32,7 @@ struct entry {
 static struct entry *entries;
 static size_t count;
 static int clones = 1;
+static int ranges = 1;
 static char buffer[BUFFER];
 
 static void die(const char *what)
@@ -64,6 +67,32 @@ static void read_list(const char *path)
 	fclose(file);
 }
 
+/* What does not work for one file works for none of this run. */
+static int is_unsupported(void)
+{
+	return errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTTY;
+}
+
+static void copy_by_buffer(int source, int target, const char *from)
+{
+	ssize_t n;
+	while ((n = read(source, buffer, sizeof(buffer))) > 0)
+		if (write(target, buffer, (size_t)n) != n)
+			die(from);
+	if (n < 0)
+		die(from);
+}
+
+static int copy_by_range(int source, int target, off_t size, const char *from)
+{
+	ssize_t n = 1;
+	for (off_t left = size; left > 0 && n > 0; left -= n)
+		n = copy_file_range(source, NULL, target, NULL, (size_t)left, 0);
+	if (n < 0 && !is_unsupported())
+		die(from);
+	return n >= 0;
+}
+
 static void copy(const char *from, int parent, const char *name)
 {
 	struct stat st;
@@ -71,20 +100,15 @@ static void copy(const char *from, int parent, const char *name)
 	int target = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	if (source < 0 || target < 0 || fstat(source, &st) < 0)
 		die(from);
-	if (clones && ioctl(target, FICLONE, source) == 0) {
-		close(source);
-		close(target);
-		return;
+	if (clones && ioctl(target, FICLONE, source) < 0) {
+		if (!is_unsupported())
+			die(from);
+		clones = 0;
 	}
-	clones = 0;
-	ssize_t n = 1;
-	for (off_t left = st.st_size; left > 0 && n > 0; left -= n)
-		if (st.st_size > SMALL)
-			n = copy_file_range(source, NULL, target, NULL, (size_t)left, 0);
-		else if ((n = read(source, buffer, sizeof(buffer))) > 0 && write(target, buffer, (size_t)n) != n)
-			die(name);
-	if (n < 0)
-		die(from);
+	if (!clones && ranges && st.st_size > SMALL)
+		ranges = copy_by_range(source, target, st.st_size, from);
+	if (!clones && (!ranges || st.st_size <= SMALL))
+		copy_by_buffer(source, target, from);
 	close(source);
 	close(target);
 }

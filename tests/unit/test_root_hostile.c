@@ -194,6 +194,19 @@ static void test_files_of_proc(void **state)
 	}
 }
 
+/* It is readable, has no end, and no writer that could be stopped. */
+static void test_a_file_that_waits(void **state)
+{
+	int fd = open("/proc/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	skip_without(fd >= 0, "a /proc/kmsg that can be read");
+	close(fd);
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_add_file(root, "/proc/kmsg", "/file"));
+	assert_int_equal(viso_root_build(root), -EACCES);
+	assert_non_null(strstr(viso_error_message(), "waits for news"));
+	viso_root_unref(root);
+}
+
 static void test_a_directory_of_proc(void **state)
 {
 	static const int failures[] = {EACCES, EIO, EINVAL, ENOENT, ENOSPC, ENAMETOOLONG, EAGAIN, 0};
@@ -576,6 +589,7 @@ int main(void)
 		hostile_test(test_dangling_links),
 		hostile_test(test_what_is_no_file),
 		hostile_test(test_files_of_proc),
+		hostile_test(test_a_file_that_waits),
 		hostile_test(test_a_directory_of_proc),
 		hostile_test(test_empty_terabytes),
 		hostile_test(test_names_of_programs),

@@ -143,6 +143,68 @@ static void test_damaged_objects_are_not_used(void **state)
 	viso_root_unref(root);
 }
 
+/* A text that takes a block on ext4, one that does not, and one whose object somebody spoils. */
+static void add_links(viso_root *root)
+{
+	char *links = root_path_of("%s/links", scratch);
+	assert_int_equal(root_shell("mkdir -p %s && cd %s && long=$(printf %%0100d 0) && ln -sfn a/$long long && "
+				    "ln -sfn S/$long spoilt && ln -sfn long short",
+				    links, links),
+			 0);
+	assert_ok(viso_root_add_directory(root, links, "/d/links"));
+	free(links);
+}
+
+static void build_links(int number)
+{
+	viso_root *root = new_root(number, true);
+	add_links(root);
+	assert_ok(viso_root_build(root));
+	assert_int_equal(viso_root_verify(root, NULL), 0);
+	viso_root_unref(root);
+	root = new_root(number, true);
+	add_links(root);
+	assert_int_equal(viso_root_update(root), 0);
+	viso_root_unref(root);
+}
+
+/* test -ef would follow them. */
+static bool is_link_shared(const char *name, int a, int b)
+{
+	return root_shell("cd %s && test $(stat -c %%i root%d/d/links/%s) = $(stat -c %%i root%d/d/links/%s)", scratch,
+			  a, name, b, name) == 0;
+}
+
+static int links_in_store(void)
+{
+	char *text = root_shell_output("find %s -type l | wc -l", store);
+	int count = atoi(text);
+	free(text);
+	return count;
+}
+
+static void test_links_share(void **state)
+{
+	build_links(0);
+	build_links(1);
+	assert_true(is_link_shared("long", 0, 1) && is_link_shared("spoilt", 0, 1));
+	assert_false(is_link_shared("short", 0, 1));
+	assert_int_equal(links_in_store(), 2);
+	/* Another text, an object that is none, and a directory in the place of one. */
+	assert_int_equal(root_shell("cd %s && for l in $(find . -type l); do case $(readlink $l) in S*) "
+				    "ln -sfn /etc/passwd $l;; *) rm $l; mkdir $l; touch $l/x;; esac; done",
+				    store),
+			 0);
+	build_links(2);
+	assert_false(is_link_shared("long", 1, 2) || is_link_shared("spoilt", 1, 2));
+	build_links(3);
+	assert_true(is_link_shared("spoilt", 2, 3));
+	assert_false(is_link_shared("long", 2, 3));
+	assert_int_equal(root_shell("rm -r %s/root?", scratch), 0);
+	assert_true(viso_root_prune_store(store) > 0);
+	assert_int_equal(links_in_store(), 0);
+}
+
 static void test_prune(void **state)
 {
 	skip_without(have_links(), "a file system without reflinks");
@@ -264,6 +326,7 @@ int main(void)
 		store_test(test_roots_share),
 		store_test(test_update_replaces_and_does_not_write),
 		store_test(test_damaged_objects_are_not_used),
+		store_test(test_links_share),
 		store_test(test_prune),
 		store_test(test_several_processes),
 		store_test(test_bad_stores),

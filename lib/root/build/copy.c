@@ -60,8 +60,9 @@ static int copy_by_buffer(struct copier *copier, int source, int target, off_t s
 		ssize_t n = read(source, copier->buffer, size < BUFFER_SIZE ? (size_t)size : BUFFER_SIZE);
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* A file never says EAGAIN: this one waits for news, as /proc/kmsg does. */
 		if (n < 0)
-			return -errno;
+			return errno == EAGAIN ? -ENODATA : -errno;
 		/* It was cut while we read. */
 		if (n == 0)
 			return 0;

@@ -229,7 +229,8 @@ static int examine_missing(struct examiner *examiner, const struct manifest_entr
 static int examine_present(struct examiner *examiner, const struct manifest_entry *entry, struct record_entry *record,
 			   const struct stat *st, enum verdict *out)
 {
-	const struct record_entry *old = record_find(examiner->old, entry->target);
+	const struct record_entry *old =
+		record_find_next(examiner->old, entry->target, entry->name, &examiner->old_cursor);
 	unsigned mode;
 	switch (entry->type) {
 	case MANIFEST_DIRECTORY:
@@ -266,7 +267,8 @@ int examine(struct examiner *examiner, const struct manifest_entry *entry, struc
 				  "something is mounted on the way to %s; unmount it", entry->target);
 	if (r < 0)
 		return fail_path(-r, "examine", entry->target);
-	bool is_ours = !entry->target[1] || record_find(examiner->ours, entry->target);
+	bool is_ours = !entry->target[1] ||
+		       record_find_next(examiner->ours, entry->target, entry->name, &examiner->ours_cursor);
 	if (!is_ours && is_directory && S_ISDIR(st.st_mode)) {
 		*out = VERDICT_SHARED;
 		return 0;

@@ -19,11 +19,12 @@ struct examiner {
 	const viso_manifest *ours; /* all that is ours */
 	bool is_opened;            /* restricted directories have their owner's bits while we work */
 	bool is_trusted;           /* the identities in `old` say something */
+	size_t old_cursor, ours_cursor;
 	struct directory_cache tree;
 };
 
 /*
- * Looks at one entry. `record`, which has the plan's part, is complete where the entry is right. 0, or a negative errno
+ * Looks at one entry; they come in their order. `record`, which has the plan's part, is complete where the entry is right. 0, or a negative errno
  * with the error set: -EEXIST something of others is in its place.
  */
 int examine(struct examiner *examiner, const struct manifest_entry *entry, struct record_entry *record,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In a root with a name each file is made under a name in `.viso`, and gets its own when it is complete: whoever looks
- * into the tree, now or after an interruption, never finds half of a file.
+ * An update makes each file under a name in `.viso`, and gives it its own when it is complete: whoever is at work in
+ * the tree never finds half of a file. In a fresh tree nobody is, and the list of intentions says that it is not
+ * complete: files have their own names at once. After an interruption nothing of it has a record, and so an update
+ * compares the contents of all that it finds.
  */
 #include "root/build/make_file.h"
 
@@ -18,8 +20,12 @@
 #include "root/build/device.h"
 #include "root/failure.h"
 
-/* How often a file that changes while it is copied is copied anew. */
-enum { CHANGE_TRIES = 8 };
+enum {
+	/* How often a file that changes while it is copied is copied anew. */
+	CHANGE_TRIES = 8,
+	/* ext4 has the text of a symbolic link in the inode up to this length, and a longer one costs a block. */
+	SHORT_LINK = 59,
+};
 
 /* A file while it is being made. */
 struct making {
@@ -107,6 +113,11 @@ static int copy_source(struct maker *maker, struct making *making, int fd, bool 
 		return error_fail(VISO_STAGE_ROOT, EAGAIN, making->entry->source,
 				  "%s is written to all the time; stop its writer, or try again",
 				  making->entry->source);
+	if (r == -ENODATA)
+		return error_fail(
+			VISO_STAGE_ROOT, EACCES, making->entry->source,
+			"%s is no file that can be copied: reading it waits for news; leave it out of the root",
+			making->entry->source);
 	if (r == -EOPNOTSUPP)
 		return error_fail(VISO_STAGE_ROOT, EOPNOTSUPP, making->entry->source,
 				  "the file system cannot share blocks with %s; choose another copy method",
@@ -277,11 +288,17 @@ static int make_contents(struct maker *maker, struct making *making)
 	return r == 0 ? copy_file(maker, making) : r;
 }
 
+/* Whether it has its own name at once. */
+static bool is_in_place(const struct maker *maker)
+{
+	return maker->control < 0 || maker->is_fresh;
+}
+
 /* Gives it its own name. */
 static int finish(const struct maker *maker, const struct making *making)
 {
 	const char *name = making->entry->target + making->entry->name;
-	if (maker->control < 0 || !renameat(maker->control, CONTROL_NEW, maker->tree.fd, name))
+	if (is_in_place(maker) || !renameat(maker->control, CONTROL_NEW, maker->tree.fd, name))
 		return 0;
 	/* An empty directory, or the mount of a device. */
 	if (errno != EISDIR && errno != EBUSY)
@@ -296,9 +313,10 @@ static int finish(const struct maker *maker, const struct making *making)
 /* Where it is made. 0 or a negative errno. */
 static int find_place(const struct maker *maker, struct making *making)
 {
-	making->directory = maker->control < 0 ? maker->tree.fd : maker->control;
-	making->name = maker->control < 0 ? making->entry->target + making->entry->name : CONTROL_NEW;
-	if (maker->control >= 0 && unlinkat(maker->control, CONTROL_NEW, 0) < 0 && errno != ENOENT)
+	bool in_place = is_in_place(maker);
+	making->directory = in_place ? maker->tree.fd : maker->control;
+	making->name = in_place ? making->entry->target + making->entry->name : CONTROL_NEW;
+	if (!in_place && unlinkat(maker->control, CONTROL_NEW, 0) < 0 && errno != ENOENT)
 		return -errno;
 	return 0;
 }
@@ -330,9 +348,9 @@ int make_file(struct maker *maker, const struct manifest_entry *entry, struct re
 		return r;
 	making.mode = maker_mode(maker->settings, entry, &making.st);
 	/* Others than root cannot give it away. */
-	bool has_owner = entry->has_owner && geteuid() == 0;
-	making.uid = has_owner ? entry->uid : geteuid();
-	making.gid = has_owner ? entry->gid : getegid();
+	bool has_owner = entry->has_owner && maker->uid == 0;
+	making.uid = has_owner ? entry->uid : maker->uid;
+	making.gid = has_owner ? entry->gid : maker->gid;
 	r = find_place(maker, &making);
 	if (r < 0)
 		return fail_path(-r, "make", entry->target);
@@ -366,14 +384,28 @@ int make_data(struct maker *maker, const struct manifest_entry *entry, struct re
 	return r == 0 ? progress_add(maker->progress, entry->size) : r;
 }
 
+/* 1 shared, 0 it must be made. */
+static int share_link(struct maker *maker, const struct making *making)
+{
+	const struct manifest_entry *entry = making->entry;
+	if (!maker->store || maker->settings->method == VISO_COPY_REFLINK || strlen(entry->source) <= SHORT_LINK)
+		return 0;
+	uid_t uid = entry->has_owner ? entry->uid : maker->uid;
+	gid_t gid = entry->has_owner ? entry->gid : maker->gid;
+	return store_place_link(maker->store, entry->source, uid, gid, making->directory, making->name);
+}
+
 int make_link(struct maker *maker, const struct manifest_entry *entry)
 {
 	struct making making = {.entry = entry};
 	int r = find_place(maker, &making);
+	if (r == 0 && share_link(maker, &making))
+		return finish(maker, &making);
 	if (r == 0 && symlinkat(entry->source, making.directory, making.name) < 0)
 		r = -errno;
 	if (r == 0 && entry->has_owner &&
-	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 && !may_keep_owner(errno))
+	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    !may_keep_owner(errno))
 		r = -errno;
 	return r == 0 ? finish(maker, &making) : r;
 }

@@ -22,7 +22,7 @@
 
 void maker_begin(struct maker *maker, const struct manifest *manifest, const struct settings *settings, int root)
 {
-	*maker = (struct maker){.settings = settings, .control = -1};
+	*maker = (struct maker){.settings = settings, .control = -1, .uid = geteuid(), .gid = getegid()};
 	maker->copier.method = settings->method;
 	maker->tree = (struct directory_cache){.base = root, .one_mount = true, .fd = -1};
 	maker->source = (struct directory_cache){.base = manifest->source ? manifest->source->fd : -1, .fd = -1};

@@ -17,10 +17,12 @@ struct maker {
 	struct directory_cache tree;   /* where entries are made */
 	struct directory_cache source; /* where FILEs come from */
 	struct directory_cache scratch; /* where those of a base come from */
-	int control; /* the directory in which files are made before they get their names; -1: they are made in place */
-	bool is_fresh;     /* nothing is there yet */
+	int control;       /* the directory in which files are made before they get their names; -1: there is none */
+	bool is_fresh;     /* nothing is there yet: files are made in place */
 	bool is_kept;      /* what is made is recorded, with sums */
 	size_t restricted; /* directories whose modes wait until they are filled */
+	uid_t uid;         /* the caller's */
+	gid_t gid;
 };
 
 void maker_begin(struct maker *maker, const struct manifest *manifest, const struct settings *settings, int root);

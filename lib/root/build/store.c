@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,27 +204,25 @@ int store_place(struct store *store, struct copier *copier, const struct store_k
 	return -errno;
 }
 
-int store_begin(struct store *store, char name[24])
+static void make_name(char name[24])
 {
 	uint64_t random = 0;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint64_t)getpid();
 	snprintf(name, 24, "new-%016" PRIx64, random);
+}
+
+int store_begin(struct store *store, char name[24])
+{
+	make_name(name);
 	int fd = openat(store->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return fd < 0 ? -errno : fd;
 }
 
-int store_insert(struct store *store, const char *name, const struct store_key *key, off_t size)
+/* Gives what was begun the name of an object, in place of one that is there. 0 or a negative errno. */
+static int give_name(struct store *store, const char *name, const char *object)
 {
-	struct stat st;
-	char object[KEY_TEXT], directory[3] = {key->sum[0], key->sum[1], '\0'};
-	print_key(key, object);
-	/* One that is damaged, or has too many links, is replaced. Another builder may have been faster. */
-	if (check_object(store, object, key, size) == 1 && fstatat(store->fd, object, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_nlink < 30000) {
-		store_drop(store, name);
-		return 0;
-	}
+	char directory[3] = {object[0], object[1], '\0'};
 	if (!renameat(store->fd, name, store->fd, object))
 		return 0;
 	if (errno != ENOENT)
@@ -233,9 +232,60 @@ int store_insert(struct store *store, const char *name, const struct store_key *
 	return renameat(store->fd, name, store->fd, object) < 0 ? -errno : 0;
 }
 
+int store_insert(struct store *store, const char *name, const struct store_key *key, off_t size)
+{
+	struct stat st;
+	char object[KEY_TEXT];
+	print_key(key, object);
+	/* One that is damaged, or has too many links, is replaced. Another builder may have been faster. */
+	if (check_object(store, object, key, size) == 1 && fstatat(store->fd, object, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_nlink < 30000) {
+		store_drop(store, name);
+		return 0;
+	}
+	return give_name(store, name, object);
+}
+
 void store_drop(struct store *store, const char *name)
 {
 	unlinkat(store->fd, name, 0);
+}
+
+static bool is_link_object(const struct store *store, const char *object, const char *text, uid_t uid, gid_t gid)
+{
+	struct stat st;
+	char found[PATH_MAX];
+	if (fstatat(store->fd, object, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode) || st.st_uid != uid ||
+	    st.st_gid != gid)
+		return false;
+	ssize_t length = readlinkat(store->fd, object, found, sizeof(found));
+	return length >= 0 && (size_t)length == strlen(text) && !memcmp(found, text, (size_t)length);
+}
+
+/* In place of one that is damaged, or has too many links. 0 or a negative errno. */
+static int insert_link(struct store *store, const char *object, const char *text, uid_t uid, gid_t gid)
+{
+	char name[24];
+	make_name(name);
+	if (symlinkat(text, store->fd, name) < 0)
+		return -errno;
+	int r = fchownat(store->fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	if (r == 0)
+		r = give_name(store, name, object);
+	if (r < 0)
+		store_drop(store, name);
+	return r;
+}
+
+int store_place_link(struct store *store, const char *text, uid_t uid, gid_t gid, int directory, const char *name)
+{
+	char sum[SUM_TEXT], object[KEY_TEXT];
+	sum_data(text, strlen(text), sum);
+	snprintf(object, sizeof(object), "%.2s/%s-link-%u-%u", sum, sum + 2, (unsigned)uid, (unsigned)gid);
+	/* linkat(2) without AT_SYMLINK_FOLLOW links the symbolic link itself. */
+	if (is_link_object(store, object, text, uid, gid) && !linkat(store->fd, object, directory, name, 0))
+		return 1;
+	return insert_link(store, object, text, uid, gid) == 0 && !linkat(store->fd, object, directory, name, 0);
 }
 
 int store_place_text(struct store *store, const char *text, size_t size, int directory, const char *name)
@@ -263,7 +313,8 @@ int store_place_text(struct store *store, const char *text, size_t size, int dir
 static int prune_object(int directory, const char *name)
 {
 	struct stat st;
-	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1)
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink > 1 ||
+	    (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)))
 		return 0;
 	return unlinkat(directory, name, 0) < 0 ? -errno : 1;
 }

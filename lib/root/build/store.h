@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A content-addressed store that roots share. Its objects are files, named by SHA-256, mode, time and owner, since all
- * hard links to a file have these in common. An index says which file of the host has which contents, so that the
+ * hard links to a file have these in common, and symbolic links, named by text and owner. An index says which file of the host has which contents, so that the
  * second root needs no hashing.
  */
 #ifndef ROOT_STORE_H
@@ -56,6 +56,12 @@ int store_begin(struct store *store, char name[24]);
 /* Makes an object of it, or drops it where there is one. 0 or a negative errno. */
 int store_insert(struct store *store, const char *name, const struct store_key *key, off_t size);
 void store_drop(struct store *store, const char *name);
+
+/*
+ * Makes a symbolic link in `directory` as a hard link to one in the store, which has the same text and owner. 1 done, 0
+ * not possible: then it can be made without the store.
+ */
+int store_place_link(struct store *store, const char *text, uid_t uid, gid_t gid, int directory, const char *name);
 
 /* Puts a text there and makes a hard link to it. 1 done, 0 not possible. */
 int store_place_text(struct store *store, const char *text, size_t size, int directory, const char *name);

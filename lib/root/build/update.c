@@ -70,7 +70,8 @@ static int read_lists(struct update *update)
 		r = read_optional(control_read_intention, update, &update->intention);
 	if (r < 0)
 		return r;
-	update->ours = record_merge(update->old, update->intention);
+	update->ours = update->intention->count ? record_merge(update->old, update->intention)
+						: viso_manifest_ref(update->old);
 	return update->ours ? 0 : -ENOMEM;
 }
 
@@ -93,10 +94,11 @@ static int look_at_rest(struct update *update)
 	update->gone = calloc(update->ours->count + 1, sizeof(*update->gone));
 	if (!update->gone)
 		return error_memory();
+	size_t cursor = 0;
 	for (size_t i = 0; i < update->ours->count; i++) {
 		const struct record_entry *entry = &update->ours->entries[i];
 		struct stat st;
-		if (!entry->path[1] || record_find(update->record, entry->path))
+		if (!entry->path[1] || record_find_next(update->record, entry->path, entry->name, &cursor))
 			continue;
 		update->is_stale = true;
 		if (inside_stat(&update->examiner.tree, entry->path, entry->name, &st) == 0)

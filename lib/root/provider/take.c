@@ -25,13 +25,34 @@ int take_links(struct closure *closure, const char *path)
 	return source_has_directory(closure->manifest->source, path) ? path_take(closure->manifest, path, &end) : 0;
 }
 
-/* Most links lead to what the same tree has, and that can be told without a look at the source. */
-static bool is_satisfied(const struct manifest *manifest, const char *link)
+/*
+ * A certificate is a link out of its tree, and there are hundreds: where the directory that it leads to is the same as
+ * on the host, one look tells all. 1 added, 0 that cannot be told so, or a negative errno with the error set.
+ */
+static int take_beside_others(struct manifest *manifest, const char *path)
 {
+	char parent[PATH_MAX];
+	struct stat st;
+	strcpy(parent, path);
+	path_pop(parent);
+	const struct manifest_entry *entry = manifest_find(manifest, parent);
+	if (!entry || entry->type != MANIFEST_DIRECTORY || !entry->on_host ||
+	    source_lstat(manifest->source, path, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	int r = manifest_add_file(manifest, path, path, MANIFEST_KEEP);
+	return r < 0 ? r : 1;
+}
+
+/* `entry` is a link, which is `link` on the host. 0 or a negative errno with the error set. */
+static int follow_link(struct closure *closure, const struct manifest_entry *entry, const char *link)
+{
+	struct manifest *manifest = closure->manifest;
 	char target[PATH_MAX];
-	if (manifest_follow(manifest, link, true, target) < 0)
-		return true;
-	return manifest_find(manifest, target);
+	/* Most lead to what the same tree has, and that can be told without a look at the source. */
+	if (manifest_follow(manifest, entry->target, true, target) < 0 || manifest_find(manifest, target))
+		return 0;
+	int r = strcmp(entry->target, link) ? 0 : take_beside_others(manifest, target);
+	return r ? r : take_file(closure, link);
 }
 
 /* The links that were added below `end` can lead out of it. What leads nowhere here leads nowhere there. */
@@ -39,18 +60,16 @@ static int follow_links(struct closure *closure, size_t from, const struct path_
 {
 	const struct manifest *manifest = closure->manifest;
 	size_t length = strlen(end->target);
-	for (size_t i = from; i < manifest->count; i++) {
+	int r = 0;
+	for (size_t i = from; r >= 0 && i < manifest->count; i++) {
 		const struct manifest_entry *entry = manifest->entries[i];
 		char path[PATH_MAX];
-		if (entry->type != MANIFEST_LINK || strncmp(entry->target, end->target, length) != 0 ||
-		    entry->target[length] != '/' || is_satisfied(manifest, entry->target) ||
-		    snprintf(path, sizeof(path), "%s%s", end->host, entry->target + length) >= (int)sizeof(path))
-			continue;
-		int r = take_file(closure, path);
-		if (r < 0)
-			return r;
+		if (entry->type == MANIFEST_LINK && !strncmp(entry->target, end->target, length) &&
+		    entry->target[length] == '/' &&
+		    snprintf(path, sizeof(path), "%s%s", end->host, entry->target + length) < (int)sizeof(path))
+			r = follow_link(closure, entry, path);
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int take_tree(struct closure *closure, const char *path, tree_filter leave_out)

@@ -25,16 +25,25 @@ struct reader {
 	bool has_owner;
 };
 
+static int digit_of(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : INT_MAX;
+}
+
 /* A number in full, at most `max`. */
 static bool read_number(const char *text, int base, uint64_t max, uint64_t *out)
 {
-	char *end;
-	if (!text || !((*text >= '0' && *text <= '9') || (base == 16 && *text >= 'a' && *text <= 'f')))
+	uint64_t number = 0;
+	if (!text || !*text)
 		return false;
-	errno = 0;
-	unsigned long long number = strtoull(text, &end, base);
+	for (; *text; text++) {
+		int digit = digit_of(*text);
+		if (digit >= base || __builtin_mul_overflow(number, (uint64_t)base, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)digit, &number))
+			return false;
+	}
 	*out = number;
-	return !errno && !*end && number <= max;
+	return number <= max;
 }
 
 /* Undoes the octal escapes in place. False for a damaged one, a NUL, or what is not printable. */
@@ -110,12 +119,10 @@ static bool read_device(struct record_entry *entry, char *text)
 	return true;
 }
 
-static bool read_text(viso_manifest *record, char *text, size_t max, const char **out)
+static bool read_text(char *text, size_t max, const char **out)
 {
-	if (!unescape(text) || strlen(text) >= max)
-		return false;
-	*out = record_keep(record, text, strlen(text));
-	return *out;
+	*out = text;
+	return unescape(text) && strlen(text) < max;
 }
 
 static bool read_keyword(struct reader *reader, const char *key, char *value)
@@ -134,9 +141,9 @@ static bool read_keyword(struct reader *reader, const char *key, char *value)
 	else if (!strcmp(key, "gid") && (ok = read_number(value, 10, UINT_MAX, &number)))
 		entry->gid = (gid_t)number;
 	else if (!strcmp(key, "link"))
-		ok = read_text(reader->record, value, PATH_MAX, &entry->link);
+		ok = read_text(value, PATH_MAX, &entry->link);
 	else if (!strcmp(key, "tags"))
-		ok = read_text(reader->record, value, REASON_MAX, &entry->reason);
+		ok = read_text(value, REASON_MAX, &entry->reason);
 	else if (!strcmp(key, "sha256digest"))
 		ok = read_sum(value, entry->sum);
 	else if (!strcmp(key, "device"))
@@ -172,7 +179,7 @@ static bool read_entry(struct reader *reader, char *line)
 	const char *path = word[1] ? word + 1 : "/";
 	if (!is_clean(path) || (!path[1] && word[1]))
 		return false;
-	reader->entry = record_add(reader->record, path, strlen(path));
+	reader->entry = record_add_kept(reader->record, path, strlen(path));
 	if (!reader->entry)
 		return false;
 	reader->entry->type = VISO_ENTRY_FILE;
@@ -259,27 +266,54 @@ static bool read_lines(struct reader *reader, char *text, size_t size)
 	return true;
 }
 
-viso_manifest *record_parse(const char *text, size_t size, const char *name)
+/* A list without entries and room for its text, which stays its own: the strings of the entries lie in it. */
+static viso_manifest *begin(size_t size, char **out_text)
 {
-	struct reader reader = {.record = record_new()};
-	_cleanup_free_ char *copy = malloc(size + 1);
-	if (!copy)
-		error_memory();
-	if (!copy || !reader.record) {
-		viso_manifest_unref(reader.record);
-		return NULL;
-	}
-	memcpy(copy, text, size);
-	copy[size] = '\0';
-	reader.record->boot[0] = '\0';
+	viso_manifest *record = record_new();
+	*out_text = record ? record_reserve(record, size + 1) : NULL;
+	return *out_text ? record : viso_manifest_unref(record);
+}
+
+/* Takes the list. */
+static viso_manifest *parse(viso_manifest *record, char *text, size_t size, const char *name)
+{
+	struct reader reader = {.record = record};
+	text[size] = '\0';
+	record->boot[0] = '\0';
 	errno = 0;
-	if (read_lines(&reader, copy, size))
-		return reader.record;
+	if (read_lines(&reader, text, size))
+		return record;
 	if (errno != ENOMEM)
 		error_fail(VISO_STAGE_ROOT, EBADMSG, name,
-			   "%s is no manifest of this library, or is damaged at entry %zu", name, reader.record->count);
-	viso_manifest_unref(reader.record);
-	return NULL;
+			   "%s is no manifest of this library, or is damaged at entry %zu", name, record->count);
+	return viso_manifest_unref(record);
+}
+
+viso_manifest *record_parse(const char *text, size_t size, const char *name)
+{
+	char *copy;
+	viso_manifest *record = begin(size, &copy);
+	if (!record)
+		return NULL;
+	memcpy(copy, text, size);
+	return parse(record, copy, size, name);
+}
+
+/* Up to `size` bytes, as many as there are. */
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+	size_t done = 0;
+	while (done < size) {
+		ssize_t n = read(fd, text + done, size - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
 }
 
 viso_manifest *record_read(int fd, const char *name)
@@ -289,23 +323,14 @@ viso_manifest *record_read(int fd, const char *name)
 		error_fail(VISO_STAGE_ROOT, EBADMSG, name, "%s is no manifest of this library", name);
 		return NULL;
 	}
-	_cleanup_free_ char *text = malloc((size_t)st.st_size + 1);
-	if (!text) {
-		error_memory();
+	char *text;
+	viso_manifest *record = begin((size_t)st.st_size, &text);
+	if (!record)
 		return NULL;
+	ssize_t size = read_all(fd, text, (size_t)st.st_size);
+	if (size < 0) {
+		error_fail(VISO_STAGE_ROOT, EIO, name, "cannot read %s: %s", name, strerrordesc_np((int)-size));
+		return viso_manifest_unref(record);
 	}
-	size_t size = 0;
-	while (size < (size_t)st.st_size) {
-		ssize_t n = read(fd, text + size, (size_t)st.st_size - size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			error_fail(VISO_STAGE_ROOT, EIO, name, "cannot read %s: %s", name, strerrordesc_np(errno));
-			return NULL;
-		}
-		if (n == 0)
-			break;
-		size += (size_t)n;
-	}
-	return record_parse(text, size, name);
+	return parse(record, text, (size_t)size, name);
 }

@@ -47,27 +47,35 @@ bool record_is_of_this_boot(const viso_manifest *record)
 	return boot[0] && !strcmp(boot, record->boot);
 }
 
-const char *record_keep(viso_manifest *record, const char *text, size_t length)
+char *record_reserve(viso_manifest *record, size_t size)
 {
 	struct record_text *block = record->text;
-	if (!block || block->size - block->used <= length) {
-		size_t size = length < TEXT_SIZE ? TEXT_SIZE : length + 1;
-		block = malloc(sizeof(*block) + size);
+	if (!block || block->size - block->used < size) {
+		size_t block_size = size < TEXT_SIZE ? TEXT_SIZE : size;
+		block = malloc(sizeof(*block) + block_size);
 		if (!block) {
 			error_memory();
 			return NULL;
 		}
-		*block = (struct record_text){.before = record->text, .size = size};
+		*block = (struct record_text){.before = record->text, .size = block_size};
 		record->text = block;
 	}
-	char *copy = block->bytes + block->used;
+	char *room = block->bytes + block->used;
+	block->used += size;
+	return room;
+}
+
+const char *record_keep(viso_manifest *record, const char *text, size_t length)
+{
+	char *copy = record_reserve(record, length + 1);
+	if (!copy)
+		return NULL;
 	memcpy(copy, text, length);
 	copy[length] = '\0';
-	block->used += length + 1;
 	return copy;
 }
 
-struct record_entry *record_add(viso_manifest *record, const char *path, size_t length)
+static struct record_entry *add_entry(viso_manifest *record)
 {
 	if (record->count == record->capacity) {
 		size_t capacity = record->capacity ? 2 * record->capacity : 64;
@@ -79,14 +87,24 @@ struct record_entry *record_add(viso_manifest *record, const char *path, size_t 
 		record->entries = entries;
 		record->capacity = capacity;
 	}
-	struct record_entry *entry = &record->entries[record->count];
-	*entry = (struct record_entry){.path = record_keep(record, path, length), .link = "", .reason = ""};
-	if (!entry->path)
+	return &record->entries[record->count++];
+}
+
+struct record_entry *record_add_kept(viso_manifest *record, const char *path, size_t length)
+{
+	struct record_entry *entry = add_entry(record);
+	if (!entry)
 		return NULL;
-	const char *slash = memrchr(entry->path, '/', length);
-	entry->name = slash ? (unsigned)(slash - entry->path) + 1 : 0;
-	record->count++;
+	const char *slash = memrchr(path, '/', length);
+	*entry = (struct record_entry){
+		.path = path, .link = "", .reason = "", .name = slash ? (unsigned)(slash - path) + 1 : 0};
 	return entry;
+}
+
+struct record_entry *record_add(viso_manifest *record, const char *path, size_t length)
+{
+	path = record_keep(record, path, length);
+	return path ? record_add_kept(record, path, length) : NULL;
 }
 
 /* Many entries have the same reason, one after the other. */
@@ -205,6 +223,17 @@ struct record_entry *record_find(const viso_manifest *record, const char *path)
 			high = middle;
 		else
 			low = middle + 1;
+	}
+	return NULL;
+}
+
+struct record_entry *record_find_next(const viso_manifest *record, const char *path, unsigned name, size_t *cursor)
+{
+	for (; *cursor < record->count; ++*cursor) {
+		struct record_entry *entry = &record->entries[*cursor];
+		int order = record_compare(path, name, entry->path, entry->name);
+		if (order <= 0)
+			return order ? NULL : entry;
 	}
 	return NULL;
 }

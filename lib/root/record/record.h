@@ -59,8 +59,14 @@ viso_manifest *record_new(void);
 /* A copy of a string or of bytes that lives as long as the list; NULL with the error set. */
 const char *record_keep(viso_manifest *record, const char *text, size_t length);
 
-/* One more entry at the end, all zero, with path and name set; NULL with the error set. */
+/* Room for a text that lives as long as the list; NULL with the error set. */
+char *record_reserve(viso_manifest *record, size_t size);
+
+/* One more entry at the end, all zero, with a copy of the path, and name set; NULL with the error set. */
 struct record_entry *record_add(viso_manifest *record, const char *path, size_t length);
+
+/* The same with a path that lives as long as the list. */
+struct record_entry *record_add_kept(viso_manifest *record, const char *path, size_t length);
 
 /* The entries of a plan, which is sorted, in its order; sizes and sums are not known. NULL with the error set. */
 viso_manifest *record_from_plan(struct manifest_entry *const *sorted, size_t count);
@@ -79,6 +85,12 @@ int record_compare(const char *left, unsigned left_name, const char *right, unsi
 
 /* NULL where there is none, or `record` is NULL. */
 struct record_entry *record_find(const viso_manifest *record, const char *path);
+
+/*
+ * The same for paths that come in the order of the list: `cursor`, 0 at first, is where it goes on. `name` is where the
+ * last component begins.
+ */
+struct record_entry *record_find_next(const viso_manifest *record, const char *path, unsigned name, size_t *cursor);
 
 /* Whether identities in it may be believed: what was not on the disk yet when the machine went down may be lost. */
 bool record_is_of_this_boot(const viso_manifest *record);

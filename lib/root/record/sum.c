@@ -6,6 +6,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,16 +148,24 @@ int sum_any(int fd, const struct stat *st, const atomic_bool *cancelled, char ou
 
 void identity_compute(const struct stat *st, bool has_change, unsigned char out[IDENTITY_SIZE])
 {
+	/* Packed, so that it is one block for SHA-256: of 64 bytes 55 are for the message. */
+	struct __attribute__((packed)) {
+		uint64_t inode, size, seconds, change_seconds;
+		uint32_t device, nanoseconds, change_nanoseconds;
+	} known = {
+		.inode = htole64(st->st_ino),
+		.size = htole64((uint64_t)st->st_size),
+		.seconds = htole64((uint64_t)st->st_mtim.tv_sec),
+		.change_seconds = has_change ? htole64((uint64_t)st->st_ctim.tv_sec) : 0,
+		/* 32 bits are all that the kernel has for it: new_encode_dev() in include/linux/kdev_t.h. */
+		.device = htole32(major(st->st_dev) << 20 | minor(st->st_dev)),
+		.nanoseconds = htole32((uint32_t)st->st_mtim.tv_nsec),
+		.change_nanoseconds = has_change ? htole32((uint32_t)st->st_ctim.tv_nsec) : 0,
+	};
 	unsigned char digest[SHA256_DIGEST_SIZE];
 	struct sha256_ctx context;
 	sha256_init(&context);
-	add_number(&context, st->st_dev);
-	add_number(&context, st->st_ino);
-	add_number(&context, (uint64_t)st->st_size);
-	add_number(&context, (uint64_t)st->st_mtim.tv_sec);
-	add_number(&context, (uint64_t)st->st_mtim.tv_nsec);
-	add_number(&context, has_change ? (uint64_t)st->st_ctim.tv_sec : 0);
-	add_number(&context, has_change ? (uint64_t)st->st_ctim.tv_nsec : 0);
+	sha256_update(&context, sizeof(known), (const unsigned char *)&known);
 	sha256_digest(&context, sizeof(digest), digest);
 	memcpy(out, digest, IDENTITY_SIZE);
 }
