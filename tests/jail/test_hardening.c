@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -23,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char text[8192];
@@ -281,6 +283,64 @@ static void test_root_keeps_its_capabilities_then(void **state)
 	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
 }
 
+/* Gives a program of the tree one capability, as setcap(8) does. False where the file system cannot. */
+static bool give_capability(const char *tree, const char *program, unsigned capability)
+{
+	char *path = tree_path(tree, program);
+	const struct vfs_cap_data data = {.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE,
+					  .data[0].permitted = 1u << capability};
+	bool given = setxattr(path, "security.capability", &data, XATTR_CAPS_SZ_2, 0) == 0;
+	free(path);
+	return given;
+}
+
+static viso_result *run_as(struct box *box, unsigned user, const char *program)
+{
+	viso_command *command = viso_command_new(program);
+	viso_result *result = NULL;
+	assert_ok(viso_command_add_arg(command, "exit"));
+	assert_ok(viso_command_add_arg(command, "7"));
+	assert_ok(viso_command_set_user(command, user, user));
+	assert_ok(viso_sandbox_run(box->sandbox, command, &result));
+	viso_command_unref(command);
+	return result;
+}
+
+/*
+ * With an empty bounding set the kernel refuses to execute such a file (capabilities(7)), even to root; and what is
+ * inheritable would be given to whoever executes a file that says so (CVE-2022-27650). Workers that have served a
+ * hardened jail must not make a difference.
+ */
+static void test_capabilities_of_files_count_then(void **state)
+{
+	box_open(state);
+	skip_without(geteuid() == 0, "root");
+	char *tree = box_new_tree();
+	char *probe_path = tree_path(tree, "bin/probe");
+	tree_copy(probe_path, tree, "bin/capable");
+	free(probe_path);
+	skip_without(give_capability(tree, "bin/capable", CAP_NET_RAW), "file capabilities");
+	for (int round = 0; round < 4; round++) {
+		struct box *hard = box_new(VISO_ISOLATION_JAIL, tree), *off = box_new(VISO_ISOLATION_JAIL, tree);
+		for (int i = 0; i < 3; i++)
+			assert_prints(hard, probe("cwd", NULL), "/\n");
+		assert_ok(viso_jail_set_hardening(off->jail, 0));
+		if (round % 2)
+			assert_ok(viso_sandbox_start(off->sandbox));
+		assert_ended(run_as(off, 0, "/bin/capable"), VISO_REASON_EXITED, 7, 0);
+		assert_ended(run_as(off, 4242, "/bin/capable"), VISO_REASON_EXITED, 7, 0);
+		viso_process *process = box_spawn(off, probe("sleep", NULL));
+		assert_string_equal(outside_status(viso_process_pid(process), "CapInh", text, sizeof(text)),
+				    "0000000000000000");
+		assert_prints(hard, probe("cwd", NULL), "/\n");
+		viso_process_unref(process);
+		box_close(off);
+		box_close(hard);
+	}
+	support_remove_tree(tree);
+	free(tree);
+}
+
 static void test_warnings_of_settings(void **state)
 {
 	struct box *box = box_open(state);
@@ -348,6 +408,7 @@ int main(void)
 		AT_JAIL(test_older_landlocks),
 		AT_JAIL(test_switched_off),
 		AT_JAIL(test_root_keeps_its_capabilities_then),
+		AT_JAIL(test_capabilities_of_files_count_then),
 		AT_JAIL(test_warnings_of_settings),
 		AT_JAIL(test_warnings_of_the_root),
 		cmocka_unit_test(test_warnings_are_a_list),

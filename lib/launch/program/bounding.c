@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The capability bounding set. To drop it takes a call for each capability and is dear: the launcher does it once. */
+/*
+ * The capability bounding set. To drop it takes a call for each capability and is dear: a worker does it once, before
+ * its first jail that is hardened. From then on it is of no use for one that is not: nothing brings the set back, and
+ * without it neither root's rights nor those of a file outlast an exec (capabilities(7)).
+ */
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -15,23 +19,8 @@ int drop_bounding_set(uint64_t keep)
 	return 0;
 }
 
-/*
- * What the launcher may do stays: only its execs could bring nothing back, and it makes none but those of the programs.
- * A program that shall keep the rights of root gets them by exec from the inheritable set instead (capabilities(7)),
- * which cannot be raised any more once the bounding set is empty.
- */
-static int make_own_inheritable(void)
+void empty_own_bounding_set(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-	if (syscall(SYS_capget, &header, data) < 0)
-		return -1;
-	for (int i = 0; i < 2; i++)
-		data[i].inheritable = data[i].permitted;
-	return (int)syscall(SYS_capset, &header, data);
-}
-
-bool empty_own_bounding_set(void)
-{
-	return make_own_inheritable() == 0 && drop_bounding_set(0) == 0;
+	if (!worker.bounding_set_empty)
+		worker.bounding_set_empty = drop_bounding_set(0) == 0;
 }

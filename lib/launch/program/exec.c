@@ -126,7 +126,7 @@ static int set_rlimits(const struct plan *plan)
 }
 
 /*
- * The bounding set is the worker's, which main has emptied for all starts to come, or the full one of a new user
+ * The bounding set is the worker's, which it has emptied for all starts to come, or the full one of a new user
  * namespace (user_namespaces(7)): its first capability tells which.
  */
 static int limit_bounding_set(uint64_t keep)

@@ -102,7 +102,8 @@ struct worker {
 	uint32_t gid;
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
-	bool bounding_set_empty; /* of the launcher; only a new user namespace brings a full one */
+	bool bounding_set_empty; /* its own; only a new user namespace brings a full one */
+	int other_worker;        /* plans sent here go to a new worker, whose bounding set is that of the host */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
 	int own_root;            /* of an ordinary user's instance: as its mount namespace has it; else -1 */
@@ -122,7 +123,12 @@ struct rusage;
 void add_usage(struct report_usage *sum, const struct rusage *more);
 
 /* worker.c */
-_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main);
+/* Where `received` is not 0, the first plan is the one that was taken in by that many bytes. */
+_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received);
+/* In main: takes a plan in that a worker has sent to another one; 0 where there is none. */
+ssize_t worker_take_in(int socket);
+/* Afterwards: lets go of it; `error` is told to the host where it is not 0. */
+void worker_let_go(int error);
 
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
@@ -160,8 +166,8 @@ int attach_cgroups(const struct job *job);
 void exec_program(const struct job *job);
 
 /* bounding.c */
-/* Empties the launcher's own bounding set, once, so that a start need not. True where that was possible. */
-bool empty_own_bounding_set(void);
+/* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
+void empty_own_bounding_set(void);
 /* Drops all but `keep`, one by one. 0, or -1 with errno. */
 int drop_bounding_set(uint64_t keep);
 

@@ -29,6 +29,7 @@ static struct {
 } workers[WORKERS_MAX];
 static int worker_count;
 static int wake_fd;
+static int handed_on; /* main's end of worker.other_worker */
 
 /* Control groups of workers that were killed: they go when what is in them has ended. */
 struct left_cgroup {
@@ -106,22 +107,29 @@ static void make_room_for_fds(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static bool add_worker(void)
+/* An idle one; or, where `received` is not 0, one for the plan that was taken in. False with errno. */
+static bool add_worker(ssize_t received)
 {
+	errno = EAGAIN;
 	if (worker_count == WORKERS_MAX)
 		return false;
 	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
-	atomic_store(&page->idle, 1);
-	atomic_fetch_add(&shared->idle_workers, 1);
+	int idle = received == 0;
+	atomic_store(&page->idle, idle);
+	atomic_fetch_add(&shared->idle_workers, idle);
 	pid_t pid = fork();
-	if (pid == 0)
-		worker_main(shared, page, wake_fd);
+	if (pid == 0) {
+		close(handed_on);
+		worker_main(shared, page, wake_fd, received);
+	}
 	if (pid < 0) {
-		atomic_fetch_sub(&shared->idle_workers, 1);
+		int error = errno;
+		atomic_fetch_sub(&shared->idle_workers, idle);
 		munmap(page, sizeof(*page));
+		errno = error;
 		return false;
 	}
 	workers[worker_count].pid = pid;
@@ -133,9 +141,17 @@ static bool add_worker(void)
 static bool keep_workers_ready(void)
 {
 	while (atomic_load(&shared->idle_workers) < READY_WORKERS)
-		if (!add_worker())
+		if (!add_worker(0))
 			return false;
 	return true;
+}
+
+/* A plan that came to a worker which cannot serve it. */
+static void serve_handed_on(void)
+{
+	ssize_t received = worker_take_in(handed_on);
+	if (received > 0)
+		worker_let_go(add_worker(received) ? 0 : errno);
 }
 
 static void remember_cgroup(const char *path)
@@ -233,16 +249,15 @@ static bool serve_control(void)
 static void serve_until_host_ends(int signals)
 {
 	struct pollfd polls[] = {
-		{.fd = LAUNCHER_FD_HOST, .events = POLLIN},
-		{.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
-		{.fd = wake_fd, .events = POLLIN},
-		{.fd = signals, .events = POLLIN},
+		{.fd = LAUNCHER_FD_HOST, .events = POLLIN}, {.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
+		{.fd = wake_fd, .events = POLLIN},          {.fd = signals, .events = POLLIN},
+		{.fd = handed_on, .events = POLLIN},
 	};
 	for (;;) {
 		bool ready = keep_workers_ready();
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 4, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 5, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents)
 			return;
@@ -260,6 +275,8 @@ static void serve_until_host_ends(int signals)
 			/* A child that is no worker was left by one that was killed: nobody supervises it. */
 			kill_children(is_worker);
 		}
+		if (polls[4].revents)
+			serve_handed_on();
 	}
 }
 
@@ -275,18 +292,22 @@ int main(void)
 {
 	become_nobody_in_particular();
 	make_room_for_fds();
-	worker.bounding_set_empty = empty_own_bounding_set();
 	take_usual_oom_score();
 
 	sigset_t child;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
+	int others[2];
 	int signals = signalfd(-1, &child, SFD_CLOEXEC);
 	wake_fd = eventfd(0, EFD_CLOEXEC);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	worker.launcher_pid = getpid();
 	worker.launcher = (int)syscall(SYS_pidfd_open, worker.launcher_pid, 0);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, others) < 0)
+		return 1;
+	handed_on = others[0];
+	worker.other_worker = others[1];
 	if (signals < 0 || wake_fd < 0 || shared == MAP_FAILED || worker.launcher < 0)
 		return 1;
 
@@ -297,6 +318,7 @@ int main(void)
 	 * of their own, whose other end a child of the host may hold, the signal.
 	 */
 	shutdown(LAUNCHER_FD_REQUESTS, SHUT_RDWR);
+	close(handed_on); /* nor may one wait there until there is room */
 	for (int i = 0; i < worker_count; i++)
 		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();

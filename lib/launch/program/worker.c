@@ -70,7 +70,7 @@ static void worker_init(struct start_page *page)
  * Takes the next message and its fds, from the channel that was kept where it is not negative. The number of bytes; 0
  * when the host program is gone, or has closed that channel.
  */
-static ssize_t receive(void *buffer, size_t size, struct job *job, int kept)
+static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int kept)
 {
 	union {
 		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
@@ -80,8 +80,7 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int kept)
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	int from = kept >= 0 ? kept : worker.requests;
-	while ((n = recvmsg(from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
 		;
 	if (n <= 0)
 		return 0;
@@ -288,6 +287,47 @@ void report_started(const struct job *job, int pid)
 	send_report(job->channel, &report, NULL, 0);
 }
 
+static void send_failure(int channel, viso_stage stage, int error, const char *object)
+{
+	struct report report = {.kind = REPORT_FAILED, .failure = {.stage = stage, .error = error}};
+	strncpy(report.failure.object, object, sizeof(report.failure.object) - 1);
+	send_report(channel, &report, NULL, 0);
+}
+
+/* Whether what the plan wants takes the bounding set that this worker has no longer. */
+static bool is_for_another(const struct job *job)
+{
+	return (job->plan->flags & PLAN_BARE) && worker.bounding_set_empty && !worker.instance;
+}
+
+/* The message as it came, the channel included where that was kept. 0, or -1 with the failure noted. */
+static int send_to_another(const struct job *job, void *buffer, ssize_t received)
+{
+	union {
+		char bytes[CMSG_SPACE((1 + PLAN_FDS_MAX) * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	size_t size = (size_t)job->fd_count * sizeof(int);
+	struct iovec iov = {.iov_base = buffer, .iov_len = (size_t)received};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(size)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(header), job->fds, size);
+	ssize_t n;
+	while ((n = sendmsg(worker.other_worker, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		;
+	return n < 0 ? fail(VISO_STAGE_LAUNCHER, 0, "sendmsg") : 0;
+}
+
+static int give_away(struct job *job)
+{
+	job_release(job);
+	return close_quietly(job->channel);
+}
+
 /* The channel, where the host keeps it for its next plan; else -1. */
 static int serve(void *buffer, ssize_t received, struct job *job)
 {
@@ -301,9 +341,13 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	job_init(job);
 	if (find_plan(job, buffer, received) < 0)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
-	else if (make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
+	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
+		return give_away(job);
+	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
 		choose_streams(job);
 		job->start_ns = now_ns();
+		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
+			empty_own_bounding_set();
 		if (job->plan->flags & PLAN_INSTANCE) {
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
@@ -362,7 +406,7 @@ static struct job job;
 _Noreturn void worker_serve_instance(void)
 {
 	for (;;) {
-		ssize_t received = receive(&buffer, sizeof(buffer), &job, -1);
+		ssize_t received = receive(&buffer, sizeof(buffer), &job, worker.requests, -1);
 		if (received == 0)
 			_exit(0);
 		pid_t pid = fork();
@@ -371,29 +415,37 @@ _Noreturn void worker_serve_instance(void)
 			serve(&buffer, received, &job);
 			_exit(0);
 		}
-		if (pid < 0) {
-			struct report report = {.kind = REPORT_FAILED};
-			report.failure =
-				(struct report_failure){.stage = VISO_STAGE_CLONE, .error = errno, .object = "fork"};
-			send_report(job.fds[0], &report, NULL, 0);
-		}
-		close_fds(job.fds, job.fd_count);
+		worker_let_go(pid < 0 ? errno : 0);
 	}
 }
 
-_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main)
+ssize_t worker_take_in(int socket)
+{
+	return receive(&buffer, sizeof(buffer), &job, socket, -1);
+}
+
+void worker_let_go(int error)
+{
+	if (error && job.fd_count > 0)
+		send_failure(job.fds[0], VISO_STAGE_CLONE, error, "fork");
+	close_fds(job.fds, job.fd_count);
+}
+
+_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received)
 {
 	/*
 	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle
 	 * worker too few, never one too many: then it would make no new one.
 	 */
 	worker_init(page);
-	for (int kept = -1;;) {
-		ssize_t received = receive(&buffer, sizeof(buffer), &job, kept);
+	for (int kept = -1;; received = 0) {
+		bool idle = received == 0 && kept < 0;
+		if (received == 0)
+			received = receive(&buffer, sizeof(buffer), &job, worker.requests, kept);
 		busy = 1;
 		if (received == 0 && kept < 0)
 			_exit(0);
-		if (kept < 0)
+		if (idle)
 			count_as_busy(shared, page, wake_main);
 		if (received == 0)
 			kept = close_quietly(kept);
