@@ -59,6 +59,22 @@ static void test_commands_run_in_it_as_ever(void **state)
 	viso_process_unref(process);
 }
 
+/* What serves the command has a stack of its own, over which the command's start does not write. */
+static void test_what_is_told_of_the_end(void **state)
+{
+	struct box *box = start(state);
+	for (int i = 0; i < 3; i++) {
+		viso_result *result = box_run(box, probe("cwd", NULL));
+		assert_int_equal(viso_result_output_truncated(result, VISO_STDOUT), 0);
+		assert_int_equal(viso_result_output_truncated(result, VISO_STDERR), 0);
+		assert_in_range(viso_result_usage(result, VISO_USAGE_SYSTEM_US), 0, 1000000);
+		assert_in_range(viso_result_usage(result, VISO_USAGE_MAJOR_FAULTS), 0, 10000);
+		assert_in_range(viso_result_usage(result, VISO_USAGE_BLOCKS_IN), 0, 1000000);
+		assert_in_range(viso_result_usage(result, VISO_USAGE_INVOLUNTARY_SWITCHES), 0, 10000);
+		viso_result_unref(result);
+	}
+}
+
 static void test_one_identity(void **state)
 {
 	struct box *box = start(state);
@@ -380,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		AT_JAIL(test_commands_run_in_it_as_ever),
+		AT_JAIL(test_what_is_told_of_the_end),
 		AT_JAIL(test_one_identity),
 		AT_JAIL(test_commands_may_signal_each_other),
 		AT_JAIL(test_what_is_left_goes_on),

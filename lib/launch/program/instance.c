@@ -54,6 +54,10 @@ static int zygote_main(void *argument)
 	worker.own_root = namespace && job->root != job->fds[1] ? job->root : -1;
 	/* In an ordinary user's instance the programs have its uid. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* We are on the worker's own one ourselves, and so is what serves a plan: its child would write over it. */
+	worker.child_stack = make_child_stack();
+	if (!worker.child_stack)
+		_exit(127);
 	worker.requests = job->fds[2];
 	for (int i = 0; i < 2; i++)
 		close(job->fds[i]);

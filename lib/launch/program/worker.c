@@ -38,6 +38,13 @@ static void follow_launcher(void)
 		_exit(1);
 }
 
+char *make_child_stack(void)
+{
+	char *stack =
+		mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	return stack == MAP_FAILED ? NULL : stack + CHILD_STACK_SIZE;
+}
+
 static void worker_init(struct start_page *page)
 {
 	sigset_t none;
@@ -59,11 +66,9 @@ static void worker_init(struct start_page *page)
 	worker.owns_ids = owns_all_ids();
 	worker.first_id = worker.owns_ids ? id_range_reserve() : 0;
 	worker.page = page;
-	char *stack =
-		mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (worker.self < 0 || stack == MAP_FAILED)
+	worker.child_stack = make_child_stack();
+	if (worker.self < 0 || !worker.child_stack)
 		_exit(1);
-	worker.child_stack = stack + CHILD_STACK_SIZE;
 }
 
 /*
