@@ -5,6 +5,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 
 import virtiso
@@ -117,6 +118,7 @@ def use(options):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have read enough: list DIR | head
     options = parse_options()
     try:
         return (make if options.command in ("plan", "build", "update") else use)(options)

@@ -17,7 +17,7 @@
  *  - The calling process is left as it was: no signal handler, no change of umask, directory, limits or environment;
  *    nothing is printed; it is never ended. What it may notice: two to six sockets and a process tree named viso-launcher,
  *    which starts and ends jails and containers for it. That is made on first use and ends with the process; it is a child
- * *    of init, or of the calling process where that is itself an init or a subreaper (PR_SET_CHILD_SUBREAPER), and then
+ *    of init, or of the calling process where that is itself an init or a subreaper (PR_SET_CHILD_SUBREAPER), and then
  *    waiting for any child finds it. Programs start with the rlimits, affinity and control group that the process had on first use.
  */
 #ifndef VIRTISO_H

@@ -183,7 +183,7 @@ function Root:add_archive(path, target)
 end
 
 --- Lets `progress(done, total, path)` hear how far building is; nil for nobody. What it throws is thrown by the build, and what
--- it returns cancels the build where that is true.
+-- it returns cancels the build where that is true. It must not use the root, but for root:cancel() and root:path().
 function Root:set_progress(progress)
 	local raised = self.raised
 	self.progress = progress and function(...)
@@ -196,9 +196,10 @@ function Root:set_progress(progress)
 	native.viso_root_set_progress_handler(self.handle, self.progress)
 end
 
-local function build(root, call)
+-- Calls what may build the root; what its progress function threw is thrown here.
+local function build(root, call, ...)
 	root.raised.error = nil
-	local ok, result = pcall(call, root.handle)
+	local ok, result = pcall(call, ...)
 	if not ok then
 		error(root.raised.error ~= nil and root.raised.error or result, 0)
 	end
@@ -207,15 +208,15 @@ end
 
 --- Builds the root now; without this call the first start of a sandbox does it.
 function Root:build()
-	build(self, native.viso_root_build)
+	build(self, native.viso_root_build, self.handle)
 end
 
 --- Brings the directory of the option `path` to what the root says now; returns how many entries were made, changed or removed.
 function Root:update()
-	return build(self, native.viso_root_update)
+	return build(self, native.viso_root_update, self.handle)
 end
 
---- Cancels the build that runs, from its progress function.
+--- Cancels the build that runs; for its progress function.
 function Root:cancel()
 	native.viso_root_cancel(self.handle)
 end
@@ -263,7 +264,7 @@ local function differences(handle)
 end
 
 --- Compares what was built with its record; returns a list of the entries that differ, each with its `state`: "missing",
--- "retyped", "changed", "chmodded", "unknown".
+-- "retyped", "changed", "chmodded", "unknown". Files that the library did not make are not looked at.
 function Root:verify()
 	return differences(native.viso_root_verify(self.handle))
 end
@@ -285,7 +286,8 @@ end
 
 --- Packs the root into a file: `format` is "initramfs" (where it is not given) or "erofs".
 function Root:write_image(path, format)
-	native.viso_image_write(self.handle, value_of(image_formats, format or "initramfs", "image format", 2), path)
+	local number = value_of(image_formats, format or "initramfs", "image format", 2)
+	build(self, native.viso_image_write, self.handle, number, path)
 end
 
 --- Removes from a store what no root uses any more; returns how many files that were.
@@ -616,7 +618,7 @@ function Sandbox:run(args, options)
 		options = setmetatable({capture_output = true}, {__index = options})
 	end
 	local command, captured = make_command(args, options)
-	return make_result(native.viso_sandbox_run(self.view, command), captured)
+	return make_result(build(self.root, native.viso_sandbox_run, self.view, command), captured)
 end
 
 --- Starts a command and returns a process while it runs. Options as for run(); streams may be "pipe", and outputs are
@@ -628,7 +630,7 @@ function Sandbox:spawn(args, options)
 	options = options or {}
 	check_options(options, command_options, 2)
 	local command, captured = make_command(args, options)
-	local handle = native.viso_sandbox_spawn(self.view, command)
+	local handle = build(self.root, native.viso_sandbox_spawn, self.view, command)
 	return setmetatable({
 		handle = handle,
 		sandbox = self, -- its release would kill the command
@@ -647,7 +649,7 @@ end
 --- Starts an instance that stays until close(): all later commands run in it and can signal each other, and what they leave
 -- running in the background goes on running. As yet for a jail.
 function Sandbox:start()
-	native.viso_sandbox_start(self.view)
+	build(self.root, native.viso_sandbox_start, self.view)
 end
 
 --- The processes in the sandbox, a list of their ids on the host.
@@ -660,7 +662,8 @@ function Sandbox:signal(number)
 	return native.viso_sandbox_signal(self.view, number)
 end
 
---- Kills every command that runs here, with all that it started; returns how many there were.
+--- Kills every command that runs here, with all that it started; returns how many there were. What a command that has ended left
+-- running in the background (start) goes on until close().
 function Sandbox:kill()
 	return native.viso_sandbox_kill(self.view)
 end
@@ -674,11 +677,16 @@ function Sandbox:__close(_)
 	self:close()
 end
 
+-- In the order of the names, so that the same mistake is always told alike.
 local function apply(handle, setters, options)
-	for name, setter in pairs(setters) do
-		local value = options[name]
-		if value ~= nil then
-			setter(handle, value)
+	local names_of = {}
+	for name in pairs(setters) do
+		names_of[#names_of + 1] = name
+	end
+	table.sort(names_of)
+	for _, name in ipairs(names_of) do
+		if options[name] ~= nil then
+			setters[name](handle, options[name])
 		end
 	end
 end
@@ -700,7 +708,7 @@ local function constructor(noun, setters)
 		local handle = new()
 		set_root(handle, options.root.handle)
 		apply(handle, setters, options)
-		return setmetatable({handle = handle, view = view(handle)}, Sandbox)
+		return setmetatable({handle = handle, view = view(handle), root = options.root}, Sandbox)
 	end
 end
 

@@ -16,7 +16,7 @@
 
 enum { EXIT_OWN_ERROR = 125 };
 
-/* What the library says about the last call that failed, or `message`. Both return -1. */
+/* What the library says about the last call that failed, as JSON where that is wanted; or `message`. Both return -1. */
 int fail(void);
 int complain(const char *message, const char *what);
 
@@ -38,7 +38,8 @@ extern const char exec_usage[];
 enum print_what { PRINT_ALL, PRINT_DIFFERENCES };
 void print_manifest(const viso_manifest *manifest, enum print_what what, bool json);
 void print_count(const char *name, int count, const char *directory, bool json);
-void print_error(bool json);
+void print_file(const char *file, const char *directory);
+void print_error(void);
 
 /* progress.c: draws a bar on standard error while the root is built, where that is a terminal. 0 or -1. */
 int progress_show(viso_root *root);

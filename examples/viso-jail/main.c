@@ -10,9 +10,15 @@
 
 #include "jail.h"
 
+/* Of main() alone: whether errors of the library are printed as JSON. */
+static bool json;
+
 int fail(void)
 {
-	fprintf(stderr, "viso-jail: %s\n", viso_error_message());
+	if (json)
+		print_error();
+	else
+		fprintf(stderr, "viso-jail: %s\n", viso_error_message());
 	return -1;
 }
 
@@ -131,11 +137,15 @@ static int list(struct recipe *recipe, char **arguments)
 
 static int pack(struct recipe *recipe, char **arguments)
 {
+	int r;
 	const char *end = strrchr(arguments[1], '.');
 	viso_image_format format = end && !strcmp(end, ".erofs") ? VISO_IMAGE_EROFS : VISO_IMAGE_INITRAMFS;
 	if (viso_root_use_directory(recipe->root, arguments[0]) < 0)
 		return -1;
-	return viso_image_write(recipe->root, format, arguments[1]) < 0 ? -1 : 0;
+	r = viso_image_write(recipe->root, format, arguments[1]);
+	if (r == 0 && recipe->json)
+		print_file(arguments[1], arguments[0]);
+	return r;
 }
 
 static int remove_jail(struct recipe *recipe, char **arguments)
@@ -162,6 +172,9 @@ static const struct command {
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct recipe recipe = {.root = viso_root_new()};
+	static const char *const wanted[] = {"there is something behind the options",
+					     "a directory is wanted behind the options, and nothing else",
+					     "a directory and a file are wanted behind the options, and nothing else"};
 	char *arguments[ARGUMENTS_MAX] = {NULL};
 	int status = EXIT_OWN_ERROR;
 
@@ -173,11 +186,9 @@ static int run(const struct command *command, int argc, char **argv)
 			right = (arguments[i] = absolute(argv[optind + i])) != NULL;
 		status = right ? command->call(&recipe, arguments) : EXIT_OWN_ERROR;
 		if (argc - optind != command->arguments)
-			complain(command->arguments ? "a directory is wanted behind the options, and nothing else"
-						    : "there is something behind the options",
-				 command->name);
+			complain(wanted[command->arguments], command->name);
 		if (status < 0) {
-			print_error(recipe.json);
+			fail();
 			status = EXIT_OWN_ERROR;
 		}
 	}
@@ -187,17 +198,36 @@ static int run(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+/* What getopt_long() prints begins with the name of this program. */
+static char **named(char **argv)
+{
+	argv[1] = argv[0];
+	return argv + 1;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) {
+	if (argc == 1) {
+		complain("a command is wanted, such as build; see viso-jail --help", argv[0]);
+		return EXIT_OWN_ERROR;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
 		print_usage();
 		return 0;
 	}
-	if (argc > 1 && !strcmp(argv[1], "exec"))
-		return exec_in_jail(argc - 1, argv + 1);
-	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+	if (!strcmp(argv[1], "--version")) {
+		int version = viso_version();
+		printf("viso-jail of libvirtiso %d.%d.%d\n", version >> 16, version >> 8 & 255, version & 255);
+		return 0;
+	}
+	/* Anywhere: the first error may come before it. Not behind exec, where it may be the program's own. */
+	for (int i = 2; strcmp(argv[1], "exec") != 0 && i < argc; i++)
+		json |= !strcmp(argv[i], "--json");
+	if (!strcmp(argv[1], "exec"))
+		return exec_in_jail(argc - 1, named(argv));
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return run(&commands[i], argc - 1, argv + 1);
-	complain("no such command; see viso-jail --help", argc > 1 ? argv[1] : "nothing");
+			return run(&commands[i], argc - 1, named(argv));
+	complain("no such command; see viso-jail --help", argv[1]);
 	return EXIT_OWN_ERROR;
 }

@@ -117,12 +117,16 @@ void print_count(const char *name, int count, const char *directory, bool json)
 	putchar('\n');
 }
 
-void print_error(bool json)
+void print_file(const char *file, const char *directory)
 {
-	if (!json) {
-		fail();
-		return;
-	}
+	putchar('{');
+	print_member("file", file, false);
+	print_member("directory", directory, true);
+	putchar('\n');
+}
+
+void print_error(void)
+{
 	printf("{\"errno\": %d, ", viso_error_number());
 	print_member("stage", viso_stage_name(viso_error_stage()), false);
 	print_member("object", viso_error_object(), false);

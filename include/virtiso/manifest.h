@@ -84,7 +84,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_manifest_load(const char *path, viso_mani
 VISO_PUBLIC VISO_CHECK_RESULT int viso_manifest_save(const viso_manifest *manifest, const char *path);
 
 /**
- * Compare a directory with a manifest, such as one that was kept elsewhere.
+ * Compare a directory with a manifest, such as one that was kept elsewhere. What the manifest does not list is not looked
+ * at.
  *
  * @param manifest      a manifest with SHA-256 sums
  * @param directory     the directory, absolute

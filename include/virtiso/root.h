@@ -244,7 +244,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_add_data(viso_root *root, const char
 
 /**
  * Add a device of the host at the same path, by its number (mknod(2)), with the host's permission bits. Where the caller
- * may not make device nodes, the host's device is bound there by a mount, and where that is forbidden too, building fails.
+ * may not make device nodes, the host's device is bound there by a mount, and where that is forbidden too, building fails with
+ * -EPERM.
  *
  * @param root  a root that is not built yet
  * @param path  an absolute path on the host of a character or block device, such as "/dev/tty"; a link is followed
@@ -438,7 +439,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_set_keep(viso_root *root, unsigned k
 
 /**
  * Hear how far viso_root_build() and viso_root_update() are. The handler is called on their thread, with the root locked:
- * it must not use the root, except for viso_root_cancel().
+ * calls on the root answer -EDEADLK there, but for viso_root_cancel() and viso_root_path().
  *
  * @param root      a root
  * @param fn        the handler, or NULL for none
@@ -495,7 +496,8 @@ VISO_PUBLIC int viso_root_update(viso_root *root);
 
 /**
  * Compare a directory that was built with its record: kinds, modes, sizes, contents by SHA-256, links and devices. Of a file
- * with more than 64 MiB of holes only what is no zeros is hashed, by a sum of the library's own.
+ * with more than 64 MiB of holes only what is no zeros is hashed, by a sum of the library's own. What the
+ * library did not make, such as a file that somebody put beside it, is not looked at.
  *
  * Whoever may write the tree as its owner may write the record as well: keep a copy of it elsewhere (viso_manifest_save())
  * and compare with that (viso_manifest_verify()) where this matters.

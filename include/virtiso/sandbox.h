@@ -68,7 +68,7 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
  * commands and further starts fail with -EPIPE: close the sandbox and make a new one.
  *
  * @param sandbox  a sandbox whose handle has a root; as yet that of a jail
- * @return 0, also where it runs already, or a negative errno: -EOPNOTSUPP a container or guest, and as viso_sandbox_spawn().
+ * @return 0, also where it runs already, or a negative errno as viso_sandbox_spawn(); -EOPNOTSUPP a container or guest.
  * Threads: any.
  * Since: 0.2
  */
@@ -119,7 +119,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_run(viso_sandbox *sandbox, const 
 						   viso_result **out_result);
 
 /**
- * Send a signal to the program of every command that runs in the sandbox.
+ * Send a signal to the program of every command that runs in the sandbox; not to what they left running in the background.
  *
  * @param sandbox  a sandbox
  * @param signal   a signal number, 1 to 64
@@ -131,7 +131,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_run(viso_sandbox *sandbox, const 
 VISO_PUBLIC int viso_sandbox_signal(viso_sandbox *sandbox, int signal);
 
 /**
- * Kill every command that runs in the sandbox, with all that they started.
+ * Kill every command that runs in the sandbox, with all that they started. What a command that has ended left running in an
+ * instance (viso_sandbox_start()) goes on; viso_sandbox_close() ends that as well.
  *
  * @param sandbox  a sandbox
  * @return how many were killed, 0 where none ran; -EINVAL, -ESTALE, -ECHILD.

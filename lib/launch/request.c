@@ -90,8 +90,8 @@ static int check_fd(int fd, int number)
 	snprintf(other, sizeof(other), "fd %d", number);
 	return error_fail(
 		VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
-		"fd %d of the program is to be a directory or an O_PATH fd (%d): it would lead out of the sandbox",
-		number, fd);
+		"fd %d is a directory or an O_PATH fd and cannot be handed in as fd %d: it would lead out of the sandbox",
+		fd, number);
 }
 
 /* A stream that leads to an fd of the host. */

@@ -127,8 +127,11 @@ static int put(struct manifest *manifest, const char *target, char **kept, char 
 	else if (entry)
 		r = error_fail(VISO_STAGE_ROOT, EEXIST, target,
 			       "%s was added to this root as a file; add the line to it", target);
-	else
+	else {
+		const char *before = manifest_set_reason(manifest, "named by the user");
 		r = manifest_add_data(manifest, place, text, strlen(text), 0644, MANIFEST_REFUSE);
+		manifest_restore_reason(manifest, before);
+	}
 	if (r < 0)
 		return r;
 	free(*kept);

@@ -35,6 +35,9 @@ struct viso_root {
 	struct place place; /* where, once it is built */
 };
 
+/* Locks the root. 0; -EINVAL, -ECHILD, or -EDEADLK from within its progress handler, with the error set. */
+int root_lock(viso_root *root, const char *function);
+
 /*
  * Locks the root where something may be added to it, and opens a transaction. 0, or a negative errno with the error set
  * in the name of the public `function`.

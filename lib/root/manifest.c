@@ -115,6 +115,8 @@ static bool is_same(const struct manifest_entry *a, const struct manifest_entry 
 
 static const char *describe(const struct manifest_entry *entry)
 {
+	if (entry->on_scratch)
+		return "a file of the ";
 	static const char *const names[] = {
 		[MANIFEST_DIRECTORY] = "a directory",
 		[MANIFEST_FILE] = "a file that was added from ",
@@ -125,6 +127,12 @@ static const char *describe(const struct manifest_entry *entry)
 	return names[entry->type];
 }
 
+/* What belongs behind that. A base's files lie where nobody looks: its name is in the reason. */
+static const char *origin(const struct manifest_entry *entry)
+{
+	return entry->on_scratch ? entry->reason : entry->source ? entry->source : "";
+}
+
 static int meet(struct manifest *manifest, struct manifest_entry *old, const struct manifest_entry *wanted,
 		enum manifest_conflict conflict)
 {
@@ -132,7 +140,7 @@ static int meet(struct manifest *manifest, struct manifest_entry *old, const str
 		if (conflict == MANIFEST_KEEP)
 			return 0;
 		return error_fail(VISO_STAGE_ROOT, EEXIST, wanted->target, "%s is %s%s in this root already",
-				  wanted->target, describe(old), old->source ? old->source : "");
+				  wanted->target, describe(old), origin(old));
 	}
 	if (old->implied && !wanted->implied) {
 		old->implied = false;
@@ -197,7 +205,7 @@ static int is_directory(const struct manifest *manifest, const char *path, size_
 		return entry != NULL;
 	return error_fail(VISO_STAGE_ROOT, EEXIST, entry->target,
 			  "%s is %s%s in this root: nothing can be put beneath it", entry->target, describe(entry),
-			  entry->source ? entry->source : "");
+			  origin(entry));
 }
 
 /* Implies the directories above `target`. */

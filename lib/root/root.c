@@ -25,7 +25,12 @@ viso_root *viso_root_new(void)
 		return NULL;
 	}
 	handle_init(&root->handle);
-	pthread_mutex_init(&root->lock, NULL);
+	/* So that a progress handler that uses the root is told so, and does not wait for itself. */
+	pthread_mutexattr_t attributes;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&root->lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
 	root->place.fd = -1;
 	source_init(&root->source);
 	root->manifest.source = &root->source;
@@ -82,12 +87,20 @@ int root_busy(const char *function, const char *why)
 	return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function, "%s: %s", function, why);
 }
 
-int root_begin(viso_root *root, const char *function, size_t *out_mark)
+int root_lock(viso_root *root, const char *function)
 {
 	int r = handle_check(root ? &root->handle : NULL, function);
+	if (r == 0 && pthread_mutex_lock(&root->lock) == EDEADLK)
+		r = error_fail(VISO_STAGE_ARGUMENT, EDEADLK, function,
+			       "%s: a progress handler must not use the root; it can return 1 to cancel", function);
+	return r;
+}
+
+int root_begin(viso_root *root, const char *function, size_t *out_mark)
+{
+	int r = root_lock(root, function);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&root->lock);
 	if (root->used)
 		r = root_busy(function, "the root uses an existing directory, to which nothing is added");
 	else if (root->built)
@@ -133,12 +146,11 @@ static int use_directory(viso_root *root, const char *path, const char *function
 
 int viso_root_use_directory(viso_root *root, const char *path)
 {
-	int r = handle_check(root ? &root->handle : NULL, __func__);
-	if (r < 0)
-		return r;
 	if (!path || path[0] != '/')
 		return error_argument(__func__, "the directory is not an absolute path");
-	pthread_mutex_lock(&root->lock);
+	int r = root_lock(root, __func__);
+	if (r < 0)
+		return r;
 	r = use_directory(root, path, __func__);
 	pthread_mutex_unlock(&root->lock);
 	return only_documented(r, use_errors);
@@ -166,9 +178,11 @@ int viso_root_set_path(viso_root *root, const char *path)
 
 const char *root_known_path(viso_root *root)
 {
-	pthread_mutex_lock(&root->lock);
+	/* A progress handler of this thread has the lock already. */
+	bool locked = pthread_mutex_lock(&root->lock) == 0;
 	const char *path = root->used ? root->used : root->built ? root->place.path : NULL;
-	pthread_mutex_unlock(&root->lock);
+	if (locked)
+		pthread_mutex_unlock(&root->lock);
 	return path;
 }
 

@@ -306,6 +306,41 @@ tap.case("an error in the log handler goes no further", function()
 	end
 end)
 
+tap.case("a progress function hears, cancels, throws, and cannot use the root", function()
+	local last
+	virtiso.root{programs = {busybox}, progress = function(done, total) last = done == total end}:build()
+	tap.equal(last, true, "the last call")
+	local ok, message = pcall(function()
+		virtiso.root{programs = {busybox}, progress = function() return true end}:build()
+	end)
+	tap.equal(not ok and message.errno, 125, "ECANCELED")
+	local _, strength = sandbox()
+	local thrown = {}
+	ok, message = pcall(virtiso.run, {"busybox", "true"},
+		{isolation = strength, root = virtiso.root{programs = {busybox}, progress = function() error(thrown) end}})
+	tap.equal(message, thrown, "what was thrown")
+	local root
+	root = virtiso.root{programs = {busybox}, progress = function()
+		tap.equal(root:path(), nil, "path")
+		root:build()
+	end}
+	ok, message = pcall(root.build, root)
+	tap.equal(not ok and message.errno, 35, "EDEADLK")
+end)
+
+tap.case("roots tell what is in them", function()
+	local path = os.tmpname()
+	os.remove(path)
+	local root = virtiso.root{programs = {busybox}, path = path, users = {{"me", 5000, 5000}}, groups = {us = 5000}}
+	tap.equal(#root:plan() > 3, true, "plan")
+	tap.equal(root:update() > 0, true, "update")
+	tap.equal(#root:verify(), 0, "verify")
+	io.open(path .. "/etc/group", "a"):write("x"):close()
+	local found = root:verify()
+	tap.equal(#found == 1 and found[1].path .. " " .. found[1].state, "/etc/group changed", "verify")
+	tap.equal(virtiso.root{directory = path}:remove(), 0, "remove")
+end)
+
 tap.case("nothing is left", function()
 	local box <close> = sandbox()
 	box:run({busybox, "true"})

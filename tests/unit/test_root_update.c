@@ -635,9 +635,40 @@ static void test_order_of_calls(void **state)
 
 #define root_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static int use_the_root(uint64_t done, uint64_t total, const char *made, void *userdata)
+{
+	viso_root *root = userdata;
+	viso_manifest *manifest = NULL;
+	viso_error_clear();
+	assert_int_equal(viso_root_add_data(root, "/late", "x", 1, 0644), -EDEADLK);
+	support_check_error("viso_root_add_data", EDEADLK, VISO_STAGE_ARGUMENT, "viso_root_add_data");
+	assert_int_equal(viso_root_build(root), -EDEADLK);
+	assert_int_equal(viso_root_update(root), -EDEADLK);
+	assert_int_equal(viso_root_manifest(root, &manifest), -EDEADLK);
+	assert_int_equal(viso_root_verify(root, NULL), -EDEADLK);
+	assert_int_equal(viso_root_remove(root), -EDEADLK);
+	assert_int_equal(viso_root_set_progress_handler(root, NULL, NULL, NULL), -EDEADLK);
+	assert_null(viso_root_path(root));
+	return 0;
+}
+
+static void test_a_progress_handler_cannot_use_the_root(void **state)
+{
+	char *own = root_path_of("%s/progress", scratch);
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_set_path(root, own));
+	assert_ok(viso_root_set_progress_handler(root, use_the_root, root, NULL));
+	assert_ok(viso_root_add_data(root, "/etc/motd", "hello", 5, 0644));
+	assert_true(viso_root_update(root) > 0);
+	assert_int_equal(viso_root_verify(root, NULL), 0);
+	viso_root_unref(root);
+	free(own);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		root_test(test_a_progress_handler_cannot_use_the_root),
 		root_test(test_update_builds_what_is_not_there),
 		root_test(test_only_what_changed_is_changed),
 		root_test(test_what_was_changed_by_hand_is_repaired),

@@ -53,7 +53,7 @@ from ._machine import FeatureReport, Machine
 from ._manifest import Entry, Manifest
 from ._process import Process
 from ._result import Result, Usage
-from ._root import Root
+from ._root import Root, User
 from ._run import run
 from ._sandbox import Container, Guest, Jail, Sandbox
 
@@ -102,6 +102,7 @@ __all__ = [
     "Stage",
     "TimeoutExpired",
     "Usage",
+    "User",
     "run",
     "set_log_handler",
 ]

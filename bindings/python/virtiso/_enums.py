@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import Type, TypeVar, Union
 
 from . import native
@@ -177,7 +177,7 @@ class Hardening(IntEnum):
     SCOPES = native.VISO_HARDENING_SCOPES
 
 
-_Enum = TypeVar("_Enum", bound=IntEnum)
+_Enum = TypeVar("_Enum", bound=Enum)
 
 
 def by_name(enum: Type[_Enum], value: Union[_Enum, str]) -> _Enum:

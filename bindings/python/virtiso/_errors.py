@@ -50,7 +50,7 @@ class NotFound(Error, FileNotFoundError):
 
 
 class AlreadyExists(Error, FileExistsError):
-    """EEXIST: the target is there already."""
+    """EEXIST, ENOTEMPTY: the target is there already, or has contents."""
 
 
 class NotADirectory(Error, NotADirectoryError):
@@ -123,6 +123,7 @@ _CLASSES: Dict[int, Type[Error]] = {
     errno.EACCES: PermissionDenied,
     errno.ENOENT: NotFound,
     errno.EEXIST: AlreadyExists,
+    errno.ENOTEMPTY: AlreadyExists,
     errno.ENOTDIR: NotADirectory,
     errno.EOPNOTSUPP: NotSupported,
     errno.ENOSYS: NotSupported,

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from . import native
-from ._enums import LogLevel
+from ._enums import LogLevel, by_name
 
 _owner = 0
 
 
 def set_log_handler(
-    handler: Optional[Callable[[LogLevel, str], object]], level: LogLevel = LogLevel.INFO
+    handler: Optional[Callable[[LogLevel, str], object]], level: Union[LogLevel, str] = LogLevel.INFO
 ) -> None:
     """Pass the library's messages up to ``level`` to ``handler(level, message)``; None for nobody.
 
@@ -24,6 +24,7 @@ def set_log_handler(
     >>> virtiso.set_log_handler(lambda level, message: print(level.name, message), virtiso.LogLevel.DEBUG)
     """
     global _owner
+    level = by_name(LogLevel, level)
     if handler is None:
         native.viso_log_set_handler(level, None)
         return

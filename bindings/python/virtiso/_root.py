@@ -48,7 +48,7 @@ class Root:
     :param providers_off: rules that shall add nothing, such as ``["nss", "certificates"]``
     :param copy_method: "auto", "reflink", "bytes", "hardlink"
     :param store: a directory in which roots share their contents
-    :param keep: Keep.SETUID, Keep.CAPABILITIES: what is kept of files that give privileges
+    :param keep: "setuid", "capabilities", or a list of them: what is kept of files that give privileges
     :param progress: called with bytes done, bytes in all, and a path while it is built; what it raises is raised by the
         build, and where it returns something true, Canceled
     :param path: where to build it; that directory is kept. Else it is built in a directory of the library's own, which is
@@ -78,7 +78,7 @@ class Root:
         providers_off: Iterable[Union[Provider, str]] = (),
         copy_method: Union[CopyMethod, str] = CopyMethod.AUTO,
         store: Optional[StrPath] = None,
-        keep: Keep = Keep.NOTHING,
+        keep: Union[Keep, str, Iterable[Union[Keep, str]]] = Keep.NOTHING,
         progress: Optional[Progress] = None,
         path: Optional[StrPath] = None,
         directory: Optional[StrPath] = None,
@@ -108,7 +108,7 @@ class Root:
             native.viso_root_set_path(self._handle, path)
         for provider in providers_off:
             native.viso_root_set_provider(self._handle, by_name(Provider, provider), 0)
-        self._set_building(by_name(CopyMethod, copy_method), store, keep, progress)
+        self._set_building(by_name(CopyMethod, copy_method), store, _flags(keep), progress)
         if archive is not None:
             self.add_archive(*_pair(archive))
         for program in programs:
@@ -197,7 +197,10 @@ class Root:
             native.viso_root_add_archive(self._handle, path, target)
 
     def set_progress(self, progress: Optional[Progress]) -> None:
-        """Let ``progress(done, total, path)`` hear how far building is; None for nobody."""
+        """Let ``progress(done, total, path)`` hear how far building is; None for nobody.
+
+        It must not use the root, except for :meth:`cancel`, :attr:`path` and its repr.
+        """
         if progress is None:
             native.viso_root_set_progress_handler(self._handle, None)
             return
@@ -217,9 +220,10 @@ class Root:
         native.viso_root_set_progress_handler(self._handle, pass_on)
         self._raised = raised
 
-    def _build(self, call: Callable[[native.viso_root], _T]) -> _T:
+    def _build(self, call: Callable[[], _T]) -> _T:
+        """Call what may build the root; what its progress handler raised is raised here."""
         try:
-            return call(self._handle)
+            return call()
         except Canceled:
             raised, error = self._raised, None
             if raised is not None:
@@ -235,18 +239,21 @@ class Root:
 
     def build(self) -> None:
         """Build the root now; without this call the first start of a sandbox does it."""
-        self._build(native.viso_root_build)
+        self._build(lambda: native.viso_root_build(self._handle))
 
     def update(self) -> int:
         """Bring the directory ``path`` to what the root says now; return how many entries were made, changed or removed."""
-        return self._build(native.viso_root_update)
+        return self._build(lambda: native.viso_root_update(self._handle))
 
     def cancel(self) -> None:
-        """Cancel the :meth:`build` or :meth:`update` that another thread runs; it raises Canceled."""
+        """Cancel the :meth:`build` or :meth:`update` that runs, from another thread or its progress handler; it raises Canceled."""
         native.viso_root_cancel(self._handle)
 
     def verify(self) -> Manifest:
-        """Compare what was built with its record; see :attr:`Manifest.differences`."""
+        """Compare what was built with its record; see :attr:`Manifest.differences` of what is returned.
+
+        Files that the library did not make are not looked at.
+        """
         return Manifest(native.viso_root_verify(self._handle))
 
     def manifest(self) -> Manifest:
@@ -260,7 +267,7 @@ class Root:
 
     def write_image(self, path: StrPath, format: Union[ImageFormat, str] = ImageFormat.INITRAMFS) -> None:
         """Pack the root into a file: "initramfs" or "erofs"."""
-        native.viso_image_write(self._handle, by_name(ImageFormat, format), path)
+        self._build(lambda: native.viso_image_write(self._handle, by_name(ImageFormat, format), path))
 
     @staticmethod
     def prune_store(path: StrPath) -> int:
@@ -283,6 +290,13 @@ class _Raised:
     """What a progress handler raised."""
 
     error: Optional[BaseException] = None
+
+
+def _flags(keep: Union[Keep, str, Iterable[Union[Keep, str]]]) -> Keep:
+    flags = Keep.NOTHING
+    for one in [keep] if isinstance(keep, (Keep, str)) else keep:
+        flags |= by_name(Keep, one)
+    return flags
 
 
 def _pair(entry: Union[StrPath, Tuple[StrPath, Any]]) -> Tuple[StrPath, Any]:

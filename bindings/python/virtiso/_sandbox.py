@@ -142,23 +142,30 @@ class Sandbox:
 
     def _start(self, options: Options) -> Process:
         command = make_command(options)
-        return Process(native.viso_sandbox_spawn(self._view, command), options, self)
+        process = self.root._build(lambda: native.viso_sandbox_spawn(self._view, command))
+        return Process(process, options, self)
 
     def start(self) -> None:
         """Start an instance that stays until :meth:`close`: all later commands run in it and can signal each other, and what
         they leave running in the background goes on running. As yet for a :class:`Jail`."""
-        native.viso_sandbox_start(self._view)
+        self.root._build(lambda: native.viso_sandbox_start(self._view))
 
     def pids(self) -> List[int]:
         """The processes in the sandbox, by their ids on the host."""
         return native.viso_sandbox_pids(self._view)
 
     def signal(self, sig: int) -> int:
-        """Send a signal to the program of every command that runs here; return how many there are."""
+        """Send a signal to the program of every command that runs here; return how many there are.
+
+        What a command has left running in the background (:meth:`start`) is not reached; :meth:`pids` finds it.
+        """
         return native.viso_sandbox_signal(self._view, sig)
 
     def kill(self) -> int:
-        """Kill every command that runs here, with all that it started; return how many there were."""
+        """Kill every command that runs here, with all that it started; return how many there were.
+
+        What a command that has ended left running in the background (:meth:`start`) goes on until :meth:`close`.
+        """
         return native.viso_sandbox_kill(self._view)
 
     def close(self) -> None:
@@ -180,6 +187,12 @@ class Sandbox:
 
     def __repr__(self) -> str:
         return f"<virtiso.{type(self).__name__}, {'closed' if self.closed else 'open'}>"
+
+
+def _check(root: Root) -> Root:
+    if not isinstance(root, Root):
+        raise TypeError(f"root must be a virtiso.Root, not {root!r}; for a directory Root(directory=...)")
+    return root
 
 
 class Jail(Sandbox):
@@ -209,7 +222,7 @@ class Jail(Sandbox):
         demand: Union[Hardening, str] = Hardening.NONE,
     ) -> None:
         self._handle = native.viso_jail_new()
-        native.viso_jail_set_root(self._handle, root._handle)
+        native.viso_jail_set_root(self._handle, _check(root)._handle)
         if memory_max is not None:
             native.viso_jail_set_memory_max(self._handle, size_in_bytes(memory_max))
         if processes_max is not None:
@@ -262,7 +275,7 @@ class Container(Sandbox):
         if isinstance(capabilities, str):
             raise TypeError("capabilities must be a list of names, not one name")
         self._handle = native.viso_container_new()
-        native.viso_container_set_root(self._handle, root._handle)
+        native.viso_container_set_root(self._handle, _check(root)._handle)
         if memory_max is not None:
             native.viso_container_set_memory_max(self._handle, size_in_bytes(memory_max))
         if processes_max is not None:
@@ -293,7 +306,7 @@ class Guest(Sandbox):
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
-        native.viso_guest_set_root(self._handle, root._handle)
+        native.viso_guest_set_root(self._handle, _check(root)._handle)
         if memory_max is not None:
             native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
         super().__init__(native.viso_guest_sandbox(self._handle), root)

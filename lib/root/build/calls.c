@@ -89,10 +89,9 @@ static int fail_removed(const char *function)
 
 int viso_root_build(viso_root *root)
 {
-	int r = handle_check(root ? &root->handle : NULL, __func__);
+	int r = root_lock(root, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&root->lock);
 	if (root->removed)
 		r = fail_removed(__func__);
 	else if (!root->used && !root->built)
@@ -183,10 +182,9 @@ int viso_root_verify(viso_root *root, viso_manifest **out_manifest)
 {
 	viso_manifest *record = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = handle_check(root ? &root->handle : NULL, __func__);
+	int r = root_lock(root, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&root->lock);
 	r = read_record(root, __func__, &record, &fd);
 	if (r >= 0)
 		r = record_verify(record, fd);
@@ -201,12 +199,11 @@ int viso_root_manifest(viso_root *root, viso_manifest **out_manifest)
 {
 	viso_manifest *record = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = handle_check(root ? &root->handle : NULL, __func__);
-	if (r < 0)
-		return r;
 	if (!out_manifest)
 		return error_argument(__func__, "the place for the manifest is NULL");
-	pthread_mutex_lock(&root->lock);
+	int r = root_lock(root, __func__);
+	if (r < 0)
+		return r;
 	r = read_record(root, __func__, &record, &fd);
 	pthread_mutex_unlock(&root->lock);
 	if (r < 0)
@@ -218,10 +215,9 @@ int viso_root_manifest(viso_root *root, viso_manifest **out_manifest)
 int viso_root_remove(viso_root *root)
 {
 	const char *path = NULL;
-	int r = handle_check(root ? &root->handle : NULL, __func__);
+	int r = root_lock(root, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&root->lock);
 	_cleanup_close_ int fd = open_built(root, __func__, &path);
 	r = fd < 0 ? fd : build_remove(fd, path);
 	if (r >= 0)

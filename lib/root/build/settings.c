@@ -70,10 +70,9 @@ int viso_root_set_store(viso_root *root, const char *path)
 
 int viso_root_set_progress_handler(viso_root *root, viso_progress_fn fn, void *userdata, viso_destroy_fn destroy)
 {
-	int r = handle_check(root ? &root->handle : NULL, __func__);
+	int r = root_lock(root, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&root->lock);
 	viso_destroy_fn old_destroy = root->settings.progress_destroy;
 	void *old_userdata = root->settings.progress_userdata;
 	root->settings.progress = fn;

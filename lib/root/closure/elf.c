@@ -145,7 +145,9 @@ static int read_header(struct reader *reader, Elf64_Ehdr *header)
 	const unsigned char *ident = (const unsigned char *)reader->head;
 	struct elf_kind *kind = &reader->out->kind;
 	Elf32_Ehdr small;
-	if (reader->head_size < EI_NIDENT || !elf_is_elf(ident, EI_NIDENT) || ident[EI_VERSION] != EV_CURRENT)
+	if (reader->head_size < SELFMAG || !elf_is_elf(ident, SELFMAG))
+		return error_fail(VISO_STAGE_ELF, ENOEXEC, reader->path, "%s is no ELF file", reader->path);
+	if (reader->head_size < EI_NIDENT || ident[EI_VERSION] != EV_CURRENT)
 		return damaged(reader, what);
 	kind->size = ident[EI_CLASS];
 	kind->order = ident[EI_DATA];
