@@ -13,7 +13,7 @@
 #include "root/record/record.h"
 
 #define CONTROL_NAME ".viso"
-/* Where a file of the tree is made before it gets its name. */
+/* Where an update makes a file of the tree before it gets its name. */
 #define CONTROL_NEW "new"
 
 struct control {

@@ -25,7 +25,8 @@ struct copier {
 /*
  * Copies what `source`, a regular file with the status `st`, contains now into the empty file `target`; holes stay
  * holes. With `sum` it computes the sum_any() of it. 0 or a negative errno, without setting the error: -EAGAIN the
- * file has changed meanwhile, -ENODATA it waits for contents that do not exist yet, -EOPNOTSUPP blocks cannot be shared, -ECANCELED (with the error set).
+ * file has changed meanwhile, -ENODATA it waits for contents that do not exist yet, -EOPNOTSUPP blocks cannot be
+ * shared, -ECANCELED (with the error set).
  */
 int copy_contents(struct copier *copier, int source, int target, const struct stat *st, char *sum);
 

@@ -24,8 +24,8 @@ struct examiner {
 };
 
 /*
- * Looks at one entry; they come in their order. `record`, which has the plan's part, is complete where the entry is right. 0, or a negative errno
- * with the error set: -EEXIST something of others is in its place.
+ * Looks at one entry; they come in their order. `record`, which has the plan's part, is complete where the entry is
+ * right. 0, or a negative errno with the error set: -EEXIST something of others is in its place.
  */
 int examine(struct examiner *examiner, const struct manifest_entry *entry, struct record_entry *record,
 	    enum verdict *out);

@@ -79,7 +79,8 @@ bool may_keep_owner(int error)
 
 static int set_owner_at(int parent, const char *name, const struct manifest_entry *entry)
 {
-	if (!entry->has_owner || !fchownat(parent, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) || may_keep_owner(errno))
+	if (!entry->has_owner || !fchownat(parent, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) ||
+	    may_keep_owner(errno))
 		return 0;
 	return -errno;
 }

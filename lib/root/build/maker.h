@@ -14,8 +14,8 @@ struct maker {
 	struct progress *progress;
 	struct store *store; /* or NULL */
 	struct copier copier;
-	struct directory_cache tree;   /* where entries are made */
-	struct directory_cache source; /* where FILEs come from */
+	struct directory_cache tree;    /* where entries are made */
+	struct directory_cache source;  /* where FILEs come from */
 	struct directory_cache scratch; /* where those of a base come from */
 	int control;       /* the directory in which files are made before they get their names; -1: there is none */
 	bool is_fresh;     /* nothing is there yet: files are made in place */
@@ -47,8 +47,8 @@ int maker_stat_source(struct maker *maker, const struct manifest_entry *entry, s
 /* The mode that a file of the host gets. */
 unsigned maker_mode(const struct settings *settings, const struct manifest_entry *entry, const struct stat *source);
 
-/* Whether a change of owner failed since the caller may not give files away (EPERM), or has no such id (EINVAL): then they
- * stay the caller's. */
+/* Whether a change of owner failed since the caller may not give files away (EPERM), or has no such id (EINVAL): then
+ * they stay the caller's. */
 bool may_keep_owner(int error);
 
 /* Whether a directory must stay writable for us while it is filled. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A content-addressed store that roots share. Its objects are files, named by SHA-256, mode, time and owner, since all
- * hard links to a file have these in common, and symbolic links, named by text and owner. An index says which file of the host has which contents, so that the
- * second root needs no hashing.
+ * hard links to a file have these in common, and symbolic links, named by text and owner. An index says which file of
+ * the host has which contents, so that the second root needs no hashing.
  */
 #ifndef ROOT_STORE_H
 #define ROOT_STORE_H
