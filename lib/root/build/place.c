@@ -21,7 +21,7 @@
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
-/* ${TMPDIR:-/tmp}/viso-root-XXXXXX; NULL without memory. */
+/* ${TMPDIR:-/tmp}/viso-root-XXXXXX, without links, which nobody follows who opens it; NULL without memory. */
 static char *make_name(void)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -31,11 +31,12 @@ static char *make_name(void)
 	char *path = NULL;
 	if (!base || base[0] != '/')
 		base = "/tmp";
+	_cleanup_free_ char *real = realpath(base, NULL);
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		memset(random, 0, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		name[i] = letters[random[i] % (sizeof(letters) - 1)];
-	return asprintf(&path, "%s/viso-root-%s", base, name) < 0 ? NULL : path;
+	return asprintf(&path, "%s/viso-root-%s", real ? real : base, name) < 0 ? NULL : path;
 }
 
 /* Remembers which directory it is. */
