@@ -189,7 +189,7 @@ int control_intend(const struct control *control, const viso_manifest *record)
 	size_t size;
 	_cleanup_free_ char *text = record_print(record, true, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	int r = write_new(control->fd, text, size);
 	if (r == 0 && renameat(control->fd, CONTROL_NEW, control->fd, intention_name) < 0)
 		r = -errno;
@@ -204,7 +204,7 @@ int control_commit(const struct control *control, const viso_manifest *record, s
 	size_t size;
 	_cleanup_free_ char *text = record_print(record, true, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	int r = store ? store_place_text(store, text, size, control->fd, CONTROL_NEW) : 0;
 	if (r == 0)
 		r = write_new(control->fd, text, size);

@@ -170,7 +170,7 @@ int viso_manifest_save(const viso_manifest *manifest, const char *path)
 		return error_argument(__func__, "the path is not absolute");
 	_cleanup_free_ char *text = record_print(manifest, false, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	return only_documented(replace_file(path, text, size), save_errors);
 }
 
