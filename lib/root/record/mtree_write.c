@@ -111,13 +111,13 @@ char *record_print(const viso_manifest *record, bool is_private, size_t *out_siz
 			print_private(out, &record->entries[i]);
 	}
 	bool failed = ferror(out);
-	if (fclose(out) || failed) {
+	failed |= fclose(out) != 0;
+	/* To cut its buffer needs memory, too: glibc's fclose() does not say that it had none. */
+	if (failed || !text) {
 		free(text);
 		error_memory();
 		return NULL;
 	}
-	return text;
-}
 	if (*out_size > RECORD_FILE_MAX) {
 		free(text);
 		error_fail(VISO_STAGE_ROOT, EFBIG, "manifest",
@@ -125,3 +125,5 @@ char *record_print(const viso_manifest *record, bool is_private, size_t *out_siz
 			   RECORD_FILE_MAX);
 		return NULL;
 	}
+	return text;
+}
