@@ -59,6 +59,9 @@ static int open_lock(const struct control *control)
 		close(fd);
 		return -EBADMSG;
 	}
+	/* A umask that takes the owner's rights away: the next one could not open it. */
+	if (fd >= 0 && !st.st_size && (st.st_mode & 0600) != 0600)
+		fchmod(fd, 0600);
 	return fd;
 }
 
