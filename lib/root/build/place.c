@@ -211,19 +211,23 @@ static void remove_own(struct place *place)
 		launcher_unguard_tree(place->own);
 }
 
+void place_empty(struct place *place)
+{
+	int r = remove_contents(place->fd);
+	if (place->existed)
+		fchmod(place->fd, place->mode);
+	if (r < 0)
+		log_warning("cannot remove what was built in %s: %s", place->path, strerrordesc_np(-r));
+	place->is_ours = false;
+}
+
 void place_undo(struct place *place)
 {
-	if (place->own) {
+	if (place->own)
 		remove_own(place);
-	} else {
-		int r = place->is_ours ? remove_contents(place->fd) : 0;
-		if (place->existed && place->is_ours)
-			fchmod(place->fd, place->mode);
-		else if (!place->existed && rmdir(place->path) < 0 && place->is_ours && r == 0)
-			r = -errno;
-		if (r < 0)
-			log_warning("cannot remove what was built in %s: %s", place->path, strerrordesc_np(-r));
-	}
+	else if (!place->existed)
+		/* Unless somebody else builds in it meanwhile. */
+		rmdir(place->path);
 	place->fd = close_fd(place->fd);
 	place_forget(place);
 }
