@@ -12,7 +12,9 @@
 
 int fail(void)
 {
-	fprintf(stderr, "viso-jail: %s\n", viso_error_message());
+	fputs("viso-jail: ", stderr);
+	print_safely(stderr, viso_error_message());
+	fputc('\n', stderr);
 	return -1;
 }
 
