@@ -65,6 +65,12 @@ local function quote(text)
 	return '"' .. shown .. '"'
 end
 
+-- What a terminal would obey is a question mark.
+local function safe(text)
+	local shown = text:gsub("%c", "?"):gsub("\xc2[\x80-\x9f]", "?")
+	return utf8.len(shown) and shown or (shown:gsub("[\x80-\xff]", "?"))
+end
+
 local fields = {"path", "type", "mode", "size", "sha256", "link", "reason", "state"}
 
 local function print_entries(entries)
@@ -78,7 +84,7 @@ local function print_entries(entries)
 			end
 			rows[i] = " {" .. table.concat(members, ", ") .. "}"
 		else
-			print(("%-8s %-9s %s  (%s)"):format(entry.state, entry.type, quote(entry.path), entry.reason))
+			print(("%-8s %-9s %s  (%s)"):format(entry.state, entry.type, safe(entry.path), safe(entry.reason)))
 		end
 	end
 	if options.json then
@@ -157,6 +163,6 @@ end
 
 local ok, result = pcall(main)
 if not ok then
-	io.stderr:write("jail.lua: ", tostring(result), "\n")
+	io.stderr:write("jail.lua: ", safe(tostring(result)), "\n")
 end
 os.exit(ok and result or exit_own_error, true)

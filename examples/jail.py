@@ -123,7 +123,8 @@ def main():
     try:
         return (make if options.command in ("plan", "build", "update") else use)(options)
     except (virtiso.Error, ValueError) as error:
-        print(f"jail.py: {error}", file=sys.stderr)
+        # A terminal would obey some of what names of files may contain.
+        print("jail.py:", "".join(c if c.isprintable() else "?" for c in str(error)), file=sys.stderr)
         return EXIT_OWN_ERROR
 
 

@@ -12,6 +12,7 @@
 #define VISO_JAIL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <virtiso.h>
 
 enum { EXIT_OWN_ERROR = 125 };
@@ -40,6 +41,8 @@ void print_manifest(const viso_manifest *manifest, enum print_what what, bool js
 void print_count(const char *name, int count, const char *directory, bool json);
 void print_file(const char *file, const char *directory);
 void print_error(void);
+/* What a terminal would obey is printed as a question mark, and what is no UTF-8. */
+void print_safely(FILE *out, const char *string);
 
 /* progress.c: draws a bar on standard error while the root is built, where that is a terminal. 0 or -1. */
 int progress_show(viso_root *root);

@@ -15,10 +15,13 @@ static bool json;
 
 int fail(void)
 {
-	if (json)
+	if (json) {
 		print_error();
-	else
-		fprintf(stderr, "viso-jail: %s\n", viso_error_message());
+		return -1;
+	}
+	fputs("viso-jail: ", stderr);
+	print_safely(stderr, viso_error_message());
+	fputc('\n', stderr);
 	return -1;
 }
 

@@ -63,11 +63,23 @@ static void print_json_entry(const viso_manifest *manifest, size_t i, bool first
 	print_member("state", viso_entry_state_name((viso_entry_state)viso_manifest_state(manifest, i)), true);
 }
 
-/* One line; what a terminal would obey is printed as a question mark. */
-static void print_safely(const char *text)
+/* The control characters of ISO 8859, in UTF-8 or as single bytes, are among those. */
+static bool is_control(const unsigned char *text, int length)
 {
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+	return length == 0 || *text < 0x20 || *text == 0x7f || (length == 2 && *text == 0xc2 && text[1] < 0xa0);
+}
+
+void print_safely(FILE *out, const char *string)
+{
+	const unsigned char *text = (const unsigned char *)string;
+	while (*text) {
+		int length = utf8_length(text);
+		if (is_control(text, length))
+			putc('?', out);
+		else
+			fwrite(text, 1, (size_t)length, out);
+		text += length ? length : 1;
+	}
 }
 
 static void print_text_entry(const viso_manifest *manifest, size_t i, enum print_what what)
@@ -77,13 +89,13 @@ static void print_text_entry(const viso_manifest *manifest, size_t i, enum print
 	else
 		printf("%c %04o %10lld ", "?d-lD"[viso_manifest_type(manifest, i)], viso_manifest_mode(manifest, i),
 		       (long long)viso_manifest_size(manifest, i));
-	print_safely(viso_manifest_path(manifest, i));
+	print_safely(stdout, viso_manifest_path(manifest, i));
 	if (viso_manifest_type(manifest, i) == VISO_ENTRY_LINK) {
 		fputs(" -> ", stdout);
-		print_safely(viso_manifest_link(manifest, i));
+		print_safely(stdout, viso_manifest_link(manifest, i));
 	}
 	fputs("  (", stdout);
-	print_safely(viso_manifest_reason(manifest, i));
+	print_safely(stdout, viso_manifest_reason(manifest, i));
 	fputs(")\n", stdout);
 }
 
@@ -108,7 +120,7 @@ void print_manifest(const viso_manifest *manifest, enum print_what what, bool js
 void print_count(const char *name, int count, const char *directory, bool json)
 {
 	if (!json) {
-		print_safely(directory);
+		print_safely(stdout, directory);
 		printf(": %d %s\n", count, name);
 		return;
 	}

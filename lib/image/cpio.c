@@ -132,7 +132,9 @@ static int put_file(struct cpio *cpio, const struct listed *listed, const struct
 		return fail(-fd, "open", listed->path);
 	if (fstat(fd, &st) < 0)
 		return fail(errno, "examine", listed->path);
-	if (!S_ISREG(st.st_mode))
+	/* Another file, which may have got the inode's number, would have its contents under this one's owner and mode. */
+	if (st.st_mode != listed->mode || st.st_dev != listed->on || st.st_ino != listed->inode ||
+	    st.st_uid != listed->owner)
 		return error_fail(VISO_STAGE_IMAGE, EIO, listed->path, "%s became something else while it was packed",
 				  listed->path);
 	if (st.st_size > UINT32_MAX)

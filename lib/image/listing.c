@@ -72,6 +72,7 @@ static void describe(struct walk *walk, struct listed *listed, const struct stat
 	listed->device = st->st_rdev;
 	listed->on = st->st_dev;
 	listed->inode = st->st_ino;
+	listed->owner = st->st_uid;
 	listed->links = st->st_nlink;
 	if (!walk->manifest) {
 		listed->uid = st->st_uid;

@@ -21,6 +21,7 @@ struct listed {
 	dev_t device; /* of a device node */
 	dev_t on;     /* which inode it is, for hard links */
 	ino_t inode;
+	uid_t owner; /* in the tree */
 	nlink_t links;
 };
 

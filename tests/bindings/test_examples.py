@@ -212,6 +212,19 @@ class Jail:
         self.jail_run(0, "remove", self.jail)
         self.assertFalse(os.path.exists(self.jail))
 
+    def test_names_are_not_obeyed_by_a_terminal(self):
+        names = [b"\x1b]0;x\x07", b"\xc2\x9b31m", b"\x9b31m", b"a\nb"]
+        self.build()
+        for name in names:
+            source = os.path.join(os.fsencode(self.scratch.name), name)
+            with open(source, "wb"):
+                pass
+            listed = self.jail_run(0, "plan", "--file", os.fsdecode(source), "--program", BUSYBOX)
+            missing = self.jail_run(125, "plan", "--file", os.fsdecode(source + b"x"))
+            for text in (listed.stdout, missing.stderr):
+                for bad in ("\x1b", "\x07", "\x9b", "\udc9b", "a\nb"):
+                    self.assertNotIn(bad, text, (name, text))
+
     def test_wrong_use(self):
         for arguments in (
             [],

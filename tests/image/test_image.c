@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -449,6 +451,50 @@ static void test_a_program_runs_out_of_it(void **state)
 	free(image);
 }
 
+/* Exchanges two files of a tree, as a program in it may. */
+static void *exchange(void *argument)
+{
+	char *one = root_path_of("%s/tree/one", scratch), *two = root_path_of("%s/tree/two", scratch);
+	while (!atomic_load((const atomic_bool *)argument))
+		renameat2(AT_FDCWD, one, AT_FDCWD, two, RENAME_EXCHANGE);
+	free(one);
+	free(two);
+	return NULL;
+}
+
+static void test_no_file_gets_the_mode_of_another(void **state)
+{
+	skip_without_cpio();
+	char *tree = root_path_of("%s/tree", scratch), *image = root_path_of("%s/image", scratch);
+	assert_int_equal(root_shell("mkdir %s && cd %s && echo good >one && chmod 4755 one && echo evil >two && "
+				    "chmod 600 two && mkdir ../out",
+				    tree, tree),
+			 0);
+	atomic_bool stop = false;
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, exchange, &stop), 0);
+	int wrong = 0;
+	for (int i = 0; i < 3000 && !wrong; i++) {
+		viso_root *root = viso_root_new();
+		assert_ok(viso_root_use_directory(root, tree));
+		int r = viso_image_write(root, VISO_IMAGE_INITRAMFS, image);
+		viso_root_unref(root);
+		if (r == 0) {
+			size_t size;
+			char *text = root_read_file(image, &size);
+			/* The field for the mode, and the contents behind the name. */
+			for (char *at = text; (at = memmem(at, size - (size_t)(at - text), "070701", 6)); at++)
+				wrong |= !memcmp(at + 14, "000089ED", 8) && memmem(at, 130, "evil", 4);
+			free(text);
+		}
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(wrong, 0);
+	free(tree);
+	free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +509,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_erofs_of_private_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mkfs_must_be_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_file_gets_the_mode_of_another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_program_runs_out_of_it, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

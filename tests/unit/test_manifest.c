@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -380,6 +381,45 @@ static void test_devices_are_bound_where_they_cannot_be_made(void **state)
 	assert_int_equal(r, 0);
 }
 
+static void test_only_a_file_is_replaced(void **state)
+{
+	viso_manifest *manifest;
+	viso_root *root = new_root();
+	char *fifo = root_path_of("%s/fifo", scratch);
+	struct stat st;
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_ok(viso_root_plan(root, &manifest));
+	/* As /dev/null would be. */
+	assert_fails(viso_manifest_save(manifest, fifo), EINVAL, VISO_STAGE_ROOT, fifo);
+	assert_int_equal(lstat(fifo, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	viso_manifest_unref(manifest);
+	viso_root_unref(root);
+	free(fifo);
+}
+
+/* As many as a base may have make a manifest of a hundred megabytes; here the names do. */
+static void test_a_large_record_is_read_again(void **state)
+{
+	enum { DEPTH = 14, FILES = 5000 };
+	char name[PATH_MAX];
+	viso_root *root = new_root();
+	for (int i = 0; i < FILES; i++) {
+		size_t length = 0;
+		for (int depth = 0; depth < DEPTH; depth++) {
+			name[length++] = '/';
+			memset(name + length, '\1', 250);
+			length += 250;
+		}
+		snprintf(name + length, sizeof(name) - length, "/%d", i);
+		assert_ok(viso_root_add_data(root, name, "", 0, 0644));
+	}
+	assert_ok(viso_root_build(root));
+	assert_int_equal(viso_root_verify(root, NULL), 0);
+	assert_int_equal(viso_root_remove(root), 0);
+	viso_root_unref(root);
+}
+
 #define manifest_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -390,6 +430,8 @@ int main(void)
 		manifest_test(test_files_are_read_back),
 		manifest_test(test_other_programs_read_it),
 		manifest_test(test_damaged_files_are_refused),
+		manifest_test(test_only_a_file_is_replaced),
+		manifest_test(test_a_large_record_is_read_again),
 		manifest_test(test_states),
 		manifest_test(test_remove),
 		manifest_test(test_remove_what_is_in_use),

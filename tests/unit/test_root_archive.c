@@ -465,6 +465,39 @@ static void test_the_reader_starts_no_program(void **state)
 	free(path);
 }
 
+/* What is recorded of a base's files are other files each time that it is unpacked. */
+static void test_a_base_in_a_named_root_is_updated(void **state)
+{
+	char *archive = make_hostile("a.tar", "add('one', data=b'1', mtime=1000); add('d/two', data=b'22', mtime=1000)");
+	char *path = root_path_of("%s/named", scratch);
+	for (int i = 0; i < 3; i++) {
+		viso_root *root = viso_root_new();
+		assert_ok(viso_root_add_archive(root, archive, NULL));
+		assert_ok(viso_root_set_path(root, path));
+		int changed = viso_root_update(root);
+		if (changed < 0)
+			print_error("%s\n", viso_error_message());
+		assert_true(i ? changed == 0 : changed > 0);
+		assert_int_equal(viso_root_verify(root, NULL), 0);
+		viso_root_unref(root);
+	}
+	free(path);
+	free(archive);
+}
+
+static void test_a_link_on_the_way_to_the_scratch_directory(void **state)
+{
+	char *archive = make_hostile("a.tar", "add('one', data=b'1')"), *link = root_path_of("%s/link", scratch);
+	assert_int_equal(symlink(scratch, link), 0);
+	setenv("TMPDIR", link, 1);
+	viso_root *root = root_with(archive, NULL);
+	assert_ok(viso_root_build(root));
+	assert_true(root_has_file(viso_root_path(root), "/one"));
+	viso_root_unref(root);
+	free(link);
+	free(archive);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +515,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_base_at_a_target, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_comes_later_comes_beside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_path_on_another_file_system, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_base_in_a_named_root_is_updated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_link_on_the_way_to_the_scratch_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_reader_starts_no_program, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

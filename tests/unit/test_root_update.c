@@ -464,6 +464,79 @@ static void test_progress_and_cancel(void **state)
 		}
 }
 
+static int cancel_at_a_megabyte(uint64_t done, uint64_t total, const char *entry, void *root)
+{
+	if (done > 1 << 20)
+		viso_root_cancel(root);
+	return 0;
+}
+
+/* Who hears of it first is the hashing, which sets no error. */
+static void test_cancel_while_a_file_is_hashed(void **state)
+{
+	assert_int_equal(root_shell("cd %s/d && head -c 3000000 /dev/urandom >big && truncate -s 300M big", source), 0);
+	viso_root *root = usual_root();
+	assert_ok(viso_root_set_progress_handler(root, cancel_at_a_megabyte, root, NULL));
+	assert_fails(viso_root_build(root), ECANCELED, VISO_STAGE_ROOT, "/");
+	viso_root_unref(root);
+}
+
+/* Cancels at the end, when all is there. */
+static int cancel_at_the_end(uint64_t done, uint64_t total, const char *entry, void *userdata)
+{
+	return done == total;
+}
+
+static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
+{
+	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 5000); do echo $i >$i; done", source,
+				    source),
+			 0);
+	fflush(NULL);
+	pid_t child = fork();
+	if (child == 0) {
+		viso_root *root = usual_root();
+		int r = viso_root_set_progress_handler(root, cancel_at_the_end, NULL, NULL);
+		r = r < 0 ? r : viso_root_build(root);
+		viso_root_unref(root);
+		_exit(r != -ECANCELED);
+	}
+	char *lock = root_path_of("%s/.viso/lock", path);
+	while (access(lock, F_OK) < 0)
+		usleep(100);
+	assert_true(update(usual_root()) > 0);
+	int status;
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(verify(), 0);
+	assert_as_new(usual_root);
+	free(lock);
+}
+
+static int build_twice_with_a_umask(void *argument)
+{
+	char *store = root_path_of("%s/store", scratch);
+	umask(0777);
+	for (int i = 0; i < 2; i++) {
+		viso_root *root = usual_root();
+		int r = viso_root_set_store(root, store);
+		r = r < 0 ? r : viso_root_update(root);
+		if (r < 0 || (i && r)) {
+			print_error("%d: %d %s\n", i, r, viso_error_message());
+			return 1;
+		}
+		viso_root_unref(root);
+	}
+	free(store);
+	return 0;
+}
+
+static void test_umask_without_rights(void **state)
+{
+	assert_int_equal(chmod(scratch, 0777), 0);
+	assert_int_equal(root_in_child(true, build_twice_with_a_umask, NULL), 0);
+}
+
 static void *write_all_the_time(void *argument)
 {
 	char *file = root_path_of("%s/d/growing", source);
@@ -680,6 +753,9 @@ int main(void)
 		root_test(test_hostile_records),
 		root_test(test_builders_wait_for_each_other),
 		root_test(test_progress_and_cancel),
+		root_test(test_cancel_while_a_file_is_hashed),
+		root_test(test_who_waits_does_not_meet_what_is_being_removed),
+		root_test(test_umask_without_rights),
 		root_test(test_file_that_changes_is_noticed),
 		root_test(test_terabyte_of_holes),
 		root_test(test_hard_links_and_privileges),

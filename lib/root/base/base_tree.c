@@ -160,10 +160,10 @@ static void remove_node(struct base_tree *tree, struct base_node *node)
 int base_tree_init(struct base_tree *tree, const char *target)
 {
 	struct path_walk walk;
-	*tree = (struct base_tree){.slot_count = FIRST_SLOTS};
-	tree->slots = calloc(FIRST_SLOTS, sizeof(struct base_node *));
+	*tree = (struct base_tree){.slots = calloc(FIRST_SLOTS, sizeof(struct base_node *))};
 	if (!tree->slots)
 		return error_memory();
+	tree->slot_count = FIRST_SLOTS;
 	tree->root = tree->top = insert(tree, NULL, "", 0, MANIFEST_DIRECTORY);
 	if (!tree->root)
 		return -viso_error_number();

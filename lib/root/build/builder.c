@@ -12,6 +12,15 @@
 #include "root/build/seal.h"
 #include "root/failure.h"
 
+/* Building in a named directory has failed. With the lock: whoever waits for it may build there next. */
+static void undo_named(struct place *place, struct control *control)
+{
+	if (place->is_ours)
+		place_empty(place);
+	else if (!control_is_used(control))
+		control_drop(control, place->fd);
+}
+
 /* What is to be copied. Looking at every file costs time, so only where somebody wants to know. */
 static int measure(struct maker *maker, struct manifest_entry *const *sorted, size_t count)
 {
@@ -80,6 +89,10 @@ static int build_named(struct maker *maker, struct manifest_entry *const *sorted
 	place->is_ours = r == 0;
 	if (r == 0)
 		r = build_recorded(maker, sorted, build, place, &control);
+	if (r >= 0)
+		r = progress_end(maker->progress);
+	if (r < 0)
+		undo_named(place, &control);
 	control_close(&control);
 	return r;
 }
@@ -105,8 +118,11 @@ int build_manifest(const struct build *build, struct place *place)
 	int r = build_check_settings(build->settings);
 	if (r == 0 && build->settings->store)
 		r = store_open(build->settings->store, place->fd, &maker.store);
-	if (r == 0)
-		r = place->own ? make_all(&maker, sorted, count, NULL) : build_named(&maker, sorted, build, place);
+	if (r < 0)
+		return r;
+	if (!place->own)
+		return build_named(&maker, sorted, build, place);
+	r = make_all(&maker, sorted, count, NULL);
 	return r < 0 ? r : progress_end(&progress);
 }
 

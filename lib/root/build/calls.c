@@ -100,14 +100,12 @@ int viso_root_build(viso_root *root)
 	return r;
 }
 
-static int update_now(viso_root *root)
+static int update_once(viso_root *root, bool *again)
 {
 	struct place place;
 	struct build build = build_of(root);
 	struct file_limit_guard guard;
-	int r = skeleton_add(&root->manifest);
-	if (r >= 0)
-		r = place_make_named(&place, root->named);
+	int r = place_make_named(&place, root->named);
 	if (r < 0)
 		return r;
 	file_limit_begin(&guard);
@@ -115,9 +113,21 @@ static int update_now(viso_root *root)
 	file_limit_end(&guard);
 	if (r >= 0) {
 		take_place(root, &place);
-	} else {
-		close_fd(place.fd);
-		place_forget(&place);
+		return r;
+	}
+	*again = is_gone(&place);
+	close_fd(place.fd);
+	place_forget(&place);
+	return r;
+}
+
+static int update_now(viso_root *root)
+{
+	int r = skeleton_add(&root->manifest);
+	bool again = r >= 0;
+	for (int i = 0; again && i < 10; i++) {
+		again = false;
+		r = update_once(root, &again);
 	}
 	return r;
 }

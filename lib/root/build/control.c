@@ -59,6 +59,9 @@ static int open_lock(const struct control *control)
 		close(fd);
 		return -EBADMSG;
 	}
+	/* A umask that takes the owner's rights away: the next one could not open it. */
+	if (fd >= 0 && !st.st_size && (st.st_mode & 0600) != 0600)
+		fchmod(fd, 0600);
 	return fd;
 }
 
@@ -66,7 +69,8 @@ static int open_lock(const struct control *control)
 static int try_open(struct control *control, int root, bool make, const atomic_bool *cancelled)
 {
 	control->fd = open_directory(root);
-	if (control->fd == -ENOENT && make) {
+	bool made = control->fd == -ENOENT && make;
+	if (made) {
 		control->fd = build_directory(root, CONTROL_NAME, 0700);
 		if (control->fd == -EEXIST)
 			return 0;
@@ -85,6 +89,8 @@ static int try_open(struct control *control, int root, bool make, const atomic_b
 	control->lock = open_lock(control);
 	if (control->lock < 0) {
 		int error = -control->lock;
+		if (made)
+			unlinkat(root, CONTROL_NAME, AT_REMOVEDIR);
 		control->lock = -1;
 		return error == ENOENT ? 0 : fail_path(error, "lock", control->root);
 	}
@@ -189,7 +195,7 @@ int control_intend(const struct control *control, const viso_manifest *record)
 	size_t size;
 	_cleanup_free_ char *text = record_print(record, true, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	int r = write_new(control->fd, text, size);
 	if (r == 0 && renameat(control->fd, CONTROL_NEW, control->fd, intention_name) < 0)
 		r = -errno;
@@ -204,7 +210,7 @@ int control_commit(const struct control *control, const viso_manifest *record, s
 	size_t size;
 	_cleanup_free_ char *text = record_print(record, true, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	int r = store ? store_place_text(store, text, size, control->fd, CONTROL_NEW) : 0;
 	if (r == 0)
 		r = write_new(control->fd, text, size);
@@ -216,6 +222,12 @@ int control_commit(const struct control *control, const viso_manifest *record, s
 	if (r >= 0 && unlinkat(control->fd, intention_name, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	return r < 0 ? fail_path(-r, "write the record of", control->root) : 0;
+}
+
+void control_drop(const struct control *control, int root)
+{
+	unlinkat(control->fd, lock_name, 0);
+	unlinkat(root, CONTROL_NAME, AT_REMOVEDIR);
 }
 
 int control_remove(struct control *control, int root)

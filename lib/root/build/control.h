@@ -49,6 +49,9 @@ int control_intend(const struct control *control, const viso_manifest *record);
  */
 int control_commit(const struct control *control, const viso_manifest *record, struct store *store);
 
+/* Takes back what control_open() made, where there is nothing else in it. */
+void control_drop(const struct control *control, int root);
+
 /* Removes the directory. 0 or a negative errno, without setting the error. */
 int control_remove(struct control *control, int root);
 

@@ -122,8 +122,9 @@ static int copy_source(struct maker *maker, struct making *making, int fd, bool 
 		return error_fail(VISO_STAGE_ROOT, EOPNOTSUPP, making->entry->source,
 				  "the file system cannot share blocks with %s; choose another copy method",
 				  making->entry->source);
+	/* It may have been the hashing that heard of it, which sets no error. */
 	if (r == -ECANCELED)
-		return r;
+		return progress_fail_cancelled(maker->progress);
 	return r < 0 ? fail_path(-r, "copy", making->entry->source) : 0;
 }
 

@@ -21,7 +21,7 @@
 
 enum { NAME_TRIES = 100, DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
-/* ${TMPDIR:-/tmp}/viso-root-XXXXXX; NULL without memory. */
+/* ${TMPDIR:-/tmp}/viso-root-XXXXXX, without links, which nobody follows who opens it; NULL without memory. */
 static char *make_name(void)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -31,11 +31,12 @@ static char *make_name(void)
 	char *path = NULL;
 	if (!base || base[0] != '/')
 		base = "/tmp";
+	_cleanup_free_ char *real = realpath(base, NULL);
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		memset(random, 0, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		name[i] = letters[random[i] % (sizeof(letters) - 1)];
-	return asprintf(&path, "%s/viso-root-%s", base, name) < 0 ? NULL : path;
+	return asprintf(&path, "%s/viso-root-%s", real ? real : base, name) < 0 ? NULL : path;
 }
 
 /* Remembers which directory it is. */
@@ -210,19 +211,23 @@ static void remove_own(struct place *place)
 		launcher_unguard_tree(place->own);
 }
 
+void place_empty(struct place *place)
+{
+	int r = remove_contents(place->fd);
+	if (place->existed)
+		fchmod(place->fd, place->mode);
+	if (r < 0)
+		log_warning("cannot remove what was built in %s: %s", place->path, strerrordesc_np(-r));
+	place->is_ours = false;
+}
+
 void place_undo(struct place *place)
 {
-	if (place->own) {
+	if (place->own)
 		remove_own(place);
-	} else {
-		int r = place->is_ours ? remove_contents(place->fd) : 0;
-		if (place->existed && place->is_ours)
-			fchmod(place->fd, place->mode);
-		else if (!place->existed && rmdir(place->path) < 0 && place->is_ours && r == 0)
-			r = -errno;
-		if (r < 0)
-			log_warning("cannot remove what was built in %s: %s", place->path, strerrordesc_np(-r));
-	}
+	else if (!place->existed)
+		/* Unless somebody else builds in it meanwhile. */
+		rmdir(place->path);
 	place->fd = close_fd(place->fd);
 	place_forget(place);
 }

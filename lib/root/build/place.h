@@ -29,6 +29,9 @@ int place_make_named(struct place *place, const char *path);
 /* Whether nothing but the library's own directory is in it. 0, or -ENOTEMPTY and others with the error set. */
 int place_check_empty(const struct place *place);
 
+/* Removes all from a named directory in which there is nothing of others, which then is nobody's. Keeps the error. */
+void place_empty(struct place *place);
+
 /* Building has failed: removes what was made. A named directory that existed is there again, empty. Keeps the error. */
 void place_undo(struct place *place);
 

@@ -8,7 +8,7 @@
 /* A call into Python costs as much as making a small file. */
 enum { BYTES_BETWEEN = 1 << 20, ENTRIES_BETWEEN = 64 };
 
-static int fail_cancelled(const struct progress *progress)
+int progress_fail_cancelled(const struct progress *progress)
 {
 	return error_fail(VISO_STAGE_ROOT, ECANCELED, progress->path, "building the root was cancelled");
 }
@@ -19,14 +19,14 @@ static int tell(struct progress *progress)
 	progress->told = progress->done;
 	progress->entries = 0;
 	if (settings->progress(progress->done, progress->total, progress->path, settings->progress_userdata))
-		return fail_cancelled(progress);
+		return progress_fail_cancelled(progress);
 	return 0;
 }
 
 static int check(struct progress *progress)
 {
 	if (atomic_load_explicit(progress->cancelled, memory_order_relaxed))
-		return fail_cancelled(progress);
+		return progress_fail_cancelled(progress);
 	if (!progress->settings->progress ||
 	    (progress->done - progress->told < BYTES_BETWEEN && progress->entries < ENTRIES_BETWEEN))
 		return 0;

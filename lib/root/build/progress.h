@@ -19,6 +19,9 @@ struct progress {
 
 /* Each of these: 0, or -ECANCELED with the error set. */
 
+/* -ECANCELED. */
+int progress_fail_cancelled(const struct progress *progress);
+
 /* The next entry begins. */
 int progress_begin_entry(struct progress *progress, const char *path);
 

@@ -67,6 +67,9 @@ static int open_directory(const char *path, bool make, int *out_lock)
 				  "%s is no store; name an empty directory, or one that is not there", path);
 	if (lock < 0)
 		return fail_path(errno, "open the store", path);
+	/* A umask that takes the owner's rights away: the next one could not open it. */
+	if (flags & O_CREAT)
+		fchmod(lock, 0600);
 	*out_lock = lock;
 	return TAKE_FD(fd);
 }
@@ -227,8 +230,10 @@ static int give_name(struct store *store, const char *name, const char *object)
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	if (mkdirat(store->fd, directory, 0700) < 0 && errno != EEXIST)
-		return -errno;
+	int made = build_directory(store->fd, directory, 0700);
+	if (made < 0 && made != -EEXIST)
+		return made;
+	close_fd(made);
 	return renameat(store->fd, name, store->fd, object) < 0 ? -errno : 0;
 }
 

@@ -77,6 +77,9 @@ int store_index_open(struct store_index *index, int store)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_mode & 022)
 		return -EACCES;
+	/* A umask that takes the owner's rights away: the next one could not open it. */
+	if ((st.st_mode & 0600) != 0600)
+		fchmod(index->fd, 0600);
 	if (st.st_size > FILE_MAX && ftruncate(index->fd, 0) < 0)
 		return -errno;
 	return read_lines(index, st.st_size > FILE_MAX ? 0 : (size_t)st.st_size);

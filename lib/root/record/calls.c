@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -133,6 +134,11 @@ static int replace_file(const char *path, const char *text, size_t size)
 {
 	_cleanup_free_ char *name = NULL;
 	unsigned random = 0;
+	struct stat st;
+	/* A device, /dev/null of the host, would be lost. */
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+		return error_fail(VISO_STAGE_ROOT, EINVAL, path,
+				  "%s is no file that a manifest could take the place of", path);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (unsigned)getpid();
 	if (asprintf(&name, "%s.%08x", path, random) < 0) {
@@ -164,7 +170,7 @@ int viso_manifest_save(const viso_manifest *manifest, const char *path)
 		return error_argument(__func__, "the path is not absolute");
 	_cleanup_free_ char *text = record_print(manifest, false, &size);
 	if (!text)
-		return -ENOMEM;
+		return -viso_error_number();
 	return only_documented(replace_file(path, text, size), save_errors);
 }
 

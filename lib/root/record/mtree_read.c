@@ -17,7 +17,7 @@
 #include "core/error.h"
 #include "root/record/record.h"
 
-enum { FILE_MAX = 64 << 20, REASON_MAX = PATH_MAX };
+enum { REASON_MAX = PATH_MAX };
 
 struct reader {
 	viso_manifest *record;
@@ -319,7 +319,7 @@ static ssize_t read_all(int fd, char *text, size_t size)
 viso_manifest *record_read(int fd, const char *name)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > RECORD_FILE_MAX) {
 		error_fail(VISO_STAGE_ROOT, EBADMSG, name, "%s is no manifest of this library", name);
 		return NULL;
 	}

@@ -4,6 +4,7 @@
  * entry: "#: SOURCE MADE" and flags. bsdtar fails at a keyword that it does not know.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,9 +111,18 @@ char *record_print(const viso_manifest *record, bool is_private, size_t *out_siz
 			print_private(out, &record->entries[i]);
 	}
 	bool failed = ferror(out);
-	if (fclose(out) || failed) {
+	failed |= fclose(out) != 0;
+	/* To cut its buffer needs memory, too: glibc's fclose() does not say that it had none. */
+	if (failed || !text) {
 		free(text);
 		error_memory();
+		return NULL;
+	}
+	if (*out_size > RECORD_FILE_MAX) {
+		free(text);
+		error_fail(VISO_STAGE_ROOT, EFBIG, "manifest",
+			   "a manifest of %zu entries is larger than %d bytes; make several roots of it", record->count,
+			   RECORD_FILE_MAX);
 		return NULL;
 	}
 	return text;

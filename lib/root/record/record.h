@@ -100,6 +100,9 @@ bool record_is_of_this_boot(const viso_manifest *record);
 char *record_print(const viso_manifest *record, bool is_private, size_t *out_size);
 
 /* Reads such a text, which may be of somebody hostile. NULL with the error set: -EBADMSG, -ENOMEM. `name` is for it. */
+/* As much as is read of a file that somebody hostile may have written; a million entries have half of it. */
+enum { RECORD_FILE_MAX = 512 << 20 };
+
 viso_manifest *record_parse(const char *text, size_t size, const char *name);
 
 /* Reads an open file. NULL with the error set: -EBADMSG, -EIO, -ENOMEM. */
