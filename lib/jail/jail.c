@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "command/command.h"
 #include "core/error.h"
@@ -34,6 +35,17 @@ static int harden(const viso_jail *jail, struct launch_request *request)
 	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
 }
 
+/* A unix socket can bring directories (unix(7)), for which Landlock has not all the rights that one would need. */
+static void look_for_unix_sockets(viso_jail *jail, const struct launch_request *request)
+{
+	for (int i = 2; i < request->fd_count; i++) { /* behind the channel and the root */
+		int domain;
+		socklen_t size = sizeof(domain);
+		if (getsockopt(request->fds[i], SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX)
+			atomic_store(&jail->had_unix_socket, true);
+	}
+}
+
 /* The socket of the instance, or -1. */
 static int instance_of(viso_jail *jail)
 {
@@ -49,8 +61,10 @@ static int spawn_alone(viso_jail *jail, const viso_command *command, int root_fd
 	int r = request_init(&request, PLAN_JAIL, &jail->sandbox, command, root_fd, to_end);
 	if (r == 0)
 		r = harden(jail, &request);
-	if (r == 0)
+	if (r == 0) {
+		look_for_unix_sockets(jail, &request);
 		r = request_send(&request, process);
+	}
 	request_release(&request);
 	return r;
 }
@@ -63,10 +77,11 @@ static int spawn_in_instance(viso_jail *jail, int instance, const viso_command *
 	if (r == 0)
 		r = harden(jail, &request);
 	/* It is in the instance's Landlock domain already; in one of its own it could not signal the others. */
-	if (r == 0)
+	if (r == 0) {
 		request.plan->landlock_access = request.plan->landlock_scope = 0;
-	if (r == 0)
+		look_for_unix_sockets(jail, &request);
 		r = request_send_to_instance(&request, instance, process);
+	}
 	request_release(&request);
 	return r;
 }

@@ -15,6 +15,7 @@ struct viso_jail {
 	bool bare;            /* the hardening is switched off */
 	viso_hardening demanded;
 	atomic_bool had_user;              /* a command ran as a user of the caller's choice */
+	atomic_bool had_unix_socket;       /* a command was given one of the host's */
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };
 

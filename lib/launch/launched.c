@@ -206,7 +206,8 @@ static int collect(viso_process *process, viso_result **out_result)
 	 * polls but a thread that closes the sandbox meanwhile.
 	 */
 	if (process->pid || process->waiters > 0) {
-		shutdown(process->fd, SHUT_RD);
+		/* Both ways, or a fork that has the channel, too, would keep a worker that waits there. */
+		shutdown(process->fd, SHUT_RDWR);
 		process->data = (void *)((intptr_t)process->data & ~KEEP_CHANNEL);
 	}
 	return r;

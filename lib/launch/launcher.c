@@ -270,6 +270,9 @@ void launcher_keep_channel(int channel)
 		}
 		pthread_mutex_unlock(&launcher->lock);
 	}
+	/* Not by closing alone: a fork of this process may have it, too, and then the worker would wait for ever. */
+	if (channel >= 0)
+		shutdown(channel, SHUT_RDWR);
 	close_fd(channel);
 }
 

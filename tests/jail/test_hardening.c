@@ -9,6 +9,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -21,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -353,6 +356,59 @@ static void test_warnings_of_settings(void **state)
 	assert_ok(viso_command_set_user(command, 12345, 12345));
 	assert_ended(box_run(box, command), VISO_REASON_EXITED, 0, 0);
 	assert_int_equal(warns(box->jail, "as a user of the host's"), geteuid() == 0);
+	assert_true(warns(box->jail, "setpriority"));
+}
+
+/* The attacks of the escape tests that succeed then: chmod, inotify, connect by a directory that is handed in. */
+static void test_warning_of_unix_sockets(void **state)
+{
+	int ends[2], pipes[2];
+	viso_command *commands[] = {probe("exit", "0", NULL), probe("exit", "0", NULL)};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_ok(viso_command_set_stdio_fd(commands[0], VISO_STDIN, ends[0]));
+	assert_ok(viso_command_add_fd(commands[1], ends[0], 5));
+	for (int i = 0; i < 4; i++) {
+		struct box *box = box_new(box_open(state)->strength, box_tree());
+		viso_command *harmless = probe("exit", "0", NULL);
+		assert_ok(viso_command_add_fd(harmless, pipes[0], 4));
+		if (i % 2)
+			assert_ok(viso_sandbox_start(box->sandbox));
+		assert_ok(viso_sandbox_run(box->sandbox, harmless, NULL));
+		viso_command_unref(harmless);
+		assert_false(warns(box->jail, "given a unix socket"));
+		assert_ok(viso_sandbox_run(box->sandbox, commands[i / 2], NULL));
+		assert_int_equal(warns(box->jail, "given a unix socket"), landlock_abi() > 0);
+		box_close(box);
+		box_teardown(state);
+	}
+	viso_command_unref(commands[0]);
+	viso_command_unref(commands[1]);
+	for (int i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(pipes[i]);
+	}
+}
+
+/* Uid 0 needs no capability to write core_pattern there. */
+static void test_warning_of_proc(void **state)
+{
+	box_open(state);
+	char *tree = box_new_tree(), *proc = tree_path(tree, "pro c");
+	tree_directory(tree, "pro c", 0755);
+	struct box *box = box_new(VISO_ISOLATION_JAIL, tree);
+	assert_false(warns(box->jail, "procfs"));
+	bool mounted = mount("proc", proc, "proc", 0, NULL) == 0;
+	bool warned = warns(box->jail, "procfs");
+	if (mounted)
+		umount2(proc, MNT_DETACH);
+	assert_int_equal(warned, mounted);
+	assert_false(warns(box->jail, "procfs"));
+	box_close(box);
+	support_remove_tree(tree);
+	free(proc);
+	free(tree);
+	skip_without(mounted, "CAP_SYS_ADMIN, to mount a procfs");
 }
 
 static void test_warnings_of_the_root(void **state)
@@ -410,6 +466,8 @@ int main(void)
 		AT_JAIL(test_root_keeps_its_capabilities_then),
 		AT_JAIL(test_capabilities_of_files_count_then),
 		AT_JAIL(test_warnings_of_settings),
+		AT_JAIL(test_warning_of_unix_sockets),
+		AT_JAIL(test_warning_of_proc),
 		AT_JAIL(test_warnings_of_the_root),
 		cmocka_unit_test(test_warnings_are_a_list),
 	};

@@ -6,11 +6,14 @@
 #include "outside.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -392,6 +395,61 @@ static void test_many_threads(void **state)
 	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
 }
 
+/* A process with this number, which must be free, that has one child: its pid; -1 where the caller must not choose. */
+static pid_t make_bystander(pid_t pid, pid_t *out_child)
+{
+	int ends[2];
+	struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+	assert_int_equal(pipe(ends), 0);
+	pid_t made = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (made == 0) {
+		pid_t child = fork();
+		if (child > 0 && write(ends[1], &child, sizeof(child)) != sizeof(child))
+			_exit(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	if (made > 0)
+		assert_int_equal(read(ends[0], out_child, sizeof(*out_child)), sizeof(*out_child));
+	close(ends[0]);
+	return made;
+}
+
+static void host_of_a_reused_pid(void *mark)
+{
+	pid_t zygote, child;
+	mark_this_process(*(unsigned *)mark);
+	struct box *box = box_new(VISO_ISOLATION_JAIL, box_tree());
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_int_equal(marked_processes(*(unsigned *)mark, "viso-zygote", 0, &zygote, 1), 1);
+	int holder = atoi(outside_status(zygote, "PPid", text, sizeof(text)));
+	assert_int_equal(kill(holder, SIGSTOP), 0);
+	assert_int_equal(kill(zygote, SIGKILL), 0);
+	for (int i = 0; i < 1000 && kill(zygote, 0) == 0; i++)
+		usleep(1000);
+	pid_t bystander = make_bystander(zygote, &child);
+	assert_int_equal(kill(holder, SIGCONT), 0);
+	if (bystander > 0) {
+		box_close(box);
+		usleep(50000);
+		assert_string_equal(outside_status(child, "State", text, sizeof(text)), "S (sleeping)");
+		kill(child, SIGKILL);
+		host_kill(bystander);
+	}
+}
+
+/* The kernel reaps the zygote, whose number is anybody's then. */
+static void test_who_gets_the_pid_of_an_instance_is_left_alone(void **state)
+{
+	unsigned mark = mark_new();
+	box_open(state);
+	skip_without(geteuid() == 0, "root, to choose pids");
+	in_a_host(host_of_a_reused_pid, &mark);
+	assert_no_marked(mark);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +464,7 @@ int main(void)
 		AT_JAIL(test_the_last_reference_ends_all),
 		AT_JAIL(test_nothing_outlives_a_killed_host),
 		AT_JAIL(test_killed_from_outside),
+		AT_JAIL(test_who_gets_the_pid_of_an_instance_is_left_alone),
 		AT_JAIL(test_forks_of_the_host),
 		AT_JAIL(test_limits_are_those_of_all),
 		AT_JAIL(test_settings_are_frozen),

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct parent {
@@ -133,14 +134,83 @@ static void test_fork_during_the_first_start(void **state)
 	}
 }
 
+enum { AT_ONCE = 12 };
+
+struct crowd {
+	viso_isolation strength;
+	unsigned mark;
+	pthread_barrier_t started;
+};
+
+static void *run_a_while(void *argument)
+{
+	struct crowd *crowd = argument;
+	struct box *box = box_new(crowd->strength, box_tree());
+	viso_command *command = probe("sleep", "300", NULL);
+	pthread_barrier_wait(&crowd->started);
+	assert_ok(viso_sandbox_run(box->sandbox, command, NULL));
+	viso_command_unref(command);
+	box_close(box);
+	return NULL;
+}
+
+static int count_workers(const struct crowd *crowd)
+{
+	return marked_processes(crowd->mark, "viso-worker", 0, NULL, 0);
+}
+
+/* Forks while commands run; the child, which does not know the library, stays. */
+static pid_t fork_among_commands(struct crowd *crowd)
+{
+	pthread_t threads[AT_ONCE];
+	for (int i = 0; i < AT_ONCE; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_a_while, crowd), 0);
+	pthread_barrier_wait(&crowd->started);
+	usleep(150000);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		pthread_join(threads[i], NULL);
+	return child;
+}
+
+static void host_of_idle_children(void *argument)
+{
+	enum { CHILDREN = 5 };
+	struct crowd *crowd = argument;
+	pid_t children[CHILDREN];
+	mark_this_process(crowd->mark);
+	assert_int_equal(pthread_barrier_init(&crowd->started, NULL, AT_ONCE + 1), 0);
+	for (int i = 0; i < CHILDREN; i++)
+		children[i] = fork_among_commands(crowd);
+	/* At most 16 wait idly (worker.c), 4 for the host's next commands, and some were busy a moment ago. */
+	for (int i = 0; i < 200 && count_workers(crowd) > 24; i++)
+		usleep(10000);
+	assert_true(count_workers(crowd) <= 24);
+	for (int i = 0; i < CHILDREN; i++)
+		host_kill(children[i]);
+	pthread_barrier_destroy(&crowd->started);
+}
+
+/* A child has copies of the channels that its parent closes: no worker may wait at them for ever. */
+static void test_children_keep_no_workers(void **state)
+{
+	struct crowd crowd = {.strength = box_open(state)->strength, .mark = mark_new()};
+	in_a_host(host_of_idle_children, &crowd);
+	assert_no_marked(crowd.mark);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/* First, so that this process has not started anything. */
-		AT_JAIL(test_fork_during_the_first_start),
-		AT_CONTAINER(test_fork_during_the_first_start),
-		AT_EACH_STRENGTH(test_old_handles_and_new_ones),
-		AT_EACH_STRENGTH(test_fork_while_other_threads_start),
+		AT_JAIL(test_fork_during_the_first_start),       AT_CONTAINER(test_fork_during_the_first_start),
+		AT_EACH_STRENGTH(test_old_handles_and_new_ones), AT_EACH_STRENGTH(test_fork_while_other_threads_start),
+		AT_EACH_STRENGTH(test_children_keep_no_workers),
 	};
 	return cmocka_run_group_tests_name("fork", tests, NULL, box_group_teardown);
 }

@@ -4,18 +4,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "launcher.h"
 
-static void kill_listed(const char *path, bool (*spared)(pid_t))
+static void kill_listed(int directory, const char *path, bool (*spared)(pid_t))
 {
 	/* The kernel gives whole lines of a page at most; children that are not reaped keep their place from read to
 	 * read. */
 	char text[8192];
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && (n = read(fd, text, sizeof(text) - 1)) > 0) {
 		text[n] = '\0';
 		for (char *next = text; *next;) {
@@ -32,14 +33,33 @@ static void kill_listed(const char *path, bool (*spared)(pid_t))
 
 void kill_children(bool (*spared)(pid_t))
 {
-	kill_listed("/proc/thread-self/children", spared);
+	kill_listed(AT_FDCWD, "/proc/thread-self/children", spared);
 }
 
-void kill_children_of(pid_t parent)
+/* By its directory in /proc; 0 where it has ended. */
+static pid_t parent_of(int process)
+{
+	char text[512];
+	int fd = openat(process, "stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_quietly(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* Its name may hold anything, parentheses too; then come the state and the parent (proc_pid_stat(5)). */
+	const char *end = strrchr(text, ')');
+	return end && strlen(end) > 4 ? (pid_t)atoi(end + 4) : 0;
+}
+
+void kill_children_of(pid_t parent, pid_t grandparent)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
-	kill_listed(path, NULL);
+	snprintf(path, sizeof(path), "/proc/%d", (int)parent);
+	/* The directory stays that of this process, whoever gets its number. */
+	int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (process >= 0 && parent_of(process) == grandparent) {
+		snprintf(path, sizeof(path), "task/%d/children", (int)parent);
+		kill_listed(process, path, NULL);
+	}
+	close_quietly(process);
 }
 
 /*

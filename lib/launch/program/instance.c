@@ -152,7 +152,7 @@ static void serve_inside(void)
 {
 	pid_t pid;
 	if (recv(instance.ask[ASK_HOLDER], &pid, sizeof(pid), MSG_DONTWAIT) == sizeof(pid))
-		kill_children_of(pid);
+		kill_children_of(pid, instance.zygote);
 }
 
 static void watch_instance(struct job *job)
@@ -197,7 +197,7 @@ int instance_hold(struct job *job)
 	}
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
-		kill_children_of(instance.zygote);
+		kill_children_of(instance.zygote, worker.pid);
 		syscall(SYS_pidfd_send_signal, instance.zygote_pidfd, SIGKILL, NULL, 0);
 		end_children(job, &usage);
 		close(instance.ask[ASK_HOLDER]);

@@ -218,7 +218,8 @@ uint32_t id_range_reserve(void);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
-void kill_children_of(pid_t parent);
+/* The number may be another process's meanwhile: then nothing is done, unless that is of the same parent, too. */
+void kill_children_of(pid_t parent, pid_t grandparent);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */
 void end_children(const struct job *job, struct report_usage *sum);
 
