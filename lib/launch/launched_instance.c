@@ -50,6 +50,8 @@ int launched_instance_start(struct launched_instance *instance, struct launch_re
 	if (r == 0)
 		r = make_sockets(channel);
 	if (r == 0) {
+		/* The plan goes to an idle worker: one of those that wait for the host's next plan becomes idle. */
+		launcher_drop_channel();
 		request->fds[0] = channel[1];
 		request->fds[request->fd_count++] = plans[1];
 		request->plan->head.fd_count = (uint32_t)request->fd_count;

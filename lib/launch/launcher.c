@@ -259,6 +259,19 @@ int launcher_take_channel(void)
 	return channel;
 }
 
+/* Not by closing alone: a fork of this process may have it, too, and then the worker would wait for ever. */
+static void close_channel(int channel)
+{
+	if (channel >= 0)
+		shutdown(channel, SHUT_RDWR);
+	close_fd(channel);
+}
+
+void launcher_drop_channel(void)
+{
+	close_channel(launcher_take_channel());
+}
+
 void launcher_keep_channel(int channel)
 {
 	struct launcher *launcher = launcher_of_this_process();
@@ -270,10 +283,7 @@ void launcher_keep_channel(int channel)
 		}
 		pthread_mutex_unlock(&launcher->lock);
 	}
-	/* Not by closing alone: a fork of this process may have it, too, and then the worker would wait for ever. */
-	if (channel >= 0)
-		shutdown(channel, SHUT_RDWR);
-	close_fd(channel);
+	close_channel(channel);
 }
 
 int launcher_send_to_instance(int socket, const struct plan *plan, const int *fds, int fd_count)

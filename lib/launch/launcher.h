@@ -20,6 +20,9 @@ int launcher_send_over_channel(const struct plan *plan, const int *fds, int fd_c
 /* A channel that was kept, for one more plan; -1 where there is none. */
 int launcher_take_channel(void);
 
+/* Gives one up that was kept, so that its worker is there for plans that come otherwise. */
+void launcher_drop_channel(void);
+
 /* Keeps the channel of a plan with PLAN_KEEP_CHANNEL whose end was reported; takes it over. */
 void launcher_keep_channel(int channel);
 /* As launcher_send(), to an instance whose socket that is. -EPIPE where it has ended. */

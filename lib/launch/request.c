@@ -394,7 +394,8 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 	if (keep)
 		request->plan->flags |= PLAN_KEEP_CHANNEL;
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
-	int channel = keep ? send_to_kept_worker(request) : -1;
+	/* Taken in any case: else all workers could wait at kept channels, and none for what comes otherwise. */
+	int channel = instance < 0 ? send_to_kept_worker(request) : -1;
 	if (channel < 0)
 		channel = send_with_new_channel(request, instance);
 	if (channel < 0)

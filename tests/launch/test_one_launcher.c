@@ -113,6 +113,55 @@ static void test_the_launcher_ends_with_its_host(void **state)
 	assert_no_marked(ending.mark);
 }
 
+static void *run_a_while(void *box)
+{
+	assert_ended(box_run(box, probe("sleep", "300", NULL)), VISO_REASON_EXITED, 0, 0);
+	return NULL;
+}
+
+/* Nobody makes new workers as long as the launcher's first process is stopped, as where no process can be made. */
+static void few_workers(void *argument)
+{
+	enum { MOST = 4 }; /* as many channels are kept (launcher.c) */
+	struct ending *ending = argument;
+	pthread_t threads[MOST];
+	pid_t launcher;
+	alarm(20);
+	mark_this_process(ending->mark);
+	struct box *box = box_new(ending->strength, box_tree());
+	run_one((void *)(intptr_t)ending->strength);
+	usleep(100000);
+	int workers = marked_processes(ending->mark, "viso-worker", 0, NULL, 0);
+	assert_in_range(workers, 1, MOST);
+	assert_int_equal(marked_processes(ending->mark, "viso-launcher", 0, &launcher, 1), 1);
+	assert_int_equal(kill(launcher, SIGSTOP), 0);
+	for (int i = 0; i < workers; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_a_while, box), 0);
+	for (int i = 0; i < workers; i++)
+		pthread_join(threads[i], NULL);
+	/* All of them wait for the next command of this kind now. */
+	viso_process *process = box_spawn(box, probe("exit", "3", NULL));
+	assert_ended(box_wait(process), VISO_REASON_EXITED, 3, 0);
+	viso_process_unref(process);
+	for (int i = 0; i < 2; i++)
+		assert_ended(box_run(box, probe("exit", "4", NULL)), VISO_REASON_EXITED, 4, 0);
+	struct box *stays = box_new(ending->strength, box_tree());
+	if (ending->strength == VISO_ISOLATION_JAIL) {
+		assert_ok(viso_sandbox_start(stays->sandbox));
+		assert_ended(box_run(stays, probe("exit", "5", NULL)), VISO_REASON_EXITED, 5, 0);
+	}
+	assert_int_equal(kill(launcher, SIGCONT), 0);
+	box_close(stays);
+	box_close(box);
+}
+
+static void test_workers_serve_whatever_comes(void **state)
+{
+	struct ending ending = {.strength = box_open(state)->strength, .mark = mark_new()};
+	in_a_host(few_workers, &ending);
+	assert_no_marked(ending.mark);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +169,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_wait_in_the_host_sees_nothing),
 		AT_EACH_STRENGTH(test_no_signal_of_children),
 		AT_EACH_STRENGTH(test_the_launcher_ends_with_its_host),
+		AT_EACH_STRENGTH(test_workers_serve_whatever_comes),
 	};
 	return cmocka_run_group_tests_name("one launcher", tests, NULL, box_group_teardown);
 }
