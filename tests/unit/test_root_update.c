@@ -8,8 +8,8 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -494,8 +494,8 @@ static int cancel_at_the_end(uint64_t done, uint64_t total, const char *entry, v
 
 static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
 {
-	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 5000); do echo $i >$i; done", source,
-				    source),
+	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 3000); do echo $i >$i; done",
+				    source, source),
 			 0);
 	fflush(NULL);
 	pid_t child = fork();

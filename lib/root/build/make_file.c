@@ -373,7 +373,8 @@ int make_link(struct maker *maker, const struct manifest_entry *entry)
 	if (r == 0 && symlinkat(entry->source, making.directory, making.name) < 0)
 		r = -errno;
 	if (r == 0 && entry->has_owner &&
-	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 && !may_keep_owner(errno))
+	    fchownat(making.directory, making.name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    !may_keep_owner(errno))
 		r = -errno;
 	return r == 0 ? finish(maker, &making) : r;
 }
