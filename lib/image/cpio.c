@@ -132,7 +132,8 @@ static int put_file(struct cpio *cpio, const struct listed *listed, const struct
 		return fail(-fd, "open", listed->path);
 	if (fstat(fd, &st) < 0)
 		return fail(errno, "examine", listed->path);
-	/* Another file, which may have got the inode's number, would have its contents under this one's owner and mode. */
+	/* Another file, which may have got the inode's number, would have its contents under this one's owner and mode.
+	 */
 	if (st.st_mode != listed->mode || st.st_dev != listed->on || st.st_ino != listed->inode ||
 	    st.st_uid != listed->owner)
 		return error_fail(VISO_STAGE_IMAGE, EIO, listed->path, "%s became something else while it was packed",

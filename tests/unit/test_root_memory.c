@@ -48,8 +48,8 @@ static int set_up(void **state)
 	setenv("TMPDIR", scratch, 1);
 	path = root_path_of("%s/root", scratch);
 	source = root_path_of("%s/source", scratch);
-	return root_shell("mkdir -p %s/d && cd %s/d && echo one >one && ln -s one link && tar cf ../a.tar one link", source,
-			  source);
+	return root_shell("mkdir -p %s/d && cd %s/d && echo one >one && ln -s one link && tar cf ../a.tar one link",
+			  source, source);
 }
 
 static int tear_down(void **state)

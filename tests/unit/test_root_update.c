@@ -4,13 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -489,8 +494,8 @@ static int cancel_at_the_end(uint64_t done, uint64_t total, const char *entry, v
 
 static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
 {
-	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 5000); do echo $i >$i; done", source,
-				    source),
+	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 3000); do echo $i >$i; done",
+				    source, source),
 			 0);
 	fflush(NULL);
 	pid_t child = fork();
@@ -511,6 +516,29 @@ static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
 	assert_int_equal(verify(), 0);
 	assert_as_new(usual_root);
 	free(lock);
+}
+
+/* As on a file system that has no locks. */
+static int build_without_locks(void *argument)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = 4, .filter = code};
+	viso_root *root = usual_root();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		return 1;
+	int r = viso_root_build(root);
+	viso_root_unref(root);
+	return r == -EIO && access(path, F_OK) < 0 ? 0 : 2;
+}
+
+static void test_nothing_is_left_without_locks(void **state)
+{
+	assert_int_equal(root_in_child(false, build_without_locks, NULL), 0);
 }
 
 static int build_twice_with_a_umask(void *argument)
@@ -755,6 +783,7 @@ int main(void)
 		root_test(test_progress_and_cancel),
 		root_test(test_cancel_while_a_file_is_hashed),
 		root_test(test_who_waits_does_not_meet_what_is_being_removed),
+		root_test(test_nothing_is_left_without_locks),
 		root_test(test_umask_without_rights),
 		root_test(test_file_that_changes_is_noticed),
 		root_test(test_terabyte_of_holes),

@@ -55,14 +55,23 @@ static int open_lock(const struct control *control)
 {
 	int fd = open_beneath(control->fd, lock_name, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY, true);
 	struct stat st;
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		return -EBADMSG;
+	int r = fd < 0 || fstat(fd, &st) == 0 ? fd : -errno;
+	if (r >= 0 && !S_ISREG(st.st_mode))
+		r = -EBADMSG;
+	if (r < 0) {
+		close_fd(fd);
+		return r;
 	}
 	/* A umask that takes the owner's rights away: the next one could not open it. */
-	if (fd >= 0 && !st.st_size && (st.st_mode & 0600) != 0600)
+	if (!st.st_size && (st.st_mode & 0600) != 0600)
 		fchmod(fd, 0600);
 	return fd;
+}
+
+void control_drop(const struct control *control, int root)
+{
+	unlinkat(control->fd, lock_name, 0);
+	unlinkat(root, CONTROL_NAME, AT_REMOVEDIR);
 }
 
 /* 1 locked, 0 it went away meanwhile, or a negative errno with the error set. */
@@ -90,11 +99,14 @@ static int try_open(struct control *control, int root, bool make, const atomic_b
 	if (control->lock < 0) {
 		int error = -control->lock;
 		if (made)
-			unlinkat(root, CONTROL_NAME, AT_REMOVEDIR);
+			control_drop(control, root);
 		control->lock = -1;
 		return error == ENOENT ? 0 : fail_path(error, "lock", control->root);
 	}
 	int r = wait_for_lock(control, control->lock, cancelled);
+	/* A file system without locks. Where it was cancelled, somebody else works there. */
+	if (r < 0 && r != -ECANCELED && made)
+		control_drop(control, root);
 	return r < 0 ? r : is_current(control, root, control->lock);
 }
 
@@ -222,12 +234,6 @@ int control_commit(const struct control *control, const viso_manifest *record, s
 	if (r >= 0 && unlinkat(control->fd, intention_name, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	return r < 0 ? fail_path(-r, "write the record of", control->root) : 0;
-}
-
-void control_drop(const struct control *control, int root)
-{
-	unlinkat(control->fd, lock_name, 0);
-	unlinkat(root, CONTROL_NAME, AT_REMOVEDIR);
 }
 
 int control_remove(struct control *control, int root)

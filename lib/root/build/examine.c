@@ -88,8 +88,8 @@ static int compare_files(struct examiner *examiner, const struct manifest_entry 
 	char sum[SUM_TEXT];
 	unsigned char wanted[RECORD_CAPABILITY_MAX], found[RECORD_CAPABILITY_MAX];
 	const atomic_bool *cancelled = examiner->maker->progress->cancelled;
-	_cleanup_close_ int source =
-		inside_open_file(maker_source(examiner->maker, entry)->fd, strrchr(entry->source, '/') + 1, &source_stat);
+	_cleanup_close_ int source = inside_open_file(maker_source(examiner->maker, entry)->fd,
+						      strrchr(entry->source, '/') + 1, &source_stat);
 	if (source < 0)
 		return fail_path(-source, "open", entry->source);
 	_cleanup_close_ int target = inside_open_file(examiner->tree.fd, entry->target + entry->name, &target_stat);
