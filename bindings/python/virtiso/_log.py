@@ -24,7 +24,8 @@ def set_log_handler(
     >>> virtiso.set_log_handler(lambda level, message: print(level.name, message), virtiso.LogLevel.DEBUG)
     """
     global _owner
-    level = by_name(LogLevel, level)
+    if isinstance(level, str):
+        level = by_name(LogLevel, level)
     if handler is None:
         native.viso_log_set_handler(level, None)
         return
