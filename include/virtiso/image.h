@@ -23,7 +23,8 @@ typedef enum viso_image_format {
  * bytes, wherever and whenever it is built: files of the host and of bases keep their times, and all else has one that does
  * not depend on the build. The record of a built directory (`.viso`) is not packed, and neither is what is mounted in it.
  *
- * Devices that the caller could not make are in an initramfs; in an EROFS image they are where they are in the built root,
+ * Of the devices, those that every root has and that the caller could not make are in an initramfs all the same; one that was
+ * added and cannot be made lets the build fail, with -EPERM; in an EROFS image they are where they are in the built root,
  * and owners other than 0 are in it where root packs. mkfs.erofs runs on the host, with the rights of the caller, in a
  * viso_jail whose root is "/".
  *
