@@ -33,6 +33,7 @@
 #include <virtiso/log.h>
 #include <virtiso/machine.h>
 #include <virtiso/manifest.h>
+#include <virtiso/notification.h>
 #include <virtiso/process.h>
 #include <virtiso/result.h>
 #include <virtiso/root.h>

@@ -38,6 +38,16 @@ typedef enum viso_stdio {
 	VISO_STDIO_ENUM_WIDTH_ = 0x7fffffff /**< not a mode; fixes the width of the type */
 } viso_stdio;
 
+/** A scheduling policy; see sched(7). */
+typedef enum viso_scheduler {
+	VISO_SCHEDULER_OTHER = 0, /**< the usual one */
+	VISO_SCHEDULER_FIFO = 1,  /**< real time, first in first out */
+	VISO_SCHEDULER_RR = 2,    /**< real time, by turns */
+	VISO_SCHEDULER_BATCH = 3, /**< for work that nobody waits for */
+	VISO_SCHEDULER_IDLE = 5,  /**< only when nothing else wants to run */
+	VISO_SCHEDULER_ENUM_WIDTH_ = 0x7fffffff /**< not a policy; fixes the width of the type */
+} viso_scheduler;
+
 /** A resource limit of setrlimit(2), for viso_command_set_rlimit(). */
 typedef enum viso_rlimit {
 	VISO_RLIMIT_ADDRESS_SPACE = 0, /**< RLIMIT_AS, bytes */
@@ -281,6 +291,87 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_timeout_ms(viso_command *comm
  * Since: 0.1
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_cpu_time_ms(viso_command *command, uint64_t ms);
+
+/**
+ * Give the program a terminal of its own for its standard streams, which is its controlling terminal:
+ * viso_process_take_terminal(). What was set for the single streams does not
+ * hold then. viso_sandbox_run() is refused, since nobody could serve it.
+ *
+ * @param command  a command
+ * @param columns  1 to 65535
+ * @param rows     1 to 65535
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start in a guest fails with -EOPNOTSUPP.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: pty(7), devpts(5)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_terminal(viso_command *command, unsigned columns, unsigned rows);
+
+/**
+ * Set how willingly the kernel ends the program for want of memory.
+ *
+ * @param command     a command
+ * @param adjustment  -1000 to 1000; below the host program's own it takes CAP_SYS_RESOURCE
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start fails with -EACCES and stage VISO_STAGE_RLIMIT. A start in a guest
+ *         fails with -EOPNOTSUPP.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: proc_pid_oom_score_adj(5)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_oom_score_adj(viso_command *command, int adjustment);
+
+/**
+ * Choose the CPUs on which the program runs (affinity); it may change that itself within the container's CPUs.
+ *
+ * @param command  a command
+ * @param cpus     a list such as "0-3,8"
+ * @return 0, or a negative errno: -EINVAL, -ENOMEM, -ECHILD. A start fails with -EINVAL and stage VISO_STAGE_RLIMIT where none
+ *         of
+ *         them is there. A start in a guest fails with -EOPNOTSUPP.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: sched_setaffinity(2)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_cpu_affinity(viso_command *command, const char *cpus);
+
+/**
+ * Set the nice value of the program.
+ *
+ * @param command  a command
+ * @param nice     -20 to 19; below the host program's own it takes CAP_SYS_NICE
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start fails with -EACCES and stage VISO_STAGE_RLIMIT. A start in a guest
+ *         fails with -EOPNOTSUPP.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: setpriority(2)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_nice(viso_command *command, int nice);
+
+/**
+ * Set the scheduling policy of the program.
+ *
+ * @param command   a command
+ * @param policy    which
+ * @param priority  1 to 99 for VISO_SCHEDULER_FIFO and VISO_SCHEDULER_RR, else 0
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start fails with -EPERM and stage VISO_STAGE_RLIMIT. A start in a guest
+ *         fails with -EOPNOTSUPP.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: sched_setscheduler(2)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_scheduler(viso_command *command, viso_scheduler policy, int priority);
+
+/**
+ * Set the file mode creation mask of the program. The default is 022.
+ *
+ * @param command  a command
+ * @param mask     0 to 0777
+ * @return 0, or a negative errno: -EINVAL, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: umask(2)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_umask(viso_command *command, unsigned mask);
 
 VISO_END_DECLS
 

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 #include <virtiso/attributes.h>
+#include <virtiso/command.h>
 #include <virtiso/root.h>
 #include <virtiso/sandbox.h>
 
@@ -71,72 +72,134 @@ VISO_PUBLIC viso_sandbox *viso_container_sandbox(viso_container *container);
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_root(viso_container *container, viso_root *root);
 
+/** When a hook of viso_container_add_hook() runs; as the OCI runtime specification has them. */
+typedef enum viso_hook {
+	VISO_HOOK_CREATE_RUNTIME = 1,   /**< on the host, when the namespaces are made, before the root is entered */
+	VISO_HOOK_CREATE_CONTAINER = 2, /**< in the container's namespaces, before the root is entered */
+	VISO_HOOK_START_CONTAINER = 3,  /**< in the container, before the program */
+	VISO_HOOK_POSTSTART = 4,        /**< on the host, when the program is executing */
+	VISO_HOOK_POSTSTOP = 5,         /**< on the host, when everything is gone */
+	VISO_HOOK_ENUM_WIDTH_ = 0x7fffffff /**< not a hook; fixes the width of the type */
+} viso_hook;
+
 /**
- * Limit the memory of each command with all that it starts, by a control group. Without this call there is no limit.
+ * Keep instances prepared, so that a start costs little more than execve(2): for very many commands in identical containers,
+ * one after the other or at
+ * once. The settings are frozen.
  *
- * A program that uses more is ended with VISO_REASON_OUT_OF_MEMORY.
+ * Each command still has an instance of its own. Prepared ahead are the mounts, a control group and a network namespace; only
+ * what no program could
+ * change is used again, and what a command writes never reaches another one.
+ *
+ * @param container  a container with a root
+ * @param count      how many are kept ready, at most 1024; 0 gives them back
+ * @return 0, or a negative errno as viso_sandbox_spawn(), and -EOPNOTSUPP with a setting that cannot be prepared, which the
+ *         message
+ *         names.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_prepare(viso_container *container, unsigned count);
+
+/**
+ * Make a container, and the command of its process, from an OCI bundle: a directory with config.json and a root.
+ *
+ * What the file asks for and the library cannot do is an error, not silence. "process" becomes the command, with the standard
+ * streams inherited.
+ *
+ * @param directory      the bundle
+ * @param out_container  where the container is put, owned by the caller; untouched on failure
+ * @param out_command    where the command is put, owned by the caller; NULL where it is not wanted
+ * @return 0, or a negative errno: -EINVAL not such a bundle (the message names the place in the file), -ENOENT, -EACCES,
+ *         -EFBIG,
+ *         -EOPNOTSUPP a feature that is not there (named as well), and what the setters return.
+ * Threads: any.
+ * Since: 0.3
+ * See: OCI Runtime Specification 1.1, bundle.md and config.md
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_bundle(const char *directory, viso_container **out_container,
+							    viso_command **out_command);
+
+/**
+ * Run a program at a certain moment of each start of an instance, with the state of the container as JSON on its standard
+ * input. Where one fails before the program runs, the start
+ * fails.
  *
  * @param container  a container that has not run anything
- * @param bytes      the limit in bytes, at least 1 MiB; 0 for none
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD. A start fails with -EOPNOTSUPP and stage
- *         VISO_STAGE_CGROUP where the host gives the caller no memory controller.
+ * @param when       the moment
+ * @param command    program of the host (in the container for VISO_HOOK_START_CONTAINER) with arguments,
+ *                   environment and time limit; copied
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_HOOK.
  * Threads: one handle from one thread at a time.
- * Since: 0.1
+ * Since: 0.3
+ * See: OCI Runtime Specification 1.1, config.md, "POSIX-platform Hooks"
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_memory_max(viso_container *container, uint64_t bytes);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_hook(viso_container *container, viso_hook when, const viso_command *command);
 
 /**
- * Limit how many processes and threads each command may have at once, by a control group. Without this call there is no limit.
+ * Let the instance of viso_sandbox_start() go on when the host program ends, and be found again by a name.
  *
- * A program that wants more gets EAGAIN from fork(2).
+ * A directory of the caller's holds a socket and a small file for each; removing the instance (viso_sandbox_close()) removes
+ * them. Nobody else than the same user
+ * and root can attach.
  *
  * @param container  a container that has not run anything
- * @param count      the limit; 0 for none
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD. A start fails with -EOPNOTSUPP and stage
- *         VISO_STAGE_CGROUP where the host gives the caller no pids controller.
+ * @param directory  an existing directory of the host, writable by nobody else
+ * @param name       1 to 64 of the characters a-z A-Z 0-9 . _ -, not beginning with a dot
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EEXIST one of that name runs, -ENOENT,
+ *         -ENOTDIR, -EACCES, -EPERM others can write to the directory.
  * Threads: one handle from one thread at a time.
- * Since: 0.1
+ * Since: 0.3
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_processes_max(viso_container *container, uint64_t count);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_detached(viso_container *container, const char *directory, const char *name);
 
 /**
- * Choose what the container can reach by network. The default is VISO_NETWORK_NONE: a network namespace with a loopback
- * interface.
+ * Find a detached container that still runs, by its name: after a restart of the host program, or in another one of the same
+ * user. Its settings are those with which it was started.
  *
- * @param container    a container that has not run anything
- * @param network      what it can reach
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD.
- * Threads: one handle from one thread at a time.
- * Since: 0.1
+ * @param directory      as in viso_container_set_detached()
+ * @param name           likewise
+ * @param out_container  where it is put, owned by the caller; untouched on failure. Releasing it does not end the instance;
+ *                       viso_sandbox_close() does
+ * @return 0, or a negative errno: -EINVAL, -ENOENT none of that name runs, -EACCES, -EPERM, -ENOMEM, -EMFILE.
+ * Threads: any.
+ * Since: 0.3
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_network(viso_container *container, viso_network network);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, const char *name, viso_container **out_container);
 
 /**
- * Set the host name that the container sees. The default is "container".
+ * Write the state of a running instance of viso_sandbox_start() to a directory, by criu(8), and end it.
  *
- * @param container  a container that has not run anything
- * @param hostname   1 to 64 bytes
- * @return 0, or a negative errno: -EINVAL, -ENAMETOOLONG, -EBUSY, -ESTALE, -ENOMEM, -ECHILD.
+ * @param container  a container with a running instance
+ * @param directory  an existing, empty directory of the host
+ * @return 0, or a negative errno: -EINVAL, -ENOENT, -ENOTEMPTY, -EOPNOTSUPP criu is not installed or cannot do it here (the
+ *         message
+ *         has its last words), -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
- * Since: 0.1
+ * Since: 0.3
+ * See: criu(8)
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_hostname(viso_container *container, const char *hostname);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_checkpoint(viso_container *container, const char *directory);
 
 /**
- * Let the program have a capability, confined to the container's user namespace. By default it has none.
+ * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start().
  *
- * The program gets it as a permitted, effective, inheritable and ambient capability, so that it holds for any uid. With
- * "sys_admin" it can make its own mounts, and the root writable: what the modes and the mapped ids allow, it can change there.
- *
- * @param container   a container that has not run anything
- * @param capability  its name, with or without "CAP_", in any case: "net_bind_service"
- * @return 0, or a negative errno: -EINVAL no such capability, -EBUSY, -ESTALE, -ECHILD.
+ * @param container  a container with the same settings, that has not run anything
+ * @param directory  as above
+ * @return 0, or a negative errno as viso_sandbox_start() and viso_container_checkpoint().
  * Threads: one handle from one thread at a time.
- * Since: 0.1
- * See: capabilities(7)
+ * Since: 0.3
+ * See: criu(8)
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_capability(viso_container *container, const char *capability);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_container_restore(viso_container *container, const char *directory);
 
 VISO_END_DECLS
+
+/* The settings, by subject. */
+#include <virtiso/container_filesystem.h>
+#include <virtiso/container_limits.h>
+#include <virtiso/container_namespaces.h>
+#include <virtiso/container_network.h>
+#include <virtiso/container_security.h>
 
 #endif

@@ -43,6 +43,8 @@ typedef enum viso_stage {
 	VISO_STAGE_PROCESS = 25,     /**< waiting for or signalling a process */
 	VISO_STAGE_MACHINE = 26,     /**< examining the host */
 	VISO_STAGE_IMAGE = 27,       /**< packing a root, or unpacking an archive or image */
+	VISO_STAGE_HOOK = 28,        /**< a hook of a container */
+	VISO_STAGE_CHECKPOINT = 29,  /**< checkpoint and restore */
 	VISO_STAGE_ENUM_WIDTH_ = 0x7fffffff /**< not a stage; fixes the width of the type */
 } viso_stage;
 

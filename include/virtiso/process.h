@@ -6,6 +6,8 @@
 #ifndef VIRTISO_PROCESS_H
 #define VIRTISO_PROCESS_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include <virtiso/attributes.h>
 #include <virtiso/command.h>
 #include <virtiso/result.h>
@@ -14,6 +16,21 @@ VISO_BEGIN_DECLS
 
 /** A running or ended command; opaque, reference counted. */
 typedef struct viso_process viso_process;
+
+/** A step of a start, for viso_process_timings(), in their order. */
+typedef enum viso_step {
+	VISO_STEP_SENT = 0,       /**< the host program has sent the plan; the beginning, 0 */
+	VISO_STEP_RECEIVED = 1,   /**< the launcher has it */
+	VISO_STEP_CGROUPS = 2,    /**< the control groups are made */
+	VISO_STEP_CLONED = 3,     /**< the first process with its namespaces is made */
+	VISO_STEP_IDS = 4,        /**< the ids are mapped */
+	VISO_STEP_NETWORK = 5,    /**< the network is set up */
+	VISO_STEP_MOUNTS = 6,     /**< the root is entered */
+	VISO_STEP_CONFINED = 7,   /**< credentials, limits and filters are set; execve(2) is next */
+	VISO_STEP_STARTED = 8,    /**< the program is executing, as the launcher sees it */
+	VISO_STEP_ENDED = 9,      /**< everything has ended */
+	VISO_STEP_ENUM_WIDTH_ = 0x7fffffff /**< not a step; fixes the width of the type */
+} viso_step;
 
 /**
  * Take one more reference.
@@ -102,6 +119,67 @@ VISO_PUBLIC int viso_process_kill(viso_process *process);
  * Since: 0.1
  */
 VISO_PUBLIC int viso_process_wait(viso_process *process, int timeout_ms, viso_result **out_result);
+
+/**
+ * What the command uses at this moment; after its end what it has used.
+ *
+ * @param process  a process
+ * @param usage    which figure
+ * @return the figure; -EINVAL, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the launcher is stopped, -EMFILE,
+ *         -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int64_t viso_process_usage(viso_process *process, viso_usage usage);
+
+/**
+ * When the steps of the start were done, in nanoseconds since VISO_STEP_SENT. All are known after the end, of a spawned command
+ * those up to VISO_STEP_STARTED at once.
+ *
+ * @param process  a process
+ * @param out_ns   where they are put, by viso_step; a step that was not made, or is not known yet, has -1
+ * @param max      how many fit
+ * @return how many steps there are, which may be more than `max`; -EINVAL, -EOPNOTSUPP a guest, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int viso_process_timings(viso_process *process, int64_t *out_ns, size_t max);
+
+/**
+ * The name of a step: "sent", "received", "cgroups", "cloned", "ids", "network", "mounts", "confined", "started", "ended".
+ *
+ * @param step  a step
+ * @return a static string; NULL for a value that is none.
+ * Threads: any.
+ * Since: 0.3
+ */
+VISO_PUBLIC const char *viso_step_name(viso_step step);
+
+/**
+ * Take the host's end of the terminal of viso_command_set_terminal(): what is written to it is typed, what is read from it is
+ * shown.
+ *
+ * @param process  a process
+ * @return the fd, close-on-exec, owned by the caller from now on; -EINVAL, -EBADF it has none, or it was taken already,
+ *         -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ * See: pty(7)
+ */
+VISO_PUBLIC int viso_process_take_terminal(viso_process *process);
+
+/**
+ * Tell the program that its terminal has another size now (SIGWINCH). Works also after viso_process_take_terminal().
+ *
+ * @param process  a process
+ * @param columns  1 to 65535
+ * @param rows     1 to 65535
+ * @return 0; -EINVAL, -EBADF it has no terminal, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ * See: TIOCSWINSZ(2const)
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_process_resize_terminal(viso_process *process, unsigned columns, unsigned rows);
 
 VISO_END_DECLS
 

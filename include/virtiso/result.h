@@ -41,6 +41,20 @@ typedef enum viso_usage {
 	VISO_USAGE_BLOCKS_OUT = 7,           /**< blocks written to a device */
 	VISO_USAGE_VOLUNTARY_SWITCHES = 8,   /**< context switches by waiting */
 	VISO_USAGE_INVOLUNTARY_SWITCHES = 9, /**< context switches by pre-emption */
+	VISO_USAGE_MEMORY = 10,              /**< memory in use now, bytes, of the control group */
+	VISO_USAGE_SWAP = 11,                /**< swap in use now, bytes */
+	VISO_USAGE_SWAP_PEAK = 12,           /**< most swap that was in use, bytes (version 2, Linux 6.5) */
+	VISO_USAGE_PROCESSES = 13,           /**< processes and threads now */
+	VISO_USAGE_PROCESSES_PEAK = 14,      /**< most that there were at once (version 2, Linux 6.1) */
+	VISO_USAGE_CPU_THROTTLED_US = 15,    /**< time for which viso_container_set_cpu_max() held them back, microseconds */
+	VISO_USAGE_READ_BYTES = 16,          /**< bytes read from block devices, by the io or blkio controller */
+	VISO_USAGE_WRITTEN_BYTES = 17,       /**< bytes written to block devices, likewise */
+	VISO_USAGE_OOM_KILLS = 18,           /**< processes that the kernel ended for want of memory */
+	VISO_USAGE_MEMORY_MAX_EVENTS = 19,   /**< how often the memory limit was reached */
+	VISO_USAGE_PROCESSES_MAX_EVENTS = 20, /**< how often a process could not be made for the limit of processes */
+	VISO_USAGE_CPU_PRESSURE_US = 21,     /**< time in which some process waited for a CPU (PSI), microseconds (version 2) */
+	VISO_USAGE_MEMORY_PRESSURE_US = 22,  /**< time in which some process waited for memory (PSI), microseconds */
+	VISO_USAGE_IO_PRESSURE_US = 23,      /**< time in which some process waited for input or output (PSI), microseconds */
 	VISO_USAGE_ENUM_WIDTH_ = 0x7fffffff  /**< not a figure; fixes the width of the type */
 } viso_usage;
 

@@ -34,8 +34,25 @@ typedef enum viso_isolation {
 typedef enum viso_network {
 	VISO_NETWORK_NONE = 0, /**< nothing (the default); a container has a loopback interface of its own */
 	VISO_NETWORK_HOST = 1, /**< the host's network, with its abstract unix sockets; not in a guest */
+	VISO_NETWORK_BRIDGE = 2,  /**< container: an interface of its own on a bridge of the host (veth) */
+	VISO_NETWORK_MACVLAN = 3, /**< container: an interface of its own on one of the host's, by macvlan */
+	VISO_NETWORK_IPVLAN = 4,  /**< container: likewise by ipvlan */
+	VISO_NETWORK_USER = 5,    /**< container: the host's network through passt(1), without privileges */
 	VISO_NETWORK_ENUM_WIDTH_ = 0x7fffffff /**< not a network; fixes the width of the type */
 } viso_network;
+
+/** What viso_sandbox_next_event() tells. */
+typedef enum viso_event {
+	VISO_EVENT_NONE = 0,        /**< nothing */
+	VISO_EVENT_ENDED = 1,       /**< a command has ended */
+	VISO_EVENT_OUT_OF_MEMORY = 2, /**< the kernel killed a process for want of memory */
+	VISO_EVENT_MEMORY_HIGH = 3, /**< the bound of viso_container_set_memory_high() was passed */
+	VISO_EVENT_MEMORY_MAX = 4,  /**< the memory limit was reached */
+	VISO_EVENT_PROCESSES_MAX = 5, /**< a process could not be made for the limit of processes */
+	VISO_EVENT_PAUSED = 6,      /**< all processes of a command are frozen */
+	VISO_EVENT_RESUMED = 7,     /**< they go on */
+	VISO_EVENT_ENUM_WIDTH_ = 0x7fffffff /**< not an event; fixes the width of the type */
+} viso_event;
 
 /**
  * The strength of a sandbox.
@@ -67,15 +84,16 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
  * all that it started; where its program ends by itself, the rest goes on. Where the instance is killed from outside, its
  * commands and further starts fail with -EPIPE: close the sandbox and make a new one.
  *
- * @param sandbox  a sandbox whose handle has a root; as yet that of a jail
- * @return 0, also where it runs already, or a negative errno as viso_sandbox_spawn(); -EOPNOTSUPP a container or guest.
+ * @param sandbox  a sandbox whose handle has a root
+ * @return 0, also where it runs already, or a negative errno as viso_sandbox_spawn(); -EOPNOTSUPP a guest.
  * Threads: any.
  * Since: 0.2
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_start(viso_sandbox *sandbox);
 
 /**
- * Find the processes in a sandbox: the programs of its commands and all that they started, in the background too. Ended ones that
+ * Find the processes in a sandbox: the programs of its commands and all that they started, in the background too. Ended ones
+ * that
  * nobody has waited for yet, and the library's own, are not among them. Of more than 16,000 only the first are told.
  *
  * @param sandbox   a sandbox
@@ -97,7 +115,8 @@ VISO_PUBLIC int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t m
  * @return 0 once the program is executing, or a negative errno: -EINVAL bad argument or no root set, -ESTALE after
  *         viso_sandbox_close(), -ECHILD, -ENOENT no such program in the root (stage VISO_STAGE_EXEC) or directory
  *         (VISO_STAGE_CWD), -ENOTDIR, -ELOOP, -EISDIR a stream is a directory, -EACCES, -ENOEXEC, -E2BIG, -ENOMEM, -EMFILE,
- *         -ENFILE, -EAGAIN a process limit of the host, -EPERM, -ENOSYS or -EOPNOTSUPP what the kernel or its settings do not allow (the message names what), -ENODEV no
+ *         -ENFILE, -EAGAIN a process limit of the host, -EPERM, -ENOSYS or -EOPNOTSUPP what the kernel or its settings do not
+ *         allow (the message names what), -ENODEV no
  *         usable /dev/kvm, -ENOSPC, -EPIPE the launcher was killed from outside, and what viso_root_build() returns.
  * Threads: any; several commands of one sandbox may be started at once.
  * Since: 0.1
@@ -151,6 +170,96 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
  * Since: 0.1
  */
 VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
+
+/**
+ * Stop all processes of all running commands, by the freezer of the control groups; without their taking notice. Where there is
+ * no freezer, a container's or
+ * jail's processes get SIGSTOP.
+ *
+ * @param sandbox  a sandbox
+ * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ETIMEDOUT a process cannot
+ *         be
+ *         stopped now, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ * See: cgroup-v2.rst, cgroup.freeze
+ */
+VISO_PUBLIC int viso_sandbox_pause(viso_sandbox *sandbox);
+
+/**
+ * Let them go on.
+ *
+ * @param sandbox  a sandbox
+ * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int viso_sandbox_resume(viso_sandbox *sandbox);
+
+/**
+ * What all running commands of the sandbox use together at this moment.
+ *
+ * @param sandbox  a sandbox
+ * @param usage    which figure
+ * @return the figure; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the launcher is stopped,
+ *         -EMFILE, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage);
+
+/**
+ * A fd that becomes readable when there is an event: a command has ended, or reached a limit. Poll it; never read from it. Only
+ * commands that start after the first call of this
+ * function tell.
+ *
+ * @param sandbox  a sandbox
+ * @return the fd, borrowed, valid until the sandbox is released; -EINVAL, -ESTALE, -EMFILE, -EOPNOTSUPP a guest, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int viso_sandbox_fd(viso_sandbox *sandbox);
+
+/**
+ * Take the next event.
+ *
+ * @param sandbox      a sandbox
+ * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more; the
+ *                     argument may be NULL
+ * @return a viso_event, VISO_EVENT_NONE where there is none; -EINVAL, -ESTALE, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int viso_sandbox_next_event(viso_sandbox *sandbox, viso_process **out_process);
+
+/**
+ * Copy a file or directory tree of the host into a running instance (viso_sandbox_start()). Owners are those that the command
+ * would have by default.
+ *
+ * @param sandbox  a sandbox with an instance
+ * @param source   a file or directory of the host
+ * @param path     absolute path in the sandbox; where it is a directory, the copy is put into it under the name of the source
+ * @return 0, or a negative errno: -EINVAL also without an instance, -ENOENT, -EACCES, -EROFS, -EXDEV a link leads out, -ENOSPC,
+ *         -ESTALE,
+ *         -EOPNOTSUPP a guest, -ENOMEM, -ECHILD, and others of open(2), read(2) and write(2).
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_copy_in(viso_sandbox *sandbox, const char *source, const char *path);
+
+/**
+ * Copy a file or directory tree out of a running instance. What programs in it made is not trusted: links are copied as links,
+ * never followed; devices, FIFOs and sockets are left out; setuid
+ * bits are dropped; the new files belong to the caller.
+ *
+ * @param sandbox      a sandbox with an instance
+ * @param path         absolute path in the sandbox
+ * @param destination  path on the host that is not there yet, in an existing directory
+ * @return how many entries were left out, 0 for none; or a negative errno as viso_sandbox_copy_in(), and -EEXIST.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.3
+ */
+VISO_PUBLIC int viso_sandbox_copy_out(viso_sandbox *sandbox, const char *path, const char *destination);
 
 VISO_END_DECLS
 

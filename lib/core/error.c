@@ -45,6 +45,8 @@ static const char *const stage_names[] = {
 	[VISO_STAGE_PROCESS] = "process",
 	[VISO_STAGE_MACHINE] = "machine",
 	[VISO_STAGE_IMAGE] = "image",
+	[VISO_STAGE_HOOK] = "hook",
+	[VISO_STAGE_CHECKPOINT] = "checkpoint",
 };
 
 const char *viso_stage_name(viso_stage stage)

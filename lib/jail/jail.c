@@ -30,8 +30,8 @@ static int harden(const viso_jail *jail, struct launch_request *request)
 	int abi = landlock_abi();
 	if (abi == 0)
 		log_warning("jail without Landlock: this kernel has none");
-	request->plan->landlock_access = landlock_access(abi);
-	request->plan->landlock_scope = landlock_scopes(abi);
+	request->plan->security.landlock_access = landlock_access(abi);
+	request->plan->security.landlock_scope = landlock_scopes(abi);
 	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
 }
 
@@ -78,7 +78,7 @@ static int spawn_in_instance(viso_jail *jail, int instance, const viso_command *
 		r = harden(jail, &request);
 	/* It is in the instance's Landlock domain already; in one of its own it could not signal the others. */
 	if (r == 0) {
-		request.plan->landlock_access = request.plan->landlock_scope = 0;
+		request.plan->security.landlock_access = request.plan->security.landlock_scope = 0;
 		look_for_unix_sockets(jail, &request);
 		r = request_send_to_instance(&request, instance, process);
 	}

@@ -182,8 +182,33 @@ static int make_result(const struct report *report, const int fds[2], viso_resul
 	return 0;
 }
 
-/* Takes one report, with the process's lock held: its start, which is not the end yet (1), its failed start, or its
- * end. */
+/* One of the program's fds that the host is to have. */
+static void keep_fd(viso_process *process, const struct report *report, int fd)
+{
+	int *const places[REPORT_FD_KINDS] = {
+		[REPORT_FD_TERMINAL] = &process->terminal,
+		[REPORT_FD_NOTIFICATION] = &process->notifications,
+		[REPORT_FD_ROOT] = &process->root,
+	};
+	if (report->fd_kind >= REPORT_FD_KINDS) {
+		close_fd(fd);
+		return;
+	}
+	close_fd(*places[report->fd_kind]);
+	*places[report->fd_kind] = fd;
+}
+
+static void take_steps(viso_process *process, const struct report *report)
+{
+	for (int i = VISO_STEP_RECEIVED; i < STEPS; i++)
+		if (report->step_ns[i])
+			process->step_ns[i] = report->step_ns[i];
+}
+
+_Static_assert((int)PLAN_STEPS == (int)STEPS, "the plan has a place for each step");
+
+/* Takes one report, with the process's lock held: a fd or the start, which are not the end yet (1), the failed start,
+ * or the end. */
 static int collect(viso_process *process, viso_result **out_result)
 {
 	struct report report;
@@ -191,6 +216,11 @@ static int collect(viso_process *process, viso_result **out_result)
 	int r = receive(process, &report, fds);
 	if (r < 0)
 		return r;
+	if (report.kind == REPORT_FD) {
+		keep_fd(process, &report, fds[0]);
+		return 1;
+	}
+	take_steps(process, &report);
 	if (report.kind == REPORT_STARTED) {
 		process->pid = report.pid;
 		return 1;
@@ -213,22 +243,32 @@ static int collect(viso_process *process, viso_result **out_result)
 	return r;
 }
 
+/* With the lock held: the start, or what came of it. 0, a negative errno, or 1 where it is still to come. */
+static int take_start(viso_process *process)
+{
+	if (process->collect_error)
+		return error_fail(VISO_STAGE_LAUNCHER, -process->collect_error, "launcher",
+				  "the sandbox was closed while the command started");
+	if (process->pid || process->result)
+		return 0;
+	int r = collect(process, &process->result);
+	if (r < 0)
+		process->collect_error = r;
+	return process->pid ? 0 : r;
+}
+
 /* Whoever closes the sandbox meanwhile may see the start, or all of the command, before this thread does. */
 static int await_start(viso_process *process)
 {
 	struct pollfd poll_fd = {.fd = process->fd, .events = POLLIN};
-	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
-		;
-	pthread_mutex_lock(&process->lock);
-	if (!process->pid && !process->result && !process->collect_error) {
-		int r = collect(process, &process->result);
-		process->collect_error = r > 0 ? 0 : r;
-	} else if (process->collect_error) {
-		error_fail(VISO_STAGE_LAUNCHER, -process->collect_error, "launcher",
-			   "the sandbox was closed while the command started");
+	int r = 1;
+	while (r > 0) {
+		while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+			;
+		pthread_mutex_lock(&process->lock);
+		r = take_start(process);
+		pthread_mutex_unlock(&process->lock);
 	}
-	int r = process->collect_error;
-	pthread_mutex_unlock(&process->lock);
 	return r;
 }
 

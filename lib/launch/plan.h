@@ -15,14 +15,23 @@
 
 #include <stdint.h>
 
+#include "launch/plan_cgroups.h"
+#include "launch/plan_mounts.h"
+#include "launch/plan_namespaces.h"
+#include "launch/plan_network.h"
+#include "launch/plan_security.h"
+
 enum {
 	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */
 	PLAN_GROUPS_MAX = 64,
 	PLAN_RLIMITS_MAX = 16,
 	PLAN_ADDED_MAX = 32,
-	PLAN_FDS_MAX = 6 + PLAN_ADDED_MAX, /* channel, root, three streams, those handed in, memfd of the plan */
+	PLAN_OWN_FDS_MAX = 96, /* of a container's parts: mounts, layers, namespaces */
+	PLAN_FDS_MAX = 6 + PLAN_ADDED_MAX +
+		       PLAN_OWN_FDS_MAX, /* channel, root, three streams, those handed in, memfd of the plan */
 	REPORT_OBJECT_MAX = 256,
 	GUARD_PATH_MAX = 4096,
+	PLAN_STEPS = 10, /* viso_step */
 };
 
 enum plan_isolation { PLAN_JAIL = 1, PLAN_CONTAINER = 2 };
@@ -39,21 +48,6 @@ enum plan_flags {
 	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
 };
 
-/* Offset of a string, or of consecutive NUL-terminated strings, from the beginning of the plan; 0 for none. */
-typedef uint32_t plan_offset;
-
-struct plan_strings {
-	uint32_t count;
-	plan_offset first;
-};
-
-/* A child group to be made below `parent`, with one limit. */
-struct plan_cgroup {
-	uint32_t version;   /* 1 or 2; 0 for no group */
-	plan_offset parent; /* directory */
-	uint64_t limit;
-};
-
 struct plan_head {
 	uint32_t size;     /* of the whole plan, this head included */
 	uint32_t fd_count; /* the channel and those that come with the message, but for the memfd of a long plan */
@@ -67,7 +61,6 @@ struct plan {
 	struct plan_strings env;
 	struct plan_strings programs; /* paths to try, in order */
 	plan_offset cwd;
-	plan_offset hostname;
 	uint32_t uid; /* as the program sees it */
 	uint32_t gid;
 	uint32_t group_count;
@@ -90,16 +83,24 @@ struct plan {
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
-	struct plan_cgroup memory;
-	struct plan_cgroup pids;
-	uint64_t capabilities;    /* that the program keeps, by bit */
-	uint64_t landlock_access; /* rights to govern; 0 without Landlock */
-	uint64_t landlock_scope;
-	uint32_t filter_count; /* of struct sock_filter at `filter`; 0 without seccomp */
-	plan_offset filter;
+	/* The parts that have a header of their own. */
+	struct plan_cgroups cgroups;
+	struct plan_security security;
+	/* Of a container only: */
+	struct plan_namespaces namespaces;
+	struct plan_mounts mounts;
+	struct plan_network network;
 };
 
-enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3 };
+enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3, REPORT_FD = 4 };
+
+/* What REPORT_FD brings, before REPORT_STARTED; whoever has it in the launcher sends it (report_fd()). */
+enum report_fd_kind {
+	REPORT_FD_TERMINAL,     /* the host's end of the program's terminal */
+	REPORT_FD_NOTIFICATION, /* the seccomp listener */
+	REPORT_FD_ROOT,         /* O_PATH fd of an instance's root directory, as its mount namespace has it */
+	REPORT_FD_KINDS,
+};
 
 enum report_reason { END_BY_ITSELF = 0, END_TIMED_OUT, END_CPU_TIME, END_OUT_OF_MEMORY, END_KILLED };
 
@@ -136,6 +137,8 @@ struct report_end {
 struct report {
 	uint32_t kind;
 	int32_t pid;
+	uint32_t fd_kind;            /* of REPORT_FD */
+	int64_t step_ns[PLAN_STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
 	struct report_failure failure;
 	struct report_end end;
 };

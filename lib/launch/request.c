@@ -71,6 +71,29 @@ static struct plan_strings add_strings(struct launch_request *request, const str
 	return added;
 }
 
+uint32_t request_add_fd(struct launch_request *request, int fd)
+{
+	if (request->fd_count == PLAN_FDS_MAX - 1) { /* the last is for the memfd of a long plan */
+		if (!request->error)
+			request->error =
+				error_fail(VISO_STAGE_LAUNCHER, E2BIG, "fds",
+					   "more files, mounts and namespaces than a start can take: %d", PLAN_FDS_MAX);
+		return 0;
+	}
+	request->fds[request->fd_count] = fd;
+	return (uint32_t)request->fd_count++;
+}
+
+uint32_t request_add_own_fd(struct launch_request *request, int fd)
+{
+	uint32_t index = request_add_fd(request, fd);
+	if (request->owned_count == PLAN_FDS_MAX)
+		close_fd(fd);
+	else
+		request->owned[request->owned_count++] = fd;
+	return index;
+}
+
 static void own_fd(struct launch_request *request, int fd)
 {
 	request->owned[request->owned_count++] = fd;
@@ -88,10 +111,10 @@ static int check_fd(int fd, int number)
 	if (!S_ISDIR(st.st_mode) && !(flags & O_PATH))
 		return 0;
 	snprintf(other, sizeof(other), "fd %d", number);
-	return error_fail(
-		VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
-		"fd %d is a directory or an O_PATH fd and cannot be handed in as fd %d: it would lead out of the sandbox",
-		fd, number);
+	return error_fail(VISO_STAGE_STDIO, EISDIR, number < 3 ? names[number] : other,
+			  "fd %d is a directory or an O_PATH fd and cannot be handed in as fd %d: it would lead out of "
+			  "the sandbox",
+			  fd, number);
 }
 
 /* A stream that leads to an fd of the host. */
@@ -217,11 +240,12 @@ static int add_cgroup(struct launch_request *request, const char *controller, ui
  */
 static void share_cgroup(struct plan *plan)
 {
-	if (plan->memory.version != 2 || plan->pids.version != 2)
+	if (plan->cgroups.memory.version != 2 || plan->cgroups.pids.version != 2)
 		return;
-	const char *memory = (const char *)plan + plan->memory.parent, *pids = (const char *)plan + plan->pids.parent;
-	plan_offset upper = strlen(memory) < strlen(pids) ? plan->memory.parent : plan->pids.parent;
-	plan->memory.parent = plan->pids.parent = upper;
+	const char *memory = (const char *)plan + plan->cgroups.memory.parent,
+		   *pids = (const char *)plan + plan->cgroups.pids.parent;
+	plan_offset upper = strlen(memory) < strlen(pids) ? plan->cgroups.memory.parent : plan->cgroups.pids.parent;
+	plan->cgroups.memory.parent = plan->cgroups.pids.parent = upper;
 }
 
 /* What the group may have at once: in a container its init as well, which is not one of the program's processes. */
@@ -306,9 +330,10 @@ static int add_command(struct launch_request *request, const viso_command *comma
 
 static int add_cgroups(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox)
 {
-	int r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, memory));
+	int r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, cgroups.memory));
 	if (r == 0)
-		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation), offsetof(struct plan, pids));
+		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation),
+			       offsetof(struct plan, cgroups.pids));
 	if (r < 0 || request->error)
 		return r < 0 ? r : request->error;
 	share_cgroup(request->plan);

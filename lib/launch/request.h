@@ -44,6 +44,13 @@ plan_offset request_add_string(struct launch_request *request, const char *strin
 /* Adds raw bytes, aligned to 8. */
 plan_offset request_add_bytes(struct launch_request *request, const void *data, size_t size);
 
+/* Sends a fd with the plan, which stays the caller's: its index among the fds of the message, for the launcher's
+ * job->fds. */
+uint32_t request_add_fd(struct launch_request *request, int fd);
+
+/* The same for one that the request closes once it is sent. */
+uint32_t request_add_own_fd(struct launch_request *request, int fd);
+
 /* Sends the request and makes `process` the one that it starts. 0 or a negative errno with the error set. */
 int request_send(struct launch_request *request, viso_process *process);
 

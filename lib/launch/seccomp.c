@@ -278,8 +278,8 @@ int seccomp_add(struct launch_request *request, viso_isolation isolation, viso_n
 				  strerrordesc_np(errno));
 	plan_offset offset =
 		request_add_bytes(request, filter->instructions, filter->count * sizeof(filter->instructions[0]));
-	request->plan->filter = offset;
-	request->plan->filter_count = (uint32_t)filter->count;
+	request->plan->security.filter = offset;
+	request->plan->security.filter_count = (uint32_t)filter->count;
 	return request->error;
 }
 

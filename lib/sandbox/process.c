@@ -20,7 +20,7 @@ viso_process *process_new(void)
 		return NULL;
 	handle_init(&process->handle);
 	pthread_mutex_init(&process->lock, NULL);
-	process->fd = -1;
+	process->fd = process->terminal = process->notifications = process->root = -1;
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = -1;
 	return process;
@@ -110,6 +110,9 @@ static void process_free(viso_process *process)
 		process_list_remove(process);
 	process_list_unref(process->list);
 	close_fd(process->fd);
+	close_fd(process->terminal);
+	close_fd(process->notifications);
+	close_fd(process->root);
 	for (int i = 0; i < 3; i++)
 		close_fd(process->stream[i]);
 	viso_result_unref(process->result);

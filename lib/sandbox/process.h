@@ -10,6 +10,7 @@
 #include "core/handle.h"
 
 struct process_list;
+enum { STEPS = VISO_STEP_ENDED + 1 };
 
 /* What a backend does for a process of its own. */
 struct process_ops {
@@ -39,8 +40,12 @@ struct viso_process {
 	void *data; /* the backend's */
 	int fd;     /* readable from the end on; owned */
 	int pid;
-	int stream[3];        /* host ends of pipes; owned; -1 where there is none */
-	pthread_mutex_t lock; /* guards result, collect_error, and ops->signal and ops->kill against collect */
+	int stream[3];          /* host ends of pipes; owned; -1 where there is none */
+	int terminal;           /* host end; owned; -1 where there is none */
+	int notifications;      /* seccomp listener; owned; -1 where there is none */
+	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
+	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
+	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */
 	viso_result *result;
 	int waiters;               /* threads that poll `fd`; guarded by `lock` */
 	int collect_error;         /* negative errno of a failed collect */

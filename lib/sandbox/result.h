@@ -8,7 +8,7 @@
 
 #include "core/handle.h"
 
-enum { RESULT_USAGE_COUNT = 10, RESULT_DESCRIPTION_MAX = 160 };
+enum { RESULT_USAGE_COUNT = VISO_USAGE_IO_PRESSURE_US + 1, RESULT_DESCRIPTION_MAX = 160 };
 
 struct captured_output {
 	char *data; /* malloced, followed by a NUL; NULL where nothing was captured */

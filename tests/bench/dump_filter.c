@@ -20,8 +20,8 @@ int main(int argc, char **argv)
 	viso_isolation isolation = strcmp(argv[1], "jail") ? VISO_ISOLATION_CONTAINER : VISO_ISOLATION_JAIL;
 	if (seccomp_add(&request, isolation, VISO_NETWORK_NONE, 0) < 0)
 		return 1;
-	const char *filter = (const char *)request.plan + request.plan->filter;
-	size_t written = fwrite(filter, 8, request.plan->filter_count, stdout);
+	const char *filter = (const char *)request.plan + request.plan->security.filter;
+	size_t written = fwrite(filter, 8, request.plan->security.filter_count, stdout);
 	free(request.plan);
 	return written ? 0 : 1;
 }

@@ -89,9 +89,9 @@ static int set_up(const struct job *job)
 	const struct plan *plan = job->plan;
 	if (attach_cgroups(job) < 0)
 		return -1;
-	if ((plan->memory.version || plan->pids.version) && unshare(CLONE_NEWCGROUP) < 0)
+	if ((plan->cgroups.memory.version || plan->cgroups.pids.version) && unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
-	const char *hostname = plan_string(plan, plan->hostname);
+	const char *hostname = plan_string(plan, plan->namespaces.hostname);
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
 	wait_for_maps();

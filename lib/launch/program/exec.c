@@ -158,10 +158,12 @@ static int lock_capabilities(const struct plan *plan)
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
 	if (prctl(PR_SET_SECUREBITS,
-		  bits | (plan->capabilities ? 0 : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED), 0,
-		  0, 0) < 0)
+		  bits | (plan->security.capabilities
+				  ? 0
+				  : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED),
+		  0, 0, 0) < 0)
 		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	return limit_bounding_set(plan->capabilities);
+	return limit_bounding_set(plan->security.capabilities);
 }
 
 static int set_ids(const struct job *job)
@@ -189,16 +191,16 @@ static int set_credentials(const struct job *job)
 		return set_ids(job);
 	if (lock_capabilities(job->plan) < 0 || set_ids(job) < 0)
 		return -1;
-	return set_capabilities(job->plan->capabilities);
+	return set_capabilities(job->plan->security.capabilities);
 }
 
 static int set_filter(const struct plan *plan)
 {
 	struct sock_fprog program = {
-		.len = (unsigned short)plan->filter_count,
-		.filter = (struct sock_filter *)plan_string(plan, plan->filter),
+		.len = (unsigned short)plan->security.filter_count,
+		.filter = (struct sock_filter *)plan_string(plan, plan->security.filter),
 	};
-	if (plan->filter_count && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+	if (plan->security.filter_count && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
 		return fail(VISO_STAGE_SECCOMP, 0, "seccomp");
 	return 0;
 }

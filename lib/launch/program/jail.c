@@ -24,18 +24,18 @@ static int forbid_new_privileges(void)
 /* Nothing but what lies beneath the root, whatever fd or path leads to it. */
 static int restrict_to_root(const struct job *job)
 {
-	if (!job->plan->landlock_access)
+	if (!job->plan->security.landlock_access)
 		return 0;
 	struct landlock_attributes attributes = {
-		.handled_access_fs = job->plan->landlock_access,
-		.scoped = job->plan->landlock_scope,
+		.handled_access_fs = job->plan->security.landlock_access,
+		.scoped = job->plan->security.landlock_scope,
 	};
 	/* Kernels that do not know a member refuse it only where it is not zero. */
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
 	if (ruleset < 0)
 		return fail(VISO_STAGE_LANDLOCK, 0, "landlock_create_ruleset");
 	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = job->plan->landlock_access,
+		.allowed_access = job->plan->security.landlock_access,
 		.parent_fd = job->root,
 	};
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)

@@ -30,6 +30,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <virtiso/error.h>
+#include <virtiso/process.h>
 
 #include "launch/plan.h"
 
@@ -56,6 +57,7 @@ struct start_page {
 	atomic_uint idle;               /* the worker is counted in idle_workers */
 	struct cgroup cgroups[CGROUPS]; /* memory, pids */
 	struct report_failure failure;
+	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
@@ -118,6 +120,8 @@ extern struct worker worker;
 /* Notes the first failure in the shared page; returns -1. errno is taken where `error` is 0. */
 int fail(viso_stage stage, int error, const char *object);
 uint64_t now_ns(void);
+/* Notes when a step of the start is done. */
+void note_step(viso_step step);
 /* Adds what a reaped process has used. */
 struct rusage;
 void add_usage(struct report_usage *sum, const struct rusage *more);
@@ -131,6 +135,12 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 ssize_t worker_take_in(int socket);
 /* Afterwards: lets go of it; `error` is told to the host where it is not 0. */
 void worker_let_go(int error);
+
+/*
+ * Sends a fd to the host; also from a container's init, which has the channel as long as it has not closed its fds. The
+ * fd stays the caller's. 0, or -1 with the failure noted.
+ */
+int report_fd(int channel, enum report_fd_kind kind, int fd);
 
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);

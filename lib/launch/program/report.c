@@ -45,3 +45,8 @@ void add_usage(struct report_usage *sum, const struct rusage *more)
 	sum->voluntary_switches += (uint64_t)more->ru_nvcsw;
 	sum->involuntary_switches += (uint64_t)more->ru_nivcsw;
 }
+
+void note_step(viso_step step)
+{
+	worker.page->step_ns[step] = (int64_t)now_ns();
+}

@@ -74,7 +74,7 @@ static int start_container(struct job *job)
 {
 	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
-	if (!job->plan->memory.version && !job->plan->pids.version)
+	if (!job->plan->cgroups.memory.version && !job->plan->cgroups.pids.version)
 		namespaces |= CLONE_NEWCGROUP;
 
 	/*

@@ -203,13 +203,13 @@ static int make_arrays(struct job *job)
 
 static int make_cgroups(struct job *job)
 {
-	if (job->plan->memory.version &&
-	    cgroup_create(&job->cgroups[0], job->plan, &job->plan->memory, "memory.limit_in_bytes", "memory.max") < 0)
+	if (job->plan->cgroups.memory.version && cgroup_create(&job->cgroups[0], job->plan, &job->plan->cgroups.memory,
+							       "memory.limit_in_bytes", "memory.max") < 0)
 		return -1;
-	if (job->plan->memory.version == 2 && job->plan->pids.version == 2)
-		return cgroup_limit_processes(&job->cgroups[0], job->plan->pids.limit);
-	if (job->plan->pids.version &&
-	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->pids, "pids.max", "pids.max") < 0)
+	if (job->plan->cgroups.memory.version == 2 && job->plan->cgroups.pids.version == 2)
+		return cgroup_limit_processes(&job->cgroups[0], job->plan->cgroups.pids.limit);
+	if (job->plan->cgroups.pids.version &&
+	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->cgroups.pids, "pids.max", "pids.max") < 0)
 		return -1;
 	return 0;
 }
@@ -260,7 +260,7 @@ static void job_release(struct job *job)
 		munmap((void *)job->plan, job->plan_mapped);
 }
 
-static void send_report(int channel, const struct report *report, const int *fds, int fd_count)
+static ssize_t send_with_fds(int channel, const struct report *report, const int *fds, int fd_count)
 {
 	union {
 		char bytes[CMSG_SPACE(2 * sizeof(int))];
@@ -277,13 +277,22 @@ static void send_report(int channel, const struct report *report, const int *fds
 		header->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, (size_t)fd_count * sizeof(int));
 	}
-	if (sendmsg(channel, &message, MSG_NOSIGNAL) >= 0 || fd_count == 0)
-		return;
+	return sendmsg(channel, &message, MSG_NOSIGNAL);
+}
+
+static void send_report(int channel, struct report *report, const int *fds, int fd_count)
+{
+	memcpy(report->step_ns, worker.page->step_ns, sizeof(report->step_ns));
 	/* ETOOMANYREFS: the user's fds under way are too many (unix(7)). The host learns at least that the command has
 	 * ended. */
-	message.msg_control = NULL;
-	message.msg_controllen = 0;
-	sendmsg(channel, &message, MSG_NOSIGNAL);
+	if (send_with_fds(channel, report, fds, fd_count) < 0 && fd_count > 0)
+		send_with_fds(channel, report, NULL, 0);
+}
+
+int report_fd(int channel, enum report_fd_kind kind, int fd)
+{
+	const struct report report = {.kind = REPORT_FD, .fd_kind = kind};
+	return send_with_fds(channel, &report, &fd, 1) < 0 ? fail(VISO_STAGE_LAUNCHER, 0, "sendmsg") : 0;
 }
 
 void report_started(const struct job *job, int pid)

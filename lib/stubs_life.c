@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Stand-ins: each is deleted when the real function is written. */
+#include <errno.h>
+#include <virtiso.h>
+
+#include "core/error.h"
+
+int viso_command_set_terminal(viso_command *command, unsigned columns, unsigned rows)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_set_detached(viso_container *container, const char *directory, const char *name)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_attach(const char *directory, const char *name, viso_container **out_container)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_process_take_terminal(viso_process *process)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_process_resize_terminal(viso_process *process, unsigned columns, unsigned rows)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_sandbox_copy_in(viso_sandbox *sandbox, const char *source, const char *path)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_sandbox_copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Stand-ins: each is deleted when the real function is written. */
+#include <errno.h>
+#include <virtiso.h>
+
+#include "core/error.h"
+
+int viso_command_set_oom_score_adj(viso_command *command, int adjustment)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_command_set_cpu_affinity(viso_command *command, const char *cpus)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_command_set_nice(viso_command *command, int nice)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_command_set_scheduler(viso_command *command, viso_scheduler policy, int priority)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_command_set_umask(viso_command *command, unsigned mask)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_set_domainname(viso_container *container, const char *domainname)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_share_namespace(viso_container *container, viso_namespace kind)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_join_namespace(viso_container *container, viso_namespace kind, int fd)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_add_id_map(viso_container *container, viso_id_kind kind, unsigned inside, unsigned outside, unsigned count)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_set_clock_offset(viso_container *container, viso_clock clock, int64_t offset_ns)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
+
+int viso_container_set_sysctl(viso_container *container, const char *name, const char *value)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
+}
