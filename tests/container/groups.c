@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { PATH = 1024 };
@@ -179,6 +180,20 @@ void skip_without_controller(struct box *box, const char *controller)
 	if (geteuid() != 0)
 		skip_without(r != -EOPNOTSUPP, facility);
 	assert_ok(r);
+}
+
+/* Partitions have no queue of their own, so the kernel refuses them. */
+const char *group_disk(unsigned *out_major, unsigned *out_minor)
+{
+	struct stat st;
+	char queue[64];
+	const char *disk = getenv("VISO_TEST_DISK") ? getenv("VISO_TEST_DISK") : "/";
+	assert_int_equal(stat(disk, &st), 0);
+	dev_t device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	*out_major = major(device);
+	*out_minor = minor(device);
+	snprintf(queue, sizeof(queue), "/sys/dev/block/%u:%u/queue", *out_major, *out_minor);
+	return access(queue, F_OK) == 0 ? disk : NULL;
 }
 
 int group_worker_of(viso_process *process)

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* One command that sleeps, in a container that is set up already. */
@@ -114,27 +112,16 @@ static void test_swap_max(void **state)
 	box_close(other);
 }
 
-/* The disk that a file lies on; partitions have no queue of their own, so the kernel refuses them. */
-static bool disk_of(const char *path, unsigned *out_major, unsigned *out_minor)
-{
-	struct stat st;
-	char queue[64];
-	assert_int_equal(stat(path, &st), 0);
-	*out_major = major(st.st_dev);
-	*out_minor = minor(st.st_dev);
-	snprintf(queue, sizeof(queue), "/sys/dev/block/%u:%u/queue", *out_major, *out_minor);
-	return access(queue, F_OK) == 0;
-}
-
 static void test_io_max(void **state)
 {
 	struct box *box = box_open(state);
 	unsigned major_number, minor_number;
 	char one[64], two[128];
-	skip_without(disk_of("/", &major_number, &minor_number), "a root file system on a whole disk");
-	assert_ok(viso_container_set_io_max(box->container, "/", VISO_IO_WRITE_BYTES, 5 << 20));
-	assert_ok(viso_container_set_io_max(box->container, "/", VISO_IO_WRITE_BYTES, 1 << 20));
-	assert_ok(viso_container_set_io_max(box->container, "/", VISO_IO_READS, 100));
+	const char *disk = group_disk(&major_number, &minor_number);
+	skip_without(disk, "a whole disk to limit");
+	assert_ok(viso_container_set_io_max(box->container, disk, VISO_IO_WRITE_BYTES, 5 << 20));
+	assert_ok(viso_container_set_io_max(box->container, disk, VISO_IO_WRITE_BYTES, 1 << 20));
+	assert_ok(viso_container_set_io_max(box->container, disk, VISO_IO_READS, 100));
 	viso_process *process = start(box, "io");
 	snprintf(one, sizeof(one), "%u:%u 1048576", major_number, minor_number);
 	snprintf(two, sizeof(two), "%u:%u rbps=max wbps=1048576 riops=100 wiops=max", major_number, minor_number);

@@ -3,7 +3,9 @@
 #include "groups.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,6 +124,26 @@ static void test_pressure(void **state)
 	viso_process_unref(process);
 }
 
+/* Of the rig's disk, of which nothing is in memory. */
+static void test_bytes_of_a_disk(void **state)
+{
+	struct box *box = box_open(state);
+	unsigned major_number, minor_number;
+	skip_without(getenv("VISO_TEST_DISK"), "a disk to read from; tests/rig/rig has one");
+	const char *disk = group_disk(&major_number, &minor_number);
+	assert_ok(viso_container_set_io_max(box->container, disk, VISO_IO_READ_BYTES, 1 << 30));
+	skip_without_controller(box, "io");
+	int fd = open(disk, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	viso_command *command = probe("cat", NULL);
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
+	viso_result *result = box_run(box, command);
+	assert_true(viso_result_usage(result, VISO_USAGE_READ_BYTES) >= 16 << 20);
+	assert_true(viso_result_usage(result, VISO_USAGE_WRITTEN_BYTES) >= 0);
+	assert_ended(result, VISO_REASON_EXITED, 0, 0);
+	close(fd);
+}
+
 static void test_several_commands(void **state)
 {
 	struct box *box = box_open(state);
@@ -169,6 +191,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_command_that_has_just_ended),
 		AT_EACH_STRENGTH(test_memory_of_a_group),
 		AT_CONTAINER(test_pressure),
+		AT_CONTAINER(test_bytes_of_a_disk),
 		AT_EACH_STRENGTH(test_several_commands),
 		AT_JAIL(test_instance),
 		AT_GUEST(test_guests_are_counted_at_their_end),
