@@ -76,6 +76,24 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	}
 }
 
+static const char *explain_cgroup(const struct report_failure *failure)
+{
+	if (!strncmp(failure->object, "BPF_", 4))
+		return "a filter for devices in control groups of version 2 takes CAP_BPF and CAP_NET_ADMIN on the host: "
+		       "run as root, or without viso_container_allow_device()";
+	switch (failure->error) {
+	case EOPNOTSUPP:
+		return "this kernel has no such limit, or was built without it";
+	case EINVAL:
+	case ERANGE:
+		return "the kernel does not take this value";
+	case EACCES:
+		return "the caller may not move a process there; the group above both must be the caller's, too";
+	default:
+		return NULL;
+	}
+}
+
 /* What to do about it, where that is known; NULL else. */
 static const char *advice(viso_isolation isolation, const struct report_failure *failure)
 {
@@ -95,6 +113,8 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 		return failure->error == EPERM
 			       ? "a limit cannot be raised above the host program's own without privilege"
 			       : NULL;
+	case VISO_STAGE_CGROUP:
+		return explain_cgroup(failure);
 	case VISO_STAGE_CWD:
 		return "the working directory is not in the root, or not for this user";
 	case VISO_STAGE_EXEC:

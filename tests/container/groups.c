@@ -125,7 +125,7 @@ static void fill_cpuset(const char *directory)
 	}
 }
 
-void group_make_parent(struct box *box)
+const char *group_make_parent(struct box *box)
 {
 	skip_without(geteuid() == 0, "root, to make control groups of its own");
 	char path[2 * PATH];
@@ -136,6 +136,7 @@ void group_make_parent(struct box *box)
 	if (group_version("cpuset") == 1 && parent_path("cpuset", path))
 		fill_cpuset(path);
 	assert_ok(viso_container_set_cgroup_parent(box->container, parent_name));
+	return parent_name;
 }
 
 static int count_directories(const char *path)

@@ -12,8 +12,8 @@ int group_version(const char *controller);
 const char *group_read(int pid, const char *controller, const char *file_v1, const char *file_v2);
 
 /* Makes a group of the test's own in version 2 and in the hierarchies of version 1, and makes it the container's parent.
- * Skips without root. */
-void group_make_parent(struct box *box);
+ * Its path from the root of the hierarchies. Skips without root. */
+const char *group_make_parent(struct box *box);
 /* How many groups there are in it. */
 int group_count_children(void);
 /* It must be empty, at the latest after five seconds, and is removed. */

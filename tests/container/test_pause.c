@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pausing and resuming all that runs: by the freezer where there is a group, by SIGSTOP where there is none. */
 #include "groups.h"
+#include "host.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -126,6 +127,33 @@ static void test_worker_killed_while_paused(void **state)
 	group_remove_parent();
 }
 
+static struct ready_pipe ready;
+
+static void paused_host(void *argument)
+{
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(viso_container_set_cpu_weight(box->container, 100));
+	assert_ok(viso_container_set_cgroup_parent(box->container, argument));
+	box_spawn(box, shell("probe spin | probe sleep"));
+	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+	ready_tell(&ready, "");
+	for (;;)
+		pause();
+}
+
+static void test_host_killed_while_paused(void **state)
+{
+	struct box *box = box_open(state);
+	const char *parent = group_make_parent(box);
+	ready_init(&ready);
+	pid_t host = host_start(paused_host, (void *)parent);
+	assert_true(ready_wait(&ready, NULL, 0));
+	assert_true(group_count_children() > 0);
+	host_kill(host);
+	ready_close(&ready);
+	group_remove_parent();
+}
+
 static void test_program_that_never_stops_forking(void **state)
 {
 	struct box *box = box_open(state);
@@ -184,6 +212,7 @@ int main(void)
 		AT_CONTAINER(test_timeout_while_paused_by_a_group),
 		AT_EACH_STRENGTH(test_close_while_paused),
 		AT_CONTAINER(test_worker_killed_while_paused),
+		AT_CONTAINER(test_host_killed_while_paused),
 		AT_EACH_STRENGTH(test_program_that_never_stops_forking),
 		AT_EACH_STRENGTH(test_nothing_to_pause),
 		AT_GUEST(test_guests_are_not_paused),
