@@ -6,13 +6,15 @@
 --     print(box:run({"python3", "-c", "print(6 * 7)"}, {timeout = 2}).stdout)
 --
 -- A failed call throws an object with the fields errno, stage, object and message; tostring() gives the message, and
--- virtiso.is_error() knows it. Only process:wait() with a time-out returns nil, message, errno where the command still runs.
+-- virtiso.is_error() knows it. Only process:wait() and process:next_notification() with a time-out return nil, message, errno where
+-- the command still runs or makes no call.
 -- Strings may contain any bytes, zero bytes too where they are data.
 --
 -- After fork() the child's calls fail with ECHILD.
 
 local native = require "virtiso.native"
 local commands = require "virtiso.command"
+local containers = require "virtiso.container"
 local machines = require "virtiso.machine"
 local roots = require "virtiso.root"
 local support = require "virtiso.support"
@@ -27,7 +29,9 @@ local virtiso = {
 	verify = roots.verify,
 	prune_store = roots.prune_store,
 	jail = require "virtiso.jail",
-	container = require "virtiso.container",
+	container = containers.container,
+	load_bundle = containers.load_bundle,
+	attach = containers.attach,
 	guest = require "virtiso.guest",
 	machine = machines.machine,
 	features = machines.features,
@@ -41,7 +45,7 @@ virtiso.VERSION = ("%d.%d.%d"):format(version >> 16, version >> 8 & 255, version
 
 local levels = names("VISO_LOG_", "error warning info debug")
 
-local sandbox_option_names = set "memory_max processes_max network hostname capabilities hardened demand"
+local jail_options = set "memory_max processes_max network hardened demand"
 
 --- Runs one command in a sandbox of its own and returns its result.
 --
@@ -54,7 +58,7 @@ function virtiso.run(args, options)
 	for name, value in pairs(options or {}) do
 		if name == "isolation" then
 			isolation = value
-		elseif name == "root" or sandbox_option_names[name] then
+		elseif name == "root" or jail_options[name] or containers.options[name] then
 			sandbox_options[name] = value
 		elseif roots.options[name] then
 			of_root[name] = value
@@ -73,7 +77,6 @@ function virtiso.run(args, options)
 	local box <close> = new(sandbox_options)
 	return box:run(args, of_command)
 end
-
 
 --- Passes the library's messages to `handler(level, message)`, up to the level "error", "warning", "info" (where it is not given)
 -- or "debug"; nil for nobody.

@@ -12,11 +12,14 @@ local milliseconds = support.milliseconds
 
 local modes = names("VISO_STDIO_", "inherit null pipe stdout")
 local rlimits = names("VISO_RLIMIT_", "address_space core cpu data file_size open_files processes stack locked_memory")
+local schedulers = names("VISO_SCHEDULER_", "other fifo rr batch idle")
 
 local commands = {}
 
+local Command = {__name = "virtiso.command"}
+
 commands.options = set [[input stdin stdout stderr capture_output capture_max timeout cpu_time env clear_env cwd user
-	group groups rlimits fds]]
+	group groups rlimits fds terminal umask nice scheduler priority cpu_affinity oom_score_adj]]
 
 local function set_stream(command, stream, setting)
 	if modes[setting] then
@@ -67,12 +70,38 @@ local function set_limits(command, options)
 	end
 end
 
+local function set_attributes(command, options)
+	if options.terminal then
+		native.viso_command_set_terminal(command, options.terminal[1], options.terminal[2])
+	end
+	if options.umask then
+		native.viso_command_set_umask(command, options.umask)
+	end
+	if options.nice then
+		native.viso_command_set_nice(command, options.nice)
+	end
+	if options.scheduler then
+		native.viso_command_set_scheduler(command, value_of(schedulers, options.scheduler, "scheduler"), options.priority or 0)
+	end
+	if options.cpu_affinity then
+		native.viso_command_set_cpu_affinity(command, options.cpu_affinity)
+	end
+	if options.oom_score_adj then
+		native.viso_command_set_oom_score_adj(command, options.oom_score_adj)
+	end
+end
+
+--- A command that was made elsewhere, as by virtiso.load_bundle(); given in the place of the table of arguments.
+function commands.wrap(handle)
+	return setmetatable({handle = handle}, Command)
+end
+
 -- The raw command, and which outputs it captures.
 function commands.make(args, options)
-	if type(args) ~= "table" or args[1] == nil then
+	if getmetatable(args) ~= Command and (type(args) ~= "table" or args[1] == nil) then
 		error("the first argument must be a table of the program and its arguments", 0)
 	end
-	local command = native.viso_command_new(args[1])
+	local command = args.handle or native.viso_command_new(args[1])
 	for i = 2, #args do
 		native.viso_command_add_arg(command, args[i])
 	end
@@ -97,11 +126,11 @@ function commands.make(args, options)
 		native.viso_command_set_groups(command, options.groups)
 	end
 	set_limits(command, options)
+	set_attributes(command, options)
 	for number, file in pairs(options.fds or {}) do
 		native.viso_command_add_fd(command, io.type(file) and native.stream_fd(file) or file, number)
 	end
 	return command, set_streams(command, options)
 end
-
 
 return commands

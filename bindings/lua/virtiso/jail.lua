@@ -3,7 +3,6 @@
 
 local native = require "virtiso.native"
 local support = require "virtiso.support"
-
 local sandboxes = require "virtiso.sandbox"
 local names = support.names
 local value_of = support.value_of

@@ -36,5 +36,4 @@ function machines.machine()
 	return setmetatable({handle = native.viso_machine_new()}, Machine)
 end
 
-
 return machines

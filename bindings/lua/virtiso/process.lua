@@ -4,6 +4,7 @@
 local native = require "virtiso.native"
 local support = require "virtiso.support"
 
+local Notification = require "virtiso.notification"
 local results = require "virtiso.result"
 local milliseconds = support.milliseconds
 
@@ -12,6 +13,19 @@ Process.__index = Process
 
 local function take_stream(handle, stream, setting)
 	return setting == "pipe" and native.take_stream(handle, stream) or nil
+end
+
+-- The process of a raw one. A terminal's two directions are its standard input and output.
+local function make(handle, sandbox, captured, options)
+	local process = setmetatable({handle = handle, sandbox = sandbox, captured = captured}, Process)
+	if options.terminal then
+		process.stdin, process.stdout = native.take_terminal(handle)
+	else
+		process.stdin = take_stream(handle, native.VISO_STDIN, options.stdin)
+		process.stdout = take_stream(handle, native.VISO_STDOUT, options.stdout)
+		process.stderr = take_stream(handle, native.VISO_STDERR, options.stderr)
+	end
+	return process
 end
 
 --- The process id on the host; 0 for a guest.
@@ -53,6 +67,55 @@ function Process:kill()
 	native.viso_process_kill(self.handle)
 end
 
+--- What the command uses at this moment, a table as in a result; after its end what it has used.
+function Process:usage()
+	return results.usage(native.viso_process_usage, self.handle)
+end
+
+--- When the steps of the start were done, in seconds since the first, by name; those that were made and are known by now.
+function Process:timings()
+	local steps = {}
+	for i, ns in ipairs(native.viso_process_timings(self.handle)) do
+		if ns >= 0 then
+			steps[native.viso_step_name(i - 1)] = ns / 1e9
+		end
+	end
+	return steps
+end
+
+--- The addresses of the container's network interface, a list such as {"10.88.0.2/16"}.
+function Process:addresses()
+	local list = {}
+	for address in native.viso_process_addresses(self.handle):gmatch("[^\n]+") do
+		list[#list + 1] = address
+	end
+	return list
+end
+
+--- Tells the program that its terminal has another size now.
+function Process:resize_terminal(columns, rows)
+	native.viso_process_resize_terminal(self.handle, columns, rows)
+end
+
+--- A fd that becomes readable when a system call waits for an answer. Never read from it.
+function Process:notification_fd()
+	return native.viso_process_notification_fd(self.handle)
+end
+
+--- The next system call that waits for an answer. With a time-out in seconds (0 only asks) it returns nil, a message and the
+-- errno where none came.
+function Process:next_notification(timeout)
+	local ms = -1
+	if timeout then
+		ms = timeout == 0 and 0 or math.min(milliseconds(timeout, "timeout"), 0x7fffffff)
+	end
+	local handle, message, number = native.viso_process_next_notification(self.handle, ms)
+	if not handle then
+		return nil, message, number
+	end
+	return setmetatable({handle = handle}, Notification)
+end
+
 --- Kills the command where it still runs, waits for its end, and closes the streams.
 function Process:close()
 	if not self.result then
@@ -72,5 +135,4 @@ function Process:__close(_)
 	self:close()
 end
 
-
-return {Process = Process, take_stream = take_stream}
+return {make = make}

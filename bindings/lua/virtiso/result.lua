@@ -9,9 +9,19 @@ local name_of = support.name_of
 
 local reasons = names("VISO_REASON_", "exited signalled timed_out cpu_time out_of_memory killed seccomp guest_fault")
 local usages = names("VISO_USAGE_", [[wall_us user_us system_us memory_peak minor_faults major_faults blocks_in blocks_out
-	voluntary_switches involuntary_switches]])
+	voluntary_switches involuntary_switches memory swap swap_peak processes processes_peak cpu_throttled_us read_bytes
+	written_bytes oom_kills memory_max_events processes_max_events cpu_pressure_us memory_pressure_us io_pressure_us]])
 
 local results = {}
+
+-- All figures that are known, by name.
+function results.usage(figure, handle)
+	local usage = {}
+	for name, value in pairs(usages) do
+		usage[name] = figure(handle, value)
+	end
+	return usage
+end
 
 local Result = {__name = "virtiso.result"}
 Result.__index = Result
@@ -23,10 +33,7 @@ end
 function results.make(handle, captured)
 	local exit_code = native.viso_result_exit_code(handle)
 	local signal = native.viso_result_signal(handle)
-	local usage = {}
-	for name, value in pairs(usages) do
-		usage[name] = native.viso_result_usage(handle, value)
-	end
+	local usage = results.usage(native.viso_result_usage, handle)
 	local function output(stream)
 		return captured[stream] and native.viso_result_output(handle, stream) or nil
 	end
@@ -43,6 +50,5 @@ function results.make(handle, captured)
 		usage = usage,
 	}, Result)
 end
-
 
 return results

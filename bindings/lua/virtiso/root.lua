@@ -86,6 +86,9 @@ end
 
 -- Calls what may build the root; what its progress function threw is thrown here.
 function roots.build(root, call, ...)
+	if not root then
+		return call(...)
+	end
 	root.raised.error = nil
 	local ok, result = pcall(call, ...)
 	if not ok then
@@ -290,7 +293,6 @@ function roots.root(options)
 	end
 	return root
 end
-
 
 function roots.is_root(value)
 	return getmetatable(value) == Root

@@ -9,12 +9,13 @@ local processes = require "virtiso.process"
 local results = require "virtiso.result"
 local roots = require "virtiso.root"
 local names = support.names
+local name_of = support.name_of
 local value_of = support.value_of
 local check_options = support.check_options
 local size = support.size
-local Process, take_stream = processes.Process, processes.take_stream
 
-local networks = names("VISO_NETWORK_", "none host")
+local networks = names("VISO_NETWORK_", "none host bridge macvlan ipvlan user")
+local events = names("VISO_EVENT_", "ended out_of_memory memory_high memory_max processes_max paused resumed")
 
 local sandboxes = {}
 
@@ -34,6 +35,7 @@ Sandbox.__index = Sandbox
 --   env, clear_env          variables beside the clean environment, true for the host's value; begin with none at all
 --   cwd, user, group, groups, rlimits
 --   fds                     table of files or fds of the host by the number that they have in the program
+--   umask, nice, cpu_affinity, oom_score_adj, scheduler ("batch", "idle", "fifo", "rr"), priority   not in a guest
 function Sandbox:run(args, options)
 	options = options or {}
 	check_options(options, commands.options, 2)
@@ -45,7 +47,8 @@ function Sandbox:run(args, options)
 end
 
 --- Starts a command and returns a process while it runs. Options as for run(); streams may be "pipe", and outputs are
--- inherited unless `capture_output` is true.
+-- inherited unless `capture_output` is true. `terminal` = {columns, rows} gives it a terminal of its own, to whose two directions
+-- process.stdin and process.stdout lead.
 --
 -- process.stdin, process.stdout and process.stderr are files where they are pipes. Writing to a command that has ended raises
 -- SIGPIPE in the host, as with io.popen(); give small input by `input`.
@@ -54,14 +57,9 @@ function Sandbox:spawn(args, options)
 	check_options(options, commands.options, 2)
 	local command, captured = commands.make(args, options)
 	local handle = roots.build(self.root, native.viso_sandbox_spawn, self.view, command)
-	return setmetatable({
-		handle = handle,
-		sandbox = self, -- its release would kill the command
-		captured = captured,
-		stdin = take_stream(handle, native.VISO_STDIN, options.stdin),
-		stdout = take_stream(handle, native.VISO_STDOUT, options.stdout),
-		stderr = take_stream(handle, native.VISO_STDERR, options.stderr),
-	}, Process)
+	local process = processes.make(handle, self, captured, options) -- which holds us: our release would kill the command
+	self.processes[native.viso_process_fd(handle)] = process
+	return process
 end
 
 --- The strength: "jail", "container" or "guest".
@@ -70,7 +68,7 @@ function Sandbox:isolation()
 end
 
 --- Starts an instance that stays until close(): all later commands run in it and can signal each other, and what they leave
--- running in the background goes on running. As yet for a jail.
+-- running in the background goes on running. Not for a guest.
 function Sandbox:start()
 	roots.build(self.root, native.viso_sandbox_start, self.view)
 end
@@ -91,6 +89,47 @@ function Sandbox:kill()
 	return native.viso_sandbox_kill(self.view)
 end
 
+--- Stops all processes of all running commands, without their taking notice; returns how many commands that are.
+function Sandbox:pause()
+	return native.viso_sandbox_pause(self.view)
+end
+
+--- Lets them go on.
+function Sandbox:resume()
+	return native.viso_sandbox_resume(self.view)
+end
+
+--- What all running commands use together at this moment, a table as in a result.
+function Sandbox:usage()
+	return results.usage(native.viso_sandbox_usage, self.view)
+end
+
+--- A fd that becomes readable when there is an event. Never read from it. Only commands that start after the first call tell.
+function Sandbox:fd()
+	return native.viso_sandbox_fd(self.view)
+end
+
+--- The next event and the process that it is about; nil where there is none. Events are "ended", "out_of_memory", "memory_high",
+-- "memory_max", "processes_max", "paused", "resumed".
+function Sandbox:next_event()
+	local event, handle = native.viso_sandbox_next_event(self.view)
+	if event == native.VISO_EVENT_NONE then
+		return nil
+	end
+	return name_of(events, event), handle and self.processes[native.viso_process_fd(handle)]
+end
+
+--- Copies a file or directory tree of the host into the running instance (start).
+function Sandbox:copy_in(source, path)
+	native.viso_sandbox_copy_in(self.view, source, path)
+end
+
+--- Copies a file or directory tree out of the running instance, to a path that is not there yet. Nothing in it is trusted; returns
+-- how many entries were left out: devices, FIFOs, sockets.
+function Sandbox:copy_out(path, destination)
+	return native.viso_sandbox_copy_out(self.view, path, destination)
+end
+
 --- Kills what runs, waits until it is gone, and gives back what the kernel holds. A second call does nothing.
 function Sandbox:close()
 	native.viso_sandbox_close(self.view)
@@ -98,6 +137,14 @@ end
 
 function Sandbox:__close(_)
 	self:close()
+end
+
+-- By their fds, which two of them never share.
+local weak = {__mode = "v"}
+
+-- The sandbox of a raw handle; one that was found, or loaded, has no root of ours.
+function sandboxes.make(handle, view, root)
+	return setmetatable({handle = handle, view = view, root = root, processes = setmetatable({}, weak)}, Sandbox)
 end
 
 -- In the order of the names, so that the same mistake is always told alike.
@@ -131,7 +178,7 @@ function sandboxes.constructor(noun, setters)
 		local handle = new()
 		set_root(handle, options.root.handle)
 		apply(handle, setters, options)
-		return setmetatable({handle = handle, view = view(handle), root = options.root}, Sandbox)
+		return sandboxes.make(handle, view(handle), options.root)
 	end
 end
 
@@ -146,7 +193,6 @@ function sandboxes.network(setter)
 		setter(handle, value_of(networks, value, "network"))
 	end
 end
-
 
 sandboxes.Sandbox = Sandbox
 

@@ -85,5 +85,4 @@ function support.milliseconds(seconds, what)
 	return math.max(1, math.ceil(seconds * 1000))
 end
 
-
 return support
