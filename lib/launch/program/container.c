@@ -87,9 +87,9 @@ static int make_network(const struct plan *plan)
 static int set_up(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (attach_cgroups(job) < 0)
+	if (cgroups_enter(job->cgroups, true) < 0)
 		return -1;
-	if ((plan->cgroups.memory.version || plan->cgroups.pids.version) && unshare(CLONE_NEWCGROUP) < 0)
+	if (has_cgroups(job->cgroups) && unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
 	const char *hostname = plan_string(plan, plan->namespaces.hostname);
 	if (sethostname(hostname, strlen(hostname)) < 0)

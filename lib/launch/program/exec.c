@@ -21,19 +21,6 @@
 
 #include "launcher.h"
 
-int attach_cgroups(const struct job *job)
-{
-	for (int i = 0; i < CGROUPS; i++) {
-		const struct cgroup *group = &job->cgroups[i];
-		/* Version 2 was entered by clone3 where the first process is not made by vfork. */
-		if (group->attach_fd < 0 || (group->version == 2 && job->plan->isolation == PLAN_CONTAINER))
-			continue;
-		if (write(group->attach_fd, "0", 1) < 0)
-			return fail(VISO_STAGE_CGROUP, 0, group->path);
-	}
-	return 0;
-}
-
 /* What the launcher itself ignores; main() has put all others right. */
 static void restore_ignored_signals(void)
 {

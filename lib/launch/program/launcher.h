@@ -13,7 +13,10 @@
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
+ *   pause.c      stopping all processes and letting them go on
+ *   usage.c      what they use
+ *   cgroup/      control groups
+ *   children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
  * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
@@ -32,21 +35,14 @@
 #include <virtiso/error.h>
 #include <virtiso/process.h>
 
+#include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
-};
-
-struct cgroup {
-	uint32_t version; /* 0: none */
-	char path[512];
-	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
-	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
-	int oom_fd;       /* of an instance: how often the kernel killed for want of memory */
 };
 
 /*
@@ -55,7 +51,7 @@ struct cgroup {
  */
 struct start_page {
 	atomic_uint idle;               /* the worker is counted in idle_workers */
-	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
@@ -77,6 +73,7 @@ struct job {
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
+	int events;             /* where events are told; -1 for nowhere */
 	struct cgroup *cgroups; /* of the page */
 	uint32_t host_uid;      /* a jail's uid and gid on the host, or first of the container's range */
 	int pidfd;              /* of the first process: the jail's program, or the container's init */
@@ -173,7 +170,6 @@ int mounts_enter(const struct job *job);
 int mounts_add_devices(int root);
 
 /* exec.c */
-int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
 
@@ -199,21 +195,24 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
+ * which may be more than are told. */
+int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
+/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
  */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);
 
-/* cgroup.c */
-int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
-		  const char *limit_v2);
-/* Version 2, where one group has both limits. */
-int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
-/* Reads what is of interest from the memory group. */
-void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
-/* Of the memory group of an instance: opened, so that they can be read from within Landlock. */
-void cgroup_open_oom_kills(struct cgroup *group);
-uint64_t cgroup_oom_kills(const struct cgroup *group);
-void cgroup_remove(struct cgroup *group);
+/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+ * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
+int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+
+/* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
+void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+/* What a job's groups have counted when all has ended. */
+void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
+/* An answer to the host, which may not read it. */
+void send_answer(int pipe, const void *data, size_t size);
 
 /* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
  */
