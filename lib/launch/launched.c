@@ -232,6 +232,9 @@ static int collect(viso_process *process, viso_result **out_result)
 	int r = receive(process, &report, fds);
 	if (r < 0)
 		return r;
+	if (report.kind == REPORT_FD && fds[0] < 0)
+		return error_fail(VISO_STAGE_PROCESS, EMFILE, "launcher",
+				  "too many open files to take what comes of the start");
 	if (report.kind == REPORT_FD) {
 		keep_fd(process, &report, fds[0]);
 		return 1;

@@ -7,9 +7,12 @@
  *   start.c      clones the first process of a jail or container
  *   container.c  what a container's init does: namespaces, mounts, then the program
  *   mounts.c     the file systems of a container
- *   jail.c       what a jail's program does before exec: chroot and Landlock
+ *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   credentials.c  of that: ids, capabilities, no_new_privs
  *   bounding.c   the capability bounding set
+ *   landlock.c   Landlock, of a jail's root or a container's paths
+ *   filter.c     seccomp, and the calls behind it
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
@@ -102,6 +105,7 @@ struct worker {
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
 	bool bounding_set_empty; /* its own; only a new user namespace brings a full one */
+	bool bounding_set_done;  /* of an init: what its program may not have is dropped */
 	int other_worker;        /* plans sent here go to a new worker, whose bounding set is that of the host */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
@@ -172,6 +176,28 @@ int mounts_add_devices(int root);
 /* exec.c */
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* credentials.c */
+/* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
+int forbid_new_privileges(const struct plan *plan);
+/* Drops from the bounding set what the plan does not keep, where that has not been done. 0 or -1. */
+int limit_bounding_set(const struct plan *plan);
+/* Secure bits, ids, capabilities. 0 or -1. */
+int set_credentials(const struct job *job);
+
+/* landlock.c: 0 or -1, also where there is nothing to restrict. */
+int landlock_restrict_to_root(const struct job *job);
+int landlock_restrict_to_paths(const struct plan *plan);
+
+/* filter.c */
+/* The channel at a number where no fd that is handed in comes to lie, where the filter's listener goes there; or -1. */
+int filter_keep_channel(const struct job *job);
+/* Loads the filter, and sends its listener to the host. 0 or -1. */
+int set_filter(const struct job *job, int channel);
+/* Behind the filter: returns only where it fails, with errno. */
+void filter_execve(const struct plan *plan, const char *program, char **argv, char **env);
+/* Behind a filter that could forbid it, ends this process; else returns. */
+void filter_exit(const struct plan *plan);
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
