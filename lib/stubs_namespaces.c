@@ -5,31 +5,6 @@
 
 #include "core/error.h"
 
-int viso_command_set_oom_score_adj(viso_command *command, int adjustment)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_command_set_cpu_affinity(viso_command *command, const char *cpus)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_command_set_nice(viso_command *command, int nice)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_command_set_scheduler(viso_command *command, viso_scheduler policy, int priority)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_command_set_umask(viso_command *command, unsigned mask)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
 int viso_container_set_domainname(viso_container *container, const char *domainname)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);

@@ -253,6 +253,8 @@ void exec_program(const struct job *job)
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;
 	}
+	if (plan->attributes.set & PLAN_UMASK)
+		syscall(SYS_umask, plan->attributes.umask);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (set_filter(plan) < 0)
 		return;

@@ -9,6 +9,7 @@
  *   mounts.c     the file systems of a container
  *   jail.c       what a jail's program does before exec: chroot and Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   attributes.c scheduling and the like of the program's process
  *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
@@ -176,6 +177,17 @@ int mounts_add_devices(int root);
 int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* attributes.c: what the plan sets of the program's process, but for the umask; 0, or -1 with the failure noted. */
+/* Of the calling process. */
+int attributes_apply(const struct plan *plan);
+/* Of another one, for itself and what it will start. */
+int attributes_apply_to(const struct plan *plan, pid_t pid);
+
+static inline bool attributes_any(const struct plan *plan)
+{
+	return (plan->attributes.set & ~(uint32_t)PLAN_UMASK) || plan->attributes.cpus_size;
+}
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */

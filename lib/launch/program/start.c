@@ -47,7 +47,9 @@ static int start_jail(struct job *job)
 	 * the page. Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then
 	 * it changes nothing that the child reads.
 	 */
-	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
+	bool report = job->plan->flags & PLAN_REPORT_START;
+	/* The score would be set for all who share the memory, but for a vfork (__set_oom_adj() in fs/proc/base.c). */
+	int wait = report || (job->plan->attributes.set & PLAN_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;
 	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
 	if (job->pid < 0)
 		return fail(VISO_STAGE_CLONE, 0, "clone");
