@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -172,9 +173,12 @@ static int set_ids(const struct job *job)
 	uint32_t uid = plan->uid, gid = plan->gid;
 	if (plan->isolation == PLAN_JAIL && worker.owns_ids && !(plan->flags & PLAN_HAS_USER))
 		uid = gid = job->host_uid + plan->uid;
-	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
-	if ((worker.owns_ids || plan->group_count) &&
-	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
+	/*
+	 * Where groups are denied, an ordinary user cannot even give them up, and what joins a user namespace has done
+	 * so before; asking for some is an error that the kernel tells.
+	 */
+	if (syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0 &&
+	    (plan->group_count || (worker.owns_ids && !plan->namespaces.joined[VISO_NAMESPACE_USER])))
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
@@ -227,7 +231,7 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 	fail(VISO_STAGE_EXEC, error, object);
 }
 
-/* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
+/* After the change of uid, which takes it back (prctl(2)). In a container the parent is its init. */
 static void end_with_worker(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -247,7 +251,8 @@ void exec_program(const struct job *job)
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
 		return;
-	if (plan->isolation == PLAN_JAIL)
+	/* In a pid namespace that was joined, the init's end is not the end of all. */
+	if (plan->isolation == PLAN_JAIL || plan->namespaces.joined[VISO_NAMESPACE_PID])
 		end_with_worker();
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
