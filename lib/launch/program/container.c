@@ -75,6 +75,20 @@ static int take_inner_root(const struct plan *plan)
 	return 0;
 }
 
+/*
+ * So that the program can open /dev/stdout, whatever id of the container it has. Root's worker has seen to that, but
+ * for a user namespace whose ids it does not know; where it is not possible, only opening anew is not.
+ */
+static void give_captures(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	if (!plan->namespaces.uids.count && !plan->namespaces.joined[VISO_NAMESPACE_USER])
+		return;
+	for (int i = 1; i < 3; i++)
+		if (job->capture_write[i] >= 0)
+			(void)!fchown(job->capture_write[i], plan->uid, plan->gid);
+}
+
 static int bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
@@ -137,7 +151,10 @@ static int set_up(const struct job *job)
 	if (set_names(plan) < 0 || move_clocks(plan) < 0)
 		return -1;
 	wait_for_maps();
-	return take_inner_root(plan) < 0 ? -1 : sysctls_prepare(plan);
+	if (take_inner_root(plan) < 0)
+		return -1;
+	give_captures(job);
+	return sysctls_prepare(plan);
 }
 
 /*
