@@ -62,6 +62,26 @@ static int enter_user_namespace(const struct job *job, uint32_t fd)
 	return 0;
 }
 
+/*
+ * A procfs belongs to the owner of its pid namespace: the container's init, in a user namespace of its own, may not
+ * make it. It shows the namespace of the process that makes it, which is a child of ours, with our fds.
+ */
+static int make_proc(struct job *job)
+{
+	worker.page->proc_fd = -1;
+	pid_t maker = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	if (maker == 0) {
+		worker.page->proc_fd = mounts_new_proc();
+		_exit(0);
+	}
+	if (maker < 0)
+		return fail(VISO_STAGE_CLONE, 0, "clone");
+	while (waitpid(maker, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	job->proc = worker.page->proc_fd;
+	return job->proc < 0 ? fail(VISO_STAGE_MOUNT, ECHILD, "proc") : 0; /* unless it has noted why */
+}
+
 static int enter(struct job *job)
 {
 	const uint32_t *joined = job->plan->namespaces.joined;
@@ -72,8 +92,7 @@ static int enter(struct job *job)
 			todo |= 1u << joins[i].kind;
 	if (join_all(job, &todo, user != 0) < 0)
 		return -1;
-	/* A procfs belongs to the owner of its pid namespace: later, in a user namespace of its own, it is not allowed. */
-	if (worker.owns_ids && joined[VISO_NAMESPACE_PID] && (job->proc = mounts_new_proc()) < 0)
+	if (worker.owns_ids && joined[VISO_NAMESPACE_PID] && make_proc(job) < 0)
 		return -1;
 	if (user && enter_user_namespace(job, user) < 0)
 		return -1;

@@ -68,6 +68,7 @@ struct start_page {
 	int32_t status;
 	struct report_usage usage;
 	pid_t init_pid; /* of a container that joins namespaces */
+	int proc_fd;    /* from one process to another that shares its fds */
 	/* Inodes of the namespaces that are the container's own, where it joined a pid namespace; else 0. */
 	uint64_t members_mount;
 	uint64_t members_user;
