@@ -2,46 +2,39 @@
 #include "launch/explain.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/error.h"
+#include "launch/explain/subjects.h"
+#include "launch/explain/surroundings.h"
 
-/* The first number of a file; -1 where it cannot be read. */
-static long read_number(const char *path)
+/* Root that lacks it, as in most containers, finds out late. */
+static bool explain_missing_capability(char *text, size_t size, int capability, const char *name)
 {
-	long number = -1;
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return -1;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number;
+	if (geteuid() != 0 || surroundings_has_capability(capability))
+		return false;
+	snprintf(text, size,
+		 "the caller is root, but without %s (CapEff in /proc/self/status); give it that, or run as an "
+		 "ordinary user",
+		 name);
+	return true;
 }
 
-static const char *why_no_user_namespace(void)
+static void explain_chroot(char *text, size_t size, viso_isolation isolation)
 {
-	if (read_number("/proc/sys/user/max_user_namespaces") == 0)
-		return "user namespaces are switched off; set sysctl user.max_user_namespaces above 0";
-	if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-		return "ordinary users may not make user namespaces; set sysctl kernel.unprivileged_userns_clone=1";
-	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return "AppArmor keeps user namespaces from ordinary users; set sysctl "
-		       "kernel.apparmor_restrict_unprivileged_userns=0 "
-		       "or give the program a profile with userns";
-	return "this host does not let the caller make a user namespace (a limit was reached, or a security module or "
-	       "seccomp "
-	       "filter forbids it)";
-}
-
-static const char *why_not_root(viso_isolation isolation)
-{
-	return isolation == VISO_ISOLATION_JAIL
-		       ? "a jail needs CAP_SYS_CHROOT, which this root, or user namespace, does not give; take a guest"
-		       : "the host does not permit it";
+	if (explain_missing_capability(text, size, CAP_SYS_CHROOT, "CAP_SYS_CHROOT"))
+		return;
+	if (surroundings_explain_refusal(text, size, "chroot"))
+		return;
+	snprintf(
+		text, size, "%s",
+		isolation == VISO_ISOLATION_JAIL
+			? "a jail needs CAP_SYS_CHROOT, which this root, or user namespace, does not give; take a guest"
+			: "the host does not permit it");
 }
 
 /* What is mounted in a container hides what the root has there. */
@@ -89,59 +82,121 @@ static const char *explain_landlock(int error)
 	}
 }
 
-/* What to do about it, where that is known; NULL else. */
-static const char *advice(viso_isolation isolation, const struct report_failure *failure)
+/* The kernel allows a new /proc only where the present one shows all of itself (mount_too_revealing). */
+static void explain_masked_proc(char *text, size_t size)
 {
-	switch (failure->stage) {
-	case VISO_STAGE_USER_NAMESPACE:
-		return why_no_user_namespace();
-	case VISO_STAGE_CHROOT:
-		return failure->error == EPERM ? why_not_root(isolation) : NULL;
-	case VISO_STAGE_CREDENTIALS:
-		if (failure->error == EINVAL)
-			return isolation == VISO_ISOLATION_JAIL ? "a jail of an ordinary user has one uid and gid, "
-								  "those with which it was started"
-								: "ids of a container are below 65536";
-		return "the caller may not take this user or these groups; that needs root of the host, not of a user "
-		       "namespace";
-	case VISO_STAGE_RLIMIT:
-		return failure->error == EPERM
-			       ? "a limit cannot be raised above the host program's own without privilege"
-			       : NULL;
-	case VISO_STAGE_CWD:
-		return "the working directory is not in the root, or not for this user";
-	case VISO_STAGE_EXEC:
-		return explain_exec(isolation, failure->error, failure->object);
-	case VISO_STAGE_MOUNT:
-		if (failure->error == ENOENT || failure->error == ENOTDIR)
-			return "the root has no such directory; a container's root needs empty directories proc, dev "
-			       "and tmp";
-		if (failure->error == EPERM && !strcmp(failure->object, "proc"))
-			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
-			       "container)";
-		return NULL;
-	case VISO_STAGE_LANDLOCK:
-		return explain_landlock(failure->error);
-	case VISO_STAGE_SECCOMP:
-		if (failure->error == EBUSY)
-			return "a seccomp filter around the host program asks a supervisor about calls, and the kernel "
-			       "has one such filter only; run the host program outside of it";
-		if (failure->error == EACCES)
-			return "without no_new_privs a filter needs CAP_SYS_ADMIN in the container's user namespace";
-		return NULL;
+	char masks[ADVICE_MAX / 2];
+	surroundings_masks_of_proc(masks, sizeof(masks));
+	if (masks[0])
+		snprintf(text, size,
+			 "parts of the host's /proc are masked by other mounts (%s), so the kernel allows no new one; "
+			 "unmask "
+			 "them (in Docker: --security-opt systempaths=unconfined)",
+			 masks);
+	else if (!surroundings_explain_refusal(text, size, "mounting"))
+		snprintf(text, size,
+			 "the host's /proc is masked in part, or mounted with more restrictions, so the kernel allows "
+			 "no new "
+			 "one (as inside another container)");
+}
+
+static void explain_mount(char *text, size_t size, const struct report_failure *failure)
+{
+	if (failure->error == ENOENT || failure->error == ENOTDIR)
+		snprintf(
+			text, size,
+			"the root has no such directory; a container's root needs empty directories proc, dev and tmp");
+	else if (failure->error == ENOSPC)
+		snprintf(text, size, "the sysctl fs.mount-max (%ld) is reached; raise it",
+			 surroundings_sysctl("fs/mount-max"));
+	else if (failure->error != EPERM && failure->error != EACCES && failure->error != ENOSYS)
+		return;
+	else if (explain_missing_capability(text, size, CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
+		return;
+	else if (failure->error == EPERM && !strcmp(failure->object, "proc"))
+		explain_masked_proc(text, size);
+	else
+		surroundings_explain_refusal(text, size, "mounting (fsopen, open_tree, move_mount, mount)");
+}
+
+static const char *explain_seccomp(int error)
+{
+	switch (error) {
+	case EBUSY:
+		return "a seccomp filter around the host program asks a supervisor about calls, and the kernel has one "
+		       "such filter only; run the host program outside of it";
+	case EACCES:
+		return "without no_new_privs a filter needs CAP_SYS_ADMIN in the container's user namespace";
 	default:
 		return NULL;
 	}
 }
 
+static const char *explain_credentials(viso_isolation isolation, int error)
+{
+	if (error != EINVAL)
+		return "the caller may not take this user or these groups; that needs root of the host, not of a user "
+		       "namespace";
+	return isolation == VISO_ISOLATION_JAIL
+		       ? "a jail of an ordinary user has one uid and gid, those with which it was started"
+		       : "viso_command_set_user: the id is not mapped in the container; without "
+			 "viso_container_add_id_map() ids are below 65536";
+}
+
+/* What to do about it, where that is known; else it stays empty. */
+static void advise(char *text, size_t size, viso_isolation isolation, const struct report_failure *failure)
+{
+	const char *known = NULL;
+	switch (failure->stage) {
+	case VISO_STAGE_CLONE:
+		explain_clone(text, size, failure->error);
+		break;
+	case VISO_STAGE_USER_NAMESPACE:
+		explain_user_namespace(text, size, failure);
+		break;
+	case VISO_STAGE_NAMESPACE:
+		explain_namespace(text, size, failure);
+		break;
+	case VISO_STAGE_CHROOT:
+		if (failure->error == EPERM)
+			explain_chroot(text, size, isolation);
+		break;
+	case VISO_STAGE_CREDENTIALS:
+		known = explain_credentials(isolation, failure->error);
+		break;
+	case VISO_STAGE_RLIMIT:
+		explain_attribute(text, size, failure);
+		break;
+	case VISO_STAGE_CWD:
+		known = "the working directory is not in the root, or not for this user";
+		break;
+	case VISO_STAGE_EXEC:
+		known = explain_exec(isolation, failure->error, failure->object);
+		break;
+	case VISO_STAGE_MOUNT:
+		explain_mount(text, size, failure);
+		break;
+	case VISO_STAGE_LANDLOCK:
+		known = explain_landlock(failure->error);
+		break;
+	case VISO_STAGE_SECCOMP:
+		known = explain_seccomp(failure->error);
+		break;
+	default:
+		break;
+	}
+	if (known)
+		snprintf(text, size, "%s", known);
+}
+
 int explain_failure(viso_isolation isolation, const struct report_failure *failure)
 {
-	const char *what = advice(isolation, failure);
+	char what[ADVICE_MAX] = "";
+	advise(what, sizeof(what), isolation, failure);
 	const char *reason = strerrordesc_np(failure->error);
 	const char *stage = viso_stage_name((viso_stage)failure->stage);
 	bool same = !strcmp(stage, failure->object);
 	return error_fail((viso_stage)failure->stage, failure->error, failure->object,
 			  "%s cannot start: %s%s%s: %s%s%s", viso_isolation_name(isolation), stage, same ? "" : ": ",
-			  same ? "" : failure->object, reason ? reason : "unknown error", what ? "; " : "",
-			  what ? what : "");
+			  same ? "" : failure->object, reason ? reason : "unknown error", what[0] ? "; " : "", what);
 }

@@ -209,9 +209,14 @@ static int mount_dev(int root)
 	return r;
 }
 
-static int mount_proc(int root)
+int mounts_new_proc(void)
 {
-	int mount_fd = new_filesystem("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return new_filesystem("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int mount_proc(const struct job *job, int root)
+{
+	int mount_fd = job->proc >= 0 ? job->proc : mounts_new_proc();
 	return mount_fd < 0 ? -1 : attach(mount_fd, root, "proc");
 }
 
@@ -252,7 +257,7 @@ int mounts_enter(const struct job *job)
 		return fail(VISO_STAGE_MOUNT, 0, "move_mount");
 	if (remount_read_only(root) < 0)
 		return -1;
-	if (mount_proc(root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
+	if (mount_proc(job, root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
 		return -1;
 	int r = pivot(root);
 	close(root);
