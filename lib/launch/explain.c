@@ -76,6 +76,68 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	}
 }
 
+/* Paths of the container are absolute, all else has no slash at its beginning. */
+static const char *explain_target(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "the root has nothing there to mount it on; add it with viso_root_add_directory(), or let it be "
+		       "made by viso_container_set_upper_discarded()";
+	case ENOTDIR:
+		return "a directory is to be mounted there, and the root has something else";
+	case EISDIR:
+		return "a file is to be mounted there, and the root has a directory";
+	case ELOOP:
+		return "the root has a symbolic link there or on the way, and none is followed, since it may lead "
+		       "anywhere; give the path that it stands for";
+	case EINVAL:
+		return "the source cannot be shown: file systems are mounted below it (take VISO_MOUNT_RECURSIVE), or "
+		       "it is no file of a mounted file system";
+	case ESTALE:
+		return "the path of the source leads to another file by now";
+	case EOPNOTSUPP:
+		return "this file system or kernel cannot show other owners; leave VISO_MOUNT_ID_MAPPED out";
+	case EPERM:
+		return "the kernel does not allow this mount here; VISO_MOUNT_ID_MAPPED needs root of the host, proc "
+		       "and sysfs need those of the host unmasked, and sysfs a network namespace of the container";
+	default:
+		return NULL;
+	}
+}
+
+static const char *explain_upper(int error)
+{
+	switch (error) {
+	case EBUSY:
+		return "another instance uses the directory of the upper; end that, or give each one of its own";
+	case EOPNOTSUPP:
+		return "the file system of the directory of the upper, or the kernel (Linux 5.19), cannot show other "
+		       "owners, so the next instance would not have the files; take another file system";
+	case EACCES:
+		return "the directory of the upper has to belong to the user of the host program";
+	default:
+		return NULL;
+	}
+}
+
+static const char *explain_mount(int error, const char *object)
+{
+	if (object[0] == '/')
+		return explain_target(error);
+	if (!strcmp(object, "upper"))
+		return explain_upper(error);
+	if (!strcmp(object, "overlay"))
+		return error == EPERM || error == ENODEV
+			       ? "the kernel has no overlays, or none for ordinary users (Linux 5.11)"
+			       : "these directories cannot be the layers of an overlay; the kernel log may say why";
+	if (error == ENOENT || error == ENOTDIR)
+		return "the root has no such directory; a container's root needs empty directories proc, dev and tmp";
+	if (error == EPERM && !strcmp(object, "proc"))
+		return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
+		       "container)";
+	return NULL;
+}
+
 /* What to do about it, where that is known; NULL else. */
 static const char *advice(viso_isolation isolation, const struct report_failure *failure)
 {
@@ -100,13 +162,7 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 	case VISO_STAGE_EXEC:
 		return explain_exec(isolation, failure->error, failure->object);
 	case VISO_STAGE_MOUNT:
-		if (failure->error == ENOENT || failure->error == ENOTDIR)
-			return "the root has no such directory; a container's root needs empty directories proc, dev "
-			       "and tmp";
-		if (failure->error == EPERM && !strcmp(failure->object, "proc"))
-			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
-			       "container)";
-		return NULL;
+		return explain_mount(failure->error, failure->object);
 	default:
 		return NULL;
 	}
