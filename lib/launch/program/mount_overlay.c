@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "mounts.h"
@@ -65,6 +67,17 @@ static int attach_layers(const struct overlay *overlay)
 	return 0;
 }
 
+/* Where the kernel cannot work in the upper, it leaves the overlay read-only, and says so in its log alone. */
+static int check_writable(int mount_fd, const struct overlay *overlay)
+{
+	struct statvfs st;
+	if (mount_fd < 0 || overlay->base < 0 || (fstatvfs(mount_fd, &st) == 0 && !(st.f_flag & ST_RDONLY)))
+		return mount_fd;
+	close(mount_fd);
+	errno = EROFS;
+	return -1;
+}
+
 int overlay_make(const struct overlay *overlay, uint64_t attributes)
 {
 	int upper = -1, work = -1, mount_fd = -1;
@@ -79,6 +92,7 @@ int overlay_make(const struct overlay *overlay, uint64_t attributes)
 			      : -1;
 	if (context >= 0 && enter_fds() == 0 && configure(context, overlay, upper, work) == 0)
 		mount_fd = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+	mount_fd = check_writable(mount_fd, overlay);
 	int saved = errno;
 	close_quietly(context);
 	close_quietly(upper);
@@ -94,11 +108,29 @@ struct aside {
 	int error;
 };
 
+/*
+ * What the overlay does by itself, it does as whoever makes it; and in an id-mapped upper nothing can be made by an id
+ * without a place there, as the host's root is. So that is the container's root, with the capabilities of the host's.
+ * By system call, since this is the worker's memory; file system ids, since those change with nothing else.
+ */
+static int take_container_ids(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	syscall(SYS_setfsgid, worker.first_id);
+	syscall(SYS_setfsuid, worker.first_id);
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
+	return (int)syscall(SYS_capset, &header, data);
+}
+
 /* On the worker's memory and with its fds, but in a mount namespace of its own. */
 static int make_in_child(void *argument)
 {
 	struct aside *aside = argument;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && take_container_ids() == 0 &&
 	    (aside->overlay->base < 0 || mount_stack(aside->overlay->base) == 0))
 		aside->fd = overlay_make(aside->overlay, aside->attributes);
 	aside->error = errno;
