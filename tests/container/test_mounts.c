@@ -59,6 +59,25 @@ static void test_bind_read_only(void **state)
 	remove_source(source);
 }
 
+/* With the capability to mount it could take the flag away, were it not locked. */
+static void test_read_only_stays(void **state)
+{
+	struct box *box = box_open(state);
+	char *source = new_source(), *file = tree_path(source, "file");
+	assert_ok(viso_container_add_capability(box->container, "sys_admin"));
+	assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_READ_ONLY));
+	assert_ok(viso_container_add_bind(box->container, file, "/etc/passwd", VISO_MOUNT_READ_ONLY));
+	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
+	viso_command *command = shell("for i in / /work /etc/passwd; do mount -o remount,bind,rw $i 2>/dev/null && echo $i; "
+				      "done; for i in /new /work/new /etc/passwd; do (echo x >> $i) 2>/dev/null && echo $i; "
+				      "done; busybox mkdir /tmp/x; mount -o bind /work /tmp/x && mount -o remount,bind,rw "
+				      "/tmp/x 2>/dev/null && echo copy; (echo x > /usr/new) && echo writable");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	assert_prints(box, command, "writable\n");
+	free(file);
+	remove_source(source);
+}
+
 static void test_bind_without_exec(void **state)
 {
 	struct box *box = box_open(state);
@@ -338,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT_CONTAINER(test_bind_of_a_directory),
 		AT_CONTAINER(test_bind_read_only),
+		AT_CONTAINER(test_read_only_stays),
 		AT_CONTAINER(test_bind_without_exec),
 		AT_CONTAINER(test_bind_of_a_fd),
 		AT_CONTAINER(test_source_that_is_swapped),

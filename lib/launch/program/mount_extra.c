@@ -42,6 +42,11 @@ static int map_source(int fd, const struct plan_mount *mount, const char *target
 	return fail(VISO_STAGE_MOUNT, mount_map_is_missing() ? EOPNOTSUPP : 0, target);
 }
 
+static int lock_source(int fd, const struct plan *plan, const char *target)
+{
+	return mount_needs_lock(plan) && mount_lock(fd) < 0 ? fail(VISO_STAGE_MOUNT, 0, target) : 0;
+}
+
 /* A detached copy of what is to be bound; -1 with the failure noted. */
 static int copy_source(const struct plan *plan, const struct plan_mount *mount, int source)
 {
@@ -53,7 +58,7 @@ static int copy_source(const struct plan *plan, const struct plan_mount *mount, 
 		return fail(VISO_STAGE_MOUNT, 0, target);
 	if (mount_restrict(fd, attributes_of(mount), is_recursive(mount)) < 0 && errno != ENOSYS)
 		fail(VISO_STAGE_MOUNT, 0, target);
-	else if (map_source(fd, mount, target) == 0)
+	else if (map_source(fd, mount, target) == 0 && lock_source(fd, plan, target) == 0)
 		return fd;
 	close(fd);
 	return -1;

@@ -6,8 +6,6 @@
  * somebody without any. Then owners are shown as they are on disk, where the file system can do it:
  *
  * - Not in the host's own root directory: the container's root would have the host's secrets and sockets.
- * - Not in a root that a program with CAP_SYS_ADMIN could make writable again, since our flags are not locked against
- *   what has this capability where the mount is (mount_namespaces(7)).
  * - Not in one that is writable in place: there a program of the container could leave programs of the host's root with
  *   setuid bits, for anybody on the host who gets there. Nobody gets where the directory that contains it is open to
  *   root alone.
@@ -15,7 +13,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -51,9 +48,7 @@ static bool is_secluded(int root)
 
 static bool may_map(const struct plan *plan, int root)
 {
-	if (is_host_root(root) || (plan->security.capabilities >> CAP_SYS_ADMIN & 1))
-		return false;
-	return plan->mounts.upper != PLAN_UPPER_ROOT || is_secluded(root);
+	return !is_host_root(root) && (plan->mounts.upper != PLAN_UPPER_ROOT || is_secluded(root));
 }
 
 /* A copy of the mounts of the root directory. */
@@ -70,6 +65,8 @@ static int copy_directory(const struct job *job)
 	else if (r == 0 && worker.owns_ids && may_map(job->plan, job->root) && mount_map_ids(fd, false) < 0 &&
 		 !mount_map_is_missing())
 		fail(VISO_STAGE_MOUNT, 0, "MOUNT_ATTR_IDMAP");
+	else if (mount_needs_lock(job->plan) && mount_lock(fd) < 0)
+		fail(VISO_STAGE_MOUNT, 0, "lock");
 	else
 		return fd;
 	close(fd);

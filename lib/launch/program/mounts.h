@@ -8,6 +8,7 @@
  *   mount_root.c     the root: a copy of its mounts, or an overlay
  *   mount_overlay.c  making the overlay
  *   mount_idmap.c    showing owners as they are on disk
+ *   mount_lock.c     flags that stay
  *   mount_dev.c      /dev
  *   mount_extra.c    what the plan asks for: binds, tmpfs, files, file systems, masks
  *
@@ -17,6 +18,7 @@
 #ifndef MOUNTS_H
 #define MOUNTS_H
 
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <virtiso/container_filesystem.h>
@@ -93,6 +95,16 @@ int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 int mount_map_ids(int fd, bool recursive);
 /* errno says that this file system, kernel or mount cannot. */
 bool mount_map_is_missing(void);
+
+/* mount_lock.c */
+/* Puts a copy of a detached mount into the place of its fd, whose flags nobody in the container can take back. 0, or -1
+ * with errno. */
+int mount_lock(int fd);
+/* Only who has this capability could take them back anyway. */
+static inline bool mount_needs_lock(const struct plan *plan)
+{
+	return plan->security.capabilities >> CAP_SYS_ADMIN & 1;
+}
 
 /* mount_dev.c */
 int mount_dev(int root);
