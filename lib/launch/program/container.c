@@ -168,6 +168,8 @@ static int set_up(const struct job *job)
 static int enter_root_and_network(const struct job *job)
 {
 	int status;
+	if (mounts_need_network(job->plan))
+		return make_network(job->plan) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);

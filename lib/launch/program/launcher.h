@@ -7,7 +7,7 @@
  *   start.c      clones the first process of a jail or container
  *   join.c       the same where it joins namespaces
  *   container.c  what a container's init does: namespaces, mounts, then the program
- *   mounts.c     the file systems of a container
+ *   mounts.c     the file systems of a container, with mount_*.c (mounts.h)
  *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   credentials.c  of that: ids, capabilities, no_new_privs
@@ -82,7 +82,7 @@ struct job {
 	int channel;
 	int root;
 	int proc;      /* container that joins a pid namespace of root's: a detached procfs of that; else -1 */
-	int root_copy; /* container of root: a detached, read-only copy of the root's mounts */
+	int root_copy; /* container of root: the detached root */
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
@@ -93,6 +93,7 @@ struct job {
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
+	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
 	char **argv; /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
@@ -200,12 +201,16 @@ _Noreturn void container_init(struct job *job);
 int container_write_maps(const struct job *job);
 
 /* mounts.c */
-/* A detached, read-only copy of the root's mounts; its fd, or -1. */
-int mounts_copy_root(const struct job *job);
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
 int mounts_new_proc(void);
+/* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
+int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Whether the container's network namespace has to be entered before the mounts are made. */
+bool mounts_need_network(const struct plan *plan);
+/* mount_root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
+int mounts_hold_upper(struct job *job);
 /*
  * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
  * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.

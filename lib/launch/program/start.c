@@ -106,7 +106,7 @@ static int start_container(struct job *job)
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
 	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
-	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
+	if (mounts_hold_upper(job) < 0 || (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
 	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
 		int ends[2];

@@ -211,7 +211,7 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = -1;
+	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
@@ -373,6 +373,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	}
 	for (int i = 0; i < CGROUPS; i++)
 		cgroup_remove(&job->cgroups[i]);
+	job->upper_lock = close_quietly(job->upper_lock);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -12,8 +12,7 @@
 #include "launch/explain/subjects.h"
 #include "launch/explain/surroundings.h"
 
-/* Root that lacks it, as in most containers, finds out late. */
-static bool explain_missing_capability(char *text, size_t size, int capability, const char *name)
+bool explain_missing_capability(char *text, size_t size, int capability, const char *name)
 {
 	if (geteuid() != 0 || surroundings_has_capability(capability))
 		return false;
@@ -80,43 +79,6 @@ static const char *explain_landlock(int error)
 	default:
 		return NULL;
 	}
-}
-
-/* The kernel allows a new /proc only where the present one shows all of itself (mount_too_revealing). */
-static void explain_masked_proc(char *text, size_t size)
-{
-	char masks[ADVICE_MAX / 2];
-	surroundings_masks_of_proc(masks, sizeof(masks));
-	if (masks[0])
-		snprintf(text, size,
-			 "parts of the host's /proc are masked by other mounts (%s), so the kernel allows no new one; "
-			 "unmask "
-			 "them (in Docker: --security-opt systempaths=unconfined)",
-			 masks);
-	else if (!surroundings_explain_refusal(text, size, "mounting"))
-		snprintf(text, size,
-			 "the host's /proc is masked in part, or mounted with more restrictions, so the kernel allows "
-			 "no new "
-			 "one (as inside another container)");
-}
-
-static void explain_mount(char *text, size_t size, const struct report_failure *failure)
-{
-	if (failure->error == ENOENT || failure->error == ENOTDIR)
-		snprintf(
-			text, size,
-			"the root has no such directory; a container's root needs empty directories proc, dev and tmp");
-	else if (failure->error == ENOSPC)
-		snprintf(text, size, "the sysctl fs.mount-max (%ld) is reached; raise it",
-			 surroundings_sysctl("fs/mount-max"));
-	else if (failure->error != EPERM && failure->error != EACCES && failure->error != ENOSYS)
-		return;
-	else if (explain_missing_capability(text, size, CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
-		return;
-	else if (failure->error == EPERM && !strcmp(failure->object, "proc"))
-		explain_masked_proc(text, size);
-	else
-		surroundings_explain_refusal(text, size, "mounting (fsopen, open_tree, move_mount, mount)");
 }
 
 static const char *explain_seccomp(int error)
