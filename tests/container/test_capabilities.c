@@ -181,7 +181,7 @@ static char *tree_with_file_capability(bool inheritable)
 
 static void test_file_capabilities(void **state)
 {
-	static const char *const show_new = "grep -E 'CapEff|NoNew' /proc/self/status | tr -d '\\t'";
+	static const char *const show_new = "/bin/grep -E 'CapEff|NoNew' /proc/self/status | tr -d '\\t'";
 	box_open(state);
 	char *tree = tree_with_file_capability(false);
 	skip_without(tree, "root, who may give a file capabilities");
@@ -204,7 +204,7 @@ static void test_file_capabilities(void **state)
 /* CVE-2022-29162: an inheritable set beyond the ambient one is what such a file turns into permitted capabilities. */
 static void test_inheritable_files(void **state)
 {
-	static const char *const show_effective = "grep CapEff /proc/self/status | tr -d '\\t'";
+	static const char *const show_effective = "/bin/grep CapEff /proc/self/status | tr -d '\\t'";
 	box_open(state);
 	char *tree = tree_with_file_capability(true);
 	skip_without(tree, "root, who may give a file capabilities");

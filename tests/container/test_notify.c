@@ -183,9 +183,9 @@ static void test_program_without_room(void **state)
 {
 	struct box *box = box_open(state);
 	int fd = file_with("");
-	ask_about(box, "getppid");
-	viso_process *process = box_spawn(box, shell("ulimit -n 3; exec /bin/probe call 110"));
-	viso_notification *notification = next(process, "getppid");
+	ask_about(box, "mkdir");
+	viso_process *process = box_spawn(box, shell("ulimit -n 3; exec /bin/probe call 83"));
+	viso_notification *notification = next(process, "mkdir");
 	assert_fails(viso_notification_answer_fd(notification, fd), EMFILE, VISO_STAGE_PROCESS, "answer_fd");
 	assert_ok(viso_notification_answer(notification, 5));
 	viso_notification_unref(notification);
