@@ -43,6 +43,7 @@ struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
 	char *stack;
 	int error;
+	const char *failed; /* call */
 };
 
 /* A fd, or a negative errno. */
@@ -94,8 +95,10 @@ static int launcher_child(void *data)
 static int intermediate_child(void *data)
 {
 	struct launch_arguments *arguments = data;
-	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0)
+	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0) {
 		arguments->error = errno;
+		arguments->failed = "clone";
+	}
 	_exit(0);
 }
 
@@ -125,7 +128,7 @@ static int clone_and_exec(struct launch_arguments *arguments)
 	munmap(stacks, 2 * STACK_SIZE);
 	if (!error)
 		error = arguments->error;
-	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : "execveat",
+	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : arguments->failed,
 				  "the launcher cannot be started: %s", strerrordesc_np(error))
 		     : 0;
 }
@@ -154,7 +157,8 @@ int spawn_launcher(int *out_requests, int *out_control)
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
 	} else {
-		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program}};
+		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program},
+						     .failed = "execveat"};
 		r = clone_and_exec(&arguments);
 	}
 	close_fd(requests[1]);
