@@ -7,11 +7,10 @@
  */
 #include "box.h"
 #include "errors.h"
-#include "marked.h"
+#include "leftovers.h"
 #include "tracer.h"
 #include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,17 +134,6 @@ static void host(void *argument)
 	tracer_phase(PHASE_END);
 }
 
-static int count_temporary(void)
-{
-	DIR *directory = opendir(getenv("TMPDIR"));
-	int count = 0;
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
 static void describe(char *text, size_t size, const struct fault *fault)
 {
 	static const char *const phases[] = {"", "start", "end"};
@@ -165,7 +153,7 @@ static bool survives(struct host *self, const struct fault *fault, int fds, int 
 {
 	struct trace_outcome outcome;
 	char text[128];
-	const int temporary = count_temporary();
+	leftovers_begin();
 	*self->finding = (struct finding){0};
 	trace(host, self, fault, SECONDS, NULL, &outcome);
 	*met += outcome.met;
@@ -177,7 +165,7 @@ static bool survives(struct host *self, const struct fault *fault, int fds, int 
 	sound &= holds(text, outcome.hung || self->finding->complete, "the host program did not come to its end");
 	sound &= holds(text, !self->finding->complaint[0], self->finding->complaint);
 	sound &= holds(text, self->finding->fds <= fds, "fds are left");
-	sound &= holds(text, count_temporary() == temporary, "files are left");
+	sound &= holds(text, leftovers_count(outcome.pids, outcome.pid_count) == 0, "something is left");
 	if (!sound)
 		print_error("  the start gave %d: %s (%s)\n", self->finding->result, self->finding->message,
 			    self->finding->object);
@@ -235,7 +223,7 @@ static void test_each_call(void **state, const struct scenario *wanted)
 	int tried = 0, met = 0, failed = 0;
 	for (size_t i = 0; i < calls.count; i++) {
 		const int *errors = errors_of_call(calls.points[i].number);
-		for (int j = 0; errors && errors[j] && (j == 0 || all); j++) {
+		for (int j = 0; errors && errors[j] && (j == 0 || option); j++) {
 			struct fault fault = {.point = calls.points[i], .error = errors[j]};
 			char text[128];
 			describe(text, sizeof(text), &fault);
@@ -262,27 +250,11 @@ static void test_next_start(void **state)
 	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .to_end = true, .again = true});
 }
 
-/* A directory for temporary files that nobody else uses. */
-static int set_up(void **state)
-{
-	setenv("TMPDIR", support_temporary_directory(), 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char *directory = strdup(getenv("TMPDIR"));
-	int r = box_group_teardown(state);
-	support_remove_tree(directory);
-	free(directory);
-	return r;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		AT_CONTAINER(test_first_start),
 		AT_CONTAINER(test_next_start),
 	};
-	return cmocka_run_group_tests_name("faults of a start", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("faults of a start", tests, leftovers_set_up, leftovers_tear_down);
 }

@@ -89,6 +89,8 @@ static struct tracee *add(pid_t pid, pid_t parent_pid)
 	*tracee = (struct tracee){.pid = pid, .parent = parent_pid, .part = "host"};
 	if (parent)
 		name_part(tracee, parent);
+	if (outcome->pid_count < TRACED_MAX)
+		outcome->pids[outcome->pid_count++] = pid;
 	return tracee;
 }
 

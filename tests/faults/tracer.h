@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* What the host program is doing, told by tracer_phase(): calls are counted, and made to fail, in the last two. */
 enum tracer_phase { PHASE_OTHER, PHASE_START, PHASE_END };
@@ -31,10 +32,14 @@ struct fault {
 	int error; /* positive errno */
 };
 
+enum { TRACED_MAX = 64 };
+
 struct trace_outcome {
-	bool met;       /* the call to fail was made */
-	bool hung;      /* somebody did not end; all were killed */
-	int status;     /* of the host, as of wait(2) */
+	bool met;               /* the call to fail was made */
+	bool hung;              /* somebody did not end; all were killed */
+	int status;             /* of the host, as of wait(2) */
+	pid_t pids[TRACED_MAX]; /* the first of all that there were */
+	int pid_count;
 	char text[512]; /* who hung, in which call */
 };
 
