@@ -184,8 +184,10 @@ static void forget_worker(int index)
 	if (atomic_load(&page->idle))
 		atomic_fetch_sub(&shared->idle_workers, 1);
 	for (int i = 0; i < CGROUPS; i++)
-		if (page->cgroups[i].version)
+		if (page->cgroups[i].version) {
+			cgroup_kill_left(&page->cgroups[i]);
 			remember_cgroup(page->cgroups[i].path);
+		}
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
