@@ -13,7 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 #include "launch/launcher.h"
 #include "launch/plan.h"
 #include "sandbox/result.h"

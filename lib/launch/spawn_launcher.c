@@ -28,6 +28,8 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/memfd.h"
+#include "launch/explain/subjects.h"
+#include "launch/explain/surroundings.h"
 #include "launch/plan.h"
 
 #ifndef MFD_EXEC
@@ -102,6 +104,15 @@ static int intermediate_child(void *data)
 	_exit(0);
 }
 
+static int fail_spawn(int error, const char *call)
+{
+	char advice[ADVICE_MAX] = "";
+	if (error == EAGAIN)
+		explain_clone(advice, sizeof(advice), error);
+	return error_fail(VISO_STAGE_LAUNCHER, error, call, "the launcher cannot be started: %s%s%s",
+			  strerrordesc_np(error), advice[0] ? "; " : "", advice);
+}
+
 static int clone_and_exec(struct launch_arguments *arguments)
 {
 	char *stacks =
@@ -128,9 +139,7 @@ static int clone_and_exec(struct launch_arguments *arguments)
 	munmap(stacks, 2 * STACK_SIZE);
 	if (!error)
 		error = arguments->error;
-	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : arguments->failed,
-				  "the launcher cannot be started: %s", strerrordesc_np(error))
-		     : 0;
+	return error ? fail_spawn(error, pid < 0 ? "clone" : arguments->failed) : 0;
 }
 
 /* The first for the host program, the second for the launcher. */

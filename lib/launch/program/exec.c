@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -154,7 +155,7 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 	fail(VISO_STAGE_EXEC, error, object);
 }
 
-/* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
+/* After the change of uid, which takes it back (prctl(2)). In a container the parent is its init. */
 static void end_with_worker(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -184,12 +185,15 @@ void exec_program(const struct job *job)
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || confine(plan) < 0 || set_credentials(job) < 0)
 		return;
-	if (plan->isolation == PLAN_JAIL)
+	/* In a pid namespace that was joined, the init's end is not the end of all. */
+	if (plan->isolation == PLAN_JAIL || plan->namespaces.joined[VISO_NAMESPACE_PID])
 		end_with_worker();
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;
 	}
+	if (plan->attributes.set & PLAN_UMASK)
+		syscall(SYS_umask, plan->attributes.umask);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
 	if (set_filter(job, channel) == 0)
