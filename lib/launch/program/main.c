@@ -304,8 +304,11 @@ static void read_last_guards(void)
 		;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
+	if (argc != 1)
+		return 127;
 	become_nobody_in_particular();
 	make_room_for_fds();
 	take_usual_oom_score();
