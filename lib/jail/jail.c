@@ -32,7 +32,8 @@ static int harden(const viso_jail *jail, struct launch_request *request)
 		log_warning("jail without Landlock: this kernel has none");
 	request->plan->security.landlock_access = landlock_access(abi);
 	request->plan->security.landlock_scope = landlock_scopes(abi);
-	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
+	const struct seccomp_wish wish = {.isolation = VISO_ISOLATION_JAIL, .network = jail->sandbox.network};
+	return seccomp_add(request, &wish);
 }
 
 /* A unix socket can bring directories (unix(7)), for which Landlock has not all the rights that one would need. */

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "launch/plan_attributes.h"
 #include "launch/plan_cgroups.h"
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
@@ -84,6 +85,7 @@ struct plan {
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
 	/* The parts that have a header of their own. */
+	struct plan_attributes attributes;
 	struct plan_cgroups cgroups;
 	struct plan_security security;
 	/* Of a container only: */

@@ -272,6 +272,24 @@ static int begin(struct launch_request *request, enum plan_isolation isolation, 
 	return 0;
 }
 
+static void add_attributes(struct launch_request *request, const struct command_attributes *attributes)
+{
+	struct plan_attributes *plan = &request->plan->attributes;
+	plan->set = (attributes->has_oom_score_adj ? PLAN_OOM_SCORE_ADJ : 0) | (attributes->has_nice ? PLAN_NICE : 0) |
+		    (attributes->has_scheduler ? PLAN_SCHEDULER : 0) | (attributes->has_umask ? PLAN_UMASK : 0);
+	plan->oom_score_adj = attributes->oom_score_adj;
+	plan->nice = attributes->nice;
+	plan->policy = attributes->policy;
+	plan->priority = attributes->priority;
+	plan->umask = attributes->umask;
+	if (!attributes->cpu_words)
+		return;
+	size_t size = attributes->cpu_words * sizeof(*attributes->cpus);
+	plan_offset cpus = request_add_bytes(request, attributes->cpus, size);
+	request->plan->attributes.cpus = cpus;
+	request->plan->attributes.cpus_size = (uint32_t)size;
+}
+
 static int add_command(struct launch_request *request, const viso_command *command, bool to_end)
 {
 	struct plan *plan = request->plan;
@@ -293,6 +311,7 @@ static int add_command(struct launch_request *request, const viso_command *comma
 	request->plan->argv = argv;
 	request->plan->env = env;
 	request->plan->cwd = cwd;
+	add_attributes(request, &command->attributes);
 	r = add_programs(request, command);
 	return r < 0 ? r : request->error;
 }

@@ -365,6 +365,7 @@ static void finish_container(struct watch *watch)
 	int status = 0;
 	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
 		;
+	members_kill(worker.page);
 	if (atomic_load(&worker.page->program_ended)) {
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;

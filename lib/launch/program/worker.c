@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <virtiso/container_namespaces.h>
 #include <virtiso/sandbox.h>
 
 #include "launch/owns_ids.h"
@@ -139,8 +140,10 @@ static int make_captures(struct job *job)
 		job->capture_write[i] = ends[1];
 		fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		/* So that a container's program can open /dev/stdout. */
-		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER)
-			(void)!fchown(ends[1], job->host_uid + job->plan->uid, job->host_uid + job->plan->gid);
+		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER &&
+		    plan_owns_namespace(job->plan, VISO_NAMESPACE_USER))
+			(void)!fchown(ends[1], idmap_outside(job, &job->plan->namespaces.uids, job->plan->uid),
+				      idmap_outside(job, &job->plan->namespaces.gids, job->plan->gid));
 	}
 	return 0;
 }
@@ -208,7 +211,7 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = -1;
+	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
@@ -353,7 +356,8 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
-	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 && cgroups_make(job->plan, job->cgroups) == 0) {
+	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 &&
+		 cgroups_make(job->plan, job->cgroups) == 0) {
 		choose_streams(job);
 		if (job->plan->cgroups.events_fd)
 			job->events = job->fds[job->plan->cgroups.events_fd];
@@ -369,6 +373,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	}
 	for (int i = 0; i < CGROUPS; i++)
 		cgroup_remove(&job->cgroups[i]);
+	job->upper_lock = close_quietly(job->upper_lock);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;

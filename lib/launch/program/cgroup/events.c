@@ -91,25 +91,6 @@ static void watch_pids(struct group_events *events, const struct cgroup *group)
 	watch(events, fd, POLLPRI);
 }
 
-void events_begin(struct group_events *events, const struct plan *plan, const struct cgroup *groups, int socket)
-{
-	*events = (struct group_events){.socket = socket, .serial = plan->cgroups.serial};
-	for (int i = 0; i < EVENT_FDS; i++)
-		events->polls[i].fd = -1;
-	for (int i = 0; i < EVENT_COUNTERS; i++)
-		events->counter_fds[i] = -1;
-	for (int i = 0; i < CGROUPS && socket >= 0; i++)
-		if (groups[i].version && groups[i].directory_fd >= 0) {
-			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round. */
-			if (events->counter_fds[OOM_KILLS] < 0)
-				watch_memory(events, &groups[i]);
-			if (events->counter_fds[PIDS] < 0)
-				watch_pids(events, &groups[i]);
-		}
-	for (int i = 0; i < EVENT_COUNTERS; i++)
-		events->counts[i] = count(events, i);
-}
-
 uint64_t events_next_look_ns(struct group_events *events)
 {
 	if (events->rechecks > 0) {
@@ -153,6 +134,26 @@ void events_check(struct group_events *events)
 	for (int i = EVENT_COUNTERS - 1; i >= 0; i--)
 		if (changed[i])
 			events_tell(events, counters[i].event);
+}
+
+void events_begin(struct group_events *events, const struct plan *plan, const struct cgroup *groups, int socket)
+{
+	*events = (struct group_events){.socket = socket, .serial = plan->cgroups.serial};
+	for (int i = 0; i < EVENT_FDS; i++)
+		events->polls[i].fd = -1;
+	for (int i = 0; i < EVENT_COUNTERS; i++)
+		events->counter_fds[i] = -1;
+	for (int i = 0; i < CGROUPS && socket >= 0; i++)
+		if (groups[i].version && groups[i].directory_fd >= 0) {
+			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round. */
+			if (events->counter_fds[OOM_KILLS] < 0)
+				watch_memory(events, &groups[i]);
+			if (events->counter_fds[PIDS] < 0)
+				watch_pids(events, &groups[i]);
+		}
+	/* The groups are new, and the program may have reached a limit already. */
+	if (socket >= 0)
+		events_check(events);
 }
 
 void events_end(struct group_events *events)
