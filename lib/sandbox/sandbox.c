@@ -308,10 +308,11 @@ int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
 	if (r < 0)
 		return r;
 	if (asked + r > 0 && figures[usage] < 0)
-		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__,
-				  "%s: it is not counted for these commands; a limit of the container gives them control "
-				  "groups that may count it",
-				  __func__);
+		return error_fail(
+			VISO_STAGE_PROCESS, ENODATA, __func__,
+			"%s: it is not counted for these commands; a limit of the container gives them control "
+			"groups that may count it",
+			__func__);
 	return figures[usage] < 0 ? 0 : figures[usage];
 }
 

@@ -48,8 +48,8 @@ struct viso_sandbox {
 	uint64_t memory_max;
 	uint64_t processes_max;
 	viso_network network;
-	int events[2];        /* the host's end and the launchers'; -1 before viso_sandbox_fd() */
-	uint64_t last_serial; /* of its processes */
+	int events[2];                  /* the host's end and the launchers'; -1 before viso_sandbox_fd() */
+	uint64_t last_serial;           /* of its processes */
 	struct process_list *processes; /* those that have not been collected */
 };
 

@@ -11,8 +11,8 @@ int group_version(const char *controller);
 /* What a file of the process's group says, without the last newline; the controller decides which of both names. */
 const char *group_read(int pid, const char *controller, const char *file_v1, const char *file_v2);
 
-/* Makes a group of the test's own in version 2 and in the hierarchies of version 1, and makes it the container's parent.
- * Its path from the root of the hierarchies. Skips without root. */
+/* Makes a group of the test's own in version 2 and in the hierarchies of version 1, and makes it the container's
+ * parent. Its path from the root of the hierarchies. Skips without root. */
 const char *group_make_parent(struct box *box);
 /* How many groups there are in it. */
 int group_count_children(void);

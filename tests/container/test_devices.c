@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 /* Which of a container's own devices can be opened; the root of the tests has none beside them. */
-static const char own[] = "for i in null zero full random urandom; do : </dev/$i && echo $i; done; : >/dev/null && echo w";
+static const char own[] =
+	"for i in null zero full random urandom; do : </dev/$i && echo $i; done; : >/dev/null && echo w";
 
 static void test_own_devices(void **state)
 {

@@ -141,10 +141,11 @@ static int fail_version_2(const struct hierarchy *two, const struct controllers 
 				  "%s, has processes of its own and so cannot hand it down: start the host program in "
 				  "a child of that group (in a systemd unit: DelegateSubgroup=)",
 				  name, two->own);
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, name,
-			  "the limit needs the %s controller, which no control group that the caller may write to hands "
-			  "down; as root, or in a systemd unit or slice with Delegate=%s, one does",
-			  name, wanted->count ? name : "yes");
+	return error_fail(
+		VISO_STAGE_CGROUP, EOPNOTSUPP, name,
+		"the limit needs the %s controller, which no control group that the caller may write to hands "
+		"down; as root, or in a systemd unit or slice with Delegate=%s, one does",
+		name, wanted->count ? name : "yes");
 }
 
 /* `parent` below the mount point. 0 or a negative errno with the error set. */
@@ -176,10 +177,11 @@ static int take_parent(const struct hierarchy *two, const char *parent, const st
 			name = wanted->names[i];
 	if (!name)
 		return 0;
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, name,
-			  "%s does not hand the %s controller down; write +%s to its cgroup.subtree_control, and to those "
-			  "above it, for which they must have no processes of their own",
-			  directory, name, name);
+	return error_fail(
+		VISO_STAGE_CGROUP, EOPNOTSUPP, name,
+		"%s does not hand the %s controller down; write +%s to its cgroup.subtree_control, and to those "
+		"above it, for which they must have no processes of their own",
+		directory, name, name);
 }
 
 int find_version_2(const struct hierarchies *hierarchies, const char *parent, const struct controllers *wanted,

@@ -108,7 +108,8 @@ static const char *explain_credentials(viso_isolation isolation, int error)
 static const char *explain_cgroup(const struct report_failure *failure)
 {
 	if (!strncmp(failure->object, "BPF_", 4))
-		return "a filter for devices in control groups of version 2 takes CAP_BPF and CAP_NET_ADMIN on the host: "
+		return "a filter for devices in control groups of version 2 takes CAP_BPF and CAP_NET_ADMIN on the "
+		       "host: "
 		       "run as root, or without viso_container_allow_device()";
 	switch (failure->error) {
 	case EOPNOTSUPP:

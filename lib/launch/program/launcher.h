@@ -57,7 +57,7 @@ struct launcher_shared {
  * which puts things right where the worker is killed.
  */
 struct start_page {
-	atomic_uint idle;               /* the worker is counted in idle_workers */
+	atomic_uint idle; /* the worker is counted in idle_workers */
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
@@ -94,7 +94,7 @@ struct job {
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
 	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
-	char **argv; /* in the small arrays, or allocated */
+	char **argv;    /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];

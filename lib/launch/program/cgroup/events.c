@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling the host that a limit was reached. poll(2) watches the counters of version 2 (kernfs). Version 1 has an eventfd
- * for memory.oom_control, which tells before anything is killed; of its other limits it tells nothing, so that they are
- * looked at from time to time.
+ * Telling the host that a limit was reached. poll(2) watches the counters of version 2 (kernfs). Version 1 has an
+ * eventfd for memory.oom_control, which tells before anything is killed; of its other limits it tells nothing, so that
+ * they are looked at from time to time.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -145,7 +145,8 @@ void events_begin(struct group_events *events, const struct plan *plan, const st
 		events->counter_fds[i] = -1;
 	for (int i = 0; i < CGROUPS && socket >= 0; i++)
 		if (groups[i].version && groups[i].directory_fd >= 0) {
-			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round. */
+			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round.
+			 */
 			if (events->counter_fds[OOM_KILLS] < 0)
 				watch_memory(events, &groups[i]);
 			if (events->counter_fds[PIDS] < 0)

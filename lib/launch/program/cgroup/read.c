@@ -17,8 +17,8 @@ enum how {
 struct figure {
 	viso_usage usage;
 	uint32_t version;
-	uint32_t role;  /* version 1 only */
-	bool now;       /* means nothing after the end */
+	uint32_t role; /* version 1 only */
+	bool now;      /* means nothing after the end */
 	enum how how;
 	const char *file; /* those of one file stand together: it is read once */
 	const char *key;
