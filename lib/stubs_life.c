@@ -5,27 +5,12 @@
 
 #include "core/error.h"
 
-int viso_command_set_terminal(viso_command *command, unsigned columns, unsigned rows)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
 int viso_container_set_detached(viso_container *container, const char *directory, const char *name)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
 }
 
 int viso_container_attach(const char *directory, const char *name, viso_container **out_container)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_process_take_terminal(viso_process *process)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_process_resize_terminal(viso_process *process, unsigned columns, unsigned rows)
 {
 	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
 }

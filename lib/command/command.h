@@ -44,6 +44,9 @@ struct viso_command {
 	struct added_fd added[COMMAND_FDS_MAX];
 	bool has_rlimit[COMMAND_RLIMITS];
 	uint64_t rlimit[COMMAND_RLIMITS];
+	struct {
+		unsigned columns, rows;
+	} terminal; /* 0: none */
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
 };

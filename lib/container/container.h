@@ -23,6 +23,17 @@ struct viso_container {
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };
 
+/* instance.c: what the backend does about an instance. */
+int container_instance_spawn(viso_container *container, const viso_command *command, bool to_end,
+			     viso_process *process);
+int container_instance_start(viso_sandbox *sandbox, int root_fd);
+int container_instance_pids(viso_sandbox *sandbox, struct pids *pids);
+int container_instance_root(viso_sandbox *sandbox, struct sandbox_root *out_root);
+void container_instance_close(viso_sandbox *sandbox);
+
+/* The plan of one. 0 or a negative errno with the error set; in any case the request is to be released. */
+int container_request_instance(const viso_container *container, int root_fd, struct launch_request *request);
+
 /* As sandbox_check_setter(). */
 int container_check_setter(viso_container *container, const char *function);
 

@@ -45,7 +45,8 @@ enum plan_flags {
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
 	PLAN_KEEP_CHANNEL = 1u << 3, /* the channel is for further plans, too */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
-	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
+	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; `instance_fd` is the socket of its plans */
+	PLAN_DETACHED = 1u << 10,    /* an instance that goes on without its host */
 };
 
 struct plan_head {
@@ -57,6 +58,7 @@ struct plan {
 	struct plan_head head;
 	uint32_t isolation;
 	uint32_t flags;
+	uint32_t instance_fd; /* index among the fds of the message */
 	struct plan_strings argv;
 	struct plan_strings env;
 	struct plan_strings programs; /* paths to try, in order */
@@ -80,6 +82,9 @@ struct plan {
 		uint32_t resource;
 		uint64_t value;
 	} rlimits[PLAN_RLIMITS_MAX];
+	struct {
+		uint32_t columns, rows;
+	} terminal;          /* 0: none; a jail's is its stdin */
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
@@ -138,6 +143,7 @@ struct report {
 	uint32_t kind;
 	int32_t pid;
 	uint32_t fd_kind;            /* of REPORT_FD */
+	uint32_t default_ids[2];     /* of an instance: what uid and gid of its default user are on the host */
 	int64_t step_ns[PLAN_STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
 	struct report_failure failure;
 	struct report_end end;

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <virtiso/process.h>
 
 #include "core/handle.h"
@@ -34,14 +35,23 @@ struct process_ops {
 	void (*release)(viso_process *process);
 };
 
+/* How the host's end of a terminal is known again. */
+struct terminal_identity {
+	bool is_taken;
+	int fd;
+	dev_t device;
+	unsigned index; /* in that devpts */
+};
+
 struct viso_process {
 	struct handle handle;
 	const struct process_ops *ops;
 	void *data; /* the backend's */
 	int fd;     /* readable from the end on; owned */
 	int pid;
-	int stream[3];          /* host ends of pipes; owned; -1 where there is none */
-	int terminal;           /* host end; owned; -1 where there is none */
+	int stream[3]; /* host ends of pipes; owned; -1 where there is none */
+	int terminal;  /* host end; owned; -1 where there is none, or it was taken; guarded by `lock` */
+	struct terminal_identity taken_terminal;
 	int notifications;      /* seccomp listener; owned; -1 where there is none */
 	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */

@@ -189,9 +189,10 @@ int viso_sandbox_start(viso_sandbox *sandbox)
 	if (r < 0)
 		return r;
 	if (!sandbox->backend->start)
-		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
-				  "%s: a %s has no instance that stays; take a jail, or a command that stays", __func__,
-				  viso_isolation_name(sandbox->backend->isolation));
+		return error_fail(
+			VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+			"%s: a %s has no instance that stays; take a jail or container, or a command that stays",
+			__func__, viso_isolation_name(sandbox->backend->isolation));
 	r = prepare_start(sandbox, __func__, &root_fd);
 	return r < 0 ? r : sandbox->backend->start(sandbox, root_fd);
 }
@@ -209,6 +210,9 @@ int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_re
 	if (command && has_pipe(command))
 		return error_argument(
 			__func__, "a stream is VISO_STDIO_PIPE, which nobody could serve; use viso_sandbox_spawn()");
+	if (command && command->terminal.columns)
+		return error_argument(__func__, "the command has a terminal, which nobody could serve; use "
+						"viso_sandbox_spawn()");
 	viso_process *process;
 	int r = start(sandbox, command, __func__, true, &process);
 	if (r < 0)

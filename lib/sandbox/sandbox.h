@@ -12,6 +12,12 @@
 #include "core/handle.h"
 #include "sandbox/pids.h"
 
+/* The root directory of an instance, for copies. */
+struct sandbox_root {
+	int fd;            /* O_PATH, borrowed */
+	unsigned uid, gid; /* of the host: who owns what is copied in */
+};
+
 struct backend {
 	viso_isolation isolation;
 	/*
@@ -29,6 +35,8 @@ struct backend {
 	int (*start)(viso_sandbox *sandbox, int root_fd);
 	/* Adds the processes of that instance. NULL as above. */
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
+	/* The root of that instance; -1 where there is none. NULL as above. */
+	int (*root)(viso_sandbox *sandbox, struct sandbox_root *out_root);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };

@@ -53,7 +53,7 @@ static void end_with_worker(void)
 }
 
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
-static int take_inner_root(void)
+int container_take_inner_root(void)
 {
 	if (!worker.owns_ids)
 		return 0;
@@ -95,7 +95,7 @@ static int set_up(const struct job *job)
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
 	wait_for_maps();
-	return take_inner_root();
+	return container_take_inner_root();
 }
 
 /*
@@ -118,17 +118,20 @@ static int enter_root_and_network(const struct job *job)
 	return r;
 }
 
-static int program_child(void *argument)
+int container_program(void *argument)
 {
+	struct job *job = argument;
+	/* In an instance each program enters them itself; else the init has done it. */
+	if (worker.instance && attach_cgroups(job) < 0)
+		_exit(127);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_NO_NEW_PRIVS");
 	else
-		exec_program(argument);
+		exec_program(job);
 	_exit(127);
 }
 
-/* Reaps until the program has ended; what it left running ends with the init. */
-static void reap_until(pid_t program)
+void container_reap_until(pid_t program)
 {
 	int status;
 	pid_t pid;
@@ -142,14 +145,22 @@ static void reap_until(pid_t program)
 	atomic_store(&worker.page->program_ended, 1);
 }
 
-_Noreturn void container_init(struct job *job)
+/* Everything up to the point where a program can be started. */
+static void set_up_all(struct job *job)
 {
 	end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0)
 		_exit(127);
+	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
+		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
-	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
+}
+
+/* Of the one command of a container that has no instance. */
+static _Noreturn void run_program(struct job *job)
+{
+	pid_t program = clone(container_program, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
@@ -159,6 +170,14 @@ _Noreturn void container_init(struct job *job)
 	syscall(SYS_close_range, 0u, ~0u, 0);
 	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	reap_until(program);
+	container_reap_until(program);
 	_exit(0);
+}
+
+_Noreturn void container_init(struct job *job)
+{
+	set_up_all(job);
+	if (job->plan->flags & PLAN_INSTANCE)
+		instance_stay(job);
+	run_program(job);
 }

@@ -26,7 +26,7 @@ int attach_cgroups(const struct job *job)
 	for (int i = 0; i < CGROUPS; i++) {
 		const struct cgroup *group = &job->cgroups[i];
 		/* Version 2 was entered by clone3 where the first process is not made by vfork. */
-		if (group->attach_fd < 0 || (group->version == 2 && job->plan->isolation == PLAN_CONTAINER))
+		if (group->attach_fd < 0 || (group->directory_fd >= 0 && job->plan->isolation == PLAN_CONTAINER))
 			continue;
 		if (write(group->attach_fd, "0", 1) < 0)
 			return fail(VISO_STAGE_CGROUP, 0, group->path);
@@ -228,27 +228,31 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 }
 
 /* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
-static void end_with_worker(void)
+static void end_with_parent(const struct job *job)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != worker.pid)
+	if (getppid() != job->program_parent)
 		_exit(127);
 }
 
-void exec_program(const struct job *job)
+void exec_program(struct job *job)
 {
 	const struct plan *plan = job->plan;
+	if (plan->terminal.columns && terminal_open(job) < 0)
+		return;
 	if (set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) || close_other_fds(plan) < 0)
 		return;
 	restore_ignored_signals();
 	setsid();
+	if (terminal_take_control(job) < 0)
+		return;
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
 	 */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
 		return;
-	if (plan->isolation == PLAN_JAIL)
-		end_with_worker();
+	if (job->program_parent)
+		end_with_parent(job);
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;

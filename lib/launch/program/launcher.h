@@ -11,6 +11,8 @@
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
+ *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
+ *   terminal.c   a terminal for the program
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
@@ -61,6 +63,7 @@ struct start_page {
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
+	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
 	struct report_usage usage;
 };
@@ -83,7 +86,10 @@ struct job {
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
-	char **argv; /* in the small arrays, or allocated */
+	int init_socket[2]; /* of a container's instance, while it starts: the holder's end and the init's */
+	int pts;            /* of a container: O_PATH fd of its devpts, where it is needed */
+	int program_parent; /* where the program ends with it: the pid of its parent, as the program sees it */
+	char **argv;        /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
@@ -112,6 +118,7 @@ struct worker {
 	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
 	char *child_stack; /* its top */
+	char *inner_stack; /* in a container's instance: of the program, whose parent is on child_stack */
 };
 
 extern struct worker worker;
@@ -142,14 +149,24 @@ void worker_let_go(int error);
  */
 int report_fd(int channel, enum report_fd_kind kind, int fd);
 
+/* All but the channel, which alone is needed while the program runs. */
+void close_start_fds(struct job *job);
+
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
 
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
+/* The same, but with workers that are there before a plan comes, and that stay. */
+_Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
 int start_job(struct job *job);
+int start_container(struct job *job);
+/* The same for the one process that both start. */
+int clone_into_cgroup(struct job *job, uint64_t flags);
+/* job->ready, where somebody wants to know that the program is executing. 0, or -1 with the failure noted. */
+int make_ready_pipe(struct job *job);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
@@ -160,6 +177,13 @@ int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
+/* The program of a container: no_new_privs, then exec_program(); returns only by exit. */
+int container_program(void *job);
+/* Inside a range of ids a process takes the container's uid 0: what it makes must belong to an id that the namespace
+ * knows. */
+int container_take_inner_root(void);
+/* Reaps until the program has ended, and notes how; what it left running is the caller's. */
+void container_reap_until(pid_t program);
 
 /* mounts.c */
 /* A detached, read-only copy of the root's mounts; its fd, or -1. */
@@ -175,7 +199,7 @@ int mounts_add_devices(int root);
 /* exec.c */
 int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
-void exec_program(const struct job *job);
+void exec_program(struct job *job);
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
@@ -199,9 +223,41 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
- */
-void pids_send(int pipe, pid_t ancestor, pid_t hidden);
+/* The init of a container's instance, once all is set up. */
+_Noreturn void instance_stay(struct job *job);
+/* A container's devpts for a terminal in such a worker, borrowed. */
+int instance_pts(void);
+/* In the report of its start. */
+void instance_tell_ids(const struct job *job, struct report *report);
+
+/* joined.c: an instance of a container. */
+/* Has its init made and set up; with the fds that the init sends. 0, or -1 with the failure noted. */
+int joined_start_init(struct job *job, int *out_root, int *out_pts);
+/* Lets the init go on, once all is prepared that takes its cooperation. 0, or -1 with the failure noted. */
+int joined_release_init(struct job *job);
+/* In the zygote: enters what can be entered once and for all. 0, or -1 with the failure noted. */
+int joined_prepare(const struct job *job);
+/* In each worker: its children will be in the pid namespace. 0 or -1. */
+int joined_enter_worker(void);
+/* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
+int joined_start(struct job *job);
+
+/* terminal.c */
+/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
+int terminal_find_pts(struct job *job);
+/* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
+int terminal_open(struct job *job);
+/* After setsid(2). */
+int terminal_take_control(const struct job *job);
+
+/* pids.c: writes the number of descendants of a process to the pipe, and their ids, without those of ours. */
+struct pids_of_ours {
+	pid_t zygote; /* hidden with its children; 0 for none */
+	pid_t init;   /* likewise, but with its grandchildren by the zygote instead of its own children */
+};
+void pids_send(int pipe, pid_t ancestor, struct pids_of_ours ours);
+/* Kills all descendants that live; how many there were. */
+int pids_kill(pid_t ancestor);
 
 /* cgroup.c */
 int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
@@ -219,6 +275,8 @@ void cgroup_remove(struct cgroup *group);
  */
 /* 0 to 65535 are the host's ids from `first` on. */
 int idmap_write_range(const char *task, uint32_t first);
+/* What an id inside is outside, as far as the caller sees; the same where that is not known. */
+uint32_t idmap_outer_id(pid_t pid, const char *file, uint32_t id);
 /* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
 int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uint32_t gid);
 

@@ -40,6 +40,7 @@ static int start_jail_in_namespace(struct job *job)
 
 static int start_jail(struct job *job)
 {
+	job->program_parent = worker.pid;
 	if (job_has_namespace(job))
 		return start_jail_in_namespace(job);
 	/*
@@ -54,11 +55,11 @@ static int start_jail(struct job *job)
 	return wait && worker.page->failure.error ? failed_start(job) : 0;
 }
 
-/* clone3 as fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
-static int clone_container(struct job *job, uint64_t namespaces)
+/* As fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
+int clone_into_cgroup(struct job *job, uint64_t flags)
 {
 	struct clone_args args = {
-		.flags = namespaces | CLONE_PIDFD,
+		.flags = flags | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&job->pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -70,7 +71,19 @@ static int clone_container(struct job *job, uint64_t namespaces)
 	return (int)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static int start_container(struct job *job)
+int make_ready_pipe(struct job *job)
+{
+	int ends[2];
+	if (!(job->plan->flags & PLAN_REPORT_START) && !job->plan->cpu_time_ns)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
+	job->ready = ends[0];
+	job->ready_write = ends[1];
+	return 0;
+}
+
+int start_container(struct job *job)
 {
 	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
@@ -83,14 +96,9 @@ static int start_container(struct job *job)
 	 */
 	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
 		return -1;
-	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
-		int ends[2];
-		if (pipe2(ends, O_CLOEXEC) < 0)
-			return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
-		job->ready = ends[0];
-		job->ready_write = ends[1];
-	}
-	job->pid = clone_container(job, namespaces);
+	if (make_ready_pipe(job) < 0)
+		return -1;
+	job->pid = clone_into_cgroup(job, namespaces);
 	if (job->pid == 0)
 		container_init(job);
 	if (job->pid < 0)
@@ -104,5 +112,7 @@ static int start_container(struct job *job)
 
 int start_job(struct job *job)
 {
-	return job->plan->isolation == PLAN_JAIL ? start_jail(job) : start_container(job);
+	if (job->plan->isolation == PLAN_JAIL)
+		return start_jail(job);
+	return worker.instance ? joined_start(job) : start_container(job);
 }

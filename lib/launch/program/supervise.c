@@ -89,6 +89,12 @@ static void find_program(struct watch *watch)
 	watch->program_pidfd = pidfd;
 }
 
+/* A command in an instance of a container: its first process is the attendant. */
+static bool is_joined(const struct job *job)
+{
+	return worker.instance && job->plan->isolation == PLAN_CONTAINER;
+}
+
 static void kill_first_process(struct watch *watch)
 {
 	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
@@ -105,6 +111,8 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	if (watch->killed)
 		return;
 	watch->killed = true;
+	if (is_joined(watch->job))
+		atomic_store(&worker.page->ends_all, 1);
 	watch->end->reason = reason;
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
 		find_program(watch);
@@ -138,9 +146,9 @@ static void send_pids(const struct watch *watch, int pipe)
 {
 	const struct job *job = watch->job;
 	if (job->plan->isolation == PLAN_JAIL)
-		pids_send(pipe, worker.pid, 0);
+		pids_send(pipe, worker.pid, (struct pids_of_ours){0});
 	else
-		pids_send(pipe, atomic_load(&worker.page->set_up) ? job->pid : 0, 0);
+		pids_send(pipe, atomic_load(&worker.page->set_up) ? job->pid : 0, (struct pids_of_ours){0});
 }
 
 static void serve_order(struct watch *watch)
@@ -196,11 +204,25 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+/*
+ * The attendant's end does not end what is left, and whoever is left when it ends is not found any more: so it goes
+ * last. Where one of the container has stopped it, its page tells nothing, and the time is up.
+ */
+static int kill_command(struct watch *watch)
+{
+	bool ended = atomic_load(&worker.page->program_ended) || now_ns() >= watch->kill_first_at;
+	if (pids_kill(watch->job->pid) == 0 && ended)
+		kill_first_process(watch);
+	return 1;
+}
+
 /* Enforces the limits; when to look again, as a time-out of poll(2) in ms, -1 for no limit. */
 static int check_time(struct watch *watch)
 {
 	const struct plan *plan = watch->job->plan;
 	uint64_t left = UINT64_MAX;
+	if (watch->killed && is_joined(watch->job))
+		return kill_command(watch);
 	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
 		kill_first_process(watch);
 	if (watch->killed)

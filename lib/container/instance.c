@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* An instance of a container that stays, as the host program sees it; program/joined.c is the other side. */
+#include "container/container.h"
+
+static viso_container *container_of(viso_sandbox *sandbox)
+{
+	return (viso_container *)sandbox;
+}
+
+int container_instance_spawn(viso_container *container, const viso_command *command, bool to_end, viso_process *process)
+{
+	const struct launched_instance *instance = &container->instance;
+	struct launch_request request;
+	int r = request_init_in_instance(&request, PLAN_CONTAINER, &container->sandbox, command, instance->root, to_end,
+					 instance->plan);
+	if (r == 0)
+		r = request_send_to_instance(&request, instance->plans, process);
+	request_release(&request);
+	return r;
+}
+
+/* Started without the lock. */
+int container_instance_start(viso_sandbox *sandbox, int root_fd)
+{
+	viso_container *container = container_of(sandbox);
+	struct launched_instance instance;
+	struct launch_request request;
+	if (launched_instance_plans(&container->instance, sandbox) >= 0)
+		return 0;
+	int r = container_request_instance(container, root_fd, &request);
+	if (r == 0)
+		r = launched_instance_start(&instance, &request, VISO_ISOLATION_CONTAINER);
+	request_release(&request);
+	return r < 0 ? r : launched_instance_keep(&container->instance, sandbox, &instance);
+}
+
+int container_instance_pids(viso_sandbox *sandbox, struct pids *pids)
+{
+	viso_container *container = container_of(sandbox);
+	return launched_instance_plans(&container->instance, sandbox) < 0
+		       ? 0
+		       : launched_instance_pids(&container->instance, pids);
+}
+
+int container_instance_root(viso_sandbox *sandbox, struct sandbox_root *out_root)
+{
+	const struct launched_instance *instance = &container_of(sandbox)->instance;
+	if (launched_instance_plans(instance, sandbox) < 0)
+		return -1;
+	*out_root = (struct sandbox_root){.fd = instance->root, .uid = instance->uid, .gid = instance->gid};
+	return 0;
+}
+
+void container_instance_close(viso_sandbox *sandbox)
+{
+	launched_instance_end(&container_of(sandbox)->instance);
+}
