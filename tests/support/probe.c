@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -288,6 +290,21 @@ static int do_socket(char **argv)
 	return 0;
 }
 
+/* Of standard input as a terminal: which streams are it, its size, whose it is, whether it is the controlling one. */
+static int show_terminal(char **argv)
+{
+	struct winsize size = {0};
+	struct stat st = {0};
+	ioctl(0, TIOCGWINSZ, &size);
+	fstat(0, &st);
+	for (int i = 0; i < 3; i++)
+		printf("%s ", isatty(i) ? "tty" : "none");
+	printf("%ux%u %s %s %s\n", size.ws_col, size.ws_row, st.st_uid == getuid() ? "own" : "another's",
+	       tcgetsid(0) == getpid() ? "controlling" : "not controlling",
+	       tcgetpgrp(0) == getpid() ? "foreground" : "background");
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -315,6 +332,7 @@ static const struct {
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
+	{"terminal", show_terminal},
 };
 
 int main(int argc, char **argv)
