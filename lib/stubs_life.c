@@ -15,12 +15,3 @@ int viso_container_attach(const char *directory, const char *name, viso_containe
 	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
 }
 
-int viso_sandbox_copy_in(viso_sandbox *sandbox, const char *source, const char *path)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}
-
-int viso_sandbox_copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
-{
-	return error_fail(VISO_STAGE_ARGUMENT, ENOSYS, __func__, NULL);
-}

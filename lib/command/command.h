@@ -34,6 +34,7 @@ struct viso_command {
 	struct strings argv; /* argv[0] is the program */
 	struct strings env;  /* NAME=value */
 	char *cwd;
+	bool receives_files; /* it is none: files are copied in (launch/copy/in.c) */
 	bool has_user;
 	unsigned uid;
 	unsigned gid;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "launch/copy/copy.h"
 
 /* The handle that embeds the sandbox: the first member. */
 static viso_container *container_of(viso_sandbox *sandbox)
@@ -58,6 +59,8 @@ static const struct backend container_backend = {
 	.start = container_instance_start,
 	.pids = container_instance_pids,
 	.root = container_instance_root,
+	.copy_in = copy_in,
+	.copy_out = copy_out,
 	.close = container_instance_close,
 };
 

@@ -28,7 +28,7 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 			     viso_process *process);
 int container_instance_start(viso_sandbox *sandbox, int root_fd);
 int container_instance_pids(viso_sandbox *sandbox, struct pids *pids);
-int container_instance_root(viso_sandbox *sandbox, struct sandbox_root *out_root);
+int container_instance_root(viso_sandbox *sandbox, int *out_root);
 void container_instance_close(viso_sandbox *sandbox);
 
 /* The plan of one. 0 or a negative errno with the error set; in any case the request is to be released. */

@@ -42,12 +42,12 @@ int container_instance_pids(viso_sandbox *sandbox, struct pids *pids)
 		       : launched_instance_pids(&container->instance, pids);
 }
 
-int container_instance_root(viso_sandbox *sandbox, struct sandbox_root *out_root)
+int container_instance_root(viso_sandbox *sandbox, int *out_root)
 {
 	const struct launched_instance *instance = &container_of(sandbox)->instance;
 	if (launched_instance_plans(instance, sandbox) < 0)
 		return -1;
-	*out_root = (struct sandbox_root){.fd = instance->root, .uid = instance->uid, .gid = instance->gid};
+	*out_root = instance->root;
 	return 0;
 }
 

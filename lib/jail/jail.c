@@ -9,6 +9,7 @@
 #include "command/command.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "launch/copy/copy.h"
 #include "launch/landlock.h"
 #include "launch/request.h"
 #include "launch/seccomp.h"
@@ -70,7 +71,8 @@ static int spawn_in_instance(viso_jail *jail, int instance, const viso_command *
 	/* It is in the instance's Landlock domain already; in one of its own it could not signal the others. */
 	if (r == 0) {
 		request.plan->security.landlock_access = request.plan->security.landlock_scope = 0;
-		look_for_unix_sockets(jail, &request);
+		if (!command->receives_files)
+			look_for_unix_sockets(jail, &request);
 		r = request_send_to_instance(&request, instance, process);
 	}
 	request_release(&request);
@@ -126,13 +128,12 @@ static int jail_pids(viso_sandbox *sandbox, struct pids *pids)
 		       : launched_instance_pids(&jail->instance, pids);
 }
 
-static int jail_root(viso_sandbox *sandbox, struct sandbox_root *out_root)
+static int jail_root(viso_sandbox *sandbox, int *out_root)
 {
 	const viso_jail *jail = jail_of(sandbox);
 	if (launched_instance_plans(&jail->instance, sandbox) < 0)
 		return -1;
-	*out_root =
-		(struct sandbox_root){.fd = jail->instance.root, .uid = jail->instance.uid, .gid = jail->instance.gid};
+	*out_root = jail->instance.root;
 	return 0;
 }
 
@@ -147,6 +148,8 @@ static const struct backend jail_backend = {
 	.start = jail_start,
 	.pids = jail_pids,
 	.root = jail_root,
+	.copy_in = copy_in,
+	.copy_out = copy_out,
 	.close = jail_close,
 };
 

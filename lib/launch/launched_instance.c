@@ -62,8 +62,6 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 			close_fd(fd);
 		}
 	} while (report.kind == REPORT_FD);
-	instance->uid = report.default_ids[0];
-	instance->gid = report.default_ids[1];
 	return report.kind == REPORT_FAILED ? explain_failure(isolation, &report.failure) : 0;
 }
 

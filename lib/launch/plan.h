@@ -46,7 +46,8 @@ enum plan_flags {
 	PLAN_KEEP_CHANNEL = 1u << 3, /* the channel is for further plans, too */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
 	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; `instance_fd` is the socket of its plans */
-	PLAN_DETACHED = 1u << 10,    /* an instance that goes on without its host */
+	PLAN_RECEIVE = 1u << 11,  /* in an instance: files come by stdin; argv is where they are made, and their name */
+	PLAN_DETACHED = 1u << 10, /* an instance that goes on without its host */
 };
 
 struct plan_head {
@@ -143,7 +144,6 @@ struct report {
 	uint32_t kind;
 	int32_t pid;
 	uint32_t fd_kind;            /* of REPORT_FD */
-	uint32_t default_ids[2];     /* of an instance: what uid and gid of its default user are on the host */
 	int64_t step_ns[PLAN_STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
 	struct report_failure failure;
 	struct report_end end;

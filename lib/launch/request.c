@@ -333,6 +333,7 @@ static int add_command(struct launch_request *request, const viso_command *comma
 {
 	struct plan *plan = request->plan;
 	plan->flags |= to_end ? 0 : PLAN_REPORT_START;
+	plan->flags |= command->receives_files ? PLAN_RECEIVE : 0;
 	plan->timeout_ns = ms_to_ns(command->timeout_ms);
 	plan->cpu_time_ns = ms_to_ns(command->cpu_time_ms);
 	add_identity(plan, command);

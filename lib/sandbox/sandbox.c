@@ -164,6 +164,12 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	return 0;
 }
 
+int sandbox_spawn_to_end(viso_sandbox *sandbox, const viso_command *command, const char *function,
+			 viso_process **out_process)
+{
+	return start(sandbox, command, function, true, out_process);
+}
+
 int viso_sandbox_spawn(viso_sandbox *sandbox, const viso_command *command, viso_process **out_process)
 {
 	if (!out_process)
@@ -227,7 +233,7 @@ int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_re
 	return r;
 }
 
-static int check_use(viso_sandbox *sandbox, const char *function)
+int sandbox_check_use(viso_sandbox *sandbox, const char *function)
 {
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
 	if (r < 0)
@@ -240,7 +246,7 @@ static int check_use(viso_sandbox *sandbox, const char *function)
 
 int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	if (r < 0)
 		return r;
 	if (signal < 1 || signal > 64)
@@ -250,13 +256,13 @@ int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 
 int viso_sandbox_kill(viso_sandbox *sandbox)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	return r < 0 ? r : process_list_signal(sandbox->processes, SIGKILL);
 }
 
 int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	if (r < 0)
 		return r;
 	if (max && !out_pids)

@@ -12,12 +12,6 @@
 #include "core/handle.h"
 #include "sandbox/pids.h"
 
-/* The root directory of an instance, for copies. */
-struct sandbox_root {
-	int fd;            /* O_PATH, borrowed */
-	unsigned uid, gid; /* of the host: who owns what is copied in */
-};
-
 struct backend {
 	viso_isolation isolation;
 	/*
@@ -35,8 +29,11 @@ struct backend {
 	int (*start)(viso_sandbox *sandbox, int root_fd);
 	/* Adds the processes of that instance. NULL as above. */
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
-	/* The root of that instance; -1 where there is none. NULL as above. */
-	int (*root)(viso_sandbox *sandbox, struct sandbox_root *out_root);
+	/* An O_PATH fd of the root of that instance, borrowed; -1 where there is none. NULL as above. */
+	int (*root)(viso_sandbox *sandbox, int *out_root);
+	/* Files into that instance, and out of a root; as the public functions. NULL as above. */
+	int (*copy_in)(viso_sandbox *sandbox, const char *source, const char *path);
+	int (*copy_out)(int root, const char *path, const char *destination);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };
@@ -59,6 +56,13 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend);
 
 /* Gives a reference back; the last one closes the sandbox. True where the caller must free its handle now. */
 bool sandbox_unref(viso_sandbox *sandbox);
+
+/* Starts a command that will be driven and waited for at once. As viso_sandbox_spawn(). */
+int sandbox_spawn_to_end(viso_sandbox *sandbox, const viso_command *command, const char *function,
+			 viso_process **out_process);
+
+/* 0 where a sandbox can be used: else -EINVAL, -ECHILD, -ESTALE in the name of `function`. */
+int sandbox_check_use(viso_sandbox *sandbox, const char *function);
 
 /* 0 where a setter may change the sandbox now; else -EINVAL, -ECHILD, -ESTALE, -EBUSY in the name of `function`. */
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function);

@@ -258,6 +258,8 @@ void exec_program(struct job *job)
 		return;
 	}
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (plan->flags & PLAN_RECEIVE)
+		receive_files(job);
 	if (set_filter(plan) < 0)
 		return;
 	try_programs(plan, job->argv, job->env);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "launcher.h"
@@ -40,23 +39,4 @@ int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uin
 		return -1;
 	snprintf(map, sizeof(map), "%u %u 1\n", plan->gid, gid);
 	return write_proc(task, "gid_map", map);
-}
-
-uint32_t idmap_outer_id(pid_t pid, const char *file, uint32_t id)
-{
-	char path[64], text[4096];
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close_quietly(fd);
-	text[n > 0 ? n : 0] = '\0';
-	for (char *line = text; *line;) {
-		uint32_t inside = (uint32_t)strtoul(line, &line, 10), outside = (uint32_t)strtoul(line, &line, 10);
-		uint32_t count = (uint32_t)strtoul(line, &line, 10);
-		if (id >= inside && id - inside < count)
-			return outside + (id - inside);
-		while (*line && *line++ != '\n')
-			;
-	}
-	return id;
 }

@@ -108,22 +108,6 @@ int instance_pts(void)
 	return instance.pts;
 }
 
-void instance_tell_ids(const struct job *job, struct report *report)
-{
-	static const char *const maps[] = {"uid_map", "gid_map"};
-	if (!(job->plan->flags & PLAN_INSTANCE))
-		return;
-	for (int i = 0; i < 2; i++) {
-		uint32_t id = i == 0 ? job->plan->uid : job->plan->gid;
-		if (instance.init)
-			report->default_ids[i] = idmap_outer_id(instance.init, maps[i], id);
-		else if (worker.owns_ids)
-			report->default_ids[i] = job->host_uid + id;
-		else
-			report->default_ids[i] = i == 0 ? worker.uid : worker.gid;
-	}
-}
-
 void instance_lend_cgroups(struct cgroup *cgroups)
 {
 	/* Without a version nobody removes them. */

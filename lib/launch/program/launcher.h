@@ -13,6 +13,7 @@
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
  *   terminal.c   a terminal for the program
+ *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
@@ -227,8 +228,6 @@ void instance_end_children(struct report_usage *sum, bool all);
 _Noreturn void instance_stay(struct job *job);
 /* A container's devpts for a terminal in such a worker, borrowed. */
 int instance_pts(void);
-/* In the report of its start. */
-void instance_tell_ids(const struct job *job, struct report *report);
 
 /* joined.c: an instance of a container. */
 /* Has its init made and set up; with the fds that the init sends. 0, or -1 with the failure noted. */
@@ -241,6 +240,9 @@ int joined_prepare(const struct job *job);
 int joined_enter_worker(void);
 /* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
 int joined_start(struct job *job);
+
+/* receive.c: in place of the program of a plan with PLAN_RECEIVE. */
+_Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
 /* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
@@ -275,8 +277,6 @@ void cgroup_remove(struct cgroup *group);
  */
 /* 0 to 65535 are the host's ids from `first` on. */
 int idmap_write_range(const char *task, uint32_t first);
-/* What an id inside is outside, as far as the caller sees; the same where that is not known. */
-uint32_t idmap_outer_id(pid_t pid, const char *file, uint32_t id);
 /* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
 int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uint32_t gid);
 

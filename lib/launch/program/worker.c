@@ -304,7 +304,6 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 void report_started(const struct job *job, int pid)
 {
 	struct report report = {.kind = REPORT_STARTED, .pid = pid};
-	instance_tell_ids(job, &report);
 	send_report(job->channel, &report, NULL, 0);
 }
 
