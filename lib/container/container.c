@@ -72,6 +72,7 @@ viso_container *viso_container_new(void)
 		return NULL;
 	}
 	container->instance = LAUNCHED_INSTANCE_NONE;
+	container->detached.directory = -1;
 	if (sandbox_init(&container->sandbox, &container_backend) < 0) {
 		free(container);
 		return NULL;
@@ -90,6 +91,7 @@ viso_container *viso_container_unref(viso_container *container)
 {
 	if (container && sandbox_unref(&container->sandbox)) {
 		launched_instance_release(&container->instance);
+		container_detached_release(&container->detached);
 		filesystem_release(&container->filesystem);
 		namespaces_release(&container->namespaces);
 		limits_release(&container->limits);

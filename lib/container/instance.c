@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* An instance of a container that stays, as the host program sees it; program/joined.c is the other side. */
+#include <errno.h>
+
 #include "container/container.h"
+#include "launch/detached.h"
 
 static viso_container *container_of(viso_sandbox *sandbox)
 {
@@ -19,6 +22,19 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 	return r;
 }
 
+static int start_request(viso_container *container, struct launch_request *request, struct launched_instance *out)
+{
+	struct detached_entry entry;
+	if (container->detached.directory < 0)
+		return launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, NULL);
+	int r = detached_begin(&entry, container->detached.directory, container->detached.name);
+	if (r < 0)
+		return r;
+	r = launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, &entry);
+	detached_finish(&entry, r == 0);
+	return r;
+}
+
 /* Started without the lock. */
 int container_instance_start(viso_sandbox *sandbox, int root_fd)
 {
@@ -29,8 +45,10 @@ int container_instance_start(viso_sandbox *sandbox, int root_fd)
 		return 0;
 	int r = container_request_instance(container, root_fd, &request);
 	if (r == 0)
-		r = launched_instance_start(&instance, &request, VISO_ISOLATION_CONTAINER);
+		r = start_request(container, &request, &instance);
 	request_release(&request);
+	if (r == -EEXIST && launched_instance_plans(&container->instance, sandbox) >= 0)
+		return 0; /* another thread was faster */
 	return r < 0 ? r : launched_instance_keep(&container->instance, sandbox, &instance);
 }
 

@@ -10,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "launch/detached.h"
 #include "launch/explain.h"
 #include "launch/launched.h"
 #include "launch/launcher.h"
@@ -80,19 +81,25 @@ static int add_own(struct launched_instance *instance, const struct launch_reque
 	return 0;
 }
 
-/* The plan goes to an idle worker: one of those that wait for the host's next plan becomes idle. */
-static int send_plan(struct launch_request *request, int channel, int plans)
+static int send_plan(struct launch_request *request, int channel[2], int plans[2], const struct detached_entry *entry)
 {
-	launcher_drop_channel();
-	request->fds[0] = channel;
-	request_add_fd(request, plans);
-	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	request->fds[0] = channel[1];
+	request_add_fd(request, plans[1]);
 	request->plan->instance_fd = (uint32_t)request->fd_count - 1;
-	return request->error ? request->error : launcher_send(request->plan, request->fds, request->fd_count);
+	if (entry)
+		detached_add(request, entry, plans[0], channel[0]);
+	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	if (request->error)
+		return request->error;
+	if (entry)
+		return launcher_send_to_instance(entry->requests, request->plan, request->fds, request->fd_count);
+	/* The plan goes to an idle worker: one of those that wait for the host's next plan becomes idle. */
+	launcher_drop_channel();
+	return launcher_send(request->plan, request->fds, request->fd_count);
 }
 
 int launched_instance_start(struct launched_instance *instance, struct launch_request *request,
-			    viso_isolation isolation)
+			    viso_isolation isolation, const struct detached_entry *entry)
 {
 	struct launched_instance fresh = LAUNCHED_INSTANCE_NONE;
 	int plans[2] = {-1, -1}, channel[2] = {-1, -1};
@@ -104,7 +111,7 @@ int launched_instance_start(struct launched_instance *instance, struct launch_re
 	if (r == 0)
 		r = add_own(&fresh, request);
 	if (r == 0)
-		r = send_plan(request, channel[1], plans[1]);
+		r = send_plan(request, channel, plans, entry);
 	close_fd(plans[1]);
 	close_fd(channel[1]);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "launch/plan_cgroups.h"
+#include "launch/plan_detached.h"
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
 #include "launch/plan_network.h"
@@ -90,6 +91,7 @@ struct plan {
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
 	/* The parts that have a header of their own. */
+	struct plan_detached detached;
 	struct plan_cgroups cgroups;
 	struct plan_security security;
 	/* Of a container only: */

@@ -42,12 +42,24 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend)
 	return 0;
 }
 
+static void close_sandbox(viso_sandbox *sandbox, bool with_instance)
+{
+	pthread_mutex_lock(&sandbox->lock);
+	bool first = !sandbox->closed;
+	sandbox->closed = true;
+	pthread_mutex_unlock(&sandbox->lock);
+
+	process_list_close(sandbox->processes);
+	if (first && with_instance && sandbox->backend->close)
+		sandbox->backend->close(sandbox);
+}
+
 bool sandbox_unref(viso_sandbox *sandbox)
 {
 	if (!handle_unref(&sandbox->handle))
 		return false;
 	if (handle_is_mine(&sandbox->handle))
-		viso_sandbox_close(sandbox);
+		close_sandbox(sandbox, !sandbox->keeps_instance);
 	viso_root_unref(sandbox->root);
 	process_list_unref(sandbox->processes);
 	pthread_mutex_destroy(&sandbox->lock);
@@ -128,12 +140,12 @@ static int prepare_start(viso_sandbox *sandbox, const char *function, int *out_r
 {
 	pthread_mutex_lock(&sandbox->lock);
 	int r = check_open(sandbox, function);
-	if (r == 0 && !sandbox->root)
+	if (r == 0 && !sandbox->root && !sandbox->attached)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
 		sandbox->frozen = true;
 	pthread_mutex_unlock(&sandbox->lock);
-	return r < 0 ? r : root_open(sandbox->root, out_root_fd);
+	return r < 0 || sandbox->attached ? r : root_open(sandbox->root, out_root_fd);
 }
 
 static int start(viso_sandbox *sandbox, const viso_command *command, const char *function, bool to_end,
@@ -279,13 +291,6 @@ int viso_sandbox_close(viso_sandbox *sandbox)
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&sandbox->lock);
-	bool first = !sandbox->closed;
-	sandbox->closed = true;
-	pthread_mutex_unlock(&sandbox->lock);
-
-	process_list_close(sandbox->processes);
-	if (first && sandbox->backend->close)
-		sandbox->backend->close(sandbox);
+	close_sandbox(sandbox, true);
 	return 0;
 }

@@ -44,6 +44,8 @@ struct viso_sandbox {
 	pthread_mutex_t lock; /* guards all below */
 	bool frozen;
 	bool closed;
+	bool attached;       /* to an instance that others started: there is no root to start from */
+	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
 	viso_root *root;
 	uint64_t memory_max;
 	uint64_t processes_max;

@@ -195,6 +195,7 @@ static void watch_instance(struct job *job)
 		{.fd = instance.zygote_pidfd, .events = POLLIN},    {.fd = worker.host, .events = POLLIN},
 		{.fd = worker.launcher, .events = POLLIN},          {.fd = job->channel, .events = POLLIN},
 		{.fd = instance.ask[ASK_HOLDER], .events = POLLIN}, {.fd = job->pidfd, .events = POLLIN},
+		{.fd = detached_listener(), .events = POLLIN},
 	};
 	for (;;) {
 		if (poll(polls, sizeof(polls) / sizeof(polls[0]), -1) < 0)
@@ -207,6 +208,8 @@ static void watch_instance(struct job *job)
 			return;
 		if (polls[4].revents)
 			serve_inside();
+		if (polls[6].revents)
+			detached_serve(instance.root);
 		if (polls[3].revents && !serve_channel(job))
 			return;
 	}
@@ -239,6 +242,8 @@ int instance_hold(struct job *job)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	cgroup_open_oom_kills(&job->cgroups[0]);
 	int r = start_instance(job);
+	if (r == 0)
+		r = detached_take(job);
 	if (r == 0) {
 		close_start_fds(job);
 		report_started(job, instance.zygote);
@@ -248,5 +253,6 @@ int instance_hold(struct job *job)
 		handle_children(SIG_DFL);
 	}
 	end_instance(job);
+	detached_release(r == 0);
 	return r;
 }

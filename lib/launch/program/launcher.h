@@ -12,6 +12,7 @@
  *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
+ *   detached.c   an instance that goes on without its host
  *   terminal.c   a terminal for the program
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
@@ -228,6 +229,15 @@ void instance_end_children(struct report_usage *sum, bool all);
 _Noreturn void instance_stay(struct job *job);
 /* A container's devpts for a terminal in such a worker, borrowed. */
 int instance_pts(void);
+
+/* detached.c: the holder of an instance that goes on without its host. */
+/* Takes what is needed for that, where the plan says so. 0, or -1 with the failure noted. */
+int detached_take(const struct job *job);
+/* Readable where somebody wants to attach; -1 where nobody may. */
+int detached_listener(void);
+void detached_serve(int root);
+/* At the end: its name is free again. Where it did not start, the host sees to that. */
+void detached_release(bool remove);
 
 /* joined.c: an instance of a container. */
 /* Has its init made and set up; with the fds that the init sends. 0, or -1 with the failure noted. */
