@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <virtiso/command.h>
 
+#include "command/attributes.h"
 #include "core/handle.h"
 #include "core/strings.h"
 
@@ -50,6 +51,7 @@ struct viso_command {
 	} terminal; /* 0: none */
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
+	struct command_attributes attributes;
 };
 
 /*

@@ -35,6 +35,8 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 			     viso_process *process);
 int container_instance_start(viso_sandbox *sandbox, int root_fd);
 int container_instance_pids(viso_sandbox *sandbox, struct pids *pids);
+int container_instance_usage(viso_sandbox *sandbox, int64_t *figures);
+int container_instance_pause(viso_sandbox *sandbox, bool pause);
 int container_instance_root(viso_sandbox *sandbox, int *out_root);
 void container_instance_close(viso_sandbox *sandbox);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "container/container.h"
+#include "core/error.h"
 #include "launch/detached.h"
 
 static viso_container *container_of(viso_sandbox *sandbox)
@@ -35,6 +36,15 @@ static int start_request(viso_container *container, struct launch_request *reque
 	return r;
 }
 
+/* What a command leaves running would go to the init of that namespace, where nobody finds it again. */
+static int check_settings(const struct launch_request *request)
+{
+	if (request->plan->namespaces.joined[VISO_NAMESPACE_PID])
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, "viso_container_join_namespace: pid",
+				  "a container that stays needs a pid namespace of its own");
+	return 0;
+}
+
 /* Started without the lock. */
 int container_instance_start(viso_sandbox *sandbox, int root_fd)
 {
@@ -44,6 +54,8 @@ int container_instance_start(viso_sandbox *sandbox, int root_fd)
 	if (launched_instance_plans(&container->instance, sandbox) >= 0)
 		return 0;
 	int r = container_request_instance(container, root_fd, &request);
+	if (r == 0)
+		r = check_settings(&request);
 	if (r == 0)
 		r = start_request(container, &request, &instance);
 	request_release(&request);
@@ -58,6 +70,22 @@ int container_instance_pids(viso_sandbox *sandbox, struct pids *pids)
 	return launched_instance_plans(&container->instance, sandbox) < 0
 		       ? 0
 		       : launched_instance_pids(&container->instance, pids);
+}
+
+int container_instance_usage(viso_sandbox *sandbox, int64_t *figures)
+{
+	viso_container *container = container_of(sandbox);
+	return launched_instance_plans(&container->instance, sandbox) < 0
+		       ? 0
+		       : launched_instance_usage(&container->instance, figures);
+}
+
+int container_instance_pause(viso_sandbox *sandbox, bool pause)
+{
+	viso_container *container = container_of(sandbox);
+	return launched_instance_plans(&container->instance, sandbox) < 0
+		       ? 0
+		       : launched_instance_pause(&container->instance, pause);
 }
 
 int container_instance_root(viso_sandbox *sandbox, int *out_root)

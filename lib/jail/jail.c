@@ -33,7 +33,8 @@ static int harden(const viso_jail *jail, struct launch_request *request)
 		log_warning("jail without Landlock: this kernel has none");
 	request->plan->security.landlock_access = landlock_access(abi);
 	request->plan->security.landlock_scope = landlock_scopes(abi);
-	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
+	const struct seccomp_wish wish = {.isolation = VISO_ISOLATION_JAIL, .network = jail->sandbox.network};
+	return seccomp_add(request, &wish);
 }
 
 /* A unix socket can bring directories (unix(7)), for which Landlock has not all the rights that one would need. */
@@ -137,6 +138,21 @@ static int jail_root(viso_sandbox *sandbox, int *out_root)
 	return 0;
 }
 
+static int jail_usage(viso_sandbox *sandbox, int64_t *figures)
+{
+	viso_jail *jail = jail_of(sandbox);
+	return launched_instance_plans(&jail->instance, sandbox) < 0
+		       ? 0
+		       : launched_instance_usage(&jail->instance, figures);
+}
+
+static int jail_pause(viso_sandbox *sandbox, bool pause)
+{
+	viso_jail *jail = jail_of(sandbox);
+	return launched_instance_plans(&jail->instance, sandbox) < 0 ? 0
+								     : launched_instance_pause(&jail->instance, pause);
+}
+
 static void jail_close(viso_sandbox *sandbox)
 {
 	launched_instance_end(&jail_of(sandbox)->instance);
@@ -150,6 +166,8 @@ static const struct backend jail_backend = {
 	.root = jail_root,
 	.copy_in = copy_in,
 	.copy_out = copy_out,
+	.usage = jail_usage,
+	.pause = jail_pause,
 	.close = jail_close,
 };
 

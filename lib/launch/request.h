@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "command/command.h"
+#include "launch/cgroup.h"
 #include "launch/plan.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -20,11 +21,17 @@ struct launch_request {
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
 	int terminal;     /* the host's end, where that is known before the start; -1 where it is not */
+	struct cgroup_limits limits;
+	bool wants_freezer;   /* beside its limits a group to freeze it by, where that can be had */
+	bool filters_devices; /* by those below, which are borrowed */
+	const struct cgroup_device *devices;
+	size_t device_count;
+	const char *cgroup_parent; /* borrowed; NULL for one that is found */
 };
 
 /*
- * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the
- * request is to be released.
+ * Begins a plan: command, streams, limits; where the control groups are made is decided when it is sent. 0 or a
+ * negative errno with the error set. In any case the request is to be released.
  */
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 const viso_command *command, int root_fd, bool to_end);

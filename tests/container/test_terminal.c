@@ -58,7 +58,7 @@ static struct box *open_with(void **state, bool instance)
 static void check_terminal(struct box *box)
 {
 	int terminal;
-	viso_process *process = spawn(box, probe("terminal", NULL), &terminal);
+	viso_process *process = spawn(box, probe("own-terminal", NULL), &terminal);
 	assert_string_equal(read_until(terminal, "\n"), "tty tty tty 80x25 own controlling foreground\r\n");
 	assert_string_equal(read_until(terminal, "\n"), ""); /* hung up: nobody else has it open */
 	finish(process, terminal, 0);
@@ -113,7 +113,7 @@ static void test_resize(void **state)
 	struct box *box = open_with(state, false);
 	int terminal;
 	viso_process *process = spawn(
-		box, shell("trap 'exec probe terminal' WINCH; echo ready; while :; do sleep 0.05; done"), &terminal);
+		box, shell("trap 'exec probe own-terminal' WINCH; echo ready; while :; do sleep 0.05; done"), &terminal);
 	read_until(terminal, "ready");
 	assert_ok(viso_process_resize_terminal(process, 132, 50));
 	assert_non_null(strstr(read_until(terminal, "132x50"), "132x50"));

@@ -103,6 +103,11 @@ void instance_enter_worker(void)
 		_exit(1);
 }
 
+int instance_cgroup_version_2(void)
+{
+	return cgroups_version_2(instance.cgroups);
+}
+
 int instance_pts(void)
 {
 	return instance.pts;
@@ -110,10 +115,11 @@ int instance_pts(void)
 
 void instance_lend_cgroups(struct cgroup *cgroups)
 {
-	/* Without a version nobody removes them. */
+	/* Without a version nobody removes them, and nobody reads their files by path. */
 	for (int i = 0; i < CGROUPS; i++) {
-		cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
-		cgroups[i].directory_fd = instance.cgroups[i].directory_fd;
+		/* A container's attendant is cloned into that of version 2. */
+		if (!instance.init || instance.cgroups[i].version != 2)
+			cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
 		cgroups[i].oom_fd = instance.cgroups[i].oom_fd;
 	}
 }
@@ -167,6 +173,29 @@ static int start_instance(struct job *job)
 	return joined_release_init(job) < 0 ? -1 : report_fd(job->channel, REPORT_FD_ROOT, instance.root);
 }
 
+static void answer(const struct job *job, const struct order *order, int pipe)
+{
+	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
+	int64_t figures[PLAN_FIGURES];
+	int32_t error = 0;
+	switch (order->kind) {
+	case ORDER_PIDS:
+		pids_send(pipe, worker.pid, ours);
+		break;
+	case ORDER_USAGE:
+		read_usage(job->cgroups, worker.pid, ours, instance.init ? 1 : 0, figures);
+		send_answer(pipe, figures, sizeof(figures));
+		break;
+	case ORDER_PAUSE:
+		error = pause_processes(job->cgroups, worker.pid, ours);
+		send_answer(pipe, &error, sizeof(error));
+		break;
+	case ORDER_RESUME:
+		resume_processes(job->cgroups, worker.pid, ours);
+		send_answer(pipe, &error, sizeof(error));
+	}
+}
+
 /* False where the instance is to end. */
 static bool serve_channel(const struct job *job)
 {
@@ -175,9 +204,9 @@ static bool serve_channel(const struct job *job)
 	ssize_t n = receive_order(job->channel, &order, &pipe);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
-	bool goes_on = n == sizeof(order) && order.kind == ORDER_PIDS;
+	bool goes_on = n == sizeof(order) && order.kind != ORDER_KILL;
 	if (goes_on)
-		pids_send(pipe, worker.pid, (struct pids_of_ours){.zygote = instance.zygote, .init = instance.init});
+		answer(job, &order, pipe);
 	close_quietly(pipe);
 	return goes_on;
 }
@@ -240,7 +269,7 @@ int instance_hold(struct job *job)
 	instance.zygote_pidfd = instance.root = instance.pts = -1;
 	if (job->plan->instance_fd >= (uint32_t)job->fd_count)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
-	cgroup_open_oom_kills(&job->cgroups[0]);
+	cgroups_open_oom_kills(job->cgroups);
 	int r = start_instance(job);
 	if (r == 0)
 		r = detached_take(job);

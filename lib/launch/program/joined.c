@@ -33,14 +33,15 @@
 static struct join {
 	int fd;
 	int kinds;
-} joins[2], for_children;
+} joins[2];
 static int join_count;
+static int pid_namespace, clocks = -1;
 
 static const struct {
 	const char *name;
 	int kind;
-} namespaces[] = {{"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"ipc", CLONE_NEWIPC},       {"uts", CLONE_NEWUTS},
-		  {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
+} namespaces[] = {{"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"ipc", CLONE_NEWIPC},      {"uts", CLONE_NEWUTS},
+		  {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"cgroup", CLONE_NEWCGROUP}};
 
 static _Noreturn void reap_for_ever(void)
 {
@@ -73,6 +74,7 @@ _Noreturn void instance_stay(struct job *job)
 {
 	char byte;
 	int fds[2] = {open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), job->pts};
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (fds[0] < 0 || send_fds(job->init_socket[1], fds, 2) < 0) {
 		fail(VISO_STAGE_LAUNCHER, 0, "init");
 		_exit(127);
@@ -175,13 +177,10 @@ static int add_join(const char *init, const char *name, int kind)
 	return 0;
 }
 
-/* Each command enters everything by one call, each worker the pid and time namespaces for its children only. */
-static int prepare_as_root(int init_fd, int kinds)
+/* Each command enters everything by one call. */
+static void prepare_as_root(int init_fd, int kinds)
 {
-	const int children = CLONE_NEWPID | CLONE_NEWTIME;
-	for_children = (struct join){.fd = init_fd, .kinds = kinds & children};
-	joins[join_count++] = (struct join){.fd = init_fd, .kinds = kinds & ~children};
-	return 0;
+	joins[join_count++] = (struct join){.fd = init_fd, .kinds = kinds & ~CLONE_NEWPID};
 }
 
 /*
@@ -192,8 +191,7 @@ static int prepare_as_root(int init_fd, int kinds)
 static int prepare_as_user(int init_fd, const char *init, int kinds)
 {
 	const int later = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWCGROUP;
-	for_children = (struct join){.fd = open_namespace(init, "pid"), .kinds = CLONE_NEWPID};
-	if (for_children.fd < 0 || ((kinds & CLONE_NEWNS) && add_join(init, "mnt", CLONE_NEWNS) < 0) ||
+	if (((kinds & CLONE_NEWNS) && add_join(init, "mnt", CLONE_NEWNS) < 0) ||
 	    ((kinds & CLONE_NEWCGROUP) && add_join(init, "cgroup", CLONE_NEWCGROUP) < 0))
 		return -1;
 	return setns(init_fd, kinds & ~later) < 0 ? fail(VISO_STAGE_NAMESPACE, 0, "setns") : 0;
@@ -209,7 +207,17 @@ int joined_prepare(const struct job *job)
 	int init_fd = fcntl(job->pidfd, F_DUPFD_CLOEXEC, 3);
 	if (init_fd < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "dup");
-	return worker.owns_ids ? prepare_as_root(init_fd, kinds) : prepare_as_user(init_fd, init, kinds);
+	/* Each worker enters the pid namespace for its children only, and the clocks, which no process with our memory
+	 * could enter (timens_install() in kernel/time/namespace.c). */
+	pid_namespace = open_namespace(init, "pid");
+	if (pid_namespace < 0)
+		return -1;
+	if (job->plan->namespaces.clock_offsets && (clocks = open_namespace(init, "time_for_children")) < 0)
+		return -1;
+	if (!worker.owns_ids)
+		return prepare_as_user(init_fd, init, kinds);
+	prepare_as_root(init_fd, kinds);
+	return 0;
 }
 
 int joined_enter_worker(void)
@@ -218,15 +226,21 @@ int joined_enter_worker(void)
 	worker.inner_stack = make_child_stack();
 	if (!worker.child_stack || !worker.inner_stack)
 		return -1;
-	return setns(for_children.fd, for_children.kinds);
+	if (clocks >= 0) {
+		int64_t before = (int64_t)now_ns();
+		if (setns(clocks, CLONE_NEWTIME) < 0)
+			return -1;
+		worker.clock_shift = (int64_t)now_ns() - before;
+	}
+	return setns(pid_namespace, CLONE_NEWPID);
 }
 
-static int join(void)
+static int join(const struct plan *plan)
 {
 	for (int i = 0; i < join_count; i++)
 		if (setns(joins[i].fd, joins[i].kinds) < 0)
 			return fail(VISO_STAGE_NAMESPACE, 0, "setns");
-	return container_take_inner_root();
+	return container_take_inner_root(plan);
 }
 
 /* Not the worker's parent but the worker itself: it ends this attendant, and with it the program. */
@@ -241,9 +255,10 @@ static void end_with_this_worker(void)
 static int attendant(void *argument)
 {
 	struct job *job = argument;
-	if (join() < 0)
+	if ((attributes_any(job->plan) && attributes_apply(job->plan) < 0) || join(job->plan) < 0)
 		_exit(127);
 	end_with_this_worker();
+	container_give_captures(job);
 	prctl(PR_SET_NAME, "viso-attendant");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	job->program_parent = getpid();
@@ -266,11 +281,14 @@ int joined_start(struct job *job)
 	if (make_ready_pipe(job) < 0)
 		return -1;
 	job->pts = instance_pts();
-	bool has_cgroup = job->cgroups[0].directory_fd >= 0 || job->cgroups[1].directory_fd >= 0;
-	/* Only clone3 enters a control group, and it has no place for a function on another stack. */
-	job->pid = has_cgroup
-			   ? clone_into_cgroup(job, 0)
-			   : clone(attendant, worker.child_stack, CLONE_VM | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
+	int group = instance_cgroup_version_2();
+	/*
+	 * Only clone3 enters a control group, and it has no place for a function on another stack. The OOM score would
+	 * be set for all who share the memory.
+	 */
+	bool copies = group >= 0 || attributes_any(job->plan);
+	job->pid = copies ? clone_into_group(group, 0, &job->pidfd, NULL)
+			  : clone(attendant, worker.child_stack, CLONE_VM | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
 	if (job->pid == 0)
 		attendant(job);
 	return job->pid < 0 ? fail(VISO_STAGE_CLONE, 0, "clone") : 0;

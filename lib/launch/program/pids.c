@@ -112,10 +112,10 @@ static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
 	return ours.init && (pid == ours.init || is_child_of(found, parent, ours.zygote));
 }
 
-void pids_send(int pipe, pid_t ancestor, struct pids_of_ours ours)
+int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count)
 {
 	static struct found found[2];
-	static int32_t answer[1 + FOUND_MAX];
+	static int32_t pids[FOUND_MAX];
 	int now = 0, shown = 0;
 	if (ancestor > 0)
 		find(&found[0], ancestor);
@@ -128,9 +128,20 @@ void pids_send(int pipe, pid_t ancestor, struct pids_of_ours ours)
 	const struct found *last = &found[now];
 	int count = ancestor > 0 ? last->count : 0;
 	for (int i = 0; i < count && i < FOUND_MAX; i++)
-		if (!is_ours(last, i, ours))
-			answer[1 + shown++] = last->pids[i];
-	answer[0] = count > FOUND_MAX ? count : shown;
+		if (!is_ours(last, i, hidden))
+			pids[shown++] = last->pids[i];
+	*out_pids = pids;
+	*out_count = shown;
+	return count > FOUND_MAX ? count : shown;
+}
+
+void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden)
+{
+	static int32_t answer[1 + FOUND_MAX];
+	const int32_t *pids;
+	int shown;
+	answer[0] = pids_find(ancestor, hidden, &pids, &shown);
+	memcpy(answer + 1, pids, (size_t)shown * sizeof(pids[0]));
 	/* A host that does not read it does not keep us. */
 	fcntl(pipe, F_SETFL, O_NONBLOCK);
 	(void)!write(pipe, answer, (size_t)(1 + shown) * sizeof(answer[0]));
