@@ -205,7 +205,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_pause),
 		AT_JAIL(test_nobody_reads),
 		AT_EACH_STRENGTH(test_only_later_commands_tell),
-		AT_JAIL(test_instance),
+		AT_EACH_STRENGTH(test_instance),
 		AT_EACH_STRENGTH(test_arguments),
 		AT_GUEST(test_guests_tell_nothing),
 	};

@@ -184,9 +184,8 @@ static void test_guests_are_not_paused(void **state)
 	assert_fails(viso_sandbox_pause(box->sandbox), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_sandbox_pause");
 }
 
-static void test_instance(void **state)
+static void check_instance(struct box *box)
 {
-	struct box *box = box_open(state);
 	assert_ok(viso_sandbox_start(box->sandbox));
 	viso_process *process = box_spawn(box, probe("spin", NULL));
 	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
@@ -199,6 +198,20 @@ static void test_instance(void **state)
 	assert_true(viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US) > before);
 	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
 	viso_process_unref(process);
+}
+
+static void test_instance(void **state)
+{
+	check_instance(box_open(state));
+}
+
+static void test_instance_with_a_group(void **state)
+{
+	struct box *box = box_open(state);
+	assert_ok(viso_container_set_cpu_weight(box->container, 100));
+	if (geteuid() != 0)
+		skip_without_controller(box, "cpu");
+	check_instance(box);
 }
 
 int main(void)
@@ -216,7 +229,8 @@ int main(void)
 		AT_EACH_STRENGTH(test_program_that_never_stops_forking),
 		AT_EACH_STRENGTH(test_nothing_to_pause),
 		AT_GUEST(test_guests_are_not_paused),
-		AT_JAIL(test_instance),
+		AT_EACH_STRENGTH(test_instance),
+		AT_CONTAINER(test_instance_with_a_group),
 	};
 	return cmocka_run_group_tests_name("pause", tests, NULL, box_group_teardown);
 }

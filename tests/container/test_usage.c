@@ -193,7 +193,7 @@ int main(void)
 		AT_CONTAINER(test_pressure),
 		AT_CONTAINER(test_bytes_of_a_disk),
 		AT_EACH_STRENGTH(test_several_commands),
-		AT_JAIL(test_instance),
+		AT_EACH_STRENGTH(test_instance),
 		AT_GUEST(test_guests_are_counted_at_their_end),
 	};
 	return cmocka_run_group_tests_name("usage", tests, NULL, box_group_teardown);
