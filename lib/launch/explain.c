@@ -129,7 +129,8 @@ static const char *explain_mount(int error, const char *object)
 	if (!strcmp(object, "overlay"))
 		return error == EPERM || error == ENODEV
 			       ? "the kernel has no overlays, or none for ordinary users (Linux 5.11)"
-			       : "these directories cannot be the layers or the upper of an overlay; the kernel log may "
+			       : "these directories cannot be the layers or the upper of an overlay; the kernel log "
+				 "may "
 				 "say why";
 	if (error == ENOENT || error == ENOTDIR)
 		return "the root has no such directory; a container's root needs empty directories proc, dev and tmp";

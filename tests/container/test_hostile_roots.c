@@ -150,7 +150,8 @@ static void fingerprint(const char *directory, char hash[65])
 {
 	char command[4096];
 	snprintf(command, sizeof(command),
-		 "cd %s && (find . -printf '%%p %%y %%m %%U %%G %%s %%T@ %%C@ %%l\\n' | sort; find . -type f -exec cat {} "
+		 "cd %s && (find . -printf '%%p %%y %%m %%U %%G %%s %%T@ %%C@ %%l\\n' | sort; find . -type f -exec cat "
+		 "{} "
 		 "+) | sha256sum",
 		 directory);
 	FILE *pipe = popen(command, "re");
@@ -319,8 +320,8 @@ static void test_links_in_a_kept_upper(void **state)
 	char *directory = support_temporary_directory(), *outside = new_outside(), script[4096], before[65], after[65];
 	struct box *box = box_new(strength, box_tree());
 	assert_ok(viso_container_set_upper_directory(box->container, directory));
-	snprintf(script, sizeof(script), "mv /work /old; ln -s %s /work || busybox ln -s %s /work; readlink /work | wc -l",
-		 outside, outside);
+	snprintf(script, sizeof(script),
+		 "mv /work /old; ln -s %s /work || busybox ln -s %s /work; readlink /work | wc -l", outside, outside);
 	viso_command *command = shell(script);
 	assert_ok(viso_command_set_user(command, 0, 0));
 	viso_result_unref(box_run(box, command));
@@ -342,7 +343,7 @@ static void test_links_in_a_kept_upper(void **state)
 }
 
 struct race {
-	char *shared;  /* bound into the container, where somebody on the host works meanwhile */
+	char *shared; /* bound into the container, where somebody on the host works meanwhile */
 	char *outside;
 	char before[65];
 };
@@ -392,8 +393,9 @@ static bool start_in_race(viso_isolation strength, const struct race *race)
 	assert_ok(viso_container_add_bind(box->container, race->shared, "/work", 0));
 	assert_ok(viso_container_add_tmpfs(box->container, "/work/a/target", 1 << 20, 01777, 0));
 	assert_ok(viso_container_add_file(box->container, "/work/a/file", "mine\n", 5, 0644));
-	viso_command *command = shell("grep -c ' /work/[ab]/target .*size=1024k' /proc/self/mountinfo; grep -c size=1024k "
-				      "/proc/self/mountinfo; cat /etc/passwd | wc -l");
+	viso_command *command =
+		shell("grep -c ' /work/[ab]/target .*size=1024k' /proc/self/mountinfo; grep -c size=1024k "
+		      "/proc/self/mountinfo; cat /etc/passwd | wc -l");
 	viso_result *result = NULL;
 	int r = viso_sandbox_run(box->sandbox, command, &result);
 	if (r < 0) {
@@ -442,14 +444,10 @@ static void test_swapped_parent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_replaced_directories),
-		AT_CONTAINER(test_directories_with_contents),
-		AT_EACH_STRENGTH(test_root_that_is_gone),
-		AT_CONTAINER(test_links_at_targets),
-		AT_CONTAINER(test_special_files_as_targets),
-		AT_CONTAINER(test_false_proc),
-		AT_CONTAINER(test_links_in_a_layer),
-		AT_CONTAINER(test_links_in_a_kept_upper),
+		AT_CONTAINER(test_replaced_directories),     AT_CONTAINER(test_directories_with_contents),
+		AT_EACH_STRENGTH(test_root_that_is_gone),    AT_CONTAINER(test_links_at_targets),
+		AT_CONTAINER(test_special_files_as_targets), AT_CONTAINER(test_false_proc),
+		AT_CONTAINER(test_links_in_a_layer),         AT_CONTAINER(test_links_in_a_kept_upper),
 		AT_CONTAINER(test_swapped_parent),
 	};
 	return cmocka_run_group_tests_name("hostile roots", tests, NULL, box_group_teardown);

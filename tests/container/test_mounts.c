@@ -33,8 +33,9 @@ static void test_bind_of_a_directory(void **state)
 	struct box *box = box_open(state);
 	char *source = new_source();
 	assert_ok(viso_container_add_bind(box->container, source, "//work/", 0));
-	assert_prints(box, shell("cat /work/file; echo new > /work/new; grep ' /work ' /proc/self/mountinfo | "
-				 "grep -c nosuid,nodev"),
+	assert_prints(box,
+		      shell("cat /work/file; echo new > /work/new; grep ' /work ' /proc/self/mountinfo | "
+			    "grep -c nosuid,nodev"),
 		      "host\n1\n");
 	struct stat st;
 	char *path = tree_path(source, "new");
@@ -51,7 +52,8 @@ static void test_bind_read_only(void **state)
 	assert_ok(viso_container_add_bind(box->container, file, "/etc/passwd",
 					  VISO_MOUNT_READ_ONLY | VISO_MOUNT_NO_EXEC));
 	assert_prints(box,
-		      shell("cat /etc/passwd; for i in /work/x /work/file /etc/passwd; do (echo x >> $i) 2>/dev/null; done; true"),
+		      shell("cat /etc/passwd; for i in /work/x /work/file /etc/passwd; do (echo x >> $i) 2>/dev/null; "
+			    "done; true"),
 		      "host\n");
 	assert_prints(box, shell("touch /work/x /work/directory/x 2>&1 | grep -c Read-only"), "2\n");
 	assert_prints(box, shell("grep ' /etc/passwd ' /proc/self/mountinfo | grep -c ro,nosuid,nodev,noexec"), "1\n");
@@ -68,10 +70,11 @@ static void test_read_only_stays(void **state)
 	assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_bind(box->container, file, "/etc/passwd", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
-	viso_command *command = shell("for i in / /work /etc/passwd; do mount -o remount,bind,rw $i 2>/dev/null && echo $i; "
-				      "done; for i in /new /work/new /etc/passwd; do (echo x >> $i) 2>/dev/null && echo $i; "
-				      "done; busybox mkdir /tmp/x; mount -o bind /work /tmp/x && mount -o remount,bind,rw "
-				      "/tmp/x 2>/dev/null && echo copy; (echo x > /usr/new) && echo writable");
+	viso_command *command =
+		shell("for i in / /work /etc/passwd; do mount -o remount,bind,rw $i 2>/dev/null && echo $i; "
+		      "done; for i in /new /work/new /etc/passwd; do (echo x >> $i) 2>/dev/null && echo $i; "
+		      "done; busybox mkdir /tmp/x; mount -o bind /work /tmp/x && mount -o remount,bind,rw "
+		      "/tmp/x 2>/dev/null && echo copy; (echo x > /usr/new) && echo writable");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "writable\n");
 	free(file);
@@ -105,7 +108,8 @@ static void test_bind_of_a_fd(void **state)
 static void test_source_that_is_swapped(void **state)
 {
 	struct box *box = box_open(state);
-	char *base = support_temporary_directory(), *source = tree_path(base, "source"), *moved = tree_path(base, "moved");
+	char *base = support_temporary_directory(), *source = tree_path(base, "source"),
+	     *moved = tree_path(base, "moved");
 	assert_int_equal(chmod(base, 0755), 0);
 	tree_directory(base, "source", 0755);
 	tree_write(source, "name", "mine\n", 0644);
@@ -124,8 +128,8 @@ static void test_source_that_is_swapped(void **state)
 static void test_optional_source(void **state)
 {
 	struct box *box = box_open(state);
-	assert_fails(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", 0), ENOENT, VISO_STAGE_ARGUMENT,
-		     "/nowhere");
+	assert_fails(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", 0), ENOENT,
+		     VISO_STAGE_ARGUMENT, "/nowhere");
 	assert_ok(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", VISO_MOUNT_OPTIONAL));
 	assert_prints(box, shell("ls -A /work"), "");
 }
@@ -184,8 +188,9 @@ static void test_file_systems(void **state)
 		snprintf(path, sizeof(path), "/tmp/%s", types[i]);
 		assert_ok(viso_container_add_filesystem(box->container, types[i], path, VISO_MOUNT_READ_ONLY));
 	}
-	assert_prints(box, shell("cd /tmp; grep -c ' /tmp/[a-z0-9]* ro,nosuid,' /proc/self/mountinfo; cat proc/1/comm; "
-				 "ls sysfs/class/net; test -c devpts/ptmx && echo pts; ls -d cgroup2/cgroup.procs"),
+	assert_prints(box,
+		      shell("cd /tmp; grep -c ' /tmp/[a-z0-9]* ro,nosuid,' /proc/self/mountinfo; cat proc/1/comm; "
+			    "ls sysfs/class/net; test -c devpts/ptmx && echo pts; ls -d cgroup2/cgroup.procs"),
 		      "6\nviso-init\nlo\npts\ncgroup2/cgroup.procs\n");
 	assert_fails(viso_container_add_filesystem(box_new(box->strength, box_tree())->container, "ext4", "/work", 0),
 		     EPERM, VISO_STAGE_ARGUMENT, "ext4");
@@ -236,8 +241,9 @@ static void test_masks(void **state)
 	assert_ok(viso_container_add_mask(box->container, "/proc/sys"));
 	assert_ok(viso_container_add_mask(box->container, "/proc/cpuinfo"));
 	assert_ok(viso_container_add_mask(box->container, "/not/there"));
-	viso_command *command = shell("cat /etc/passwd /proc/cpuinfo; ls -A /proc/sys; echo x 2>/dev/null > /etc/passwd "
-				      "|| touch /proc/sys/x 2>/dev/null || echo closed");
+	viso_command *command =
+		shell("cat /etc/passwd /proc/cpuinfo; ls -A /proc/sys; echo x 2>/dev/null > /etc/passwd "
+		      "|| touch /proc/sys/x 2>/dev/null || echo closed");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "closed\n");
 }
@@ -251,7 +257,7 @@ static void test_targets(void **state)
 		bool file;
 		int error;
 	} cases[] = {
-		{"/missing", false, ENOENT},     {"/work/missing", true, ENOENT}, {"/etc/passwd", false, ENOTDIR},
+		{"/missing", false, ENOENT},      {"/work/missing", true, ENOENT}, {"/etc/passwd", false, ENOTDIR},
 		{"/etc/passwd/x", true, ENOTDIR}, {"/work", true, EISDIR},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -305,7 +311,8 @@ static void test_arguments(void **state)
 	static const char *const bad[] = {NULL, "", "work", "/", "///", "/a/../b", "/..", "/./a", "/a/."};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_fails(viso_container_add_bind(container, "/", bad[i], 0), EINVAL, VISO_STAGE_ARGUMENT, "bind");
-		assert_fails(viso_container_add_tmpfs(container, bad[i], 0, 0, 0), EINVAL, VISO_STAGE_ARGUMENT, "tmpfs");
+		assert_fails(viso_container_add_tmpfs(container, bad[i], 0, 0, 0), EINVAL, VISO_STAGE_ARGUMENT,
+			     "tmpfs");
 		assert_fails(viso_container_add_mask(container, bad[i]), EINVAL, VISO_STAGE_ARGUMENT, "mask");
 		assert_fails(viso_container_add_read_only(container, bad[i]), EINVAL, VISO_STAGE_ARGUMENT, "read_only");
 	}
@@ -319,7 +326,8 @@ static void test_arguments(void **state)
 	assert_fails(viso_container_add_file(container, "/work", NULL, 1, 0), EINVAL, VISO_STAGE_ARGUMENT, "file");
 	assert_fails(viso_container_add_file(container, "/work", "", 0, 04755), EINVAL, VISO_STAGE_ARGUMENT, "file");
 	assert_file_bounds(container);
-	assert_fails(viso_container_add_filesystem(container, "", "/work", 0), EINVAL, VISO_STAGE_ARGUMENT, "filesystem");
+	assert_fails(viso_container_add_filesystem(container, "", "/work", 0), EINVAL, VISO_STAGE_ARGUMENT,
+		     "filesystem");
 	assert_fails(viso_container_add_device(container, NULL), EINVAL, VISO_STAGE_ARGUMENT, "device");
 	for (int i = 0; i < 48; i++)
 		assert_ok(viso_container_add_bind(container, "/", "/work", 0));

@@ -84,7 +84,7 @@ struct job {
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
 	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
-	char **argv; /* in the small arrays, or allocated */
+	char **argv;    /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flags that a program with CAP_SYS_ADMIN cannot take back. What we mount is of the container's own mount namespace, and
- * so its flags could be changed by whoever has the capability there: a read-only root would be writable by one
+ * Flags that a program with CAP_SYS_ADMIN cannot take back. What we mount is of the container's own mount namespace,
+ * and so its flags could be changed by whoever has the capability there: a read-only root would be writable by one
  * mount(2). But where a mount namespace is copied for another user namespace, the kernel locks the flags of the copies
  * (mount_namespaces(7), "Restrictions on mount namespaces"), and copies of these are locked as well. Two processes make
  * such a copy and put it in the place of the fd, since they share our fds.

@@ -199,7 +199,8 @@ static int make_overlay(const struct job *job)
 {
 	int fd = try_overlay(job, true);
 	/* Linux before 5.19 takes no id-mapped layers. */
-	if (fd < 0 && errno == EINVAL && worker.owns_ids && !worker.page->failure.error && job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
+	if (fd < 0 && errno == EINVAL && worker.owns_ids && !worker.page->failure.error &&
+	    job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
 		fd = try_overlay(job, false);
 	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
 }
