@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* What the caller mounts in a container: binds, tmpfs, files, file systems of the kernel, devices, masks. */
 #include "box.h"
+#include "host.h"
 #include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +81,42 @@ static void test_read_only_stays(void **state)
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "writable\n");
 	free(file);
+	remove_source(source);
+}
+
+/* In a mount namespace of its own: what is mounted below the source. */
+static void bind_with_mounts(void *argument)
+{
+	char *source = argument, *directory = tree_path(source, "directory");
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), 0);
+	assert_int_equal(mount("none", directory, "tmpfs", 0, NULL), 0);
+	tree_write(directory, "below", "", 0644);
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(
+		viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_RECURSIVE | VISO_MOUNT_READ_ONLY));
+	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
+	assert_ok(viso_container_add_tmpfs(box->container, "/usr/directory", 0, 0755, 0));
+	assert_prints(box, shell("ls /work/directory /usr/directory; touch /work/directory/x 2>&1 | grep -c Read-only"),
+		      "/usr/directory:\n\n/work/directory:\nbelow\n1\n");
+	box_close(box);
+	box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
+	assert_prints(box, shell("ls -A /usr/directory"), "");
+	box_close(box);
+	/* Although all mounts of the host are shared, none came here. */
+	char *below = tree_path(directory, "below");
+	assert_int_equal(access(below, F_OK), 0);
+	free(below);
+	free(directory);
+}
+
+static void test_bind_with_mounts(void **state)
+{
+	box_open(state);
+	skip_without(geteuid() == 0, "root, to mount below a source");
+	char *source = new_source();
+	in_a_host(bind_with_mounts, source);
 	remove_source(source);
 }
 
@@ -192,8 +231,8 @@ static void test_file_systems(void **state)
 		      shell("cd /tmp; grep -c ' /tmp/[a-z0-9]* ro,nosuid,' /proc/self/mountinfo; cat proc/1/comm; "
 			    "ls sysfs/class/net; test -c devpts/ptmx && echo pts; ls -d cgroup2/cgroup.procs"),
 		      "6\nviso-init\nlo\npts\ncgroup2/cgroup.procs\n");
-	assert_fails(viso_container_add_filesystem(box_new(box->strength, box_tree())->container, "ext4", "/work", 0),
-		     EPERM, VISO_STAGE_ARGUMENT, "ext4");
+	assert_fails(viso_container_add_filesystem(box->container, "proc", "/tmp", 0), EBUSY, VISO_STAGE_ARGUMENT,
+		     "filesystem");
 }
 
 static void test_device(void **state)
@@ -328,6 +367,7 @@ static void test_arguments(void **state)
 	assert_file_bounds(container);
 	assert_fails(viso_container_add_filesystem(container, "", "/work", 0), EINVAL, VISO_STAGE_ARGUMENT,
 		     "filesystem");
+	assert_fails(viso_container_add_filesystem(container, "ext4", "/work", 0), EPERM, VISO_STAGE_ARGUMENT, "ext4");
 	assert_fails(viso_container_add_device(container, NULL), EINVAL, VISO_STAGE_ARGUMENT, "device");
 	for (int i = 0; i < 48; i++)
 		assert_ok(viso_container_add_bind(container, "/", "/work", 0));
@@ -366,6 +406,7 @@ int main(void)
 		AT_CONTAINER(test_bind_of_a_directory),
 		AT_CONTAINER(test_bind_read_only),
 		AT_CONTAINER(test_read_only_stays),
+		AT_CONTAINER(test_bind_with_mounts),
 		AT_CONTAINER(test_bind_without_exec),
 		AT_CONTAINER(test_bind_of_a_fd),
 		AT_CONTAINER(test_source_that_is_swapped),
