@@ -22,7 +22,10 @@
 
 uint64_t root_attributes(const struct plan *plan)
 {
-	return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (plan->mounts.upper == PLAN_UPPER_NONE ? MOUNT_ATTR_RDONLY : 0);
+	/* A program that may gain privileges needs setuid files; it still gains only ids that the container has. */
+	bool nosuid = !(plan->security.flags & PLAN_NEW_PRIVILEGES);
+	return MOUNT_ATTR_NODEV | (nosuid ? MOUNT_ATTR_NOSUID : 0) |
+	       (plan->mounts.upper == PLAN_UPPER_NONE ? MOUNT_ATTR_RDONLY : 0);
 }
 
 static bool is_overlay(const struct plan *plan)

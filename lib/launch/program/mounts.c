@@ -30,9 +30,14 @@ bool mounts_need_network(const struct plan *plan)
 	return false;
 }
 
-static int mount_proc(int root)
+int mounts_new_proc(void)
 {
-	int mount_fd = mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "proc");
+	return mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "proc");
+}
+
+static int mount_proc(const struct job *job, int root)
+{
+	int mount_fd = job->proc >= 0 ? job->proc : mounts_new_proc();
 	return mount_fd < 0 ? -1 : target_attach(mount_fd, root, "proc");
 }
 
@@ -78,7 +83,7 @@ static int attach_root(const struct plan *plan, int root)
 
 static int fill_root(const struct job *job, int root, int scratch)
 {
-	if (attach_root(job->plan, root) < 0 || mount_proc(root) < 0 || mount_dev(root) < 0 ||
+	if (attach_root(job->plan, root) < 0 || mount_proc(job, root) < 0 || mount_dev(root) < 0 ||
 	    mount_tmp(root, job->plan->memory_max) < 0)
 		return -1;
 	return extra_mount(job, root, scratch);

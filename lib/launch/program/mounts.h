@@ -107,7 +107,7 @@ int mount_lock(int fd);
 /* Only who has this capability could take them back anyway. */
 static inline bool mount_needs_lock(const struct plan *plan)
 {
-	return plan->security.capabilities >> CAP_SYS_ADMIN & 1;
+	return (plan->security.capabilities.bounding | plan->security.capabilities.permitted) >> CAP_SYS_ADMIN & 1;
 }
 
 /* mount_dev.c */
