@@ -101,8 +101,9 @@ static void test_owners_below_an_upper(void **state)
 	struct box *box = open_over(state, base);
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
 	assert_prints(box, as_root(show), "/ 0:0\nsecret 0:0\nfive 5:5\nfar 65534:65534\nsecret\n");
-	assert_prints(box, as_root("cd /etc; echo new >> secret; cat secret; stat -c %u:%g secret; (echo x >> five) "
-				   "2>/dev/null || echo no"),
+	assert_prints(box,
+		      as_root("cd /etc; echo new >> secret; cat secret; stat -c %u:%g secret; (echo x >> five) "
+			      "2>/dev/null || echo no"),
 		      "secret\nnew\n0:0\nno\n");
 	close_over(box, base);
 }
@@ -116,9 +117,11 @@ static void test_with_sys_admin(void **state)
 	assert_ok(viso_container_add_capability(box->container, "sys_admin"));
 	assert_ok(viso_container_add_capability(box->container, "dac_override"));
 	assert_ok(viso_container_add_capability(box->container, "chown"));
-	assert_prints(box, as_root("cat /etc/secret; mount -o remount,bind,rw / 2>/dev/null || echo locked; mount -o "
-				   "remount,rw / 2>/dev/null || echo locked; touch /new /etc/secret 2>&1 | grep -c Read-only"),
-		      "secret\nlocked\nlocked\n2\n");
+	assert_prints(
+		box,
+		as_root("cat /etc/secret; mount -o remount,bind,rw / 2>/dev/null || echo locked; mount -o "
+			"remount,rw / 2>/dev/null || echo locked; touch /new /etc/secret 2>&1 | grep -c Read-only"),
+		"secret\nlocked\nlocked\n2\n");
 	close_over(box, base);
 }
 
@@ -167,10 +170,11 @@ static void test_bind(void **state)
 	char *source = new_source();
 	assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_ID_MAPPED));
 	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
-	assert_prints(box,
-		      as_root("stat -c %u /work/secret /usr/secret; cat /work/secret; cat /usr/secret 2>/dev/null || echo "
-			      "closed; touch /work/new /usr/new 2>/dev/null; ls -A /work"),
-		      "0\n65534\nsecret\nclosed\nnew\nsecret\n");
+	assert_prints(
+		box,
+		as_root("stat -c %u /work/secret /usr/secret; cat /work/secret; cat /usr/secret 2>/dev/null || echo "
+			"closed; touch /work/new /usr/new 2>/dev/null; ls -A /work"),
+		"0\n65534\nsecret\nclosed\nnew\nsecret\n");
 	assert_int_equal(owner_of(source, "new"), 0);
 	support_remove_tree(source);
 	free(source);

@@ -59,8 +59,9 @@ static void test_layers(void **state)
 	add_layer(box, one);
 	add_layer(box, two);
 	for (int i = 0; i < 2; i++)
-		assert_prints(box, as_root("cat /layer/one /layer/two /layer/common; touch /layer/x 2>&1 | grep -c "
-					   "Read-only; grep -c ' / ro,nosuid,nodev' /proc/self/mountinfo"),
+		assert_prints(box,
+			      as_root("cat /layer/one /layer/two /layer/common; touch /layer/x 2>&1 | grep -c "
+				      "Read-only; grep -c ' / ro,nosuid,nodev' /proc/self/mountinfo"),
 			      "1\n2\n2\n1\n1\n");
 	remove_directory(one);
 	remove_directory(two);
@@ -109,12 +110,30 @@ static void test_upper_is_discarded(void **state)
 		assert_prints(box, shell("touch /new 2>/dev/null || echo no"), "no\n");
 }
 
+/* Devices that an image brings along stay without effect, also where the container may mount. */
+static void test_flags_stay(void **state)
+{
+	viso_isolation strength = box_open(state)->strength;
+	for (int i = 0; i < 2; i++) {
+		struct box *box = box_new(strength, box_tree());
+		assert_ok(viso_container_add_capability(box->container, "sys_admin"));
+		if (i)
+			assert_ok(viso_container_set_upper_discarded(box->container, 0));
+		assert_prints(box,
+			      as_root("for i in dev suid; do mount -o remount,bind,$i / 2>/dev/null && echo $i; done; "
+				      "grep -c ' / r[ow],nosuid,nodev' /proc/self/mountinfo"),
+			      "1\n");
+		box_close(box);
+	}
+}
+
 static void test_upper_has_its_size(void **state)
 {
 	struct box *box = box_open(state);
 	assert_ok(viso_container_set_upper_discarded(box->container, 1 << 20));
-	assert_prints(box, as_root("dd if=/dev/zero of=/big bs=64k count=64 2>/dev/null || echo full; test $(wc -c < /big) "
-				   "-le 1048576 && echo small"),
+	assert_prints(box,
+		      as_root("dd if=/dev/zero of=/big bs=64k count=64 2>/dev/null || echo full; test $(wc -c < /big) "
+			      "-le 1048576 && echo small"),
 		      "full\nsmall\n");
 }
 
@@ -124,8 +143,9 @@ static void test_layers_below_an_upper(void **state)
 	char *layer = new_layer("one", "1\n");
 	add_layer(box, layer);
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
-	assert_prints(box, as_root("echo 2 > /layer/one; cat /layer/one; rm -r /layer 2>/dev/null || busybox rm -r /layer; "
-				   "test -e /layer || echo gone"),
+	assert_prints(box,
+		      as_root("echo 2 > /layer/one; cat /layer/one; rm -r /layer 2>/dev/null || busybox rm -r /layer; "
+			      "test -e /layer || echo gone"),
 		      "2\ngone\n");
 	assert_prints(box, as_root("cat /layer/one"), "1\n");
 	remove_directory(layer);
@@ -146,8 +166,9 @@ static void test_directories_are_made(void **state)
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
 	assert_ok(viso_container_add_bind(box->container, "/etc", "/deep/in/it", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_file(box->container, "/deep/file", "x\n", 2, 0644));
-	assert_prints(box, as_root("cat /deep/file; test -d /proc/1 && test -c /dev/null && test -s /deep/in/it/passwd && "
-				   "echo there"),
+	assert_prints(box,
+		      as_root("cat /deep/file; test -d /proc/1 && test -c /dev/null && test -s /deep/in/it/passwd && "
+			      "echo there"),
 		      "x\nthere\n");
 	assert_absent(tree, "proc");
 	assert_absent(tree, "deep");
@@ -172,12 +193,15 @@ static void test_upper_is_kept(void **state)
 	/* By another worker, with other ids on the host. */
 	struct box *other = box_new(box->strength, box_tree());
 	assert_ok(viso_container_set_upper_directory(other->container, directory));
-	viso_process *busy = box_spawn(box_new(box->strength, box_tree()), probe("sleep", NULL));
-	assert_prints(other, as_root("stat -c %u:%g /new; cat /bin/new; echo y >> /bin/new; rm /new; touch /again; chmod "
-				     "4755 /again; test -d /etc/passwd && echo there"),
+	struct box *third = box_new(box->strength, box_tree());
+	viso_process *busy = box_spawn(third, probe("sleep", NULL));
+	assert_prints(other,
+		      as_root("stat -c %u:%g /new; cat /bin/new; echo y >> /bin/new; rm /new; touch /again; chmod "
+			      "4755 /again; test -d /etc/passwd && echo there"),
 		      "0:0\nx\nthere\n");
 	assert_prints(box, as_root("cat /bin/new; test -e /new || echo gone; stat -c %a /again"), "x\ny\ngone\n4755\n");
 	viso_process_unref(busy);
+	box_close(third);
 	box_close(other);
 	/* Nobody else gets there: it may be full of setuid programs. */
 	struct stat st;
@@ -319,6 +343,7 @@ int main(void)
 		AT_CONTAINER(test_layers),
 		AT_CONTAINER(test_many_layers),
 		AT_CONTAINER(test_upper_is_discarded),
+		AT_CONTAINER(test_flags_stay),
 		AT_CONTAINER(test_upper_has_its_size),
 		AT_CONTAINER(test_layers_below_an_upper),
 		AT_CONTAINER(test_directories_are_made),

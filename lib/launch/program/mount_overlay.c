@@ -46,14 +46,9 @@ static int configure(int context, const struct overlay *overlay, int upper, int 
 /* To where the names are numbers. */
 static int enter_fds(void)
 {
-	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = mount_open_fds();
 	if (fd < 0)
 		return -1;
-	if (!mount_is_proc(fd)) {
-		close(fd);
-		errno = ENOTSUP;
-		return -1;
-	}
 	int r = fchdir(fd);
 	close(fd);
 	return r;

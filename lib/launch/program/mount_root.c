@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -39,11 +40,15 @@ static bool is_host_root(int fd)
 	return stat("/", &root) < 0 || fstat(fd, &st) < 0 || (root.st_dev == st.st_dev && root.st_ino == st.st_ino);
 }
 
-/* The directory that contains the root directory is root's, and nobody else gets into it. */
+/*
+ * The directory that contains the root directory is root's, and nobody else gets into it. Not one that only contains
+ * the place where it is mounted: there are other ways to it.
+ */
 static bool is_secluded(int root)
 {
 	struct stat st;
-	int parent = openat(root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV};
+	int parent = (int)syscall(SYS_openat2, root, "..", &how, sizeof(how));
 	bool secluded = parent >= 0 && fstat(parent, &st) == 0 && st.st_uid == 0 && !(st.st_mode & 077);
 	close_quietly(parent);
 	return secluded;
@@ -68,8 +73,6 @@ static int copy_directory(const struct job *job)
 	else if (r == 0 && worker.owns_ids && may_map(job->plan, job->root) && mount_map_ids(fd, false) < 0 &&
 		 !mount_map_is_missing())
 		fail(VISO_STAGE_MOUNT, 0, "MOUNT_ATTR_IDMAP");
-	else if (mount_needs_lock(job->plan) && mount_lock(fd) < 0)
-		fail(VISO_STAGE_MOUNT, 0, "lock");
 	else
 		return fd;
 	close(fd);
@@ -210,7 +213,11 @@ static int make_overlay(const struct job *job)
 
 int root_copy(const struct job *job)
 {
-	return is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	int fd = is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	if (fd < 0 || !mount_needs_lock(job->plan) || mount_lock(fd) == 0)
+		return fd;
+	fail(VISO_STAGE_MOUNT, 0, "lock");
+	return close_quietly(fd);
 }
 
 int mounts_hold_upper(struct job *job)

@@ -44,17 +44,21 @@ int mount_copy(int dir, const char *path, unsigned flags);
  * fd that came with the plan belongs to the host's, so its path is opened anew, and it must be the same file.
  */
 int mount_copy_by_path(int fd, unsigned flags);
-/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere. */
+/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere.
+ */
 int mount_reopen(int fd);
 /*
  * Sets MOUNT_ATTR_ flags and ends all propagation: mounts that are made in the container must not show on the host. 0,
  * or -1 with errno; ENOSYS before Linux 5.12, when it is done by mount_restrict_attached() afterwards.
  */
 int mount_restrict(int fd, uint64_t attributes, bool recursive);
-/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP. */
+/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP.
+ */
 int mount_restrict_attached(int fd, uint64_t attributes, bool recursive);
 /* Stacks a mount upon this process's root directory, where it is out of sight, as those are that come with it. */
 int mount_stack(int mount_fd);
+/* "/proc/self/fd", where names are numbers of fds; -1 with errno where that is no proc file system. */
+int mount_open_fds(void);
 /* Whether the fd is of a proc file system. A false one could turn what is done by its names elsewhere (CVE-2019-16884,
  * CVE-2025-52881). */
 bool mount_is_proc(int fd);
@@ -82,7 +86,7 @@ uint64_t root_attributes(const struct plan *plan);
 struct overlay {
 	int layers[PLAN_LAYERS_MAX + 1]; /* the lowest first */
 	int count;
-	int base; /* with "upper" and "work"; -1 for none */
+	int base;      /* with "upper" and "work"; -1 for none */
 	bool attached; /* those mounts are of this mount namespace already */
 };
 /* A detached overlay; -1 with errno. It must be called in a mount namespace that is of no use afterwards. */
