@@ -120,6 +120,11 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
 			       "container)";
 		return NULL;
+	case VISO_STAGE_CAPABILITIES:
+		return failure->error == EPERM && !strcmp(failure->object, "PR_SET_SECUREBITS")
+			       ? "this kernel does not know one of the secure bits; those of execve(2) came with Linux "
+				 "6.14"
+			       : NULL;
 	case VISO_STAGE_LANDLOCK:
 		return explain_landlock(failure->error);
 	case VISO_STAGE_SECCOMP:

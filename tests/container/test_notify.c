@@ -355,6 +355,21 @@ static void test_several_threads(void **state)
 	viso_process_unref(process);
 }
 
+static void test_no_fd_is_left(void **state)
+{
+	struct box *box = box_open(state);
+	int fds = 0;
+	ask_about(box, "getppid");
+	for (int i = 0; i < 3; i++) {
+		viso_process *process = box_spawn(box, call_of(SYS_getppid, NULL));
+		viso_notification_unref(next(process, "getppid"));
+		assert_gave(process, -ENOSYS);
+		if (i == 0)
+			fds = support_count_fds();
+		assert_int_equal(support_count_fds(), fds);
+	}
+}
+
 /* The host's end of all: nothing waits for ever, and nothing is left. */
 static void host_that_never_answers(void *argument)
 {
@@ -404,6 +419,7 @@ int main(void)
 		AT_CONTAINER(test_nobody_to_answer),
 		AT_CONTAINER(test_no_rule),
 		AT_CONTAINER(test_several_threads),
+		AT_CONTAINER(test_no_fd_is_left),
 		AT_CONTAINER(test_host_killed),
 	};
 	return cmocka_run_group_tests_name("notify", tests, NULL, box_group_teardown);
