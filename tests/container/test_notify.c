@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -384,6 +385,45 @@ static void host_that_never_answers(void *argument)
 		pause();
 }
 
+/* However few fds there are: either the start fails cleanly, or the host has the listener. */
+static void host_with_few_fds(void *argument)
+{
+	struct rlimit limit;
+	bool has_failed = false, has_worked = false;
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	ask_about(box, "getppid");
+	viso_process_unref(box_spawn(box, probe("exit", NULL)));
+	int fds = support_count_fds(), lowest = dup(0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int more = 0; more < 24; more++) {
+		viso_process *process = NULL;
+		viso_command *command = call_of(SYS_getppid, NULL);
+		limit.rlim_cur = (rlim_t)(lowest + more);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		int r = viso_sandbox_spawn(box->sandbox, command, &process);
+		/* -ENOMEM is what opening the root says then. */
+		assert_true(r == 0 || r == -EMFILE || r == -ENOMEM);
+		has_failed |= r < 0;
+		has_worked |= r == 0;
+		if (r == 0)
+			assert_true(viso_process_notification_fd(process) >= 0);
+		viso_process_unref(process);
+		viso_command_unref(command);
+		limit.rlim_cur = limit.rlim_max;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(support_count_fds(), fds);
+	}
+	assert_true(has_failed && has_worked);
+	box_close(box);
+}
+
+static void test_few_fds(void **state)
+{
+	box_open(state);
+	in_a_host(host_with_few_fds, NULL);
+}
+
 static void test_host_killed(void **state)
 {
 	struct ready_pipe ready;
@@ -420,6 +460,7 @@ int main(void)
 		AT_CONTAINER(test_no_rule),
 		AT_CONTAINER(test_several_threads),
 		AT_CONTAINER(test_no_fd_is_left),
+		AT_CONTAINER(test_few_fds),
 		AT_CONTAINER(test_host_killed),
 	};
 	return cmocka_run_group_tests_name("notify", tests, NULL, box_group_teardown);
