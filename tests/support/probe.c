@@ -122,6 +122,16 @@ static int show_inherited(char **argv)
 	return 0;
 }
 
+/* Seconds of the monotonic and of the boot-time clock. */
+static int show_clocks(char **argv)
+{
+	struct timespec monotonic, boot;
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	printf("%lld %lld\n", (long long)monotonic.tv_sec, (long long)boot.tv_sec);
+	return 0;
+}
+
 static int do_exit(char **argv)
 {
 	return atoi(argument(argv, "0"));
@@ -376,6 +386,7 @@ static const struct {
 	{"eat", do_eat},
 	{"fork", do_fork},
 	{"background", do_background},
+	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"trap", do_trap},
 	{"work", do_work},

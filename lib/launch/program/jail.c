@@ -41,8 +41,9 @@ int jail_harden(const struct job *job)
 int jail_child(void *argument)
 {
 	struct job *job = argument;
-	if (attach_cgroups(job) == 0 && (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) &&
-	    enter_root(job) == 0 && jail_harden(job) == 0)
+	if (cgroups_enter(job->cgroups, false) == 0 && attributes_apply(job->plan) == 0 &&
+	    (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) && enter_root(job) == 0 &&
+	    jail_harden(job) == 0)
 		exec_program(job);
 	_exit(127);
 }
