@@ -89,13 +89,14 @@ static void test_read(void **state)
 {
 	static const char text[] = "/a/path/of/the/program";
 	struct box *box = box_open(state);
-	ask_about(box, "mkdir");
-	viso_process *process = box_spawn(box, call_of(SYS_mkdir, "s:/a/path/of/the/program", "0", "8", NULL));
-	viso_notification *notification = next(process, "mkdir");
+	ask_about(box, "mkdirat");
+	viso_process *process =
+		box_spawn(box, call_of(SYS_mkdirat, "-100", "s:/a/path/of/the/program", "0", "8", NULL));
+	viso_notification *notification = next(process, "mkdirat");
 	char buffer[65536] = "";
 	uint64_t address, bad;
-	assert_ok(viso_notification_argument(notification, 0, &address));
-	assert_ok(viso_notification_argument(notification, 2, &bad));
+	assert_ok(viso_notification_argument(notification, 1, &address));
+	assert_ok(viso_notification_argument(notification, 3, &bad));
 	assert_int_equal(viso_notification_read(notification, address, buffer, 4), 4);
 	assert_string_equal(buffer, "/a/p");
 	/* Beyond the end of what is there: up to it. */
@@ -183,10 +184,12 @@ static void test_bad_fds(void **state)
 static void test_program_without_room(void **state)
 {
 	struct box *box = box_open(state);
+	char script[64];
 	int fd = file_with("");
-	ask_about(box, "mkdir");
-	viso_process *process = box_spawn(box, shell("ulimit -n 3; exec /bin/probe call 83"));
-	viso_notification *notification = next(process, "mkdir");
+	ask_about(box, "mkdirat");
+	snprintf(script, sizeof(script), "ulimit -n 3; exec /bin/probe call %d", SYS_mkdirat);
+	viso_process *process = box_spawn(box, shell(script));
+	viso_notification *notification = next(process, "mkdirat");
 	assert_fails(viso_notification_answer_fd(notification, fd), EMFILE, VISO_STAGE_PROCESS, "answer_fd");
 	assert_ok(viso_notification_answer(notification, 5));
 	viso_notification_unref(notification);
@@ -343,6 +346,7 @@ static void test_several_threads(void **state)
 	pthread_t threads[THREADS];
 	intptr_t sum = 0;
 	ask_about(box, "rmdir");
+	ask_about(box, "unlinkat");
 	viso_process *process = box_spawn(box, shell("i=0; while [ $i -lt 50 ]; do rmdir /x; i=$((i+1)); done"));
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, answer_all, process), 0);
