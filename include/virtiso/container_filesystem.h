@@ -11,7 +11,8 @@
  * Owners: with root of the host, the files of the root and of layers are shown with the owners that they have on disk, so that
  * what is root's there is the container's root's (id-mapped mounts, Linux 5.12; in overlays 5.19). Outside, the container's root
  * is nobody all the same. Not so, but as nobody's, are shown: owners above 65535; what is mounted below the root; all of a file
- * system that cannot do it; and the host's own root directory, whose secrets and sockets would be the container's. For an
+ * system that cannot do it; and the host's own root directory, whose secrets and sockets would be the container's. With ids of
+ * the caller's choice (viso_container_add_id_map(), or a user namespace that was joined) owners are what these ids say. For an
  * ordinary user the container has one id, which is that user's own; what belongs to others is nobody's.
  *
  * A program that keeps CAP_SYS_ADMIN can unmount what was mounted, and so uncover a masked path. It cannot make the root or a

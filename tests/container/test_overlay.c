@@ -265,6 +265,36 @@ static void test_lock_ends_with_the_host(void **state)
 	remove_directory((char *)kept.directory);
 }
 
+/* Whom the root belongs to: an ordinary user's instance that stays has the default id only. */
+static viso_command *owner(const char *script)
+{
+	return geteuid() == 0 ? as_root(script) : shell(script);
+}
+
+/* In one that stays, all commands have the same upper; it is free when the instance has ended. */
+static void test_upper_of_an_instance_that_stays(void **state)
+{
+	struct box *box = box_open(state), *other = box_new(box->strength, box_tree());
+	char *directory = new_upper();
+	assert_ok(viso_container_set_upper_directory(box->container, directory));
+	assert_ok(viso_container_set_upper_directory(other->container, directory));
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_prints(box, owner("echo x > /file"), "");
+	assert_prints(box, owner("cat /file"), "x\n");
+	assert_start_fails(other, probe("exit", NULL), EBUSY, VISO_STAGE_MOUNT, "upper");
+	assert_ok(viso_sandbox_close(box->sandbox));
+	viso_command *command = owner("test -s /file");
+	viso_result *result = NULL;
+	int r = -EBUSY;
+	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(5000))
+		r = viso_sandbox_run(other->sandbox, command, &result);
+	assert_ok(r);
+	assert_ended(result, VISO_REASON_EXITED, 0, 0);
+	viso_command_unref(command);
+	box_close(other);
+	remove_directory(directory);
+}
+
 static void test_hostile_upper(void **state)
 {
 	struct box *box = box_open(state);
@@ -350,6 +380,7 @@ int main(void)
 		AT_CONTAINER(test_upper_is_kept),
 		AT_CONTAINER(test_upper_is_for_one_instance),
 		AT_CONTAINER(test_lock_ends_with_the_host),
+		AT_CONTAINER(test_upper_of_an_instance_that_stays),
 		AT_CONTAINER(test_hostile_upper),
 		AT_CONTAINER(test_root_is_writable),
 		AT_CONTAINER(test_conflicts),

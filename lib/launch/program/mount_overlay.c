@@ -125,7 +125,8 @@ static int take_container_ids(void)
 static int make_in_child(void *argument)
 {
 	struct aside *aside = argument;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && take_container_ids() == 0 &&
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    (!aside->overlay->mapped || take_container_ids() == 0) &&
 	    (aside->overlay->base < 0 || mount_stack(aside->overlay->base) == 0))
 		aside->fd = overlay_make(aside->overlay, aside->attributes);
 	aside->error = errno;

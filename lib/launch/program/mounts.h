@@ -22,6 +22,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <virtiso/container_filesystem.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -88,6 +89,7 @@ struct overlay {
 	int count;
 	int base;      /* with "upper" and "work"; -1 for none */
 	bool attached; /* those mounts are of this mount namespace already */
+	bool mapped;   /* id-mapped */
 };
 /* A detached overlay; -1 with errno. It must be called in a mount namespace that is of no use afterwards. */
 int overlay_make(const struct overlay *overlay, uint64_t attributes);
@@ -95,8 +97,17 @@ int overlay_make(const struct overlay *overlay, uint64_t attributes);
 int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 
 /* mount_idmap.c */
-/* Shows the owners of a detached mount, of this one only, as the container's ids. 0, or -1 with errno. */
-int mount_map_ids(int fd, bool recursive);
+/*
+ * Root of the host gives the container a range of ids that is nobody's: then its root is shown with the owners on disk.
+ * Where the caller chose the ids, it chose them for what it shows.
+ */
+static inline bool mount_shows_owners(const struct job *job)
+{
+	return worker.owns_ids && !job->plan->namespaces.uids.count &&
+	       !job->plan->namespaces.joined[VISO_NAMESPACE_USER];
+}
+/* Shows the owners of a detached mount as the container's ids. 0, or -1 with errno. */
+int mount_map_ids(const struct job *job, int fd, bool recursive);
 /* errno says that this file system, kernel or mount cannot. */
 bool mount_map_is_missing(void);
 
