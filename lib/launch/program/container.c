@@ -216,6 +216,9 @@ _Noreturn void container_init(struct job *job)
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0 || sysctls_write(job->plan) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
+	/* Its memory is a copy of the worker's, and until they are closed it has fds of the host: nothing of that is
+	 * for the program, whatever its capabilities. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A child with our memory would stay in our time namespace (copy_namespaces() in kernel/nsproxy.c). */
 	int memory = job->plan->namespaces.clock_offsets ? 0 : CLONE_VM;
 	pid_t program = clone(program_child, worker.child_stack, memory | CLONE_VFORK | SIGCHLD, job);
@@ -226,8 +229,6 @@ _Noreturn void container_init(struct job *job)
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
 	syscall(SYS_close_range, 0u, ~0u, 0);
-	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	reap_until(program);
 	if (reaps_alone)
 		members_end_children();
