@@ -133,7 +133,10 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 		known = "the working directory is not in the root, or not for this user";
 		break;
 	case VISO_STAGE_EXEC:
-		known = explain_exec(isolation, failure->error, failure->object);
+		if (failure->error == EAGAIN)
+			explain_clone(text, size, EAGAIN);
+		else
+			known = explain_exec(isolation, failure->error, failure->object);
 		break;
 	case VISO_STAGE_MOUNT:
 		explain_mount(text, size, failure);

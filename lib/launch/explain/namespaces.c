@@ -19,7 +19,7 @@ static const struct {
 	{NULL, "user/max_uts_namespaces"},      {"cgroup", "user/max_cgroup_namespaces"},
 	{"network", "user/max_net_namespaces"}, {"time", "user/max_time_namespaces"},
 };
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), FIRST_KINDS = 6 };
 
 /* Its name, with a dot. */
 static const char *sysctl_name(int kind, char name[64])
@@ -34,7 +34,7 @@ static void explain_limit(char *text, size_t size, const char *object)
 {
 	char name[64];
 	for (int i = 0; i < KINDS; i++) {
-		bool concerned = object ? kinds[i].object && !strcmp(kinds[i].object, object) : i < 6;
+		bool concerned = object ? kinds[i].object && !strcmp(kinds[i].object, object) : i < FIRST_KINDS;
 		long limit = concerned ? surroundings_sysctl(kinds[i].sysctl) : -1;
 		if (concerned && (limit == 0 || object)) {
 			snprintf(text, size, "the sysctl %s is %ld, here or in an outer user namespace less; raise it",
@@ -42,12 +42,13 @@ static void explain_limit(char *text, size_t size, const char *object)
 			return;
 		}
 	}
-	snprintf(text, size,
-		 "one of the sysctls user.max_user_namespaces (%ld), user.max_mnt_namespaces, user.max_pid_namespaces, "
-		 "user.max_ipc_namespaces, user.max_uts_namespaces and user.max_cgroup_namespaces is reached, here or "
-		 "in an "
-		 "outer user namespace; or user namespaces are nested 32 deep",
-		 surroundings_sysctl(kinds[0].sysctl));
+	size_t length =
+		(size_t)snprintf(text, size,
+				 "user namespaces are nested 32 deep, or one of these sysctls is reached, here or in "
+				 "an outer user namespace:");
+	for (int i = 0; i < FIRST_KINDS && length < size; i++)
+		length += (size_t)snprintf(text + length, size - length, "%s %s (%ld)", i ? "," : "",
+					   sysctl_name(i, name), surroundings_sysctl(kinds[i].sysctl));
 }
 
 static void explain_process_limit(char *text, size_t size)
