@@ -220,18 +220,15 @@ static void set_up_all(struct job *job)
 	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
-<<<<<<< HEAD
-	/* Its memory is a copy of the worker's, and until they are closed it has fds of the host: nothing of that is
-	 * for the program, whatever its capabilities. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-=======
 }
 
 /* Of the one command of a container that has no instance. */
 static _Noreturn void run_program(struct job *job)
 {
 	bool reaps_alone = job->plan->namespaces.joined[VISO_NAMESPACE_PID] != 0;
->>>>>>> main
+	/* Its memory is a copy of the worker's, and until they are closed it has fds of the host: nothing of that is
+	 * for the program, whatever its capabilities. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A child with our memory would stay in our time namespace (copy_namespaces() in kernel/nsproxy.c). */
 	int memory = job->plan->namespaces.clock_offsets ? 0 : CLONE_VM;
 	if (reaps_alone)
@@ -244,13 +241,7 @@ static _Noreturn void run_program(struct job *job)
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
 	syscall(SYS_close_range, 0u, ~0u, 0);
-<<<<<<< HEAD
-	reap_until(program);
-=======
-	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	container_reap_until(program);
->>>>>>> main
 	if (reaps_alone)
 		members_end_children();
 	_exit(0);
