@@ -283,9 +283,12 @@ static void test_pids_end_with_the_program(void **state)
 /* The container's init, its program, and what that left in the background. A list of processes is no snapshot. */
 static void assert_all_there(struct holder holder)
 {
-	for (int i = 0; i < 1000 && count_processes(holder) < 7; i++)
+	int count = 0;
+	for (int i = 0; i < 1000 && count < 7; i++) {
 		usleep(10000);
-	assert_true(count_processes(holder) >= 7);
+		count = count_processes(holder);
+	}
+	assert_true(count >= 7);
 }
 
 static viso_process *spawn_with_background(struct box *box, unsigned uid)

@@ -227,6 +227,6 @@ _Noreturn void container_init(struct job *job)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	reap_until(program);
 	if (reaps_alone)
-		members_end_children();
+		members_end_children(job->plan);
 	_exit(0);
 }

@@ -186,7 +186,7 @@ static void forget_worker(int index)
 	for (int i = 0; i < CGROUPS; i++)
 		if (page->cgroups[i].version)
 			remember_cgroup(page->cgroups[i].path);
-	members_kill(page);
+	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }

@@ -118,11 +118,13 @@ static int start_container(struct job *job)
 	job->pid = clone_init(job);
 	if (job->pid < 0)
 		return -1;
-	members_note(job->plan, job->pid);
-	if ((attributes_any(job->plan) && attributes_apply_to(job->plan, job->pid) < 0) ||
+	if (members_note(job->plan, job->pid) < 0 ||
+	    (attributes_any(job->plan) && attributes_apply_to(job->plan, job->pid) < 0) ||
 	    container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
-		return failed_start(job);
+		failed_start(job);
+		members_finish(job);
+		return -1;
 	}
 	return 0;
 }
