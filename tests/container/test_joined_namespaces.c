@@ -244,6 +244,79 @@ static void test_ordinary_user(void **state)
 	in_a_host(not_without_the_owner, NULL);
 }
 
+static bool reaches(const char *pid)
+{
+	char path[64], link[64];
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/mnt", pid);
+	return readlink(path, link, sizeof(link)) > 0;
+}
+
+/* Root of the joined namespace looks for whom it could trace: 'i' for an init of ours, 'p' for a program. */
+static _Noreturn void spy(int user, int found)
+{
+	if (setns(user, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		_exit(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (bool reported[2] = {false, false};;) {
+		DIR *processes = opendir("/proc");
+		for (struct dirent *entry; processes && (entry = readdir(processes));) {
+			char comm[32];
+			int which = -1;
+			if (atoi(entry->d_name) <= 0)
+				continue;
+			outside_read(atoi(entry->d_name), "comm", comm, sizeof(comm));
+			if (!strcmp(comm, "viso-init\n") || !strcmp(comm, "viso-worker\n"))
+				which = 0;
+			else if (!strcmp(comm, "probe\n"))
+				which = 1;
+			if (which >= 0 && !reported[which] && reaches(entry->d_name)) {
+				reported[which] = true;
+				if (write(found, which ? "p" : "i", 1) != 1)
+					_exit(1);
+			}
+		}
+		closedir(processes);
+	}
+}
+
+/* CVE-2016-9962: what enters a container has fds of the host, and must not be traced from inside before its end. */
+static void while_it_is_watched(void *argument)
+{
+	become_ordinary(ORDINARY_ID);
+	struct holder holder = holder_new(CLONE_NEWUSER | CLONE_NEWPID);
+	char path[64], seen[2] = "";
+	int found[2];
+	assert_int_equal(pipe2(found, O_CLOEXEC | O_NONBLOCK), 0);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", holder.pid);
+	int user = open(path, O_RDONLY | O_CLOEXEC);
+	pid_t watcher = fork();
+	if (watcher == 0)
+		spy(user, found[1]);
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	join(box, holder, USER);
+	join(box, holder, PID);
+	viso_command *command = probe("sleep", "10", NULL);
+	assert_ok(viso_command_set_user(command, 0, 0));
+	for (int i = 0; i < 100; i++)
+		assert_ok(viso_sandbox_run(box->sandbox, command, NULL));
+	/* It has seen the program, so it would have seen more. */
+	for (int i = 0; i < 100 && read(found[0], seen, 1) < 0; i++)
+		assert_ok(viso_sandbox_run(box->sandbox, command, NULL));
+	assert_string_equal(seen, "p");
+	assert_int_equal(read(found[0], seen, 1), -1);
+	viso_command_unref(command);
+	kill(watcher, SIGKILL);
+	waitpid(watcher, NULL, 0);
+	box_close(box);
+	holder_end(holder);
+}
+
+static void test_nobody_traces_what_joins(void **state)
+{
+	box_open(state);
+	in_a_host(while_it_is_watched, NULL);
+}
+
 /* As root: a pid namespace, joined by a container with a user namespace of its own. */
 static struct box *open_with_pids(void **state, struct holder *holder)
 {
@@ -491,6 +564,7 @@ int main(void)
 		AT_CONTAINER(test_each_kind),
 		AT_CONTAINER(test_all_kinds),
 		AT_CONTAINER(test_ordinary_user),
+		AT_CONTAINER(test_nobody_traces_what_joins),
 		AT_CONTAINER(test_pids_are_seen),
 		AT_CONTAINER(test_pids_end_with_the_program),
 		AT_CONTAINER(test_pids_end_with_their_init),

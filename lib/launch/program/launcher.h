@@ -68,7 +68,8 @@ struct start_page {
 	int32_t status;
 	struct report_usage usage;
 	pid_t init_pid; /* of a container that joins namespaces */
-	int proc_fd;    /* from one process to another that shares its fds */
+	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
+	int mount_fd;
 	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
 };
 
@@ -173,7 +174,9 @@ bool join_any(const struct plan *plan);
 pid_t join_and_clone(struct job *job, uint64_t flags);
 
 /* members.c */
-/* In the worker: notes what tells the container's processes, where it joined a pid namespace. 0, or -1 with the failure
+/* In the worker: takes over a fd of the container's mount namespace, which it cannot open later; -1 for none. */
+void members_hold(int mount);
+/* There: notes what tells the container's processes, where it joined a pid namespace. 0, or -1 with the failure
  * noted. */
 int members_note(const struct plan *plan, pid_t init);
 /* There, when the init has ended: ends what is left. */

@@ -116,13 +116,21 @@ static bool has_own_ids(const struct plan *plan)
 	return worker.owns_ids && plan_owns_namespace(plan, VISO_NAMESPACE_USER) && !plan->namespaces.uids.count;
 }
 
+void members_hold(int mount)
+{
+	held.mount = mount;
+}
+
 int members_note(const struct plan *plan, pid_t init)
 {
 	char pid[16];
-	if (!plan->namespaces.joined[VISO_NAMESPACE_PID])
+	if (!plan->namespaces.joined[VISO_NAMESPACE_PID]) {
+		held.mount = close_quietly(held.mount);
 		return 0;
+	}
 	snprintf(pid, sizeof(pid), "%d", (int)init);
-	held.mount = open_namespace(pid, "mnt");
+	if (held.mount < 0)
+		held.mount = open_namespace(pid, "mnt");
 	if (held.mount < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "ns/mnt");
 	if (plan_owns_namespace(plan, VISO_NAMESPACE_USER) && (held.user = open_namespace(pid, "user")) < 0)
