@@ -188,6 +188,28 @@ static void test_all_kinds(void **state)
 	holder_end(holder);
 }
 
+/* In control groups, and again and again: no fd of the launcher's is used up. */
+static void test_with_limits(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	struct holder holder = holder_new(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET);
+	join(box, holder, 0);
+	join(box, holder, PID);
+	join(box, holder, USER);
+	assert_ok(viso_container_set_processes_max(box->container, 3));
+	assert_ok(viso_container_set_memory_max(box->container, 64 << 20));
+	for (int i = 0; i < 100; i++)
+		assert_prints(box, shell("echo one"), "one\n");
+	viso_command *command = shell("probe background 9 2>/dev/null; probe sleep 10; probe sleep 10");
+	viso_result_unref(box_run(box, command));
+	assert_only_the_first(holder);
+	holder_end(holder);
+	/* What fails leaves nothing that a later start would find. */
+	for (int i = 0; i < 3; i++)
+		assert_start_fails(box, probe("exit", NULL), ENOMEM, VISO_STAGE_CLONE, "clone");
+}
+
 static void as_an_ordinary_user(void *argument)
 {
 	become_ordinary(ORDINARY_ID);
@@ -212,6 +234,17 @@ static void as_an_ordinary_user(void *argument)
 	for (int i = 0; i < KINDS; i++)
 		assert_in(viso_process_pid(process), holder, i);
 	viso_process_unref(process);
+	struct box *with_offset = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	join(with_offset, holder, USER);
+	assert_ok(viso_container_set_clock_offset(with_offset->container, VISO_CLOCK_BOOTTIME, 1));
+	assert_start_fails(with_offset, probe("exit", NULL), EACCES, VISO_STAGE_NAMESPACE, "timens_offsets");
+	assert_non_null(strstr(viso_error_message(), "viso_container_set_clock_offset"));
+	box_close(with_offset);
+	/* What is set of the process is set before. */
+	command = shell("cat /proc/self/oom_score_adj");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	assert_ok(viso_command_set_oom_score_adj(command, 300));
+	assert_prints(box, command, "300\n");
 	/* No other id is there. */
 	assert_start_fails(box, probe("exit", NULL), EINVAL, VISO_STAGE_CREDENTIALS, "setresgid");
 	holder_end(holder);
@@ -563,6 +596,7 @@ int main(void)
 		AT_CONTAINER(test_shared_network),
 		AT_CONTAINER(test_each_kind),
 		AT_CONTAINER(test_all_kinds),
+		AT_CONTAINER(test_with_limits),
 		AT_CONTAINER(test_ordinary_user),
 		AT_CONTAINER(test_nobody_traces_what_joins),
 		AT_CONTAINER(test_pids_are_seen),

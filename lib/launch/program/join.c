@@ -140,14 +140,17 @@ pid_t join_and_clone(struct job *job, uint64_t flags)
 	close_quietly(worker.page->proc_fd);
 	members_hold(worker.page->mount_fd);
 	pid_t pid = worker.page->init_pid;
-	if (pid <= 0)
+	if (pid <= 0) {
+		members_hold(-1);
 		return fail(VISO_STAGE_CLONE, ECHILD, "door"); /* unless it has noted why */
+	}
 	/* It is our child, so the number is its own. */
 	job->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (job->pidfd < 0) {
 		fail(VISO_STAGE_CLONE, 0, "pidfd_open");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, __WALL);
+		members_hold(-1);
 		return -1;
 	}
 	return pid;

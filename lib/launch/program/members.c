@@ -118,6 +118,7 @@ static bool has_own_ids(const struct plan *plan)
 
 void members_hold(int mount)
 {
+	close_quietly(held.mount);
 	held.mount = mount;
 }
 
