@@ -20,7 +20,8 @@ void explain_attribute(char *text, size_t size, const struct report_failure *fai
 		{"setpriority", EACCES,
 		 "viso_command_set_nice: below the host program's own value it takes CAP_SYS_NICE, or RLIMIT_NICE"},
 		{"sched_setscheduler", EPERM,
-		 "viso_command_set_scheduler: real time takes CAP_SYS_NICE or RLIMIT_RTPRIO, and a control group that has "
+		 "viso_command_set_scheduler: real time takes CAP_SYS_NICE or RLIMIT_RTPRIO, and a control group that "
+		 "has "
 		 "time for it"},
 		{"sched_setaffinity", EINVAL,
 		 "viso_command_set_cpu_affinity: none of these CPUs is there, or in the cpuset of the host program"},

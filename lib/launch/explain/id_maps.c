@@ -64,10 +64,11 @@ static void explain_missing_line(char *text, size_t size, const char *ranges, bo
 	find_name(name);
 	for (; sscanf(ranges, " %u %u %u%n", &inside, &outside, &count, &used) == 3; ranges += used)
 		if (!(count == 1 && outside == own) && !is_granted(path, name, outside, count)) {
-			snprintf(text, size,
-				 "%s has no line that gives %s the ids from %u to %u; let root add \"%s:%u:%u\", or map "
-				 "other ids by viso_container_add_id_map()",
-				 path, name, outside, outside + (count - 1), name, outside, count);
+			snprintf(
+				text, size,
+				"%s has no line that gives %s the ids from %u to %u; let root add \"%s:%u:%u\", or map "
+				"other ids by viso_container_add_id_map()",
+				path, name, outside, outside + (count - 1), name, outside, count);
 			return;
 		}
 	snprintf(text, size, "%s gives %s these ids, but the program refuses them; try it by hand", path, name);
@@ -90,5 +91,6 @@ void explain_id_map(char *text, size_t size, const struct report_failure *failur
 	else if (!may_gain_rights(program))
 		snprintf(text, size, "%s is not setuid root, or lies in a file system that is mounted nosuid", program);
 	else
-		explain_missing_line(text, size, failure->object + strlen(program), strstr(program, "newuidmap") != NULL);
+		explain_missing_line(text, size, failure->object + strlen(program),
+				     strstr(program, "newuidmap") != NULL);
 }

@@ -14,10 +14,10 @@ static const struct {
 	const char *object; /* NULL: made by the first clone */
 	const char *sysctl;
 } kinds[] = {
-	{NULL, "user/max_user_namespaces"},	   {NULL, "user/max_mnt_namespaces"},
-	{NULL, "user/max_pid_namespaces"},	   {NULL, "user/max_ipc_namespaces"},
-	{NULL, "user/max_uts_namespaces"},	   {"cgroup", "user/max_cgroup_namespaces"},
-	{"network", "user/max_net_namespaces"},	   {"time", "user/max_time_namespaces"},
+	{NULL, "user/max_user_namespaces"},     {NULL, "user/max_mnt_namespaces"},
+	{NULL, "user/max_pid_namespaces"},      {NULL, "user/max_ipc_namespaces"},
+	{NULL, "user/max_uts_namespaces"},      {"cgroup", "user/max_cgroup_namespaces"},
+	{"network", "user/max_net_namespaces"}, {"time", "user/max_time_namespaces"},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), FIRST_KINDS = 6 };
 
@@ -37,15 +37,15 @@ static void explain_limit(char *text, size_t size, const char *object)
 		bool concerned = object ? kinds[i].object && !strcmp(kinds[i].object, object) : i < FIRST_KINDS;
 		long limit = concerned ? surroundings_sysctl(kinds[i].sysctl) : -1;
 		if (concerned && (limit == 0 || object)) {
-			snprintf(text, size,
-				 "the sysctl %s is %ld, here or in an outer user namespace less; raise it",
+			snprintf(text, size, "the sysctl %s is %ld, here or in an outer user namespace less; raise it",
 				 sysctl_name(i, name), limit);
 			return;
 		}
 	}
-	size_t length = (size_t)snprintf(text, size,
-					 "user namespaces are nested 32 deep, or one of these sysctls is reached, here or in "
-					 "an outer user namespace:");
+	size_t length =
+		(size_t)snprintf(text, size,
+				 "user namespaces are nested 32 deep, or one of these sysctls is reached, here or in "
+				 "an outer user namespace:");
 	for (int i = 0; i < FIRST_KINDS && length < size; i++)
 		length += (size_t)snprintf(text + length, size - length, "%s %s (%ld)", i ? "," : "",
 					   sysctl_name(i, name), surroundings_sysctl(kinds[i].sysctl));
@@ -56,8 +56,10 @@ static void explain_process_limit(char *text, size_t size)
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && geteuid() != 0)
 		snprintf(text, size,
-			 "user %u has as many processes and threads as its RLIMIT_NPROC allows (%llu), or a control group "
-			 "with a limit (pids.max) is full; end some, or raise the limit before the library's first start",
+			 "user %u has as many processes and threads as its RLIMIT_NPROC allows (%llu), or a control "
+			 "group "
+			 "with a limit (pids.max) is full; end some, or raise the limit before the library's first "
+			 "start",
 			 geteuid(), (unsigned long long)limit.rlim_cur);
 	else
 		snprintf(text, size,
@@ -96,7 +98,8 @@ void explain_clone(char *text, size_t size, int error)
 		break;
 	case ENOMEM:
 		snprintf(text, size,
-			 "the machine is out of memory, or the first process of a pid namespace that is joined has ended");
+			 "the machine is out of memory, or the first process of a pid namespace that is joined has "
+			 "ended");
 		break;
 	default:
 		break;
@@ -112,13 +115,15 @@ static bool is_map_file(const char *object)
 static void explain_map_file(char *text, size_t size, int error)
 {
 	if (error == EINVAL)
-		snprintf(text, size,
-			 "ranges of viso_container_add_id_map() overlap, or the caller's own user namespace has not all "
-			 "of the ids outside");
+		snprintf(
+			text, size,
+			"ranges of viso_container_add_id_map() overlap, or the caller's own user namespace has not all "
+			"of the ids outside");
 	else if (error == EPERM)
 		snprintf(text, size,
 			 "the caller may not map these ids: its own user namespace does not have them, or it takes "
-			 "CAP_SETUID and CAP_SETGID there; leave viso_container_add_id_map() out, or map the caller's own "
+			 "CAP_SETUID and CAP_SETGID there; leave viso_container_add_id_map() out, or map the caller's "
+			 "own "
 			 "id only");
 	else
 		snprintf(text, size, "/proc must be mounted and writable for the host program");
@@ -140,7 +145,8 @@ void explain_user_namespace(char *text, size_t size, const struct report_failure
 		explain_limit(text, size, NULL);
 	else if (failure->error == EINVAL)
 		snprintf(text, size,
-			 "the kernel lacks a kind of namespace: it needs CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_IPC_NS and "
+			 "the kernel lacks a kind of namespace: it needs CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_IPC_NS "
+			 "and "
 			 "CONFIG_UTS_NS");
 	else
 		explain_clone(text, size, failure->error);
@@ -151,7 +157,8 @@ static void explain_join(char *text, size_t size, int error, const char *kind)
 {
 	if (error == EPERM)
 		snprintf(text, size,
-			 "joining takes CAP_SYS_ADMIN in the user namespace that owns the %s namespace and in the caller's own; "
+			 "joining takes CAP_SYS_ADMIN in the user namespace that owns the %s namespace and in the "
+			 "caller's own; "
 			 "an ordinary user joins that user namespace as well",
 			 kind);
 	else if (error == EINVAL && !strcmp(kind, "pid"))

@@ -3,6 +3,7 @@
 #ifndef LAUNCH_EXPLAIN_SUBJECTS_H
 #define LAUNCH_EXPLAIN_SUBJECTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "launch/plan.h"
@@ -14,6 +15,12 @@ void explain_namespace(char *text, size_t size, const struct report_failure *fai
 
 /* newuidmap(1) and newgidmap(1): the object of the failure is their command line, without the process. */
 void explain_id_map(char *text, size_t size, const struct report_failure *failure);
+
+/* File systems of a container. */
+void explain_mount(char *text, size_t size, const struct report_failure *failure);
+
+/* Root that lacks it, as in most containers, finds out late. False where that is not the reason. */
+bool explain_missing_capability(char *text, size_t size, int capability, const char *name);
 
 /* What a command sets of its process: limits, scheduling. */
 void explain_attribute(char *text, size_t size, const struct report_failure *failure);

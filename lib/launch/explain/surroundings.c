@@ -78,7 +78,7 @@ void surroundings_security_module(char *text, size_t size)
 			!strstr(label, ":unconfined_t");
 	if (!confined)
 		return;
-	const char *name = strstr(modules, "apparmor")	? "AppArmor"
+	const char *name = strstr(modules, "apparmor")  ? "AppArmor"
 			   : strstr(modules, "selinux") ? "SELinux"
 							: "a security module";
 	snprintf(text, size, "%s confines this process (its label in /proc/self/attr/current is %s)", name, label);
@@ -93,8 +93,8 @@ void surroundings_masks_of_proc(char *text, size_t size)
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "%*s %*s %*s %*s %255s", mount_point) == 1 && !strncmp(mount_point, "/proc/", 6) &&
 		    length + strlen(mount_point) + 3 < size)
-			length += (size_t)snprintf(text + length, size - length, "%s%s", length ? ", " : "",
-						   mount_point);
+			length +=
+				(size_t)snprintf(text + length, size - length, "%s%s", length ? ", " : "", mount_point);
 	if (file)
 		fclose(file);
 }
@@ -104,7 +104,8 @@ bool surroundings_explain_refusal(char *text, size_t size, const char *operation
 	char module[ADVICE_MAX / 2];
 	if (surroundings_has_seccomp()) {
 		snprintf(text, size,
-			 "there is a seccomp filter around this process (Seccomp: 2 in /proc/self/status), which seems to "
+			 "there is a seccomp filter around this process (Seccomp: 2 in /proc/self/status), which seems "
+			 "to "
 			 "refuse %s; allow that there (in Docker: --security-opt seccomp=...)",
 			 operation);
 		return true;

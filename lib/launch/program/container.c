@@ -143,13 +143,17 @@ static int move_clocks(const struct plan *plan)
 static int set_up(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (attach_cgroups(job) < 0)
+	if (cgroups_enter(job->cgroups, true) < 0)
 		return -1;
-	if ((plan->cgroups.memory.version || plan->cgroups.pids.version) &&
-	    plan_owns_namespace(plan, VISO_NAMESPACE_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+	if (has_cgroups(job->cgroups) && plan_owns_namespace(plan, VISO_NAMESPACE_CGROUP) &&
+	    unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
 	if (set_names(plan) < 0 || move_clocks(plan) < 0)
 		return -1;
+	/* The program's, in the time that the worker takes for the maps: the init itself executes nothing. */
+	if (limit_bounding_set(plan) < 0)
+		return -1;
+	worker.bounding_set_done = true;
 	wait_for_maps();
 	if (take_inner_root(plan) < 0)
 		return -1;
@@ -164,6 +168,8 @@ static int set_up(const struct job *job)
 static int enter_root_and_network(const struct job *job)
 {
 	int status;
+	if (mounts_need_network(job->plan))
+		return make_network(job->plan) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);
@@ -179,10 +185,7 @@ static int enter_root_and_network(const struct job *job)
 
 static int program_child(void *argument)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_NO_NEW_PRIVS");
-	else
-		exec_program(argument);
+	exec_program(argument);
 	_exit(127);
 }
 

@@ -7,17 +7,23 @@
  *   start.c      clones the first process of a jail or container
  *   join.c       the same where it joins namespaces
  *   container.c  what a container's init does: namespaces, mounts, then the program
- *   mounts.c     the file systems of a container
- *   jail.c       what a jail's program does before exec: chroot and Landlock
+ *   mounts.c     the file systems of a container, with mount_*.c (mounts.h)
+ *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
- *   attributes.c scheduling and the like of the program's process
+ *   credentials.c  of that: ids, capabilities, no_new_privs
  *   bounding.c   the capability bounding set
+ *   landlock.c   Landlock, of a jail's root or a container's paths
+ *   filter.c     seccomp, and the calls behind it
+ *   attributes.c scheduling and the like of the program's process
  *   idmap.c      its ids, sysctl.c its kernel parameters
  *   members.c    the end of a container that joined a pid namespace
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
+ *   pause.c      stopping all processes and letting them go on
+ *   usage.c      what they use
+ *   cgroup/      control groups
+ *   children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
  * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
@@ -36,21 +42,14 @@
 #include <virtiso/error.h>
 #include <virtiso/process.h>
 
+#include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
-};
-
-struct cgroup {
-	uint32_t version; /* 0: none */
-	char path[512];
-	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
-	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
-	int oom_fd;       /* of an instance: how often the kernel killed for want of memory */
 };
 
 /*
@@ -59,7 +58,7 @@ struct cgroup {
  */
 struct start_page {
 	atomic_uint idle;               /* the worker is counted in idle_workers */
-	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
@@ -82,16 +81,18 @@ struct job {
 	int channel;
 	int root;
 	int proc;      /* container that joins a pid namespace of root's: a detached procfs of that; else -1 */
-	int root_copy; /* container of root: a detached, read-only copy of the root's mounts */
+	int root_copy; /* container of root: the detached root */
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
+	int events;             /* where events are told; -1 for nowhere */
 	struct cgroup *cgroups; /* of the page */
 	uint32_t host_uid;      /* a jail's uid and gid on the host, or first of the container's range */
 	int pidfd;              /* of the first process: the jail's program, or the container's init */
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
+	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
 	char **argv; /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
@@ -114,6 +115,7 @@ struct worker {
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
 	bool bounding_set_empty; /* its own; only a new user namespace brings a full one */
+	bool bounding_set_done;  /* of an init: what its program may not have is dropped */
 	int other_worker;        /* plans sent here go to a new worker, whose bounding set is that of the host */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
@@ -203,12 +205,16 @@ _Noreturn void container_init(struct job *job);
 int container_write_maps(const struct job *job);
 
 /* mounts.c */
-/* A detached, read-only copy of the root's mounts; its fd, or -1. */
-int mounts_copy_root(const struct job *job);
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
 int mounts_new_proc(void);
+/* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
+int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Whether the container's network namespace has to be entered before the mounts are made. */
+bool mounts_need_network(const struct plan *plan);
+/* mount_root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
+int mounts_hold_upper(struct job *job);
 /*
  * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
  * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
@@ -216,10 +222,30 @@ int mounts_enter(const struct job *job);
 int mounts_add_devices(int root);
 
 /* exec.c */
-int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
 
+/* credentials.c */
+/* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
+int forbid_new_privileges(const struct plan *plan);
+/* Drops from the bounding set what the plan does not keep, where that has not been done. 0 or -1. */
+int limit_bounding_set(const struct plan *plan);
+/* Secure bits, ids, capabilities. 0 or -1. */
+int set_credentials(const struct job *job);
+
+/* landlock.c: 0 or -1, also where there is nothing to restrict. */
+int landlock_restrict_to_root(const struct job *job);
+int landlock_restrict_to_paths(const struct plan *plan);
+
+/* filter.c */
+/* The channel at a number where no fd that is handed in comes to lie, where the filter's listener goes there; or -1. */
+int filter_keep_channel(const struct job *job);
+/* Loads the filter, and sends its listener to the host. 0 or -1. */
+int set_filter(const struct job *job, int channel);
+/* Behind the filter: returns only where it fails, with errno. */
+void filter_execve(const struct plan *plan, const char *program, char **argv, char **env);
+/* Behind a filter that could forbid it, ends this process; else returns. */
+void filter_exit(const struct plan *plan);
 /* attributes.c: what the plan sets of the program's process, but for the umask; 0, or -1 with the failure noted. */
 /* Of the calling process. */
 int attributes_apply(const struct plan *plan);
@@ -253,21 +279,24 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
+ * which may be more than are told. */
+int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
+/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
  */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);
 
-/* cgroup.c */
-int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
-		  const char *limit_v2);
-/* Version 2, where one group has both limits. */
-int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
-/* Reads what is of interest from the memory group. */
-void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
-/* Of the memory group of an instance: opened, so that they can be read from within Landlock. */
-void cgroup_open_oom_kills(struct cgroup *group);
-uint64_t cgroup_oom_kills(const struct cgroup *group);
-void cgroup_remove(struct cgroup *group);
+/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+ * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
+int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+
+/* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
+void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+/* What a job's groups have counted when all has ended. */
+void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
+/* An answer to the host, which may not read it. */
+void send_answer(int pipe, const void *data, size_t size);
 
 /* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
  */

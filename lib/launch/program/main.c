@@ -184,8 +184,10 @@ static void forget_worker(int index)
 	if (atomic_load(&page->idle))
 		atomic_fetch_sub(&shared->idle_workers, 1);
 	for (int i = 0; i < CGROUPS; i++)
-		if (page->cgroups[i].version)
+		if (page->cgroups[i].version) {
+			cgroup_kill_left(&page->cgroups[i]);
 			remember_cgroup(page->cgroups[i].path);
+		}
 	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
@@ -302,8 +304,11 @@ static void read_last_guards(void)
 		;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
+	if (argc != 1)
+		return 127;
 	become_nobody_in_particular();
 	make_room_for_fds();
 	take_usual_oom_score();

@@ -66,32 +66,32 @@ pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid)
 		.parent_tid = (uint64_t)(uintptr_t)out_pid,
 		.exit_signal = out_pid ? 0 : SIGCHLD, /* by CLONE_PARENT it is the caller's own */
 	};
-	for (int i = 0; i < CGROUPS; i++)
-		if (job->cgroups[i].directory_fd >= 0) {
-			args.flags |= CLONE_INTO_CGROUP;
-			args.cgroup = (uint64_t)job->cgroups[i].directory_fd;
-		}
+	int group = cgroups_version_2(job->cgroups);
+	if (group >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static uint64_t new_namespaces(const struct plan *plan)
+static uint64_t new_namespaces(const struct job *job)
 {
 	static const uint64_t flags[PLAN_NAMESPACES] = {
-		[VISO_NAMESPACE_MOUNT] = CLONE_NEWNS,	[VISO_NAMESPACE_PID] = CLONE_NEWPID,
-		[VISO_NAMESPACE_IPC] = CLONE_NEWIPC,	[VISO_NAMESPACE_UTS] = CLONE_NEWUTS,
-		[VISO_NAMESPACE_USER] = CLONE_NEWUSER,	[VISO_NAMESPACE_CGROUP] = CLONE_NEWCGROUP,
+		[VISO_NAMESPACE_MOUNT] = CLONE_NEWNS,  [VISO_NAMESPACE_PID] = CLONE_NEWPID,
+		[VISO_NAMESPACE_IPC] = CLONE_NEWIPC,   [VISO_NAMESPACE_UTS] = CLONE_NEWUTS,
+		[VISO_NAMESPACE_USER] = CLONE_NEWUSER, [VISO_NAMESPACE_CGROUP] = CLONE_NEWCGROUP,
 	};
 	uint64_t all = 0;
 	for (unsigned kind = 0; kind < PLAN_NAMESPACES; kind++)
-		if (plan_owns_namespace(plan, kind))
+		if (plan_owns_namespace(job->plan, kind))
 			all |= flags[kind];
 	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
-	return plan->cgroups.memory.version || plan->cgroups.pids.version ? all & ~(uint64_t)CLONE_NEWCGROUP : all;
+	return has_cgroups(job->cgroups) ? all & ~(uint64_t)CLONE_NEWCGROUP : all;
 }
 
 static pid_t clone_init(struct job *job)
 {
-	uint64_t flags = new_namespaces(job->plan);
+	uint64_t flags = new_namespaces(job);
 	if (join_any(job->plan))
 		return join_and_clone(job, flags);
 	pid_t pid = clone_container(job, flags, NULL);
@@ -106,7 +106,7 @@ static int start_container(struct job *job)
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
 	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
-	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
+	if (mounts_hold_upper(job) < 0 || (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
 	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
 		int ends[2];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -12,12 +12,12 @@
 #include "launch/explain/subjects.h"
 #include "launch/explain/surroundings.h"
 
-/* Root that lacks it, as in most containers, finds out late. */
-static bool explain_missing_capability(char *text, size_t size, int capability, const char *name)
+bool explain_missing_capability(char *text, size_t size, int capability, const char *name)
 {
 	if (geteuid() != 0 || surroundings_has_capability(capability))
 		return false;
-	snprintf(text, size, "the caller is root, but without %s (CapEff in /proc/self/status); give it that, or run as an "
+	snprintf(text, size,
+		 "the caller is root, but without %s (CapEff in /proc/self/status); give it that, or run as an "
 		 "ordinary user",
 		 name);
 	return true;
@@ -29,10 +29,11 @@ static void explain_chroot(char *text, size_t size, viso_isolation isolation)
 		return;
 	if (surroundings_explain_refusal(text, size, "chroot"))
 		return;
-	snprintf(text, size, "%s",
-		 isolation == VISO_ISOLATION_JAIL
-			 ? "a jail needs CAP_SYS_CHROOT, which this root, or user namespace, does not give; take a guest"
-			 : "the host does not permit it");
+	snprintf(
+		text, size, "%s",
+		isolation == VISO_ISOLATION_JAIL
+			? "a jail needs CAP_SYS_CHROOT, which this root, or user namespace, does not give; take a guest"
+			: "the host does not permit it");
 }
 
 /* What is mounted in a container hides what the root has there. */
@@ -67,38 +68,30 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	}
 }
 
-/* The kernel allows a new /proc only where the present one shows all of itself (mount_too_revealing). */
-static void explain_masked_proc(char *text, size_t size)
+static const char *explain_landlock(int error)
 {
-	char masks[ADVICE_MAX / 2];
-	surroundings_masks_of_proc(masks, sizeof(masks));
-	if (masks[0])
-		snprintf(text, size,
-			 "parts of the host's /proc are masked by other mounts (%s), so the kernel allows no new one; unmask "
-			 "them (in Docker: --security-opt systempaths=unconfined)",
-			 masks);
-	else if (!surroundings_explain_refusal(text, size, "mounting"))
-		snprintf(text, size,
-			 "the host's /proc is masked in part, or mounted with more restrictions, so the kernel allows no new "
-			 "one (as inside another container)");
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return "the container has no such path; take it out of viso_container_add_landlock_path()";
+	case ELOOP:
+		return "a symbolic link is on the way, which is not followed; name the path that it leads to";
+	default:
+		return NULL;
+	}
 }
 
-static void explain_mount(char *text, size_t size, const struct report_failure *failure)
+static const char *explain_seccomp(int error)
 {
-	if (failure->error == ENOENT || failure->error == ENOTDIR)
-		snprintf(text, size,
-			 "the root has no such directory; a container's root needs empty directories proc, dev and tmp");
-	else if (failure->error == ENOSPC)
-		snprintf(text, size, "the sysctl fs.mount-max (%ld) is reached; raise it",
-			 surroundings_sysctl("fs/mount-max"));
-	else if (failure->error != EPERM && failure->error != EACCES && failure->error != ENOSYS)
-		return;
-	else if (explain_missing_capability(text, size, CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
-		return;
-	else if (failure->error == EPERM && !strcmp(failure->object, "proc"))
-		explain_masked_proc(text, size);
-	else
-		surroundings_explain_refusal(text, size, "mounting (fsopen, open_tree, move_mount, mount)");
+	switch (error) {
+	case EBUSY:
+		return "a seccomp filter around the host program asks a supervisor about calls, and the kernel has one "
+		       "such filter only; run the host program outside of it";
+	case EACCES:
+		return "without no_new_privs a filter needs CAP_SYS_ADMIN in the container's user namespace";
+	default:
+		return NULL;
+	}
 }
 
 static const char *explain_credentials(viso_isolation isolation, int error)
@@ -147,6 +140,12 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 		break;
 	case VISO_STAGE_MOUNT:
 		explain_mount(text, size, failure);
+		break;
+	case VISO_STAGE_LANDLOCK:
+		known = explain_landlock(failure->error);
+		break;
+	case VISO_STAGE_SECCOMP:
+		known = explain_seccomp(failure->error);
 		break;
 	default:
 		break;
