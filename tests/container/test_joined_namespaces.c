@@ -220,7 +220,8 @@ static void as_an_ordinary_user(void *argument)
 	struct holder holder = holder_new(flags);
 	for (int i = 0; i < KINDS; i++)
 		join(box, holder, i);
-	viso_command *command = shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; exec probe sleep");
+	viso_command *command =
+		shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; exec probe sleep");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_ok(viso_command_set_timeout_ms(command, 300));
 	viso_result *result = box_run(box, command);
@@ -504,9 +505,8 @@ static void test_shared(void **state)
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
 	char own[64], joined[64];
 	for (int i = 0; i < 4 && geteuid() == 0; i++)
-		assert_string_equal(
-			outside_link(viso_process_pid(process), kinds[shared[i]].name, own, sizeof(own)),
-			outside_link(getpid(), kinds[shared[i]].name, joined, sizeof(joined)));
+		assert_string_equal(outside_link(viso_process_pid(process), kinds[shared[i]].name, own, sizeof(own)),
+				    outside_link(getpid(), kinds[shared[i]].name, joined, sizeof(joined)));
 	viso_process_unref(process);
 }
 
@@ -536,8 +536,8 @@ static void test_arguments(void **state)
 	struct box *box = box_open(state);
 	static const viso_namespace always[] = {VISO_NAMESPACE_MOUNT, VISO_NAMESPACE_PID, VISO_NAMESPACE_USER};
 	for (int i = 0; i < 3; i++)
-		assert_fails(viso_container_share_namespace(box->container, always[i]), EOPNOTSUPP,
-			     VISO_STAGE_ARGUMENT, "share");
+		assert_fails(viso_container_share_namespace(box->container, always[i]), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+			     "share");
 	assert_fails(viso_container_share_namespace(box->container, (viso_namespace)8), EINVAL, VISO_STAGE_ARGUMENT,
 		     "share");
 	assert_fails(viso_container_join_namespace(box->container, (viso_namespace)-1, 0), EINVAL, VISO_STAGE_ARGUMENT,

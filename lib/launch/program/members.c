@@ -2,8 +2,8 @@
 /*
  * Ending a container that has joined a pid namespace: there its init is not the first process, so the kernel ends
  * nothing with it. The init is the subreaper of all that it starts, and ends it. Where the init itself was killed, the
- * worker finds what is left by its namespaces, which are the container's own: the mount namespace, or the user namespace
- * or one below it. It holds them meanwhile, since their numbers are given anew at once.
+ * worker finds what is left by its namespaces, which are the container's own: the mount namespace, or the user
+ * namespace or one below it. It holds them meanwhile, since their numbers are given anew at once.
  *
  * Where the worker was killed, too, nobody holds them. Then main goes by the id of the mount namespace, which is never
  * given again; Linux has it since 6.10. Before, what the program left in the background stays then.

@@ -119,8 +119,7 @@ static int start_container(struct job *job)
 	if (job->pid < 0)
 		return -1;
 	bool from_outside = attributes_any(job->plan) && !join_any(job->plan);
-	if (members_note(job->plan, job->pid) < 0 ||
-	    (from_outside && attributes_apply_to(job->plan, job->pid) < 0) ||
+	if (members_note(job->plan, job->pid) < 0 || (from_outside && attributes_apply_to(job->plan, job->pid) < 0) ||
 	    container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
 		failed_start(job);
