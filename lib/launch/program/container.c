@@ -243,7 +243,7 @@ static _Noreturn void run_program(struct job *job)
 	syscall(SYS_close_range, 0u, ~0u, 0);
 	container_reap_until(program);
 	if (reaps_alone)
-		members_end_children();
+		members_end_children(job->plan);
 	_exit(0);
 }
 
