@@ -163,6 +163,11 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 	case VISO_STAGE_MOUNT:
 		explain_mount(text, size, failure);
 		break;
+	case VISO_STAGE_CAPABILITIES:
+		if (failure->error == EPERM && !strcmp(failure->object, "PR_SET_SECUREBITS"))
+			known = "this kernel does not know one of the secure bits; those of execve(2) came with Linux "
+				"6.14";
+		break;
 	case VISO_STAGE_LANDLOCK:
 		known = explain_landlock(failure->error);
 		break;

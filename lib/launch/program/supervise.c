@@ -294,7 +294,8 @@ static int check_time(struct watch *watch)
 	const struct plan *plan = watch->job->plan;
 	if (watch->killed && is_joined(watch->job))
 		return kill_command(watch);
-	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
+	/* An init that has seen the program's end ends what is left itself (members.c). */
+	if (watch->kill_first_at && now_ns() >= watch->kill_first_at && !atomic_load(&worker.page->program_ended))
 		kill_first_process(watch);
 	if (watch->killed)
 		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
@@ -389,7 +390,7 @@ static void finish_container(struct watch *watch)
 	int status = 0;
 	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
 		;
-	members_kill(worker.page);
+	members_finish(watch->job);
 	if (atomic_load(&worker.page->program_ended)) {
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;
