@@ -188,7 +188,7 @@ static void forget_worker(int index)
 			cgroup_kill_left(&page->cgroups[i]);
 			remember_cgroup(page->cgroups[i].path);
 		}
-	members_kill(page);
+	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
@@ -264,15 +264,19 @@ static void serve_until_host_ends(int signals)
 	struct pollfd polls[] = {
 		{.fd = LAUNCHER_FD_HOST, .events = POLLIN}, {.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},          {.fd = signals, .events = POLLIN},
-		{.fd = handed_on, .events = POLLIN},	    {.fd = -1, .events = POLLIN},
+		{.fd = handed_on, .events = POLLIN},        {.fd = -1, .events = POLLIN},
 	};
 	for (;;) {
 		bool ready = keep_workers_ready();
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
+			/* What `polls` says is old then, and reading for it could wait for ever. */
+			if (errno == EINTR || errno == ENOMEM)
+				continue;
 			return;
+		}
 		if (polls[0].revents)
 			return;
 		if (polls[1].revents && !serve_control())
