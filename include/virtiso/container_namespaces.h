@@ -85,7 +85,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_share_namespace(viso_container 
  * What joining takes (setns(2)): capabilities in the user namespace that owns it, and in the caller's own. An ordinary user has
  * them in a user namespace that it made, and joins that as well. As which ids the command runs is then for the joined user
  * namespace to say: ids that it does not map fail at the start, with stage VISO_STAGE_CREDENTIALS. Standard output that is
- * captured can then be written to, but as root not opened anew by /dev/stdout.
+ * captured can then be written to, but as root not opened anew by /dev/stdout. An upper that takes writes to the root is refused
+ * there for root (-EOPNOTSUPP, stage VISO_STAGE_MOUNT), since the ids on disk are not known.
  *
  * In a joined process namespace the container's processes are seen by the others, and see them. All that the command started
  * still ends with it, though its init is not the namespace's first process; where that one ends, the command is killed with

@@ -59,6 +59,36 @@ static void test_without_an_inner_root(void **state)
 	assert_prints(box, shell("stat -c %u /proc/1/stat >/dev/null; cat /proc/1/comm"), "viso-init\n");
 }
 
+/* What is on disk as an id's is shown as the container's id of that number, and made as it. */
+static void test_owners_of_files(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	char *tree = box_new_tree();
+	char path[512];
+	snprintf(path, sizeof(path), "%s/work", tree);
+	assert_int_equal(chown(path, 3, 4), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		box = box_new(VISO_ISOLATION_CONTAINER, tree);
+		map(box, VISO_ID_USER, i ? 3 : 0, 300000, 10);
+		map(box, VISO_ID_GROUP, i ? 4 : 0, 400000, 10);
+		assert_ok(viso_container_set_upper_discarded(box->container, 1 << 20));
+		viso_command *command =
+			shell("echo x > /work/new && stat -c '%u %g' /work /work/new; mkdir /work/more && echo made");
+		assert_ok(viso_command_set_user(command, 3, 4));
+		viso_result *result = box_run(box, command);
+		bool shown = !strcmp(viso_result_output(result, VISO_STDOUT, NULL), "3 4\n3 4\nmade\n");
+		if (!shown)
+			print_error("%s%s\n", viso_result_output(result, VISO_STDOUT, NULL),
+				    viso_result_output(result, VISO_STDERR, NULL));
+		viso_result_unref(result);
+		box_close(box);
+		assert_true(shown);
+	}
+	support_remove_tree(tree);
+	free(tree);
+}
+
 static void test_root_of_the_host(void **state)
 {
 	struct box *box = box_open(state);
@@ -313,17 +343,12 @@ static void test_what_newuidmap_needs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_chosen_by_root),
-		AT_CONTAINER(test_without_an_inner_root),
-		AT_CONTAINER(test_root_of_the_host),
-		AT_CONTAINER(test_groups),
-		AT_CONTAINER(test_ids_that_are_not_mapped),
-		AT_CONTAINER(test_one_kind_alone),
-		AT_CONTAINER(test_arguments),
-		AT_CONTAINER(test_many_ranges),
-		AT_CONTAINER(test_own_id_of_an_ordinary_user),
-		AT_CONTAINER(test_subordinate_ids),
-		AT_CONTAINER(test_what_newuidmap_needs),
+		AT_CONTAINER(test_chosen_by_root),   AT_CONTAINER(test_without_an_inner_root),
+		AT_CONTAINER(test_root_of_the_host), AT_CONTAINER(test_owners_of_files),
+		AT_CONTAINER(test_groups),           AT_CONTAINER(test_ids_that_are_not_mapped),
+		AT_CONTAINER(test_one_kind_alone),   AT_CONTAINER(test_arguments),
+		AT_CONTAINER(test_many_ranges),      AT_CONTAINER(test_own_id_of_an_ordinary_user),
+		AT_CONTAINER(test_subordinate_ids),  AT_CONTAINER(test_what_newuidmap_needs),
 	};
 	box_tree();
 	return cmocka_run_group_tests_name("id maps", tests, NULL, box_group_teardown);

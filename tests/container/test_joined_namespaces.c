@@ -204,6 +204,11 @@ static void test_with_limits(void **state)
 	viso_command *command = shell("probe background 9 2>/dev/null; probe sleep 10; probe sleep 10");
 	viso_result_unref(box_run(box, command));
 	assert_only_the_first(holder);
+	struct box *writable = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	join(writable, holder, USER);
+	assert_ok(viso_container_set_upper_discarded(writable->container, 1 << 20));
+	assert_start_fails(writable, probe("exit", NULL), EOPNOTSUPP, VISO_STAGE_MOUNT, "join_namespace: user");
+	box_close(writable);
 	holder_end(holder);
 	/* What fails leaves nothing that a later start would find. */
 	for (int i = 0; i < 3; i++)

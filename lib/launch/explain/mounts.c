@@ -95,6 +95,9 @@ static const char *explain_object(const struct report_failure *failure)
 		return explain_target(failure->error);
 	if (!strcmp(failure->object, "upper"))
 		return explain_upper(failure->error);
+	if (failure->error == EOPNOTSUPP && !strcmp(failure->object, "viso_container_join_namespace: user"))
+		return "a writable upper is not for a user namespace that root joins: what its ids are on disk is not "
+		       "known";
 	if (!strcmp(failure->object, "overlay"))
 		return explain_overlay(failure->error);
 	if (failure->error == ENOENT || failure->error == ENOTDIR)

@@ -117,8 +117,8 @@ static int take_container_ids(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	syscall(SYS_setfsgid, worker.first_id);
-	syscall(SYS_setfsuid, worker.first_id);
+	syscall(SYS_setfsgid, mount_root_gid());
+	syscall(SYS_setfsuid, mount_root_uid());
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -1;
 	for (int i = 0; i < 2; i++)

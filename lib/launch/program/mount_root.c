@@ -128,10 +128,13 @@ static int make_upper(int base, const struct stat *like)
 }
 
 /* What is on disk as root's is the container's root's. */
-static int give_to_container(int base, const struct stat *like)
+static int give_to_container(const struct job *job, int base, const struct stat *like)
 {
 	uint32_t uid = like->st_uid < 65536 ? like->st_uid : 0, gid = like->st_gid < 65536 ? like->st_gid : 0;
-	return fchownat(base, "upper", worker.first_id + uid, worker.first_id + gid, 0);
+	uint32_t outer_uid = idmap_outside(job, &job->plan->namespaces.uids, uid);
+	uint32_t outer_gid = idmap_outside(job, &job->plan->namespaces.gids, gid);
+	return fchownat(base, "upper", outer_uid == UINT32_MAX ? mount_root_uid() : outer_uid,
+			outer_gid == UINT32_MAX ? mount_root_gid() : outer_gid, 0);
 }
 
 /* In memory; nothing leads to it from the host's file systems. */
@@ -145,7 +148,7 @@ static int make_discarded_upper(const struct job *job, const struct stat *like)
 	if (base < 0 || make_upper(base, like) < 0)
 		return close_quietly(base);
 	/* An ordinary user's overlay is made in the mount namespace of the container. */
-	if ((worker.owns_ids ? give_to_container(base, like) : mount_stack(base)) < 0) {
+	if ((worker.owns_ids ? give_to_container(job, base, like) : mount_stack(base)) < 0) {
 		fail(VISO_STAGE_MOUNT, 0, "upper");
 		return close_quietly(base);
 	}

@@ -15,9 +15,12 @@
 
 int mounts_copy_root(struct job *job)
 {
+	if (mount_choose_ids(job) < 0)
+		return -1;
 	int fd = root_copy(job);
 	if (fd >= 0 && worker.owns_ids && job->plan->mounts.count && extra_copy_sources(job) < 0)
-		return close_quietly(fd);
+		fd = close_quietly(fd);
+	mount_forget_ids();
 	return fd;
 }
 

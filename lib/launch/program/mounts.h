@@ -44,14 +44,16 @@ int mount_copy(int dir, const char *path, unsigned flags);
  * fd that came with the plan belongs to the host's, so its path is opened anew, and it must be the same file.
  */
 int mount_copy_by_path(int fd, unsigned flags);
-/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere. */
+/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere.
+ */
 int mount_reopen(int fd);
 /*
  * Sets MOUNT_ATTR_ flags and ends all propagation: mounts that are made in the container must not show on the host. 0,
  * or -1 with errno; ENOSYS before Linux 5.12, when it is done by mount_restrict_attached() afterwards.
  */
 int mount_restrict(int fd, uint64_t attributes, bool recursive);
-/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP. */
+/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP.
+ */
 int mount_restrict_attached(int fd, uint64_t attributes, bool recursive);
 /* Stacks a mount upon this process's root directory, where it is out of sight, as those are that come with it. */
 int mount_stack(int mount_fd);
@@ -82,7 +84,7 @@ uint64_t root_attributes(const struct plan *plan);
 struct overlay {
 	int layers[PLAN_LAYERS_MAX + 1]; /* the lowest first */
 	int count;
-	int base; /* with "upper" and "work"; -1 for none */
+	int base;      /* with "upper" and "work"; -1 for none */
 	bool attached; /* those mounts are of this mount namespace already */
 };
 /* A detached overlay; -1 with errno. It must be called in a mount namespace that is of no use afterwards. */
@@ -91,6 +93,13 @@ int overlay_make(const struct overlay *overlay, uint64_t attributes);
 int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 
 /* mount_idmap.c */
+/* In root's worker, before the mounts of a container are copied, and after: its ids. 0, or -1 with the failure noted.
+ */
+int mount_choose_ids(const struct job *job);
+void mount_forget_ids(void);
+/* What the container's root is on the host. */
+uint32_t mount_root_uid(void);
+uint32_t mount_root_gid(void);
 /* Shows the owners of a detached mount, of this one only, as the container's ids. 0, or -1 with errno. */
 int mount_map_ids(int fd, bool recursive);
 /* errno says that this file system, kernel or mount cannot. */
