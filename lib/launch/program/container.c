@@ -217,8 +217,8 @@ static void set_up_all(struct job *job)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0 || sysctls_write(job->plan) < 0)
 		_exit(127);
-	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
-		_exit(127);
+	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
+		terminal_find_pts(job);
 	atomic_store(&worker.page->set_up, 1);
 }
 

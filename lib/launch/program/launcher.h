@@ -340,8 +340,8 @@ int joined_start(struct job *job);
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
-int terminal_find_pts(struct job *job);
+/* The devpts of the container in which we are: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */
