@@ -240,7 +240,7 @@ static _Noreturn void run_program(struct job *job)
 		_exit(127);
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	container_reap_until(program);
 	if (reaps_alone)
 		members_end_children(job->plan);
