@@ -99,6 +99,7 @@ enum report_fd_kind {
 	REPORT_FD_TERMINAL,     /* the host's end of the program's terminal */
 	REPORT_FD_NOTIFICATION, /* the seccomp listener */
 	REPORT_FD_ROOT,         /* O_PATH fd of an instance's root directory, as its mount namespace has it */
+	REPORT_FD_NETWORK,      /* rtnetlink socket of a container's init, which waits for ORDER_CONTINUE */
 	REPORT_FD_KINDS,
 };
 
@@ -143,8 +144,11 @@ struct report {
 	struct report_end end;
 };
 
-/* ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for. */
-enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3 };
+/*
+ * ORDER_CONTINUE says that the host has made the container's network.
+ * ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for.
+ */
+enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3, ORDER_CONTINUE = 4 };
 
 /* Not as long as any message with a plan. */
 struct order {
@@ -153,10 +157,17 @@ struct order {
 	uint32_t unused;
 };
 
-/* On the control socket: a directory tree that is to be removed when the host program dies, or no longer. */
+enum guard_kind { GUARD_TREE, GUARD_BRIDGE };
+
+/*
+ * On the control socket: what is to be removed when the host program dies, or no longer. A directory tree; or a bridge
+ * where no interface is left on it, after all interfaces of the group, which are the host's.
+ */
 struct guard {
 	uint8_t add;
-	char path[GUARD_PATH_MAX];
+	uint8_t kind;
+	uint32_t group;
+	char path[GUARD_PATH_MAX]; /* or name */
 };
 
 /* The fds with which the launcher is executed. */

@@ -12,6 +12,8 @@
  *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
+ *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
+ *   companion.c  a helper program of its network
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
@@ -60,9 +62,18 @@ struct start_page {
 	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
+	pid_t companion_pid;
+	atomic_uint network_made; /* futex: the container's init may go on */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;
+};
+
+/* A process of the host that a container's network needs; it ends with the container. */
+struct companion {
+	pid_t pid; /* of the init of its pid namespace; 0: none */
+	int ready; /* readable when it works, or has ended; -1 afterwards */
+	int complaints;
 };
 
 /* Everything about the request that a worker serves. */
@@ -87,6 +98,7 @@ struct job {
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
+	struct companion companion;
 	uint64_t start_ns;
 	bool launcher_gone; /* main was killed meanwhile */
 };
@@ -171,6 +183,25 @@ int mounts_enter(const struct job *job);
  * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
  */
 int mounts_add_devices(int root);
+
+/* network.c */
+/* In the container's init: its network namespace; returns when the network is there. 0 or -1. */
+int network_make(const struct job *job);
+/* In the worker: the init may go on. */
+void network_continue(void);
+/* Where the plan has one: binds a file with the text over the root's /etc/resolv.conf. 0 or -1. */
+int network_mount_resolv_conf(const struct plan *plan, int root);
+
+/* companion.c */
+/* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
+int companion_start(struct job *job);
+/* `ready` is readable: 0 where it works now; else -1 with the failure noted. */
+int companion_take_ready(struct job *job);
+/* Ends it, if there is one. */
+void companion_end(struct job *job);
+
+/* interfaces.c: after the host's death: its interfaces, and the bridge where nobody else uses it */
+void interfaces_remove(const char *bridge, uint32_t group);
 
 /* exec.c */
 int attach_cgroups(const struct job *job);

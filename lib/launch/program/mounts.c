@@ -253,7 +253,9 @@ int mounts_enter(const struct job *job)
 		return -1;
 	if (mount_proc(root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
 		return -1;
-	int r = pivot(root);
+	int r = network_mount_resolv_conf(job->plan, root);
+	if (r == 0)
+		r = pivot(root);
 	close(root);
 	return r;
 }

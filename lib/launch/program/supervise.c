@@ -17,7 +17,7 @@
 
 #include "launcher.h"
 
-enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_LAUNCHER, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
+enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_LAUNCHER, POLL_READY, POLL_COMPANION, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
 
 static const uint64_t init_grace_ns = 100000000;
 
@@ -143,6 +143,23 @@ static void send_pids(const struct watch *watch, int pipe)
 		pids_send(pipe, atomic_load(&worker.page->set_up) ? job->pid : 0, 0);
 }
 
+/* The host has done its part of the container's network. */
+static void continue_start(struct watch *watch)
+{
+	if (!watch->job->plan->network.companion.count)
+		network_continue();
+	else if (!watch->killed && companion_start(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+}
+
+static void serve_companion(struct watch *watch)
+{
+	if (companion_take_ready(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+	else
+		network_continue();
+}
+
 static void serve_order(struct watch *watch)
 {
 	struct order order;
@@ -156,6 +173,8 @@ static void serve_order(struct watch *watch)
 		kill_all(watch, END_KILLED);
 	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
 		signal_program(watch, order.signal);
+	} else if (n == sizeof(order) && order.kind == ORDER_CONTINUE) {
+		continue_start(watch);
 	} else if (n == sizeof(order) && order.kind == ORDER_PIDS) {
 		send_pids(watch, pipe);
 	} else {
@@ -243,6 +262,7 @@ static void watch_until_end(struct watch *watch)
 			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
 			[POLL_LAUNCHER] = {.fd = job->launcher_gone ? -1 : worker.launcher, .events = POLLIN},
 			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
+			[POLL_COMPANION] = {.fd = job->companion.ready, .events = POLLIN},
 		};
 		for (int i = 0; i < 2; i++)
 			polls[POLL_CAPTURES + i] = (struct pollfd){
@@ -254,6 +274,8 @@ static void watch_until_end(struct watch *watch)
 				watch->captures_at_end[i] = true;
 		if (polls[POLL_READY].revents)
 			serve_ready(watch);
+		if (polls[POLL_COMPANION].revents)
+			serve_companion(watch);
 		if (polls[POLL_END].revents)
 			return;
 		if (polls[POLL_CHANNEL].revents)
@@ -355,6 +377,7 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 		finish_jail(&watch);
 	else
 		finish_container(&watch);
+	companion_end(job);
 	report->end.wall_us = (now_ns() - job->start_ns) / 1000;
 	drain_captures(&watch);
 	explain_end(&watch);

@@ -220,8 +220,9 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
+	job->root_copy = job->pidfd = job->ready = job->ready_write = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
+	job->companion.pid = 0;
 	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
