@@ -76,6 +76,15 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	}
 }
 
+static const char *explain_network(int error, const char *object)
+{
+	if (!strcmp(object, "/etc/resolv.conf") && (error == ENOENT || error == ENOTDIR || error == ELOOP))
+		return "name servers need a file of that name in the root, which they hide; add an empty file, not a link";
+	if (strstr(object, "tun socket") || strstr(object, "/dev/net/tun"))
+		return "pasta needs /dev/net/tun; it must be there, and the caller must be allowed to open it (chmod 666)";
+	return NULL;
+}
+
 /* What to do about it, where that is known; NULL else. */
 static const char *advice(viso_isolation isolation, const struct report_failure *failure)
 {
@@ -107,6 +116,8 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
 			       "container)";
 		return NULL;
+	case VISO_STAGE_NETWORK:
+		return explain_network(failure->error, failure->object);
 	default:
 		return NULL;
 	}

@@ -113,7 +113,7 @@ int netlink_ask(struct netlink *netlink, struct netlink_request *request, mnl_cb
 {
 	int r = -EINTR;
 	netlink->reason[0] = '\0';
-	if (!(request->header->nlmsg_flags & NLM_F_DUMP))
+	if ((request->header->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		request->header->nlmsg_flags |= NLM_F_ACK;
 	/* A listing during which something has changed is asked for again. */
 	for (int i = 0; i < TRIES && r == -EINTR; i++) {

@@ -118,7 +118,7 @@ int network_mount_resolv_conf(const struct plan *plan, int root)
 	static const char path[] = "/etc/resolv.conf";
 	if (!plan->network.resolv_conf)
 		return 0;
-	int target = open_beneath(root, path + 1, O_PATH | O_NOFOLLOW);
+	int target = open_beneath(root, path + 1, O_PATH);
 	if (target < 0)
 		return fail(VISO_STAGE_NETWORK, 0, path);
 	int place = open_beneath(root, "tmp", O_PATH | O_DIRECTORY);
