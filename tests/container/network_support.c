@@ -19,6 +19,7 @@ enum { PORT = 7000 };
 static pid_t outside;
 static int outside_namespace = -1;
 static bool ready;
+bool network_speaks_first;
 
 static const char *run(const char *command)
 {
@@ -166,8 +167,13 @@ const char *network_ask(bool from_outside, const char *address, int port, char *
 			_exit(1);
 		int fd = connect_to(address, port);
 		ssize_t n;
-		while (fd >= 0 && (n = read(fd, buffer, sizeof(buffer))) > 0)
+		if (fd >= 0 && network_speaks_first)
+			(void)!write(fd, "\n", 1);
+		while (fd >= 0 && (n = read(fd, buffer, sizeof(buffer))) > 0) {
 			(void)!write(ends[1], buffer, (size_t)n);
+			if (buffer[n - 1] == '\n')
+				break;
+		}
 		_exit(0);
 	}
 	close(ends[1]);

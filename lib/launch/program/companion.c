@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/mount.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -58,6 +57,9 @@ static _Noreturn void execute(const struct job *job, const int fds[3])
 		if (dup2(fds[i], i) < 0)
 			_exit(127);
 	syscall(SYS_close_range, 3u, ~0u, 0);
+	/* It takes an ignored SIGPIPE for a failure of signal(2). */
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	if (keep_capabilities() == 0)
 		execve(argv[0], argv, env);
 	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
@@ -83,20 +85,19 @@ static _Noreturn void hold(const struct job *job, const int fds[3])
 }
 
 /*
- * Where only the host's root may open the tun device, as without udev, it is made that of the container's root, in a
- * mount namespace of its own: by an id-mapped mount. Where the kernel cannot do that, its complaint tells.
+ * Where only the host's root may open the tun device, as on a machine without udev, he has one for everybody in a mount
+ * namespace that only pasta sees. What goes wrong here, pasta tells.
  */
-static void lend_tun(int user_namespace)
+static void lend_tun(void)
 {
 	struct stat st;
-	struct mount_attr map = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
-	if (!worker.owns_ids || stat(tun, &st) < 0 || (st.st_mode & 06) == 06 || unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (!worker.owns_ids || stat(tun, &st) < 0 || !S_ISCHR(st.st_mode) || (st.st_mode & 06) == 06 ||
+	    unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return;
-	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, tun, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (fd >= 0 && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &map, sizeof(map)) == 0)
-		syscall(SYS_move_mount, fd, "", AT_FDCWD, tun, MOVE_MOUNT_F_EMPTY_PATH);
-	close_quietly(fd);
+	umask(0);
+	if (mount("tmpfs", "/dev/net", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=755") == 0)
+		mknod(tun, S_IFCHR | 0666, st.st_rdev);
+	umask(022);
 }
 
 /* Enters the user namespace and leaves a child of the worker in it, whose pid it notes in the page. */
@@ -109,7 +110,7 @@ static _Noreturn void enter(const struct job *job, const int fds[3])
 		fail(VISO_STAGE_NETWORK, 0, path);
 		_exit(127);
 	}
-	lend_tun(user);
+	lend_tun();
 	if (setns(user, CLONE_NEWUSER) < 0) {
 		fail(VISO_STAGE_NETWORK, 0, "setns");
 		_exit(127);
@@ -151,6 +152,8 @@ int companion_start(struct job *job)
 		fail(VISO_STAGE_NETWORK, 0, path);
 	else if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(complaints, O_CLOEXEC) < 0)
 		fail(VISO_STAGE_NETWORK, 0, "pipe2");
+	else if (fchmod(ready[1], 0666) < 0) /* it is opened anew, by its name in /proc, as somebody else */
+		fail(VISO_STAGE_NETWORK, 0, "fchmod");
 	else
 		r = start(job, (const int[3]){namespace, ready[1], complaints[1]});
 	close_quietly(namespace);
@@ -180,6 +183,7 @@ static int fail_as_it_says(const struct job *job)
 	line = line ? line + 1 : text;
 	int error = strstr(line, "in use")   ? EADDRINUSE
 		    : strstr(line, "denied") ? EACCES
+		    : strstr(line, "bind")   ? EADDRINUSE
 					     : EIO;
 	return fail(VISO_STAGE_NETWORK, error, *line ? line : "pasta");
 }
