@@ -64,7 +64,8 @@ int viso_container_add_address(viso_container *container, const char *address)
 		return r;
 	struct container_network *network = &container->network;
 	if (!address_parse(address, true, &parsed))
-		return fail_address(__func__, address, "an address of a host with a prefix length, such as 10.0.0.2/24");
+		return fail_address(__func__, address,
+				    "an address of a host with a prefix length, such as 10.0.0.2/24");
 	if (network->address_count == ADDRESSES_MAX)
 		return error_argument(__func__, "more than 16 addresses");
 	for (size_t i = 0; i < network->address_count; i++)
@@ -96,8 +97,8 @@ int viso_container_add_dns_server(viso_container *container, const char *server)
 	if (!address_parse(server, false, &parsed))
 		return fail_address(__func__, server, "an address of a name server, such as 10.0.0.53");
 	if (network->dns_server_count == DNS_SERVERS_MAX)
-		return error_fail(VISO_STAGE_ARGUMENT, E2BIG, server, "%s: %s: programs ask the first three only", __func__,
-				  server);
+		return error_fail(VISO_STAGE_ARGUMENT, E2BIG, server, "%s: %s: programs ask the first three only",
+				  __func__, server);
 	network->dns_servers[network->dns_server_count++] = parsed;
 	return 0;
 }
@@ -156,8 +157,10 @@ int viso_container_forward_port(viso_container *container, viso_protocol protoco
 
 static int fail_conflict(const char *setter, const char *needs)
 {
-	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, setter, "%s was called, but viso_container_set_network() has not "
-			  "chosen %s", setter, needs);
+	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, setter,
+			  "%s was called, but viso_container_set_network() has not "
+			  "chosen %s",
+			  setter, needs);
 }
 
 /* Settings that would do nothing. */

@@ -12,7 +12,7 @@
 enum {
 	ADDRESSES_MAX = 16,
 	FORWARDS_MAX = 128,
-	DNS_SERVERS_MAX = 3,                          /* resolv.conf(5) */
+	DNS_SERVERS_MAX = 3,                              /* resolv.conf(5) */
 	NAT_RULES_MAX = ADDRESSES_MAX + 4 * FORWARDS_MAX, /* two chains, two families */
 };
 

@@ -79,9 +79,11 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 static const char *explain_network(int error, const char *object)
 {
 	if (!strcmp(object, "/etc/resolv.conf") && (error == ENOENT || error == ENOTDIR || error == ELOOP))
-		return "name servers need a file of that name in the root, which they hide; add an empty file, not a link";
+		return "name servers need a file of that name in the root, which they hide; add an empty file, not a "
+		       "link";
 	if (strstr(object, "tun socket") || strstr(object, "/dev/net/tun"))
-		return "pasta needs /dev/net/tun; it must be there, and the caller must be allowed to open it (chmod 666)";
+		return "pasta needs /dev/net/tun; it must be there, and the caller must be allowed to open it (chmod "
+		       "666)";
 	return NULL;
 }
 

@@ -14,8 +14,8 @@ void launched_init(viso_process *process, int channel, viso_isolation isolation,
 void launched_hide_pids(viso_process *process);
 
 /*
- * Where REPORT_FD_NETWORK came over the channel: makes the network and lets the start go on. 0; or a negative errno with
- * the error set, and what was to start is ended. Takes the socket over.
+ * Where REPORT_FD_NETWORK came over the channel: makes the network and lets the start go on. 0; or a negative errno
+ * with the error set, and what was to start is ended. Takes the socket over.
  */
 int launched_connect(int channel, struct process_network *network, int socket);
 

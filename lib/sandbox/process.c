@@ -220,8 +220,8 @@ int viso_process_addresses(viso_process *process, char *buffer, size_t size)
 	if (size && !buffer)
 		return error_argument(__func__, "the buffer is NULL");
 	if (!process->network)
-		return error_fail(VISO_STAGE_NETWORK, EOPNOTSUPP, __func__, "%s: only a container has a network of its own",
-				  __func__);
+		return error_fail(VISO_STAGE_NETWORK, EOPNOTSUPP, __func__,
+				  "%s: only a container has a network of its own", __func__);
 	pthread_mutex_lock(&process->lock);
 	if (process->result || process->collect_error)
 		r = error_fail(VISO_STAGE_PROCESS, ESRCH, __func__, "the command has ended");

@@ -47,7 +47,8 @@ struct process_network_ops {
 	int (*connect)(struct process_network *network, int socket);
 	/* As viso_process_addresses(). */
 	int (*addresses)(struct process_network *network, char *buffer, size_t size);
-	/* The command has ended, or its start has failed: undoes what was done. Leaves the error alone; may come twice. */
+	/* The command has ended, or its start has failed: undoes what was done. Leaves the error alone; may come twice.
+	 */
 	void (*disconnect)(struct process_network *network);
 	/* Frees memory only. */
 	void (*release)(struct process_network *network);
@@ -59,10 +60,10 @@ struct viso_process {
 	void *data; /* the backend's */
 	int fd;     /* readable from the end on; owned */
 	int pid;
-	int stream[3];          /* host ends of pipes; owned; -1 where there is none */
-	int terminal;           /* host end; owned; -1 where there is none */
-	int notifications;      /* seccomp listener; owned; -1 where there is none */
-	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
+	int stream[3];     /* host ends of pipes; owned; -1 where there is none */
+	int terminal;      /* host end; owned; -1 where there is none */
+	int notifications; /* seccomp listener; owned; -1 where there is none */
+	int root;          /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
 	struct process_network *network; /* owned; NULL where the sandbox has none that could be told of */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */

@@ -20,7 +20,8 @@ struct box *network_open(void **state, viso_network network);
 /* Makes containers' packets pass through the host, or not. */
 void network_set_forwarding(bool on);
 
-/* The line, or what there is, that is read from a TCP port, asked from outside or from the host; "" where it cannot be reached. */
+/* The line, or what there is, that is read from a TCP port, asked from outside or from the host; "" where it cannot be
+ * reached. */
 extern bool network_speaks_first; /* an empty line is sent before */
 const char *network_ask(bool outside, const char *address, int port, char *text, size_t size);
 

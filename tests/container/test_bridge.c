@@ -92,7 +92,8 @@ static void test_given_addresses(void **state)
 static void test_bridge_of_the_host(void **state)
 {
 	struct box *box = network_open(state, VISO_NETWORK_BRIDGE);
-	network_command("ip link add other0 type bridge && ip addr add 172.30.0.1/24 dev other0 && ip link set other0 up");
+	network_command(
+		"ip link add other0 type bridge && ip addr add 172.30.0.1/24 dev other0 && ip link set other0 up");
 	assert_ok(viso_container_set_parent_interface(box->container, "other0"));
 	viso_process *server = network_spawn(box, listen_8000);
 	char address[64];
@@ -135,7 +136,8 @@ static void test_failed_start(void **state)
 static void test_addresses_run_out(void **state)
 {
 	struct box *box = network_open(state, VISO_NETWORK_BRIDGE);
-	network_command("ip link add other1 type bridge && ip addr add 172.31.0.1/29 dev other1 && ip link set other1 up");
+	network_command(
+		"ip link add other1 type bridge && ip addr add 172.31.0.1/29 dev other1 && ip link set other1 up");
 	assert_ok(viso_container_set_parent_interface(box->container, "other1"));
 	viso_process *processes[5];
 	for (int i = 0; i < 5; i++) {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void test_arguments(void **state)
@@ -20,9 +22,10 @@ static void test_arguments(void **state)
 	for (size_t i = 0; i < sizeof(bad_names) / sizeof(bad_names[0]); i++)
 		assert_int_equal(viso_container_set_parent_interface(c, bad_names[i]), -EINVAL);
 	assert_int_equal(viso_container_set_parent_interface(c, NULL), -EINVAL);
-	static const char *const bad_addresses[] = {"",		"10.0.0.2",	"10.0.0.2/0",	 "10.0.0.2/33", "10.0.0/24",
-						    "0.0.0.0/0", "224.0.0.1/4", "10.0.0.2/24/3", "fd00::1/129", "::/64",
-						    "ff02::1/64", "10.0.0.2/ 8", "10.0.0.2/-1",	 "name/24"};
+	static const char *const bad_addresses[] = {
+		"",           "10.0.0.2",    "10.0.0.2/0",    "10.0.0.2/33", "10.0.0/24",
+		"0.0.0.0/0",  "224.0.0.1/4", "10.0.0.2/24/3", "fd00::1/129", "::/64",
+		"ff02::1/64", "10.0.0.2/ 8", "10.0.0.2/-1",   "name/24"};
 	for (size_t i = 0; i < sizeof(bad_addresses) / sizeof(bad_addresses[0]); i++)
 		assert_fails(viso_container_add_address(c, bad_addresses[i]), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_int_equal(viso_container_add_address(c, NULL), -EINVAL);
@@ -97,6 +100,31 @@ static void test_frozen(void **state)
 	assert_int_equal(viso_container_set_nat(box->container, 1), -ESTALE);
 }
 
+/* Names of abstract unix sockets belong to the network namespace: the host's are reached with its network only. */
+static void test_abstract_sockets(void **state)
+{
+	struct box *box = box_open(state);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char name[64];
+	int length = snprintf(name, sizeof(name), "virtiso-test/%d", getpid());
+	memcpy(address.sun_path + 1, name, (size_t)length);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)),
+			 0);
+	assert_int_equal(listen(listener, 8), 0);
+	struct box *sharing = another(VISO_NETWORK_HOST);
+	assert_prints(sharing, probe("abstract", name, NULL), "reached\n");
+	box_close(sharing);
+	assert_prints(box, probe("abstract", name, NULL), "Connection refused\n");
+	if (geteuid() == 0 && *network_command("ip -o link show cable 2>/dev/null")) {
+		struct box *bridged = another(VISO_NETWORK_BRIDGE);
+		assert_prints(bridged, probe("abstract", name, NULL), "Connection refused\n");
+		box_close(bridged);
+	}
+	close(listener);
+}
+
 static const char show_loopback[] = "ip -o addr show lo | grep -o -e 'inet6* [^ ]*'";
 
 static void test_loopback(void **state)
@@ -141,8 +169,9 @@ static void test_name_servers(void **state)
 	assert_ok(viso_container_add_dns_server(box->container, "2001:db8::53"));
 	assert_prints(box, shell("cat /etc/resolv.conf"), "nameserver 192.0.2.53\nnameserver 2001:db8::53\n");
 	/* It is nobody's to change, and where it came from is gone. */
-	assert_prints(box, shell("echo x 2>/dev/null >/etc/resolv.conf || echo no; busybox ls -A /tmp; grep -c ' /tmp ' "
-				 "/proc/self/mounts"),
+	assert_prints(box,
+		      shell("echo x 2>/dev/null >/etc/resolv.conf || echo no; busybox ls -A /tmp; grep -c ' /tmp ' "
+			    "/proc/self/mounts"),
 		      "no\n1\n");
 	box_close(box);
 	/* The root's own is as it was. */
@@ -254,6 +283,7 @@ int main(void)
 		AT_CONTAINER(test_conflicts),
 		AT_CONTAINER(test_frozen),
 		AT_CONTAINER(test_loopback),
+		AT_CONTAINER(test_abstract_sockets),
 		AT_JAIL(test_addresses_of_a_jail),
 		AT_CONTAINER(test_name_servers),
 		AT_CONTAINER(test_name_servers_without_the_file),

@@ -124,9 +124,8 @@ static void test_forwarded_port(void **state)
 
 static _Noreturn void serve_loopback(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons(8092),
-				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons(8092), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	char byte;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 8) < 0)
@@ -144,10 +143,11 @@ static void test_not_to_the_host(void **state)
 	if (server == 0)
 		serve_loopback();
 	network_await_listener(false, "127.0.0.1", 8092, "host\n");
-	assert_prints(box,
-		      shell("for a in 127.0.0.1 $(ip route | busybox awk '/default/ {print $3}'); do echo | busybox nc -w 2 "
-			    "$a 8092 2>/dev/null; done; echo done"),
-		      "done\n");
+	assert_prints(
+		box,
+		shell("for a in 127.0.0.1 $(ip route | busybox awk '/default/ {print $3}'); do echo | busybox nc -w 2 "
+		      "$a 8092 2>/dev/null; done; echo done"),
+		"done\n");
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	assert_no_pasta();
@@ -272,16 +272,11 @@ static void test_as_this_user(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_to_the_outside),
-		AT_CONTAINER(test_addresses),
-		AT_CONTAINER(test_given_address),
-		AT_CONTAINER(test_forwarded_port),
-		AT_CONTAINER(test_not_to_the_host),
-		AT_CONTAINER(test_port_is_taken),
-		AT_CONTAINER(test_host_is_killed),
-		AT_CONTAINER(test_launcher_is_killed),
-		AT_CONTAINER(test_ordinary_user),
-		AT_CONTAINER(test_as_this_user),
+		AT_CONTAINER(test_to_the_outside),  AT_CONTAINER(test_addresses),
+		AT_CONTAINER(test_given_address),   AT_CONTAINER(test_forwarded_port),
+		AT_CONTAINER(test_not_to_the_host), AT_CONTAINER(test_port_is_taken),
+		AT_CONTAINER(test_host_is_killed),  AT_CONTAINER(test_launcher_is_killed),
+		AT_CONTAINER(test_ordinary_user),   AT_CONTAINER(test_as_this_user),
 	};
 	return cmocka_run_group_tests_name("container-user-network", tests, network_group_setup,
 					   network_group_teardown);

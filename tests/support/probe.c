@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -288,6 +290,19 @@ static int do_socket(char **argv)
 	return 0;
 }
 
+/* Connects to an abstract name of unix sockets. */
+static int do_abstract(char **argv)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *name = argument(argv, "");
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strncpy(address.sun_path + 1, name, sizeof(address.sun_path) - 2);
+	int r = connect(fd, (struct sockaddr *)&address,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	puts(r < 0 ? strerror(errno) : "reached");
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -315,6 +330,7 @@ static const struct {
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
+	{"abstract", do_abstract},
 };
 
 int main(int argc, char **argv)

@@ -48,7 +48,8 @@ static int fail_link(const struct netlink *netlink, int error, const char *objec
 {
 	if (error == -EPERM)
 		return error_fail(VISO_STAGE_NETWORK, EPERM, object,
-				  "%s: interfaces of the host need CAP_NET_ADMIN; without it take VISO_NETWORK_USER", object);
+				  "%s: interfaces of the host need CAP_NET_ADMIN; without it take VISO_NETWORK_USER",
+				  object);
 	return error_fail(VISO_STAGE_NETWORK, -error, object, "the network cannot be made: %s: %s%s%s", object,
 			  strerrordesc_np(-error), netlink->reason[0] ? ": " : "", netlink->reason);
 }
@@ -139,10 +140,11 @@ static int find_or_make(struct netlink *netlink, const struct container_network 
 	if (r < 0)
 		return r;
 	if (strcmp(link.kind, "bridge"))
-		return error_fail(VISO_STAGE_NETWORK, ENOTSUP, name,
-				  "%s is no bridge; name another one with viso_container_set_parent_interface(), or take "
-				  "VISO_NETWORK_MACVLAN",
-				  name);
+		return error_fail(
+			VISO_STAGE_NETWORK, ENOTSUP, name,
+			"%s is no bridge; name another one with viso_container_set_parent_interface(), or take "
+			"VISO_NETWORK_MACVLAN",
+			name);
 	out->bridge = link.index;
 	out->own = !memcmp(link.address, mark, sizeof(mark) - 1);
 	if (!out->own)
@@ -219,8 +221,7 @@ static int attach(struct netlink *netlink, const struct container_network *setti
 		return attach_with_next_address(netlink, namespace, chosen, out);
 	r = make_port(netlink, &settings->addresses[0], namespace, out);
 	if (r == -EEXIST)
-		return error_fail(VISO_STAGE_NETWORK, EADDRINUSE,
-				  address_format(&settings->addresses[0], false, text),
+		return error_fail(VISO_STAGE_NETWORK, EADDRINUSE, address_format(&settings->addresses[0], false, text),
 				  "another container of the bridge has the address %s", text);
 	return r < 0 ? fail_link(netlink, r, "veth") : 0;
 }

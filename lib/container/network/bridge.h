@@ -12,7 +12,7 @@
 struct attachment {
 	int bridge; /* index of the interface; 0: none */
 	int port;
-	bool own; /* the bridge is one that the library made */
+	bool own;                    /* the bridge is one that the library made */
 	struct address addresses[2]; /* of the bridge, by IPv4 and IPv6; family 0: none */
 };
 

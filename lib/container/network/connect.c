@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without entering the container's network namespace: the init's rtnetlink socket configures what is in there, and names
- * it (SIOCGSKNS) when the interface is made in this one.
+ * Without entering the container's network namespace: the init's rtnetlink socket configures what is in there, and
+ * names it (SIOCGSKNS) when the interface is made in this one.
  */
 #include "container/network/connect.h"
 
@@ -59,7 +59,8 @@ static int attach_to_parent(struct connection *connection, struct netlink *host,
 		r = link_make_on_parent(host, kind, link.index, namespace);
 	if (r == -EPERM)
 		return error_fail(VISO_STAGE_NETWORK, EPERM, parent,
-				  "%s: interfaces of the host need CAP_NET_ADMIN; without it take VISO_NETWORK_USER", parent);
+				  "%s: interfaces of the host need CAP_NET_ADMIN; without it take VISO_NETWORK_USER",
+				  parent);
 	if (r == -EOPNOTSUPP)
 		return error_fail(VISO_STAGE_NETWORK, EOPNOTSUPP, kind,
 				  "the kernel knows no %s; load its module %s, or take another network", kind, kind);

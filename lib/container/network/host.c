@@ -28,7 +28,8 @@ static struct network_host *make(void)
 static void let_go(struct network_host *host)
 {
 	struct stat st;
-	if (host->nftables.socket && fstat(mnl_socket_get_fd(host->nftables.socket), &st) == 0 && st.st_ino == host->inode)
+	if (host->nftables.socket && fstat(mnl_socket_get_fd(host->nftables.socket), &st) == 0 &&
+	    st.st_ino == host->inode)
 		close(mnl_socket_get_fd(host->nftables.socket));
 }
 

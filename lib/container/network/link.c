@@ -29,19 +29,19 @@ static int take_link(const struct nlmsghdr *header, void *data)
 	if (header->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
 	link->index = info->ifi_index;
-	mnl_attr_for_each(attribute, header, sizeof(*info))
-		switch (mnl_attr_get_type(attribute)) {
-		case IFLA_GROUP:
-			link->group = mnl_attr_get_u32(attribute);
-			break;
-		case IFLA_ADDRESS:
-			if (mnl_attr_get_payload_len(attribute) == sizeof(link->address))
-				memcpy(link->address, mnl_attr_get_payload(attribute), sizeof(link->address));
-			break;
-		case IFLA_LINKINFO:
-			mnl_attr_parse_nested(attribute, take_info, link);
-			break;
-		}
+	mnl_attr_for_each(attribute, header, sizeof(*info)) switch (mnl_attr_get_type(attribute))
+	{
+	case IFLA_GROUP:
+		link->group = mnl_attr_get_u32(attribute);
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(attribute) == sizeof(link->address))
+			memcpy(link->address, mnl_attr_get_payload(attribute), sizeof(link->address));
+		break;
+	case IFLA_LINKINFO:
+		mnl_attr_parse_nested(attribute, take_info, link);
+		break;
+	}
 	return MNL_CB_OK;
 }
 
@@ -90,7 +90,7 @@ int link_make_veth(struct netlink *netlink, const char *name, int bridge, uint32
 	struct nlattr *peer = mnl_attr_nest_start(request.header, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(request.header, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(request.header, IFLA_IFNAME, LINK_INSIDE);
-	mnl_attr_put_u32(request.header, IFLA_NET_NS_FD, (uint32_t)namespace);
+	mnl_attr_put_u32(request.header, IFLA_NET_NS_FD, (uint32_t) namespace);
 	mnl_attr_nest_end(request.header, peer);
 	mnl_attr_nest_end(request.header, data);
 	mnl_attr_nest_end(request.header, info);
@@ -103,7 +103,7 @@ int link_make_on_parent(struct netlink *netlink, const char *kind, int parent, i
 	netlink_begin(&request, RTM_NEWLINK, CREATE, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(request.header, IFLA_IFNAME, LINK_INSIDE);
 	mnl_attr_put_u32(request.header, IFLA_LINK, (uint32_t)parent);
-	mnl_attr_put_u32(request.header, IFLA_NET_NS_FD, (uint32_t)namespace);
+	mnl_attr_put_u32(request.header, IFLA_NET_NS_FD, (uint32_t) namespace);
 	struct nlattr *info = mnl_attr_nest_start(request.header, IFLA_LINKINFO);
 	mnl_attr_put_strz(request.header, IFLA_INFO_KIND, kind);
 	/* So that several on one parent reach each other; that is ipvlan's own default (layer 2). */
@@ -147,9 +147,10 @@ static int take_port(const struct nlmsghdr *header, void *data)
 	struct ports *ports = data;
 	const struct nlattr *attribute;
 	if (header->nlmsg_type == RTM_NEWLINK)
-		mnl_attr_for_each(attribute, header, sizeof(struct ifinfomsg))
-			if (mnl_attr_get_type(attribute) == IFLA_MASTER && mnl_attr_get_u32(attribute) == ports->bridge)
-				ports->found = 1;
+		mnl_attr_for_each(attribute, header,
+				  sizeof(struct ifinfomsg)) if (mnl_attr_get_type(attribute) == IFLA_MASTER &&
+								mnl_attr_get_u32(attribute) == ports->bridge)
+			ports->found = 1;
 	return MNL_CB_OK;
 }
 
@@ -210,7 +211,8 @@ static int take_address(const struct nlmsghdr *header, void *data)
 	    (address.family != AF_INET && address.family != AF_INET6))
 		return MNL_CB_OK;
 	bool local = false;
-	mnl_attr_for_each(attribute, header, sizeof(*info)) {
+	mnl_attr_for_each(attribute, header, sizeof(*info))
+	{
 		uint16_t type = mnl_attr_get_type(attribute);
 		if ((type == IFA_LOCAL || (type == IFA_ADDRESS && !local)) &&
 		    mnl_attr_get_payload_len(attribute) == address_size(&address))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One table for all containers of the host process, which belongs to its netlink socket (NFT_TABLE_F_OWNER, Linux 5.12):
- * the kernel removes it with the socket, so also where the process is killed.
+ * One table for all containers of the host process, which belongs to its netlink socket (NFT_TABLE_F_OWNER,
+ * Linux 5.12): the kernel removes it with the socket, so also where the process is killed.
  *
  * By libmnl, as all else here, not by libnftables: that ends the process by exit() where memory is short, and its
  * socket would be inherited by what the host executes.
@@ -264,9 +264,9 @@ static void add_forward(struct batch *batch, struct netlink *netlink, struct nat
 static int take_handle(const struct nlmsghdr *header, uint64_t *out)
 {
 	const struct nlattr *attribute;
-	mnl_attr_for_each(attribute, header, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) == NFTA_RULE_HANDLE)
-			*out = be64toh(mnl_attr_get_u64(attribute));
+	mnl_attr_for_each(attribute, header,
+			  sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attribute) == NFTA_RULE_HANDLE) *out =
+		be64toh(mnl_attr_get_u64(attribute));
 	return 0;
 }
 
@@ -380,8 +380,8 @@ static int make_rules(struct network_host *host, struct nat *nat, const struct c
 		return 0;
 	}
 	nat->rule_count = 0;
-	error_fail(VISO_STAGE_NETWORK, -r, "nftables", "the rules for NAT cannot be made: %s%s%s%s", strerrordesc_np(-r),
-		   host->nftables.reason[0] ? ": " : "", host->nftables.reason,
+	error_fail(VISO_STAGE_NETWORK, -r, "nftables", "the rules for NAT cannot be made: %s%s%s%s",
+		   strerrordesc_np(-r), host->nftables.reason[0] ? ": " : "", host->nftables.reason,
 		   r == -EOPNOTSUPP || r == -EINVAL || r == -EPROTONOSUPPORT
 			   ? "; they take nf_tables with NAT and Linux 5.12"
 			   : "");
@@ -399,8 +399,8 @@ static void delete_rules(struct network_host *host, const struct nat *nat)
 	if (begin_batch(&batch, host) == 0) {
 		bool last = host->table_users == 1;
 		for (size_t i = 0; i < (last ? 1 : nat->rule_count); i++) {
-			struct nlmsghdr *header = add_message(&batch, &host->nftables,
-							      last ? NFT_MSG_DELTABLE : NFT_MSG_DELRULE, 0);
+			struct nlmsghdr *header =
+				add_message(&batch, &host->nftables, last ? NFT_MSG_DELTABLE : NFT_MSG_DELRULE, 0);
 			mnl_attr_put_strz(header, last ? NFTA_TABLE_NAME : NFTA_RULE_TABLE, batch.table);
 			if (!last) {
 				mnl_attr_put_strz(header, NFTA_RULE_CHAIN, chains[nat->chains[i]].name);
@@ -451,7 +451,8 @@ static int check_forwarding(const char *path, const char *name)
 	if (fd < 0 || read(fd, &byte, 1) != 1 || byte != '0')
 		return 0;
 	return error_fail(VISO_STAGE_NETWORK, EOPNOTSUPP, name,
-			  "the host does not pass packets on, which NAT and forwarded ports need; set sysctl %s=1", name);
+			  "the host does not pass packets on, which NAT and forwarded ports need; set sysctl %s=1",
+			  name);
 }
 
 static int check(const struct container_network *settings, const struct address *addresses, size_t count)
@@ -467,7 +468,8 @@ static int check(const struct container_network *settings, const struct address 
 		char text[ADDRESS_TEXT_MAX];
 		if (host->family && !has[host->family == AF_INET6])
 			r = error_fail(VISO_STAGE_NETWORK, EADDRNOTAVAIL, address_format(host, false, text),
-				       "a port of %s cannot be forwarded: the container has no address of that kind", text);
+				       "a port of %s cannot be forwarded: the container has no address of that kind",
+				       text);
 	}
 	return r;
 }

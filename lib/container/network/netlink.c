@@ -68,15 +68,17 @@ ssize_t netlink_receive(struct netlink *netlink)
 	return n < 0 ? -errno : n;
 }
 
-/* The attributes lie behind the error number and the header of the request, with NETLINK_CAP_ACK without its payload. */
+/* The attributes lie behind the error number and the header of the request, with NETLINK_CAP_ACK without its payload.
+ */
 static void keep_reason(struct netlink *netlink, const struct nlmsghdr *header)
 {
 	const struct nlattr *attribute;
 	if (!(header->nlmsg_flags & NLM_F_ACK_TLVS) || !(header->nlmsg_flags & NLM_F_CAPPED))
 		return;
-	mnl_attr_for_each(attribute, header, sizeof(struct nlmsgerr))
-		if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			snprintf(netlink->reason, sizeof(netlink->reason), "%s", mnl_attr_get_str(attribute));
+	mnl_attr_for_each(attribute, header,
+			  sizeof(struct nlmsgerr)) if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG &&
+						       mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+		snprintf(netlink->reason, sizeof(netlink->reason), "%s", mnl_attr_get_str(attribute));
 }
 
 int netlink_error_of(struct netlink *netlink, const struct nlmsghdr *header)

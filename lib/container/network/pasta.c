@@ -71,9 +71,14 @@ static int make_argv(struct strings *argv, const char *path, const struct contai
 {
 	/* Neither the host's loopback, by the gateway's address, nor ports of it are the container's to reach. */
 	static const char *const fixed[] = {
-		"--foreground", "--quiet", "--config-net", "--no-map-gw", "--netns-only", "--no-netns-quit",
-		"--netns", "/proc/self/fd/0", "--pid", "/proc/self/fd/1", "--ns-ifname", "eth0",
-		"--tcp-ns", "none", "--udp-ns", "none",
+		"--foreground", "--quiet",
+		"--config-net", "--no-map-gw",
+		"--netns-only", "--no-netns-quit",
+		"--netns",      "/proc/self/fd/0",
+		"--pid",        "/proc/self/fd/1",
+		"--ns-ifname",  "eth0",
+		"--tcp-ns",     "none",
+		"--udp-ns",     "none",
 	};
 	int r = strings_add(argv, path);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && r == 0; i++)

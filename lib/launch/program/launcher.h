@@ -60,10 +60,10 @@ struct start_page {
 	struct cgroup cgroups[CGROUPS]; /* memory, pids */
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
-	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
-	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
+	atomic_uint maps_written; /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;       /* the container's init has no child any more but the program to come */
 	pid_t companion_pid;
-	atomic_uint network_made; /* futex: the container's init may go on */
+	atomic_uint network_made;  /* futex: the container's init may go on */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;

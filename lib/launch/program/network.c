@@ -123,7 +123,8 @@ int network_mount_resolv_conf(const struct plan *plan, int root)
 		return fail(VISO_STAGE_NETWORK, 0, path);
 	int place = open_beneath(root, "tmp", O_PATH | O_DIRECTORY);
 	int tmpfs = new_tmpfs();
-	int mount = place < 0 || tmpfs < 0 ? -1 : file_mount(tmpfs, place, plan_string(plan, plan->network.resolv_conf));
+	int mount =
+		place < 0 || tmpfs < 0 ? -1 : file_mount(tmpfs, place, plan_string(plan, plan->network.resolv_conf));
 	int r = mount < 0 || move_mount_to(mount, target) < 0 ? fail(VISO_STAGE_NETWORK, 0, path) : 0;
 	close_quietly(target);
 	close_quietly(place);
