@@ -89,6 +89,7 @@ static viso_command *command_free(viso_command *command)
 		close_fd(command->added[i].fd);
 	strings_clear(&command->argv);
 	strings_clear(&command->env);
+	attributes_release(&command->attributes);
 	free(command->cwd);
 	free(command);
 	return NULL;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <virtiso/command.h>
 
+#include "command/attributes.h"
 #include "core/handle.h"
 #include "core/strings.h"
 
@@ -46,6 +47,7 @@ struct viso_command {
 	uint64_t rlimit[COMMAND_RLIMITS];
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
+	struct command_attributes attributes;
 };
 
 /*

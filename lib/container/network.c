@@ -186,14 +186,40 @@ static int check(const struct container_network *network, viso_network kind)
 	return 0;
 }
 
+/* One more file among what is mounted, the last. */
+static void add_file(struct launch_request *request, const char *path, const char *text)
+{
+	size_t count = request->plan->mounts.count;
+	struct plan_mount *mounts = calloc(count + 1, sizeof(*mounts));
+	if (!mounts) {
+		request->error = error_memory();
+		return;
+	}
+	if (count)
+		memcpy(mounts, (const char *)request->plan + request->plan->mounts.first, count * sizeof(*mounts));
+	plan_offset target = request_add_string(request, path);
+	plan_offset data = request_add_bytes(request, text, strlen(text));
+	mounts[count] = (struct plan_mount){
+		.kind = PLAN_MOUNT_FILE,
+		.flags = VISO_MOUNT_READ_ONLY,
+		.mode = 0644,
+		.target = target,
+		.data = data,
+		.size = strlen(text),
+	};
+	plan_offset first = request_add_bytes(request, mounts, (count + 1) * sizeof(*mounts));
+	request->plan->mounts.first = first;
+	request->plan->mounts.count = (uint32_t)count + 1;
+	free(mounts);
+}
+
 static void add_resolv_conf(struct launch_request *request, const struct container_network *network)
 {
 	char text[DNS_SERVERS_MAX * (ADDRESS_TEXT_MAX + 16)] = "", address[ADDRESS_TEXT_MAX];
 	for (size_t i = 0; i < network->dns_server_count; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "nameserver %s\n",
 			 address_format(&network->dns_servers[i], false, address));
-	plan_offset offset = request_add_string(request, text);
-	request->plan->network.resolv_conf = offset;
+	add_file(request, "/etc/resolv.conf", text);
 }
 
 int network_add(struct launch_request *request, const viso_container *container)

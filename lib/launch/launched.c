@@ -14,7 +14,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 #include "launch/launcher.h"
 #include "launch/plan.h"
 #include "sandbox/result.h"
@@ -49,7 +49,11 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 
 static int fail_as_reported(const viso_process *process, const struct report *report)
 {
-	return explain_failure((viso_isolation)((intptr_t)process->data & ~KEEP_CHANNEL), &report->failure);
+	struct report_failure failure = report->failure;
+	/* -EINTR means that the host's own waiting was interrupted, and that is waited for again: for ever, here. */
+	if (failure.error == EINTR)
+		failure.error = EAGAIN;
+	return explain_failure((viso_isolation)((intptr_t)process->data & ~KEEP_CHANNEL), &failure);
 }
 
 static int send_order(viso_process *process, enum order_kind kind, int signal)
@@ -73,13 +77,13 @@ static int launched_kill(viso_process *process)
 	return send_order(process, ORDER_KILL, 0);
 }
 
-int launched_ask_pids(int channel, int pipe)
+int launched_ask(int channel, enum order_kind kind, int pipe)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
-	struct order order = {.kind = ORDER_PIDS};
+	struct order order = {.kind = kind};
 	struct iovec iov = {.iov_base = &order, .iov_len = sizeof(order)};
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
@@ -101,7 +105,17 @@ int launched_ask_pids(int channel, int pipe)
 
 static int launched_pids(viso_process *process, int pipe)
 {
-	return launched_ask_pids(process->fd, pipe);
+	return launched_ask(process->fd, ORDER_PIDS, pipe);
+}
+
+static int launched_usage(viso_process *process, int pipe)
+{
+	return launched_ask(process->fd, ORDER_USAGE, pipe);
+}
+
+static int launched_pause(viso_process *process, bool pause, int pipe)
+{
+	return launched_ask(process->fd, pause ? ORDER_PAUSE : ORDER_RESUME, pipe);
 }
 
 static int read_output(struct captured_output *output, int fd, uint64_t size)
@@ -114,9 +128,12 @@ static int read_output(struct captured_output *output, int fd, uint64_t size)
 		return error_memory();
 	while (output->size < size) {
 		ssize_t n = pread(fd, output->data + output->size, size - output->size, (off_t)output->size);
-		if (n <= 0)
+		if (n < 0 && errno != EINTR)
+			return error_fail(VISO_STAGE_STDIO, errno, "output", "the captured output cannot be read: %s",
+					  strerrordesc_np(errno));
+		if (n == 0)
 			break;
-		output->size += (size_t)n;
+		output->size += n < 0 ? 0 : (size_t)n;
 	}
 	output->data[output->size] = '\0';
 	return 0;
@@ -144,10 +161,15 @@ static void fill_usage(viso_result *result, const struct report_end *end)
 {
 	const struct report_usage *used = &end->usage;
 	int64_t *usage = result->usage;
+	static const viso_usage over[] = {VISO_USAGE_MEMORY, VISO_USAGE_SWAP, VISO_USAGE_PROCESSES};
+	memcpy(usage, end->figures, sizeof(end->figures));
+	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+		usage[over[i]] = 0;
 	usage[VISO_USAGE_WALL_US] = (int64_t)end->wall_us;
 	usage[VISO_USAGE_USER_US] = (int64_t)used->user_us;
 	usage[VISO_USAGE_SYSTEM_US] = (int64_t)used->system_us;
-	usage[VISO_USAGE_MEMORY_PEAK] = (int64_t)(end->memory_peak ? end->memory_peak : used->max_rss_kib * 1024);
+	if (usage[VISO_USAGE_MEMORY_PEAK] <= 0)
+		usage[VISO_USAGE_MEMORY_PEAK] = (int64_t)used->max_rss_kib * 1024;
 	usage[VISO_USAGE_MINOR_FAULTS] = (int64_t)used->minor_faults;
 	usage[VISO_USAGE_MAJOR_FAULTS] = (int64_t)used->major_faults;
 	usage[VISO_USAGE_BLOCKS_IN] = (int64_t)used->blocks_in;
@@ -207,6 +229,7 @@ static void take_steps(viso_process *process, const struct report *report)
 }
 
 _Static_assert((int)PLAN_STEPS == (int)STEPS, "the plan has a place for each step");
+_Static_assert((int)PLAN_FIGURES == (int)RESULT_USAGE_COUNT, "the plan has a place for each figure");
 
 /* The error of this thread, kept over calls that may set another one. */
 struct kept_error {
@@ -278,6 +301,9 @@ static int take_report(viso_process *process, viso_result **out_result)
 	int r = receive(process, &report, fds);
 	if (r < 0)
 		return r;
+	if (report.kind == REPORT_FD && fds[0] < 0)
+		return error_fail(VISO_STAGE_PROCESS, EMFILE, "launcher",
+				  "too many open files to take what comes of the start");
 	if (report.kind == REPORT_FD && report.fd_kind == REPORT_FD_NETWORK)
 		return connect_network(process, fds[0]);
 	if (report.kind == REPORT_FD) {
@@ -355,6 +381,8 @@ static const struct process_ops launched_ops = {
 	.signal = launched_signal,
 	.kill = launched_kill,
 	.pids = launched_pids,
+	.usage = launched_usage,
+	.pause = launched_pause,
 	.collect = collect,
 	.release = release,
 };
@@ -363,6 +391,7 @@ static const struct process_ops in_instance_ops = {
 	.await_start = await_start,
 	.signal = launched_signal,
 	.kill = launched_kill,
+	.usage = launched_usage,
 	.collect = collect,
 	.release = release,
 };

@@ -52,7 +52,9 @@ static _Atomic(struct launcher *) current;
 static bool is_ours(const struct own_socket *own)
 {
 	struct stat st;
-	return fstat(own->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == own->inode;
+	if (fstat(own->fd, &st) < 0)
+		return own->fd >= 0 && errno != EBADF;
+	return S_ISSOCK(st.st_mode) && (!own->inode || st.st_ino == own->inode);
 }
 
 static void own(struct own_socket *own_socket, int fd)

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "launch/plan_attributes.h"
 #include "launch/plan_cgroups.h"
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
@@ -84,6 +85,7 @@ struct plan {
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
 	/* The parts that have a header of their own. */
+	struct plan_attributes attributes;
 	struct plan_cgroups cgroups;
 	struct plan_security security;
 	/* Of a container only: */
@@ -129,7 +131,7 @@ struct report_end {
 	int32_t status; /* as of wait(2) */
 	struct report_usage usage;
 	uint64_t wall_us;
-	uint64_t memory_peak; /* bytes, by the control group; 0: not known */
+	int64_t figures[PLAN_FIGURES]; /* of the control groups, by viso_usage; -1: not known */
 	uint64_t output_size[2];
 	uint8_t output_truncated[2];
 	uint8_t output_fd[2]; /* whether a memfd with the output comes along, in this order */
@@ -145,10 +147,18 @@ struct report {
 };
 
 /*
- * ORDER_CONTINUE says that the host has made the container's network.
- * ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for.
+ * From ORDER_PIDS to ORDER_RESUME each brings a pipe for the answer: the number of processes and then their ids, as many as there is
+ * room for; int64_t[PLAN_FIGURES], by viso_usage; for PAUSE and RESUME an int32_t, 0 or an errno.
  */
-enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3, ORDER_CONTINUE = 4 };
+enum order_kind {
+	ORDER_SIGNAL = 1,
+	ORDER_KILL = 2,
+	ORDER_PIDS = 3,
+	ORDER_USAGE = 4,
+	ORDER_PAUSE = 5,
+	ORDER_RESUME = 6,
+	ORDER_CONTINUE = 7, /* brings none: the host has made the container's network */
+};
 
 /* Not as long as any message with a plan. */
 struct order {

@@ -7,7 +7,6 @@
 
 struct plan_network {
 	uint32_t kind;           /* viso_network; above VISO_NETWORK_HOST the init waits until the host has made it */
-	plan_offset resolv_conf; /* text of /etc/resolv.conf; 0: what the root has */
 	/* VISO_NETWORK_USER: path and arguments of what carries the packets. It gets the network namespace as its fd 0,
 	 * writes to fd 1 when it is ready, and complaints to fd 2. */
 	struct plan_strings companion;

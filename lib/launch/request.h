@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "command/command.h"
+#include "launch/cgroup.h"
 #include "launch/plan.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -19,10 +20,16 @@ struct launch_request {
 	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
+	struct cgroup_limits limits;
+	bool wants_freezer;    /* beside its limits a group to freeze it by, where that can be had */
+	bool filters_devices;  /* by those below, which are borrowed */
+	const struct cgroup_device *devices;
+	size_t device_count;
+	const char *cgroup_parent; /* borrowed; NULL for one that is found */
 };
 
 /*
- * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the
+ * Begins a plan: command, streams, limits; where the control groups are made is decided when it is sent. 0 or a negative errno with the error set. In any case the
  * request is to be released.
  */
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,

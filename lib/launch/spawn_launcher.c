@@ -28,6 +28,8 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/memfd.h"
+#include "launch/explain/subjects.h"
+#include "launch/explain/surroundings.h"
 #include "launch/plan.h"
 
 #ifndef MFD_EXEC
@@ -43,6 +45,7 @@ struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
 	char *stack;
 	int error;
+	const char *failed; /* call */
 };
 
 /* A fd, or a negative errno. */
@@ -94,9 +97,20 @@ static int launcher_child(void *data)
 static int intermediate_child(void *data)
 {
 	struct launch_arguments *arguments = data;
-	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0)
+	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0) {
 		arguments->error = errno;
+		arguments->failed = "clone";
+	}
 	_exit(0);
+}
+
+static int fail_spawn(int error, const char *call)
+{
+	char advice[ADVICE_MAX] = "";
+	if (error == EAGAIN)
+		explain_clone(advice, sizeof(advice), error);
+	return error_fail(VISO_STAGE_LAUNCHER, error, call, "the launcher cannot be started: %s%s%s",
+			  strerrordesc_np(error), advice[0] ? "; " : "", advice);
 }
 
 static int clone_and_exec(struct launch_arguments *arguments)
@@ -125,9 +139,7 @@ static int clone_and_exec(struct launch_arguments *arguments)
 	munmap(stacks, 2 * STACK_SIZE);
 	if (!error)
 		error = arguments->error;
-	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : "execveat",
-				  "the launcher cannot be started: %s", strerrordesc_np(error))
-		     : 0;
+	return error ? fail_spawn(error, pid < 0 ? "clone" : arguments->failed) : 0;
 }
 
 /* The first for the host program, the second for the launcher. */
@@ -154,7 +166,8 @@ int spawn_launcher(int *out_requests, int *out_control)
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
 	} else {
-		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program}};
+		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program},
+						     .failed = "execveat"};
 		r = clone_and_exec(&arguments);
 	}
 	close_fd(requests[1]);

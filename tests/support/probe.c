@@ -8,13 +8,16 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -118,6 +121,16 @@ static int show_inherited(char **argv)
 	if (tty >= 0)
 		puts("controlling terminal");
 	printf("umask %03o\n", umask(0));
+	return 0;
+}
+
+/* Seconds of the monotonic and of the boot-time clock. */
+static int show_clocks(char **argv)
+{
+	struct timespec monotonic, boot;
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	printf("%lld %lld\n", (long long)monotonic.tv_sec, (long long)boot.tv_sec);
 	return 0;
 }
 
@@ -303,6 +316,68 @@ static int do_abstract(char **argv)
 	return 0;
 }
 
+/* A number; the address of a text, "s:text"; or that of zeros, "z". */
+static unsigned long call_argument(const char *text)
+{
+	static char zeros[4096];
+	if (!strncmp(text, "s:", 2))
+		return (unsigned long)(text + 2);
+	return !strcmp(text, "z") ? (unsigned long)zeros : strtoul(text, NULL, 0);
+}
+
+/* A system call by number and arguments; prints its value, or the errno below 0. */
+static int do_call(char **argv)
+{
+	unsigned long arguments[6] = {0};
+	long number = strtol(argument(argv, "-1"), NULL, 0);
+	for (int i = 0; i < 6 && argv[2] && argv[3 + i]; i++)
+		arguments[i] = call_argument(argv[3 + i]);
+	long r = syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	printf("%ld\n", r < 0 ? -errno : r);
+	return 0;
+}
+
+/* A child by clone3(2) with these flags, such as a new namespace's, that ends at once. */
+static int do_clone3(char **argv)
+{
+	uint64_t arguments[8] = {strtoul(argument(argv, "0"), NULL, 0), 0, 0, 0, SIGCHLD};
+	long r = syscall(435, arguments, sizeof(arguments));
+	if (r == 0)
+		_exit(0);
+	printf("%d\n", r < 0 ? -errno : 0);
+	return 0;
+}
+
+/* An ioctl(2) with this number and a line feed on a new terminal, which becomes the controlling one. */
+static int do_terminal(char **argv)
+{
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), zero = 0;
+	int terminal = -1;
+	if (master >= 0 && ioctl(master, TIOCSPTLCK, &zero) == 0)
+		terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	if (terminal < 0 || ioctl(terminal, TIOCSCTTY, 0) < 0) {
+		perror("terminal");
+		return 1;
+	}
+	long r = syscall(SYS_ioctl, terminal, strtoul(argument(argv, "0"), NULL, 0), "\n");
+	printf("%ld\n", r < 0 ? -errno : r);
+	return 0;
+}
+
+#ifdef __x86_64__
+/* By the gate of 32-bit programs; the numbers are those of i386. */
+static int do_i386_call(char **argv)
+{
+	long r;
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(atol(argument(argv, "20"))), "b"(0), "c"(0), "d"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
+	printf("%d\n", (int)r);
+	return 0;
+}
+#endif
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -326,11 +401,18 @@ static const struct {
 	{"eat", do_eat},
 	{"fork", do_fork},
 	{"background", do_background},
+	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
 	{"abstract", do_abstract},
+	{"call", do_call},
+	{"clone3", do_clone3},
+	{"terminal", do_terminal},
+#ifdef __x86_64__
+	{"i386", do_i386_call},
+#endif
 };
 
 int main(int argc, char **argv)

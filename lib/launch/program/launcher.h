@@ -5,17 +5,27 @@
  *   main.c       waits for the host's death, keeps workers ready, removes guarded trees at the end
  *   worker.c     takes one request at a time and sees it through: start, supervise, end, report
  *   start.c      clones the first process of a jail or container
+ *   join.c       the same where it joins namespaces
  *   container.c  what a container's init does: namespaces, mounts, then the program
- *   mounts.c     the file systems of a container
- *   jail.c       what a jail's program does before exec: chroot and Landlock
+ *   mounts.c     the file systems of a container, with mount_*.c (mounts.h)
+ *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   credentials.c  of that: ids, capabilities, no_new_privs
  *   bounding.c   the capability bounding set
+ *   landlock.c   Landlock, of a jail's root or a container's paths
+ *   filter.c     seccomp, and the calls behind it
+ *   attributes.c scheduling and the like of the program's process
+ *   idmap.c      its ids, sysctl.c its kernel parameters
+ *   members.c    the end of a container that joined a pid namespace
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
+ *   pause.c      stopping all processes and letting them go on
+ *   usage.c      what they use
+ *   cgroup/      control groups
+ *   children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
  * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
@@ -34,21 +44,14 @@
 #include <virtiso/error.h>
 #include <virtiso/process.h>
 
+#include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
-};
-
-struct cgroup {
-	uint32_t version; /* 0: none */
-	char path[512];
-	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
-	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
-	int oom_fd;       /* of an instance: how often the kernel killed for want of memory */
 };
 
 /*
@@ -57,7 +60,7 @@ struct cgroup {
  */
 struct start_page {
 	atomic_uint idle;               /* the worker is counted in idle_workers */
-	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written; /* futex: the user namespace of the container has its id maps */
@@ -67,6 +70,11 @@ struct start_page {
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;
+	pid_t init_pid; /* of a container that joins namespaces */
+	int proc_fd;    /* from one process to another that shares its fds */
+	/* Inodes of the namespaces that are the container's own, where it joined a pid namespace; else 0. */
+	uint64_t members_mount;
+	uint64_t members_user;
 };
 
 /* A process of the host that a container's network needs; it ends with the container. */
@@ -84,16 +92,19 @@ struct job {
 	int fd_count;
 	int channel;
 	int root;
-	int root_copy; /* container of root: a detached, read-only copy of the root's mounts */
+	int proc;      /* container that joins a pid namespace of root's: a detached procfs of that; else -1 */
+	int root_copy; /* container of root: the detached root */
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
+	int events;             /* where events are told; -1 for nowhere */
 	struct cgroup *cgroups; /* of the page */
 	uint32_t host_uid;      /* a jail's uid and gid on the host, or first of the container's range */
 	int pidfd;              /* of the first process: the jail's program, or the container's init */
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
+	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
 	char **argv; /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
@@ -117,6 +128,7 @@ struct worker {
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
 	bool bounding_set_empty; /* its own; only a new user namespace brings a full one */
+	bool bounding_set_done;  /* of an init: what its program may not have is dropped */
 	int other_worker;        /* plans sent here go to a new worker, whose bounding set is that of the host */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
@@ -162,6 +174,33 @@ _Noreturn void worker_serve_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
 int start_job(struct job *job);
+/*
+ * A container's init, with these flags and as fork does it. Where `out_pid` is NULL, job->pidfd is set; else the kernel
+ * writes the pid there, and CLONE_PARENT is among the flags.
+ */
+pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid);
+/* After a clone that failed: -1 with the failure noted. */
+int fail_clone(void);
+
+/* join.c */
+/* Whether there is anything to be joined. */
+bool join_any(const struct plan *plan);
+/* The same as clone_container(), in the namespaces that the plan joins. -1 with the failure noted. */
+pid_t join_and_clone(struct job *job, uint64_t flags);
+
+/* members.c */
+/* In the worker: notes what tells the container's processes, where it joined a pid namespace. */
+void members_note(const struct plan *plan, pid_t init);
+/* Ends what is left of it; from the worker, or from main where that was killed. */
+void members_kill(const struct start_page *page);
+/* In its init: ends and reaps all of its children. */
+void members_end_children(void);
+
+/* sysctl.c: of the init, 0, or -1 with the failure noted. */
+/* While the host's /proc is there. */
+int sysctls_prepare(const struct plan *plan);
+/* When the namespaces are there. */
+int sysctls_write(const struct plan *plan);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
@@ -174,10 +213,16 @@ _Noreturn void container_init(struct job *job);
 int container_write_maps(const struct job *job);
 
 /* mounts.c */
-/* A detached, read-only copy of the root's mounts; its fd, or -1. */
-int mounts_copy_root(const struct job *job);
+/* A detached procfs of the pid namespace for children; its fd, or -1. */
+int mounts_new_proc(void);
+/* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
+int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Whether the container's network namespace has to be entered before the mounts are made. */
+bool mounts_need_network(const struct plan *plan);
+/* mount_root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
+int mounts_hold_upper(struct job *job);
 /*
  * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
  * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
@@ -189,8 +234,6 @@ int mounts_add_devices(int root);
 int network_make(const struct job *job);
 /* In the worker: the init may go on. */
 void network_continue(void);
-/* Where the plan has one: binds a file with the text over the root's /etc/resolv.conf. 0 or -1. */
-int network_mount_resolv_conf(const struct plan *plan, int root);
 
 /* companion.c */
 /* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
@@ -204,9 +247,40 @@ void companion_end(struct job *job);
 void interfaces_remove(const char *bridge, uint32_t group);
 
 /* exec.c */
-int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* credentials.c */
+/* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
+int forbid_new_privileges(const struct plan *plan);
+/* Drops from the bounding set what the plan does not keep, where that has not been done. 0 or -1. */
+int limit_bounding_set(const struct plan *plan);
+/* Secure bits, ids, capabilities. 0 or -1. */
+int set_credentials(const struct job *job);
+
+/* landlock.c: 0 or -1, also where there is nothing to restrict. */
+int landlock_restrict_to_root(const struct job *job);
+int landlock_restrict_to_paths(const struct plan *plan);
+
+/* filter.c */
+/* The channel at a number where no fd that is handed in comes to lie, where the filter's listener goes there; or -1. */
+int filter_keep_channel(const struct job *job);
+/* Loads the filter, and sends its listener to the host. 0 or -1. */
+int set_filter(const struct job *job, int channel);
+/* Behind the filter: returns only where it fails, with errno. */
+void filter_execve(const struct plan *plan, const char *program, char **argv, char **env);
+/* Behind a filter that could forbid it, ends this process; else returns. */
+void filter_exit(const struct plan *plan);
+/* attributes.c: what the plan sets of the program's process, but for the umask; 0, or -1 with the failure noted. */
+/* Of the calling process. */
+int attributes_apply(const struct plan *plan);
+/* Of another one, for itself and what it will start. */
+int attributes_apply_to(const struct plan *plan, pid_t pid);
+
+static inline bool attributes_any(const struct plan *plan)
+{
+	return (plan->attributes.set & ~(uint32_t)PLAN_UMASK) || plan->attributes.cpus_size;
+}
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
@@ -230,24 +304,31 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
+ * which may be more than are told. */
+int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
+/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
  */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);
 
-/* cgroup.c */
-int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
-		  const char *limit_v2);
-/* Version 2, where one group has both limits. */
-int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
-/* Reads what is of interest from the memory group. */
-void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
-/* Of the memory group of an instance: opened, so that they can be read from within Landlock. */
-void cgroup_open_oom_kills(struct cgroup *group);
-uint64_t cgroup_oom_kills(const struct cgroup *group);
-void cgroup_remove(struct cgroup *group);
+/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+ * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
+int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+
+/* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
+void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+/* What a job's groups have counted when all has ended. */
+void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
+/* An answer to the host, which may not read it. */
+void send_answer(int pipe, const void *data, size_t size);
 
 /* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
  */
+/* Those that the plan chooses, or the default. */
+int idmap_write(const struct job *job, const char *task);
+/* What an id of the container is for the worker. */
+uint32_t idmap_outside(const struct job *job, const struct plan_id_map *map, uint32_t id);
 /* 0 to 65535 are the host's ids from `first` on. */
 int idmap_write_range(const char *task, uint32_t first);
 /* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
@@ -268,6 +349,12 @@ void end_children(const struct job *job, struct report_usage *sum);
 static inline bool job_has_namespace(const struct job *job)
 {
 	return job->plan->isolation == PLAN_JAIL && !worker.owns_ids && !worker.instance;
+}
+
+/* Whether the container has a new namespace of this kind (viso_namespace), neither the host's nor a joined one. */
+static inline bool plan_owns_namespace(const struct plan *plan, unsigned kind)
+{
+	return !(plan->namespaces.not_own >> kind & 1);
 }
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)

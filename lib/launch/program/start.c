@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/wait.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -18,7 +19,7 @@ static int failed_start(struct job *job)
 	return -1;
 }
 
-static int fail_clone(void)
+int fail_clone(void)
 {
 	bool namespace = errno == EINVAL || errno == EPERM || errno == ENOSPC || errno == EUSERS;
 	return fail(namespace ? VISO_STAGE_USER_NAMESPACE : VISO_STAGE_CLONE, 0, "clone");
@@ -47,7 +48,9 @@ static int start_jail(struct job *job)
 	 * the page. Else the worker goes on at once and learns of either by the end, which saves a wake-up; until then
 	 * it changes nothing that the child reads.
 	 */
-	int wait = job->plan->flags & PLAN_REPORT_START ? CLONE_VFORK : 0;
+	bool report = job->plan->flags & PLAN_REPORT_START;
+	/* The score would be set for all who share the memory, but for a vfork (__set_oom_adj() in fs/proc/base.c). */
+	int wait = report || (job->plan->attributes.set & PLAN_OOM_SCORE_ADJ) ? CLONE_VFORK : 0;
 	job->pid = clone(jail_child, worker.child_stack, CLONE_VM | wait | CLONE_PIDFD | SIGCHLD, job, &job->pidfd);
 	if (job->pid < 0)
 		return fail(VISO_STAGE_CLONE, 0, "clone");
@@ -55,33 +58,55 @@ static int start_jail(struct job *job)
 }
 
 /* clone3 as fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
-static int clone_container(struct job *job, uint64_t namespaces)
+pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid)
 {
 	struct clone_args args = {
-		.flags = namespaces | CLONE_PIDFD,
+		.flags = flags | (out_pid ? 0 : CLONE_PIDFD),
 		.pidfd = (uint64_t)(uintptr_t)&job->pidfd,
-		.exit_signal = SIGCHLD,
+		.parent_tid = (uint64_t)(uintptr_t)out_pid,
+		.exit_signal = out_pid ? 0 : SIGCHLD, /* by CLONE_PARENT it is the caller's own */
 	};
-	for (int i = 0; i < CGROUPS; i++)
-		if (job->cgroups[i].directory_fd >= 0) {
-			args.flags |= CLONE_INTO_CGROUP;
-			args.cgroup = (uint64_t)job->cgroups[i].directory_fd;
-		}
-	return (int)syscall(SYS_clone3, &args, sizeof(args));
+	int group = cgroups_version_2(job->cgroups);
+	if (group >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static uint64_t new_namespaces(const struct job *job)
+{
+	static const uint64_t flags[PLAN_NAMESPACES] = {
+		[VISO_NAMESPACE_MOUNT] = CLONE_NEWNS,  [VISO_NAMESPACE_PID] = CLONE_NEWPID,
+		[VISO_NAMESPACE_IPC] = CLONE_NEWIPC,   [VISO_NAMESPACE_UTS] = CLONE_NEWUTS,
+		[VISO_NAMESPACE_USER] = CLONE_NEWUSER, [VISO_NAMESPACE_CGROUP] = CLONE_NEWCGROUP,
+	};
+	uint64_t all = 0;
+	for (unsigned kind = 0; kind < PLAN_NAMESPACES; kind++)
+		if (plan_owns_namespace(job->plan, kind))
+			all |= flags[kind];
+	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
+	return has_cgroups(job->cgroups) ? all & ~(uint64_t)CLONE_NEWCGROUP : all;
+}
+
+static pid_t clone_init(struct job *job)
+{
+	uint64_t flags = new_namespaces(job);
+	if (join_any(job->plan))
+		return join_and_clone(job, flags);
+	pid_t pid = clone_container(job, flags, NULL);
+	if (pid == 0)
+		container_init(job);
+	return pid < 0 ? fail_clone() : pid;
 }
 
 static int start_container(struct job *job)
 {
-	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
-	if (!job->plan->cgroups.memory.version && !job->plan->cgroups.pids.version)
-		namespaces |= CLONE_NEWCGROUP;
-
 	/*
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
 	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
-	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
+	if (mounts_hold_upper(job) < 0 || (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
 	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
 		int ends[2];
@@ -90,12 +115,12 @@ static int start_container(struct job *job)
 		job->ready = ends[0];
 		job->ready_write = ends[1];
 	}
-	job->pid = clone_container(job, namespaces);
-	if (job->pid == 0)
-		container_init(job);
+	job->pid = clone_init(job);
 	if (job->pid < 0)
-		return fail_clone();
-	if (container_write_maps(job) < 0) {
+		return -1;
+	members_note(job->plan, job->pid);
+	if ((attributes_any(job->plan) && attributes_apply_to(job->plan, job->pid) < 0) ||
+	    container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
 		return failed_start(job);
 	}

@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <virtiso/container_namespaces.h>
+#include <virtiso/sandbox.h>
 
 #include "launch/owns_ids.h"
 #include "launcher.h"
@@ -138,8 +140,10 @@ static int make_captures(struct job *job)
 		job->capture_write[i] = ends[1];
 		fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		/* So that a container's program can open /dev/stdout. */
-		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER)
-			(void)!fchown(ends[1], job->host_uid + job->plan->uid, job->host_uid + job->plan->gid);
+		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER &&
+		    plan_owns_namespace(job->plan, VISO_NAMESPACE_USER))
+			(void)!fchown(ends[1], idmap_outside(job, &job->plan->namespaces.uids, job->plan->uid),
+				      idmap_outside(job, &job->plan->namespaces.gids, job->plan->gid));
 	}
 	return 0;
 }
@@ -201,26 +205,14 @@ static int make_arrays(struct job *job)
 	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
 }
 
-static int make_cgroups(struct job *job)
-{
-	if (job->plan->cgroups.memory.version && cgroup_create(&job->cgroups[0], job->plan, &job->plan->cgroups.memory,
-							       "memory.limit_in_bytes", "memory.max") < 0)
-		return -1;
-	if (job->plan->cgroups.memory.version == 2 && job->plan->cgroups.pids.version == 2)
-		return cgroup_limit_processes(&job->cgroups[0], job->plan->cgroups.pids.limit);
-	if (job->plan->cgroups.pids.version &&
-	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->cgroups.pids, "pids.max", "pids.max") < 0)
-		return -1;
-	return 0;
-}
-
 static void job_init(struct job *job)
 {
 	job->plan_mapped = 0;
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->root_copy = job->pidfd = job->ready = job->ready_write = job->companion.ready = job->companion.complaints = -1;
+	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
+	job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
 	job->companion.pid = 0;
 	job->launcher_gone = false;
@@ -228,17 +220,17 @@ static void job_init(struct job *job)
 		job->capture_read[i] = job->capture_write[i] = -1;
 	memset(worker.page, 0, sizeof(*worker.page));
 	job->cgroups = worker.page->cgroups;
-	for (int i = 0; i < CGROUPS; i++)
-		job->cgroups[i].attach_fd = job->cgroups[i].directory_fd = job->cgroups[i].oom_fd = -1;
+	cgroups_init(job->cgroups);
 	if (worker.instance)
 		instance_lend_cgroups(job->cgroups);
 }
 
-/* Only the channel is needed while the program runs. */
+/* Only the channel is needed while the program runs, and the place for events. */
 static void close_start_fds(struct job *job)
 {
 	for (int i = 1; i < job->fd_count; i++)
-		close(job->fds[i]);
+		if (job->fds[i] != job->events)
+			close(job->fds[i]);
 	for (int i = 0; i < 3; i++)
 		job->capture_write[i] = close_quietly(job->capture_write[i]);
 	job->ready_write = close_quietly(job->ready_write);
@@ -253,6 +245,7 @@ static void job_release(struct job *job)
 		close_quietly(job->capture_read[i]);
 	close_quietly(job->pidfd);
 	close_quietly(job->ready);
+	close_quietly(job->events);
 	if (job->argv != job->small_argv)
 		free(job->argv);
 	if (job->env != job->small_env)
@@ -343,6 +336,13 @@ static int give_away(struct job *job)
 	return close_quietly(job->channel);
 }
 
+/* After the report, so that the host finds the end when it hears of it. */
+static void tell_end(const struct job *job)
+{
+	const struct group_events events = {.socket = job->events, .serial = job->plan->cgroups.serial};
+	events_tell(&events, VISO_EVENT_ENDED);
+}
+
 /* The channel, where the host keeps it for its next plan; else -1. */
 static int serve(void *buffer, ssize_t received, struct job *job)
 {
@@ -358,8 +358,11 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
-	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
+	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 &&
+		 cgroups_make(job->plan, job->cgroups) == 0) {
 		choose_streams(job);
+		if (job->plan->cgroups.events_fd)
+			job->events = job->fds[job->plan->cgroups.events_fd];
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
 			empty_own_bounding_set();
@@ -372,6 +375,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	}
 	for (int i = 0; i < CGROUPS; i++)
 		cgroup_remove(&job->cgroups[i]);
+	job->upper_lock = close_quietly(job->upper_lock);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
@@ -385,6 +389,8 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
 	if (!job->launcher_gone)
 		send_report(job->channel, &report, fds, count);
+	if (job->events >= 0 && report.kind == REPORT_ENDED)
+		tell_end(job);
 	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
 		job->channel = close_quietly(job->channel);
 	job_release(job);
