@@ -52,8 +52,8 @@ int viso_container_set_parent_interface(viso_container *container, const char *i
 
 static int fail_address(const char *function, const char *text, const char *what)
 {
-	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, text ? text : function, "%s: %s is not %s", function,
-			  text ? text : "NULL", what);
+	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function, "%s: %s is not %s", function, text ? text : "NULL",
+			  what);
 }
 
 int viso_container_add_address(viso_container *container, const char *address)
