@@ -20,17 +20,18 @@ struct launch_request {
 	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
+	int terminal;     /* the host's end, where that is known before the start; -1 where it is not */
 	struct cgroup_limits limits;
-	bool wants_freezer;    /* beside its limits a group to freeze it by, where that can be had */
-	bool filters_devices;  /* by those below, which are borrowed */
+	bool wants_freezer;   /* beside its limits a group to freeze it by, where that can be had */
+	bool filters_devices; /* by those below, which are borrowed */
 	const struct cgroup_device *devices;
 	size_t device_count;
 	const char *cgroup_parent; /* borrowed; NULL for one that is found */
 };
 
 /*
- * Begins a plan: command, streams, limits; where the control groups are made is decided when it is sent. 0 or a negative errno with the error set. In any case the
- * request is to be released.
+ * Begins a plan: command, streams, limits; where the control groups are made is decided when it is sent. 0 or a
+ * negative errno with the error set. In any case the request is to be released.
  */
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 const viso_command *command, int root_fd, bool to_end);
@@ -39,9 +40,12 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 int request_init_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 			  int root_fd);
 
-/* The same for a command in an instance, whose control groups it shares. */
+/*
+ * The same for a command in an instance, whose control groups it shares. Where `base` is not NULL, all that is not the
+ * command's is as in that plan, the instance's own.
+ */
 int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
-			     const viso_command *command, int root_fd, bool to_end);
+			     const viso_command *command, int root_fd, bool to_end, const struct plan *base);
 
 void request_release(struct launch_request *request);
 

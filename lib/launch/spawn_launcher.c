@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -151,18 +152,19 @@ static int make_sockets(int sockets[2])
 	return sockets[0] < 0 ? -1 : 0;
 }
 
-int spawn_launcher(int *out_requests, int *out_control)
+int spawn_launcher(bool detached, int *out_requests, int *out_control)
 {
 	int requests[2] = {-1, -1}, control[2] = {-1, -1};
 	_cleanup_close_ int program = program_memfd();
-	_cleanup_close_ int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	/* What a detached one waits for instead never happens. */
+	_cleanup_close_ int host = detached ? eventfd(0, EFD_CLOEXEC) : (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int r = 0;
 
 	if (program < 0) {
 		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create",
 			       "the launcher cannot be started: memfd: %s", strerrordesc_np(-program));
 	} else if (host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
-		const char *what = host < 0 ? "pidfd_open" : "socketpair";
+		const char *what = host >= 0 ? "socketpair" : detached ? "eventfd" : "pidfd_open";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
 	} else {

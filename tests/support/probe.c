@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -316,6 +317,21 @@ static int do_abstract(char **argv)
 	return 0;
 }
 
+/* Of standard input as a terminal: which streams are it, its size, whose it is, whether it is the controlling one. */
+static int show_terminal(char **argv)
+{
+	struct winsize size = {0};
+	struct stat st = {0};
+	ioctl(0, TIOCGWINSZ, &size);
+	fstat(0, &st);
+	for (int i = 0; i < 3; i++)
+		printf("%s ", isatty(i) ? "tty" : "none");
+	printf("%ux%u %s %s %s\n", size.ws_col, size.ws_row, st.st_uid == getuid() ? "own" : "another's",
+	       tcgetsid(0) == getpid() ? "controlling" : "not controlling",
+	       tcgetpgrp(0) == getpid() ? "foreground" : "background");
+	return 0;
+}
+
 /* A number; the address of a text, "s:text"; or that of zeros, "z". */
 static unsigned long call_argument(const char *text)
 {
@@ -410,6 +426,7 @@ static const struct {
 	{"call", do_call},
 	{"clone3", do_clone3},
 	{"terminal", do_terminal},
+	{"own-terminal", show_terminal},
 #ifdef __x86_64__
 	{"i386", do_i386_call},
 #endif

@@ -16,7 +16,7 @@
 static int set_oom_score_adj(const char *task, int adjustment)
 {
 	char path[64], text[16];
-	if (worker.instance)
+	if (worker.instance && !worker.inner_stack)
 		return fail(VISO_STAGE_RLIMIT, EOPNOTSUPP, "oom_score_adj"); /* Landlock keeps it from /proc */
 	snprintf(path, sizeof(path), "/proc/%s/oom_score_adj", task);
 	snprintf(text, sizeof(text), "%d", adjustment);
@@ -38,8 +38,7 @@ static int apply(const struct plan *plan, pid_t pid, const char *task)
 	if ((attributes->set & PLAN_NICE) && syscall(SYS_setpriority, PRIO_PROCESS, pid, attributes->nice) < 0)
 		return fail(VISO_STAGE_RLIMIT, 0, "setpriority");
 	/* By system call: musl does not have it, for what POSIX says of processes. */
-	if ((attributes->set & PLAN_SCHEDULER) &&
-	    syscall(SYS_sched_setscheduler, pid, attributes->policy, &param) < 0)
+	if ((attributes->set & PLAN_SCHEDULER) && syscall(SYS_sched_setscheduler, pid, attributes->policy, &param) < 0)
 		return fail(VISO_STAGE_RLIMIT, 0, "sched_setscheduler");
 	return attributes->set & PLAN_OOM_SCORE_ADJ ? set_oom_score_adj(task, attributes->oom_score_adj) : 0;
 }

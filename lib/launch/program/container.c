@@ -62,7 +62,7 @@ static int take_id(long set, uint32_t otherwise)
 }
 
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
-static int take_inner_root(const struct plan *plan)
+int container_take_inner_root(const struct plan *plan)
 {
 	bool chosen = plan->namespaces.uids.count || plan->namespaces.joined[VISO_NAMESPACE_USER];
 	if (!worker.owns_ids && !chosen)
@@ -77,7 +77,7 @@ static int take_inner_root(const struct plan *plan)
  * So that the program can open /dev/stdout, whatever id of the container it has. Root's worker has seen to that, but
  * for a user namespace whose ids it does not know; where it is not possible, only opening anew is not.
  */
-static void give_captures(const struct job *job)
+void container_give_captures(const struct job *job)
 {
 	const struct plan *plan = job->plan;
 	if (!plan->namespaces.uids.count && !plan->namespaces.joined[VISO_NAMESPACE_USER])
@@ -133,9 +133,9 @@ static int set_up(const struct job *job)
 		return -1;
 	worker.bounding_set_done = true;
 	wait_for_maps();
-	if (take_inner_root(plan) < 0)
+	if (container_take_inner_root(plan) < 0)
 		return -1;
-	give_captures(job);
+	container_give_captures(job);
 	return sysctls_prepare(plan);
 }
 
@@ -161,14 +161,18 @@ static int enter_root_and_network(const struct job *job)
 	return r;
 }
 
-static int program_child(void *argument)
+int container_program(void *argument)
 {
-	exec_program(argument);
+	struct job *job = argument;
+	/* In an instance each program enters them itself, so that the attendant does not count; else the init has done
+	 * it. */
+	if (worker.instance && cgroups_enter(job->cgroups, true) < 0)
+		_exit(127);
+	exec_program(job);
 	_exit(127);
 }
 
-/* Reaps until the program has ended; what it left running ends with the init. */
-static void reap_until(pid_t program)
+void container_reap_until(pid_t program)
 {
 	int status;
 	pid_t pid;
@@ -182,21 +186,32 @@ static void reap_until(pid_t program)
 	atomic_store(&worker.page->program_ended, 1);
 }
 
-_Noreturn void container_init(struct job *job)
+/* Everything up to the point where a program can be started. */
+static void set_up_all(struct job *job)
 {
 	end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
-	bool reaps_alone = job->plan->namespaces.joined[VISO_NAMESPACE_PID] != 0;
-	if (reaps_alone) {
+	if (job->plan->namespaces.joined[VISO_NAMESPACE_PID])
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
-		worker.pid = getpid(); /* for the program, which ends with us */
-	}
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0 || sysctls_write(job->plan) < 0)
 		_exit(127);
+	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
+		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
+}
+
+/* Of the one command of a container that has no instance. */
+static _Noreturn void run_program(struct job *job)
+{
+	bool reaps_alone = job->plan->namespaces.joined[VISO_NAMESPACE_PID] != 0;
+	/* Its memory is a copy of the worker's, and until they are closed it has fds of the host: nothing of that is
+	 * for the program, whatever its capabilities. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A child with our memory would stay in our time namespace (copy_namespaces() in kernel/nsproxy.c). */
 	int memory = job->plan->namespaces.clock_offsets ? 0 : CLONE_VM;
-	pid_t program = clone(program_child, worker.child_stack, memory | CLONE_VFORK | SIGCHLD, job);
+	if (reaps_alone)
+		job->program_parent = getpid();
+	pid_t program = clone(container_program, worker.child_stack, memory | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
@@ -204,10 +219,16 @@ _Noreturn void container_init(struct job *job)
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
 	syscall(SYS_close_range, 0u, ~0u, 0);
-	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	reap_until(program);
+	container_reap_until(program);
 	if (reaps_alone)
 		members_end_children();
 	_exit(0);
+}
+
+_Noreturn void container_init(struct job *job)
+{
+	set_up_all(job);
+	if (job->plan->flags & PLAN_INSTANCE)
+		instance_stay(job);
+	run_program(job);
 }

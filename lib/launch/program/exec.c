@@ -156,10 +156,10 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 }
 
 /* After the change of uid, which takes it back (prctl(2)). In a container the parent is its init. */
-static void end_with_worker(void)
+static void end_with_parent(const struct job *job)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != worker.pid)
+	if (getppid() != job->program_parent)
 		_exit(127);
 }
 
@@ -171,23 +171,27 @@ static int confine(const struct plan *plan)
 	return forbid_new_privileges(plan) < 0 ? -1 : landlock_restrict_to_paths(plan);
 }
 
-void exec_program(const struct job *job)
+void exec_program(struct job *job)
 {
 	const struct plan *plan = job->plan;
+	if (plan->terminal.columns && terminal_open(job) < 0)
+		return;
 	int channel = filter_keep_channel(job);
 	if (channel < 0 || set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) ||
 	    close_other_fds(plan, channel) < 0)
 		return;
 	restore_ignored_signals();
 	setsid();
+	if (terminal_take_control(job) < 0)
+		return;
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
 	 */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || confine(plan) < 0 || set_credentials(job) < 0)
 		return;
 	/* In a pid namespace that was joined, the init's end is not the end of all. */
-	if (plan->isolation == PLAN_JAIL || plan->namespaces.joined[VISO_NAMESPACE_PID])
-		end_with_worker();
+	if (job->program_parent)
+		end_with_parent(job);
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;
@@ -195,6 +199,8 @@ void exec_program(const struct job *job)
 	if (plan->attributes.set & PLAN_UMASK)
 		syscall(SYS_umask, plan->attributes.umask);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (plan->flags & PLAN_RECEIVE)
+		receive_files(job);
 	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
 	if (set_filter(job, channel) == 0)
 		try_programs(plan, job->argv, job->env);

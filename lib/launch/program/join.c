@@ -10,6 +10,7 @@
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <virtiso/container_namespaces.h>
 
@@ -57,6 +58,8 @@ static int enter_user_namespace(const struct job *job, uint32_t fd)
 {
 	if (worker.owns_ids && syscall(SYS_setgroups, (size_t)0, NULL) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
+	/* Who is privileged there might trace us, and we have fds of the host (CVE-2016-9962). */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setns(job->fds[fd], CLONE_NEWUSER) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, join_user);
 	return 0;

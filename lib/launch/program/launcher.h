@@ -18,6 +18,10 @@
  *   idmap.c      its ids, sysctl.c its kernel parameters
  *   members.c    the end of a container that joined a pid namespace
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
+ *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
+ *   detached.c   an instance that goes on without its host
+ *   terminal.c   a terminal for the program
+ *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
@@ -59,7 +63,7 @@ struct launcher_shared {
  * which puts things right where the worker is killed.
  */
 struct start_page {
-	atomic_uint idle;               /* the worker is counted in idle_workers */
+	atomic_uint idle; /* the worker is counted in idle_workers */
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
@@ -68,6 +72,7 @@ struct start_page {
 	pid_t companion_pid;
 	atomic_uint network_made;  /* futex: the container's init may go on */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
+	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
 	struct report_usage usage;
 	pid_t init_pid; /* of a container that joins namespaces */
@@ -104,8 +109,11 @@ struct job {
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
-	int upper_lock; /* container with an upper that is kept: an open file that has the lock */
-	char **argv; /* in the small arrays, or allocated */
+	int upper_lock;     /* container with an upper that is kept: an open file that has the lock */
+	int init_socket[2]; /* of a container's instance, while it starts: the holder's end and the init's */
+	int pts;            /* of a container: O_PATH fd of its devpts, where it is needed */
+	int program_parent; /* where the program ends with it: the pid of its parent, as the program sees it; else 0 */
+	char **argv;        /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
@@ -135,7 +143,9 @@ struct worker {
 	int own_root;            /* of an ordinary user's instance: as its mount namespace has it; else -1 */
 	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
-	char *child_stack; /* its top */
+	char *child_stack;   /* its top */
+	int64_t clock_shift; /* by which our clocks are ahead of the host's, in ns */
+	char *inner_stack;   /* in a container's instance: of the program, whose parent is on child_stack */
 };
 
 extern struct worker worker;
@@ -166,19 +176,29 @@ void worker_let_go(int error);
  */
 int report_fd(int channel, enum report_fd_kind kind, int fd);
 
+/* All but the channel and the place for events, which alone are needed while the program runs. */
+void close_start_fds(struct job *job);
+
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
 
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
+/* The same, but with workers that are there before a plan comes, and that stay. */
+_Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
 int start_job(struct job *job);
+int start_container(struct job *job);
+/* job->ready, where somebody wants to know that the program is executing. 0, or -1 with the failure noted. */
+int make_ready_pipe(struct job *job);
 /*
  * A container's init, with these flags and as fork does it. Where `out_pid` is NULL, job->pidfd is set; else the kernel
  * writes the pid there, and CLONE_PARENT is among the flags.
  */
 pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid);
+/* The same as any process that fork makes, in the control group of version 2 where that is not negative. */
+pid_t clone_into_group(int group, uint64_t flags, int *out_pidfd, pid_t *out_pid);
 /* After a clone that failed: -1 with the failure noted. */
 int fail_clone(void);
 
@@ -211,6 +231,15 @@ int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
+/* The program of a container: no_new_privs, then exec_program(); returns only by exit. */
+int container_program(void *job);
+/* Inside a range of ids a process takes the container's uid 0: what it makes must belong to an id that the namespace
+ * knows. */
+int container_take_inner_root(const struct plan *plan);
+/* The captured streams belong to the program, so that it can open /dev/stdout. */
+void container_give_captures(const struct job *job);
+/* Reaps until the program has ended, and notes how; what it left running is the caller's. */
+void container_reap_until(pid_t program);
 
 /* mounts.c */
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
@@ -248,7 +277,7 @@ void interfaces_remove(const char *bridge, uint32_t group);
 
 /* exec.c */
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
-void exec_program(const struct job *job);
+void exec_program(struct job *job);
 
 /* credentials.c */
 /* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
@@ -304,20 +333,67 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
- * which may be more than are told. */
-int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
-/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
- */
-void pids_send(int pipe, pid_t ancestor, pid_t hidden);
+/* The init of a container's instance, once all is set up. */
+_Noreturn void instance_stay(struct job *job);
+/* The directory of the instance's control group of version 2, borrowed; or -1. */
+int instance_cgroup_version_2(void);
+/* A container's devpts for a terminal in such a worker, borrowed. */
+int instance_pts(void);
 
-/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+/* detached.c: the holder of an instance that goes on without its host. */
+/* Takes what is needed for that, where the plan says so. 0, or -1 with the failure noted. */
+int detached_take(const struct job *job);
+/* Readable where somebody wants to attach; -1 where nobody may. */
+int detached_listener(void);
+void detached_serve(int root);
+/* At the end: its name is free again. Where it did not start, the host sees to that. */
+void detached_release(bool remove);
+
+/* joined.c: an instance of a container. */
+/* Has its init made and set up; with the fds that the init sends. 0, or -1 with the failure noted. */
+int joined_start_init(struct job *job, int *out_root, int *out_pts);
+/* Lets the init go on, once all is prepared that takes its cooperation. 0, or -1 with the failure noted. */
+int joined_release_init(struct job *job);
+/* In the zygote: enters what can be entered once and for all. 0, or -1 with the failure noted. */
+int joined_prepare(const struct job *job);
+/* In each worker: its children will be in the pid namespace. 0 or -1. */
+int joined_enter_worker(void);
+/* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
+int joined_start(struct job *job);
+
+/* receive.c: in place of the program of a plan with PLAN_RECEIVE. */
+_Noreturn void receive_files(struct job *job);
+
+/* terminal.c */
+/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
+int terminal_find_pts(struct job *job);
+/* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
+int terminal_open(struct job *job);
+/* After setsid(2). */
+int terminal_take_control(const struct job *job);
+
+/* pids.c */
+/* Processes of ours among the descendants of another one. */
+struct pids_of_ours {
+	pid_t zygote; /* hidden with its children; 0 for none */
+	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
+};
+/* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
+ */
+int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
+/* Writes their number to the pipe, and their ids. */
+void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden);
+/* Kills all descendants that live; how many there were. */
+int pids_kill(pid_t ancestor);
+
+/* pause.c: of a job whose processes descend from `ancestor`, without those `hidden`; by its control group
  * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
-int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
-void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+int pause_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
 
 /* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
-void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+void read_usage(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden, int own,
+		int64_t figures[PLAN_FIGURES]);
 /* What a job's groups have counted when all has ended. */
 void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
 /* An answer to the host, which may not read it. */

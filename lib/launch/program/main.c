@@ -275,8 +275,12 @@ static void serve_until_host_ends(int signals)
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
+			/* What `polls` says is old then, and reading for it could wait for ever. */
+			if (errno == EINTR || errno == ENOMEM)
+				continue;
 			return;
+		}
 		if (polls[0].revents)
 			return;
 		if (polls[1].revents && !serve_control())

@@ -41,6 +41,7 @@ static int start_jail_in_namespace(struct job *job)
 
 static int start_jail(struct job *job)
 {
+	job->program_parent = worker.pid;
 	if (job_has_namespace(job))
 		return start_jail_in_namespace(job);
 	/*
@@ -57,21 +58,25 @@ static int start_jail(struct job *job)
 	return wait && worker.page->failure.error ? failed_start(job) : 0;
 }
 
-/* clone3 as fork does it, with the namespaces; clone(2) cannot enter a cgroup. */
-pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid)
+/* clone(2) cannot enter a cgroup. */
+pid_t clone_into_group(int group, uint64_t flags, int *out_pidfd, pid_t *out_pid)
 {
 	struct clone_args args = {
 		.flags = flags | (out_pid ? 0 : CLONE_PIDFD),
-		.pidfd = (uint64_t)(uintptr_t)&job->pidfd,
+		.pidfd = (uint64_t)(uintptr_t)out_pidfd,
 		.parent_tid = (uint64_t)(uintptr_t)out_pid,
 		.exit_signal = out_pid ? 0 : SIGCHLD, /* by CLONE_PARENT it is the caller's own */
 	};
-	int group = cgroups_version_2(job->cgroups);
 	if (group >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)group;
 	}
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid)
+{
+	return clone_into_group(cgroups_version_2(job->cgroups), flags, &job->pidfd, out_pid);
 }
 
 static uint64_t new_namespaces(const struct job *job)
@@ -100,7 +105,19 @@ static pid_t clone_init(struct job *job)
 	return pid < 0 ? fail_clone() : pid;
 }
 
-static int start_container(struct job *job)
+int make_ready_pipe(struct job *job)
+{
+	int ends[2];
+	if (!(job->plan->flags & PLAN_REPORT_START) && !job->plan->cpu_time_ns)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
+	job->ready = ends[0];
+	job->ready_write = ends[1];
+	return 0;
+}
+
+int start_container(struct job *job)
 {
 	/*
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
@@ -108,13 +125,8 @@ static int start_container(struct job *job)
 	 */
 	if (mounts_hold_upper(job) < 0 || (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
-	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
-		int ends[2];
-		if (pipe2(ends, O_CLOEXEC) < 0)
-			return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
-		job->ready = ends[0];
-		job->ready_write = ends[1];
-	}
+	if (make_ready_pipe(job) < 0)
+		return -1;
 	job->pid = clone_init(job);
 	if (job->pid < 0)
 		return -1;
@@ -129,5 +141,7 @@ static int start_container(struct job *job)
 
 int start_job(struct job *job)
 {
-	return job->plan->isolation == PLAN_JAIL ? start_jail(job) : start_container(job);
+	if (job->plan->isolation == PLAN_JAIL)
+		return start_jail(job);
+	return worker.instance ? joined_start(job) : start_container(job);
 }
