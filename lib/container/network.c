@@ -249,14 +249,52 @@ static void nothing(struct process_network *network)
 {
 }
 
+static const struct process_network_ops no_ops = {.addresses = no_addresses, .disconnect = nothing, .release = nothing};
+static struct process_network without = {&no_ops};
+
+int network_new(const viso_container *container, struct process_network **out_network)
+{
+	viso_network kind = container->sandbox.network;
+	*out_network = kind > VISO_NETWORK_HOST ? network_connection_new(&container->network, kind) : &without;
+	return *out_network ? 0 : -viso_error_number();
+}
+
 int network_prepare(const viso_container *container, viso_process *process)
 {
-	static const struct process_network_ops no_ops = {
-		.addresses = no_addresses, .disconnect = nothing, .release = nothing};
-	static struct process_network without = {&no_ops};
-	viso_network kind = container->sandbox.network;
-	process->network = kind > VISO_NETWORK_HOST ? network_connection_new(&container->network, kind) : &without;
-	return process->network ? 0 : -viso_error_number();
+	return network_new(container, &process->network);
+}
+
+/* Of a command in an instance, with which its network goes. */
+struct shared_network {
+	struct process_network network; /* first, so that the one is the other */
+	struct process_network *of_instance;
+};
+
+static int shared_addresses(struct process_network *network, char *buffer, size_t size)
+{
+	struct process_network *of_instance = ((struct shared_network *)network)->of_instance;
+	return of_instance->ops->addresses(of_instance, buffer, size);
+}
+
+static void release_shared(struct process_network *network)
+{
+	free(network);
+}
+
+int network_share(const viso_container *container, viso_process *process)
+{
+	static const struct process_network_ops ops = {
+		.addresses = shared_addresses, .disconnect = nothing, .release = release_shared};
+	struct shared_network *shared = NULL;
+	process->network = &without;
+	if (!container->instance.network || container->instance.network == &without)
+		return 0;
+	shared = malloc(sizeof(*shared));
+	if (!shared)
+		return error_memory();
+	*shared = (struct shared_network){{&ops}, container->instance.network};
+	process->network = &shared->network;
+	return 0;
 }
 
 void network_release(struct container_network *network)

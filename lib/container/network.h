@@ -41,6 +41,12 @@ int network_add(struct launch_request *request, const viso_container *container)
 /* Gives the process of a start what makes its network from outside. 0 or a negative errno with the error set. */
 int network_prepare(const viso_container *container, viso_process *process);
 
+/* The same, by itself, for an instance. */
+int network_new(const viso_container *container, struct process_network **out_network);
+
+/* Gives a command in the container's instance a view of that one's. */
+int network_share(const viso_container *container, viso_process *process);
+
 void network_release(struct container_network *network);
 
 #endif

@@ -88,6 +88,31 @@ static void test_given_addresses(void **state)
 	network_assert_clean();
 }
 
+/* All commands of an instance have one interface. */
+static void test_instance(void **state)
+{
+	struct box *box = network_open(state, VISO_NETWORK_BRIDGE);
+	char address[64];
+	assert_ok(viso_sandbox_start(box->sandbox));
+	viso_process *server = network_spawn(box, listen_8000);
+	plain_address(server, address);
+	network_await_listener(false, address, 8000, "hello\n");
+	assert_prints(box, shell("busybox nc -w 5 127.0.0.1 8000 </dev/null"), "hello\n");
+	assert_prints(box, shell("ip -o link show eth0 | grep -c UP"), "1\n");
+	viso_process_unref(server);
+	assert_non_null(strstr(network_command("ip -o link"), "viso0"));
+	assert_ok(viso_sandbox_close(box->sandbox));
+	network_assert_clean();
+}
+
+static void test_failed_instance(void **state)
+{
+	struct box *box = network_open(state, VISO_NETWORK_BRIDGE);
+	assert_ok(viso_container_set_gateway(box->container, "198.51.100.1"));
+	assert_fails(viso_sandbox_start(box->sandbox), ENETUNREACH, VISO_STAGE_NETWORK, "198.51.100.1");
+	network_assert_clean();
+}
+
 /* A bridge of the host's own stays, and has its addresses only. */
 static void test_bridge_of_the_host(void **state)
 {
@@ -288,6 +313,8 @@ int main(void)
 		AT_CONTAINER(test_two_containers),
 		AT_CONTAINER(test_without_a_bridge_they_do_not),
 		AT_CONTAINER(test_given_addresses),
+		AT_CONTAINER(test_instance),
+		AT_CONTAINER(test_failed_instance),
 		AT_CONTAINER(test_bridge_of_the_host),
 		AT_CONTAINER(test_no_bridge),
 		AT_CONTAINER(test_failed_start),

@@ -122,6 +122,24 @@ static void test_forwarded_port(void **state)
 	assert_string_equal(network_ask(true, "192.0.2.1", 8090, text, sizeof(text)), "");
 }
 
+/* Nothing else shows among the processes of an instance, and all goes with it. */
+static void test_instance(void **state)
+{
+	struct box *box = user_open(state);
+	char text[256];
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
+	assert_prints(box, shell(ask_outside), "::ffff:192.0.2.1\n");
+	viso_process *process = network_spawn(box, "exec busybox sleep 100");
+	assert_true(viso_process_addresses(process, text, sizeof(text)) > 0);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 1);
+	viso_process_unref(process);
+	assert_true(count_pastas() > 0);
+	assert_ok(viso_sandbox_close(box->sandbox));
+	assert_no_pasta();
+	network_assert_clean();
+}
+
 static _Noreturn void serve_loopback(void)
 {
 	struct sockaddr_in address = {
@@ -272,11 +290,12 @@ static void test_as_this_user(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_to_the_outside),  AT_CONTAINER(test_addresses),
-		AT_CONTAINER(test_given_address),   AT_CONTAINER(test_forwarded_port),
-		AT_CONTAINER(test_not_to_the_host), AT_CONTAINER(test_port_is_taken),
-		AT_CONTAINER(test_host_is_killed),  AT_CONTAINER(test_launcher_is_killed),
-		AT_CONTAINER(test_ordinary_user),   AT_CONTAINER(test_as_this_user),
+		AT_CONTAINER(test_to_the_outside),     AT_CONTAINER(test_addresses),
+		AT_CONTAINER(test_given_address),      AT_CONTAINER(test_forwarded_port),
+		AT_CONTAINER(test_instance),           AT_CONTAINER(test_not_to_the_host),
+		AT_CONTAINER(test_port_is_taken),      AT_CONTAINER(test_host_is_killed),
+		AT_CONTAINER(test_launcher_is_killed), AT_CONTAINER(test_ordinary_user),
+		AT_CONTAINER(test_as_this_user),
 	};
 	return cmocka_run_group_tests_name("container-user-network", tests, network_group_setup,
 					   network_group_teardown);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,6 +27,7 @@ struct connection {
 	size_t address_count;
 	struct attachment attachment;
 	struct nat nat;
+	pthread_mutex_t lock;  /* of the commands of an instance, each may ask for the addresses; guards `inside` */
 	struct netlink inside; /* VISO_NETWORK_USER: kept, since pasta chooses the addresses */
 };
 
@@ -123,7 +125,9 @@ static void disconnect(struct process_network *network)
 	if (connection->attachment.bridge && netlink_open(&host, NETLINK_ROUTE) == 0)
 		bridge_detach(&host, &connection->attachment);
 	connection->attachment = (struct attachment){0};
+	pthread_mutex_lock(&connection->lock);
 	netlink_close(&connection->inside);
+	pthread_mutex_unlock(&connection->lock);
 }
 
 static int connect_container(struct process_network *network, int socket)
@@ -176,13 +180,19 @@ static int list_addresses(struct process_network *network, char *buffer, size_t 
 	int r = 0;
 	for (size_t i = 0; i < connection->address_count; i++)
 		append(&text, &connection->addresses[i]);
+	pthread_mutex_lock(&connection->lock);
 	if (connection->inside.socket) {
 		r = link_find(&connection->inside, LINK_INSIDE, &link);
 		if (r == 0)
 			r = link_each_address(&connection->inside, link.index, append_of_interface, &text);
-		if (r < 0 && r != -ENODEV)
-			return fail_with(&connection->inside, r, LINK_INSIDE, "the container's addresses");
+		if (r == -ENODEV)
+			r = 0;
+		if (r < 0)
+			fail_with(&connection->inside, r, LINK_INSIDE, "the container's addresses");
 	}
+	pthread_mutex_unlock(&connection->lock);
+	if (r < 0)
+		return r;
 	if (size)
 		buffer[text.length < size ? text.length : size - 1] = '\0';
 	return (int)text.length;
@@ -195,6 +205,7 @@ static void release(struct process_network *network)
 	netlink_close(&connection->inside);
 	for (size_t i = 0; i < connection->nat.port_count; i++)
 		close_fd(connection->nat.ports[i]);
+	pthread_mutex_destroy(&connection->lock);
 	free(connection);
 }
 
@@ -213,6 +224,7 @@ struct process_network *network_connection_new(const struct container_network *s
 		return NULL;
 	}
 	connection->network.ops = &ops;
+	pthread_mutex_init(&connection->lock, NULL);
 	connection->settings = settings;
 	connection->kind = kind;
 	connection->address_count = settings->address_count;

@@ -138,6 +138,9 @@ static int start(struct job *job, const int fds[3])
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	job->companion.pid = pid > 0 && worker.page->companion_pid > 0 ? worker.page->companion_pid : 0;
+	/* In an instance it is reaped by the kernel when it ends; then the number is another's. */
+	if (job->companion.pid)
+		job->companion.pidfd = (int)syscall(SYS_pidfd_open, job->companion.pid, 0);
 	return job->companion.pid ? 0 : fail(VISO_STAGE_NETWORK, pid < 0 ? 0 : ECHILD, "fork");
 }
 
@@ -205,11 +208,12 @@ void companion_end(struct job *job)
 {
 	struct companion *companion = &job->companion;
 	if (companion->pid) {
-		kill(companion->pid, SIGKILL);
+		syscall(SYS_pidfd_send_signal, companion->pidfd, SIGKILL, NULL, 0);
 		while (waitpid(companion->pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
 		companion->pid = 0;
 	}
+	companion->pidfd = close_quietly(companion->pidfd);
 	companion->ready = close_quietly(companion->ready);
 	companion->complaints = close_quietly(companion->complaints);
 }

@@ -85,6 +85,7 @@ struct start_page {
 /* A process of the host that a container's network needs; it ends with the container. */
 struct companion {
 	pid_t pid; /* of the init of its pid namespace; 0: none */
+	int pidfd;
 	int ready; /* readable when it works, or has ended; -1 afterwards */
 	int complaints;
 };
@@ -263,6 +264,8 @@ int mounts_add_devices(int root);
 int network_make(const struct job *job);
 /* In the worker: the init may go on. */
 void network_continue(void);
+/* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
+int network_await_host(struct job *job);
 
 /* companion.c */
 /* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
@@ -375,6 +378,7 @@ int terminal_take_control(const struct job *job);
 /* pids.c */
 /* Processes of ours among the descendants of another one. */
 struct pids_of_ours {
+	pid_t companion; /* with its children */
 	pid_t zygote; /* hidden with its children; 0 for none */
 	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };

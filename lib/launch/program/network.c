@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -55,4 +56,46 @@ void network_continue(void)
 {
 	atomic_store(&worker.page->network_made, 1);
 	syscall(SYS_futex, &worker.page->network_made, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* 1 where the init goes on, 0 where there is more to come, or -1. */
+static int take_word(struct job *job)
+{
+	struct order order;
+	int pipe;
+	ssize_t n = receive_order(job->channel, &order, &pipe);
+	close_quietly(pipe);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n != sizeof(order) || order.kind != ORDER_CONTINUE)
+		return fail(VISO_STAGE_LAUNCHER, ECANCELED, "network");
+	if (job->plan->network.companion.count)
+		return companion_start(job);
+	network_continue();
+	return 1;
+}
+
+int network_await_host(struct job *job)
+{
+	int r = 0;
+	while (r == 0) {
+		struct pollfd polls[] = {
+			{.fd = job->channel, .events = POLLIN},    {.fd = job->companion.ready, .events = POLLIN},
+			{.fd = job->pidfd, .events = POLLIN},      {.fd = worker.host, .events = POLLIN},
+			{.fd = worker.launcher, .events = POLLIN},
+		};
+		if (poll(polls, sizeof(polls) / sizeof(polls[0]), -1) < 0)
+			continue;
+		if (polls[2].revents || polls[3].revents || polls[4].revents)
+			return fail(VISO_STAGE_LAUNCHER, ECHILD, "init"); /* unless it has noted why */
+		if (polls[1].revents) {
+			if (companion_take_ready(job) < 0)
+				return -1;
+			network_continue();
+			return 0;
+		}
+		if (polls[0].revents)
+			r = take_word(job);
+	}
+	return r < 0 ? -1 : 0;
 }
