@@ -217,8 +217,8 @@ static void set_up_all(struct job *job)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (set_up(job) < 0 || enter_root_and_network(job) < 0 || sysctls_write(job->plan) < 0)
 		_exit(127);
-	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
-		_exit(127);
+	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
+		terminal_find_pts(job);
 	atomic_store(&worker.page->set_up, 1);
 }
 
@@ -243,7 +243,7 @@ static _Noreturn void run_program(struct job *job)
 	close_between(0, ~0u);
 	container_reap_until(program);
 	if (reaps_alone)
-		members_end_children();
+		members_end_children(job->plan);
 	_exit(0);
 }
 

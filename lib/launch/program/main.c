@@ -191,7 +191,7 @@ static void forget_worker(int index)
 			cgroup_kill_left(&page->cgroups[i]);
 			remember_cgroup(page->cgroups[i].path);
 		}
-	members_kill(page);
+	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
@@ -267,7 +267,7 @@ static void serve_until_host_ends(int signals)
 	struct pollfd polls[] = {
 		{.fd = LAUNCHER_FD_HOST, .events = POLLIN}, {.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},          {.fd = signals, .events = POLLIN},
-		{.fd = handed_on, .events = POLLIN},	    {.fd = -1, .events = POLLIN},
+		{.fd = handed_on, .events = POLLIN},        {.fd = -1, .events = POLLIN},
 	};
 	for (;;) {
 		bool ready = keep_workers_ready();

@@ -127,9 +127,11 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	if (watch->killed)
 		return;
 	watch->killed = true;
-	if (is_joined(watch->job))
-		atomic_store(&worker.page->ends_all, 1);
 	watch->end->reason = reason;
+	if (is_joined(watch->job) && atomic_load(&worker.page->set_up)) {
+		atomic_store(&worker.page->ends_all, 1);
+		return;
+	}
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
 		find_program(watch);
 	if (watch->program_pid && watch->program_pid != watch->job->pid) {
@@ -277,14 +279,13 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 }
 
 /*
- * The attendant's end does not end what is left, and whoever is left when it ends is not found any more: so it goes
- * last. Where one of the container has stopped it, its page tells nothing, and the time is up.
+ * Whoever is left when the attendant ends is not found any more, so it is never killed, but ends by itself when there
+ * is nobody left. One of them may have stopped it.
  */
 static int kill_command(struct watch *watch)
 {
-	bool ended = atomic_load(&worker.page->program_ended) || now_ns() >= watch->kill_first_at;
-	if (pids_kill(watch->job->pid) == 0 && ended)
-		kill_first_process(watch);
+	pids_kill(watch->job->pid);
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGCONT, NULL, 0);
 	return 1;
 }
 
@@ -294,7 +295,8 @@ static int check_time(struct watch *watch)
 	const struct plan *plan = watch->job->plan;
 	if (watch->killed && is_joined(watch->job))
 		return kill_command(watch);
-	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
+	/* An init that has seen the program's end ends what is left itself (members.c). */
+	if (watch->kill_first_at && now_ns() >= watch->kill_first_at && !atomic_load(&worker.page->program_ended))
 		kill_first_process(watch);
 	if (watch->killed)
 		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
@@ -389,7 +391,7 @@ static void finish_container(struct watch *watch)
 	int status = 0;
 	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
 		;
-	members_kill(worker.page);
+	members_finish(watch->job);
 	if (atomic_load(&worker.page->program_ended)) {
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;
