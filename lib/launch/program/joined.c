@@ -85,7 +85,7 @@ _Noreturn void instance_stay(struct job *job)
 	if (recv(job->init_socket[1], &byte, 1, 0) != 1)
 		_exit(127);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	reap_for_ever();
 }
 
@@ -270,7 +270,7 @@ static int attendant(void *argument)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
 		_exit(127);
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	container_reap_until(program);
 	/*
 	 * What is left goes on, as the init's; unless it is being killed: as we are its subreaper, it is gone when we

@@ -62,7 +62,7 @@ static void reset_signals(void)
 }
 
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */
-static void become_nobody_in_particular(void)
+static bool become_nobody_in_particular(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; null >= 0 && i < 3; i++)
@@ -70,7 +70,9 @@ static void become_nobody_in_particular(void)
 	for (int fd = LAUNCHER_FD_REQUESTS; fd <= LAUNCHER_FD_HOST; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsid();
-	chdir("/");
+	/* Or the init of a container would keep a directory of the host: pivot_root(2) moves who is in the root. */
+	if (chdir("/") < 0)
+		return false;
 	umask(022);
 	reset_signals();
 	signal(SIGPIPE, SIG_IGN);
@@ -78,6 +80,7 @@ static void become_nobody_in_particular(void)
 	signal(SIGXFSZ, SIG_IGN);
 	prctl(PR_SET_NAME, "viso-launcher");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return true;
 }
 
 /*
@@ -188,7 +191,7 @@ static void forget_worker(int index)
 			cgroup_kill_left(&page->cgroups[i]);
 			remember_cgroup(page->cgroups[i].path);
 		}
-	members_kill(page);
+	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
@@ -264,15 +267,19 @@ static void serve_until_host_ends(int signals)
 	struct pollfd polls[] = {
 		{.fd = LAUNCHER_FD_HOST, .events = POLLIN}, {.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},          {.fd = signals, .events = POLLIN},
-		{.fd = handed_on, .events = POLLIN},	    {.fd = -1, .events = POLLIN},
+		{.fd = handed_on, .events = POLLIN},        {.fd = -1, .events = POLLIN},
 	};
 	for (;;) {
 		bool ready = keep_workers_ready();
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
+			/* What `polls` says is old then, and reading for it could wait for ever. */
+			if (errno == EINTR || errno == ENOMEM)
+				continue;
 			return;
+		}
 		if (polls[0].revents)
 			return;
 		if (polls[1].revents && !serve_control())
@@ -309,7 +316,8 @@ int main(int argc, char **argv)
 	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
 	if (argc != 1)
 		return 127;
-	become_nobody_in_particular();
+	if (!become_nobody_in_particular())
+		return 1;
 	make_room_for_fds();
 	take_usual_oom_score();
 
