@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -410,6 +411,13 @@ static int send_with_new_channel(struct launch_request *request, int instance)
 	return channel[0];
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
 {
 	if (request->error)
@@ -419,6 +427,7 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 	if (keep)
 		request->plan->flags |= PLAN_KEEP_CHANNEL;
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	process->step_ns[VISO_STEP_SENT] = now_ns();
 	/* Taken in any case: else all workers could wait at kept channels, and none for what comes otherwise. */
 	int channel = instance < 0 ? send_to_kept_worker(request) : -1;
 	if (channel < 0)

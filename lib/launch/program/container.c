@@ -32,6 +32,7 @@ int container_write_maps(const struct job *job)
 				: idmap_write_one(task, job->plan, worker.uid, worker.gid);
 	if (r < 0)
 		return -1;
+	note_step(VISO_STEP_IDS); /* the init goes on at once */
 	atomic_store(&worker.page->maps_written, 1);
 	syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAKE, 1, NULL, NULL, 0);
 	return 0;
@@ -111,10 +112,12 @@ static int enter_root_and_network(const struct job *job)
 	if (helper < 0)
 		return fail(VISO_STAGE_CLONE, 0, "fork");
 	int r = make_network(job->plan);
+	note_step(VISO_STEP_NETWORK);
 	while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
 		return fail(VISO_STAGE_MOUNT, ECHILD, "helper"); /* unless it has noted why */
+	note_step(VISO_STEP_MOUNTS);
 	return r;
 }
 

@@ -256,5 +256,6 @@ void exec_program(const struct job *job)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (set_filter(plan) < 0)
 		return;
+	note_step(VISO_STEP_CONFINED);
 	try_programs(plan, job->argv, job->env);
 }

@@ -95,6 +95,7 @@ static int start_container(struct job *job)
 		container_init(job);
 	if (job->pid < 0)
 		return fail_clone();
+	note_step(VISO_STEP_CLONED);
 	if (container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
 		return failed_start(job);

@@ -214,6 +214,15 @@ static int make_cgroups(struct job *job)
 	return 0;
 }
 
+static int prepare(struct job *job)
+{
+	if (make_arrays(job) < 0 || make_captures(job) < 0 || make_cgroups(job) < 0)
+		return -1;
+	if (job->cgroups[0].version || job->cgroups[1].version)
+		note_step(VISO_STEP_CGROUPS);
+	return 0;
+}
+
 static void job_init(struct job *job)
 {
 	job->plan_mapped = 0;
@@ -298,6 +307,7 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 void report_started(const struct job *job, int pid)
 {
 	struct report report = {.kind = REPORT_STARTED, .pid = pid};
+	note_step(VISO_STEP_STARTED);
 	send_report(job->channel, &report, NULL, 0);
 }
 
@@ -353,11 +363,12 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		return -1;
 	}
 	job_init(job);
+	note_step(VISO_STEP_RECEIVED);
 	if (find_plan(job, buffer, received) < 0)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
-	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 && make_cgroups(job) == 0) {
+	else if (!is_for_another(job) && prepare(job) == 0) {
 		choose_streams(job);
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
@@ -371,6 +382,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	}
 	for (int i = 0; i < CGROUPS; i++)
 		cgroup_remove(&job->cgroups[i]);
+	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
