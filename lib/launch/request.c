@@ -54,6 +54,11 @@ plan_offset request_add_bytes(struct launch_request *request, const void *data, 
 	return offset;
 }
 
+plan_offset request_add_room(struct launch_request *request, size_t size)
+{
+	return reserve(request, size);
+}
+
 plan_offset request_add_string(struct launch_request *request, const char *string)
 {
 	size_t size = strlen(string) + 1;
@@ -411,11 +416,21 @@ static int send_with_new_channel(struct launch_request *request, int instance)
 	return channel[0];
 }
 
-static int64_t now_ns(void)
+void request_note_sent(viso_process *process)
 {
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000 + time.tv_nsec;
+	process->step_ns[VISO_STEP_SENT] = time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+void request_hand_over(struct launch_request *request, viso_process *process, int channel, bool keep)
+{
+	launched_init(process, channel,
+		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
+									     : VISO_ISOLATION_CONTAINER),
+		      keep);
+	for (int i = 0; i < 3; i++)
+		process->stream[i] = TAKE_FD(request->host_ends[i]);
 }
 
 static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
@@ -427,19 +442,14 @@ static int send_with_channel(struct launch_request *request, int instance, viso_
 	if (keep)
 		request->plan->flags |= PLAN_KEEP_CHANNEL;
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
-	process->step_ns[VISO_STEP_SENT] = now_ns();
+	request_note_sent(process);
 	/* Taken in any case: else all workers could wait at kept channels, and none for what comes otherwise. */
 	int channel = instance < 0 ? send_to_kept_worker(request) : -1;
 	if (channel < 0)
 		channel = send_with_new_channel(request, instance);
 	if (channel < 0)
 		return channel;
-	launched_init(process, channel,
-		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
-									     : VISO_ISOLATION_CONTAINER),
-		      keep);
-	for (int i = 0; i < 3; i++)
-		process->stream[i] = TAKE_FD(request->host_ends[i]);
+	request_hand_over(request, process, channel, keep);
 	return 0;
 }
 

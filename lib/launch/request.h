@@ -44,6 +44,9 @@ plan_offset request_add_string(struct launch_request *request, const char *strin
 /* Adds raw bytes, aligned to 8. */
 plan_offset request_add_bytes(struct launch_request *request, const void *data, size_t size);
 
+/* The same without a content yet, and right behind what was added before. */
+plan_offset request_add_room(struct launch_request *request, size_t size);
+
 /* Sends a fd with the plan, which stays the caller's: its index among the fds of the message, for the launcher's
  * job->fds. */
 uint32_t request_add_fd(struct launch_request *request, int fd);
@@ -56,5 +59,9 @@ int request_send(struct launch_request *request, viso_process *process);
 
 /* The same for one in an instance, to its socket. */
 int request_send_to_instance(struct launch_request *request, int socket, viso_process *process);
+
+/* The steps of sending: the time, just before; and afterwards, the process becomes the one behind the channel. */
+void request_note_sent(viso_process *process);
+void request_hand_over(struct launch_request *request, viso_process *process, int channel, bool keep);
 
 #endif

@@ -55,6 +55,12 @@ bool sandbox_unref(viso_sandbox *sandbox);
 /* 0 where a setter may change the sandbox now; else -EINVAL, -ECHILD, -ESTALE, -EBUSY in the name of `function`. */
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
 
+/*
+ * Freezes the settings and takes what a start needs, so that no lock is held while the command starts: an O_PATH fd of
+ * the root, the caller's. 0 or a negative errno with the error set.
+ */
+int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+
 /* The setters that all strengths have. `function` is the public function's name, for errors. */
 int sandbox_set_root(viso_sandbox *sandbox, viso_root *root, const char *function);
 int sandbox_set_memory_max(viso_sandbox *sandbox, uint64_t bytes, uint64_t least, const char *function);

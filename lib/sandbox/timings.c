@@ -27,9 +27,9 @@ int viso_process_timings(viso_process *process, int64_t *out_ns, size_t max)
 const char *viso_step_name(viso_step step)
 {
 	static const char *const names[STEPS] = {
-		[VISO_STEP_SENT] = "sent",       [VISO_STEP_RECEIVED] = "received", [VISO_STEP_CGROUPS] = "cgroups",
-		[VISO_STEP_CLONED] = "cloned",   [VISO_STEP_IDS] = "ids",           [VISO_STEP_NETWORK] = "network",
-		[VISO_STEP_MOUNTS] = "mounts",   [VISO_STEP_CONFINED] = "confined", [VISO_STEP_STARTED] = "started",
+		[VISO_STEP_SENT] = "sent",     [VISO_STEP_RECEIVED] = "received", [VISO_STEP_CGROUPS] = "cgroups",
+		[VISO_STEP_CLONED] = "cloned", [VISO_STEP_IDS] = "ids",           [VISO_STEP_NETWORK] = "network",
+		[VISO_STEP_MOUNTS] = "mounts", [VISO_STEP_CONFINED] = "confined", [VISO_STEP_STARTED] = "started",
 		[VISO_STEP_ENDED] = "ended",
 	};
 	return (unsigned)step < STEPS ? names[step] : NULL;

@@ -38,14 +38,14 @@ int container_write_maps(const struct job *job)
 	return 0;
 }
 
-static void wait_for_maps(void)
+void container_wait_for_maps(void)
 {
 	while (!atomic_load(&worker.page->maps_written))
 		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 /* Nobody else would end the init; its parent's pid is not to be seen in here. */
-static void end_with_worker(void)
+void container_end_with_worker(void)
 {
 	struct pollfd parent = {.fd = worker.self, .events = POLLIN};
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -54,17 +54,17 @@ static void end_with_worker(void)
 }
 
 /* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
-static int take_inner_root(void)
+int container_take_inner_root(void)
 {
 	if (!worker.owns_ids)
 		return 0;
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
-	end_with_worker(); /* a change of uid takes it back (prctl(2)) */
+	container_end_with_worker(); /* a change of uid takes it back (prctl(2)) */
 	return 0;
 }
 
-static int bring_loopback_up(void)
+int container_bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -81,7 +81,7 @@ static int make_network(const struct plan *plan)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "network");
-	return bring_loopback_up();
+	return container_bring_loopback_up();
 }
 
 /* What needs neither mounts nor network: control groups, names, ids. */
@@ -95,8 +95,8 @@ static int set_up(const struct job *job)
 	const char *hostname = plan_string(plan, plan->namespaces.hostname);
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
-	wait_for_maps();
-	return take_inner_root();
+	container_wait_for_maps();
+	return container_take_inner_root();
 }
 
 /*
@@ -119,6 +119,18 @@ static int enter_root_and_network(const struct job *job)
 		return fail(VISO_STAGE_MOUNT, ECHILD, "helper"); /* unless it has noted why */
 	note_step(VISO_STEP_MOUNTS);
 	return r;
+}
+
+/* Most of it was there when the init was cloned. */
+static int complete_prepared(const struct job *job)
+{
+	if (!job->has_network && make_network(job->plan) < 0)
+		return -1;
+	note_step(VISO_STEP_NETWORK);
+	if (mounts_add_own_parts(job) < 0)
+		return -1;
+	note_step(VISO_STEP_MOUNTS);
+	return 0;
 }
 
 static int program_child(void *argument)
@@ -147,9 +159,9 @@ static void reap_until(pid_t program)
 
 _Noreturn void container_init(struct job *job)
 {
-	end_with_worker();
+	container_end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
-	if (set_up(job) < 0 || enter_root_and_network(job) < 0)
+	if (set_up(job) < 0 || (job->has_template ? complete_prepared(job) : enter_root_and_network(job)) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
 	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);

@@ -12,6 +12,7 @@
  *   bounding.c   the capability bounding set
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
+ *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
  *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
@@ -88,7 +89,12 @@ struct job {
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
 	uint64_t start_ns;
-	bool launcher_gone; /* main was killed meanwhile */
+	bool launcher_gone;     /* main was killed meanwhile */
+	bool builds_template;   /* the mounts are those of the template */
+	bool has_template;      /* in which it was cloned */
+	bool has_network;       /* a prepared one, in which it was cloned */
+	bool network_is_spoilt; /* it is not for another container, whatever it looks like */
+	int kept;               /* the channel of the plan, where the process has one of its own; else -1 */
 };
 
 /* Constants of a worker's life. */
@@ -161,7 +167,46 @@ _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
 
+/* container.c: steps that the making of a template has in common with a container's init. */
+void container_end_with_worker(void);
+void container_wait_for_maps(void);
+int container_take_inner_root(void);
+int container_bring_loopback_up(void);
+
+/* template.c */
+/* Makes the template of the plan's container, where it is not there. 0, or -1 with the failure noted. */
+int template_make(struct job *job);
+void template_drop(void);
+/* What is cloned between these two gets a copy of the template. */
+int template_enter(void);
+void template_leave(void);
+
+/* pristine.c: one empty network namespace */
+/* Where it is not there. A failure shows when a container makes its own. */
+void pristine_make(void);
+void pristine_drop(void);
+/* Whether it is as new, after all processes in it have ended. */
+bool pristine_is(void);
+/* What is cloned between these two is in it; false where there is none. */
+bool pristine_enter(void);
+void pristine_leave(void);
+
+/* pool.c */
+/* Makes this worker one of a pool, with everything ready for the plan's container. 0, or -1 with the failure noted. */
+int pool_prepare(struct job *job);
+/* Whether what is ready is for this container. 0, or -1 with the failure noted. */
+int pool_choose(struct job *job);
+/* Before and after the first process is cloned, in the parent. 0, or -1 with the failure noted. */
+int pool_enter(struct job *job);
+void pool_leave(const struct job *job);
+/* After the end was reported. */
+void pool_make_ready(const struct job *job);
+/* Gives everything up. */
+void pool_release(void);
+
 /* mounts.c */
+/* Of a prepared container: what the template has not, since programs write to it; at the working directory. */
+int mounts_add_own_parts(const struct job *job);
 /* A detached, read-only copy of the root's mounts; its fd, or -1. */
 int mounts_copy_root(const struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */

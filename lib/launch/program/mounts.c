@@ -188,10 +188,25 @@ static int fill_dev(int dev)
 	return 0;
 }
 
-static int mount_dev(int root)
+static int mount_pts(int dir, const char *name)
+{
+	static const struct option options[] = {{"mode", "0620"}, {"ptmxmode", "0666"}, {NULL, NULL}};
+	int mount_fd = new_filesystem("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	return mount_fd < 0 ? -1 : attach(mount_fd, dir, name);
+}
+
+static int make_read_only(int mounted)
+{
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (syscall(SYS_mount_setattr, mounted, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
+	return 0;
+}
+
+/* In a prepared container it is read-only, but for what is mounted on it later. */
+static int mount_dev(int root, bool prepared)
 {
 	static const struct option dev_options[] = {{"mode", "0755"}, {"size", "16m"}, {NULL, NULL}};
-	static const struct option pts_options[] = {{"mode", "0620"}, {"ptmxmode", "0666"}, {NULL, NULL}};
 	int mount_fd = new_filesystem("tmpfs", dev_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	if (mount_fd < 0 || attach(mount_fd, root, "dev") < 0)
 		return -1;
@@ -200,12 +215,18 @@ static int mount_dev(int root)
 	if (dev < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "dev");
 	int r = fill_dev(dev);
-	if (r == 0) {
-		mount_fd = new_filesystem("devpts", pts_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-		r = mount_fd < 0 ? -1 : attach(mount_fd, dev, "pts");
-	}
+	if (r == 0)
+		r = prepared ? make_read_only(dev) : mount_pts(dev, "pts");
 	close(dev);
 	return r;
+}
+
+/* What /dev has on itself otherwise. */
+static int mount_shm(int root)
+{
+	static const struct option options[] = {{"mode", "1777"}, {"size", "16m"}, {NULL, NULL}};
+	int mount_fd = new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return mount_fd < 0 ? -1 : attach(mount_fd, root, "dev/shm");
 }
 
 static int mount_proc(int root)
@@ -222,6 +243,23 @@ static int mount_tmp(int root, uint64_t memory_max)
 	const struct option options[] = {{"mode", "1777"}, {memory_max ? "size" : NULL, size}, {NULL, NULL}};
 	int mount_fd = new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	return mount_fd < 0 ? -1 : attach(mount_fd, root, "tmp");
+}
+
+int mounts_add_own_parts(const struct job *job)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "/");
+	/* Without a template the container has a /proc of its own already. */
+	int r = job->has_template ? mount_proc(root) : 0;
+	if (r == 0)
+		r = mount_pts(root, "dev/pts");
+	if (r == 0)
+		r = mount_shm(root);
+	if (r == 0)
+		r = mount_tmp(root, job->plan->memory_max);
+	close(root);
+	return r;
 }
 
 /* Attached over the host's root: from here on only descriptors lead out, and they are closed on exec. */
@@ -251,11 +289,13 @@ int mounts_enter(const struct job *job)
 		return fail(VISO_STAGE_MOUNT, 0, "move_mount");
 	if (remount_read_only(root) < 0)
 		return -1;
-	if (mount_proc(root) < 0 || mount_dev(root) < 0 || mount_tmp(root, job->plan->memory_max) < 0)
+	bool prepared = job->plan->pool.flags & POOL_PREPARED;
+	if (mount_proc(root) < 0 || mount_dev(root, prepared) < 0 ||
+	    (!prepared && mount_tmp(root, job->plan->memory_max) < 0))
 		return -1;
 	int r = pivot(root);
 	close(root);
-	return r;
+	return r < 0 || !prepared || job->builds_template ? r : mounts_add_own_parts(job);
 }
 
 /* The root as this mount namespace has it; -1 where its path does not lead there. */

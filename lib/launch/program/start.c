@@ -77,11 +77,13 @@ static int start_container(struct job *job)
 	if (!job->plan->cgroups.memory.version && !job->plan->cgroups.pids.version)
 		namespaces |= CLONE_NEWCGROUP;
 
+	if (pool_choose(job) < 0)
+		return -1;
 	/*
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
 	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
-	if (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0)
+	if (worker.owns_ids && !job->has_template && (job->root_copy = mounts_copy_root(job)) < 0)
 		return -1;
 	if (job->plan->flags & PLAN_REPORT_START || job->plan->cpu_time_ns) {
 		int ends[2];
@@ -90,9 +92,14 @@ static int start_container(struct job *job)
 		job->ready = ends[0];
 		job->ready_write = ends[1];
 	}
+	if (pool_enter(job) < 0)
+		return -1;
 	job->pid = clone_container(job, namespaces);
 	if (job->pid == 0)
 		container_init(job);
+	int error = errno;
+	pool_leave(job);
+	errno = error;
 	if (job->pid < 0)
 		return fail_clone();
 	note_step(VISO_STEP_CLONED);

@@ -90,7 +90,10 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
-	if (kept >= 0)
+	job->kept = -1;
+	if (kept >= 0 && (size_t)n >= sizeof(struct plan_head) && ((const struct plan_head *)buffer)->own_channel)
+		job->kept = kept;
+	else if (kept >= 0)
 		job->fds[job->fd_count++] = kept;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_type == SCM_RIGHTS) {
@@ -231,7 +234,7 @@ static void job_init(struct job *job)
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
 	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
 	job->host_uid = worker.first_id;
-	job->launcher_gone = false;
+	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
 	memset(worker.page, 0, sizeof(*worker.page));
@@ -360,7 +363,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 
 	if (job->fd_count < 2) {
 		close_fds(job->fds, job->fd_count);
-		return -1;
+		return job->kept;
 	}
 	job_init(job);
 	note_step(VISO_STEP_RECEIVED);
@@ -373,7 +376,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
 			empty_own_bounding_set();
-		if (job->plan->flags & PLAN_INSTANCE) {
+		if (job->plan->pool.flags & POOL_PREPARE) {
+			pool_prepare(job);
+		} else if (job->plan->flags & PLAN_INSTANCE) {
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
 			close_start_fds(job);
@@ -398,10 +403,12 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		send_report(job->channel, &report, fds, count);
 	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
 		job->channel = close_quietly(job->channel);
+	if (job->has_template)
+		pool_make_ready(job);
 	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
-	return job->channel;
+	return job->kept < 0 ? job->channel : job->kept;
 }
 
 /*
@@ -473,12 +480,15 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 			_exit(0);
 		if (idle)
 			count_as_busy(shared, page, wake_main);
-		if (received == 0)
+		if (received == 0) {
+			/* Whoever closed its end may wait until nothing is left. */
+			pool_release();
 			kept = close_quietly(kept);
-		else if (kept < 0 || received != sizeof(struct order))
+		} else if (kept < 0 || received != sizeof(struct order)) {
 			kept = serve(&buffer, received, &job);
-		else
+		} else {
 			drop_late_order(&job);
+		}
 		busy = 0;
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is prepared is used by one command after the other, so it may be nothing that a command can change. A plan is
+ * therefore looked at from the other side: every part must be as in a plan without settings, but for what is known here
+ * to be harmless. A setting that is new is refused until somebody has thought about it.
+ */
+#include "container/prepare.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "container/container.h"
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "launch/owns_ids.h"
+#include "launch/pool.h"
+
+enum { PREPARED_MAX = 1024 };
+
+/*
+ * In front of the filter: sockets of families whose traces in a network namespace are all known (program/pristine.c).
+ * The others are answered as by a kernel that has them not.
+ */
+static const struct sock_filter few_families[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+};
+
+static bool is_zero(const void *part, size_t size)
+{
+	const char *byte = part;
+	for (size_t i = 0; i < size; i++)
+		if (byte[i])
+			return false;
+	return true;
+}
+
+static int refuse(const char *setting)
+{
+	return error_fail(
+		VISO_STAGE_ARGUMENT, EOPNOTSUPP, setting,
+		"viso_container_prepare: %s cannot be prepared, since a command could leave something there for "
+		"the next one; leave the setting out, or start without viso_container_prepare()",
+		setting);
+}
+
+static int check(const struct plan *plan, const viso_container *container)
+{
+	struct plan_namespaces namespaces = plan->namespaces;
+	namespaces.hostname = 0;
+	if (!is_zero(&namespaces, sizeof(namespaces)))
+		return refuse("a namespace, id map, clock or kernel parameter of choice");
+	if (container->filesystem.writable)
+		return refuse("a writable root");
+	if (!is_zero(&plan->mounts, sizeof(plan->mounts)))
+		return refuse("a mount of choice");
+	if (!is_zero(&plan->network, sizeof(plan->network)))
+		return refuse("a network besides none and the host's");
+	return 0;
+}
+
+static int put_in_front(struct launch_request *request)
+{
+	size_t count = request->plan->security.filter_count, front = sizeof(few_families) / sizeof(few_families[0]);
+	plan_offset offset = request_add_bytes(request, few_families, sizeof(few_families));
+	/* What follows lies right behind: both are multiples of 8 bytes. */
+	plan_offset rest = request_add_room(request, count * sizeof(few_families[0]));
+	if (request->error)
+		return request->error;
+	memcpy((char *)request->plan + rest, (char *)request->plan + request->plan->security.filter,
+	       count * sizeof(few_families[0]));
+	request->plan->security.filter = offset;
+	request->plan->security.filter_count = (uint32_t)(count + front);
+	return 0;
+}
+
+int prepare_add(struct launch_request *request, const viso_container *container)
+{
+	if (!container->prepared)
+		return 0;
+	int r = check(request->plan, container);
+	if (r < 0)
+		return r;
+	request->plan->pool.flags |= POOL_PREPARED;
+	/* With a capability the network namespace must be the container's own. */
+	if (!request->plan->security.filter_count || request->plan->security.capabilities)
+		return 0;
+	request->plan->pool.flags |= POOL_NETWORK;
+	return put_in_front(request);
+}
+
+/* The pool is made once, and stays until the container is freed. */
+static int make_pool(viso_container *container)
+{
+	viso_sandbox *sandbox = &container->sandbox;
+	pthread_mutex_lock(&sandbox->lock);
+	if (!container->pool)
+		container->pool = pool_new();
+	bool made = container->pool;
+	pthread_mutex_unlock(&sandbox->lock);
+	return made ? 0 : error_memory();
+}
+
+static int resize(viso_container *container, unsigned count, int root_fd)
+{
+	struct launch_request request;
+	int r = request_init_instance(&request, PLAN_CONTAINER, &container->sandbox, root_fd);
+	if (r == 0)
+		r = container_add_settings(&request, container);
+	if (r == 0) {
+		request.plan->flags = (request.plan->flags & ~(uint32_t)PLAN_INSTANCE) | PLAN_KEEP_CHANNEL;
+		request.plan->pool.flags |= POOL_PREPARE;
+		request.plan->head.fd_count = (uint32_t)request.fd_count;
+		r = pool_resize(container->pool, count, &request);
+	}
+	request_release(&request);
+	return r;
+}
+
+int viso_container_prepare(viso_container *container, unsigned count)
+{
+	_cleanup_close_ int root_fd = -1;
+	if (count > PREPARED_MAX)
+		return error_argument(__func__, "more containers than can be prepared: 1024");
+	int r = sandbox_prepare_start(container ? &container->sandbox : NULL, __func__, &root_fd);
+	if (r < 0)
+		return r;
+	if (!owns_all_ids())
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+				  "%s: the mounts of a container of an ordinary user belong to it alone and cannot be "
+				  "prepared; only root can prepare containers",
+				  __func__);
+	if (!count && !container->pool)
+		return 0;
+	bool before = container->prepared;
+	container->prepared = count > 0;
+	r = make_pool(container);
+	if (r == 0)
+		r = resize(container, count, root_fd);
+	if (r < 0)
+		container->prepared = before;
+	return r;
+}
