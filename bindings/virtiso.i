@@ -43,6 +43,7 @@ macro(viso_entry_type_name)
 macro(viso_entry_state_name)
 macro(viso_hardening_name)
 macro(viso_jail_warning)
+macro(viso_step_name)
 %enddef
 
 /* Strings that may be NULL on the way in. */
@@ -52,6 +53,7 @@ macro(target)
 macro(home)
 macro(shell)
 macro(reference)
+macro(host_address)
 %enddef
 
 %define %viso_handle(noun)
@@ -110,6 +112,20 @@ macro(viso_manifest_save)
 macro(viso_manifest_verify)
 macro(viso_image_write)
 macro(viso_sandbox_start)
+macro(viso_sandbox_pause)
+macro(viso_sandbox_resume)
+macro(viso_sandbox_usage)
+macro(viso_sandbox_copy_in)
+macro(viso_sandbox_copy_out)
+macro(viso_process_usage)
+macro(viso_process_next_notification)
+macro(viso_container_add_layer)
+macro(viso_container_prepare)
+macro(viso_container_load_bundle)
+macro(viso_container_load_seccomp)
+macro(viso_container_attach)
+macro(viso_container_checkpoint)
+macro(viso_container_restore)
 macro(viso_machine_new)
 macro(viso_guest_new)
 macro(viso_jail_set_root)
@@ -121,6 +137,7 @@ macro(viso_jail::~viso_jail)
 macro(viso_container::~viso_container)
 macro(viso_guest::~viso_guest)
 macro(viso_process::~viso_process)
+macro(viso_notification::~viso_notification)
 %enddef
 
 %newobject viso_root_new;
@@ -136,10 +153,15 @@ macro(viso_process::~viso_process)
 %include "lua/lua.i"
 #endif
 
-/* Each language has a function of this name that takes one callable, or gives one list. */
+/* Each language has a function of this name that takes one callable, or gives what C puts into the caller's memory. */
 %ignore viso_log_set_handler;
 %ignore viso_root_set_progress_handler;
 %ignore viso_sandbox_pids;
+%ignore viso_sandbox_next_event;
+%ignore viso_process_timings;
+%ignore viso_process_addresses;
+%ignore viso_notification_argument;
+%ignore viso_notification_read;
 
 %viso_handle(root)
 %viso_handle(command)
@@ -148,6 +170,7 @@ macro(viso_process::~viso_process)
 %viso_handle(guest)
 %viso_handle(process)
 %viso_handle(result)
+%viso_handle(notification)
 %viso_handle(machine)
 %viso_handle(manifest)
 /* Borrowed from its jail, container or guest: no destructor. */
@@ -170,4 +193,10 @@ struct viso_sandbox {
 %include <virtiso/sandbox.h>
 %include <virtiso/jail.h>
 %include <virtiso/container.h>
+%include <virtiso/container_filesystem.h>
+%include <virtiso/container_limits.h>
+%include <virtiso/container_namespaces.h>
+%include <virtiso/container_network.h>
+%include <virtiso/container_security.h>
+%include <virtiso/notification.h>
 %include <virtiso/guest.h>

@@ -6,6 +6,7 @@ The program named in COMMAND is put into an empty root with all that it needs, a
 """
 
 import argparse
+import dataclasses
 import sys
 
 import virtiso
@@ -37,10 +38,53 @@ def parse_options():
     add("--file", metavar="PATH", action="append", default=[], help="put this file into the root too")
     add("--memory", metavar="SIZE", help="limit the memory: bytes, or such as 256M")
     add("--timeout", metavar="SECONDS", type=float, help="end it when so much time has passed, such as 2.5")
-    add("--net", choices=["none", "host"], default="none", help="what it can reach by network (none is the default)")
+    add("--net", choices=[network.name.lower() for network in virtiso.Network], default="none",
+        help="what it can reach by network (none is the default)")  # fmt: skip
+    add("--processes", metavar="N", type=int, help="limit the processes and threads")
+    add("--user", metavar="UID[:GID]", help="run it as this user")
+    add("--env", metavar="NAME=VALUE", action="append", default=[], help="set a variable")
+    add("--cwd", metavar="DIR", help="begin in this directory")
+    add("--usage", action="store_true", help="say what it used when it has ended")
+    of_container = parser.add_argument_group("in a container only")
+    add = of_container.add_argument
+    add("--bind", metavar="SOURCE[:PATH[:ro]]", action="append", default=[], help="show a file or directory of the host")
+    add("--tmpfs", metavar="PATH[:SIZE]", action="append", default=[], help="an empty directory in memory")
+    add("--write", metavar="DIR", nargs="?", const="discard", help="let it write everywhere: to memory, or to DIR, which keeps it")
+    add("--cpus", metavar="N", type=float, help="limit the CPU time, such as 0.5")
+    add("--hostname", metavar="NAME", help="what it sees as the host's name")
+    add("--cap", metavar="NAME", action="append", default=[], help="a capability, such as net_raw")
+    add("--seccomp", metavar="NAME|FILE", help="default, allow, deny, kill, none, or an OCI profile")
+    add("--publish", metavar="HOSTPORT:PORT", action="append", default=[], help="let a port of the host lead to it")
+    add("--dns", metavar="ADDRESS", action="append", default=[], help="a name server")
     add("command", metavar="COMMAND", help="the program, a path or a name")
     add("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER)
     return parser.parse_args()
+
+
+def parts(text):
+    """The parts of "a:b:c"; None where one is missing."""
+    return (text.split(":") + [None, None])[:3]
+
+
+def container_options(options):
+    """Those that only a container has, as far as they were given."""
+    given = {
+        "binds": {path or source: virtiso.Bind(source, read_only=mode == "ro") for source, path, mode in map(parts, options.bind)},
+        "tmpfs": {path: size or 0 for path, size, _ in map(parts, options.tmpfs)},
+        "writable": options.write,
+        "cpu_max": options.cpus,
+        "hostname": options.hostname,
+        "capabilities": options.cap,
+        "seccomp": options.seccomp,
+        "ports": {int(host_port): int(port) for host_port, port, _ in map(parts, options.publish)},
+        "dns": options.dns,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def user_options(options):
+    user, group, _ = parts(options.user) if options.user else (None, None, None)
+    return {"user": user and int(user), "group": group and int(group)}
 
 
 def exit_code(result):
@@ -64,11 +108,20 @@ def main():
             memory_max=options.memory,
             network=options.net,
             timeout=options.timeout,
+            processes_max=options.processes,
+            env=dict(variable.split("=", 1) for variable in options.env),
+            cwd=options.cwd,
             capture_output=False,
+            **user_options(options),
+            **container_options(options),
         )
-    except (virtiso.Error, ValueError) as error:
+    except (virtiso.Error, ValueError, TypeError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return EXIT_OWN_ERROR
+    if options.usage:
+        for field in dataclasses.fields(result.usage):
+            if (value := getattr(result.usage, field.name)) is not None:
+                print(f"run.py: {field.name.replace('_', ' '):24} {value}", file=sys.stderr)
     return exit_code(result)
 
 

@@ -5,6 +5,7 @@
 %{
 #include <stdio.h>
 #include <string.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include <lauxlib.h>
 
@@ -154,38 +155,155 @@ static int sandbox_pids(lua_State *L)
 	return 1;
 }
 
+/* viso_sandbox_next_event(sandbox): the event, and the process that it is about or nil */
+static int sandbox_next_event(lua_State *L)
+{
+	viso_sandbox *sandbox;
+	viso_process *process = NULL;
+
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&sandbox, SWIG_TypeQuery("viso_sandbox *"), 0)))
+		return luaL_argerror(L, 1, "a sandbox is expected");
+	int event = viso_sandbox_next_event(sandbox, &process);
+	if (event < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushinteger(L, event);
+	if (process)
+		SWIG_NewPointerObj(L, process, SWIG_TypeQuery("viso_process *"), 1);
+	else
+		lua_pushnil(L);
+	return 2;
+}
+
+static viso_process *check_process(lua_State *L, int index)
+{
+	viso_process *process;
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, index, (void **)&process, SWIG_TypeQuery("viso_process *"), 0)))
+		luaL_argerror(L, index, "a process is expected");
+	return process;
+}
+
+/* viso_process_timings(process): a list of nanoseconds by step, -1 for those that are not known */
+static int process_timings(lua_State *L)
+{
+	int64_t ns[VISO_STEP_ENDED + 1];
+	int count = viso_process_timings(check_process(L, 1), ns, sizeof(ns) / sizeof(ns[0]));
+	if (count < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_newtable(L);
+	for (int i = 0; i < count && i <= VISO_STEP_ENDED; i++) {
+		lua_pushinteger(L, ns[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
+/* viso_process_addresses(process): the text */
+static int process_addresses(lua_State *L)
+{
+	char text[4096];
+	if (viso_process_addresses(check_process(L, 1), text, sizeof(text)) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushstring(L, text);
+	return 1;
+}
+
+static viso_notification *check_notification(lua_State *L)
+{
+	viso_notification *notification;
+	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&notification, SWIG_TypeQuery("viso_notification *"), 0)))
+		luaL_argerror(L, 1, "a notification is expected");
+	return notification;
+}
+
+/* viso_notification_argument(notification, index): the value, its bits as a signed integer */
+static int notification_argument(lua_State *L)
+{
+	uint64_t value;
+	lua_Integer index = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, index >= 0 && index <= INT_MAX, 2, "no index");
+	if (viso_notification_argument(check_notification(L), (unsigned)index, &value) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushinteger(L, (lua_Integer)value);
+	return 1;
+}
+
+/* viso_notification_read(notification, address, size): the bytes as a string */
+static int notification_read(lua_State *L)
+{
+	viso_notification *notification = check_notification(L);
+	uint64_t address = (uint64_t)luaL_checkinteger(L, 2);
+	lua_Integer size = luaL_checkinteger(L, 3);
+	luaL_argcheck(L, size > 0 && size <= INT_MAX, 3, "no size");
+	char *bytes = lua_newuserdatauv(L, (size_t)size, 0);
+	int read = viso_notification_read(notification, address, bytes, (size_t)size);
+	if (read < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushlstring(L, bytes, (size_t)read);
+	return 1;
+}
+
 static int close_stream(lua_State *L)
 {
 	luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
 	return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
 }
 
-/* take_stream(process, stream): the host's end of a pipe as a file of Lua, which owns the fd. */
-static int take_stream(lua_State *L)
+/* Pushes a file of Lua that is not open yet: its memory may be missing, and then no fd is lost. */
+static luaL_Stream *push_file(lua_State *L)
 {
-	viso_process *process;
-	int number = (int)luaL_checkinteger(L, 2);
-	int fd;
-
-	if (!SWIG_IsOK(SWIG_ConvertPtr(L, 1, (void **)&process, SWIG_TypeQuery("viso_process *"), 0)))
-		return luaL_argerror(L, 1, "a process is expected");
-	/* The file first: its memory may be missing, and then no fd is lost. */
 	luaL_Stream *stream = lua_newuserdatauv(L, sizeof(*stream), 0);
 	stream->closef = NULL;
 	luaL_setmetatable(L, LUA_FILEHANDLE);
+	return stream;
+}
 
-	fd = viso_process_take_stream(process, (viso_stream)number);
+/* Opens it on a fd, which it owns then; a negative one is the library's error. */
+static void open_file(lua_State *L, luaL_Stream *stream, int fd, const char *mode)
+{
 	if (fd < 0) {
 		push_error(L);
-		return lua_error(L);
+		lua_error(L);
 	}
-	stream->f = fdopen(fd, number == VISO_STDIN ? "w" : "r");
+	stream->f = fdopen(fd, mode);
 	if (!stream->f) {
 		close(fd);
-		return luaL_error(L, "out of memory");
+		luaL_error(L, "out of memory");
 	}
 	stream->closef = close_stream;
+}
+
+/* take_stream(process, stream): the host's end of a pipe as a file of Lua, which owns the fd. */
+static int take_stream(lua_State *L)
+{
+	viso_process *process = check_process(L, 1);
+	int number = (int)luaL_checkinteger(L, 2);
+	luaL_Stream *stream = push_file(L);
+	open_file(L, stream, viso_process_take_stream(process, (viso_stream)number), number == VISO_STDIN ? "w" : "r");
 	return 1;
+}
+
+/* take_terminal(process): two files of the host's end of the terminal, one to write to and one to read from. */
+static int take_terminal(lua_State *L)
+{
+	viso_process *process = check_process(L, 1);
+	luaL_Stream *input = push_file(L), *output = push_file(L);
+	open_file(L, output, viso_process_take_terminal(process), "r");
+	int copy = fcntl(fileno(output->f), F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return luaL_error(L, "the terminal cannot be duplicated: %s", strerror(errno));
+	open_file(L, input, copy, "w");
+	setvbuf(input->f, NULL, _IONBF, 0);
+	return 2;
 }
 
 /* stream_fd(file): the fd of a file of Lua. */
@@ -213,7 +331,13 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %native(viso_root_set_progress_handler) int set_progress_handler(lua_State *L);
 %native(viso_sandbox_pids) int sandbox_pids(lua_State *L);
 %native(error_metatable) int error_metatable(lua_State *L);
+%native(viso_sandbox_next_event) int sandbox_next_event(lua_State *L);
+%native(viso_process_timings) int process_timings(lua_State *L);
+%native(viso_process_addresses) int process_addresses(lua_State *L);
+%native(viso_notification_argument) int notification_argument(lua_State *L);
+%native(viso_notification_read) int notification_read(lua_State *L);
 %native(take_stream) int take_stream(lua_State *L);
+%native(take_terminal) int take_terminal(lua_State *L);
 %native(stream_fd) int stream_fd(lua_State *L);
 %constant int VISO_UNLIMITED = -1;
 
@@ -246,7 +370,7 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %viso_numbers(%viso_plain_number)
 
 /* Their result is the output alone. */
-%typemap(out) int viso_sandbox_spawn, int viso_sandbox_run, int viso_root_plan, int viso_root_verify, int viso_root_manifest,
+%typemap(out) int viso_container_load_bundle, int viso_container_attach, int viso_sandbox_spawn, int viso_sandbox_run, int viso_root_plan, int viso_root_verify, int viso_root_manifest,
 	int viso_manifest_load, int viso_manifest_verify {
 	if ($1 < 0) {
 		push_error(L);
@@ -254,8 +378,8 @@ static const char *check_string(lua_State *L, int index, const char *function)
 	}
 }
 
-/* That a command still runs is no failure. */
-%typemap(out) int viso_process_wait {
+/* That a command still runs, or makes no call, is no failure. */
+%typemap(out) int viso_process_wait, int viso_process_next_notification {
 	if ($1 == -ETIMEDOUT) {
 		lua_pushnil(L);
 		lua_pushstring(L, viso_error_message());
@@ -269,7 +393,7 @@ static const char *check_string(lua_State *L, int index, const char *function)
 }
 
 /* Nor is that a strength does not count something. */
-%typemap(out) int64_t viso_result_usage {
+%typemap(out) int64_t viso_result_usage, int64_t viso_process_usage, int64_t viso_sandbox_usage {
 	if ($1 < 0 && $1 != -ENODATA) {
 		push_error(L);
 		SWIG_fail;
@@ -312,6 +436,9 @@ static const char *check_string(lua_State *L, int index, const char *function)
 }
 %enddef
 %viso_output(process)
+%viso_output(container)
+%viso_output(command)
+%viso_output(notification)
 %viso_output(result)
 %viso_output(manifest)
 
@@ -340,6 +467,7 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %viso_integer(enum SWIGTYPE, value >= 0 && value <= INT_MAX, "value of an enumeration")
 %viso_integer(unsigned, value >= 0 && value <= UINT_MAX, "integer that is not negative")
 %viso_integer(size_t, value >= 0, "integer that is not negative")
+%viso_integer(int64_t, true, "integer")
 %viso_integer(uint64_t, value >= -1, "integer that is not negative")
 
 /* Strings, binary-safe */

@@ -23,5 +23,6 @@ build = {
 		.. "$(CC) $(CFLAGS) -shared -Dluaopen_native=luaopen_virtiso_native -I$(LUA_INCDIR) -I$(VIRTISO_INCDIR) "
 		.. "native_wrap.c -o native.so -L$(VIRTISO_LIBDIR) -lvirtiso -Wl,-rpath,$(VIRTISO_LIBDIR)",
 	install_command = "install -D -m 644 bindings/lua/virtiso.lua $(LUADIR)/virtiso.lua && "
+		.. "install -D -m 644 -t $(LUADIR)/virtiso bindings/lua/virtiso/*.lua && "
 		.. "install -D -m 755 native.so $(LIBDIR)/virtiso/native.so",
 }

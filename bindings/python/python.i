@@ -97,7 +97,7 @@ static void drop_handler(void *handler)
 }
 
 /* That a strength does not count something is no failure. */
-%typemap(out) int64_t viso_result_usage {
+%typemap(out) int64_t viso_result_usage, int64_t viso_process_usage, int64_t viso_sandbox_usage {
 	if ($1 < 0 && $1 != -ENODATA) {
 		raise_error();
 		SWIG_fail;
@@ -139,7 +139,13 @@ static void drop_handler(void *handler)
 %rename(viso_log_set_handler) set_handler;
 %rename(viso_root_set_progress_handler) set_progress_handler;
 %rename(viso_sandbox_pids) sandbox_pids;
-%typemap(out) PyObject *sandbox_pids {
+%rename(viso_sandbox_next_event) sandbox_next_event;
+%rename(viso_process_timings) process_timings;
+%rename(viso_process_addresses) process_addresses;
+%rename(viso_notification_argument) notification_argument;
+%rename(viso_notification_read) notification_read;
+%typemap(out) PyObject *sandbox_pids, PyObject *sandbox_next_event, PyObject *process_timings, PyObject *process_addresses,
+	PyObject *notification_argument, PyObject *notification_read {
 	if (!$1) {
 		if (!PyErr_Occurred())
 			raise_error();
@@ -213,6 +219,56 @@ static PyObject *sandbox_pids(viso_sandbox *sandbox)
 	PyMem_Free(pids);
 	return list;
 }
+
+/* The event, and the process that it is about or None. NULL without an exception where the library failed, as below. */
+static PyObject *sandbox_next_event(viso_sandbox *sandbox)
+{
+	viso_process *process = NULL;
+	int event = viso_sandbox_next_event(sandbox, &process);
+	if (event < 0)
+		return NULL;
+	PyObject *object = process ? SWIG_NewPointerObj(process, SWIGTYPE_p_viso_process, SWIG_POINTER_OWN) : SWIG_Py_Void();
+	return object ? Py_BuildValue("iN", event, object) : NULL;
+}
+
+/* Nanoseconds by step, -1 for those that are not known. */
+static PyObject *process_timings(viso_process *process)
+{
+	int64_t ns[VISO_STEP_ENDED + 1];
+	int count = viso_process_timings(process, ns, sizeof(ns) / sizeof(ns[0]));
+	if (count < 0)
+		return NULL;
+	count = count > VISO_STEP_ENDED + 1 ? VISO_STEP_ENDED + 1 : count;
+	PyObject *list = PyList_New(count);
+	for (int i = 0; list && i < count; i++)
+		PyList_SET_ITEM(list, i, PyLong_FromLongLong(ns[i]));
+	return list;
+}
+
+static PyObject *process_addresses(viso_process *process)
+{
+	char text[4096];
+	return viso_process_addresses(process, text, sizeof(text)) < 0 ? NULL : PyUnicode_DecodeFSDefault(text);
+}
+
+static PyObject *notification_argument(const viso_notification *notification, unsigned index)
+{
+	uint64_t value;
+	return viso_notification_argument(notification, index, &value) < 0 ? NULL : PyLong_FromUnsignedLongLong(value);
+}
+
+static PyObject *notification_read(const viso_notification *notification, uint64_t address, size_t size)
+{
+	PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+	if (!bytes)
+		return NULL;
+	int read = viso_notification_read(notification, address, PyBytes_AS_STRING(bytes), size);
+	if (read < 0)
+		Py_CLEAR(bytes);
+	else
+		_PyBytes_Resize(&bytes, read);
+	return bytes;
+}
 %}
 
 /* Outputs */
@@ -226,6 +282,14 @@ static PyObject *sandbox_pids(viso_sandbox *sandbox)
 %viso_output(process)
 %viso_output(result)
 %viso_output(manifest)
+%viso_output(container)
+%viso_output(notification)
+
+/* Comes second, behind the container. */
+%typemap(in, numinputs=0) viso_command **out_command (viso_command *output = NULL) "$1 = &output;"
+%typemap(argout) viso_command **out_command {
+	$result = SWIG_Python_AppendOutput($result, SWIG_NewPointerObj(*$1, $descriptor(viso_command *), SWIG_POINTER_OWN));
+}
 
 %typemap(out) const char *viso_result_output {
 	if (!$1) {

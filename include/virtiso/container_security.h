@@ -55,7 +55,8 @@ typedef enum viso_landlock_access {
 /**
  * Let the program have a capability, confined to the container's user namespace. By default it has none.
  *
- * The program gets it as a permitted, effective, inheritable and ambient capability, so that it holds for any uid. With
+ * The program gets it in all sets, so that it holds for any uid and whatever it executes. It is inheritable only since no
+ * capability can be ambient without (CVE-2022-29162 was an inheritable set beyond the ambient one). With
  * "sys_admin" it can make its own mounts, and the root writable: what the modes and the mapped ids allow, it can change there.
  *
  * @param container   a container that has not run anything
@@ -70,11 +71,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_capability(viso_container *
 /**
  * Put a capability into single sets, for programs that manage theirs. viso_container_add_capability() is what most want.
  *
+ * These are the sets at execve(2) of the program, to which the rules of capabilities(7) apply: what is permitted without
+ * being ambient is lost there, but for uid 0 without SECBIT_NOROOT, which gets the bounding set.
+ *
  * @param container   a container that has not run anything
  * @param sets        of viso_capability_set, combined by `|`
  * @param capability  as in viso_container_add_capability()
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with -EINVAL and stage
- *         VISO_STAGE_CAPABILITIES where the sets cannot be together (effective without permitted, ambient without inheritable).
+ *         VISO_STAGE_CAPABILITIES where the sets cannot be together (effective without permitted, ambient without permitted and
+ *         inheritable, inheritable without bounding).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: capabilities(7)
@@ -83,7 +88,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_capability_to(viso_containe
 
 /**
  * Choose the secure bits of the program. The default is SECBIT_NOROOT and SECBIT_NO_SETUID_FIXUP, both locked, and no raising
- * of ambient capabilities.
+ * of ambient capabilities, which is not limiting what viso_container_add_capability() gives.
  *
  * @param container  a container that has not run anything
  * @param bits       of linux/securebits.h, combined by `|`
@@ -96,6 +101,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_securebits(viso_container *
 
 /**
  * Say whether programs may gain privileges by execve(2) (setuid and file capabilities). The default is that they may not.
+ * Where they may, setuid bits and file capabilities in the root count; capabilities are limited by the bounding set, see
+ * viso_container_add_capability_to(), and ids by those that the container has.
  *
  * @param container  a container that has not run anything
  * @param allowed    0 or 1; what is gained is confined to the container's user namespace
@@ -110,10 +117,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_new_privileges(viso_contain
 /**
  * Choose what applies to system calls for which there is no rule. The default is VISO_SECCOMP_DEFAULT.
  *
+ * System calls of another architecture (i386, x32) end the program with every profile but VISO_SECCOMP_NONE. The start itself
+ * works with every profile and rule, also where execve(2) is forbidden: the launcher's own calls bear a secret that the program
+ * never sees, and the rules hold from the program's first instruction on.
+ *
  * @param container  a container that has not run anything
- * @param profile    which
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EOPNOTSUPP the library was built
- *         without seccomp.
+ * @param profile    which; takes the place of one from viso_container_load_seccomp()
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP the library was built without seccomp. A start
+ *         fails with -EINVAL and stage VISO_STAGE_SECCOMP where it is VISO_SECCOMP_NONE and there are rules.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */
@@ -121,14 +132,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_seccomp_profile(viso_contai
 
 /**
  * Add a rule for a system call, by name. A rule of the caller's goes before the profile; of several rules for one call the
- * strictest holds.
+ * strictest holds, and of several errnos that of the first rule.
  *
  * @param container  a container that has not run anything
  * @param name       of the system call, such as "ptrace"; a name that this processor does not have is passed over
  * @param action     what happens
  * @param error      the errno for VISO_SYSCALL_ERROR, 1 to 4095; else 0
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EPERM "sendmsg" with VISO_SYSCALL_NOTIFY, which
- *         the start itself needs, -EOPNOTSUPP built without seccomp.
+ * @return 0, or a negative errno: -EINVAL also where no processor has such a call, -E2BIG more than 4096 rules, -EBUSY, -ESTALE,
+ *         -ENOMEM, -ECHILD, -EOPNOTSUPP built without seccomp. A start fails with -E2BIG and stage VISO_STAGE_SECCOMP where the
+ *         filter is longer than the kernel takes.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: seccomp(2), syscalls(2)
@@ -143,7 +155,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_syscall_rule(viso_container
  * @param name       of the system call
  * @param argument   which, 0 to 5
  * @param mask       which bits are compared
- * @param value      what they must be
+ * @param value      what they must be, of the mask's bits only. The kernel looks at 32 bits of an int: so should the mask.
  * @param action     what happens
  * @param error      as above
  * @return as viso_container_add_syscall_rule().
@@ -157,13 +169,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_syscall_rule_if(viso_contai
 /**
  * Take a seccomp profile in the format of the OCI runtime specification ("linux.seccomp"), which Docker's and Podman's profiles
  * have as well. It takes the place of
- * the profile; conditions on architectures and capabilities in it are heeded.
+ * the profile; conditions on architectures, kernels and capabilities (those in the bounding set) in it are heeded. Names of
+ * calls that are not known are passed over. Stricter than written: what kills ends the whole process, other architectures stay
+ * closed, and of several rules for one call the strictest holds.
  *
  * @param container  a container that has not run anything
  * @param path       a JSON file of the host
- * @return 0, or a negative errno: -EINVAL not such a profile, -ENOENT, -EACCES, -EFBIG, -EOPNOTSUPP it asks for what the
- *         library or kernel
- *         cannot do (the message says what), -EBUSY, -ESTALE, -ENOMEM, -ECHILD.
+ * @return 0, or a negative errno: -EINVAL not such a profile, -EOPNOTSUPP it asks for what the library cannot do, such as a
+ *         `listenerPath` (the message says what), -EFBIG more than 1 MiB, -E2BIG more than 4096 rules, -EBUSY, -ESTALE, -ENOMEM,
+ *         -ECHILD, or what opening and reading the file gave: -ENOENT, -EACCES, -ENOTDIR, -ELOOP, -EMFILE, -EIO.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: OCI Runtime Specification 1.1, config-linux.md, "Seccomp"
@@ -175,10 +189,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_seccomp(viso_container *co
  * modes allow. The calls add up.
  *
  * @param container  a container that has not run anything
- * @param path       absolute path in the container
+ * The program itself must be executable by that, its libraries readable. Programs can no longer change mounts then. Rights that
+ * came later than the kernel are left out: ioctl(2) before Linux 6.10, truncating before 6.2.
+ *
+ * @param path       absolute path in the container, without `..` and without symbolic links, which are not followed
  * @param access     of viso_landlock_access
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with -EOPNOTSUPP and stage
- *         VISO_STAGE_LANDLOCK where the kernel has no Landlock.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_LANDLOCK, and
+ *         with -EOPNOTSUPP where the kernel has no Landlock, -ENOENT or -ENOTDIR where the container has no such path, -ELOOP
+ *         where a link is on it.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: landlock(7)

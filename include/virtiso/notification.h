@@ -13,7 +13,7 @@
 
 VISO_BEGIN_DECLS
 
-/** A system call that waits for an answer; opaque, reference counted. */
+/** A system call that waits for an answer; opaque, reference counted. It keeps one fd open. */
 typedef struct viso_notification viso_notification;
 
 /**
@@ -50,14 +50,14 @@ VISO_PUBLIC int viso_process_notification_fd(viso_process *process);
 /**
  * Wait for the next system call for which there is a rule VISO_SYSCALL_NOTIFY. The caller of it waits until it is answered.
  *
- * viso_sandbox_run() has nobody who could answer and is refused in such a container.
+ * viso_sandbox_run() has nobody who could answer and is refused in such a container. So has viso_process_wait(): a program that
+ * waits for an answer does not end. From the end of the host program on, such calls fail with ENOSYS.
  *
  * @param process           as above
  * @param timeout_ms        how long to wait in milliseconds; 0 only asks; -1 waits without a limit
  * @param out_notification  where it is put, owned by the caller; untouched on failure
  * @return 0; -ETIMEDOUT, -ESRCH the command has ended, -EINTR a signal handler of the host program ran, -EINVAL, -EBADF there
- *         is no such
- *         rule, -ENOMEM, -ECHILD.
+ *         is no such rule, -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  * See: seccomp_unotify(2)
@@ -69,7 +69,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_process_next_notification(viso_process *p
  * The name of the system call.
  *
  * @param notification  a notification
- * @return a static string, "unknown" for one without a name; NULL with EINVAL.
+ * @return borrowed, valid as long as the notification, "unknown" for one without a name; NULL with EINVAL or ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -79,7 +79,7 @@ VISO_PUBLIC const char *viso_notification_name(const viso_notification *notifica
  * The number of the system call.
  *
  * @param notification  a notification
- * @return the number on this processor; -EINVAL.
+ * @return the number on this processor; -EINVAL, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -89,7 +89,7 @@ VISO_PUBLIC int viso_notification_number(const viso_notification *notification);
  * The process that made the call, as the host sees it.
  *
  * @param notification  a notification
- * @return its process id; -EINVAL.
+ * @return its process id, or rather that of its thread; -EINVAL, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -101,7 +101,7 @@ VISO_PUBLIC int viso_notification_pid(const viso_notification *notification);
  * @param notification  a notification
  * @param index         0 to 5
  * @param out_value     where it is put
- * @return 0; -EINVAL.
+ * @return 0; -EINVAL, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -118,7 +118,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_notification_argument(const viso_notifica
  * @param buffer        where it is put
  * @param size          how many bytes at most
  * @return how many bytes were copied; with a NUL among them the string ends there. -EINVAL, -EFAULT, -ESRCH it waits no longer,
- *         -EPERM.
+ *         -EPERM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  * See: process_vm_readv(2), seccomp_unotify(2)
@@ -131,7 +131,7 @@ VISO_PUBLIC int viso_notification_read(const viso_notification *notification, ui
  *
  * @param notification  a notification
  * @param value         what the program gets
- * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer.
+ * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -142,7 +142,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_notification_answer(viso_notification *no
  *
  * @param notification  a notification
  * @param error         1 to 4095
- * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer.
+ * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -152,7 +152,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_notification_refuse(viso_notification *no
  * Answer: the call is made as if there were no rule. Its arguments in memory may have changed since (seccomp_unotify(2)).
  *
  * @param notification  a notification
- * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer.
+ * @return 0; -EINVAL, -EALREADY it was answered, -ENOENT it waits no longer, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -163,9 +163,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_notification_continue(viso_notification *
  *
  * @param notification  a notification
  * @param fd            an open fd of the host program; stays the caller's
- * @return 0; -EINVAL, -EBADF, -EMFILE the program has too many, -EALREADY it was answered, -ENOENT it waits no longer,
- *         -EOPNOTSUPP
- *         before Linux 5.14.
+ * @return 0; -EINVAL, -EBADF, -EISDIR a directory or an O_PATH fd, which would lead out, -EMFILE the program has too many,
+ *         -EALREADY it was answered, -ENOENT it waits no longer, -EOPNOTSUPP before Linux 5.14, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */

@@ -73,6 +73,19 @@ static int check(const struct plan *plan, const viso_container *container)
 	return 0;
 }
 
+/*
+ * With a capability the network namespace must be the container's own. And what sockets are made must be known: by
+ * io_uring(7), which another profile may allow, the filter does not see them; and whoever is asked by a filter may add
+ * some.
+ */
+static bool is_safe_for_network(const struct plan *plan, const struct container_security *security)
+{
+	const struct plan_capabilities none = {0};
+	return plan->security.filter_count && security->profile == VISO_SECCOMP_DEFAULT && !security->rules.count &&
+	       !(plan->security.flags & ~(uint32_t)PLAN_FILTER_HAS_PASS) &&
+	       !memcmp(&plan->security.capabilities, &none, sizeof(none));
+}
+
 static int put_in_front(struct launch_request *request)
 {
 	size_t count = request->plan->security.filter_count, front = sizeof(few_families) / sizeof(few_families[0]);
@@ -96,8 +109,7 @@ int prepare_add(struct launch_request *request, const viso_container *container)
 	if (r < 0)
 		return r;
 	request->plan->pool.flags |= POOL_PREPARED;
-	/* With a capability the network namespace must be the container's own. */
-	if (!request->plan->security.filter_count || request->plan->security.capabilities)
+	if (!is_safe_for_network(request->plan, &container->security))
 		return 0;
 	request->plan->pool.flags |= POOL_NETWORK;
 	return put_in_front(request);
@@ -124,6 +136,9 @@ static int resize(viso_container *container, unsigned count, int root_fd)
 	if (r == 0) {
 		request.plan->flags = (request.plan->flags & ~(uint32_t)PLAN_INSTANCE) | PLAN_KEEP_CHANNEL;
 		request.plan->pool.flags |= POOL_PREPARE;
+		r = request_complete(&request, NULL, false);
+	}
+	if (r == 0) {
 		request.plan->head.fd_count = (uint32_t)request.fd_count;
 		r = pool_resize(container->pool, count, &request);
 	}

@@ -32,7 +32,8 @@ static int harden(const viso_jail *jail, struct launch_request *request)
 		log_warning("jail without Landlock: this kernel has none");
 	request->plan->security.landlock_access = landlock_access(abi);
 	request->plan->security.landlock_scope = landlock_scopes(abi);
-	return seccomp_add(request, VISO_ISOLATION_JAIL, jail->sandbox.network, 0);
+	const struct seccomp_wish wish = {.isolation = VISO_ISOLATION_JAIL, .network = jail->sandbox.network};
+	return seccomp_add(request, &wish);
 }
 
 /* A unix socket can bring directories (unix(7)), for which Landlock has not all the rights that one would need. */
@@ -145,6 +146,18 @@ static int jail_pids(viso_sandbox *sandbox, struct pids *pids)
 	return instance_of(jail) < 0 ? 0 : launched_instance_pids(&jail->instance, pids);
 }
 
+static int jail_usage(viso_sandbox *sandbox, int64_t *figures)
+{
+	viso_jail *jail = jail_of(sandbox);
+	return instance_of(jail) < 0 ? 0 : launched_instance_usage(&jail->instance, figures);
+}
+
+static int jail_pause(viso_sandbox *sandbox, bool pause)
+{
+	viso_jail *jail = jail_of(sandbox);
+	return instance_of(jail) < 0 ? 0 : launched_instance_pause(&jail->instance, pause);
+}
+
 static void jail_close(viso_sandbox *sandbox)
 {
 	launched_instance_end(&jail_of(sandbox)->instance);
@@ -155,6 +168,8 @@ static const struct backend jail_backend = {
 	.spawn = jail_spawn,
 	.start = jail_start,
 	.pids = jail_pids,
+	.usage = jail_usage,
+	.pause = jail_pause,
 	.close = jail_close,
 };
 

@@ -76,6 +76,19 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 	}
 }
 
+static const char *explain_landlock(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return "the container has no such path; take it out of viso_container_add_landlock_path()";
+	case ELOOP:
+		return "a symbolic link is on the way, which is not followed; name the path that it leads to";
+	default:
+		return NULL;
+	}
+}
+
 /* What to do about it, where that is known; NULL else. */
 static const char *advice(viso_isolation isolation, const struct report_failure *failure)
 {
@@ -106,6 +119,15 @@ static const char *advice(viso_isolation isolation, const struct report_failure 
 		if (failure->error == EPERM && !strcmp(failure->object, "proc"))
 			return "the host's /proc is masked in part, so the kernel allows no new one (as inside another "
 			       "container)";
+		return NULL;
+	case VISO_STAGE_LANDLOCK:
+		return explain_landlock(failure->error);
+	case VISO_STAGE_SECCOMP:
+		if (failure->error == EBUSY)
+			return "a seccomp filter around the host program asks a supervisor about calls, and the kernel "
+			       "has one such filter only; run the host program outside of it";
+		if (failure->error == EACCES)
+			return "without no_new_privs a filter needs CAP_SYS_ADMIN in the container's user namespace";
 		return NULL;
 	default:
 		return NULL;

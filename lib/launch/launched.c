@@ -73,13 +73,13 @@ static int launched_kill(viso_process *process)
 	return send_order(process, ORDER_KILL, 0);
 }
 
-int launched_ask_pids(int channel, int pipe)
+int launched_ask(int channel, enum order_kind kind, int pipe)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
-	struct order order = {.kind = ORDER_PIDS};
+	struct order order = {.kind = kind};
 	struct iovec iov = {.iov_base = &order, .iov_len = sizeof(order)};
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
@@ -101,7 +101,17 @@ int launched_ask_pids(int channel, int pipe)
 
 static int launched_pids(viso_process *process, int pipe)
 {
-	return launched_ask_pids(process->fd, pipe);
+	return launched_ask(process->fd, ORDER_PIDS, pipe);
+}
+
+static int launched_usage(viso_process *process, int pipe)
+{
+	return launched_ask(process->fd, ORDER_USAGE, pipe);
+}
+
+static int launched_pause(viso_process *process, bool pause, int pipe)
+{
+	return launched_ask(process->fd, pause ? ORDER_PAUSE : ORDER_RESUME, pipe);
 }
 
 static int read_output(struct captured_output *output, int fd, uint64_t size)
@@ -144,10 +154,15 @@ static void fill_usage(viso_result *result, const struct report_end *end)
 {
 	const struct report_usage *used = &end->usage;
 	int64_t *usage = result->usage;
+	static const viso_usage over[] = {VISO_USAGE_MEMORY, VISO_USAGE_SWAP, VISO_USAGE_PROCESSES};
+	memcpy(usage, end->figures, sizeof(end->figures));
+	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+		usage[over[i]] = 0;
 	usage[VISO_USAGE_WALL_US] = (int64_t)end->wall_us;
 	usage[VISO_USAGE_USER_US] = (int64_t)used->user_us;
 	usage[VISO_USAGE_SYSTEM_US] = (int64_t)used->system_us;
-	usage[VISO_USAGE_MEMORY_PEAK] = (int64_t)(end->memory_peak ? end->memory_peak : used->max_rss_kib * 1024);
+	if (usage[VISO_USAGE_MEMORY_PEAK] <= 0)
+		usage[VISO_USAGE_MEMORY_PEAK] = (int64_t)used->max_rss_kib * 1024;
 	usage[VISO_USAGE_MINOR_FAULTS] = (int64_t)used->minor_faults;
 	usage[VISO_USAGE_MAJOR_FAULTS] = (int64_t)used->major_faults;
 	usage[VISO_USAGE_BLOCKS_IN] = (int64_t)used->blocks_in;
@@ -207,6 +222,7 @@ static void take_steps(viso_process *process, const struct report *report)
 }
 
 _Static_assert((int)PLAN_STEPS == (int)STEPS, "the plan has a place for each step");
+_Static_assert((int)PLAN_FIGURES == (int)RESULT_USAGE_COUNT, "the plan has a place for each figure");
 
 /* Takes one report, with the process's lock held: a fd or the start, which are not the end yet (1), the failed start,
  * or the end. */
@@ -219,6 +235,9 @@ static int collect(viso_process *process, viso_result **out_result)
 		pool_give_back(process);
 		return r;
 	}
+	if (report.kind == REPORT_FD && fds[0] < 0)
+		return error_fail(VISO_STAGE_PROCESS, EMFILE, "launcher",
+				  "too many open files to take what comes of the start");
 	if (report.kind == REPORT_FD) {
 		keep_fd(process, &report, fds[0]);
 		return 1;
@@ -288,6 +307,8 @@ static const struct process_ops launched_ops = {
 	.signal = launched_signal,
 	.kill = launched_kill,
 	.pids = launched_pids,
+	.usage = launched_usage,
+	.pause = launched_pause,
 	.collect = collect,
 	.release = release,
 };
@@ -296,6 +317,7 @@ static const struct process_ops in_instance_ops = {
 	.await_start = await_start,
 	.signal = launched_signal,
 	.kill = launched_kill,
+	.usage = launched_usage,
 	.collect = collect,
 	.release = release,
 };

@@ -5,6 +5,7 @@
 
 #include <virtiso/sandbox.h>
 
+#include "launch/plan.h"
 #include "sandbox/process.h"
 
 /* Makes `process` the one behind the channel; takes the channel over. With `keep`, its plan had PLAN_KEEP_CHANNEL. */
@@ -13,7 +14,7 @@ void launched_init(viso_process *process, int channel, viso_isolation isolation,
 /* Its processes are among those of its instance, which is asked instead. */
 void launched_hide_pids(viso_process *process);
 
-/* Asks whoever serves the channel to write which processes there are. 0 or a negative errno with the error set. */
-int launched_ask_pids(int channel, int pipe);
+/* Asks whoever serves the channel to write an answer to the pipe. 0 or a negative errno with the error set. */
+int launched_ask(int channel, enum order_kind kind, int pipe);
 
 #endif

@@ -46,7 +46,9 @@ int launched_instance_start(struct launched_instance *instance, struct launch_re
 			    viso_isolation isolation)
 {
 	int plans[2] = {-1, -1}, channel[2] = {-1, -1};
-	int r = request->error ? request->error : make_sockets(plans);
+	int r = request->error ? request->error : cgroup_add_to_plan(request);
+	if (r == 0)
+		r = make_sockets(plans);
 	if (r == 0)
 		r = make_sockets(channel);
 	if (r == 0) {
@@ -91,7 +93,34 @@ void launched_instance_release(struct launched_instance *instance)
 
 static int ask(void *data, int pipe)
 {
-	return launched_ask_pids(*(const int *)data, pipe);
+	return launched_ask(*(const int *)data, ORDER_PIDS, pipe);
+}
+
+static int ask_usage(void *data, int pipe)
+{
+	return launched_ask(*(const int *)data, ORDER_USAGE, pipe);
+}
+
+static int ask_pause(void *data, int pipe)
+{
+	return launched_ask(*(const int *)data, ORDER_PAUSE, pipe);
+}
+
+static int ask_resume(void *data, int pipe)
+{
+	return launched_ask(*(const int *)data, ORDER_RESUME, pipe);
+}
+
+int launched_instance_usage(const struct launched_instance *instance, int64_t figures[RESULT_USAGE_COUNT])
+{
+	int channel = instance->channel;
+	return channel < 0 ? 0 : answer_usage(ask_usage, &channel, figures);
+}
+
+int launched_instance_pause(const struct launched_instance *instance, bool pause)
+{
+	int channel = instance->channel;
+	return channel < 0 ? 0 : answer_pause(pause ? ask_pause : ask_resume, &channel);
 }
 
 int launched_instance_pids(const struct launched_instance *instance, struct pids *pids)

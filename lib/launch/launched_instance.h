@@ -6,6 +6,7 @@
 #include <virtiso/sandbox.h>
 
 #include "launch/request.h"
+#include "sandbox/answer.h"
 
 struct launched_instance {
 	int plans;   /* where its commands are sent; -1 where there is no instance */
@@ -21,6 +22,12 @@ void launched_instance_end(struct launched_instance *instance);
 
 /* Closes the sockets; in a forked child, without ending anything. */
 void launched_instance_release(struct launched_instance *instance);
+
+/* What all in it use now, as process_usage(). 0 or a negative errno with the error set. */
+int launched_instance_usage(const struct launched_instance *instance, int64_t figures[RESULT_USAGE_COUNT]);
+
+/* Stops everything in it, or lets it go on; the same. 1 where there is one, 0 where there is none. */
+int launched_instance_pause(const struct launched_instance *instance, bool pause);
 
 /* Adds its processes. 0 or a negative errno with the error set. */
 int launched_instance_pids(const struct launched_instance *instance, struct pids *pids);

@@ -132,7 +132,7 @@ struct report_end {
 	int32_t status; /* as of wait(2) */
 	struct report_usage usage;
 	uint64_t wall_us;
-	uint64_t memory_peak; /* bytes, by the control group; 0: not known */
+	int64_t figures[PLAN_FIGURES]; /* of the control groups, by viso_usage; -1: not known */
 	uint64_t output_size[2];
 	uint8_t output_truncated[2];
 	uint8_t output_fd[2]; /* whether a memfd with the output comes along, in this order */
@@ -147,8 +147,18 @@ struct report {
 	struct report_end end;
 };
 
-/* ORDER_PIDS brings a pipe, to which the number of processes goes and then their ids, as many as there is room for. */
-enum order_kind { ORDER_SIGNAL = 1, ORDER_KILL = 2, ORDER_PIDS = 3 };
+/*
+ * From ORDER_PIDS on each brings a pipe for the answer: the number of processes and then their ids, as many as there is
+ * room for; int64_t[PLAN_FIGURES], by viso_usage; for the last two an int32_t, 0 or an errno.
+ */
+enum order_kind {
+	ORDER_SIGNAL = 1,
+	ORDER_KILL = 2,
+	ORDER_PIDS = 3,
+	ORDER_USAGE = 4,
+	ORDER_PAUSE = 5,
+	ORDER_RESUME = 6,
+};
 
 /* Not as long as any message with a plan. */
 struct order {

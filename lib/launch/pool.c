@@ -118,10 +118,11 @@ static int make_channel(int channel[2])
 int pool_send(struct pool *pool, struct launch_request *request, viso_process *process)
 {
 	int channel[2], worker;
-	if (request->error)
-		return request->error;
+	int r = request_complete(request, process, false);
+	if (r < 0)
+		return r;
 	while ((worker = take(pool)) >= 0) {
-		int r = make_channel(channel);
+		r = make_channel(channel);
 		if (r < 0) {
 			give(pool, worker, true);
 			return r;

@@ -15,7 +15,6 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "launch/cgroup.h"
 #include "launch/launched.h"
 #include "launch/launcher.h"
 
@@ -224,36 +223,6 @@ static void add_rlimits(struct plan *plan, const viso_command *command)
 	}
 }
 
-static int add_cgroup(struct launch_request *request, const char *controller, uint64_t limit, size_t member)
-{
-	if (!limit)
-		return 0;
-	struct cgroup_place place;
-	int r = cgroup_find(controller, &place);
-	if (r < 0)
-		return r;
-	plan_offset parent = request_add_string(request, place.directory);
-	struct plan_cgroup *group = (struct plan_cgroup *)((char *)request->plan + member);
-	group->version = (uint32_t)place.version;
-	group->parent = parent;
-	group->limit = limit;
-	return 0;
-}
-
-/*
- * Version 2 has one hierarchy, in which a process is in one group: both limits are set in the same. What hands one
- * controller down lies on the way to what hands down the other, so the upper of the two hands down both.
- */
-static void share_cgroup(struct plan *plan)
-{
-	if (plan->cgroups.memory.version != 2 || plan->cgroups.pids.version != 2)
-		return;
-	const char *memory = (const char *)plan + plan->cgroups.memory.parent,
-		   *pids = (const char *)plan + plan->cgroups.pids.parent;
-	plan_offset upper = strlen(memory) < strlen(pids) ? plan->cgroups.memory.parent : plan->cgroups.pids.parent;
-	plan->cgroups.memory.parent = plan->cgroups.pids.parent = upper;
-}
-
 /* What the group may have at once: in a container its init as well, which is not one of the program's processes. */
 static uint64_t processes_limit(const viso_sandbox *sandbox, enum plan_isolation isolation)
 {
@@ -334,16 +303,23 @@ static int add_command(struct launch_request *request, const viso_command *comma
 	return r < 0 ? r : request->error;
 }
 
-static int add_cgroups(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox)
+/* With a limit of memory there is no swap, unless the container says otherwise (lib/container/limits.c). */
+static int add_memory_max(struct cgroup_limits *limits, uint64_t bytes)
 {
-	int r = add_cgroup(request, "memory", sandbox->memory_max, offsetof(struct plan, cgroups.memory));
-	if (r == 0)
-		r = add_cgroup(request, "pids", processes_limit(sandbox, isolation),
-			       offsetof(struct plan, cgroups.pids));
-	if (r < 0 || request->error)
-		return r < 0 ? r : request->error;
-	share_cgroup(request->plan);
-	return 0;
+	int r = cgroup_limits_add_number(limits, "memory", 0, "memory.limit_in_bytes", "memory.max", bytes);
+	/* Where swap is not accounted there is no such file. In version 1 it is that of memory and swap together. */
+	return r < 0 ? r
+		     : cgroup_limits_add(limits, "memory", PLAN_WRITE_OPTIONAL, "memory.memsw.limit_in_bytes",
+					 limits->items[limits->count - 1].version[0].value, "memory.swap.max", "0");
+}
+
+static int add_limits(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox)
+{
+	uint64_t processes = processes_limit(sandbox, isolation);
+	int r = sandbox->memory_max ? add_memory_max(&request->limits, sandbox->memory_max) : 0;
+	return r < 0 || !processes
+		       ? r
+		       : cgroup_limits_add_number(&request->limits, "pids", 0, "pids.max", "pids.max", processes);
 }
 
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
@@ -352,7 +328,7 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 	int r = begin(request, isolation, sandbox, root_fd);
 	if (r == 0)
 		r = add_command(request, command, to_end);
-	return r < 0 ? r : add_cgroups(request, isolation, sandbox);
+	return r < 0 ? r : add_limits(request, isolation, sandbox);
 }
 
 int request_init_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
@@ -362,7 +338,7 @@ int request_init_instance(struct launch_request *request, enum plan_isolation is
 	if (r < 0)
 		return r;
 	request->plan->flags |= PLAN_INSTANCE;
-	return add_cgroups(request, isolation, sandbox);
+	return add_limits(request, isolation, sandbox);
 }
 
 int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
@@ -378,6 +354,7 @@ void request_release(struct launch_request *request)
 		close_fd(request->owned[i]);
 	for (int i = 0; i < 3; i++)
 		close_fd(request->host_ends[i]);
+	cgroup_limits_clear(&request->limits);
 	free(request->plan);
 }
 
@@ -433,10 +410,31 @@ void request_hand_over(struct launch_request *request, viso_process *process, in
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
 }
 
+/* Where what happens to the command is told. */
+static void add_events(struct launch_request *request, const viso_process *process)
+{
+	if (process->events < 0)
+		return;
+	request->plan->cgroups.events_fd = request_add_fd(request, process->events);
+	request->plan->cgroups.serial = process->serial;
+}
+
+int request_complete(struct launch_request *request, viso_process *process, bool in_instance)
+{
+	if (request->complete)
+		return 0;
+	int r = in_instance ? 0 : cgroup_add_to_plan(request);
+	if (process)
+		add_events(request, process);
+	request->complete = true;
+	return r < 0 ? r : request->error;
+}
+
 static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
 {
-	if (request->error)
-		return request->error;
+	int r = request_complete(request, process, instance >= 0);
+	if (r < 0)
+		return r;
 	/* Where the start is reported, the channel becomes the caller's to poll. */
 	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
 	if (keep)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "command/command.h"
+#include "launch/cgroup.h"
 #include "launch/plan.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -19,11 +20,18 @@ struct launch_request {
 	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
+	bool complete;    /* nothing is added any more */
+	struct cgroup_limits limits;
+	bool wants_freezer;   /* beside its limits a group to freeze it by, where that can be had */
+	bool filters_devices; /* by those below, which are borrowed */
+	const struct cgroup_device *devices;
+	size_t device_count;
+	const char *cgroup_parent; /* borrowed; NULL for one that is found */
 };
 
 /*
- * Begins a plan: command, streams, limits, control groups. 0 or a negative errno with the error set. In any case the
- * request is to be released.
+ * Begins a plan: command, streams, limits; where the control groups are made is decided when it is sent. 0 or a
+ * negative errno with the error set. In any case the request is to be released.
  */
 int request_init(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 const viso_command *command, int root_fd, bool to_end);
@@ -60,7 +68,12 @@ int request_send(struct launch_request *request, viso_process *process);
 /* The same for one in an instance, to its socket. */
 int request_send_to_instance(struct launch_request *request, int socket, viso_process *process);
 
-/* The steps of sending: the time, just before; and afterwards, the process becomes the one behind the channel. */
+/*
+ * The steps of sending. What depends on the host as it is now, once: control groups, and where events are told, for a
+ * process; 0 or a negative errno with the error set. The time, just before; and afterwards, the process becomes the one
+ * behind the channel.
+ */
+int request_complete(struct launch_request *request, viso_process *process, bool in_instance);
 void request_note_sent(viso_process *process);
 void request_hand_over(struct launch_request *request, viso_process *process, int channel, bool keep);
 

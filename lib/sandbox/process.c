@@ -10,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "sandbox/answer.h"
 #include "sandbox/process_list.h"
 #include "sandbox/result.h"
 
@@ -20,7 +21,8 @@ viso_process *process_new(void)
 		return NULL;
 	handle_init(&process->handle);
 	pthread_mutex_init(&process->lock, NULL);
-	process->pool_worker = process->fd = process->terminal = process->notifications = process->root = -1;
+	process->pool_worker = process->events = process->fd = process->terminal = process->notifications =
+		process->root = -1;
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = -1;
 	return process;

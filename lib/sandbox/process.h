@@ -26,6 +26,10 @@ struct process_ops {
 	int (*kill)(viso_process *process);
 	/* Has the ids of its processes written to the pipe (sandbox/pids.h). NULL where it has none of its own. */
 	int (*pids)(viso_process *process, int pipe);
+	/* Has its figures, or what came of pausing it, written to the pipe (sandbox/answer.h). NULL where it has none
+	 * of its own. */
+	int (*usage)(viso_process *process, int pipe);
+	int (*pause)(viso_process *process, bool pause, int pipe);
 	/*
 	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was
 	 * not started after all, or its end was lost. 1 where it was not the end that made the fd readable.
@@ -44,6 +48,8 @@ struct viso_process {
 	int stream[3];          /* host ends of pipes; owned; -1 where there is none */
 	int terminal;           /* host end; owned; -1 where there is none */
 	int notifications;      /* seccomp listener; owned; -1 where there is none */
+	int events;             /* where the backend tells events, until it has started; borrowed; -1 for nowhere */
+	uint64_t serial;        /* by which they name it */
 	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */

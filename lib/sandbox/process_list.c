@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "sandbox/answer.h"
 #include "sandbox/pids.h"
 
 struct process_list {
@@ -133,6 +134,52 @@ int process_list_pids(struct process_list *list, struct pids *pids)
 	}
 	free(all);
 	return r;
+}
+
+int process_list_usage(struct process_list *list, int64_t *figures, bool instance)
+{
+	viso_process **all = process_list_all(list);
+	if (!all)
+		return error_memory();
+	int count = 0;
+	for (viso_process **process = all; *process; process++) {
+		bool alone = (*process)->ops->pause;
+		int r = count >= 0 && (*process)->ops->usage && (alone || !instance) ? process_usage(*process, figures)
+										     : 0;
+		count = r < 0 ? r : count + r;
+		viso_process_unref(*process);
+	}
+	free(all);
+	return count;
+}
+
+int process_list_pause(struct process_list *list, bool pause)
+{
+	viso_process **all = process_list_all(list);
+	if (!all)
+		return error_memory();
+	int count = 0;
+	for (viso_process **process = all; *process; process++) {
+		int r = (*process)->ops->pause ? process_pause(*process, pause) : 1;
+		if (r < 0 && count >= 0)
+			count = r;
+		else if (count >= 0)
+			count += r;
+		viso_process_unref(*process);
+	}
+	free(all);
+	return count;
+}
+
+viso_process *process_list_find(struct process_list *list, uint64_t serial)
+{
+	viso_process *found = NULL;
+	pthread_mutex_lock(&list->lock);
+	for (viso_process *process = list->first; process && !found; process = process->next)
+		if (process->serial == serial && handle_ref_if_alive(&process->handle))
+			found = process;
+	pthread_mutex_unlock(&list->lock);
+	return found;
 }
 
 /* One process of the list, killed and waited for; false where the list is empty. */

@@ -22,6 +22,16 @@ int process_list_signal(struct process_list *list, int signal);
 struct pids;
 int process_list_pids(struct process_list *list, struct pids *pids);
 
+/* Adds what every one uses, as answer_usage(); with `instance` only of those that are not part of one. How many were
+ * asked, or a negative errno with the error set. */
+int process_list_usage(struct process_list *list, int64_t *figures, bool instance);
+
+/* Stops all, or lets them go on; those of an instance have been. How many, or the first negative errno. */
+int process_list_pause(struct process_list *list, bool pause);
+
+/* A reference to the process with that number; NULL where it is not in the list. */
+viso_process *process_list_find(struct process_list *list, uint64_t serial);
+
 /* Lets no more in, kills all, and waits until all have ended. */
 void process_list_close(struct process_list *list);
 

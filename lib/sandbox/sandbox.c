@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "command/command.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "root/root.h"
+#include "sandbox/events.h"
 #include "sandbox/process.h"
 #include "sandbox/process_list.h"
+#include "sandbox/result.h"
 
 const char *viso_isolation_name(viso_isolation isolation)
 {
@@ -38,6 +41,7 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend)
 		return error_memory();
 	handle_init(&sandbox->handle);
 	sandbox->backend = backend;
+	sandbox->events[0] = sandbox->events[1] = -1;
 	pthread_mutex_init(&sandbox->lock, NULL);
 	return 0;
 }
@@ -48,6 +52,7 @@ bool sandbox_unref(viso_sandbox *sandbox)
 		return false;
 	if (handle_is_mine(&sandbox->handle))
 		viso_sandbox_close(sandbox);
+	events_release(sandbox);
 	viso_root_unref(sandbox->root);
 	process_list_unref(sandbox->processes);
 	pthread_mutex_destroy(&sandbox->lock);
@@ -59,6 +64,17 @@ static int check_open(viso_sandbox *sandbox, const char *function)
 	if (sandbox->closed)
 		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the sandbox is closed", function);
 	return 0;
+}
+
+int sandbox_check_use(viso_sandbox *sandbox, const char *function)
+{
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&sandbox->lock);
+	r = check_open(sandbox, function);
+	pthread_mutex_unlock(&sandbox->lock);
+	return r;
 }
 
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function)
@@ -153,6 +169,7 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	if (!process)
 		return error_memory();
 	log_debug("%s: starting %s", viso_isolation_name(sandbox->backend->isolation), command->argv.items[0]);
+	events_prepare(sandbox, process);
 	r = sandbox->backend->spawn(sandbox, command, root_fd, to_end, process);
 	if (r < 0)
 		process->ops = NULL;
@@ -225,20 +242,9 @@ int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_re
 	return r;
 }
 
-static int check_use(viso_sandbox *sandbox, const char *function)
-{
-	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&sandbox->lock);
-	r = check_open(sandbox, function);
-	pthread_mutex_unlock(&sandbox->lock);
-	return r;
-}
-
 int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	if (r < 0)
 		return r;
 	if (signal < 1 || signal > 64)
@@ -248,13 +254,13 @@ int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 
 int viso_sandbox_kill(viso_sandbox *sandbox)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	return r < 0 ? r : process_list_signal(sandbox->processes, SIGKILL);
 }
 
 int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)
 {
-	int r = check_use(sandbox, __func__);
+	int r = sandbox_check_use(sandbox, __func__);
 	if (r < 0)
 		return r;
 	if (max && !out_pids)
@@ -264,6 +270,51 @@ int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)
 	if (r == 0 && sandbox->backend->pids)
 		r = sandbox->backend->pids(sandbox, &pids);
 	return r < 0 ? r : (int)pids.count;
+}
+
+static int pause_all(viso_sandbox *sandbox, bool pause, const char *function)
+{
+	int r = sandbox_check_use(sandbox, function);
+	if (r < 0)
+		return r;
+	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, function, "%s: a guest cannot be paused", function);
+	int instance = sandbox->backend->pause ? sandbox->backend->pause(sandbox, pause) : 0;
+	return instance < 0 ? instance : process_list_pause(sandbox->processes, pause);
+}
+
+int viso_sandbox_pause(viso_sandbox *sandbox)
+{
+	return pause_all(sandbox, true, __func__);
+}
+
+int viso_sandbox_resume(viso_sandbox *sandbox)
+{
+	return pause_all(sandbox, false, __func__);
+}
+
+int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
+{
+	int64_t figures[RESULT_USAGE_COUNT];
+	memset(figures, 0xff, sizeof(figures));
+	int r = sandbox_check_use(sandbox, __func__);
+	if (r < 0)
+		return r;
+	if ((unsigned)usage >= RESULT_USAGE_COUNT)
+		return error_argument(__func__, "no such figure");
+	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+				  "%s: what a guest uses is known at its end", __func__);
+	int asked = sandbox->backend->usage ? sandbox->backend->usage(sandbox, figures) : 0;
+	r = asked < 0 ? asked : process_list_usage(sandbox->processes, figures, asked > 0);
+	if (r < 0)
+		return r;
+	if (asked + r > 0 && figures[usage] < 0)
+		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__,
+				  "%s: it is not counted for these commands; a limit of the container gives them control "
+				  "groups that may count it",
+				  __func__);
+	return figures[usage] < 0 ? 0 : figures[usage];
 }
 
 int viso_sandbox_close(viso_sandbox *sandbox)

@@ -29,6 +29,11 @@ struct backend {
 	int (*start)(viso_sandbox *sandbox, int root_fd);
 	/* Adds the processes of that instance. NULL as above. */
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
+	/*
+	 * What that instance uses, added as by answer_usage(); and pausing it: 1 where there is one. NULL as above.
+	 */
+	int (*usage)(viso_sandbox *sandbox, int64_t *figures);
+	int (*pause)(viso_sandbox *sandbox, bool pause);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };
@@ -43,6 +48,8 @@ struct viso_sandbox {
 	uint64_t memory_max;
 	uint64_t processes_max;
 	viso_network network;
+	int events[2];                  /* the host's end and the launchers'; -1 before viso_sandbox_fd() */
+	uint64_t last_serial;           /* of its processes */
 	struct process_list *processes; /* those that have not been collected */
 };
 
@@ -60,6 +67,8 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
  * the root, the caller's. 0 or a negative errno with the error set.
  */
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+/* 0 where it may be used now; else -EINVAL, -ECHILD, -ESTALE in the name of `function`. */
+int sandbox_check_use(viso_sandbox *sandbox, const char *function);
 
 /* The setters that all strengths have. `function` is the public function's name, for errors. */
 int sandbox_set_root(viso_sandbox *sandbox, viso_root *root, const char *function);

@@ -17,8 +17,9 @@ int main(int argc, char **argv)
 	if (argc != 2 || !(request.plan = calloc(1, request.capacity)))
 		return 2;
 	request.plan->head.size = sizeof(*request.plan);
-	viso_isolation isolation = strcmp(argv[1], "jail") ? VISO_ISOLATION_CONTAINER : VISO_ISOLATION_JAIL;
-	if (seccomp_add(&request, isolation, VISO_NETWORK_NONE, 0) < 0)
+	struct seccomp_wish wish = {.network = VISO_NETWORK_NONE};
+	wish.isolation = strcmp(argv[1], "jail") ? VISO_ISOLATION_CONTAINER : VISO_ISOLATION_JAIL;
+	if (seccomp_add(&request, &wish) < 0)
 		return 1;
 	const char *filter = (const char *)request.plan + request.plan->security.filter;
 	size_t written = fwrite(filter, 8, request.plan->security.filter_count, stdout);

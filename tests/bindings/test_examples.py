@@ -255,5 +255,63 @@ class JailInLua(Jail, unittest.TestCase):
     name = "jail.lua"
 
 
+class Many:
+    """The same expectations of many in each language."""
+
+    name: str
+
+    def test_many(self):
+        support.need("container")
+        done = run(self.name, "20", "1")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertIn("20 started", done.stdout)
+        self.assertIn("all removed", done.stdout)
+
+
+class ManyInC(Many, unittest.TestCase):
+    name = "many"
+
+
+class ManyInPython(Many, unittest.TestCase):
+    name = "many.py"
+
+
+class ManyInLua(Many, unittest.TestCase):
+    name = "many.lua"
+
+
+class Judge(unittest.TestCase):
+    def test_verdicts(self):
+        support.need("container", "memory_limit", "process_limit", "seccomp")
+        done = run("judge.py")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        verdicts = {line.split()[0]: line[21:36].strip() for line in done.stdout.splitlines()}
+        self.assertEqual(
+            verdicts,
+            {
+                "sum.py": "OK",
+                "greeting.py": "wrong",
+                "endless.py": "time",
+                "sleeping.py": "time",
+                "greedy.py": "memory",
+                "crashing.py": "crash",
+                "raising.py": "crash",
+                "calling-home.py": "forbidden call",
+                "forking.py": "crash",
+                "talkative.py": "time",
+            },
+        )
+
+    def test_own_tests_and_submissions(self):
+        support.need("container", "memory_limit", "process_limit", "seccomp")
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, text in (("a.in", "x"), ("a.out", "X\n"), ("up.py", "print(input().upper())")):
+                with open(os.path.join(scratch, name), "w", encoding="ascii") as file:
+                    file.write(text)
+            done = run("judge.py", "--tests", scratch, os.path.join(scratch, "up.py"))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertRegex(done.stdout, r"^\S*up.py +OK ")
+
+
 if __name__ == "__main__":
     tap.main()

@@ -21,6 +21,20 @@ ENUMS = {
     "VISO_NETWORK_": virtiso.Network,
     "VISO_RLIMIT_": virtiso.Rlimit,
     "VISO_LOG_": virtiso.LogLevel,
+    "VISO_SCHEDULER_": virtiso.Scheduler,
+    "VISO_NAMESPACE_": virtiso.Namespace,
+    "VISO_ID_": virtiso.IdKind,
+    "VISO_CLOCK_": virtiso.Clock,
+    "VISO_MOUNT_": virtiso.MountFlag,
+    "VISO_IO_": virtiso.IoRate,
+    "VISO_CAPABILITY_": virtiso.CapabilitySet,
+    "VISO_SYSCALL_": virtiso.SyscallAction,
+    "VISO_SECCOMP_": virtiso.SeccompProfile,
+    "VISO_LANDLOCK_": virtiso.Landlock,
+    "VISO_PROTOCOL_": virtiso.Protocol,
+    "VISO_HOOK_": virtiso.HookPoint,
+    "VISO_EVENT_": virtiso.EventKind,
+    "VISO_STEP_": virtiso.Step,
 }
 
 
@@ -48,7 +62,7 @@ class Coverage(unittest.TestCase):
         self.assertFalse([name for name in dir(native) if "WIDTH" in name])
         for prefix, enum in ENUMS.items():
             values = {name[len(prefix) :]: getattr(native, name) for name in dir(native) if name.startswith(prefix)}
-            self.assertEqual(values, {member.name: member.value for member in enum})
+            self.assertEqual(values, {name: member.value for name, member in enum.__members__.items()})
 
     def test_names_agree_with_the_library(self):
         for stage in virtiso.Stage:

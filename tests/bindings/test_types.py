@@ -25,7 +25,7 @@ reveal_type(virtiso.run(["true"], isolation="jail", check=True).usage.memory_pea
 virtiso.Guest(root, hostname="no such setting")
 """
 REVEALED = [
-    '"virtiso._sandbox.Container"',
+    '"virtiso._container.Container"',
     '"virtiso._enums.Reason"',
     '"builtins.int"',
     '"Union[builtins.int, None]"',

@@ -288,6 +288,41 @@ static int do_socket(char **argv)
 	return 0;
 }
 
+/* A number; the address of a text, "s:text"; or that of zeros, "z". */
+static unsigned long call_argument(const char *text)
+{
+	static char zeros[4096];
+	if (!strncmp(text, "s:", 2))
+		return (unsigned long)(text + 2);
+	return !strcmp(text, "z") ? (unsigned long)zeros : strtoul(text, NULL, 0);
+}
+
+/* A system call by number and arguments; prints its value, or the errno below 0. */
+static int do_call(char **argv)
+{
+	unsigned long arguments[6] = {0};
+	long number = strtol(argument(argv, "-1"), NULL, 0);
+	for (int i = 0; i < 6 && argv[2] && argv[3 + i]; i++)
+		arguments[i] = call_argument(argv[3 + i]);
+	long r = syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	printf("%ld\n", r < 0 ? -errno : r);
+	return 0;
+}
+
+#ifdef __x86_64__
+/* By the gate of 32-bit programs; the numbers are those of i386. */
+static int do_i386_call(char **argv)
+{
+	long r;
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(atol(argument(argv, "20"))), "b"(0), "c"(0), "d"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
+	printf("%d\n", (int)r);
+	return 0;
+}
+#endif
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -315,6 +350,10 @@ static const struct {
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
+	{"call", do_call},
+#ifdef __x86_64__
+	{"i386", do_i386_call},
+#endif
 };
 
 int main(int argc, char **argv)

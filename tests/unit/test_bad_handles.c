@@ -3,55 +3,7 @@
  * NULL handles and other NULL where there must be something, for every public function: -EINVAL, with an error that has
  * a stage, an object and a message. tests/abi sees to it that no function is missing here.
  */
-#include "support.h"
-
-#include <errno.h>
-#include <stdbool.h>
-#include <string.h>
-#include <virtiso.h>
-
-static int failures;
-
-/* Counts what is wrong and goes on, so that one run shows all. */
-static void check(const char *call, bool refused)
-{
-	size_t name = strcspn(call, "(");
-	const char *problem = NULL;
-	if (!refused)
-		problem = "is not refused with EINVAL";
-	else if (viso_error_number() != EINVAL || viso_error_stage() != VISO_STAGE_ARGUMENT)
-		problem = "does not set errno EINVAL and stage ARGUMENT";
-	else if (strncmp(viso_error_object(), call, name) || viso_error_object()[name])
-		problem = "does not name itself as the object";
-	else if (!viso_error_message()[0])
-		problem = "has no message";
-	if (problem) {
-		print_error("%s %s (object '%s', message '%s')\n", call, problem, viso_error_object(),
-			    viso_error_message());
-		failures++;
-	}
-	viso_error_clear();
-}
-
-#define REFUSED(call) check(#call, (call) == -EINVAL)
-#define REFUSED_NULL(call) check(#call, (call) == NULL)
-
-/* What takes NULL and sets no error. */
-#define HARMLESS(call)                                                                                                 \
-	do {                                                                                                           \
-		if (!(call) || viso_error_number()) {                                                                  \
-			print_error("%s: not so, or an error was set: %s\n", #call, viso_error_message());             \
-			failures++;                                                                                    \
-			viso_error_clear();                                                                            \
-		}                                                                                                      \
-	} while (0)
-
-static int set_up(void **state)
-{
-	failures = 0;
-	viso_error_clear();
-	return 0;
-}
+#include "bad_calls.h"
 
 static void test_ref_and_unref_take_null(void **state)
 {
@@ -67,13 +19,15 @@ static void test_ref_and_unref_take_null(void **state)
 	HARMLESS(viso_machine_unref(NULL) == NULL);
 	HARMLESS(viso_manifest_ref(NULL) == NULL);
 	HARMLESS(viso_manifest_unref(NULL) == NULL);
+	HARMLESS(viso_notification_ref(NULL) == NULL);
+	HARMLESS(viso_notification_unref(NULL) == NULL);
 	HARMLESS(viso_process_ref(NULL) == NULL);
 	HARMLESS(viso_process_unref(NULL) == NULL);
 	HARMLESS(viso_result_ref(NULL) == NULL);
 	HARMLESS(viso_result_unref(NULL) == NULL);
 	HARMLESS(viso_root_ref(NULL) == NULL);
 	HARMLESS(viso_root_unref(NULL) == NULL);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_command(void **state)
@@ -96,6 +50,12 @@ static void test_command(void **state)
 	REFUSED(viso_command_set_rlimit(NULL, VISO_RLIMIT_CORE, 0));
 	REFUSED(viso_command_set_timeout_ms(NULL, 1));
 	REFUSED(viso_command_set_cpu_time_ms(NULL, 1));
+	REFUSED(viso_command_set_terminal(NULL, 80, 25));
+	REFUSED(viso_command_set_oom_score_adj(NULL, 0));
+	REFUSED(viso_command_set_cpu_affinity(NULL, "0"));
+	REFUSED(viso_command_set_nice(NULL, 0));
+	REFUSED(viso_command_set_scheduler(NULL, VISO_SCHEDULER_OTHER, 0));
+	REFUSED(viso_command_set_umask(NULL, 0));
 
 	viso_command *command = viso_command_new("x");
 	REFUSED(viso_command_add_arg(command, NULL));
@@ -105,8 +65,20 @@ static void test_command(void **state)
 	REFUSED(viso_command_add_fd(command, 0, 2));
 	REFUSED(viso_command_add_fd(command, 0, 1024));
 	REFUSED(viso_command_set_input(command, NULL, 1));
+	REFUSED(viso_command_set_terminal(command, 0, 25));
+	REFUSED(viso_command_set_terminal(command, 80, 65536));
+	REFUSED(viso_command_set_oom_score_adj(command, 1001));
+	REFUSED(viso_command_set_cpu_affinity(command, NULL));
+	REFUSED(viso_command_set_cpu_affinity(command, "1-0"));
+	REFUSED(viso_command_set_cpu_affinity(command, "x"));
+	REFUSED(viso_command_set_nice(command, 20));
+	REFUSED(viso_command_set_nice(command, -21));
+	REFUSED(viso_command_set_scheduler(command, (viso_scheduler)4, 0));
+	REFUSED(viso_command_set_scheduler(command, VISO_SCHEDULER_FIFO, 0));
+	REFUSED(viso_command_set_scheduler(command, VISO_SCHEDULER_BATCH, 1));
+	REFUSED(viso_command_set_umask(command, 01000));
 	viso_command_unref(command);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_root(void **state)
@@ -132,7 +104,7 @@ static void test_root(void **state)
 	REFUSED(viso_root_set_path(root, NULL));
 	REFUSED_NULL(viso_root_path(root)); /* before it is built */
 	viso_root_unref(root);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static int never(uint64_t done, uint64_t total, const char *path, void *userdata)
@@ -198,7 +170,7 @@ static void test_complete_root(void **state)
 	REFUSED(viso_image_write(root, VISO_IMAGE_EROFS, "x"));
 	viso_root_unref(root);
 	assert_null(manifest);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_manifest(void **state)
@@ -236,7 +208,7 @@ static void test_manifest(void **state)
 	REFUSED(viso_manifest_verify(manifest, NULL, NULL));
 	viso_manifest_unref(manifest);
 	viso_root_unref(root);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_jail(void **state)
@@ -265,7 +237,7 @@ static void test_jail(void **state)
 	HARMLESS(viso_jail_warning(jail, 1000) == NULL);
 	viso_jail_unref(jail);
 	viso_root_unref(root);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_container(void **state)
@@ -289,7 +261,7 @@ static void test_container(void **state)
 	REFUSED(viso_container_add_capability(container, NULL));
 	viso_container_unref(container);
 	viso_root_unref(root);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_guest(void **state)
@@ -307,7 +279,7 @@ static void test_guest(void **state)
 		assert_int_equal(viso_error_number(), EOPNOTSUPP);
 	}
 	viso_guest_unref(guest);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_sandbox(void **state)
@@ -333,11 +305,25 @@ static void test_sandbox(void **state)
 	REFUSED(viso_sandbox_signal(sandbox, 65));
 	REFUSED(viso_sandbox_kill(NULL));
 	REFUSED(viso_sandbox_close(NULL));
+	REFUSED(viso_sandbox_pause(NULL));
+	REFUSED(viso_sandbox_resume(NULL));
+	REFUSED(viso_sandbox_usage(NULL, VISO_USAGE_MEMORY));
+	REFUSED(viso_sandbox_usage(sandbox, (viso_usage)24));
+	REFUSED(viso_sandbox_fd(NULL));
+	REFUSED(viso_sandbox_next_event(NULL, &process));
+	REFUSED(viso_sandbox_copy_in(NULL, "/etc/passwd", "/tmp"));
+	REFUSED(viso_sandbox_copy_in(sandbox, NULL, "/tmp"));
+	REFUSED(viso_sandbox_copy_in(sandbox, "/etc/passwd", NULL));
+	REFUSED(viso_sandbox_copy_in(sandbox, "/etc/passwd", "tmp"));
+	REFUSED(viso_sandbox_copy_out(NULL, "/tmp", "/tmp/x"));
+	REFUSED(viso_sandbox_copy_out(sandbox, NULL, "/tmp/x"));
+	REFUSED(viso_sandbox_copy_out(sandbox, "/tmp", NULL));
+	REFUSED(viso_sandbox_copy_out(sandbox, "/tmp", "/tmp/x")); /* there is no instance */
 	assert_null(process);
 	assert_null(result);
 	viso_command_unref(command);
 	viso_container_unref(container);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_process(void **state)
@@ -349,8 +335,15 @@ static void test_process(void **state)
 	REFUSED(viso_process_signal(NULL, 1));
 	REFUSED(viso_process_kill(NULL));
 	REFUSED(viso_process_wait(NULL, -1, &result));
+	REFUSED(viso_process_usage(NULL, VISO_USAGE_MEMORY));
+	REFUSED(viso_process_timings(NULL, NULL, 0));
+	REFUSED(viso_process_take_terminal(NULL));
+	REFUSED(viso_process_resize_terminal(NULL, 80, 25));
+	REFUSED(viso_process_addresses(NULL, NULL, 0));
+	REFUSED(viso_process_notification_fd(NULL));
+	REFUSED(viso_process_next_notification(NULL, 0, NULL));
 	assert_null(result);
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_result(void **state)
@@ -362,7 +355,7 @@ static void test_result(void **state)
 	HARMLESS(viso_result_exit_code(NULL) == -1);
 	HARMLESS(viso_result_signal(NULL) == 0);
 	HARMLESS(viso_result_describe(NULL)[0] == '\0');
-	assert_int_equal(failures, 0);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 static void test_machine_and_names(void **state)
@@ -378,24 +371,26 @@ static void test_machine_and_names(void **state)
 	HARMLESS(viso_entry_type_name((viso_entry_type)0) == NULL);
 	HARMLESS(viso_entry_state_name((viso_entry_state)-1) == NULL);
 	HARMLESS(viso_hardening_name((viso_hardening)-1) == NULL);
-	assert_int_equal(failures, 0);
+	HARMLESS(viso_step_name((viso_step)-1) == NULL);
+	HARMLESS(viso_step_name((viso_step)10) == NULL);
+	assert_int_equal(bad_calls_failures, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_ref_and_unref_take_null, set_up),
-		cmocka_unit_test_setup(test_command, set_up),
-		cmocka_unit_test_setup(test_root, set_up),
-		cmocka_unit_test_setup(test_complete_root, set_up),
-		cmocka_unit_test_setup(test_manifest, set_up),
-		cmocka_unit_test_setup(test_jail, set_up),
-		cmocka_unit_test_setup(test_container, set_up),
-		cmocka_unit_test_setup(test_guest, set_up),
-		cmocka_unit_test_setup(test_sandbox, set_up),
-		cmocka_unit_test_setup(test_process, set_up),
-		cmocka_unit_test_setup(test_result, set_up),
-		cmocka_unit_test_setup(test_machine_and_names, set_up),
+		cmocka_unit_test_setup(test_ref_and_unref_take_null, bad_calls_set_up),
+		cmocka_unit_test_setup(test_command, bad_calls_set_up),
+		cmocka_unit_test_setup(test_root, bad_calls_set_up),
+		cmocka_unit_test_setup(test_complete_root, bad_calls_set_up),
+		cmocka_unit_test_setup(test_manifest, bad_calls_set_up),
+		cmocka_unit_test_setup(test_jail, bad_calls_set_up),
+		cmocka_unit_test_setup(test_container, bad_calls_set_up),
+		cmocka_unit_test_setup(test_guest, bad_calls_set_up),
+		cmocka_unit_test_setup(test_sandbox, bad_calls_set_up),
+		cmocka_unit_test_setup(test_process, bad_calls_set_up),
+		cmocka_unit_test_setup(test_result, bad_calls_set_up),
+		cmocka_unit_test_setup(test_machine_and_names, bad_calls_set_up),
 	};
 	return cmocka_run_group_tests_name("bad handles", tests, NULL, NULL);
 }

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The host program stays as it was, whatever is called. What the library may do:
- *  - keep up to six fds for its launcher, close-on-exec, from the first start on until the process ends;
- *  - keep fds that belong to a living handle (a command's streams, a process), close-on-exec, until the handle is
- * released;
- *  - have threads of its own while commands run in guests.
- * It has no child that the host's waitpid(-1, …, __WALL) can see, not even while commands run, prints nothing, and
- * raises no signal in the host. tests/abi sees to it that every public function is called here.
- */
-#include "support.h"
+/* The calls that are not about what only containers have; what untouched means is in untouched.h. */
+#include "untouched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,136 +22,6 @@
 #include "host_state.h"
 
 static const char busybox[] = "/bin/busybox";
-enum { LAUNCHER_FDS = 6 };
-
-static atomic_int signals_seen;
-static char *process_before, *moment_before;
-static int failures;
-static int launcher_fds; /* that have been seen to appear */
-
-static void count_signal(int signal)
-{
-	atomic_fetch_add(&signals_seen, 1);
-}
-
-static void *do_nothing(void *argument)
-{
-	return NULL;
-}
-
-/* A host that has changed all that it can, so that a library that resets something to its default is caught. */
-static int be_a_peculiar_host(void **state)
-{
-	const int handled[] = {SIGCHLD, SIGPIPE, SIGALRM, SIGIO, SIGURG, SIGUSR1, SIGTERM, SIGXFSZ, SIGRTMIN + 3};
-	const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
-	const struct itimerval timer = {.it_interval = {.tv_sec = 5000}, .it_value = {.tv_sec = 9000}};
-	struct rlimit limit;
-	sigset_t blocked;
-	pthread_t thread;
-
-	/* With its first thread a process gets a handler of the C library's own (signal 33 of glibc). */
-	pthread_create(&thread, NULL, do_nothing, NULL);
-	pthread_join(thread, NULL);
-	for (size_t i = 0; i < sizeof(handled) / sizeof(*handled); i++)
-		sigaction(handled[i], &action, NULL);
-	signal(SIGWINCH, SIG_IGN);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGUSR2);
-	sigaddset(&blocked, SIGRTMIN + 5);
-	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-	raise(SIGUSR2); /* stays pending */
-	setitimer(ITIMER_VIRTUAL, &timer, NULL);
-	umask(027);
-	setenv("VISO_HOST", "untouched", 1);
-	if (chdir("/proc") < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -1;
-	limit.rlim_cur = limit.rlim_max < 777 ? limit.rlim_max : 777;
-	return setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static bool has_child(void)
-{
-	return waitpid(-1, NULL, WNOHANG | __WALL) >= 0 || errno != ECHILD;
-}
-
-/* What a living handle may hold. */
-static bool handles_only(const char *moment)
-{
-	return host_state_new_fds(moment_before, moment, true) >= 0;
-}
-
-/* What may stay for ever. */
-static bool launcher_only(const char *moment)
-{
-	int new = host_state_new_fds(moment_before, moment, false);
-	return new >= 0 && new <= LAUNCHER_FDS - launcher_fds;
-}
-
-/* A thread of the library that has been told to end may still be counted for a moment. */
-static char *settled_moment(bool (*settled)(const char *))
-{
-	char *moment = host_state_of_moment();
-	for (int i = 0; i < 200 && !settled(moment); i++) {
-		usleep(5000);
-		free(moment);
-		moment = host_state_of_moment();
-	}
-	return moment;
-}
-
-static void begin(void)
-{
-	failures = 0;
-	free(process_before);
-	free(moment_before);
-	process_before = host_state_of_process();
-	moment_before = host_state_of_moment();
-	assert_false(has_child());
-}
-
-/* After each call. Handles may hold fds now. */
-static void check(const char *call)
-{
-	char *process = host_state_of_process();
-	char *moment = settled_moment(handles_only);
-	failures += host_state_compare(process_before, process, call);
-	if (!handles_only(moment))
-		failures += host_state_compare(moment_before, moment, call);
-	if (has_child()) {
-		print_error("%s: the host has a child\n", call);
-		failures++;
-	}
-	free(process);
-	free(moment);
-}
-
-/* When all handles are released: nothing is left but, once, the launcher's fds. */
-static void end(void)
-{
-	char *moment = settled_moment(launcher_only);
-	check("in the end");
-	if (!launcher_only(moment)) {
-		host_state_compare(moment_before, moment, "in the end");
-		failures++;
-	}
-	if (failures == 0)
-		launcher_fds += host_state_new_fds(moment_before, moment, false);
-	free(moment);
-	assert_int_equal(failures, 0);
-	assert_int_equal(signals_seen, 0);
-}
-
-/* The call, and a look at the host after it; the call must give the wanted outcome, so that it is known to have
- * happened. */
-#define UNTOUCHED(call, wanted)                                                                                        \
-	do {                                                                                                           \
-		if ((call)wanted) {                                                                                    \
-			check(#call);                                                                                  \
-		} else {                                                                                               \
-			print_error("%s: not %s: %s\n", #call, #wanted, viso_error_message());                         \
-			failures++;                                                                                    \
-		}                                                                                                      \
-	} while (0)
 
 static void on_message(viso_log_level level, const char *message, void *userdata)
 {
@@ -167,7 +29,7 @@ static void on_message(viso_log_level level, const char *message, void *userdata
 
 static void test_errors_logs_and_machine(void **state)
 {
-	begin();
+	untouched_begin();
 	viso_machine *machine = NULL;
 	UNTOUCHED(viso_version(), > 0);
 	UNTOUCHED(viso_log_set_handler(VISO_LOG_DEBUG, on_message, NULL, NULL), == 0);
@@ -187,13 +49,13 @@ static void test_errors_logs_and_machine(void **state)
 	UNTOUCHED(viso_error_object(), != NULL);
 	UNTOUCHED(viso_error_message(), != NULL);
 	UNTOUCHED((viso_error_clear(), viso_error_number()), == 0);
-	end();
+	untouched_end();
 }
 
 static void test_commands(void **state)
 {
 	const unsigned groups[] = {5, 6};
-	begin();
+	untouched_begin();
 	viso_command *command = NULL;
 	UNTOUCHED((command = viso_command_new("sh")), != NULL);
 	UNTOUCHED(viso_command_ref(command), == command);
@@ -215,14 +77,14 @@ static void test_commands(void **state)
 	UNTOUCHED(viso_command_set_timeout_ms(command, 20), == 0);
 	UNTOUCHED(viso_command_set_cpu_time_ms(command, 20), == 0);
 	UNTOUCHED(viso_command_unref(command), == NULL);
-	end();
+	untouched_end();
 }
 
 static void test_roots(void **state)
 {
 	char *directory = support_temporary_directory(), *path = NULL;
 	assert_true(asprintf(&path, "%s/root", directory) > 0);
-	begin();
+	untouched_begin();
 	viso_root *root = NULL;
 	UNTOUCHED((root = viso_root_new()), != NULL);
 	UNTOUCHED(viso_root_ref(root), == root);
@@ -246,7 +108,7 @@ static void test_roots(void **state)
 	UNTOUCHED(viso_root_use_directory(root, directory), == 0);
 	UNTOUCHED(viso_root_build(root), == 0);
 	UNTOUCHED(viso_root_unref(root), == NULL);
-	end();
+	untouched_end();
 	support_remove_tree(directory);
 	free(directory);
 	free(path);
@@ -288,8 +150,8 @@ static void test_complete_roots(void **state)
 		    asprintf(&list, "%s/list", directory) > 0 && asprintf(&archive, "%s/a.tar", directory) > 0);
 	assert_true(asprintf(&command, "tar -C /etc -cf %s services", archive) > 0);
 	assert_int_equal(system(command), 0);
-	signals_seen = 0; /* the SIGCHLD of that child */
-	begin();
+	untouched_signals = 0; /* the SIGCHLD of that child */
+	untouched_begin();
 	viso_root *root = NULL;
 	viso_manifest *manifest = NULL, *differences = NULL;
 	UNTOUCHED((root = viso_root_new()), != NULL);
@@ -325,7 +187,7 @@ static void test_complete_roots(void **state)
 	UNTOUCHED(viso_root_prune_store(store), > 0);
 	UNTOUCHED(viso_manifest_unref(manifest), == NULL);
 	UNTOUCHED(viso_root_unref(root), == NULL);
-	end();
+	untouched_end();
 	support_remove_tree(directory);
 	free(directory);
 	free(path);
@@ -459,7 +321,7 @@ static void use_sandbox(viso_sandbox *sandbox, viso_isolation isolation)
 static void test_jails(void **state)
 {
 	skip_without_feature(VISO_FEATURE_JAIL);
-	begin();
+	untouched_begin();
 	viso_root *root = busybox_root();
 	viso_jail *jail = NULL;
 	viso_sandbox *sandbox = NULL;
@@ -482,13 +344,13 @@ static void test_jails(void **state)
 	use_sandbox(sandbox, VISO_ISOLATION_JAIL);
 	UNTOUCHED(viso_jail_unref(jail), == NULL);
 	viso_root_unref(root);
-	end();
+	untouched_end();
 }
 
 static void test_containers(void **state)
 {
 	skip_without_feature(VISO_FEATURE_CONTAINER);
-	begin();
+	untouched_begin();
 	viso_root *root = busybox_root();
 	viso_container *container = NULL;
 	viso_sandbox *sandbox = NULL;
@@ -505,13 +367,13 @@ static void test_containers(void **state)
 	use_sandbox(sandbox, VISO_ISOLATION_CONTAINER);
 	UNTOUCHED(viso_container_unref(container), == NULL);
 	viso_root_unref(root);
-	end();
+	untouched_end();
 }
 
 static void test_guests(void **state)
 {
 	skip_without_feature(VISO_FEATURE_GUEST);
-	begin();
+	untouched_begin();
 	viso_root *root = busybox_root();
 	viso_guest *guest = NULL;
 	viso_sandbox *sandbox = NULL;
@@ -524,7 +386,7 @@ static void test_guests(void **state)
 	use_sandbox(sandbox, VISO_ISOLATION_GUEST);
 	UNTOUCHED(viso_guest_unref(guest), == NULL);
 	viso_root_unref(root);
-	end();
+	untouched_end();
 }
 
 static atomic_bool watching;
@@ -535,7 +397,7 @@ static void *watch(void *argument)
 {
 	while (watching) {
 		char *now = host_state_of_process();
-		failures += host_state_compare(process_before, now, "for a moment");
+		untouched_failures += host_state_compare(untouched_before, now, "for a moment");
 		free(now);
 		atomic_fetch_add(&looks, 1);
 	}
@@ -546,7 +408,7 @@ static void watch_while_running(viso_sandbox *sandbox)
 {
 	pthread_t thread;
 	viso_command *command = make_command("true", NULL);
-	begin();
+	untouched_begin();
 	watching = true;
 	looks = 0;
 	assert_int_equal(pthread_create(&thread, NULL, watch, NULL), 0);
@@ -555,8 +417,8 @@ static void watch_while_running(viso_sandbox *sandbox)
 	watching = false;
 	pthread_join(thread, NULL);
 	viso_command_unref(command);
-	assert_int_equal(failures, 0);
-	assert_int_equal(signals_seen, 0);
+	assert_int_equal(untouched_failures, 0);
+	assert_int_equal(untouched_signals, 0);
 }
 
 static void test_nothing_changes_even_for_a_moment(void **state)
@@ -590,30 +452,31 @@ static void test_a_careless_library_would_be_caught(void **state)
 	assert_int_equal(host_state_compare(before, after, NULL), 2);
 	umask(027);
 	free(after);
+	struct sigaction usual;
+	sigaction(SIGPIPE, NULL, &usual);
 	signal(SIGPIPE, SIG_IGN);
 	after = host_state_of_process();
 	assert_int_not_equal(host_state_compare(before, after, NULL), 0);
-	const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
-	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGPIPE, &usual, NULL);
 	free(after);
 	after = host_state_of_process();
 	assert_int_equal(host_state_compare(before, after, "after all was put back"), 0);
 	free(after);
 	free(before);
 
-	begin();
+	untouched_begin();
 	int fd = open("/dev/null", O_RDONLY);
 	char *moment = host_state_of_moment();
-	assert_false(handles_only(moment));
+	assert_false(untouched_handles_only(moment));
 	free(moment);
 	close(fd);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	moment = host_state_of_moment();
-	assert_true(handles_only(moment));
-	assert_int_equal(host_state_new_fds(moment_before, moment, false), 1);
+	assert_true(untouched_handles_only(moment));
+	assert_int_equal(host_state_new_fds(untouched_moment, moment, false), 1);
 	free(moment);
 	close(fd);
-	end();
+	untouched_end();
 }
 
 /* In a child whose standard output and error are files: whether anything was written to them. */
@@ -648,7 +511,7 @@ static void test_nothing_is_printed(void **state)
 		_exit(use_silently());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	signals_seen = 0; /* the SIGCHLD of that child */
+	untouched_signals = 0; /* the SIGCHLD of that child */
 }
 
 int main(void)
@@ -666,5 +529,5 @@ int main(void)
 		cmocka_unit_test(test_nothing_changes_even_for_a_moment_in_guests),
 		cmocka_unit_test(test_nothing_is_printed),
 	};
-	return cmocka_run_group_tests_name("host untouched", tests, be_a_peculiar_host, NULL);
+	return cmocka_run_group_tests_name("host untouched", tests, untouched_peculiar_host, NULL);
 }

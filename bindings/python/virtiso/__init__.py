@@ -15,21 +15,38 @@ Objects may be used by several threads. After os.fork() they belong to the paren
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from . import native
+from ._command import Command
+from ._container import Container
+from ._container_options import Bind, Hook, IdMap, Port, Rule, Tmpfs
 from ._enums import (
+    CapabilitySet,
+    Clock,
     CopyMethod,
     EntryState,
     EntryType,
+    EventKind,
     Feature,
     Hardening,
+    HookPoint,
+    IdKind,
     ImageFormat,
+    IoRate,
     Isolation,
     Keep,
+    Landlock,
     LogLevel,
+    MountFlag,
+    Namespace,
     Network,
+    Protocol,
     Provider,
     Reason,
     Rlimit,
+    Scheduler,
+    SeccompProfile,
     Stage,
+    Step,
+    SyscallAction,
 )
 from ._errors import (
     AlreadyExists,
@@ -51,16 +68,22 @@ from ._errors import (
 from ._log import set_log_handler
 from ._machine import FeatureReport, Machine
 from ._manifest import Entry, Manifest
+from ._notification import Notification
 from ._process import Process
-from ._result import Result, Usage
+from ._result import Result
 from ._root import Root, User
 from ._run import run
-from ._sandbox import Container, Guest, Jail, Sandbox
+from ._sandbox import Event, Guest, Jail, Sandbox
+from ._usage import Usage
 
 __all__ = [
     "AlreadyExists",
+    "Bind",
     "Canceled",
+    "CapabilitySet",
+    "Clock",
     "Closed",
+    "Command",
     "CommandFailed",
     "Container",
     "CopyMethod",
@@ -69,38 +92,57 @@ __all__ = [
     "EntryState",
     "EntryType",
     "Error",
+    "Event",
+    "EventKind",
     "Feature",
     "FeatureReport",
     "ForkedHandle",
     "Guest",
     "Hardening",
+    "Hook",
+    "HookPoint",
+    "IdKind",
+    "IdMap",
     "ImageFormat",
     "Interrupted",
     "InvalidArgument",
+    "IoRate",
     "Isolation",
     "Jail",
     "Keep",
+    "Landlock",
     "LauncherDied",
     "LogLevel",
     "Machine",
     "Manifest",
+    "MountFlag",
+    "Namespace",
     "Network",
     "NotADirectory",
     "NotFound",
     "NotSupported",
+    "Notification",
     "PIPE",
     "PermissionDenied",
+    "Port",
     "Process",
     "ProcessEnded",
+    "Protocol",
     "Provider",
     "Reason",
     "Result",
     "Rlimit",
     "Root",
+    "Rule",
     "STDOUT",
     "Sandbox",
+    "Scheduler",
+    "SeccompProfile",
     "Stage",
+    "Step",
+    "SyscallAction",
     "TimeoutExpired",
+    "Tmpfs",
     "Usage",
     "User",
     "run",

@@ -6,12 +6,22 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass, field
-from typing import IO, Any, Iterable, Mapping, Optional, Protocol, Sequence, Union
+from typing import IO, Any, Iterable, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from . import native
-from ._enums import Rlimit, by_name
+from ._enums import Rlimit, Scheduler, by_name
 from ._paths import Bytes, StrPath
 from ._units import Size, milliseconds, size_in_bytes
+
+
+class Command:
+    """A command that was made elsewhere, as by :meth:`Container.load_bundle`; given in the place of ``args``."""
+
+    def __init__(self, handle: native.viso_command) -> None:
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return "<virtiso.Command>"
 
 
 class HasFileno(Protocol):
@@ -34,7 +44,7 @@ _OUTPUTS = {native.VISO_STDOUT: "stdout", native.VISO_STDERR: "stderr"}
 class Options:
     """All that can be said about a command; :meth:`Sandbox.run` documents it."""
 
-    args: Sequence[StrPath]
+    args: Union[Sequence[StrPath], Command]
     input: Union[None, str, Bytes] = None
     stdin: Stream = None
     stdout: Stream = None
@@ -51,6 +61,13 @@ class Options:
     groups: Optional[Iterable[int]] = None
     rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None
     fds: Optional[Mapping[int, File]] = None
+    terminal: Optional[Tuple[int, int]] = None
+    umask: Optional[int] = None
+    nice: Optional[int] = None
+    scheduler: Union[None, str, Scheduler] = None
+    priority: int = 0
+    cpu_affinity: Optional[str] = None
+    oom_score_adj: Optional[int] = None
     text: bool = True
     encoding: str = "utf-8"
     errors: str = "replace"
@@ -71,8 +88,9 @@ class Options:
         return data.encode(self.encoding) if isinstance(data, str) else data
 
 
-def make_command(options: Options) -> native.viso_command:
-    """The raw command."""
+def _new_command(options: Options) -> native.viso_command:
+    if isinstance(options.args, Command):
+        return options.args._handle
     if isinstance(options.args, (str, bytes, os.PathLike)):
         raise TypeError("args must be a list of the program and its arguments, not one string")
     if not options.args:
@@ -80,8 +98,15 @@ def make_command(options: Options) -> native.viso_command:
     command = native.viso_command_new(options.args[0])
     for arg in options.args[1:]:
         native.viso_command_add_arg(command, arg)
+    return command
+
+
+def make_command(options: Options) -> native.viso_command:
+    """The raw command."""
+    command = _new_command(options)
     _set_surroundings(command, options)
     _set_limits(command, options)
+    _set_attributes(command, options)
     _set_streams(command, options)
     for number, file in (options.fds or {}).items():
         native.viso_command_add_fd(command, _fileno(file), number)
@@ -115,6 +140,21 @@ def _set_limits(command: native.viso_command, options: Options) -> None:
     for resource, limit in (options.rlimits or {}).items():
         value = native.VISO_UNLIMITED if limit is None else size_in_bytes(limit)
         native.viso_command_set_rlimit(command, by_name(Rlimit, resource), value)
+
+
+def _set_attributes(command: native.viso_command, options: Options) -> None:
+    if options.terminal is not None:
+        native.viso_command_set_terminal(command, *options.terminal)
+    if options.umask is not None:
+        native.viso_command_set_umask(command, options.umask)
+    if options.nice is not None:
+        native.viso_command_set_nice(command, options.nice)
+    if options.scheduler is not None:
+        native.viso_command_set_scheduler(command, by_name(Scheduler, options.scheduler), options.priority)
+    if options.cpu_affinity is not None:
+        native.viso_command_set_cpu_affinity(command, options.cpu_affinity)
+    if options.oom_score_adj is not None:
+        native.viso_command_set_oom_score_adj(command, options.oom_score_adj)
 
 
 def _set_streams(command: native.viso_command, options: Options) -> None:

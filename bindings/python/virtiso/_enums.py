@@ -22,6 +22,10 @@ class Network(IntEnum):
 
     NONE = native.VISO_NETWORK_NONE
     HOST = native.VISO_NETWORK_HOST
+    BRIDGE = native.VISO_NETWORK_BRIDGE
+    MACVLAN = native.VISO_NETWORK_MACVLAN
+    IPVLAN = native.VISO_NETWORK_IPVLAN
+    USER = native.VISO_NETWORK_USER
 
 
 class Reason(IntEnum):
@@ -108,6 +112,8 @@ class Stage(IntEnum):
     PROCESS = native.VISO_STAGE_PROCESS
     MACHINE = native.VISO_STAGE_MACHINE
     IMAGE = native.VISO_STAGE_IMAGE
+    HOOK = native.VISO_STAGE_HOOK
+    CHECKPOINT = native.VISO_STAGE_CHECKPOINT
 
 
 class Provider(IntEnum):
@@ -175,6 +181,149 @@ class Hardening(IntEnum):
     PRIVILEGES = native.VISO_HARDENING_PRIVILEGES
     FILES = native.VISO_HARDENING_FILES
     SCOPES = native.VISO_HARDENING_SCOPES
+
+
+class Scheduler(IntEnum):
+    """A scheduling policy; see sched(7)."""
+
+    OTHER = native.VISO_SCHEDULER_OTHER
+    FIFO = native.VISO_SCHEDULER_FIFO
+    RR = native.VISO_SCHEDULER_RR
+    BATCH = native.VISO_SCHEDULER_BATCH
+    IDLE = native.VISO_SCHEDULER_IDLE
+
+
+class Namespace(IntEnum):
+    """The kinds of namespace that a container has."""
+
+    MOUNT = native.VISO_NAMESPACE_MOUNT
+    PID = native.VISO_NAMESPACE_PID
+    NETWORK = native.VISO_NAMESPACE_NETWORK
+    IPC = native.VISO_NAMESPACE_IPC
+    UTS = native.VISO_NAMESPACE_UTS
+    USER = native.VISO_NAMESPACE_USER
+    CGROUP = native.VISO_NAMESPACE_CGROUP
+    TIME = native.VISO_NAMESPACE_TIME
+
+
+class IdKind(IntEnum):
+    """Which ids are mapped."""
+
+    USER = native.VISO_ID_USER
+    GROUP = native.VISO_ID_GROUP
+
+
+class Clock(IntEnum):
+    """The clocks that a time namespace moves."""
+
+    MONOTONIC = native.VISO_CLOCK_MONOTONIC
+    BOOTTIME = native.VISO_CLOCK_BOOTTIME
+
+
+class MountFlag(IntFlag):
+    """How something is mounted in a container."""
+
+    DEFAULT = native.VISO_MOUNT_DEFAULT
+    READ_ONLY = native.VISO_MOUNT_READ_ONLY
+    NO_EXEC = native.VISO_MOUNT_NO_EXEC
+    DEVICES = native.VISO_MOUNT_DEVICES
+    RECURSIVE = native.VISO_MOUNT_RECURSIVE
+    ID_MAPPED = native.VISO_MOUNT_ID_MAPPED
+    OPTIONAL = native.VISO_MOUNT_OPTIONAL
+
+
+class IoRate(IntEnum):
+    """A rate of input and output that can be limited."""
+
+    READ_BYTES = native.VISO_IO_READ_BYTES
+    WRITE_BYTES = native.VISO_IO_WRITE_BYTES
+    READS = native.VISO_IO_READS
+    WRITES = native.VISO_IO_WRITES
+
+
+class CapabilitySet(IntFlag):
+    """The capability sets of a process."""
+
+    EFFECTIVE = native.VISO_CAPABILITY_EFFECTIVE
+    PERMITTED = native.VISO_CAPABILITY_PERMITTED
+    INHERITABLE = native.VISO_CAPABILITY_INHERITABLE
+    BOUNDING = native.VISO_CAPABILITY_BOUNDING
+    AMBIENT = native.VISO_CAPABILITY_AMBIENT
+
+
+class SyscallAction(IntEnum):
+    """What happens at a system call, the strictest last."""
+
+    ALLOW = native.VISO_SYSCALL_ALLOW
+    LOG = native.VISO_SYSCALL_LOG
+    NOTIFY = native.VISO_SYSCALL_NOTIFY
+    ERROR = native.VISO_SYSCALL_ERROR
+    TRAP = native.VISO_SYSCALL_TRAP
+    KILL = native.VISO_SYSCALL_KILL
+
+
+class SeccompProfile(IntEnum):
+    """What applies to system calls for which there is no rule."""
+
+    DEFAULT = native.VISO_SECCOMP_DEFAULT
+    ALLOW = native.VISO_SECCOMP_ALLOW
+    DENY = native.VISO_SECCOMP_DENY
+    KILL = native.VISO_SECCOMP_KILL
+    NONE = native.VISO_SECCOMP_NONE
+
+
+class Landlock(IntFlag):
+    """Rights to files."""
+
+    READ = native.VISO_LANDLOCK_READ
+    WRITE = native.VISO_LANDLOCK_WRITE
+    EXECUTE = native.VISO_LANDLOCK_EXECUTE
+    DEVICES = native.VISO_LANDLOCK_DEVICES
+
+
+class Protocol(IntEnum):
+    """A protocol whose ports can be forwarded."""
+
+    TCP = native.VISO_PROTOCOL_TCP
+    UDP = native.VISO_PROTOCOL_UDP
+
+
+class HookPoint(IntEnum):
+    """When a hook of a container runs."""
+
+    CREATE_RUNTIME = native.VISO_HOOK_CREATE_RUNTIME
+    CREATE_CONTAINER = native.VISO_HOOK_CREATE_CONTAINER
+    START_CONTAINER = native.VISO_HOOK_START_CONTAINER
+    POSTSTART = native.VISO_HOOK_POSTSTART
+    POSTSTOP = native.VISO_HOOK_POSTSTOP
+
+
+class EventKind(IntEnum):
+    """What a sandbox tells of its commands."""
+
+    NONE = native.VISO_EVENT_NONE
+    ENDED = native.VISO_EVENT_ENDED
+    OUT_OF_MEMORY = native.VISO_EVENT_OUT_OF_MEMORY
+    MEMORY_HIGH = native.VISO_EVENT_MEMORY_HIGH
+    MEMORY_MAX = native.VISO_EVENT_MEMORY_MAX
+    PROCESSES_MAX = native.VISO_EVENT_PROCESSES_MAX
+    PAUSED = native.VISO_EVENT_PAUSED
+    RESUMED = native.VISO_EVENT_RESUMED
+
+
+class Step(IntEnum):
+    """A step of a start."""
+
+    SENT = native.VISO_STEP_SENT
+    RECEIVED = native.VISO_STEP_RECEIVED
+    CGROUPS = native.VISO_STEP_CGROUPS
+    CLONED = native.VISO_STEP_CLONED
+    IDS = native.VISO_STEP_IDS
+    NETWORK = native.VISO_STEP_NETWORK
+    MOUNTS = native.VISO_STEP_MOUNTS
+    CONFINED = native.VISO_STEP_CONFINED
+    STARTED = native.VISO_STEP_STARTED
+    ENDED = native.VISO_STEP_ENDED
 
 
 _Enum = TypeVar("_Enum", bound=Enum)

@@ -12,14 +12,16 @@ import subprocess
 import time
 import warnings
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Optional, Tuple, Type, Union
+from typing import IO, TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Type, Union
 
 from . import native
 from ._command import Options
 from ._communicate import Communication
-from ._enums import Reason
+from ._enums import Reason, Step
 from ._errors import Interrupted, ProcessEnded, TimeoutExpired
-from ._result import Result, read_returncode, read_usage, timeout_expired
+from ._notification import Notification
+from ._result import Result, read_returncode, timeout_expired
+from ._usage import Usage, read_usage
 from ._paths import Bytes
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ _LONGEST_WAIT_MS = 2**31 - 1
 class Process:
     """A command that was started by :meth:`Sandbox.spawn`, used like a :class:`subprocess.Popen`.
 
-    ``stdin``, ``stdout`` and ``stderr`` are files where they were set to PIPE, else None. ``returncode`` and ``result``
+    ``stdin``, ``stdout`` and ``stderr`` are files where they were set to PIPE, else None; ``terminal`` is an unbuffered binary file
+    where there is one, from which reading fails with EIO when the program has closed it. ``returncode`` and ``result``
     are None until the end is known.
 
     >>> with box.spawn(["cat"], stdin=virtiso.PIPE, stdout=virtiso.PIPE) as process:
@@ -44,6 +47,7 @@ class Process:
     stdin: Optional[IO[Any]]
     stdout: Optional[IO[Any]]
     stderr: Optional[IO[Any]]
+    terminal: Optional[io.FileIO]
 
     def __init__(self, handle: native.viso_process, options: Options, sandbox: Sandbox) -> None:
         self._handle = handle
@@ -56,6 +60,9 @@ class Process:
         self.stdin = self._take_stream(native.VISO_STDIN, options.stdin)
         self.stdout = self._take_stream(native.VISO_STDOUT, options.stdout)
         self.stderr = self._take_stream(native.VISO_STDERR, options.stderr)
+        self.terminal = (
+            io.FileIO(native.viso_process_take_terminal(handle), "r+") if options.terminal is not None else None
+        )
 
     def _take_stream(self, stream: int, setting: Any) -> Optional[IO[Any]]:
         if setting != subprocess.PIPE or (stream != native.VISO_STDIN and self._options.captures(stream)):
@@ -172,6 +179,38 @@ class Process:
         """Kill the command and all that it started."""
         native.viso_process_kill(self._handle)
 
+    def usage(self) -> Usage:
+        """What the command uses at this moment; after its end what it has used."""
+        return read_usage(lambda which: native.viso_process_usage(self._handle, which))
+
+    def timings(self) -> Dict[Step, float]:
+        """When the steps of the start were done, in seconds since the first; those that were made and are known by now."""
+        steps = enumerate(native.viso_process_timings(self._handle))
+        return {Step(step): ns / 1e9 for step, ns in steps if ns >= 0}
+
+    def addresses(self) -> List[str]:
+        """The addresses of the container's network interface, such as "10.88.0.2/16"."""
+        return native.viso_process_addresses(self._handle).splitlines()
+
+    def resize_terminal(self, columns: int, rows: int) -> None:
+        """Tell the program that its terminal has another size now."""
+        native.viso_process_resize_terminal(self._handle, columns, rows)
+
+    def notification_fileno(self) -> int:
+        """A fd that becomes readable when a system call waits for an answer. Never read from it."""
+        return native.viso_process_notification_fd(self._handle)
+
+    def next_notification(self, timeout: Optional[float] = None) -> Optional[Notification]:
+        """The next system call that waits for an answer; None where none came within ``timeout`` seconds, or the command has ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return Notification(native.viso_process_next_notification(self._handle, _wait_ms(deadline)))
+            except Interrupted:
+                continue
+            except (TimeoutExpired, ProcessEnded):
+                return None
+
     def close(self) -> None:
         """Kill the command where it still runs, wait for its end, and close the streams."""
         if not self.result:
@@ -180,7 +219,7 @@ class Process:
         self.wait()
 
     def _close_streams(self) -> None:
-        for stream in self.stdin, self.stdout, self.stderr:
+        for stream in self.stdin, self.stdout, self.stderr, self.terminal:
             try:
                 if stream:
                     stream.close()
@@ -203,7 +242,7 @@ class Process:
             reason=Reason(native.viso_result_reason(handle)),
             exit_code=None if exit_code < 0 else exit_code,
             signal=native.viso_result_signal(handle) or None,
-            usage=read_usage(handle),
+            usage=read_usage(lambda which: native.viso_result_usage(handle, which)),
             stdout_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDOUT)),
             stderr_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDERR)),
             description=native.viso_result_describe(handle),

@@ -11,22 +11,7 @@ from typing import Any, Optional
 from . import native
 from ._enums import Reason, Stage
 from ._errors import CommandFailed, TimeoutExpired
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a command used; None where its strength does not count something. Times are in seconds, memory in bytes."""
-
-    wall_time: Optional[float]
-    user_time: Optional[float]
-    system_time: Optional[float]
-    memory_peak: Optional[int]
-    minor_faults: Optional[int]
-    major_faults: Optional[int]
-    blocks_in: Optional[int]
-    blocks_out: Optional[int]
-    voluntary_switches: Optional[int]
-    involuntary_switches: Optional[int]
+from ._usage import Usage
 
 
 @dataclass(frozen=True)
@@ -83,30 +68,6 @@ def timeout_expired(args: Any, timeout: Optional[float], result: Optional[Result
         error.output = result.stdout
         error.stderr = result.stderr
     return error
-
-
-def read_usage(handle: native.viso_result) -> Usage:
-    """The figures of a raw result."""
-
-    def figure(which: int) -> Optional[int]:
-        return native.viso_result_usage(handle, which)
-
-    def seconds(which: int) -> Optional[float]:
-        microseconds = figure(which)
-        return None if microseconds is None else microseconds / 1e6
-
-    return Usage(
-        wall_time=seconds(native.VISO_USAGE_WALL_US),
-        user_time=seconds(native.VISO_USAGE_USER_US),
-        system_time=seconds(native.VISO_USAGE_SYSTEM_US),
-        memory_peak=figure(native.VISO_USAGE_MEMORY_PEAK),
-        minor_faults=figure(native.VISO_USAGE_MINOR_FAULTS),
-        major_faults=figure(native.VISO_USAGE_MAJOR_FAULTS),
-        blocks_in=figure(native.VISO_USAGE_BLOCKS_IN),
-        blocks_out=figure(native.VISO_USAGE_BLOCKS_OUT),
-        voluntary_switches=figure(native.VISO_USAGE_VOLUNTARY_SWITCHES),
-        involuntary_switches=figure(native.VISO_USAGE_INVOLUNTARY_SWITCHES),
-    )
 
 
 def read_returncode(handle: native.viso_result) -> int:

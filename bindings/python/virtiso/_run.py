@@ -11,7 +11,8 @@ from ._enums import Isolation, by_name
 from ._paths import StrPath
 from ._result import Result
 from ._root import Root
-from ._sandbox import Container, Guest, Jail, Sandbox
+from ._container import Container
+from ._sandbox import Guest, Jail, Sandbox
 
 SANDBOXES: Dict[Isolation, Type[Sandbox]] = {
     Isolation.JAIL: Jail,

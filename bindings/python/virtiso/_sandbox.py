@@ -6,20 +6,30 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+import weakref
 from types import TracebackType
-from typing import Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from . import native
-from ._command import File, Options, Stream, make_command
-from ._enums import Hardening, Isolation, Network, Rlimit, Stage, by_name
+from ._command import Command, File, Options, Stream, make_command
+from ._enums import EventKind, Hardening, Isolation, Network, Rlimit, Scheduler, Stage, by_name
 from ._errors import NotSupported
 from ._paths import Bytes, StrPath
 from ._process import Process
 from ._result import Result
 from ._root import Root
 from ._units import Size, size_in_bytes
+from ._usage import Usage, read_usage
 
 _Self = TypeVar("_Self", bound="Sandbox")
+_Result = TypeVar("_Result")
+
+
+class Event(NamedTuple):
+    """What a sandbox tells of a command; the process is None where nobody holds it any more."""
+
+    kind: EventKind
+    process: Optional[Process]
 
 
 class Sandbox:
@@ -32,15 +42,17 @@ class Sandbox:
     isolation: Isolation
     """The strength."""
 
-    def __init__(self, view: native.viso_sandbox, root: Root) -> None:
+    def __init__(self, view: native.viso_sandbox, root: Optional[Root]) -> None:
         self._view = view
         self._owner = os.getpid()
+        #: By their fds, which two of them never share.
+        self._processes: weakref.WeakValueDictionary[int, Process] = weakref.WeakValueDictionary()
         self.closed = False
         self.root = root
 
     def run(
         self,
-        args: Sequence[StrPath],
+        args: Union[Sequence[StrPath], Command],
         *,
         input: Union[None, str, Bytes] = None,
         stdin: Stream = None,
@@ -58,6 +70,12 @@ class Sandbox:
         groups: Optional[Iterable[int]] = None,
         rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
         fds: Optional[Mapping[int, File]] = None,
+        umask: Optional[int] = None,
+        nice: Optional[int] = None,
+        scheduler: Union[None, str, Scheduler] = None,
+        priority: int = 0,
+        cpu_affinity: Optional[str] = None,
+        oom_score_adj: Optional[int] = None,
         check: bool = False,
         text: bool = True,
         encoding: str = "utf-8",
@@ -80,6 +98,8 @@ class Sandbox:
         :param groups: supplementary groups
         :param rlimits: by name, such as ``{"open_files": 64, "file_size": "1M"}``; None for no limit
         :param fds: files and sockets that are handed in: ``{3: listener}`` is fd 3 in the program
+        :param umask, nice, cpu_affinity, oom_score_adj: attributes of the process; not in a guest
+        :param scheduler, priority: "batch", "idle", "fifo" or "rr", the last two with a priority from 1 to 99; not in a guest
         :param check: raise TimeoutExpired, or CommandFailed where the command did not exit with code 0
         :param text: outputs as str, decoded by ``encoding`` and ``errors``; else bytes
 
@@ -88,7 +108,8 @@ class Sandbox:
         """
         options = Options(
             args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
-            group, groups, rlimits, fds, text, encoding, errors, capture_pipes=True,
+            group, groups, rlimits, fds, None, umask, nice, scheduler, priority, cpu_affinity, oom_score_adj, text, encoding,
+            errors, capture_pipes=True,
         )  # fmt: skip
         # Not viso_sandbox_run(): Ctrl-C and other signal handlers shall have their turn while the command runs.
         process = self._start(options)
@@ -104,7 +125,7 @@ class Sandbox:
 
     def spawn(
         self,
-        args: Sequence[StrPath],
+        args: Union[Sequence[StrPath], Command],
         *,
         input: Union[None, str, Bytes] = None,
         stdin: Stream = None,
@@ -122,11 +143,20 @@ class Sandbox:
         groups: Optional[Iterable[int]] = None,
         rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
         fds: Optional[Mapping[int, File]] = None,
+        terminal: Optional[Tuple[int, int]] = None,
+        umask: Optional[int] = None,
+        nice: Optional[int] = None,
+        scheduler: Union[None, str, Scheduler] = None,
+        priority: int = 0,
+        cpu_affinity: Optional[str] = None,
+        oom_score_adj: Optional[int] = None,
         text: bool = True,
         encoding: str = "utf-8",
         errors: str = "replace",
     ) -> Process:
         """Start a command and return while it runs. The arguments are those of :meth:`run`, but PIPE is a pipe here.
+
+        :param terminal: (columns, rows): a terminal of its own for all three streams, :attr:`Process.terminal`
 
         >>> process = box.spawn(["sleep", "60"])
         >>> process.kill()
@@ -136,19 +166,26 @@ class Sandbox:
         return self._start(
             Options(
                 args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
-                group, groups, rlimits, fds, text, encoding, errors,
+                group, groups, rlimits, fds, terminal, umask, nice, scheduler, priority, cpu_affinity, oom_score_adj, text, encoding,
+                errors,
             )  # fmt: skip
         )
 
     def _start(self, options: Options) -> Process:
         command = make_command(options)
-        process = self.root._build(lambda: native.viso_sandbox_spawn(self._view, command))
-        return Process(process, options, self)
+        handle = self._build(lambda: native.viso_sandbox_spawn(self._view, command))
+        process = Process(handle, options, self)
+        self._processes[native.viso_process_fd(handle)] = process
+        return process
+
+    def _build(self, call: Callable[[], _Result]) -> _Result:
+        """Calls what may build the root, whose progress handler may raise."""
+        return self.root._build(call) if self.root else call()
 
     def start(self) -> None:
         """Start an instance that stays until :meth:`close`: all later commands run in it and can signal each other, and what
-        they leave running in the background goes on running. As yet for a :class:`Jail`."""
-        self.root._build(lambda: native.viso_sandbox_start(self._view))
+        they leave running in the background goes on running. Not for a :class:`Guest`."""
+        self._build(lambda: native.viso_sandbox_start(self._view))
 
     def pids(self) -> List[int]:
         """The processes in the sandbox, by their ids on the host."""
@@ -167,6 +204,43 @@ class Sandbox:
         What a command that has ended left running in the background (:meth:`start`) goes on until :meth:`close`.
         """
         return native.viso_sandbox_kill(self._view)
+
+    def pause(self) -> int:
+        """Stop all processes of all running commands, without their taking notice; return how many commands that are."""
+        return native.viso_sandbox_pause(self._view)
+
+    def resume(self) -> int:
+        """Let them go on."""
+        return native.viso_sandbox_resume(self._view)
+
+    def usage(self) -> Usage:
+        """What all running commands use together at this moment."""
+        return read_usage(lambda which: native.viso_sandbox_usage(self._view, which))
+
+    def fileno(self) -> int:
+        """A fd that becomes readable when there is an event (:meth:`next_event`). Never read from it.
+
+        Only commands that start after the first call tell.
+        """
+        return native.viso_sandbox_fd(self._view)
+
+    def next_event(self) -> Optional[Event]:
+        """The next event, None where there is none: a command has ended, or reached a limit."""
+        kind, handle = native.viso_sandbox_next_event(self._view)
+        if kind == EventKind.NONE:
+            return None
+        return Event(EventKind(kind), self._processes.get(native.viso_process_fd(handle)) if handle else None)
+
+    def copy_in(self, source: StrPath, path: StrPath) -> None:
+        """Copy a file or directory tree of the host into the running instance (:meth:`start`)."""
+        native.viso_sandbox_copy_in(self._view, source, path)
+
+    def copy_out(self, path: StrPath, destination: StrPath) -> int:
+        """Copy a file or directory tree out of the running instance, to a path that is not there yet. Nothing in it is trusted.
+
+        :return: how many entries were left out: devices, FIFOs, sockets
+        """
+        return native.viso_sandbox_copy_out(self._view, path, destination)
 
     def close(self) -> None:
         """Kill what runs, wait until it is gone, and give back what the kernel holds. A second call does nothing."""
@@ -189,7 +263,8 @@ class Sandbox:
         return f"<virtiso.{type(self).__name__}, {'closed' if self.closed else 'open'}>"
 
 
-def _check(root: Root) -> Root:
+def check_root(root: Root) -> Root:
+    """``root``, where it is one."""
     if not isinstance(root, Root):
         raise TypeError(f"root must be a virtiso.Root, not {root!r}; for a directory Root(directory=...)")
     return root
@@ -222,7 +297,7 @@ class Jail(Sandbox):
         demand: Union[Hardening, str] = Hardening.NONE,
     ) -> None:
         self._handle = native.viso_jail_new()
-        native.viso_jail_set_root(self._handle, _check(root)._handle)
+        native.viso_jail_set_root(self._handle, check_root(root)._handle)
         if memory_max is not None:
             native.viso_jail_set_memory_max(self._handle, size_in_bytes(memory_max))
         if processes_max is not None:
@@ -246,48 +321,6 @@ class Jail(Sandbox):
         return tuple(found)
 
 
-class Container(Sandbox):
-    """A container: namespaces of its own, on the host's kernel. An ordinary user can have it where user namespaces are allowed.
-
-    :param memory_max: memory of each command with all that it starts: bytes, or with K, M, G or T (powers of 1024), such as
-        "256M"; None or 0 for no limit
-    :param processes_max: how many processes and threads each command may have
-    :param network: "none" (a loopback interface of its own), or "host"
-    :param hostname: what the program sees as the host's name
-    :param capabilities: those that the program has within the container's user namespace, such as "net_bind_service"
-
-    >>> with virtiso.Container(root, memory_max="256M", hostname="box") as box:
-    ...     box.run(["hostname"]).stdout
-    """
-
-    isolation = Isolation.CONTAINER
-
-    def __init__(
-        self,
-        root: Root,
-        *,
-        memory_max: Optional[Size] = None,
-        processes_max: Optional[int] = None,
-        network: Union[Network, str] = Network.NONE,
-        hostname: Optional[str] = None,
-        capabilities: Iterable[str] = (),
-    ) -> None:
-        if isinstance(capabilities, str):
-            raise TypeError("capabilities must be a list of names, not one name")
-        self._handle = native.viso_container_new()
-        native.viso_container_set_root(self._handle, _check(root)._handle)
-        if memory_max is not None:
-            native.viso_container_set_memory_max(self._handle, size_in_bytes(memory_max))
-        if processes_max is not None:
-            native.viso_container_set_processes_max(self._handle, processes_max)
-        native.viso_container_set_network(self._handle, by_name(Network, network))
-        if hostname is not None:
-            native.viso_container_set_hostname(self._handle, hostname)
-        for capability in capabilities:
-            native.viso_container_add_capability(self._handle, capability)
-        super().__init__(native.viso_container_sandbox(self._handle), root)
-
-
 class Guest(Sandbox):
     """A program guest: the program in a virtual machine of its own under KVM, without a kernel to boot and without network.
 
@@ -306,7 +339,7 @@ class Guest(Sandbox):
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
-        native.viso_guest_set_root(self._handle, _check(root)._handle)
+        native.viso_guest_set_root(self._handle, check_root(root)._handle)
         if memory_max is not None:
             native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
         super().__init__(native.viso_guest_sandbox(self._handle), root)

@@ -93,7 +93,11 @@ void end_children(const struct job *job, struct report_usage *sum)
 			return;
 		if (round == 0 && own_uid)
 			kill_uid(job->host_uid + job->plan->uid);
+		if (round == 0)
+			cgroups_kill(job->cgroups);
 		kill_children(NULL);
+		if (round == 0)
+			cgroups_thaw(job->cgroups);
 		if (round > 10)
 			usleep(1000);
 	}

@@ -88,13 +88,17 @@ static int make_network(const struct plan *plan)
 static int set_up(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (attach_cgroups(job) < 0)
+	if (cgroups_enter(job->cgroups, true) < 0)
 		return -1;
-	if ((plan->cgroups.memory.version || plan->cgroups.pids.version) && unshare(CLONE_NEWCGROUP) < 0)
+	if (has_cgroups(job->cgroups) && unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
 	const char *hostname = plan_string(plan, plan->namespaces.hostname);
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
+	/* The program's, in the time that the worker takes for the maps: the init itself executes nothing. */
+	if (limit_bounding_set(plan) < 0)
+		return -1;
+	worker.bounding_set_done = true;
 	container_wait_for_maps();
 	return container_take_inner_root();
 }
@@ -135,10 +139,7 @@ static int complete_prepared(const struct job *job)
 
 static int program_child(void *argument)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_NO_NEW_PRIVS");
-	else
-		exec_program(argument);
+	exec_program(argument);
 	_exit(127);
 }
 

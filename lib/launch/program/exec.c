@@ -7,12 +7,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
-#include <linux/filter.h>
 #include <linux/keyctl.h>
-#include <linux/seccomp.h>
-#include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,19 +16,6 @@
 #include <sys/uio.h>
 
 #include "launcher.h"
-
-int attach_cgroups(const struct job *job)
-{
-	for (int i = 0; i < CGROUPS; i++) {
-		const struct cgroup *group = &job->cgroups[i];
-		/* Version 2 was entered by clone3 where the first process is not made by vfork. */
-		if (group->attach_fd < 0 || (group->version == 2 && job->plan->isolation == PLAN_CONTAINER))
-			continue;
-		if (write(group->attach_fd, "0", 1) < 0)
-			return fail(VISO_STAGE_CGROUP, 0, group->path);
-	}
-	return 0;
-}
 
 /* What the launcher itself ignores; main() has put all others right. */
 static void restore_ignored_signals(void)
@@ -125,86 +108,6 @@ static int set_rlimits(const struct plan *plan)
 	return 0;
 }
 
-/*
- * The bounding set is the worker's, which it has emptied for all starts to come, or the full one of a new user
- * namespace (user_namespaces(7)): its first capability tells which.
- */
-static int limit_bounding_set(uint64_t keep)
-{
-	if (worker.bounding_set_empty && prctl(PR_CAPBSET_READ, CAP_CHOWN, 0, 0, 0) == 0)
-		return 0;
-	return drop_bounding_set(keep) < 0 ? fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAPBSET_DROP") : 0;
-}
-
-static int set_capabilities(uint64_t keep)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-	for (int i = 0; i < 2; i++)
-		data[i].effective = data[i].permitted = data[i].inheritable = (uint32_t)(keep >> (32 * i));
-	if (syscall(SYS_capset, &header, data) < 0)
-		return fail(VISO_STAGE_CAPABILITIES, 0, "capset");
-	/* Ambient, so that a program without file capabilities has them too; the set is empty before. */
-	for (unsigned long capability = 0; keep >> capability; capability++)
-		if ((keep >> capability & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
-			return fail(VISO_STAGE_CAPABILITIES, 0, "PR_CAP_AMBIENT_RAISE");
-	return 0;
-}
-
-/* Capabilities are lost for good, or those of the plan kept, whatever the program is and whoever it runs as. */
-static int lock_capabilities(const struct plan *plan)
-{
-	/* Without NO_SETUID_FIXUP, setresuid would clear the capabilities that are set later. */
-	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
-	if (prctl(PR_SET_SECUREBITS,
-		  bits | (plan->security.capabilities
-				  ? 0
-				  : SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED),
-		  0, 0, 0) < 0)
-		return fail(VISO_STAGE_CAPABILITIES, 0, "PR_SET_SECUREBITS");
-	return limit_bounding_set(plan->security.capabilities);
-}
-
-static int set_ids(const struct job *job)
-{
-	const struct plan *plan = job->plan;
-	uint32_t uid = plan->uid, gid = plan->gid;
-	if (plan->isolation == PLAN_JAIL && worker.owns_ids && !(plan->flags & PLAN_HAS_USER))
-		uid = gid = job->host_uid + plan->uid;
-	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
-	if ((worker.owns_ids || plan->group_count) &&
-	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
-		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
-	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
-		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");
-	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
-		return fail(VISO_STAGE_CREDENTIALS, 0, "setresuid");
-	return 0;
-}
-
-/* In a bare jail the kernel's own rules hold: root keeps its capabilities, everybody else has none (capabilities(7)).
- */
-static int set_credentials(const struct job *job)
-{
-	if (job->plan->flags & PLAN_BARE)
-		return set_ids(job);
-	if (lock_capabilities(job->plan) < 0 || set_ids(job) < 0)
-		return -1;
-	return set_capabilities(job->plan->security.capabilities);
-}
-
-static int set_filter(const struct plan *plan)
-{
-	struct sock_fprog program = {
-		.len = (unsigned short)plan->security.filter_count,
-		.filter = (struct sock_filter *)plan_string(plan, plan->security.filter),
-	};
-	if (plan->security.filter_count && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		return fail(VISO_STAGE_SECCOMP, 0, "seccomp");
-	return 0;
-}
-
 /* As execvp(3): the next candidate is tried where there is no such file; what was found but refused is remembered. */
 static void try_programs(const struct plan *plan, char **argv, char **env)
 {
@@ -212,7 +115,7 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 	const char *program = plan_string(plan, plan->programs.first);
 	const char *object = argv[0]; /* a name that was looked up, or the path itself */
 	for (uint32_t i = 0; i < plan->programs.count; i++) {
-		execve(program, argv, env);
+		filter_execve(plan, program, argv, env);
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
 			error = errno;
 			object = program;
@@ -235,17 +138,27 @@ static void end_with_worker(void)
 		_exit(127);
 }
 
+/* Of a container; a jail's program has been confined before. */
+static int confine(const struct plan *plan)
+{
+	if (plan->isolation != PLAN_CONTAINER)
+		return 0;
+	return forbid_new_privileges(plan) < 0 ? -1 : landlock_restrict_to_paths(plan);
+}
+
 void exec_program(const struct job *job)
 {
 	const struct plan *plan = job->plan;
-	if (set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) || close_other_fds(plan) < 0)
+	int channel = filter_keep_channel(job);
+	if (channel < 0 || set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) ||
+	    close_other_fds(plan) < 0)
 		return;
 	restore_ignored_signals();
 	setsid();
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
 	 */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-	if (set_rlimits(plan) < 0 || set_credentials(job) < 0)
+	if (set_rlimits(plan) < 0 || confine(plan) < 0 || set_credentials(job) < 0)
 		return;
 	if (plan->isolation == PLAN_JAIL)
 		end_with_worker();
@@ -254,8 +167,9 @@ void exec_program(const struct job *job)
 		return;
 	}
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (set_filter(plan) < 0)
-		return;
 	note_step(VISO_STEP_CONFINED);
-	try_programs(plan, job->argv, job->env);
+	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
+	if (set_filter(job, channel) == 0)
+		try_programs(plan, job->argv, job->env);
+	filter_exit(plan);
 }

@@ -86,7 +86,7 @@ void instance_enter_worker(void)
 
 void instance_lend_cgroups(struct cgroup *cgroups)
 {
-	/* Without a version nobody removes them. */
+	/* Without a version nobody removes them, and nobody reads their files by path. */
 	for (int i = 0; i < CGROUPS; i++) {
 		cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
 		cgroups[i].oom_fd = instance.cgroups[i].oom_fd;
@@ -133,6 +133,28 @@ static int start_zygote(struct job *job)
 	return n == 1 ? 0 : fail(VISO_STAGE_LAUNCHER, ECHILD, "zygote"); /* unless it has noted why */
 }
 
+static void answer(const struct job *job, const struct order *order, int pipe)
+{
+	int64_t figures[PLAN_FIGURES];
+	int32_t error = 0;
+	switch (order->kind) {
+	case ORDER_PIDS:
+		pids_send(pipe, worker.pid, instance.zygote);
+		break;
+	case ORDER_USAGE:
+		read_usage(job->cgroups, worker.pid, instance.zygote, 0, figures);
+		send_answer(pipe, figures, sizeof(figures));
+		break;
+	case ORDER_PAUSE:
+		error = pause_processes(job->cgroups, worker.pid, instance.zygote);
+		send_answer(pipe, &error, sizeof(error));
+		break;
+	case ORDER_RESUME:
+		resume_processes(job->cgroups, worker.pid, instance.zygote);
+		send_answer(pipe, &error, sizeof(error));
+	}
+}
+
 /* False where the instance is to end. */
 static bool serve_channel(const struct job *job)
 {
@@ -141,9 +163,9 @@ static bool serve_channel(const struct job *job)
 	ssize_t n = receive_order(job->channel, &order, &pipe);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
-	bool goes_on = n == sizeof(order) && order.kind == ORDER_PIDS;
+	bool goes_on = n == sizeof(order) && order.kind != ORDER_KILL;
 	if (goes_on)
-		pids_send(pipe, worker.pid, instance.zygote);
+		answer(job, &order, pipe);
 	close_quietly(pipe);
 	return goes_on;
 }
@@ -185,7 +207,7 @@ int instance_hold(struct job *job)
 	instance.zygote_pidfd = -1;
 	if (job->fd_count < 3)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
-	cgroup_open_oom_kills(&job->cgroups[0]);
+	cgroups_open_oom_kills(job->cgroups);
 	int r = start_zygote(job);
 	if (r == 0) {
 		job->fds[2] = close_quietly(job->fds[2]);

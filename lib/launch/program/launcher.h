@@ -7,14 +7,20 @@
  *   start.c      clones the first process of a jail or container
  *   container.c  what a container's init does: namespaces, mounts, then the program
  *   mounts.c     the file systems of a container
- *   jail.c       what a jail's program does before exec: chroot and Landlock
+ *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
+ *   credentials.c  of that: ids, capabilities, no_new_privs
  *   bounding.c   the capability bounding set
+ *   landlock.c   Landlock, of a jail's root or a container's paths
+ *   filter.c     seccomp, and the calls behind it
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   pids.c       which processes there are
  *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
- *   cgroup.c  children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
+ *   pause.c      stopping all processes and letting them go on
+ *   usage.c      what they use
+ *   cgroup/      control groups
+ *   children.c  idrange.c  report.c; of the library itself: core/remove_tree.c
  *
  * It is single-threaded throughout. A container's program and a jail's, but for an ordinary user's, are started by
  * vfork semantics, so the code up to exec runs on the memory of the worker (or of the container's init): it makes
@@ -33,21 +39,14 @@
 #include <virtiso/error.h>
 #include <virtiso/process.h>
 
+#include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, CGROUPS = 2, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
-};
-
-struct cgroup {
-	uint32_t version; /* 0: none */
-	char path[512];
-	int attach_fd;    /* `tasks` or `cgroup.procs`, open for writing */
-	int directory_fd; /* version 2: for CLONE_INTO_CGROUP */
-	int oom_fd;       /* of an instance: how often the kernel killed for want of memory */
 };
 
 /*
@@ -55,8 +54,8 @@ struct cgroup {
  * which puts things right where the worker is killed.
  */
 struct start_page {
-	atomic_uint idle;               /* the worker is counted in idle_workers */
-	struct cgroup cgroups[CGROUPS]; /* memory, pids */
+	atomic_uint idle; /* the worker is counted in idle_workers */
+	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
@@ -64,6 +63,7 @@ struct start_page {
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	int32_t status;
 	struct report_usage usage;
+	struct cgroup spare[CGROUPS]; /* of a pool: for the next job; last, since it outlives the one before */
 };
 
 /* Everything about the request that a worker serves. */
@@ -78,6 +78,7 @@ struct job {
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
+	int events;             /* where events are told; -1 for nowhere */
 	struct cgroup *cgroups; /* of the page */
 	uint32_t host_uid;      /* a jail's uid and gid on the host, or first of the container's range */
 	int pidfd;              /* of the first process: the jail's program, or the container's init */
@@ -111,6 +112,7 @@ struct worker {
 	bool owns_ids;           /* root of the host: any id may be used and mapped; else only the caller's own */
 	uint32_t first_id;       /* of its range of host ids; 0 where it owns none */
 	bool bounding_set_empty; /* its own; only a new user namespace brings a full one */
+	bool bounding_set_done;  /* of an init: what its program may not have is dropped */
 	int other_worker;        /* plans sent here go to a new worker, whose bounding set is that of the host */
 	uint64_t host_files[2];  /* soft and hard RLIMIT_NOFILE of the host, where the launcher has raised its own; else
 				    0 */
@@ -194,6 +196,8 @@ void pristine_leave(void);
 /* pool.c */
 /* Makes this worker one of a pool, with everything ready for the plan's container. 0, or -1 with the failure noted. */
 int pool_prepare(struct job *job);
+/* The job gets the control groups that are ready for it; false where there are none. */
+bool pool_take_cgroups(const struct job *job);
 /* Whether what is ready is for this container. 0, or -1 with the failure noted. */
 int pool_choose(struct job *job);
 /* Before and after the first process is cloned, in the parent. 0, or -1 with the failure noted. */
@@ -218,9 +222,30 @@ int mounts_enter(const struct job *job);
 int mounts_add_devices(int root);
 
 /* exec.c */
-int attach_cgroups(const struct job *job);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(const struct job *job);
+
+/* credentials.c */
+/* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
+int forbid_new_privileges(const struct plan *plan);
+/* Drops from the bounding set what the plan does not keep, where that has not been done. 0 or -1. */
+int limit_bounding_set(const struct plan *plan);
+/* Secure bits, ids, capabilities. 0 or -1. */
+int set_credentials(const struct job *job);
+
+/* landlock.c: 0 or -1, also where there is nothing to restrict. */
+int landlock_restrict_to_root(const struct job *job);
+int landlock_restrict_to_paths(const struct plan *plan);
+
+/* filter.c */
+/* The channel at a number where no fd that is handed in comes to lie, where the filter's listener goes there; or -1. */
+int filter_keep_channel(const struct job *job);
+/* Loads the filter, and sends its listener to the host. 0 or -1. */
+int set_filter(const struct job *job, int channel);
+/* Behind the filter: returns only where it fails, with errno. */
+void filter_execve(const struct plan *plan, const char *program, char **argv, char **env);
+/* Behind a filter that could forbid it, ends this process; else returns. */
+void filter_exit(const struct plan *plan);
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
@@ -244,21 +269,24 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
+/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
+ * which may be more than are told. */
+int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
+/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
  */
 void pids_send(int pipe, pid_t ancestor, pid_t hidden);
 
-/* cgroup.c */
-int cgroup_create(struct cgroup *group, const struct plan *plan, const struct plan_cgroup *wanted, const char *limit_v1,
-		  const char *limit_v2);
-/* Version 2, where one group has both limits. */
-int cgroup_limit_processes(const struct cgroup *group, uint64_t limit);
-/* Reads what is of interest from the memory group. */
-void cgroup_read_memory(const struct cgroup *group, uint64_t *out_peak, uint64_t *out_oom_kills);
-/* Of the memory group of an instance: opened, so that they can be read from within Landlock. */
-void cgroup_open_oom_kills(struct cgroup *group);
-uint64_t cgroup_oom_kills(const struct cgroup *group);
-void cgroup_remove(struct cgroup *group);
+/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+ * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
+int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+
+/* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
+void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+/* What a job's groups have counted when all has ended. */
+void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
+/* An answer to the host, which may not read it. */
+void send_answer(int pipe, const void *data, size_t size);
 
 /* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
  */

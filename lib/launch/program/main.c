@@ -177,15 +177,23 @@ static void remove_left_cgroups(void)
 	}
 }
 
+static void leave_cgroups(const struct cgroup *groups)
+{
+	for (int i = 0; i < CGROUPS; i++)
+		if (groups[i].version) {
+			cgroup_kill_left(&groups[i]);
+			remember_cgroup(groups[i].path);
+		}
+}
+
 /* A worker has ended; where it was killed, its page says what it would have put right. */
 static void forget_worker(int index)
 {
 	struct start_page *page = workers[index].page;
 	if (atomic_load(&page->idle))
 		atomic_fetch_sub(&shared->idle_workers, 1);
-	for (int i = 0; i < CGROUPS; i++)
-		if (page->cgroups[i].version)
-			remember_cgroup(page->cgroups[i].path);
+	leave_cgroups(page->cgroups);
+	leave_cgroups(page->spare);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }

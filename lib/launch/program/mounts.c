@@ -109,8 +109,10 @@ int mounts_copy_root(const struct job *job)
 	int fd = worker.owns_ids ? open_tree_copy(job->root, "", AT_EMPTY_PATH) : copy_root_by_path(job->root);
 	if (fd < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "open_tree");
+	/* A program that may gain privileges needs setuid files; it still gains only ids that the container has. */
+	bool nosuid = !(job->plan->security.flags & PLAN_NEW_PRIVILEGES);
 	struct mount_attr attributes = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | (nosuid ? MOUNT_ATTR_NOSUID : 0),
 		.propagation = MS_PRIVATE,
 	};
 	/* Linux before 5.12 has no such call; then remount_read_only() does it, later and less well. */
@@ -127,8 +129,7 @@ static int remount_read_only(int root)
 {
 	char path[32];
 	struct statvfs st;
-	if (fstatvfs(root, &st) == 0 &&
-	    (st.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV))
+	if (fstatvfs(root, &st) == 0 && (st.f_flag & (ST_RDONLY | ST_NODEV)) == (ST_RDONLY | ST_NODEV))
 		return 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
 	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)

@@ -93,10 +93,10 @@ static bool same(const struct found *a, const struct found *b)
 	return a->count == b->count && !memcmp(a->pids, b->pids, (size_t)count * sizeof(a->pids[0]));
 }
 
-void pids_send(int pipe, pid_t ancestor, pid_t hidden)
+int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count)
 {
 	static struct found found[2];
-	static int32_t answer[1 + FOUND_MAX];
+	static int32_t pids[FOUND_MAX];
 	int now = 0, shown = 0;
 	if (ancestor > 0)
 		find(&found[0], ancestor);
@@ -110,8 +110,19 @@ void pids_send(int pipe, pid_t ancestor, pid_t hidden)
 	int count = ancestor > 0 ? last->count : 0;
 	for (int i = 0; i < count && i < FOUND_MAX; i++)
 		if (!hidden || (last->pids[i] != hidden && last->parents[i] != hidden))
-			answer[1 + shown++] = last->pids[i];
-	answer[0] = count > FOUND_MAX ? count : shown;
+			pids[shown++] = last->pids[i];
+	*out_pids = pids;
+	*out_count = shown;
+	return count > FOUND_MAX ? count : shown;
+}
+
+void pids_send(int pipe, pid_t ancestor, pid_t hidden)
+{
+	static int32_t answer[1 + FOUND_MAX];
+	const int32_t *pids;
+	int shown;
+	answer[0] = pids_find(ancestor, hidden, &pids, &shown);
+	memcpy(answer + 1, pids, (size_t)shown * sizeof(pids[0]));
 	/* A host that does not read it does not keep us. */
 	fcntl(pipe, F_SETFL, O_NONBLOCK);
 	(void)!write(pipe, answer, (size_t)(1 + shown) * sizeof(answer[0]));

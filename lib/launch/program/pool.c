@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker of a pool keeps ready for the next container: the template of its mounts and an empty network
- * namespace. Everything else is made anew for each; whatever takes time is done after the end of one was reported,
- * while nobody waits for it.
+ * What a worker of a pool keeps ready for the next container: the template of its mounts, control groups, and an empty
+ * network namespace. Everything else is made anew for each; whatever takes time is done after the end of one was
+ * reported, while nobody waits for it.
  */
+#include <string.h>
 #include <sys/stat.h>
 
 #include "launcher.h"
@@ -15,13 +16,33 @@ static bool wants_network(const struct plan *plan)
 	return (plan->pool.flags & POOL_NETWORK) && !(plan->flags & PLAN_HOST_NETWORK);
 }
 
+static void move_cgroups(struct cgroup *to, struct cgroup *from)
+{
+	/* In this order: where we are killed in between, main finds them twice. */
+	memcpy(to, from, CGROUPS * sizeof(*to));
+	memset(from, 0, CGROUPS * sizeof(*from));
+	cgroups_init(from);
+}
+
+bool pool_take_cgroups(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	if (!is_of_pool || !(plan->pool.flags & POOL_PREPARED) || !plan->cgroups.count ||
+	    !worker.page->spare[0].version)
+		return false;
+	move_cgroups(job->cgroups, worker.page->spare);
+	return true;
+}
+
 int pool_prepare(struct job *job)
 {
 	is_of_pool = true;
+	cgroups_init(worker.page->spare);
 	if (template_make(job) < 0) {
 		pool_release();
 		return -1;
 	}
+	move_cgroups(worker.page->spare, job->cgroups);
 	if (wants_network(job->plan))
 		pristine_make();
 	return 0;
@@ -84,10 +105,16 @@ void pool_make_ready(const struct job *job)
 		pristine_drop();
 	if (wants_network(job->plan))
 		pristine_make();
+	/* New ones: nothing takes the counters of the old ones back. Where it fails, the next start tells. */
+	cgroups_remove(job->cgroups);
+	if (cgroups_make(job->plan, worker.page->spare) < 0)
+		cgroups_remove(worker.page->spare);
 }
 
 void pool_release(void)
 {
+	if (is_of_pool)
+		cgroups_remove(worker.page->spare);
 	is_of_pool = false;
 	template_drop();
 	pristine_drop();

@@ -62,11 +62,11 @@ static int clone_container(struct job *job, uint64_t namespaces)
 		.pidfd = (uint64_t)(uintptr_t)&job->pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	for (int i = 0; i < CGROUPS; i++)
-		if (job->cgroups[i].directory_fd >= 0) {
-			args.flags |= CLONE_INTO_CGROUP;
-			args.cgroup = (uint64_t)job->cgroups[i].directory_fd;
-		}
+	int group = cgroups_version_2(job->cgroups);
+	if (group >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
 	return (int)syscall(SYS_clone3, &args, sizeof(args));
 }
 
@@ -74,7 +74,7 @@ static int start_container(struct job *job)
 {
 	uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 	/* Its own cgroup must be entered before the cgroup namespace is made: then the init makes it. */
-	if (!job->plan->cgroups.memory.version && !job->plan->cgroups.pids.version)
+	if (!has_cgroups(job->cgroups))
 		namespaces |= CLONE_NEWCGROUP;
 
 	if (pool_choose(job) < 0)

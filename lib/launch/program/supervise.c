@@ -14,12 +14,22 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <virtiso/sandbox.h>
 
 #include "launcher.h"
 
-enum { POLL_END, POLL_CHANNEL, POLL_HOST, POLL_LAUNCHER, POLL_READY, POLL_CAPTURES, POLL_COUNT = POLL_CAPTURES + 2 };
+enum {
+	POLL_END,
+	POLL_CHANNEL,
+	POLL_HOST,
+	POLL_LAUNCHER,
+	POLL_READY,
+	POLL_CAPTURES,
+	POLL_EVENTS = POLL_CAPTURES + 2,
+	POLL_COUNT = POLL_EVENTS + EVENT_FDS
+};
 
-static const uint64_t init_grace_ns = 100000000;
+static const uint64_t init_grace_ns = 100000000, recheck_ns = 5000000;
 
 struct watch {
 	struct job *job;
@@ -30,6 +40,8 @@ struct watch {
 	bool channel_open;
 	bool captures_at_end[2];
 	bool killed;
+	bool paused;
+	struct group_events events;
 	uint64_t oom_kills_before; /* in an instance, whose control group it shares */
 	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it
 				 */
@@ -91,7 +103,9 @@ static void find_program(struct watch *watch)
 
 static void kill_first_process(struct watch *watch)
 {
-	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
+	/* The group of version 2 has it, with all the rest. */
+	if (watch->job->plan->isolation != PLAN_CONTAINER || !cgroups_kill(watch->job->cgroups))
+		syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGKILL, NULL, 0);
 	watch->kill_first_at = 0;
 }
 
@@ -114,33 +128,93 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	} else {
 		kill_first_process(watch);
 	}
+	/* What is frozen dies when it is thawed, and a frozen init must reap. */
+	if (watch->paused)
+		cgroups_thaw(watch->job->cgroups);
 }
 
 /*
- * To the program, not to the init of its container, which takes no notice. Where nobody waits for the start, the signal
- * may come before the program is there: then it waits, for as long as a start may take.
+ * Where nobody waits for the start, an order may come before a container's program is there: then it waits, for as long
+ * as a start may take.
  */
-static void signal_program(struct watch *watch, int signal)
+static void await_program(struct watch *watch)
 {
 	struct pollfd end = {.fd = watch->job->pidfd, .events = POLLIN};
-	if (watch->job->plan->isolation == PLAN_CONTAINER)
-		for (int i = 0; i < 1000 && !watch->program_pid; i++) {
-			find_program(watch);
-			if (!watch->program_pid && poll(&end, 1, 1) != 0)
-				return;
-		}
+	for (int i = 0; i < 1000 && !watch->program_pid; i++) {
+		find_program(watch);
+		if (!watch->program_pid && poll(&end, 1, 1) != 0)
+			return;
+	}
+}
+
+/* To the program, not to the init of its container, which takes no notice. */
+static void signal_program(struct watch *watch, int signal)
+{
+	await_program(watch);
 	if (watch->program_pid)
 		syscall(SYS_pidfd_send_signal, watch->program_pidfd, signal, NULL, 0);
 }
 
-/* What a container's init starts before the program is there is not the program's. */
-static void send_pids(const struct watch *watch, int pipe)
+/*
+ * Whose descendants the program's processes are; 0 where they are not to be found: what a container's init starts
+ * before the program is there is not the program's, and in an instance its holder is asked.
+ */
+static pid_t ancestor_of(const struct watch *watch)
 {
-	const struct job *job = watch->job;
-	if (job->plan->isolation == PLAN_JAIL)
-		pids_send(pipe, worker.pid, 0);
+	if (watch->job->plan->isolation == PLAN_JAIL)
+		return worker.instance ? 0 : worker.pid;
+	return atomic_load(&worker.page->set_up) ? watch->job->pid : 0;
+}
+
+/* Processes in its group that are none of its own. */
+static int own_processes(const struct job *job)
+{
+	return job->plan->isolation == PLAN_CONTAINER ? 1 : 0;
+}
+
+static void send_usage(const struct watch *watch, int pipe)
+{
+	int64_t figures[PLAN_FIGURES];
+	read_usage(watch->job->cgroups, ancestor_of(watch), 0, own_processes(watch->job), figures);
+	figures[VISO_USAGE_WALL_US] = (int64_t)(now_ns() - watch->job->start_ns) / 1000;
+	send_answer(pipe, figures, sizeof(figures));
+}
+
+static void pause_or_resume(struct watch *watch, bool pause, int pipe)
+{
+	int32_t error = 0;
+	await_program(watch);
+	if (pause)
+		error = pause_processes(watch->job->cgroups, ancestor_of(watch), 0);
 	else
-		pids_send(pipe, atomic_load(&worker.page->set_up) ? job->pid : 0, 0);
+		resume_processes(watch->job->cgroups, ancestor_of(watch), 0);
+	if (error == 0) {
+		watch->paused = pause;
+		events_tell(&watch->events, pause ? VISO_EVENT_PAUSED : VISO_EVENT_RESUMED);
+	}
+	send_answer(pipe, &error, sizeof(error));
+}
+
+/* False where it is to end. */
+static bool obey(struct watch *watch, const struct order *order, int pipe)
+{
+	switch (order->kind) {
+	case ORDER_SIGNAL:
+		signal_program(watch, order->signal);
+		return true;
+	case ORDER_PIDS:
+		pids_send(pipe, ancestor_of(watch), 0);
+		return true;
+	case ORDER_USAGE:
+		send_usage(watch, pipe);
+		return true;
+	case ORDER_PAUSE:
+	case ORDER_RESUME:
+		pause_or_resume(watch, order->kind == ORDER_PAUSE, pipe);
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void serve_order(struct watch *watch)
@@ -154,11 +228,7 @@ static void serve_order(struct watch *watch)
 		/* The host has given the process up. */
 		watch->channel_open = false;
 		kill_all(watch, END_KILLED);
-	} else if (n == sizeof(order) && order.kind == ORDER_SIGNAL) {
-		signal_program(watch, order.signal);
-	} else if (n == sizeof(order) && order.kind == ORDER_PIDS) {
-		send_pids(watch, pipe);
-	} else {
+	} else if (n != sizeof(order) || !obey(watch, &order, pipe)) {
 		kill_all(watch, END_KILLED);
 	}
 	close_quietly(pipe);
@@ -203,6 +273,10 @@ static int check_time(struct watch *watch)
 	uint64_t left = UINT64_MAX;
 	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
 		kill_first_process(watch);
+	if (watch->events.rechecks > 0) {
+		watch->events.rechecks--;
+		left = recheck_ns;
+	}
 	if (watch->killed)
 		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
 	if (plan->timeout_ns) {
@@ -211,7 +285,8 @@ static int check_time(struct watch *watch)
 			kill_all(watch, END_TIMED_OUT);
 			return 0;
 		}
-		left = plan->timeout_ns - passed;
+		if (plan->timeout_ns - passed < left)
+			left = plan->timeout_ns - passed;
 	}
 	if (plan->cpu_time_ns) {
 		uint64_t used = program_cpu_ns(watch);
@@ -247,8 +322,12 @@ static void watch_until_end(struct watch *watch)
 		for (int i = 0; i < 2; i++)
 			polls[POLL_CAPTURES + i] = (struct pollfd){
 				.fd = watch->captures_at_end[i] ? -1 : job->capture_read[i + 1], .events = POLLIN};
+		memcpy(polls + POLL_EVENTS, watch->events.polls, sizeof(watch->events.polls));
 		if (poll(polls, POLL_COUNT, timeout) < 0)
 			continue;
+		memcpy(watch->events.polls, polls + POLL_EVENTS, sizeof(watch->events.polls));
+		if (events_are_due(&watch->events))
+			events_check(&watch->events);
 		for (int i = 0; i < 2; i++)
 			if (polls[POLL_CAPTURES + i].revents && !read_capture(watch, i))
 				watch->captures_at_end[i] = true;
@@ -316,11 +395,10 @@ static void explain_end(struct watch *watch)
 {
 	struct report_end *end = watch->end;
 	const struct plan *plan = watch->job->plan;
-	uint64_t oom_kills;
+	read_final_usage(watch->job->cgroups, own_processes(watch->job), end->figures);
+	int64_t oom_kills = end->figures[VISO_USAGE_OOM_KILLS];
 	if (worker.instance)
-		oom_kills = cgroup_oom_kills(&watch->job->cgroups[0]) - watch->oom_kills_before;
-	else
-		cgroup_read_memory(&watch->job->cgroups[0], &end->memory_peak, &oom_kills);
+		oom_kills = (int64_t)(cgroups_oom_kills(watch->job->cgroups) - watch->oom_kills_before);
 	/* A kill that came too late changes nothing. */
 	if (end->reason != END_BY_ITSELF && WIFEXITED(end->status))
 		end->reason = END_BY_ITSELF;
@@ -328,7 +406,7 @@ static void explain_end(struct watch *watch)
 		return;
 	uint64_t cpu_us = end->usage.user_us + end->usage.system_us;
 	bool signalled = WIFSIGNALED(end->status);
-	if (oom_kills && end->status != 0)
+	if (oom_kills > 0 && end->status != 0)
 		end->reason = END_OUT_OF_MEMORY;
 	else if (signalled && WTERMSIG(end->status) == SIGXCPU)
 		end->reason = END_CPU_TIME;
@@ -346,8 +424,9 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 		.program_pidfd = job->pidfd,
 		.program_pid = jail ? job->pid : 0,
 		.channel_open = true,
-		.oom_kills_before = worker.instance ? cgroup_oom_kills(&job->cgroups[0]) : 0,
+		.oom_kills_before = worker.instance ? cgroups_oom_kills(job->cgroups) : 0,
 	};
+	events_begin(&watch.events, job->plan, job->cgroups, job->events);
 	if (jail && (job->plan->flags & PLAN_REPORT_START))
 		report_started(job, job->pid);
 	watch_until_end(&watch);
@@ -358,6 +437,7 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 	report->end.wall_us = (now_ns() - job->start_ns) / 1000;
 	drain_captures(&watch);
 	explain_end(&watch);
+	events_end(&watch.events);
 	if (watch.program_pidfd != job->pidfd)
 		close(watch.program_pidfd);
 }

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <virtiso/sandbox.h>
 
 #include "launch/owns_ids.h"
 #include "launcher.h"
@@ -204,24 +205,12 @@ static int make_arrays(struct job *job)
 	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
 }
 
-static int make_cgroups(struct job *job)
-{
-	if (job->plan->cgroups.memory.version && cgroup_create(&job->cgroups[0], job->plan, &job->plan->cgroups.memory,
-							       "memory.limit_in_bytes", "memory.max") < 0)
-		return -1;
-	if (job->plan->cgroups.memory.version == 2 && job->plan->cgroups.pids.version == 2)
-		return cgroup_limit_processes(&job->cgroups[0], job->plan->cgroups.pids.limit);
-	if (job->plan->cgroups.pids.version &&
-	    cgroup_create(&job->cgroups[1], job->plan, &job->plan->cgroups.pids, "pids.max", "pids.max") < 0)
-		return -1;
-	return 0;
-}
-
 static int prepare(struct job *job)
 {
-	if (make_arrays(job) < 0 || make_captures(job) < 0 || make_cgroups(job) < 0)
+	if (make_arrays(job) < 0 || make_captures(job) < 0 ||
+	    (!pool_take_cgroups(job) && cgroups_make(job->plan, job->cgroups) < 0))
 		return -1;
-	if (job->cgroups[0].version || job->cgroups[1].version)
+	if (job->plan->cgroups.count)
 		note_step(VISO_STEP_CGROUPS);
 	return 0;
 }
@@ -232,24 +221,24 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->root_copy = job->pidfd = job->ready = job->ready_write = -1;
+	job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = -1;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
-	memset(worker.page, 0, sizeof(*worker.page));
+	memset(worker.page, 0, offsetof(struct start_page, spare));
 	job->cgroups = worker.page->cgroups;
-	for (int i = 0; i < CGROUPS; i++)
-		job->cgroups[i].attach_fd = job->cgroups[i].directory_fd = job->cgroups[i].oom_fd = -1;
+	cgroups_init(job->cgroups);
 	if (worker.instance)
 		instance_lend_cgroups(job->cgroups);
 }
 
-/* Only the channel is needed while the program runs. */
+/* Only the channel is needed while the program runs, and the place for events. */
 static void close_start_fds(struct job *job)
 {
 	for (int i = 1; i < job->fd_count; i++)
-		close(job->fds[i]);
+		if (job->fds[i] != job->events)
+			close(job->fds[i]);
 	for (int i = 0; i < 3; i++)
 		job->capture_write[i] = close_quietly(job->capture_write[i]);
 	job->ready_write = close_quietly(job->ready_write);
@@ -264,6 +253,7 @@ static void job_release(struct job *job)
 		close_quietly(job->capture_read[i]);
 	close_quietly(job->pidfd);
 	close_quietly(job->ready);
+	close_quietly(job->events);
 	if (job->argv != job->small_argv)
 		free(job->argv);
 	if (job->env != job->small_env)
@@ -355,6 +345,13 @@ static int give_away(struct job *job)
 	return close_quietly(job->channel);
 }
 
+/* After the report, so that the host finds the end when it hears of it. */
+static void tell_end(const struct job *job)
+{
+	const struct group_events events = {.socket = job->events, .serial = job->plan->cgroups.serial};
+	events_tell(&events, VISO_EVENT_ENDED);
+}
+
 /* The channel, where the host keeps it for its next plan; else -1. */
 static int serve(void *buffer, ssize_t received, struct job *job)
 {
@@ -373,6 +370,8 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		return give_away(job);
 	else if (!is_for_another(job) && prepare(job) == 0) {
 		choose_streams(job);
+		if (job->plan->cgroups.events_fd)
+			job->events = job->fds[job->plan->cgroups.events_fd];
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
 			empty_own_bounding_set();
@@ -385,8 +384,8 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 			supervise(job, &report, capture_fd);
 		}
 	}
-	for (int i = 0; i < CGROUPS; i++)
-		cgroup_remove(&job->cgroups[i]);
+	if (!job->has_template)
+		cgroups_remove(job->cgroups);
 	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
@@ -401,6 +400,8 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	/* Nothing is left now that anybody could see; the host need not wait until our fds are closed. */
 	if (!job->launcher_gone)
 		send_report(job->channel, &report, fds, count);
+	if (job->events >= 0 && report.kind == REPORT_ENDED)
+		tell_end(job);
 	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
 		job->channel = close_quietly(job->channel);
 	if (job->has_template)

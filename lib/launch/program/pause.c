@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Stopping all processes of a command or an instance, and letting them go on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "launcher.h"
+
+enum { ROUNDS = 1000 };
+
+/* Whether no thread of it runs any more (proc_pid_stat(5)); a process that has ended counts, too. */
+static bool is_stopped(int32_t pid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_quietly(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *end = strrchr(text, ')');
+	return !end || !end[1] || strchr("TtZX", end[2]);
+}
+
+/* One more may have been started while the others were stopped, so it is looked again until all stand. */
+static int stop(pid_t ancestor, pid_t hidden)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		const int32_t *pids;
+		int count;
+		bool all = true;
+		pids_find(ancestor, hidden, &pids, &count);
+		for (int i = 0; i < count; i++)
+			if (!is_stopped(pids[i])) {
+				kill(pids[i], SIGSTOP);
+				all = false;
+			}
+		if (all)
+			return 0;
+		usleep(round < 10 ? 100 : 2000);
+	}
+	return ETIMEDOUT;
+}
+
+static void go_on(pid_t ancestor, pid_t hidden)
+{
+	const int32_t *pids;
+	int count;
+	pids_find(ancestor, hidden, &pids, &count);
+	for (int i = 0; i < count; i++)
+		kill(pids[i], SIGCONT);
+}
+
+int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden)
+{
+	int r = cgroups_freeze(groups);
+	if (r < 0)
+		return errno;
+	r = r == 0 ? 0 : stop(ancestor, hidden);
+	if (r)
+		go_on(ancestor, hidden);
+	return r;
+}
+
+void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden)
+{
+	cgroups_thaw(groups);
+	go_on(ancestor, hidden);
+}
