@@ -211,12 +211,14 @@ static bool is_worker(pid_t pid)
 	return find_worker(pid) >= 0;
 }
 
-/* Reaps one child; false where none has ended, or there is none. */
-static bool reap(int flags)
+/* Reaps one child; false where none has ended, or there is none. One that was killed may have left others. */
+static bool reap(int flags, bool *out_killed)
 {
-	pid_t pid = waitpid(-1, NULL, flags | __WALL);
+	int status;
+	pid_t pid = waitpid(-1, &status, flags | __WALL);
 	if (pid <= 0)
 		return false;
+	*out_killed = *out_killed || WIFSIGNALED(status);
 	int index = find_worker(pid);
 	if (index >= 0)
 		forget_worker(index);
@@ -278,10 +280,15 @@ static void serve_until_host_ends(int signals)
 		if (polls[3].revents) {
 			struct signalfd_siginfo info;
 			(void)!read(signals, &info, sizeof(info));
-			while (reap(WNOHANG))
+			bool killed = false;
+			while (reap(WNOHANG, &killed))
 				;
-			/* A child that is no worker was left by one that was killed: nobody supervises it. */
-			kill_children(is_worker);
+			/*
+			 * A child that is no worker was left by one that was killed: nobody supervises it. Looked for
+			 * only then: among thousands it takes long.
+			 */
+			if (killed)
+				kill_children(is_worker);
 		}
 		if (polls[4].revents)
 			serve_handed_on();
@@ -330,9 +337,12 @@ int main(void)
 	for (int i = 0; i < worker_count; i++)
 		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();
-	do
-		kill_children(is_worker);
-	while (reap(0));
+	bool killed = true;
+	do {
+		if (killed)
+			kill_children(is_worker);
+		killed = false;
+	} while (reap(0, &killed));
 	for (int i = 0; left_cgroups && i < 1000; i++) {
 		remove_left_cgroups();
 		usleep(1000);
