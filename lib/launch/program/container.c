@@ -38,8 +38,15 @@ int container_write_maps(const struct job *job)
 	return 0;
 }
 
+/*
+ * They take the worker less time than waking us up on another processor would; where it has not even got there, the
+ * processor is better left to it.
+ */
 void container_wait_for_maps(void)
 {
+	enum { TURNS = 64 };
+	for (int i = 0; i < TURNS && !atomic_load(&worker.page->maps_written); i++)
+		sched_yield();
 	while (!atomic_load(&worker.page->maps_written))
 		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
