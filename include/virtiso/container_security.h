@@ -47,7 +47,7 @@ typedef enum viso_seccomp_profile {
 typedef enum viso_landlock_access {
 	VISO_LANDLOCK_READ = 1,    /**< read files, list directories */
 	VISO_LANDLOCK_WRITE = 2,   /**< write, truncate, make and remove files and directories, rename within */
-	VISO_LANDLOCK_EXECUTE = 4, /**< execute programs */
+	VISO_LANDLOCK_EXECUTE = 4, /**< execute programs, which takes reading these files, too */
 	VISO_LANDLOCK_DEVICES = 8, /**< ioctl(2) on devices */
 	VISO_LANDLOCK_ENUM_WIDTH_ = 0x7fffffff /**< not a right; fixes the width of the type */
 } viso_landlock_access;
@@ -140,7 +140,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_seccomp_profile(viso_contai
  * @param error      the errno for VISO_SYSCALL_ERROR, 1 to 4095; else 0
  * @return 0, or a negative errno: -EINVAL also where no processor has such a call, -E2BIG more than 4096 rules, -EBUSY, -ESTALE,
  *         -ENOMEM, -ECHILD, -EOPNOTSUPP built without seccomp. A start fails with -E2BIG and stage VISO_STAGE_SECCOMP where the
- *         filter is longer than the kernel takes.
+ *         filter is longer than the kernel takes, with -EBUSY where VISO_SYSCALL_NOTIFY is a rule and such a filter is around the
+ *         host program already, and with -EMFILE where the command's limit of open files leaves no room for the listener.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: seccomp(2), syscalls(2)

@@ -89,6 +89,7 @@ static viso_command *command_free(viso_command *command)
 		close_fd(command->added[i].fd);
 	strings_clear(&command->argv);
 	strings_clear(&command->env);
+	attributes_release(&command->attributes);
 	free(command->cwd);
 	free(command);
 	return NULL;
@@ -366,5 +367,17 @@ int viso_command_set_cpu_time_ms(viso_command *command, uint64_t ms)
 	if (r < 0)
 		return r;
 	command->cpu_time_ms = ms;
+	return 0;
+}
+
+int viso_command_set_terminal(viso_command *command, unsigned columns, unsigned rows)
+{
+	int r = handle_check(command ? &command->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (columns < 1 || columns > UINT16_MAX || rows < 1 || rows > UINT16_MAX)
+		return error_argument(__func__, "columns and rows are 1 to 65535");
+	command->terminal.columns = columns;
+	command->terminal.rows = rows;
 	return 0;
 }

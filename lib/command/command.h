@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <virtiso/command.h>
 
+#include "command/attributes.h"
 #include "core/handle.h"
 #include "core/strings.h"
 
@@ -34,6 +35,7 @@ struct viso_command {
 	struct strings argv; /* argv[0] is the program */
 	struct strings env;  /* NAME=value */
 	char *cwd;
+	bool receives_files; /* it is none: files are copied in (launch/copy/in.c) */
 	bool has_user;
 	unsigned uid;
 	unsigned gid;
@@ -44,8 +46,12 @@ struct viso_command {
 	struct added_fd added[COMMAND_FDS_MAX];
 	bool has_rlimit[COMMAND_RLIMITS];
 	uint64_t rlimit[COMMAND_RLIMITS];
+	struct {
+		unsigned columns, rows;
+	} terminal; /* 0: none */
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
+	struct command_attributes attributes;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "launch/copy/copy.h"
 #include "launch/pool.h"
 
 /* The handle that embeds the sandbox: the first member. */
@@ -24,12 +25,11 @@ int container_add_settings(struct launch_request *request, const viso_container 
 	return r;
 }
 
-static int container_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
-			   viso_process *process)
+static int spawn_alone(viso_container *container, const viso_command *command, int root_fd, bool to_end,
+		       viso_process *process)
 {
-	const viso_container *container = container_of(sandbox);
 	struct launch_request request;
-	int r = request_init(&request, PLAN_CONTAINER, sandbox, command, root_fd, to_end);
+	int r = request_init(&request, PLAN_CONTAINER, &container->sandbox, command, root_fd, to_end);
 	if (r == 0)
 		r = container_add_settings(&request, container);
 	if (r == 0)
@@ -40,9 +40,25 @@ static int container_spawn(viso_sandbox *sandbox, const viso_command *command, i
 	return r;
 }
 
+static int container_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
+			   viso_process *process)
+{
+	viso_container *container = container_of(sandbox);
+	return launched_instance_plans(&container->instance, sandbox) < 0
+		       ? spawn_alone(container, command, root_fd, to_end, process)
+		       : container_instance_spawn(container, command, to_end, process);
+}
+
+int container_request_instance(const viso_container *container, int root_fd, struct launch_request *request)
+{
+	int r = request_init_instance(request, PLAN_CONTAINER, &container->sandbox, root_fd);
+	return r < 0 ? r : container_add_settings(request, container);
+}
+
 static void container_close(viso_sandbox *sandbox)
 {
 	const viso_container *container = container_of(sandbox);
+	container_instance_close(sandbox);
 	if (container->pool)
 		pool_close(container->pool);
 }
@@ -50,6 +66,13 @@ static void container_close(viso_sandbox *sandbox)
 static const struct backend container_backend = {
 	.isolation = VISO_ISOLATION_CONTAINER,
 	.spawn = container_spawn,
+	.start = container_instance_start,
+	.pids = container_instance_pids,
+	.usage = container_instance_usage,
+	.pause = container_instance_pause,
+	.root = container_instance_root,
+	.copy_in = copy_in,
+	.copy_out = copy_out,
 	.close = container_close,
 };
 
@@ -60,6 +83,8 @@ viso_container *viso_container_new(void)
 		error_memory();
 		return NULL;
 	}
+	container->instance = LAUNCHED_INSTANCE_NONE;
+	container->detached.directory = -1;
 	if (sandbox_init(&container->sandbox, &container_backend) < 0) {
 		free(container);
 		return NULL;
@@ -77,6 +102,8 @@ viso_container *viso_container_ref(viso_container *container)
 viso_container *viso_container_unref(viso_container *container)
 {
 	if (container && sandbox_unref(&container->sandbox)) {
+		launched_instance_release(&container->instance);
+		container_detached_release(&container->detached);
 		filesystem_release(&container->filesystem);
 		namespaces_release(&container->namespaces);
 		limits_release(&container->limits);

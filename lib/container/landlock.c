@@ -29,8 +29,9 @@ static uint64_t kernel_rights(unsigned access)
 			  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
 			  LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM |
 			  REFER | TRUNCATE;
+	/* The kernel reads what it executes, and asks for both (get_required_file_open_access() in fs.c of Landlock). */
 	if (access & VISO_LANDLOCK_EXECUTE)
-		rights |= LANDLOCK_ACCESS_FS_EXECUTE;
+		rights |= LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
 	if (access & VISO_LANDLOCK_DEVICES)
 		rights |= IOCTL_DEV;
 	return rights;

@@ -58,16 +58,27 @@ static int refuse(const char *setting)
 		setting);
 }
 
-static int check(const struct plan *plan, const viso_container *container)
+/* Of an empty list it does not matter where it would be. */
+static void forget_empty(struct plan_strings *strings)
+{
+	if (!strings->count)
+		strings->first = 0;
+}
+
+static int check(const struct plan *plan)
 {
 	struct plan_namespaces namespaces = plan->namespaces;
+	struct plan_mounts mounts = plan->mounts;
 	namespaces.hostname = 0;
+	forget_empty(&namespaces.sysctls);
+	forget_empty(&mounts.read_only);
+	forget_empty(&mounts.masked);
 	if (!is_zero(&namespaces, sizeof(namespaces)))
 		return refuse("a namespace, id map, clock or kernel parameter of choice");
-	if (container->filesystem.writable)
+	if (plan->mounts.upper != PLAN_UPPER_NONE)
 		return refuse("a writable root");
-	if (!is_zero(&plan->mounts, sizeof(plan->mounts)))
-		return refuse("a mount of choice");
+	if (!is_zero(&mounts, sizeof(mounts)))
+		return refuse("a mount, mask or layer of choice");
 	if (!is_zero(&plan->network, sizeof(plan->network)))
 		return refuse("a network besides none and the host's");
 	return 0;
@@ -105,7 +116,7 @@ int prepare_add(struct launch_request *request, const viso_container *container)
 {
 	if (!container->prepared)
 		return 0;
-	int r = check(request->plan, container);
+	int r = check(request->plan);
 	if (r < 0)
 		return r;
 	request->plan->pool.flags |= POOL_PREPARED;
@@ -154,6 +165,9 @@ int viso_container_prepare(viso_container *container, unsigned count)
 	int r = sandbox_prepare_start(container ? &container->sandbox : NULL, __func__, &root_fd);
 	if (r < 0)
 		return r;
+	if (root_fd < 0 || launched_instance_plans(&container->instance, &container->sandbox) >= 0)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+				  "%s: the container has an instance that stays, in which its commands run", __func__);
 	if (!owns_all_ids())
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
 				  "%s: the mounts of a container of an ordinary user belong to it alone and cannot be "

@@ -9,6 +9,7 @@
 #include "command/command.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "launch/copy/copy.h"
 #include "launch/landlock.h"
 #include "launch/request.h"
 #include "launch/seccomp.h"
@@ -47,15 +48,6 @@ static void look_for_unix_sockets(viso_jail *jail, const struct launch_request *
 	}
 }
 
-/* The socket of the instance, or -1. */
-static int instance_of(viso_jail *jail)
-{
-	pthread_mutex_lock(&jail->sandbox.lock);
-	int plans = jail->instance.plans;
-	pthread_mutex_unlock(&jail->sandbox.lock);
-	return plans;
-}
-
 static int spawn_alone(viso_jail *jail, const viso_command *command, int root_fd, bool to_end, viso_process *process)
 {
 	struct launch_request request;
@@ -74,13 +66,14 @@ static int spawn_in_instance(viso_jail *jail, int instance, const viso_command *
 			     viso_process *process)
 {
 	struct launch_request request;
-	int r = request_init_in_instance(&request, PLAN_JAIL, &jail->sandbox, command, root_fd, to_end);
+	int r = request_init_in_instance(&request, PLAN_JAIL, &jail->sandbox, command, root_fd, to_end, NULL);
 	if (r == 0)
 		r = harden(jail, &request);
 	/* It is in the instance's Landlock domain already; in one of its own it could not signal the others. */
 	if (r == 0) {
 		request.plan->security.landlock_access = request.plan->security.landlock_scope = 0;
-		look_for_unix_sockets(jail, &request);
+		if (!command->receives_files)
+			look_for_unix_sockets(jail, &request);
 		r = request_send_to_instance(&request, instance, process);
 	}
 	request_release(&request);
@@ -96,7 +89,7 @@ static int jail_spawn(viso_sandbox *sandbox, const viso_command *command, int ro
 		return r;
 	if (command->has_user)
 		atomic_store(&jail->had_user, true);
-	int instance = instance_of(jail);
+	int instance = launched_instance_plans(&jail->instance, &jail->sandbox);
 	return instance < 0 ? spawn_alone(jail, command, root_fd, to_end, process)
 			    : spawn_in_instance(jail, instance, command, root_fd, to_end, process);
 }
@@ -108,54 +101,56 @@ static int start_instance(viso_jail *jail, int root_fd, struct launched_instance
 	if (r == 0)
 		r = harden(jail, &request);
 	if (r == 0)
-		r = launched_instance_start(out_instance, &request, VISO_ISOLATION_JAIL);
+		r = launched_instance_start(out_instance, &request, VISO_ISOLATION_JAIL, NULL);
 	request_release(&request);
 	return r;
 }
 
-/* Started without the lock; where another thread was faster, or the jail was closed meanwhile, it was for nothing. */
+/* Started without the lock. */
 static int jail_start(viso_sandbox *sandbox, int root_fd)
 {
 	viso_jail *jail = jail_of(sandbox);
 	struct launched_instance instance;
-	if (instance_of(jail) >= 0)
+	if (launched_instance_plans(&jail->instance, &jail->sandbox) >= 0)
 		return 0;
 	int r = hardening_check(jail);
 	if (r == 0)
 		r = start_instance(jail, root_fd, &instance);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&sandbox->lock);
-	if (sandbox->closed)
-		r = error_fail(VISO_STAGE_ARGUMENT, ESTALE, "sandbox",
-			       "the sandbox was closed while its instance started");
-	bool mine = r == 0 && jail->instance.plans < 0;
-	if (mine)
-		jail->instance = instance;
-	pthread_mutex_unlock(&sandbox->lock);
-	if (!mine) {
-		launched_instance_end(&instance);
-		launched_instance_release(&instance);
-	}
-	return r;
+	return launched_instance_keep(&jail->instance, sandbox, &instance);
 }
 
 static int jail_pids(viso_sandbox *sandbox, struct pids *pids)
 {
 	viso_jail *jail = jail_of(sandbox);
-	return instance_of(jail) < 0 ? 0 : launched_instance_pids(&jail->instance, pids);
+	return launched_instance_plans(&jail->instance, &jail->sandbox) < 0
+		       ? 0
+		       : launched_instance_pids(&jail->instance, pids);
+}
+
+static int jail_root(viso_sandbox *sandbox, int *out_root)
+{
+	const viso_jail *jail = jail_of(sandbox);
+	if (launched_instance_plans(&jail->instance, sandbox) < 0)
+		return -1;
+	*out_root = jail->instance.root;
+	return 0;
 }
 
 static int jail_usage(viso_sandbox *sandbox, int64_t *figures)
 {
 	viso_jail *jail = jail_of(sandbox);
-	return instance_of(jail) < 0 ? 0 : launched_instance_usage(&jail->instance, figures);
+	return launched_instance_plans(&jail->instance, sandbox) < 0
+		       ? 0
+		       : launched_instance_usage(&jail->instance, figures);
 }
 
 static int jail_pause(viso_sandbox *sandbox, bool pause)
 {
 	viso_jail *jail = jail_of(sandbox);
-	return instance_of(jail) < 0 ? 0 : launched_instance_pause(&jail->instance, pause);
+	return launched_instance_plans(&jail->instance, sandbox) < 0 ? 0
+								     : launched_instance_pause(&jail->instance, pause);
 }
 
 static void jail_close(viso_sandbox *sandbox)
@@ -168,6 +163,9 @@ static const struct backend jail_backend = {
 	.spawn = jail_spawn,
 	.start = jail_start,
 	.pids = jail_pids,
+	.root = jail_root,
+	.copy_in = copy_in,
+	.copy_out = copy_out,
 	.usage = jail_usage,
 	.pause = jail_pause,
 	.close = jail_close,
@@ -180,7 +178,7 @@ viso_jail *viso_jail_new(void)
 		error_memory();
 		return NULL;
 	}
-	jail->instance = (struct launched_instance){.plans = -1, .channel = -1};
+	jail->instance = LAUNCHED_INSTANCE_NONE;
 	if (sandbox_init(&jail->sandbox, &jail_backend) < 0) {
 		free(jail);
 		return NULL;

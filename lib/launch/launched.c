@@ -13,7 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 #include "launch/launcher.h"
 #include "launch/plan.h"
 #include "launch/pool.h"
@@ -49,7 +49,11 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 
 static int fail_as_reported(const viso_process *process, const struct report *report)
 {
-	return explain_failure((viso_isolation)((intptr_t)process->data & ~KEEP_CHANNEL), &report->failure);
+	struct report_failure failure = report->failure;
+	/* -EINTR means that the host's own waiting was interrupted, and that is waited for again: for ever, here. */
+	if (failure.error == EINTR)
+		failure.error = EAGAIN;
+	return explain_failure((viso_isolation)((intptr_t)process->data & ~KEEP_CHANNEL), &failure);
 }
 
 static int send_order(viso_process *process, enum order_kind kind, int signal)
@@ -124,9 +128,12 @@ static int read_output(struct captured_output *output, int fd, uint64_t size)
 		return error_memory();
 	while (output->size < size) {
 		ssize_t n = pread(fd, output->data + output->size, size - output->size, (off_t)output->size);
-		if (n <= 0)
+		if (n < 0 && errno != EINTR)
+			return error_fail(VISO_STAGE_STDIO, errno, "output", "the captured output cannot be read: %s",
+					  strerrordesc_np(errno));
+		if (n == 0)
 			break;
-		output->size += (size_t)n;
+		output->size += n < 0 ? 0 : (size_t)n;
 	}
 	output->data[output->size] = '\0';
 	return 0;

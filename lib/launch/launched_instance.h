@@ -7,15 +7,34 @@
 
 #include "launch/request.h"
 #include "sandbox/answer.h"
+#include "sandbox/sandbox.h"
 
 struct launched_instance {
-	int plans;   /* where its commands are sent; -1 where there is no instance */
-	int channel; /* to its holder */
+	int plans;         /* where its commands are sent; -1 where there is no instance */
+	int channel;       /* to its holder */
+	int root;          /* O_PATH fd of its root directory, as it sees it itself */
+	struct plan *plan; /* of a container: its own, from which those of its commands are made; else NULL */
 };
 
-/* Starts the one of the request. 0 or a negative errno with the error set and nothing left behind. */
+/* One that is none. */
+#define LAUNCHED_INSTANCE_NONE ((struct launched_instance){.plans = -1, .channel = -1, .root = -1})
+
+/*
+ * Starts the one of the request; where `entry` is not NULL, under a launcher of its own that goes on without the host.
+ * 0 or a negative errno with the error set and nothing left behind.
+ */
+struct detached_entry;
 int launched_instance_start(struct launched_instance *instance, struct launch_request *request,
-			    viso_isolation isolation);
+			    viso_isolation isolation, const struct detached_entry *entry);
+
+/*
+ * Makes it the sandbox's, at `place`, which the sandbox's lock guards. Where another thread was faster it is ended, as
+ * it is where the sandbox was closed meanwhile: then -ESTALE with the error set.
+ */
+int launched_instance_keep(struct launched_instance *place, viso_sandbox *sandbox, struct launched_instance *fresh);
+
+/* The socket of the one at `place`, or -1. */
+int launched_instance_plans(const struct launched_instance *place, viso_sandbox *sandbox);
 
 /* Ends everything in it and waits until it is gone. Both sockets stay open: other threads may be using them. */
 void launched_instance_end(struct launched_instance *instance);

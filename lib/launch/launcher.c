@@ -114,7 +114,7 @@ static int ensure_running(struct launcher *launcher)
 		return 0;
 	stop(launcher);
 	int requests, control;
-	int r = spawn_launcher(&requests, &control);
+	int r = spawn_launcher(false, &requests, &control);
 	if (r < 0)
 		return r;
 	launcher->requests = own_socket(requests);

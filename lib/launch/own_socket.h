@@ -3,6 +3,7 @@
 #ifndef LAUNCH_OWN_SOCKET_H
 #define LAUNCH_OWN_SOCKET_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -22,7 +23,9 @@ static inline struct own_socket own_socket(int fd)
 static inline bool own_socket_is_ours(const struct own_socket *own)
 {
 	struct stat st;
-	return fstat(own->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == own->inode;
+	if (fstat(own->fd, &st) < 0)
+		return own->fd >= 0 && errno != EBADF;
+	return S_ISSOCK(st.st_mode) && (!own->inode || st.st_ino == own->inode);
 }
 
 static inline void own_socket_close(struct own_socket *own)

@@ -15,7 +15,9 @@
 
 #include <stdint.h>
 
+#include "launch/plan_attributes.h"
 #include "launch/plan_cgroups.h"
+#include "launch/plan_detached.h"
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
 #include "launch/plan_network.h"
@@ -46,7 +48,9 @@ enum plan_flags {
 	PLAN_HAS_USER = 1u << 2,     /* uid and gid are the caller's choice */
 	PLAN_KEEP_CHANNEL = 1u << 3, /* the channel is for further plans, too */
 	PLAN_BARE = 1u << 8,         /* a jail without hardening */
-	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; after the root comes the socket of its plans */
+	PLAN_INSTANCE = 1u << 9,     /* no command, but an instance; `instance_fd` is the socket of its plans */
+	PLAN_RECEIVE = 1u << 11,  /* in an instance: files come by stdin; argv is where they are made, and their name */
+	PLAN_DETACHED = 1u << 10, /* an instance that goes on without its host */
 };
 
 struct plan_head {
@@ -60,6 +64,7 @@ struct plan {
 	struct plan_head head;
 	uint32_t isolation;
 	uint32_t flags;
+	uint32_t instance_fd; /* index among the fds of the message */
 	struct plan_strings argv;
 	struct plan_strings env;
 	struct plan_strings programs; /* paths to try, in order */
@@ -83,10 +88,15 @@ struct plan {
 		uint32_t resource;
 		uint64_t value;
 	} rlimits[PLAN_RLIMITS_MAX];
+	struct {
+		uint32_t columns, rows;
+	} terminal;          /* 0: none; a jail's is its stdin */
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t cpu_time_ns;
 	uint64_t memory_max; /* for the size of /tmp; the limit itself is the cgroup's */
 	/* The parts that have a header of their own. */
+	struct plan_detached detached;
+	struct plan_attributes attributes;
 	struct plan_cgroups cgroups;
 	struct plan_security security;
 	/* Of a container only: */

@@ -12,7 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "launch/explain.h"
+#include "launch/explain/explain.h"
 #include "launch/launched.h"
 #include "launch/launcher.h"
 #include "launch/own_socket.h"

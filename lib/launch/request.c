@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -194,6 +195,30 @@ static int add_streams(struct launch_request *request, const viso_command *comma
 	return r;
 }
 
+/*
+ * That of a jail is one of the host's, which is opened here: in an instance the launcher sees nothing but the root. A
+ * container's comes from its own devpts (program/terminal.c).
+ */
+static int add_terminal(struct launch_request *request, const viso_command *command)
+{
+	int unlocked = 0;
+	request->plan->terminal.columns = command->terminal.columns;
+	request->plan->terminal.rows = command->terminal.rows;
+	if (request->plan->isolation != PLAN_JAIL)
+		return 0;
+	request->terminal = fd_above_streams(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+	if (request->terminal < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "/dev/ptmx", "a terminal cannot be had: /dev/ptmx: %s",
+				  strerrordesc_np(errno));
+	int peer = -1;
+	if (ioctl(request->terminal, TIOCSPTLCK, &unlocked) == 0)
+		peer = ioctl(request->terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (peer < 0)
+		return error_fail(VISO_STAGE_STDIO, errno, "TIOCGPTPEER", NULL);
+	own_fd(request, peer);
+	return add_stream_fd(request, 0, peer);
+}
+
 static int add_fds(struct launch_request *request, const viso_command *command)
 {
 	for (size_t i = 0; i < command->added_count; i++) {
@@ -262,7 +287,8 @@ static int add_programs(struct launch_request *request, const viso_command *comm
 static int begin(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 		 int root_fd)
 {
-	*request = (struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}};
+	*request =
+		(struct launch_request){.fds = {-1, root_fd}, .fd_count = 2, .host_ends = {-1, -1, -1}, .terminal = -1};
 	request->plan = malloc(FIRST_CAPACITY);
 	if (!request->plan)
 		return error_memory();
@@ -278,15 +304,34 @@ static int begin(struct launch_request *request, enum plan_isolation isolation, 
 	return 0;
 }
 
+static void add_attributes(struct launch_request *request, const struct command_attributes *attributes)
+{
+	struct plan_attributes *plan = &request->plan->attributes;
+	plan->set = (attributes->has_oom_score_adj ? PLAN_OOM_SCORE_ADJ : 0) | (attributes->has_nice ? PLAN_NICE : 0) |
+		    (attributes->has_scheduler ? PLAN_SCHEDULER : 0) | (attributes->has_umask ? PLAN_UMASK : 0);
+	plan->oom_score_adj = attributes->oom_score_adj;
+	plan->nice = attributes->nice;
+	plan->policy = attributes->policy;
+	plan->priority = attributes->priority;
+	plan->umask = attributes->umask;
+	if (!attributes->cpu_words)
+		return;
+	size_t size = attributes->cpu_words * sizeof(*attributes->cpus);
+	plan_offset cpus = request_add_bytes(request, attributes->cpus, size);
+	request->plan->attributes.cpus = cpus;
+	request->plan->attributes.cpus_size = (uint32_t)size;
+}
+
 static int add_command(struct launch_request *request, const viso_command *command, bool to_end)
 {
 	struct plan *plan = request->plan;
 	plan->flags |= to_end ? 0 : PLAN_REPORT_START;
+	plan->flags |= command->receives_files ? PLAN_RECEIVE : 0;
 	plan->timeout_ns = ms_to_ns(command->timeout_ms);
 	plan->cpu_time_ns = ms_to_ns(command->cpu_time_ms);
 	add_identity(plan, command);
 	add_rlimits(plan, command);
-	int r = add_streams(request, command);
+	int r = command->terminal.columns ? add_terminal(request, command) : add_streams(request, command);
 	if (r == 0)
 		r = add_fds(request, command);
 	if (r < 0)
@@ -299,6 +344,7 @@ static int add_command(struct launch_request *request, const viso_command *comma
 	request->plan->argv = argv;
 	request->plan->env = env;
 	request->plan->cwd = cwd;
+	add_attributes(request, &command->attributes);
 	r = add_programs(request, command);
 	return r < 0 ? r : request->error;
 }
@@ -341,10 +387,26 @@ int request_init_instance(struct launch_request *request, enum plan_isolation is
 	return add_limits(request, isolation, sandbox);
 }
 
+/* Its offsets are from the beginning, so they hold where it is the beginning of another one. */
+static int begin_with(struct launch_request *request, const struct plan *base)
+{
+	uint32_t size = base->head.size;
+	reserve(request, size - sizeof(*base));
+	if (request->error)
+		return request->error;
+	memcpy(request->plan, base, size);
+	request->plan->head.size = size;
+	request->plan->flags &= ~(uint32_t)(PLAN_INSTANCE | PLAN_DETACHED);
+	request->plan->cgroups = (struct plan_cgroups){0}; /* the instance's, which are there */
+	return 0;
+}
+
 int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
-			     const viso_command *command, int root_fd, bool to_end)
+			     const viso_command *command, int root_fd, bool to_end, const struct plan *base)
 {
 	int r = begin(request, isolation, sandbox, root_fd);
+	if (r == 0 && base)
+		r = begin_with(request, base);
 	return r < 0 ? r : add_command(request, command, to_end);
 }
 
@@ -354,6 +416,7 @@ void request_release(struct launch_request *request)
 		close_fd(request->owned[i]);
 	for (int i = 0; i < 3; i++)
 		close_fd(request->host_ends[i]);
+	close_fd(request->terminal);
 	cgroup_limits_clear(&request->limits);
 	free(request->plan);
 }
@@ -408,6 +471,7 @@ void request_hand_over(struct launch_request *request, viso_process *process, in
 		      keep);
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = TAKE_FD(request->host_ends[i]);
+	process->terminal = TAKE_FD(request->terminal);
 }
 
 /* Where what happens to the command is told. */

@@ -20,6 +20,7 @@ struct launch_request {
 	int owned[PLAN_FDS_MAX]; /* fds to be closed after sending */
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
+	int terminal;     /* the host's end, where that is known before the start; -1 where it is not */
 	bool complete;    /* nothing is added any more */
 	struct cgroup_limits limits;
 	bool wants_freezer;   /* beside its limits a group to freeze it by, where that can be had */
@@ -40,9 +41,12 @@ int request_init(struct launch_request *request, enum plan_isolation isolation, 
 int request_init_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
 			  int root_fd);
 
-/* The same for a command in an instance, whose control groups it shares. */
+/*
+ * The same for a command in an instance, whose control groups it shares. Where `base` is not NULL, all that is not the
+ * command's is as in that plan, the instance's own.
+ */
 int request_init_in_instance(struct launch_request *request, enum plan_isolation isolation, const viso_sandbox *sandbox,
-			     const viso_command *command, int root_fd, bool to_end);
+			     const viso_command *command, int root_fd, bool to_end, const struct plan *base);
 
 void request_release(struct launch_request *request);
 

@@ -64,9 +64,10 @@ static const char *string_member(json_object *json, const char *member)
 static int list_member(const struct reading *reading, json_object *json, const char *member, json_object **out)
 {
 	*out = json_object_object_get(json, member);
-	if (*out && !json_object_is_type(*out, json_type_array))
-		return fail_format(reading, member, "no list");
-	return 0;
+	if (!*out || json_object_is_type(*out, json_type_array))
+		return 0;
+	*out = NULL;
+	return fail_format(reading, member, "no list");
 }
 
 static int check_members(const struct reading *reading, json_object *json, const char *const *known)

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -28,6 +29,8 @@
 #include "core/fd.h"
 #include "core/log.h"
 #include "core/memfd.h"
+#include "launch/explain/subjects.h"
+#include "launch/explain/surroundings.h"
 #include "launch/plan.h"
 
 #ifndef MFD_EXEC
@@ -43,6 +46,7 @@ struct launch_arguments {
 	int fds[4]; /* requests, control, host, program */
 	char *stack;
 	int error;
+	const char *failed; /* call */
 };
 
 /* A fd, or a negative errno. */
@@ -94,9 +98,20 @@ static int launcher_child(void *data)
 static int intermediate_child(void *data)
 {
 	struct launch_arguments *arguments = data;
-	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0)
+	if (clone(launcher_child, arguments->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, data) < 0) {
 		arguments->error = errno;
+		arguments->failed = "clone";
+	}
 	_exit(0);
+}
+
+static int fail_spawn(int error, const char *call)
+{
+	char advice[ADVICE_MAX] = "";
+	if (error == EAGAIN)
+		explain_clone(advice, sizeof(advice), error);
+	return error_fail(VISO_STAGE_LAUNCHER, error, call, "the launcher cannot be started: %s%s%s",
+			  strerrordesc_np(error), advice[0] ? "; " : "", advice);
 }
 
 static int clone_and_exec(struct launch_arguments *arguments)
@@ -125,9 +140,7 @@ static int clone_and_exec(struct launch_arguments *arguments)
 	munmap(stacks, 2 * STACK_SIZE);
 	if (!error)
 		error = arguments->error;
-	return error ? error_fail(VISO_STAGE_LAUNCHER, error, pid < 0 ? "clone" : "execveat",
-				  "the launcher cannot be started: %s", strerrordesc_np(error))
-		     : 0;
+	return error ? fail_spawn(error, pid < 0 ? "clone" : arguments->failed) : 0;
 }
 
 /* The first for the host program, the second for the launcher. */
@@ -139,22 +152,24 @@ static int make_sockets(int sockets[2])
 	return sockets[0] < 0 ? -1 : 0;
 }
 
-int spawn_launcher(int *out_requests, int *out_control)
+int spawn_launcher(bool detached, int *out_requests, int *out_control)
 {
 	int requests[2] = {-1, -1}, control[2] = {-1, -1};
 	_cleanup_close_ int program = program_memfd();
-	_cleanup_close_ int host = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	/* What a detached one waits for instead never happens. */
+	_cleanup_close_ int host = detached ? eventfd(0, EFD_CLOEXEC) : (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int r = 0;
 
 	if (program < 0) {
 		r = error_fail(VISO_STAGE_LAUNCHER, -program, "memfd_create",
 			       "the launcher cannot be started: memfd: %s", strerrordesc_np(-program));
 	} else if (host < 0 || make_sockets(requests) < 0 || make_sockets(control) < 0) {
-		const char *what = host < 0 ? "pidfd_open" : "socketpair";
+		const char *what = host >= 0 ? "socketpair" : detached ? "eventfd" : "pidfd_open";
 		r = error_fail(VISO_STAGE_LAUNCHER, errno, what, "the launcher cannot be started: %s: %s", what,
 			       strerrordesc_np(errno));
 	} else {
-		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program}};
+		struct launch_arguments arguments = {.fds = {requests[1], control[1], host, program},
+						     .failed = "execveat"};
 		r = clone_and_exec(&arguments);
 	}
 	close_fd(requests[1]);

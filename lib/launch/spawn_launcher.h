@@ -3,7 +3,12 @@
 #ifndef LAUNCH_SPAWN_LAUNCHER_H
 #define LAUNCH_SPAWN_LAUNCHER_H
 
-/* 0 and the host's ends of both sockets, owned by the caller; or a negative errno with the error set. */
-int spawn_launcher(int *out_requests, int *out_control);
+#include <stdbool.h>
+
+/*
+ * 0 and the host's ends of both sockets, owned by the caller; or a negative errno with the error set. One that is
+ * detached ends when both are closed everywhere, not with the host.
+ */
+int spawn_launcher(bool detached, int *out_requests, int *out_control);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 #include <virtiso/process.h>
 
 #include "core/handle.h"
@@ -39,14 +40,23 @@ struct process_ops {
 	void (*release)(viso_process *process);
 };
 
+/* How the host's end of a terminal is known again. */
+struct terminal_identity {
+	bool is_taken;
+	int fd;
+	dev_t device;
+	unsigned index; /* in that devpts */
+};
+
 struct viso_process {
 	struct handle handle;
 	const struct process_ops *ops;
 	void *data; /* the backend's */
 	int fd;     /* readable from the end on; owned */
 	int pid;
-	int stream[3];          /* host ends of pipes; owned; -1 where there is none */
-	int terminal;           /* host end; owned; -1 where there is none */
+	int stream[3]; /* host ends of pipes; owned; -1 where there is none */
+	int terminal;  /* host end; owned; -1 where there is none, or it was taken; guarded by `lock` */
+	struct terminal_identity taken_terminal;
 	int notifications;      /* seccomp listener; owned; -1 where there is none */
 	int events;             /* where the backend tells events, until it has started; borrowed; -1 for nowhere */
 	uint64_t serial;        /* by which they name it */

@@ -46,12 +46,24 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend)
 	return 0;
 }
 
+static void close_sandbox(viso_sandbox *sandbox, bool with_instance)
+{
+	pthread_mutex_lock(&sandbox->lock);
+	bool first = !sandbox->closed;
+	sandbox->closed = true;
+	pthread_mutex_unlock(&sandbox->lock);
+
+	process_list_close(sandbox->processes);
+	if (first && with_instance && sandbox->backend->close)
+		sandbox->backend->close(sandbox);
+}
+
 bool sandbox_unref(viso_sandbox *sandbox)
 {
 	if (!handle_unref(&sandbox->handle))
 		return false;
 	if (handle_is_mine(&sandbox->handle))
-		viso_sandbox_close(sandbox);
+		close_sandbox(sandbox, !sandbox->keeps_instance);
 	events_release(sandbox);
 	viso_root_unref(sandbox->root);
 	process_list_unref(sandbox->processes);
@@ -146,12 +158,12 @@ int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_
 		return r;
 	pthread_mutex_lock(&sandbox->lock);
 	r = check_open(sandbox, function);
-	if (r == 0 && !sandbox->root)
+	if (r == 0 && !sandbox->root && !sandbox->attached)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
 		sandbox->frozen = true;
 	pthread_mutex_unlock(&sandbox->lock);
-	return r < 0 ? r : root_open(sandbox->root, out_root_fd);
+	return r < 0 || sandbox->attached ? r : root_open(sandbox->root, out_root_fd);
 }
 
 static int start(viso_sandbox *sandbox, const viso_command *command, const char *function, bool to_end,
@@ -183,6 +195,12 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	return 0;
 }
 
+int sandbox_spawn_to_end(viso_sandbox *sandbox, const viso_command *command, const char *function,
+			 viso_process **out_process)
+{
+	return start(sandbox, command, function, true, out_process);
+}
+
 int viso_sandbox_spawn(viso_sandbox *sandbox, const viso_command *command, viso_process **out_process)
 {
 	if (!out_process)
@@ -208,9 +226,10 @@ int viso_sandbox_start(viso_sandbox *sandbox)
 	if (r < 0)
 		return r;
 	if (!sandbox->backend->start)
-		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
-				  "%s: a %s has no instance that stays; take a jail, or a command that stays", __func__,
-				  viso_isolation_name(sandbox->backend->isolation));
+		return error_fail(
+			VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+			"%s: a %s has no instance that stays; take a jail or container, or a command that stays",
+			__func__, viso_isolation_name(sandbox->backend->isolation));
 	r = sandbox_prepare_start(sandbox, __func__, &root_fd);
 	return r < 0 ? r : sandbox->backend->start(sandbox, root_fd);
 }
@@ -228,6 +247,9 @@ int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_re
 	if (command && has_pipe(command))
 		return error_argument(
 			__func__, "a stream is VISO_STDIO_PIPE, which nobody could serve; use viso_sandbox_spawn()");
+	if (command && command->terminal.columns)
+		return error_argument(__func__, "the command has a terminal, which nobody could serve; use "
+						"viso_sandbox_spawn()");
 	viso_process *process;
 	int r = start(sandbox, command, __func__, true, &process);
 	if (r < 0)
@@ -310,10 +332,11 @@ int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
 	if (r < 0)
 		return r;
 	if (asked + r > 0 && figures[usage] < 0)
-		return error_fail(VISO_STAGE_PROCESS, ENODATA, __func__,
-				  "%s: it is not counted for these commands; a limit of the container gives them control "
-				  "groups that may count it",
-				  __func__);
+		return error_fail(
+			VISO_STAGE_PROCESS, ENODATA, __func__,
+			"%s: it is not counted for these commands; a limit of the container gives them control "
+			"groups that may count it",
+			__func__);
 	return figures[usage] < 0 ? 0 : figures[usage];
 }
 
@@ -322,13 +345,6 @@ int viso_sandbox_close(viso_sandbox *sandbox)
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&sandbox->lock);
-	bool first = !sandbox->closed;
-	sandbox->closed = true;
-	pthread_mutex_unlock(&sandbox->lock);
-
-	process_list_close(sandbox->processes);
-	if (first && sandbox->backend->close)
-		sandbox->backend->close(sandbox);
+	close_sandbox(sandbox, true);
 	return 0;
 }

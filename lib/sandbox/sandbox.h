@@ -29,6 +29,11 @@ struct backend {
 	int (*start)(viso_sandbox *sandbox, int root_fd);
 	/* Adds the processes of that instance. NULL as above. */
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
+	/* An O_PATH fd of the root of that instance, borrowed; -1 where there is none. NULL as above. */
+	int (*root)(viso_sandbox *sandbox, int *out_root);
+	/* Files into that instance, and out of a root; as the public functions. NULL as above. */
+	int (*copy_in)(viso_sandbox *sandbox, const char *source, const char *path);
+	int (*copy_out)(int root, const char *path, const char *destination);
 	/*
 	 * What that instance uses, added as by answer_usage(); and pausing it: 1 where there is one. NULL as above.
 	 */
@@ -44,6 +49,8 @@ struct viso_sandbox {
 	pthread_mutex_t lock; /* guards all below */
 	bool frozen;
 	bool closed;
+	bool attached;       /* to an instance that others started: there is no root to start from */
+	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
 	viso_root *root;
 	uint64_t memory_max;
 	uint64_t processes_max;
@@ -58,6 +65,10 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend);
 
 /* Gives a reference back; the last one closes the sandbox. True where the caller must free its handle now. */
 bool sandbox_unref(viso_sandbox *sandbox);
+
+/* Starts a command that will be driven and waited for at once. As viso_sandbox_spawn(). */
+int sandbox_spawn_to_end(viso_sandbox *sandbox, const viso_command *command, const char *function,
+			 viso_process **out_process);
 
 /* 0 where a setter may change the sandbox now; else -EINVAL, -ECHILD, -ESTALE, -EBUSY in the name of `function`. */
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const names[] = {"ns/user", "ns/mnt", "ns/pid", "ns/ipc", "ns/uts", "ns/cgroup", "ns/net"};
@@ -110,6 +111,84 @@ static void test_host_name(void **state)
 	box_close(other);
 }
 
+static void test_domain_name(void **state)
+{
+	struct box *box = box_open(state);
+	char longest[66], expected[70];
+	memset(longest, 'd', 65);
+	longest[65] = '\0';
+	assert_fails(viso_container_set_domainname(box->container, longest), ENAMETOOLONG, VISO_STAGE_ARGUMENT, "ddd");
+	assert_fails(viso_container_set_domainname(box->container, ""), EINVAL, VISO_STAGE_ARGUMENT, "domainname");
+	assert_fails(viso_container_set_domainname(box->container, NULL), EINVAL, VISO_STAGE_ARGUMENT, "domainname");
+	longest[64] = '\0';
+	assert_ok(viso_container_set_domainname(box->container, longest));
+	assert_ok(viso_container_set_domainname(box->container, "example"));
+	assert_prints(box, shell("cat /proc/sys/kernel/domainname; hostname"), "example\ncontainer\n");
+	struct box *other = box_new(box->strength, box_tree());
+	assert_ok(viso_container_set_domainname(other->container, longest));
+	snprintf(expected, sizeof(expected), "%s\n", longest);
+	assert_prints(other, shell("cat /proc/sys/kernel/domainname"), expected);
+	box_close(other);
+}
+
+static const int64_t ns_per_second = 1000000000, year = 31536000;
+
+/* Seconds by which the container's clocks are before ours. */
+static void read_clocks(struct box *box, long long ahead[2])
+{
+	struct timespec monotonic, boot;
+	viso_result *result = box_run(box, probe("clocks", NULL));
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	assert_int_equal(sscanf(viso_result_output(result, VISO_STDOUT, NULL), "%lld %lld", &ahead[0], &ahead[1]), 2);
+	ahead[0] -= monotonic.tv_sec;
+	ahead[1] -= boot.tv_sec;
+	/* The host measures by its own clock. */
+	assert_in_range(viso_result_usage(result, VISO_USAGE_WALL_US), 1, 60 * 1000000);
+	assert_ended(result, VISO_REASON_EXITED, 0, 0);
+}
+
+static void test_clocks(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(access("/proc/self/ns/time", F_OK) == 0, "time namespaces");
+	long long ahead[2];
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_MONOTONIC, year * ns_per_second));
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_BOOTTIME, 2 * year * ns_per_second + 1));
+	read_clocks(box, ahead);
+	assert_true(ahead[0] <= year && ahead[0] > year - 60);
+	assert_true(ahead[1] <= 2 * year + 1 && ahead[1] > 2 * year - 60);
+	viso_process *process = box_spawn(box, probe("sleep", NULL));
+	if (geteuid() == 0) {
+		char own[64], host[64];
+		assert_string_not_equal(outside_link(viso_process_pid(process), "ns/time", own, sizeof(own)),
+					outside_link(getpid(), "ns/time", host, sizeof(host)));
+	}
+	viso_process_unref(process);
+
+	box = box_open(state);
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_MONOTONIC, -ns_per_second - 1));
+	read_clocks(box, ahead);
+	assert_true(ahead[0] <= -1 && ahead[0] > -60);
+	assert_true(ahead[1] <= 0 && ahead[1] > -60);
+}
+
+static void test_clocks_that_cannot_be(void **state)
+{
+	struct box *box = box_open(state);
+	assert_fails(viso_container_set_clock_offset(box->container, (viso_clock)0, 1), EINVAL, VISO_STAGE_ARGUMENT,
+		     "clock");
+	skip_without(access("/proc/self/ns/time", F_OK) == 0, "time namespaces");
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_BOOTTIME, -100 * year * ns_per_second));
+	assert_start_fails(box, probe("exit", NULL), ERANGE, VISO_STAGE_NAMESPACE, "timens_offsets");
+	box = box_open(state);
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_BOOTTIME, INT64_MAX));
+	assert_start_fails(box, probe("exit", NULL), ERANGE, VISO_STAGE_NAMESPACE, "timens_offsets");
+	box = box_open(state);
+	assert_ok(viso_container_set_clock_offset(box->container, VISO_CLOCK_BOOTTIME, INT64_MIN));
+	assert_start_fails(box, probe("exit", NULL), ERANGE, VISO_STAGE_NAMESPACE, "timens_offsets");
+}
+
 static void test_loopback(void **state)
 {
 	struct box *box = box_open(state);
@@ -186,6 +265,9 @@ int main(void)
 		AT_CONTAINER(test_processes),
 		AT_CONTAINER(test_root_cannot_touch_its_init),
 		AT_CONTAINER(test_host_name),
+		AT_CONTAINER(test_domain_name),
+		AT_CONTAINER(test_clocks),
+		AT_CONTAINER(test_clocks_that_cannot_be),
 		AT_CONTAINER(test_loopback),
 		AT_CONTAINER(test_id_maps),
 		AT_CONTAINER(test_nobody_on_the_host_has_its_ids),

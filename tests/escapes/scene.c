@@ -30,7 +30,7 @@ char outsider_memory[64];
 enum { OF_ITS_OWN, AS_ROOT, AS_USER, USERS };
 static const char *const user_names[] = {"a user of its own", "root", "an ordinary user"};
 
-/* What the attacks on a jail came to: from the host program to the test. */
+/* What the attacks on a sandbox came to: from the host program to the test. */
 struct outcome {
 	bool got_out[USERS];
 };
@@ -44,9 +44,13 @@ void scene_begin(struct scene *scene, void **state, const char *attack)
 {
 	char name[64], path[4096];
 	skip_without(geteuid() == 0, "root, for a bare chroot");
-	box_open(state);
-	*scene = (struct scene){
-		.attack = attack, .tree = box_new_tree(), .works_for = FOR_BOTH, .terminal = -1, .input = -1};
+	viso_isolation strength = box_open(state)->strength;
+	*scene = (struct scene){.strength = strength,
+				.attack = attack,
+				.tree = box_new_tree(),
+				.works_for = FOR_BOTH,
+				.terminal = -1,
+				.input = -1};
 	scene->outside = support_temporary_directory();
 	assert_int_equal(chmod(scene->outside, 0755), 0);
 	assert_int_equal(chmod(scene->tree, 0755), 0);
@@ -160,6 +164,8 @@ static void surround(const struct scene *scene)
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	if (scene->host_proc)
 		mount_at(scene, "/proc", "proc", NULL, MS_BIND | MS_REC);
+	if (scene->host_sys)
+		mount_at(scene, "/sys", "sys", NULL, MS_BIND | MS_REC);
 	if (scene->mounted)
 		mount_at(scene, "none", "work", "tmpfs", MS_RDONLY);
 	if (scene->terminal >= 0) {
@@ -204,14 +210,34 @@ static void exec_in_bare_chroot(const struct scene *scene, int user)
 	_exit(BROKEN);
 }
 
-static void in_bare_chroot(const struct scene *scene, int user)
+static int run_in_bare_chroot(const struct scene *scene, int user)
 {
 	int status;
 	pid_t pid = fork_apart();
 	if (pid == 0)
 		exec_in_bare_chroot(scene, user);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The run before, with another last argument. */
+static struct scene run_before(const struct scene *scene)
+{
+	struct scene before = *scene;
+	int last = SCENE_ARGUMENTS - 1;
+	while (last > 0 && !before.arguments[last])
+		last--;
+	before.arguments[last] = (char *)scene->before;
+	return before;
+}
+
+static void in_bare_chroot(const struct scene *scene, int user)
+{
+	if (scene->before) {
+		struct scene before = run_before(scene);
+		run_in_bare_chroot(&before, user);
+	}
+	int code = run_in_bare_chroot(scene, user);
 	if (scene->facility)
 		skip_without(code != UNABLE, scene->facility);
 	if (code != GOT_OUT)
@@ -242,13 +268,17 @@ static viso_command *make_command(const struct scene *scene, int user)
 	return command;
 }
 
-static void attack_jail(const struct scene *scene, struct box *box, struct outcome *outcome, int user)
+static void attack_sandbox(const struct scene *scene, struct box *box, struct outcome *outcome, int user)
 {
+	if (scene->before) {
+		struct scene before = run_before(scene);
+		viso_result_unref(box_run(box, make_command(&before, user)));
+	}
 	viso_result *result = box_run(box, make_command(scene, user));
 	int code = viso_result_reason(result) == VISO_REASON_EXITED ? viso_result_exit_code(result) : BROKEN;
 	const char *detail = scene->arguments[0] && scene->arguments[1] ? scene->arguments[1] : scene->arguments[0];
-	printf("# %s %s, by %s: %s", scene->attack, detail ? detail : "", user_names[user],
-	       viso_result_output(result, VISO_STDOUT, NULL));
+	printf("# %s: %s %s, by %s: %s", viso_isolation_name(scene->strength), scene->attack, detail ? detail : "",
+	       user_names[user], viso_result_output(result, VISO_STDOUT, NULL));
 	if (code == GOT_OUT && (!scene->succeeded || scene->succeeded(scene, user == AS_ROOT))) {
 		printf("got out\n");
 		outcome->got_out[user] = true;
@@ -264,24 +294,28 @@ static void attack_jail(const struct scene *scene, struct box *box, struct outco
 	viso_result_unref(result);
 }
 
-struct jail_run {
+struct run {
 	const struct scene *scene;
 	struct outcome *outcome;
 };
 
-static void in_jail(void *argument)
+static void in_sandbox(void *argument)
 {
-	const struct jail_run *run = argument;
+	const struct run *run = argument;
+	const struct scene *scene = run->scene;
 	/* Without Landlock it is the uid of its own that protects. */
-	int users = scene_landlock_abi() < run->scene->needs_landlock ? 1 : USERS;
-	surround(run->scene);
-	struct box *box = box_new(VISO_ISOLATION_JAIL, run->scene->tree);
+	bool jail = scene->strength == VISO_ISOLATION_JAIL;
+	int users = jail && scene_landlock_abi() < scene->needs_landlock ? 1 : USERS;
+	surround(scene);
+	struct box *box = box_new(scene->strength, scene->tree);
+	if (scene->configure)
+		scene->configure(scene, box);
 	for (int user = 0; user < users; user++)
-		attack_jail(run->scene, box, run->outcome, user);
+		attack_sandbox(scene, box, run->outcome, user);
 	box_close(box);
 }
 
-static void scene_end(struct scene *scene)
+void scene_end(struct scene *scene)
 {
 	stop(scene->accomplice);
 	stop(scene->outsiders[0]);
@@ -295,12 +329,12 @@ static void scene_end(struct scene *scene)
 	free(scene->secret);
 }
 
-static struct outcome attack_jails(const struct scene *scene)
+static struct outcome attack_sandboxes(const struct scene *scene)
 {
 	struct outcome *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
-	struct jail_run run = {scene, shared};
-	in_a_host(in_jail, &run);
+	struct run run = {scene, shared};
+	in_a_host(in_sandbox, &run);
 	struct outcome outcome = *shared;
 	munmap(shared, sizeof(*shared));
 	return outcome;
@@ -313,14 +347,16 @@ void scene_must_hold(struct scene *scene)
 	if (scene->works_for & FOR_USER)
 		in_bare_chroot(scene, AS_USER);
 	restart_outsiders(scene);
-	struct outcome outcome = attack_jails(scene);
+	struct outcome outcome = attack_sandboxes(scene);
+	bool jail = scene->strength == VISO_ISOLATION_JAIL;
 	scene_end(scene);
 	for (int user = 0; user < USERS; user++)
 		if (outcome.got_out[user]) {
-			assert_true(scene->leftover && (user != OF_ITS_OWN || scene->leftover_for_all));
-			skip_without(false, scene->leftover);
+			const char *leftover = jail ? scene->leftover : scene->leftover_in_containers;
+			assert_true(leftover && (!jail || user != OF_ITS_OWN || scene->leftover_for_all));
+			skip_without(false, leftover);
 		}
-	skip_without(scene_landlock_abi() >= scene->needs_landlock,
+	skip_without(!jail || scene_landlock_abi() >= scene->needs_landlock,
 		     scene->needs_landlock < 6 ? "Landlock" : "Landlock scopes (ABI 6)");
 }
 

@@ -118,6 +118,14 @@ static int furnish(const struct scene *scene)
 	return listener;
 }
 
+/* A jail has Landlock by itself. */
+static void confine_to_root(const struct scene *scene, struct box *box)
+{
+	if (box->container && scene_landlock_abi() > 0)
+		assert_ok(viso_container_add_landlock_path(
+			box->container, "/", VISO_LANDLOCK_READ | VISO_LANDLOCK_WRITE | VISO_LANDLOCK_EXECUTE));
+}
+
 static void hand_over(void **state, const char *use, const char *leftover)
 {
 	struct scene scene;
@@ -129,6 +137,8 @@ static void hand_over(void **state, const char *use, const char *leftover)
 	scene.needs_landlock = 1;
 	scene.leftover = leftover;
 	scene.leftover_for_all = leftover != NULL;
+	scene.leftover_in_containers = leftover;
+	scene.configure = confine_to_root;
 	scene_accomplice(&scene, accomplice_at_socket, ends[1]);
 	scene_add_argument(&scene, "%s", use);
 	scene_must_hold(&scene);
@@ -306,20 +316,20 @@ static void test_what_is_inherited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_JAIL(test_leaked_directory),
-		AT_JAIL(test_directory_leaked_above_the_limit),
-		AT_JAIL(test_handed_directory_read),
-		AT_JAIL(test_handed_directory_create),
-		AT_JAIL(test_handed_directory_execute),
-		AT_JAIL(test_handed_directory_change),
-		AT_JAIL(test_handed_directory_watch),
-		AT_JAIL(test_handed_directory_connect),
-		AT_JAIL(test_abstract_socket),
-		AT_JAIL(test_moved_directory),
-		AT_JAIL(test_terminal_input),
-		AT_JAIL(test_terminal_input_without_privileges),
-		AT_JAIL(test_console),
-		AT_JAIL(test_what_is_inherited),
+		AT_EACH_STRENGTH(test_leaked_directory),
+		AT_EACH_STRENGTH(test_directory_leaked_above_the_limit),
+		AT_EACH_STRENGTH(test_handed_directory_read),
+		AT_EACH_STRENGTH(test_handed_directory_create),
+		AT_EACH_STRENGTH(test_handed_directory_execute),
+		AT_EACH_STRENGTH(test_handed_directory_change),
+		AT_EACH_STRENGTH(test_handed_directory_watch),
+		AT_EACH_STRENGTH(test_handed_directory_connect),
+		AT_EACH_STRENGTH(test_abstract_socket),
+		AT_EACH_STRENGTH(test_moved_directory),
+		AT_EACH_STRENGTH(test_terminal_input),
+		AT_EACH_STRENGTH(test_terminal_input_without_privileges),
+		AT_EACH_STRENGTH(test_console),
+		AT_EACH_STRENGTH(test_what_is_inherited),
 	};
 	return cmocka_run_group_tests_name("handed", tests, NULL, box_group_teardown);
 }

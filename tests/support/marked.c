@@ -2,6 +2,7 @@
 #include "marked.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -105,28 +106,42 @@ void assert_no_marked(unsigned mark)
 	fail_msg("%d processes are left", count);
 }
 
+static bool is_of(const char *group, const pid_t *pids, int count)
+{
+	int pid = 0;
+	if (sscanf(strrchr(group, '/'), "/viso-%d-", &pid) != 1)
+		return false;
+	if (!pids)
+		return kill(pid, 0) < 0 && errno == ESRCH;
+	for (int i = 0; i < count; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+int cgroups_left(const pid_t *pids, int count)
+{
+	/* The groups of this machine are not deep; version 1 has the controller's name in the path. */
+	static const char *const places[] = {"/sys/fs/cgroup/viso-*", "/sys/fs/cgroup/*/viso-*",
+					     "/sys/fs/cgroup/*/*/viso-*", "/sys/fs/cgroup/*/*/*/viso-*"};
+	int left = 0;
+	glob_t found = {0};
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		glob(places[i], i ? GLOB_APPEND : 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct stat st;
+		/* An older one is of another process that had this number. */
+		if (!is_of(found.gl_pathv[i], pids, count) || stat(found.gl_pathv[i], &st) < 0 ||
+		    st.st_ctime < first_mark)
+			continue;
+		print_error("left: %s\n", found.gl_pathv[i]);
+		left++;
+	}
+	globfree(&found);
+	return left;
+}
+
 void assert_no_cgroups(const pid_t *pids, int count)
 {
-	for (int i = 0; i < count; i++) {
-		char pattern[128];
-		glob_t found = {0};
-		/* The groups of this machine are not deep; version 1 has the controller's name in the path. */
-		const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/*", "/sys/fs/cgroup/*/*",
-					      "/sys/fs/cgroup/*/*/*"};
-		for (size_t j = 0; j < sizeof(places) / sizeof(places[0]); j++) {
-			snprintf(pattern, sizeof(pattern), "%s/viso-%d-*", places[j], (int)pids[i]);
-			glob(pattern, j ? GLOB_APPEND : 0, NULL, &found);
-		}
-		int left = 0;
-		for (size_t j = 0; j < found.gl_pathc; j++) {
-			struct stat st;
-			/* An older one is of another process that had this number. */
-			if (stat(found.gl_pathv[j], &st) < 0 || st.st_ctime < first_mark)
-				continue;
-			print_error("left: %s\n", found.gl_pathv[j]);
-			left++;
-		}
-		assert_int_equal(left, 0);
-		globfree(&found);
-	}
+	assert_int_equal(cgroups_left(pids, count), 0);
 }

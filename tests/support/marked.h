@@ -17,7 +17,11 @@ void mark_this_process(unsigned mark);
 int marked_processes(unsigned mark, const char *name, pid_t except, pid_t *pids, int max);
 /* Waits until no marked process is left; fails, having named and killed those that are, after ten seconds. */
 void assert_no_marked(unsigned mark);
-/* That no control group is left which a process of these made. */
+/* How many control groups are left which a process of these made, or any that has ended where `pids` is NULL; names
+ * them.
+ */
+int cgroups_left(const pid_t *pids, int count);
+/* That there are none. */
 void assert_no_cgroups(const pid_t *pids, int count);
 
 #endif

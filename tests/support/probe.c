@@ -7,14 +7,18 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,6 +120,16 @@ static int show_inherited(char **argv)
 	if (tty >= 0)
 		puts("controlling terminal");
 	printf("umask %03o\n", umask(0));
+	return 0;
+}
+
+/* Seconds of the monotonic and of the boot-time clock. */
+static int show_clocks(char **argv)
+{
+	struct timespec monotonic, boot;
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	printf("%lld %lld\n", (long long)monotonic.tv_sec, (long long)boot.tv_sec);
 	return 0;
 }
 
@@ -288,6 +302,21 @@ static int do_socket(char **argv)
 	return 0;
 }
 
+/* Of standard input as a terminal: which streams are it, its size, whose it is, whether it is the controlling one. */
+static int show_terminal(char **argv)
+{
+	struct winsize size = {0};
+	struct stat st = {0};
+	ioctl(0, TIOCGWINSZ, &size);
+	fstat(0, &st);
+	for (int i = 0; i < 3; i++)
+		printf("%s ", isatty(i) ? "tty" : "none");
+	printf("%ux%u %s %s %s\n", size.ws_col, size.ws_row, st.st_uid == getuid() ? "own" : "another's",
+	       tcgetsid(0) == getpid() ? "controlling" : "not controlling",
+	       tcgetpgrp(0) == getpid() ? "foreground" : "background");
+	return 0;
+}
+
 /* A number; the address of a text, "s:text"; or that of zeros, "z". */
 static unsigned long call_argument(const char *text)
 {
@@ -305,6 +334,33 @@ static int do_call(char **argv)
 	for (int i = 0; i < 6 && argv[2] && argv[3 + i]; i++)
 		arguments[i] = call_argument(argv[3 + i]);
 	long r = syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	printf("%ld\n", r < 0 ? -errno : r);
+	return 0;
+}
+
+/* A child by clone3(2) with these flags, such as a new namespace's, that ends at once. */
+static int do_clone3(char **argv)
+{
+	uint64_t arguments[8] = {strtoul(argument(argv, "0"), NULL, 0), 0, 0, 0, SIGCHLD};
+	long r = syscall(435, arguments, sizeof(arguments));
+	if (r == 0)
+		_exit(0);
+	printf("%d\n", r < 0 ? -errno : 0);
+	return 0;
+}
+
+/* An ioctl(2) with this number and a line feed on a new terminal, which becomes the controlling one. */
+static int do_terminal(char **argv)
+{
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), zero = 0;
+	int terminal = -1;
+	if (master >= 0 && ioctl(master, TIOCSPTLCK, &zero) == 0)
+		terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	if (terminal < 0 || ioctl(terminal, TIOCSCTTY, 0) < 0) {
+		perror("terminal");
+		return 1;
+	}
+	long r = syscall(SYS_ioctl, terminal, strtoul(argument(argv, "0"), NULL, 0), "\n");
 	printf("%ld\n", r < 0 ? -errno : r);
 	return 0;
 }
@@ -346,11 +402,15 @@ static const struct {
 	{"eat", do_eat},
 	{"fork", do_fork},
 	{"background", do_background},
+	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
 	{"call", do_call},
+	{"clone3", do_clone3},
+	{"terminal", do_terminal},
+	{"own-terminal", show_terminal},
 #ifdef __x86_64__
 	{"i386", do_i386_call},
 #endif

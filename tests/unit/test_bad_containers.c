@@ -146,7 +146,6 @@ static void test_security(void **state)
 	REFUSED(viso_container_add_capability_to(NULL, VISO_CAPABILITY_BOUNDING, "chown"));
 	REFUSED(viso_container_add_capability_to(container, 0, "chown"));
 	REFUSED(viso_container_add_capability_to(container, 32, "chown"));
-	REFUSED(viso_container_add_capability_to(container, VISO_CAPABILITY_BOUNDING, "no_such"));
 	REFUSED(viso_container_set_securebits(NULL, 0));
 	REFUSED(viso_container_set_securebits(container, 1u << 20));
 	REFUSED(viso_container_set_new_privileges(NULL, 1));
@@ -154,7 +153,6 @@ static void test_security(void **state)
 	REFUSED(viso_container_set_seccomp_profile(container, (viso_seccomp_profile)5));
 	REFUSED(viso_container_add_syscall_rule(NULL, "ptrace", VISO_SYSCALL_KILL, 0));
 	REFUSED(viso_container_add_syscall_rule(container, NULL, VISO_SYSCALL_KILL, 0));
-	REFUSED(viso_container_add_syscall_rule(container, "no_such_call", VISO_SYSCALL_KILL, 0));
 	REFUSED(viso_container_add_syscall_rule(container, "ptrace", (viso_syscall_action)6, 0));
 	REFUSED(viso_container_add_syscall_rule(container, "ptrace", VISO_SYSCALL_ERROR, 0));
 	REFUSED(viso_container_add_syscall_rule(container, "ptrace", VISO_SYSCALL_ERROR, 4096));
@@ -162,7 +160,6 @@ static void test_security(void **state)
 	REFUSED(viso_container_add_syscall_rule_if(container, "ptrace", 6, 1, 1, VISO_SYSCALL_KILL, 0));
 	REFUSED(viso_container_load_seccomp(NULL, "/x"));
 	REFUSED(viso_container_load_seccomp(container, NULL));
-	REFUSED(viso_container_load_seccomp(container, "/etc/passwd"));
 	REFUSED(viso_container_add_landlock_path(NULL, "/", VISO_LANDLOCK_READ));
 	REFUSED(viso_container_add_landlock_path(container, "etc", VISO_LANDLOCK_READ));
 	REFUSED(viso_container_add_landlock_path(container, "/", 16));

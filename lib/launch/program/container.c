@@ -17,20 +17,23 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
 /*
- * As root: ids 0 to 65535 of the container are a range of the host that is nobody's. As an ordinary user: one id of the
- * container is the caller's own.
+ * Those that were chosen. Else, as root: ids 0 to 65535 of the container are a range of the host that is nobody's; as
+ * an ordinary user: one id of the container is the caller's own.
  */
 int container_write_maps(const struct job *job)
 {
 	char task[16];
 	snprintf(task, sizeof(task), "%d", job->pid);
-	int r = worker.owns_ids ? idmap_write_range(task, job->host_uid)
-				: idmap_write_one(task, job->plan, worker.uid, worker.gid);
-	if (r < 0)
+	if (plan_owns_namespace(job->plan, VISO_NAMESPACE_USER) && idmap_write(job, task) < 0)
 		return -1;
 	note_step(VISO_STEP_IDS); /* the init goes on at once */
 	atomic_store(&worker.page->maps_written, 1);
@@ -60,15 +63,38 @@ void container_end_with_worker(void)
 		_exit(127);
 }
 
-/* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
-int container_take_inner_root(void)
+/* Root's, or where the namespace has no such id, the program's. */
+static int take_id(long set, uint32_t otherwise)
 {
-	if (!worker.owns_ids)
+	if (syscall(set, 0, 0, 0) == 0)
 		return 0;
-	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
+	return errno == EINVAL ? (int)syscall(set, otherwise, otherwise, otherwise) : -1;
+}
+
+/* Inside a range the init takes the container's uid 0: what it makes must belong to an id that the namespace knows. */
+int container_take_inner_root(const struct plan *plan)
+{
+	bool chosen = plan->namespaces.uids.count || plan->namespaces.joined[VISO_NAMESPACE_USER];
+	if (!worker.owns_ids && !chosen)
+		return 0;
+	if (take_id(SYS_setresgid, plan->gid) < 0 || take_id(SYS_setresuid, plan->uid) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
 	container_end_with_worker(); /* a change of uid takes it back (prctl(2)) */
 	return 0;
+}
+
+/*
+ * So that the program can open /dev/stdout, whatever id of the container it has. Root's worker has seen to that, but
+ * for a user namespace whose ids it does not know; where it is not possible, only opening anew is not.
+ */
+void container_give_captures(const struct job *job)
+{
+	const struct plan *plan = job->plan;
+	if (!plan->namespaces.uids.count && !plan->namespaces.joined[VISO_NAMESPACE_USER])
+		return;
+	for (int i = 1; i < 3; i++)
+		if (job->capture_write[i] >= 0)
+			(void)!fchown(job->capture_write[i], plan->uid, plan->gid);
 }
 
 int container_bring_loopback_up(void)
@@ -84,30 +110,63 @@ int container_bring_loopback_up(void)
 
 static int make_network(const struct plan *plan)
 {
-	if (plan->flags & PLAN_HOST_NETWORK)
+	if ((plan->flags & PLAN_HOST_NETWORK) || !plan_owns_namespace(plan, VISO_NAMESPACE_NETWORK))
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "network");
 	return container_bring_loopback_up();
 }
 
-/* What needs neither mounts nor network: control groups, names, ids. */
+static int set_names(const struct plan *plan)
+{
+	const char *hostname = plan_string(plan, plan->namespaces.hostname);
+	const char *domainname = plan_string(plan, plan->namespaces.domainname);
+	if (plan->namespaces.hostname && sethostname(hostname, strlen(hostname)) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
+	if (plan->namespaces.domainname && setdomainname(domainname, strlen(domainname)) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "setdomainname");
+	return 0;
+}
+
+/*
+ * The init stays where it is; the program enters the time namespace. By the host's /proc, and before a change of uid
+ * takes the file from us.
+ */
+static int move_clocks(const struct plan *plan)
+{
+	const char *offsets = plan_string(plan, plan->namespaces.clock_offsets);
+	if (!plan->namespaces.clock_offsets)
+		return 0;
+	if (unshare(CLONE_NEWTIME) < 0)
+		return fail(VISO_STAGE_NAMESPACE, errno == EINVAL ? EOPNOTSUPP : errno, "time");
+	int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, offsets, strlen(offsets));
+	int saved = errno;
+	close_quietly(fd);
+	errno = saved;
+	return n < 0 ? fail(VISO_STAGE_NAMESPACE, 0, "timens_offsets") : 0;
+}
+
+/* What needs neither mounts nor network: control groups, names, clocks, ids. */
 static int set_up(const struct job *job)
 {
 	const struct plan *plan = job->plan;
 	if (cgroups_enter(job->cgroups, true) < 0)
 		return -1;
-	if (has_cgroups(job->cgroups) && unshare(CLONE_NEWCGROUP) < 0)
+	if (has_cgroups(job->cgroups) && plan_owns_namespace(plan, VISO_NAMESPACE_CGROUP) &&
+	    unshare(CLONE_NEWCGROUP) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
-	const char *hostname = plan_string(plan, plan->namespaces.hostname);
-	if (sethostname(hostname, strlen(hostname)) < 0)
-		return fail(VISO_STAGE_NAMESPACE, 0, "sethostname");
+	if (set_names(plan) < 0 || move_clocks(plan) < 0)
+		return -1;
 	/* The program's, in the time that the worker takes for the maps: the init itself executes nothing. */
 	if (limit_bounding_set(plan) < 0)
 		return -1;
 	worker.bounding_set_done = true;
 	container_wait_for_maps();
-	return container_take_inner_root();
+	if (container_take_inner_root(plan) < 0)
+		return -1;
+	container_give_captures(job);
+	return sysctls_prepare(plan);
 }
 
 /*
@@ -117,6 +176,8 @@ static int set_up(const struct job *job)
 static int enter_root_and_network(const struct job *job)
 {
 	int status;
+	if (mounts_need_network(job->plan))
+		return make_network(job->plan) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);
@@ -144,14 +205,18 @@ static int complete_prepared(const struct job *job)
 	return 0;
 }
 
-static int program_child(void *argument)
+int container_program(void *argument)
 {
-	exec_program(argument);
+	struct job *job = argument;
+	/* In an instance each program enters them itself, so that the attendant does not count; else the init has done
+	 * it. */
+	if (worker.instance && cgroups_enter(job->cgroups, true) < 0)
+		_exit(127);
+	exec_program(job);
 	_exit(127);
 }
 
-/* Reaps until the program has ended; what it left running ends with the init. */
-static void reap_until(pid_t program)
+void container_reap_until(pid_t program)
 {
 	int status;
 	pid_t pid;
@@ -165,14 +230,30 @@ static void reap_until(pid_t program)
 	atomic_store(&worker.page->program_ended, 1);
 }
 
-_Noreturn void container_init(struct job *job)
+/* Everything up to the point where a program can be started. */
+static void set_up_all(struct job *job)
 {
 	container_end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
-	if (set_up(job) < 0 || (job->has_template ? complete_prepared(job) : enter_root_and_network(job)) < 0)
+	if (job->plan->namespaces.joined[VISO_NAMESPACE_PID])
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (set_up(job) < 0 || (job->has_template ? complete_prepared(job) : enter_root_and_network(job)) < 0 ||
+	    sysctls_write(job->plan) < 0)
+		_exit(127);
+	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
-	pid_t program = clone(program_child, worker.child_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, job);
+}
+
+/* Of the one command of a container that has no instance. */
+static _Noreturn void run_program(struct job *job)
+{
+	bool reaps_alone = job->plan->namespaces.joined[VISO_NAMESPACE_PID] != 0;
+	/* A child with our memory would stay in our time namespace (copy_namespaces() in kernel/nsproxy.c). */
+	int memory = job->plan->namespaces.clock_offsets ? 0 : CLONE_VM;
+	if (reaps_alone)
+		job->program_parent = getpid();
+	pid_t program = clone(container_program, worker.child_stack, memory | CLONE_VFORK | SIGCHLD, job);
 	if (program < 0)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
@@ -182,6 +263,16 @@ _Noreturn void container_init(struct job *job)
 	syscall(SYS_close_range, 0u, ~0u, 0);
 	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	reap_until(program);
+	container_reap_until(program);
+	if (reaps_alone)
+		members_end_children();
 	_exit(0);
+}
+
+_Noreturn void container_init(struct job *job)
+{
+	set_up_all(job);
+	if (job->plan->flags & PLAN_INSTANCE)
+		instance_stay(job);
+	run_program(job);
 }

@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -76,9 +77,12 @@ static int set_ids(const struct job *job)
 	uint32_t uid = plan->uid, gid = plan->gid;
 	if (plan->isolation == PLAN_JAIL && worker.owns_ids && !(plan->flags & PLAN_HAS_USER))
 		uid = gid = job->host_uid + plan->uid;
-	/* An ordinary user cannot even give groups up; asking for some is an error that the kernel tells. */
-	if ((worker.owns_ids || plan->group_count) &&
-	    syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0)
+	/*
+	 * Where groups are denied, an ordinary user cannot even give them up, and what joins a user namespace has done
+	 * so before; asking for some is an error that the kernel tells.
+	 */
+	if (syscall(SYS_setgroups, (size_t)plan->group_count, plan->groups) < 0 &&
+	    (plan->group_count || (worker.owns_ids && !plan->namespaces.joined[VISO_NAMESPACE_USER])))
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setresgid");

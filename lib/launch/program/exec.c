@@ -7,13 +7,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -80,14 +80,39 @@ static int place_added_fds(const struct job *job)
 	return 0;
 }
 
-/*
- * All fds are close-on-exec already; this is for the one that somebody forgets. Those that are handed in are spared,
- * and nothing else.
- */
-static int close_other_fds(const struct plan *plan)
+static void close_between(unsigned first, unsigned last)
 {
-	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != EINVAL && errno != ENOSYS)
-		return fail(VISO_STAGE_STDIO, 0, "close_range");
+	uint64_t limit[2] = {0};
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	/* A filter around the host may not know that call. */
+	syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, limit);
+	for (unsigned fd = first; fd <= last && fd < limit[0]; fd++)
+		close((int)fd);
+}
+
+/* The lowest of the fds that are needed later, from `first` on; ~0u where there is none. */
+static unsigned next_spared(const struct plan *plan, int channel, unsigned first)
+{
+	unsigned lowest = ~0u;
+	if ((plan->security.flags & PLAN_FILTER_NOTIFIES) && (unsigned)channel >= first)
+		lowest = (unsigned)channel;
+	for (uint32_t i = 0; i < plan->added_count; i++)
+		if (plan->added[i].number >= first && plan->added[i].number < lowest)
+			lowest = plan->added[i].number;
+	return lowest;
+}
+
+/*
+ * Close-on-exec is too late: working directory and program are still to be looked up, and by /proc/self/fd a path of
+ * the command, or a link in the root, would lead out through a directory that is open here (CVE-2024-21626).
+ */
+static int close_other_fds(const struct plan *plan, int channel)
+{
+	for (unsigned next = 3, spared; next; next = spared + 1) {
+		spared = next_spared(plan, channel, next);
+		close_between(next, spared - (spared != ~0u));
+	}
 	for (uint32_t i = 0; i < plan->added_count; i++)
 		if (fcntl((int)plan->added[i].number, F_SETFD, 0) < 0)
 			return fail(VISO_STAGE_STDIO, 0, "fcntl");
@@ -130,11 +155,11 @@ static void try_programs(const struct plan *plan, char **argv, char **env)
 	fail(VISO_STAGE_EXEC, error, object);
 }
 
-/* After the change of uid, which takes it back (prctl(2)); a container's program ends with its init. */
-static void end_with_worker(void)
+/* After the change of uid, which takes it back (prctl(2)). In a container the parent is its init. */
+static void end_with_parent(const struct job *job)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != worker.pid)
+	if (getppid() != job->program_parent)
 		_exit(127);
 }
 
@@ -146,27 +171,36 @@ static int confine(const struct plan *plan)
 	return forbid_new_privileges(plan) < 0 ? -1 : landlock_restrict_to_paths(plan);
 }
 
-void exec_program(const struct job *job)
+void exec_program(struct job *job)
 {
 	const struct plan *plan = job->plan;
+	if (plan->terminal.columns && terminal_open(job) < 0)
+		return;
 	int channel = filter_keep_channel(job);
 	if (channel < 0 || set_streams(job) < 0 || (plan->added_count && place_added_fds(job) < 0) ||
-	    close_other_fds(plan) < 0)
+	    close_other_fds(plan, channel) < 0)
 		return;
 	restore_ignored_signals();
 	setsid();
+	if (terminal_take_control(job) < 0)
+		return;
 	/* An empty session keyring: the host's keys are not the program's. Kernels without keys have nothing to share.
 	 */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (set_rlimits(plan) < 0 || confine(plan) < 0 || set_credentials(job) < 0)
 		return;
-	if (plan->isolation == PLAN_JAIL)
-		end_with_worker();
+	/* In a pid namespace that was joined, the init's end is not the end of all. */
+	if (job->program_parent)
+		end_with_parent(job);
 	if (chdir(plan_string(plan, plan->cwd)) < 0) {
 		fail(VISO_STAGE_CWD, 0, plan_string(plan, plan->cwd));
 		return;
 	}
+	if (plan->attributes.set & PLAN_UMASK)
+		syscall(SYS_umask, plan->attributes.umask);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (plan->flags & PLAN_RECEIVE)
+		receive_files(job);
 	note_step(VISO_STEP_CONFINED);
 	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
 	if (set_filter(job, channel) == 0)

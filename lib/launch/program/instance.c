@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An instance of a jail that stays. The worker that got its plan is the holder: it has the ids and control groups, is
- * the subreaper of everything, and at the end kills it all. It stays outside of Landlock, since it needs /proc.
+ * An instance that stays. The worker that got its plan is the holder: it has the ids and control groups, is the
+ * subreaper of everything, and at the end kills it all. It stays outside of Landlock, since it needs /proc.
  *
  * Its child, the zygote, enters the user namespace of an ordinary user's instance and one Landlock domain, and takes
  * the plans that the host sends to the instance. Each is served by a child of the zygote in the way of any worker: so
- * all commands are of one domain, within which they may signal each other.
+ * all commands are of one domain, within which they may signal each other. For a container see joined.c.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,8 +24,10 @@ struct instance {
 	const struct cgroup *cgroups; /* in the holder's page */
 	int zygote_pidfd;
 	pid_t zygote;
-	int ask[2]; /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be
-		       killed */
+	pid_t init;    /* of a container; else 0 */
+	int root, pts; /* likewise, from its init; else -1 */
+	int ask[2];    /* from inside to the holder: a byte when the zygote is ready; then pids whose children are to be
+			  killed */
 };
 
 static struct instance instance;
@@ -43,29 +45,42 @@ static void handle_children(void (*handler)(int))
 	sigaction(SIGCHLD, &action, NULL);
 }
 
+static int prepare_jail(struct job *job)
+{
+	bool namespace = job_has_namespace(job);
+	if ((namespace && jail_enter_namespaces(job) < 0) || jail_harden(job) < 0)
+		return -1;
+	worker.own_root = namespace && job->root != job->fds[1] ? job->root : -1;
+	/* We are on the worker's own one ourselves, and so is what serves a plan: its child would write over it. */
+	worker.child_stack = make_child_stack();
+	return worker.child_stack ? 0 : -1;
+}
+
 static int zygote_main(void *argument)
 {
 	struct job *job = argument;
-	bool namespace = job_has_namespace(job);
+	bool jail = job->plan->isolation == PLAN_JAIL;
 	end_with(worker.pid);
 	prctl(PR_SET_NAME, "viso-zygote");
-	if ((namespace && jail_enter_namespaces(job) < 0) || jail_harden(job) < 0)
+	/* The launcher's main no longer tells its workers of its end; the holder does. */
+	signal(SIGUSR1, SIG_DFL);
+	if ((jail ? prepare_jail(job) : joined_prepare(job)) < 0)
 		_exit(127);
-	worker.own_root = namespace && job->root != job->fds[1] ? job->root : -1;
 	/* In an ordinary user's instance the programs have its uid. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* We are on the worker's own one ourselves, and so is what serves a plan: its child would write over it. */
-	worker.child_stack = make_child_stack();
-	if (!worker.child_stack)
-		_exit(127);
-	worker.requests = job->fds[2];
-	for (int i = 0; i < 2; i++)
-		close(job->fds[i]);
+	worker.requests = job->fds[job->plan->instance_fd];
+	for (int i = 0; i < job->fd_count; i++)
+		if (i != (int)job->plan->instance_fd)
+			close(job->fds[i]);
+	close_quietly(job->init_socket[0]);
+	close_quietly(instance.root);
 	close(instance.ask[ASK_HOLDER]);
 	worker.instance = &instance;
 	instance.zygote = getpid();
 	if (send(instance.ask[ASK_INSIDE], "", 1, MSG_NOSIGNAL) != 1)
 		_exit(127);
+	if (!jail)
+		worker_keep_serving_instance();
 	/* What serves a plan is reaped by the kernel. */
 	handle_children(SIG_IGN);
 	worker_serve_instance();
@@ -73,22 +88,38 @@ static int zygote_main(void *argument)
 
 void instance_enter_worker(void)
 {
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	end_with(instance.zygote);
 	prctl(PR_SET_NAME, "viso-worker");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	handle_children(SIG_DFL);
+	worker.launcher_pid = instance.zygote;
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (worker.page == MAP_FAILED || worker.self < 0)
+	if (worker.page == MAP_FAILED || worker.self < 0 || (instance.init && joined_enter_worker() < 0))
 		_exit(1);
+}
+
+int instance_cgroup_version_2(void)
+{
+	return cgroups_version_2(instance.cgroups);
+}
+
+int instance_pts(void)
+{
+	return instance.pts;
 }
 
 void instance_lend_cgroups(struct cgroup *cgroups)
 {
 	/* Without a version nobody removes them, and nobody reads their files by path. */
 	for (int i = 0; i < CGROUPS; i++) {
-		cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
+		/* A container's attendant is cloned into that of version 2. */
+		if (!instance.init || instance.cgroups[i].version != 2)
+			cgroups[i].attach_fd = instance.cgroups[i].attach_fd;
 		cgroups[i].oom_fd = instance.cgroups[i].oom_fd;
 	}
 }
@@ -113,9 +144,14 @@ void instance_end_children(struct report_usage *sum, bool all)
 	}
 }
 
-static int start_zygote(struct job *job)
+static int start_instance(struct job *job)
 {
 	int namespace = job_has_namespace(job) ? CLONE_NEWUSER | CLONE_NEWNS : 0;
+	if (job->plan->isolation == PLAN_CONTAINER) {
+		if (joined_start_init(job, &instance.root, &instance.pts) < 0)
+			return -1;
+		instance.init = job->pid;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, instance.ask) < 0)
 		return fail(VISO_STAGE_LAUNCHER, 0, "socketpair");
 	instance.zygote =
@@ -130,27 +166,32 @@ static int start_zygote(struct job *job)
 	ssize_t n;
 	while ((n = recv(instance.ask[ASK_HOLDER], &byte, 1, 0)) < 0 && errno == EINTR)
 		;
-	return n == 1 ? 0 : fail(VISO_STAGE_LAUNCHER, ECHILD, "zygote"); /* unless it has noted why */
+	if (n != 1)
+		return fail(VISO_STAGE_LAUNCHER, ECHILD, "zygote"); /* unless it has noted why */
+	if (!instance.init)
+		return 0;
+	return joined_release_init(job) < 0 ? -1 : report_fd(job->channel, REPORT_FD_ROOT, instance.root);
 }
 
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
+	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
 	case ORDER_PIDS:
-		pids_send(pipe, worker.pid, instance.zygote);
+		pids_send(pipe, worker.pid, ours);
 		break;
 	case ORDER_USAGE:
-		read_usage(job->cgroups, worker.pid, instance.zygote, 0, figures);
+		read_usage(job->cgroups, worker.pid, ours, instance.init ? 1 : 0, figures);
 		send_answer(pipe, figures, sizeof(figures));
 		break;
 	case ORDER_PAUSE:
-		error = pause_processes(job->cgroups, worker.pid, instance.zygote);
+		error = pause_processes(job->cgroups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 		break;
 	case ORDER_RESUME:
-		resume_processes(job->cgroups, worker.pid, instance.zygote);
+		resume_processes(job->cgroups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 	}
 }
@@ -182,7 +223,8 @@ static void watch_instance(struct job *job)
 	struct pollfd polls[] = {
 		{.fd = instance.zygote_pidfd, .events = POLLIN},    {.fd = worker.host, .events = POLLIN},
 		{.fd = worker.launcher, .events = POLLIN},          {.fd = job->channel, .events = POLLIN},
-		{.fd = instance.ask[ASK_HOLDER], .events = POLLIN},
+		{.fd = instance.ask[ASK_HOLDER], .events = POLLIN}, {.fd = job->pidfd, .events = POLLIN},
+		{.fd = detached_listener(), .events = POLLIN},
 	};
 	for (;;) {
 		if (poll(polls, sizeof(polls) / sizeof(polls[0]), -1) < 0)
@@ -191,39 +233,55 @@ static void watch_instance(struct job *job)
 			job->launcher_gone = true;
 			shutdown(worker.requests, SHUT_RDWR);
 		}
-		if (polls[0].revents || polls[1].revents || polls[2].revents)
+		if (polls[0].revents || polls[1].revents || polls[2].revents || polls[5].revents)
 			return;
 		if (polls[4].revents)
 			serve_inside();
+		if (polls[6].revents)
+			detached_serve(instance.root);
 		if (polls[3].revents && !serve_channel(job))
 			return;
 	}
 }
 
-int instance_hold(struct job *job)
+static void end_instance(struct job *job)
 {
 	struct report_usage usage = {0};
+	if (instance.zygote > 0) {
+		/* What serves a command goes before it: it must not tell of an end that is ours. */
+		kill_children_of(instance.zygote, worker.pid);
+		syscall(SYS_pidfd_send_signal, instance.zygote_pidfd, SIGKILL, NULL, 0);
+		close(instance.ask[ASK_HOLDER]);
+		close(instance.zygote_pidfd);
+	}
+	if (instance.zygote > 0 || job->pid > 0)
+		end_children(job, &usage);
+	close_quietly(job->init_socket[0]);
+	close_quietly(job->init_socket[1]);
+	close_quietly(instance.root);
+	close_quietly(instance.pts);
+	instance.zygote = instance.init = 0;
+}
+
+int instance_hold(struct job *job)
+{
 	instance.cgroups = job->cgroups;
-	instance.zygote_pidfd = -1;
-	if (job->fd_count < 3)
+	instance.zygote_pidfd = instance.root = instance.pts = -1;
+	if (job->plan->instance_fd >= (uint32_t)job->fd_count)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	cgroups_open_oom_kills(job->cgroups);
-	int r = start_zygote(job);
+	int r = start_instance(job);
+	if (r == 0)
+		r = detached_take(job);
 	if (r == 0) {
-		job->fds[2] = close_quietly(job->fds[2]);
+		close_start_fds(job);
 		report_started(job, instance.zygote);
 		/* What comes to the holder from ended commands is reaped by the kernel. */
 		handle_children(SIG_IGN);
 		watch_instance(job);
 		handle_children(SIG_DFL);
 	}
-	if (instance.zygote > 0) {
-		/* What serves a command goes before it: it must not tell of an end that is ours. */
-		kill_children_of(instance.zygote, worker.pid);
-		syscall(SYS_pidfd_send_signal, instance.zygote_pidfd, SIGKILL, NULL, 0);
-		end_children(job, &usage);
-		close(instance.ask[ASK_HOLDER]);
-		close(instance.zygote_pidfd);
-	}
+	end_instance(job);
+	detached_release(r == 0);
 	return r;
 }

@@ -44,8 +44,9 @@ int jail_child(void *argument)
 {
 	struct job *job = argument;
 	note_step(VISO_STEP_CLONED);
-	if (cgroups_enter(job->cgroups, false) == 0 && (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) &&
-	    enter_root(job) == 0 && jail_harden(job) == 0)
+	if (cgroups_enter(job->cgroups, false) == 0 && attributes_apply(job->plan) == 0 &&
+	    (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) && enter_root(job) == 0 &&
+	    jail_harden(job) == 0)
 		exec_program(job);
 	_exit(127);
 }

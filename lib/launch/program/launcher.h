@@ -5,15 +5,23 @@
  *   main.c       waits for the host's death, keeps workers ready, removes guarded trees at the end
  *   worker.c     takes one request at a time and sees it through: start, supervise, end, report
  *   start.c      clones the first process of a jail or container
+ *   join.c       the same where it joins namespaces
  *   container.c  what a container's init does: namespaces, mounts, then the program
- *   mounts.c     the file systems of a container
+ *   mounts.c     the file systems of a container, with mount_*.c (mounts.h)
  *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   credentials.c  of that: ids, capabilities, no_new_privs
  *   bounding.c   the capability bounding set
  *   landlock.c   Landlock, of a jail's root or a container's paths
  *   filter.c     seccomp, and the calls behind it
+ *   attributes.c scheduling and the like of the program's process
+ *   idmap.c      its ids, sysctl.c its kernel parameters
+ *   members.c    the end of a container that joined a pid namespace
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
+ *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
+ *   detached.c   an instance that goes on without its host
+ *   terminal.c   a terminal for the program
+ *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
  *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
@@ -61,8 +69,14 @@ struct start_page {
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
+	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
 	struct report_usage usage;
+	pid_t init_pid; /* of a container that joins namespaces */
+	int proc_fd;    /* from one process to another that shares its fds */
+	/* Inodes of the namespaces that are the container's own, where it joined a pid namespace; else 0. */
+	uint64_t members_mount;
+	uint64_t members_user;
 	struct cgroup spare[CGROUPS]; /* of a pool: for the next job; last, since it outlives the one before */
 };
 
@@ -74,7 +88,8 @@ struct job {
 	int fd_count;
 	int channel;
 	int root;
-	int root_copy; /* container of root: a detached, read-only copy of the root's mounts */
+	int proc;      /* container that joins a pid namespace of root's: a detached procfs of that; else -1 */
+	int root_copy; /* container of root: the detached root */
 	int stream[3]; /* what becomes the program's 0, 1, 2 */
 	int capture_read[3];
 	int capture_write[3];
@@ -85,7 +100,11 @@ struct job {
 	int pid;
 	int ready; /* container with PLAN_REPORT_START: readable when the program is executing or has failed */
 	int ready_write;
-	char **argv; /* in the small arrays, or allocated */
+	int upper_lock;     /* container with an upper that is kept: an open file that has the lock */
+	int init_socket[2]; /* of a container's instance, while it starts: the holder's end and the init's */
+	int pts;            /* of a container: O_PATH fd of its devpts, where it is needed */
+	int program_parent; /* where the program ends with it: the pid of its parent, as the program sees it; else 0 */
+	char **argv;        /* in the small arrays, or allocated */
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
@@ -119,7 +138,9 @@ struct worker {
 	int own_root;            /* of an ordinary user's instance: as its mount namespace has it; else -1 */
 	struct instance *instance; /* NULL but for what serves the plans of one */
 	struct start_page *page;
-	char *child_stack; /* its top */
+	char *child_stack;   /* its top */
+	int64_t clock_shift; /* by which our clocks are ahead of the host's, in ns */
+	char *inner_stack;   /* in a container's instance: of the program, whose parent is on child_stack */
 };
 
 extern struct worker worker;
@@ -150,14 +171,51 @@ void worker_let_go(int error);
  */
 int report_fd(int channel, enum report_fd_kind kind, int fd);
 
+/* All but the channel and the place for events, which alone are needed while the program runs. */
+void close_start_fds(struct job *job);
+
 /* Tells the host that the program is executing. */
 void report_started(const struct job *job, int pid);
 
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
+/* The same, but with workers that are there before a plan comes, and that stay. */
+_Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
 int start_job(struct job *job);
+int start_container(struct job *job);
+/* job->ready, where somebody wants to know that the program is executing. 0, or -1 with the failure noted. */
+int make_ready_pipe(struct job *job);
+/*
+ * A container's init, with these flags and as fork does it. Where `out_pid` is NULL, job->pidfd is set; else the kernel
+ * writes the pid there, and CLONE_PARENT is among the flags.
+ */
+pid_t clone_container(struct job *job, uint64_t flags, pid_t *out_pid);
+/* The same as any process that fork makes, in the control group of version 2 where that is not negative. */
+pid_t clone_into_group(int group, uint64_t flags, int *out_pidfd, pid_t *out_pid);
+/* After a clone that failed: -1 with the failure noted. */
+int fail_clone(void);
+
+/* join.c */
+/* Whether there is anything to be joined. */
+bool join_any(const struct plan *plan);
+/* The same as clone_container(), in the namespaces that the plan joins. -1 with the failure noted. */
+pid_t join_and_clone(struct job *job, uint64_t flags);
+
+/* members.c */
+/* In the worker: notes what tells the container's processes, where it joined a pid namespace. */
+void members_note(const struct plan *plan, pid_t init);
+/* Ends what is left of it; from the worker, or from main where that was killed. */
+void members_kill(const struct start_page *page);
+/* In its init: ends and reaps all of its children. */
+void members_end_children(void);
+
+/* sysctl.c: of the init, 0, or -1 with the failure noted. */
+/* While the host's /proc is there. */
+int sysctls_prepare(const struct plan *plan);
+/* When the namespaces are there. */
+int sysctls_write(const struct plan *plan);
 
 /* jail.c, container.c: what the first process does; they return only by exit. */
 int jail_child(void *job);
@@ -168,11 +226,19 @@ int jail_harden(const struct job *job);
 _Noreturn void container_init(struct job *job);
 /* container.c: what the worker does meanwhile. */
 int container_write_maps(const struct job *job);
+/* The program of a container: no_new_privs, then exec_program(); returns only by exit. */
+int container_program(void *job);
+/* Inside a range of ids a process takes the container's uid 0: what it makes must belong to an id that the namespace
+ * knows. */
+int container_take_inner_root(const struct plan *plan);
+/* The captured streams belong to the program, so that it can open /dev/stdout. */
+void container_give_captures(const struct job *job);
+/* Reaps until the program has ended, and notes how; what it left running is the caller's. */
+void container_reap_until(pid_t program);
 
 /* container.c: steps that the making of a template has in common with a container's init. */
 void container_end_with_worker(void);
 void container_wait_for_maps(void);
-int container_take_inner_root(void);
 int container_bring_loopback_up(void);
 
 /* template.c */
@@ -209,12 +275,18 @@ void pool_make_ready(const struct job *job);
 void pool_release(void);
 
 /* mounts.c */
+/* A detached procfs of the pid namespace for children; its fd, or -1. */
+int mounts_new_proc(void);
 /* Of a prepared container: what the template has not, since programs write to it; at the working directory. */
 int mounts_add_own_parts(const struct job *job);
-/* A detached, read-only copy of the root's mounts; its fd, or -1. */
-int mounts_copy_root(const struct job *job);
+/* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
+int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Whether the container's network namespace has to be entered before the mounts are made. */
+bool mounts_need_network(const struct plan *plan);
+/* mount_root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
+int mounts_hold_upper(struct job *job);
 /*
  * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound
  * into its /dev where that is empty. The root with them; the given one where there is nothing to add; or -1.
@@ -223,7 +295,7 @@ int mounts_add_devices(int root);
 
 /* exec.c */
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
-void exec_program(const struct job *job);
+void exec_program(struct job *job);
 
 /* credentials.c */
 /* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */
@@ -246,6 +318,16 @@ int set_filter(const struct job *job, int channel);
 void filter_execve(const struct plan *plan, const char *program, char **argv, char **env);
 /* Behind a filter that could forbid it, ends this process; else returns. */
 void filter_exit(const struct plan *plan);
+/* attributes.c: what the plan sets of the program's process, but for the umask; 0, or -1 with the failure noted. */
+/* Of the calling process. */
+int attributes_apply(const struct plan *plan);
+/* Of another one, for itself and what it will start. */
+int attributes_apply_to(const struct plan *plan, pid_t pid);
+
+static inline bool attributes_any(const struct plan *plan)
+{
+	return (plan->attributes.set & ~(uint32_t)PLAN_UMASK) || plan->attributes.cpus_size;
+}
 
 /* bounding.c */
 /* Empties the worker's own bounding set, once, so that a start need not; where that is not possible, it has to. */
@@ -269,20 +351,67 @@ void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
 void instance_end_children(struct report_usage *sum, bool all);
 
-/* pids.c: the descendants of a process, without `hidden` and its children, until the next call; how many there are,
- * which may be more than are told. */
-int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count);
-/* writes the number of descendants of a process to the pipe, and their ids; without `hidden` and its children
- */
-void pids_send(int pipe, pid_t ancestor, pid_t hidden);
+/* The init of a container's instance, once all is set up. */
+_Noreturn void instance_stay(struct job *job);
+/* The directory of the instance's control group of version 2, borrowed; or -1. */
+int instance_cgroup_version_2(void);
+/* A container's devpts for a terminal in such a worker, borrowed. */
+int instance_pts(void);
 
-/* pause.c: of a job whose processes descend from `ancestor`, without `hidden` and its children; by its control group
+/* detached.c: the holder of an instance that goes on without its host. */
+/* Takes what is needed for that, where the plan says so. 0, or -1 with the failure noted. */
+int detached_take(const struct job *job);
+/* Readable where somebody wants to attach; -1 where nobody may. */
+int detached_listener(void);
+void detached_serve(int root);
+/* At the end: its name is free again. Where it did not start, the host sees to that. */
+void detached_release(bool remove);
+
+/* joined.c: an instance of a container. */
+/* Has its init made and set up; with the fds that the init sends. 0, or -1 with the failure noted. */
+int joined_start_init(struct job *job, int *out_root, int *out_pts);
+/* Lets the init go on, once all is prepared that takes its cooperation. 0, or -1 with the failure noted. */
+int joined_release_init(struct job *job);
+/* In the zygote: enters what can be entered once and for all. 0, or -1 with the failure noted. */
+int joined_prepare(const struct job *job);
+/* In each worker: its children will be in the pid namespace. 0 or -1. */
+int joined_enter_worker(void);
+/* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
+int joined_start(struct job *job);
+
+/* receive.c: in place of the program of a plan with PLAN_RECEIVE. */
+_Noreturn void receive_files(struct job *job);
+
+/* terminal.c */
+/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
+int terminal_find_pts(struct job *job);
+/* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
+int terminal_open(struct job *job);
+/* After setsid(2). */
+int terminal_take_control(const struct job *job);
+
+/* pids.c */
+/* Processes of ours among the descendants of another one. */
+struct pids_of_ours {
+	pid_t zygote; /* hidden with its children; 0 for none */
+	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
+};
+/* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
+ */
+int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
+/* Writes their number to the pipe, and their ids. */
+void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden);
+/* Kills all descendants that live; how many there were. */
+int pids_kill(pid_t ancestor);
+
+/* pause.c: of a job whose processes descend from `ancestor`, without those `hidden`; by its control group
  * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
-int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
-void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden);
+int pause_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
+void resume_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
 
 /* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
-void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES]);
+void read_usage(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden, int own,
+		int64_t figures[PLAN_FIGURES]);
 /* What a job's groups have counted when all has ended. */
 void read_final_usage(const struct cgroup *groups, int own, int64_t figures[PLAN_FIGURES]);
 /* An answer to the host, which may not read it. */
@@ -290,6 +419,10 @@ void send_answer(int pipe, const void *data, size_t size);
 
 /* idmap.c: the maps of the user namespace of a task, a pid or "self" as /proc names it; 0, or -1 with the failure noted
  */
+/* Those that the plan chooses, or the default. */
+int idmap_write(const struct job *job, const char *task);
+/* What an id of the container is for the worker. */
+uint32_t idmap_outside(const struct job *job, const struct plan_id_map *map, uint32_t id);
 /* 0 to 65535 are the host's ids from `first` on. */
 int idmap_write_range(const char *task, uint32_t first);
 /* The plan's uid and gid, and no others, are the caller's own `uid` and `gid`; there are no groups. */
@@ -310,6 +443,12 @@ void end_children(const struct job *job, struct report_usage *sum);
 static inline bool job_has_namespace(const struct job *job)
 {
 	return job->plan->isolation == PLAN_JAIL && !worker.owns_ids && !worker.instance;
+}
+
+/* Whether the container has a new namespace of this kind (viso_namespace), neither the host's nor a joined one. */
+static inline bool plan_owns_namespace(const struct plan *plan, unsigned kind)
+{
+	return !(plan->namespaces.not_own >> kind & 1);
 }
 
 static inline const char *plan_string(const struct plan *plan, plan_offset offset)

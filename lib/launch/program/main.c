@@ -194,6 +194,7 @@ static void forget_worker(int index)
 		atomic_fetch_sub(&shared->idle_workers, 1);
 	leave_cgroups(page->cgroups);
 	leave_cgroups(page->spare);
+	members_kill(page);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
@@ -256,18 +257,29 @@ static bool serve_control(void)
 	return true;
 }
 
+/* A plan for which there is no worker and none to come soon: its sender must not wait for ever. */
+static void refuse_plan(void)
+{
+	if (!add_worker(0)) {
+		int error = errno;
+		if (worker_take_in(LAUNCHER_FD_REQUESTS) > 0)
+			worker_let_go(error);
+	}
+}
+
 static void serve_until_host_ends(int signals)
 {
 	struct pollfd polls[] = {
 		{.fd = LAUNCHER_FD_HOST, .events = POLLIN}, {.fd = LAUNCHER_FD_CONTROL, .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},          {.fd = signals, .events = POLLIN},
-		{.fd = handed_on, .events = POLLIN},
+		{.fd = handed_on, .events = POLLIN},        {.fd = -1, .events = POLLIN},
 	};
 	for (;;) {
 		bool ready = keep_workers_ready();
+		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 5, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents)
 			return;
@@ -292,6 +304,8 @@ static void serve_until_host_ends(int signals)
 		}
 		if (polls[4].revents)
 			serve_handed_on();
+		if (polls[5].fd >= 0 && polls[5].revents)
+			refuse_plan();
 	}
 }
 
@@ -303,8 +317,11 @@ static void read_last_guards(void)
 		;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
+	if (argc != 1)
+		return 127;
 	become_nobody_in_particular();
 	make_room_for_fds();
 	take_usual_oom_score();

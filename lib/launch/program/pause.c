@@ -24,7 +24,7 @@ static bool is_stopped(int32_t pid)
 }
 
 /* One more may have been started while the others were stopped, so it is looked again until all stand. */
-static int stop(pid_t ancestor, pid_t hidden)
+static int stop(pid_t ancestor, struct pids_of_ours hidden)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		const int32_t *pids;
@@ -43,7 +43,7 @@ static int stop(pid_t ancestor, pid_t hidden)
 	return ETIMEDOUT;
 }
 
-static void go_on(pid_t ancestor, pid_t hidden)
+static void go_on(pid_t ancestor, struct pids_of_ours hidden)
 {
 	const int32_t *pids;
 	int count;
@@ -52,7 +52,7 @@ static void go_on(pid_t ancestor, pid_t hidden)
 		kill(pids[i], SIGCONT);
 }
 
-int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden)
+int pause_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden)
 {
 	int r = cgroups_freeze(groups);
 	if (r < 0)
@@ -63,7 +63,7 @@ int pause_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden)
 	return r;
 }
 
-void resume_processes(const struct cgroup *groups, pid_t ancestor, pid_t hidden)
+void resume_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden)
 {
 	cgroups_thaw(groups);
 	go_on(ancestor, hidden);

@@ -93,7 +93,26 @@ static bool same(const struct found *a, const struct found *b)
 	return a->count == b->count && !memcmp(a->pids, b->pids, (size_t)count * sizeof(a->pids[0]));
 }
 
-int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_count)
+static bool is_child_of(const struct found *found, int32_t pid, pid_t parent)
+{
+	/* What is near to the ancestor stands first. */
+	for (int i = 0; i < found->count && i < FOUND_MAX; i++)
+		if (found->pids[i] == pid)
+			return found->parents[i] == parent;
+	return false;
+}
+
+static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
+{
+	int32_t pid = found->pids[i], parent = found->parents[i];
+	if (!ours.zygote)
+		return false;
+	if (pid == ours.zygote || parent == ours.zygote)
+		return true;
+	return ours.init && (pid == ours.init || is_child_of(found, parent, ours.zygote));
+}
+
+int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count)
 {
 	static struct found found[2];
 	static int32_t pids[FOUND_MAX];
@@ -109,14 +128,14 @@ int pids_find(pid_t ancestor, pid_t hidden, const int32_t **out_pids, int *out_c
 	const struct found *last = &found[now];
 	int count = ancestor > 0 ? last->count : 0;
 	for (int i = 0; i < count && i < FOUND_MAX; i++)
-		if (!hidden || (last->pids[i] != hidden && last->parents[i] != hidden))
+		if (!is_ours(last, i, hidden))
 			pids[shown++] = last->pids[i];
 	*out_pids = pids;
 	*out_count = shown;
 	return count > FOUND_MAX ? count : shown;
 }
 
-void pids_send(int pipe, pid_t ancestor, pid_t hidden)
+void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden)
 {
 	static int32_t answer[1 + FOUND_MAX];
 	const int32_t *pids;
@@ -126,4 +145,28 @@ void pids_send(int pipe, pid_t ancestor, pid_t hidden)
 	/* A host that does not read it does not keep us. */
 	fcntl(pipe, F_SETFL, O_NONBLOCK);
 	(void)!write(pipe, answer, (size_t)(1 + shown) * sizeof(answer[0]));
+}
+
+/* The number may be another process's meanwhile, which has another parent. */
+static void kill_found(int32_t pid, int32_t parent)
+{
+	char path[64], text[512];
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	const char *end = read_text(path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+	/* Behind its name, which may hold anything, come the state and the parent (proc_pid_stat(5)). */
+	if (end && strlen(end) > 4 && atoi(end + 4) == parent)
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	close(pidfd);
+}
+
+int pids_kill(pid_t ancestor)
+{
+	static struct found found;
+	find(&found, ancestor);
+	for (int i = 0; i < found.count && i < FOUND_MAX; i++)
+		kill_found(found.pids[i], found.parents[i]);
+	return found.count;
 }

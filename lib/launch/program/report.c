@@ -24,7 +24,7 @@ uint64_t now_ns(void)
 {
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec - (uint64_t)worker.clock_shift;
 }
 
 static uint64_t to_us(struct timeval time)

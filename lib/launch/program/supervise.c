@@ -31,6 +31,8 @@ enum {
 
 static const uint64_t init_grace_ns = 100000000, recheck_ns = 5000000;
 
+static const struct pids_of_ours nobody;
+
 struct watch {
 	struct job *job;
 	struct report_end *end;
@@ -101,6 +103,12 @@ static void find_program(struct watch *watch)
 	watch->program_pidfd = pidfd;
 }
 
+/* A command in an instance of a container: its first process is the attendant. */
+static bool is_joined(const struct job *job)
+{
+	return worker.instance && job->plan->isolation == PLAN_CONTAINER;
+}
+
 static void kill_first_process(struct watch *watch)
 {
 	/* The group of version 2 has it, with all the rest. */
@@ -119,6 +127,8 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	if (watch->killed)
 		return;
 	watch->killed = true;
+	if (is_joined(watch->job))
+		atomic_store(&worker.page->ends_all, 1);
 	watch->end->reason = reason;
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
 		find_program(watch);
@@ -175,7 +185,7 @@ static int own_processes(const struct job *job)
 static void send_usage(const struct watch *watch, int pipe)
 {
 	int64_t figures[PLAN_FIGURES];
-	read_usage(watch->job->cgroups, ancestor_of(watch), 0, own_processes(watch->job), figures);
+	read_usage(watch->job->cgroups, ancestor_of(watch), nobody, own_processes(watch->job), figures);
 	figures[VISO_USAGE_WALL_US] = (int64_t)(now_ns() - watch->job->start_ns) / 1000;
 	send_answer(pipe, figures, sizeof(figures));
 }
@@ -185,9 +195,9 @@ static void pause_or_resume(struct watch *watch, bool pause, int pipe)
 	int32_t error = 0;
 	await_program(watch);
 	if (pause)
-		error = pause_processes(watch->job->cgroups, ancestor_of(watch), 0);
+		error = pause_processes(watch->job->cgroups, ancestor_of(watch), nobody);
 	else
-		resume_processes(watch->job->cgroups, ancestor_of(watch), 0);
+		resume_processes(watch->job->cgroups, ancestor_of(watch), nobody);
 	if (error == 0) {
 		watch->paused = pause;
 		events_tell(&watch->events, pause ? VISO_EVENT_PAUSED : VISO_EVENT_RESUMED);
@@ -203,7 +213,7 @@ static bool obey(struct watch *watch, const struct order *order, int pipe)
 		signal_program(watch, order->signal);
 		return true;
 	case ORDER_PIDS:
-		pids_send(pipe, ancestor_of(watch), 0);
+		pids_send(pipe, ancestor_of(watch), nobody);
 		return true;
 	case ORDER_USAGE:
 		send_usage(watch, pipe);
@@ -266,11 +276,25 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+/*
+ * The attendant's end does not end what is left, and whoever is left when it ends is not found any more: so it goes
+ * last. Where one of the container has stopped it, its page tells nothing, and the time is up.
+ */
+static int kill_command(struct watch *watch)
+{
+	bool ended = atomic_load(&worker.page->program_ended) || now_ns() >= watch->kill_first_at;
+	if (pids_kill(watch->job->pid) == 0 && ended)
+		kill_first_process(watch);
+	return 1;
+}
+
 /* Enforces the limits; when to look again, as a time-out of poll(2) in ms, -1 for no limit. */
 static int check_time(struct watch *watch)
 {
 	const struct plan *plan = watch->job->plan;
 	uint64_t left = UINT64_MAX;
+	if (watch->killed && is_joined(watch->job))
+		return kill_command(watch);
 	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
 		kill_first_process(watch);
 	if (watch->events.rechecks > 0) {
@@ -369,6 +393,7 @@ static void finish_container(struct watch *watch)
 	int status = 0;
 	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
 		;
+	members_kill(worker.page);
 	if (atomic_load(&worker.page->program_ended)) {
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;

@@ -43,7 +43,7 @@ static _Noreturn void build(struct job *job, int done)
 {
 	container_end_with_worker();
 	container_wait_for_maps();
-	if (container_take_inner_root() < 0 || mounts_enter(job) < 0 || write(done, "", 1) != 1)
+	if (container_take_inner_root(job->plan) < 0 || mounts_enter(job) < 0 || write(done, "", 1) != 1)
 		_exit(127);
 	for (;;)
 		pause();

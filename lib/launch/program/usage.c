@@ -78,7 +78,7 @@ static uint64_t ticks_to_us(uint64_t ticks)
 	return ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-static void read_processes(pid_t ancestor, pid_t hidden, int64_t figures[PLAN_FIGURES])
+static void read_processes(pid_t ancestor, struct pids_of_ours hidden, int64_t figures[PLAN_FIGURES])
 {
 	struct sums sums = {0};
 	char text[1024];
@@ -117,7 +117,8 @@ static void read_groups(const struct cgroup *groups, bool at_end, int own, int64
 	take_off(&figures[VISO_USAGE_PROCESSES_PEAK], own);
 }
 
-void read_usage(const struct cgroup *groups, pid_t ancestor, pid_t hidden, int own, int64_t figures[PLAN_FIGURES])
+void read_usage(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden, int own,
+		int64_t figures[PLAN_FIGURES])
 {
 	read_groups(groups, false, own, figures);
 	if (ancestor > 0)

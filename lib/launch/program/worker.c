@@ -3,12 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <virtiso/container_namespaces.h>
 #include <virtiso/sandbox.h>
 
 #include "launch/owns_ids.h"
@@ -142,8 +146,10 @@ static int make_captures(struct job *job)
 		job->capture_write[i] = ends[1];
 		fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		/* So that a container's program can open /dev/stdout. */
-		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER)
-			(void)!fchown(ends[1], job->host_uid + job->plan->uid, job->host_uid + job->plan->gid);
+		if (worker.owns_ids && job->plan->isolation == PLAN_CONTAINER &&
+		    plan_owns_namespace(job->plan, VISO_NAMESPACE_USER))
+			(void)!fchown(ends[1], idmap_outside(job, &job->plan->namespaces.uids, job->plan->uid),
+				      idmap_outside(job, &job->plan->namespaces.gids, job->plan->gid));
 	}
 	return 0;
 }
@@ -221,7 +227,9 @@ static void job_init(struct job *job)
 	job->argv = job->env = NULL;
 	job->channel = job->fds[0];
 	job->root = worker.own_root < 0 ? job->fds[1] : worker.own_root;
-	job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = -1;
+	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
+	job->pts = job->init_socket[0] = job->init_socket[1] = -1;
+	job->program_parent = job->pid = 0;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	for (int i = 0; i < 3; i++)
@@ -233,8 +241,7 @@ static void job_init(struct job *job)
 		instance_lend_cgroups(job->cgroups);
 }
 
-/* Only the channel is needed while the program runs, and the place for events. */
-static void close_start_fds(struct job *job)
+void close_start_fds(struct job *job)
 {
 	for (int i = 1; i < job->fd_count; i++)
 		if (job->fds[i] != job->events)
@@ -243,6 +250,8 @@ static void close_start_fds(struct job *job)
 		job->capture_write[i] = close_quietly(job->capture_write[i]);
 	job->ready_write = close_quietly(job->ready_write);
 	job->root_copy = close_quietly(job->root_copy);
+	if (!worker.instance)
+		job->pts = close_quietly(job->pts);
 	job->fd_count = 1;
 }
 
@@ -384,8 +393,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 			supervise(job, &report, capture_fd);
 		}
 	}
-	if (!job->has_template)
+	if (!job->has_template && !worker.instance) /* those of an instance are lent */
 		cgroups_remove(job->cgroups);
+	job->upper_lock = close_quietly(job->upper_lock);
 	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
@@ -465,13 +475,11 @@ void worker_let_go(int error)
 	close_fds(job.fds, job.fd_count);
 }
 
-_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received)
+/* Page and counter change in an order in which main, where the worker is killed in between, counts one idle worker too
+ * few, never one too many: then it would make no new one. */
+static _Noreturn void serve_all(struct launcher_shared *shared, struct start_page *page, int wake_main,
+				ssize_t received)
 {
-	/*
-	 * Page and counter change in an order in which main, where the worker is killed in between, counts one idle
-	 * worker too few, never one too many: then it would make no new one.
-	 */
-	worker_init(page);
 	for (int kept = -1;; received = 0) {
 		bool idle = received == 0 && kept < 0;
 		if (received == 0)
@@ -501,5 +509,60 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 			atomic_store(&page->idle, 0);
 			_exit(0);
 		}
+	}
+}
+
+_Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received)
+{
+	worker_init(page);
+	serve_all(shared, page, wake_main, received);
+}
+
+/* One of ours was killed, or could not be made: the zygote ends, and with it the instance. */
+static void reap_workers(void)
+{
+	int status;
+	while (waitpid(-1, &status, WNOHANG | __WALL) > 0)
+		if (WIFSIGNALED(status))
+			_exit(1);
+}
+
+static void add_ready_worker(struct launcher_shared *shared, int wake)
+{
+	atomic_fetch_add(&shared->idle_workers, 1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		instance_enter_worker();
+		atomic_store(&worker.page->idle, 1);
+		serve_all(shared, worker.page, wake, 0);
+	}
+	if (pid < 0)
+		_exit(1);
+}
+
+_Noreturn void worker_keep_serving_instance(void)
+{
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	struct launcher_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int wake = eventfd(0, EFD_CLOEXEC), signals = signalfd(-1, &child, SFD_CLOEXEC);
+	if (shared == MAP_FAILED || wake < 0 || signals < 0)
+		_exit(1);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	struct pollfd polls[] = {{.fd = wake, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+	for (;;) {
+		uint64_t count;
+		struct signalfd_siginfo info;
+		while (atomic_load(&shared->idle_workers) < 1)
+			add_ready_worker(shared, wake);
+		if (poll(polls, 2, -1) < 0)
+			continue;
+		if (polls[0].revents)
+			(void)!read(wake, &count, sizeof(count));
+		if (polls[1].revents)
+			(void)!read(signals, &info, sizeof(info));
+		reap_workers();
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An instance of a jail that stays: one identity and one end for all of its commands. */
+/* An instance that stays: one identity and one end for all of its commands. */
 #include "box.h"
 #include "host.h"
 #include "marked.h"
@@ -97,7 +97,9 @@ static void test_commands_may_signal_each_other(void **state)
 	struct box *box = start(state);
 	char script[64];
 	viso_process *victim = box_spawn(box, probe("sleep", NULL));
-	snprintf(script, sizeof(script), "kill -TERM %d", viso_process_pid(victim));
+	/* The ids inside of a container are others. */
+	snprintf(script, sizeof(script), box->container ? "kill -TERM $(pidof probe)" : "kill -TERM %d",
+		 viso_process_pid(victim));
 	assert_ended(box_run(box, shell(script)), VISO_REASON_EXITED, 0, 0);
 	assert_ended(box_wait(victim), VISO_REASON_SIGNALLED, -1, SIGTERM);
 	viso_process_unref(victim);
@@ -146,6 +148,7 @@ static void test_kill_and_signal_all_commands(void **state)
 }
 
 struct host {
+	viso_isolation strength;
 	unsigned mark;
 	struct ready_pipe ready;
 	bool limited;
@@ -154,7 +157,7 @@ struct host {
 static struct box *open_marked(struct host *host)
 {
 	mark_this_process(host->mark);
-	struct box *box = box_new(VISO_ISOLATION_JAIL, box_tree());
+	struct box *box = box_new(host->strength, box_tree());
 	if (geteuid() == 0) {
 		assert_ok(box_set_processes_max(box, 100));
 		assert_ok(box_set_memory_max(box, 64 << 20));
@@ -188,7 +191,7 @@ static void closes(void *argument)
 static void test_close_ends_all(void **state)
 {
 	box_open(state);
-	struct host host = {.mark = mark_new()};
+	struct host host = {.strength = (viso_isolation)(intptr_t)*state, .mark = mark_new()};
 	in_a_host(closes, &host);
 	assert_no_marked(host.mark);
 }
@@ -207,7 +210,7 @@ static void releases(void *argument)
 static void test_the_last_reference_ends_all(void **state)
 {
 	box_open(state);
-	struct host host = {.mark = mark_new()};
+	struct host host = {.strength = (viso_isolation)(intptr_t)*state, .mark = mark_new()};
 	in_a_host(releases, &host);
 	assert_no_marked(host.mark);
 }
@@ -229,7 +232,7 @@ static void test_nothing_outlives_a_killed_host(void **state)
 	pid_t pids[64];
 	char line[64];
 	box_open(state);
-	struct host host = {.mark = mark_new()};
+	struct host host = {.strength = (viso_isolation)(intptr_t)*state, .mark = mark_new()};
 	ready_init(&host.ready);
 	pid_t pid = host_start(waits_for_death, &host);
 	assert_true(ready_wait(&host.ready, line, sizeof(line)));
@@ -291,7 +294,7 @@ static void test_killed_from_outside(void **state)
 	void (*const hosts[])(void *) = {kills_workers, kills_zygote, kills_launcher};
 	box_open(state);
 	for (int i = 0; i < 3; i++) {
-		struct host host = {.mark = mark_new()};
+		struct host host = {.strength = (viso_isolation)(intptr_t)*state, .mark = mark_new()};
 		in_a_host(hosts[i], &host);
 		assert_no_marked(host.mark);
 	}
@@ -313,6 +316,7 @@ static void forks(void *argument)
 		pid_t second = fork();
 		if (second == 0) {
 			viso_jail_unref(box->jail);
+			viso_container_unref(box->container);
 			_exit(!gone);
 		}
 		int status = 1;
@@ -334,7 +338,7 @@ static void forks(void *argument)
 static void test_forks_of_the_host(void **state)
 {
 	box_open(state);
-	struct host host = {.mark = mark_new()};
+	struct host host = {.strength = (viso_isolation)(intptr_t)*state, .mark = mark_new()};
 	in_a_host(forks, &host);
 	assert_no_marked(host.mark);
 }
@@ -356,7 +360,9 @@ static void test_limits_are_those_of_all(void **state)
 static void test_settings_are_frozen(void **state)
 {
 	struct box *box = start(state);
-	assert_fails(viso_jail_set_network(box->jail, VISO_NETWORK_HOST), EBUSY, VISO_STAGE_ARGUMENT, "set_network");
+	assert_fails(box->jail ? viso_jail_set_network(box->jail, VISO_NETWORK_HOST)
+			       : viso_container_set_network(box->container, VISO_NETWORK_HOST),
+		     EBUSY, VISO_STAGE_ARGUMENT, "set_network");
 }
 
 static void test_other_strengths_have_none(void **state)
@@ -453,23 +459,22 @@ static void test_who_gets_the_pid_of_an_instance_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_JAIL(test_commands_run_in_it_as_ever),
-		AT_JAIL(test_what_is_told_of_the_end),
-		AT_JAIL(test_one_identity),
-		AT_JAIL(test_commands_may_signal_each_other),
-		AT_JAIL(test_what_is_left_goes_on),
-		AT_JAIL(test_a_killed_command_takes_its_own_along),
-		AT_JAIL(test_kill_and_signal_all_commands),
-		AT_JAIL(test_close_ends_all),
-		AT_JAIL(test_the_last_reference_ends_all),
-		AT_JAIL(test_nothing_outlives_a_killed_host),
-		AT_JAIL(test_killed_from_outside),
+		AT_EACH_STRENGTH(test_commands_run_in_it_as_ever),
+		AT_EACH_STRENGTH(test_what_is_told_of_the_end),
+		AT_EACH_STRENGTH(test_one_identity),
+		AT_EACH_STRENGTH(test_commands_may_signal_each_other),
+		AT_EACH_STRENGTH(test_what_is_left_goes_on),
+		AT_EACH_STRENGTH(test_a_killed_command_takes_its_own_along),
+		AT_EACH_STRENGTH(test_kill_and_signal_all_commands),
+		AT_EACH_STRENGTH(test_close_ends_all),
+		AT_EACH_STRENGTH(test_the_last_reference_ends_all),
+		AT_EACH_STRENGTH(test_nothing_outlives_a_killed_host),
+		AT_EACH_STRENGTH(test_killed_from_outside),
 		AT_JAIL(test_who_gets_the_pid_of_an_instance_is_left_alone),
-		AT_JAIL(test_forks_of_the_host),
-		AT_JAIL(test_limits_are_those_of_all),
-		AT_JAIL(test_settings_are_frozen),
-		AT_JAIL(test_many_threads),
-		AT_CONTAINER(test_other_strengths_have_none),
+		AT_EACH_STRENGTH(test_forks_of_the_host),
+		AT_EACH_STRENGTH(test_limits_are_those_of_all),
+		AT_EACH_STRENGTH(test_settings_are_frozen),
+		AT_EACH_STRENGTH(test_many_threads),
 		AT_GUEST(test_other_strengths_have_none),
 		cmocka_unit_test(test_arguments),
 	};

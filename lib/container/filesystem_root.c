@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* What a container's root is made of, and what takes the writes to it; and writing the plan of a start. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <virtiso.h>
+
+#include "container/container.h"
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "core/fd.h"
+#include "root/root.h"
+
+int viso_container_add_layer(viso_container *container, viso_root *layer)
+{
+	int r = container_check_setter(container, __func__);
+	if (r < 0)
+		return r;
+	if (!layer)
+		return error_argument(__func__, "the layer is NULL");
+	struct container_filesystem *filesystem = &container->filesystem;
+	if (filesystem->layer_count == PLAN_LAYERS_MAX)
+		return error_fail(VISO_STAGE_ARGUMENT, E2BIG, __func__, "%s: a container has at most %d layers",
+				  __func__, PLAN_LAYERS_MAX);
+	filesystem->layers[filesystem->layer_count++] = viso_root_ref(layer);
+	return 0;
+}
+
+static void set_upper(struct container_filesystem *filesystem, enum plan_upper upper)
+{
+	if (filesystem->upper == PLAN_UPPER_DIRECTORY)
+		close_fd(filesystem->upper_fd);
+	filesystem->upper = upper;
+}
+
+int viso_container_set_upper_discarded(viso_container *container, uint64_t size_max)
+{
+	int r = container_check_setter(container, __func__);
+	if (r < 0)
+		return r;
+	if (size_max > INT64_MAX)
+		return error_argument(__func__, "more bytes than a file system can have");
+	set_upper(&container->filesystem, PLAN_UPPER_DISCARDED);
+	container->filesystem.upper_size = size_max;
+	return 0;
+}
+
+int viso_container_set_upper_directory(viso_container *container, const char *directory)
+{
+	struct stat st;
+	int r = container_check_setter(container, __func__);
+	if (r < 0)
+		return r;
+	if (!directory)
+		return error_argument(__func__, "the directory is NULL");
+	_cleanup_close_ int fd = fd_above_streams(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_ARGUMENT, errno, directory, NULL);
+	if (st.st_uid != geteuid())
+		return error_fail(VISO_STAGE_ARGUMENT, EACCES, directory,
+				  "%s: %s belongs to another user, who could run what a container leaves there with "
+				  "setuid bits; take a directory of your own",
+				  __func__, directory);
+	set_upper(&container->filesystem, PLAN_UPPER_DIRECTORY);
+	container->filesystem.upper_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int viso_container_set_root_writable(viso_container *container, int writable)
+{
+	int r = container_check_setter(container, __func__);
+	if (r < 0)
+		return r;
+	if (writable != 0 && writable != 1)
+		return error_argument(__func__, "writable is neither 0 nor 1");
+	container->filesystem.writable = writable;
+	return 0;
+}
+
+/* Settings of which the one would make the other useless. */
+static int check_conflicts(const struct container_filesystem *filesystem)
+{
+	if (!filesystem->writable || (!filesystem->layer_count && filesystem->upper == PLAN_UPPER_NONE))
+		return 0;
+	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "viso_container_set_root_writable",
+			  "viso_container_set_root_writable: the directory of the root cannot take the writes where "
+			  "there are layers or an upper; take viso_container_set_upper_discarded() or "
+			  "viso_container_set_upper_directory() only");
+}
+
+/* Their fds follow one another in the plan. */
+static int add_layers(struct launch_request *request, const struct container_filesystem *filesystem)
+{
+	for (size_t i = 0; i < filesystem->layer_count; i++) {
+		int fd;
+		int r = root_open(filesystem->layers[i], &fd);
+		if (r < 0)
+			return r;
+		uint32_t index = request_add_own_fd(request, fd);
+		if (i == 0)
+			request->plan->mounts.first_layer = index;
+	}
+	request->plan->mounts.layer_count = (uint32_t)filesystem->layer_count;
+	return request->error;
+}
+
+static void add_upper(struct launch_request *request, const struct container_filesystem *filesystem)
+{
+	struct plan_mounts *mounts = &request->plan->mounts;
+	mounts->upper = filesystem->writable ? PLAN_UPPER_ROOT : filesystem->upper;
+	mounts->upper_size = filesystem->upper_size;
+	if (filesystem->upper == PLAN_UPPER_DIRECTORY)
+		mounts->upper_fd = request_add_fd(request, filesystem->upper_fd);
+}
+
+static plan_offset add_data(struct launch_request *request, const struct container_mount *mount)
+{
+	switch (mount->kind) {
+	case PLAN_MOUNT_FILE:
+		return request_add_bytes(request, mount->data, mount->size);
+	case PLAN_MOUNT_FILESYSTEM:
+		return request_add_string(request, mount->data);
+	default:
+		return 0;
+	}
+}
+
+static void add_mounts(struct launch_request *request, const struct container_filesystem *filesystem)
+{
+	struct plan_mount mounts[PLAN_MOUNTS_MAX];
+	for (size_t i = 0; i < filesystem->count; i++) {
+		const struct container_mount *mount = &filesystem->mounts[i];
+		mounts[i] = (struct plan_mount){
+			.kind = mount->kind,
+			.flags = mount->flags,
+			.fd = mount->kind == PLAN_MOUNT_BIND ? request_add_fd(request, mount->fd) : 0,
+			.mode = mount->mode,
+			.target = request_add_string(request, mount->path),
+			.data = add_data(request, mount),
+			.size = mount->size,
+		};
+	}
+	if (!filesystem->count)
+		return;
+	plan_offset first = request_add_bytes(request, mounts, filesystem->count * sizeof(mounts[0]));
+	request->plan->mounts.first = first;
+	request->plan->mounts.count = (uint32_t)filesystem->count;
+}
+
+static struct plan_strings add_paths(struct launch_request *request, const struct strings *paths)
+{
+	struct plan_strings added = {.count = (uint32_t)paths->count, .first = request->plan->head.size};
+	for (size_t i = 0; i < paths->count; i++)
+		request_add_string(request, paths->items[i]);
+	return added;
+}
+
+int filesystem_add(struct launch_request *request, const viso_container *container)
+{
+	const struct container_filesystem *filesystem = &container->filesystem;
+	int r = check_conflicts(filesystem);
+	if (r == 0)
+		r = add_layers(request, filesystem);
+	if (r < 0)
+		return r;
+	add_upper(request, filesystem);
+	add_mounts(request, filesystem);
+	struct plan_strings read_only = add_paths(request, &filesystem->read_only);
+	struct plan_strings masked = add_paths(request, &filesystem->masked);
+	request->plan->mounts.read_only = read_only;
+	request->plan->mounts.masked = masked;
+	return request->error;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The root of a container: a copy of the mounts of a directory, or an overlay of several directories.
+ *
+ * With root of the host the worker makes it, with all its rights: inside it would have to reach the directories as
+ * somebody without any. Then owners are shown as they are on disk, where the file system can do it:
+ *
+ * - Not in the host's own root directory: the container's root would have the host's secrets and sockets.
+ * - Not in one that is writable in place: there a program of the container could leave programs of the host's root with
+ *   setuid bits, for anybody on the host who gets there. Nobody gets where the directory that contains it is open to
+ *   root alone.
+ * - What is mounted below the root is the host's, and stays so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "mounts.h"
+
+uint64_t root_attributes(const struct plan *plan)
+{
+	/* A program that may gain privileges needs setuid files; it still gains only ids that the container has. */
+	bool nosuid = !(plan->security.flags & PLAN_NEW_PRIVILEGES);
+	return MOUNT_ATTR_NODEV | (nosuid ? MOUNT_ATTR_NOSUID : 0) |
+	       (plan->mounts.upper == PLAN_UPPER_NONE ? MOUNT_ATTR_RDONLY : 0);
+}
+
+static bool is_overlay(const struct plan *plan)
+{
+	return plan->mounts.layer_count || plan->mounts.upper == PLAN_UPPER_DISCARDED ||
+	       plan->mounts.upper == PLAN_UPPER_DIRECTORY;
+}
+
+static bool is_host_root(int fd)
+{
+	struct stat root, st;
+	return stat("/", &root) < 0 || fstat(fd, &st) < 0 || (root.st_dev == st.st_dev && root.st_ino == st.st_ino);
+}
+
+/* The directory that contains the root directory is root's, and nobody else gets into it. */
+static bool is_secluded(int root)
+{
+	struct stat st;
+	int parent = openat(root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool secluded = parent >= 0 && fstat(parent, &st) == 0 && st.st_uid == 0 && !(st.st_mode & 077);
+	close_quietly(parent);
+	return secluded;
+}
+
+static bool may_map(const struct plan *plan, int root)
+{
+	return !is_host_root(root) && (plan->mounts.upper != PLAN_UPPER_ROOT || is_secluded(root));
+}
+
+/* A copy of the mounts of the root directory. */
+static int copy_directory(const struct job *job)
+{
+	int fd = worker.owns_ids ? mount_copy(job->root, "", AT_EMPTY_PATH | AT_RECURSIVE)
+				 : mount_copy_by_path(job->root, AT_RECURSIVE);
+	if (fd < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "open_tree");
+	/* Linux before 5.12 has no such call; then mount_restrict_attached() does it, later and less well. */
+	int r = mount_restrict(fd, root_attributes(job->plan), true);
+	if (r < 0 && errno != ENOSYS)
+		fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
+	else if (r == 0 && worker.owns_ids && may_map(job->plan, job->root) && mount_map_ids(fd, false) < 0 &&
+		 !mount_map_is_missing())
+		fail(VISO_STAGE_MOUNT, 0, "MOUNT_ATTR_IDMAP");
+	else if (mount_needs_lock(job->plan) && mount_lock(fd) < 0)
+		fail(VISO_STAGE_MOUNT, 0, "lock");
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* The directories of an overlay, the lowest first. */
+static int layer_fd(const struct job *job, int index)
+{
+	return index == 0 ? job->root : job->fds[job->plan->mounts.first_layer + (uint32_t)index - 1];
+}
+
+static void close_overlay(struct overlay *overlay)
+{
+	for (int i = 0; i < overlay->count; i++)
+		close(overlay->layers[i]);
+	close_quietly(overlay->base);
+}
+
+/* A layer as root has it: a copy of its mount, so that owners can be shown as on disk. */
+static int copy_layer(int fd, bool mapped)
+{
+	int copy = mount_copy(fd, "", AT_EMPTY_PATH);
+	if (copy < 0 || mount_restrict(copy, MOUNT_ATTR_RDONLY, false) < 0)
+		return close_quietly(copy);
+	if (mapped && !is_host_root(fd) && mount_map_ids(copy, false) < 0 && !mount_map_is_missing())
+		return close_quietly(copy);
+	return copy;
+}
+
+static int open_layers(const struct job *job, struct overlay *overlay, bool mapped)
+{
+	for (int i = 0; i <= (int)job->plan->mounts.layer_count; i++) {
+		int layer = layer_fd(job, i);
+		int fd = worker.owns_ids ? copy_layer(layer, mapped) : mount_reopen(layer);
+		if (fd < 0)
+			return fail(VISO_STAGE_MOUNT, 0, "layer");
+		overlay->layers[overlay->count++] = fd;
+	}
+	return 0;
+}
+
+/* A directory of an upper, with the mode of the root that it covers. 0, or -1 with errno. */
+static int make_upper_directory(int base, const char *name, const struct stat *like)
+{
+	if (mkdirat(base, name, 0700) < 0)
+		return errno == EEXIST ? 0 : -1;
+	return fchmodat(base, name, like->st_mode & 0777, 0);
+}
+
+static int make_upper(int base, const struct stat *like)
+{
+	if (make_upper_directory(base, "upper", like) < 0 || make_upper_directory(base, "work", like) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "upper");
+	return 0;
+}
+
+/* What is on disk as root's is the container's root's. */
+static int give_to_container(int base, const struct stat *like)
+{
+	uint32_t uid = like->st_uid < 65536 ? like->st_uid : 0, gid = like->st_gid < 65536 ? like->st_gid : 0;
+	return fchownat(base, "upper", worker.first_id + uid, worker.first_id + gid, 0);
+}
+
+/* In memory; nothing leads to it from the host's file systems. */
+static int make_discarded_upper(const struct job *job, const struct stat *like)
+{
+	char size[24];
+	uint64_t bytes = job->plan->mounts.upper_size ? job->plan->mounts.upper_size : job->plan->memory_max;
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	const struct option options[] = {{"mode", "0700"}, {bytes ? "size" : NULL, size}, {NULL, NULL}};
+	int base = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "upper");
+	if (base < 0 || make_upper(base, like) < 0)
+		return close_quietly(base);
+	/* An ordinary user's overlay is made in the mount namespace of the container. */
+	if ((worker.owns_ids ? give_to_container(base, like) : mount_stack(base)) < 0) {
+		fail(VISO_STAGE_MOUNT, 0, "upper");
+		return close_quietly(base);
+	}
+	return base;
+}
+
+/*
+ * In a directory of the host. The owners on disk have to be the container's ids: those that it has on the host are
+ * another range in the next worker.
+ */
+static int open_kept_upper(const struct job *job)
+{
+	int directory = job->fds[job->plan->mounts.upper_fd];
+	if (!worker.owns_ids) {
+		int fd = mount_reopen(directory);
+		return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "upper") : fd;
+	}
+	int base = mount_copy(directory, "", AT_EMPTY_PATH);
+	if (base < 0 || mount_restrict(base, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0) {
+		fail(VISO_STAGE_MOUNT, 0, "upper");
+		return close_quietly(base);
+	}
+	if (mount_map_ids(base, false) < 0) {
+		fail(VISO_STAGE_MOUNT, mount_map_is_missing() ? EOPNOTSUPP : 0, "upper");
+		return close_quietly(base);
+	}
+	return base;
+}
+
+static int open_base(const struct job *job, const struct stat *like)
+{
+	return job->plan->mounts.upper == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, like) : open_kept_upper(job);
+}
+
+/* The overlay, with errno where it fails without a note. */
+static int try_overlay(const struct job *job, bool mapped)
+{
+	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids};
+	struct stat like;
+	int fd = -1;
+	if (fstat(layer_fd(job, (int)job->plan->mounts.layer_count), &like) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "layer");
+	if (open_layers(job, &overlay, mapped) == 0 &&
+	    (job->plan->mounts.upper == PLAN_UPPER_NONE || (overlay.base = open_base(job, &like)) >= 0))
+		fd = worker.owns_ids ? overlay_make_aside(&overlay, root_attributes(job->plan))
+				     : overlay_make(&overlay, root_attributes(job->plan));
+	int saved = errno;
+	close_overlay(&overlay);
+	errno = saved;
+	return fd;
+}
+
+static int make_overlay(const struct job *job)
+{
+	int fd = try_overlay(job, true);
+	/* Linux before 5.19 takes no id-mapped layers. */
+	if (fd < 0 && errno == EINVAL && worker.owns_ids && !worker.page->failure.error &&
+	    job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
+		fd = try_overlay(job, false);
+	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
+}
+
+int root_copy(const struct job *job)
+{
+	return is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+}
+
+int mounts_hold_upper(struct job *job)
+{
+	struct stat st;
+	if (job->plan->isolation != PLAN_CONTAINER || job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
+		return 0;
+	/* An open file of its own: the fd of the plan is that of all starts. */
+	int fd = openat(job->fds[job->plan->mounts.upper_fd], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "upper");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		fail(VISO_STAGE_MOUNT, errno == EWOULDBLOCK ? EBUSY : 0, "upper");
+		return close_quietly(fd);
+	}
+	job->upper_lock = fd;
+	/* What the container leaves there may be programs with setuid bits, of the host's root: nobody else gets there.
+	 */
+	if (st.st_uid != worker.uid)
+		return fail(VISO_STAGE_MOUNT, EACCES, "upper");
+	if ((st.st_mode & 077) && fchmod(fd, st.st_mode & 0700) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "upper");
+	return make_upper(fd, &(struct stat){.st_mode = 0755});
+}
