@@ -329,6 +329,51 @@ static void test_arguments(void **state)
 	box_close(box);
 }
 
+/* What a command could change for the next one, or what is another one's. */
+static void test_refused_settings(void **state)
+{
+	for (int i = 0; i < 8; i++) {
+		struct box *box = open_box();
+		viso_container *container = box->container;
+		const char *named = "mount";
+		if (i == 0)
+			assert_ok(viso_container_add_tmpfs(container, "/etc", 1 << 20, 0777, 0));
+		else if (i == 1)
+			assert_ok(viso_container_add_bind(container, "/usr", "/etc", 0));
+		else if (i == 2)
+			assert_ok(viso_container_add_mask(container, "/proc/meminfo"));
+		else if (i == 3)
+			assert_ok(viso_container_add_file(container, "/bin/probe", "x", 1, 0755));
+		else
+			named = i < 6 ? "writable root" : "namespace";
+		if (i == 4)
+			assert_ok(viso_container_set_upper_discarded(container, 1 << 20));
+		if (i == 5)
+			assert_ok(viso_container_set_root_writable(container, 1));
+		if (i == 6)
+			assert_ok(viso_container_set_clock_offset(container, VISO_CLOCK_MONOTONIC, 1000000000));
+		if (i == 7)
+			assert_ok(viso_container_set_sysctl(container, "net.ipv4.ip_default_ttl", "42"));
+		assert_fails(viso_container_prepare(container, 1), EOPNOTSUPP, VISO_STAGE_ARGUMENT, named);
+		/* Without it, it works as before. */
+		viso_result_unref(box_run(box, shell("true")));
+		box_close(box);
+	}
+}
+
+/* Sockets that the filter would not see could leave what is not looked at: then the network is new each time. */
+static void test_another_filter(void **state)
+{
+	struct box *box = open_box();
+	assert_ok(viso_container_set_seccomp_profile(box->container, VISO_SECCOMP_NONE));
+	assert_ok(viso_container_prepare(box->container, 1));
+	/* What the filter in front would refuse otherwise. */
+	assert_prints(box, probe("socket", "17", NULL), "Operation not permitted\n");
+	leave(box, NULL, true);
+	assert_nothing_found(box);
+	box_close(box);
+}
+
 static void test_ordinary_user(void **state)
 {
 	skip_without(geteuid() != 0, "an ordinary user");
@@ -536,6 +581,8 @@ int main(void)
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_refused_settings),
+		cmocka_unit_test(test_another_filter),
 		cmocka_unit_test(test_ordinary_user),
 		cmocka_unit_test(test_bad_root),
 		cmocka_unit_test(test_root_that_changes),
