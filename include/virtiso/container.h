@@ -91,8 +91,9 @@ typedef enum viso_hook {
  * of all other kinds, ids, control groups, /proc, /tmp, /dev/shm and /dev/pts are made for each command, so what one writes
  * never reaches another one.
  *
- * /dev is read-only in such a container, and sockets are made of the families unix, inet, inet6 and netlink only (EAFNOSUPPORT),
- * unless it has capabilities. Where more commands run at once than are kept ready, or the launcher was killed meanwhile, the
+ * /dev is read-only in such a container, and sockets are made of the families unix, netlink, inet and inet6 only, the latter for
+ * TCP, UDP and ICMP (EAFNOSUPPORT, EPROTONOSUPPORT); with capabilities, or system call rules of its own, it has a new network
+ * namespace each time instead. Where more commands run at once than are kept ready, or the launcher was killed meanwhile, the
  * others start as without this; calling it again makes up the number.
  *
  * @param container  a container with a root

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,21 +25,36 @@
 
 enum { PREPARED_MAX = 1024 };
 
+/* Places in the list below, for its jumps. */
+enum { FAMILY = 3, PROTOCOL = 9, FILTER_END = 16 };
+#define JUMP_IF(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (to) - (at)-1, 0)
+#define JUMP_UNLESS(at, value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, (to) - (at)-1)
+
 /*
- * In front of the filter: sockets of families whose traces in a network namespace are all known (program/pristine.c).
- * The others are answered as by a kernel that has them not.
+ * In front of the filter: sockets of families and protocols whose traces in a network namespace are all known
+ * (program/pristine.c). The others are answered as by a kernel that has them not.
  */
-static const struct sock_filter few_families[] = {
+static const struct sock_filter few_sockets[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 4, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 3, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0),
+	JUMP_IF(1, SYS_socket, FAMILY),
+	JUMP_UNLESS(2, SYS_socketpair, FILTER_END),
+	/* FAMILY */
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+	JUMP_IF(4, AF_UNIX, FILTER_END),
+	JUMP_IF(5, AF_NETLINK, FILTER_END),
+	JUMP_IF(6, AF_INET, PROTOCOL),
+	JUMP_IF(7, AF_INET6, PROTOCOL),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	/* PROTOCOL */
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+	JUMP_IF(10, 0, FILTER_END),
+	JUMP_IF(11, IPPROTO_TCP, FILTER_END),
+	JUMP_IF(12, IPPROTO_UDP, FILTER_END),
+	JUMP_IF(13, IPPROTO_ICMP, FILTER_END),
+	JUMP_IF(14, IPPROTO_ICMPV6, FILTER_END),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
 };
+_Static_assert(sizeof(few_sockets) / sizeof(few_sockets[0]) == FILTER_END, "the jumps lead to the filter behind");
 
 static bool is_zero(const void *part, size_t size)
 {
@@ -99,14 +115,14 @@ static bool is_safe_for_network(const struct plan *plan, const struct container_
 
 static int put_in_front(struct launch_request *request)
 {
-	size_t count = request->plan->security.filter_count, front = sizeof(few_families) / sizeof(few_families[0]);
-	plan_offset offset = request_add_bytes(request, few_families, sizeof(few_families));
+	size_t count = request->plan->security.filter_count, front = sizeof(few_sockets) / sizeof(few_sockets[0]);
+	plan_offset offset = request_add_bytes(request, few_sockets, sizeof(few_sockets));
 	/* What follows lies right behind: both are multiples of 8 bytes. */
-	plan_offset rest = request_add_room(request, count * sizeof(few_families[0]));
+	plan_offset rest = request_add_room(request, count * sizeof(few_sockets[0]));
 	if (request->error)
 		return request->error;
 	memcpy((char *)request->plan + rest, (char *)request->plan + request->plan->security.filter,
-	       count * sizeof(few_families[0]));
+	       count * sizeof(few_sockets[0]));
 	request->plan->security.filter = offset;
 	request->plan->security.filter_count = (uint32_t)(count + front);
 	return 0;

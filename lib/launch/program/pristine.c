@@ -7,8 +7,8 @@
  * capability over it: there is nothing that could be configured. What is left to do in it is to make sockets. It is
  * used again where all of these are gone, and all counters are what they were when it was new: no packet has been sent,
  * so there are no connections that linger, nor routes, neighbours or metrics that were learnt. The filter of such a
- * container lets sockets be made of the usual families only, since others may keep what does not show here. Any doubt
- * means a new one.
+ * container lets sockets be made of the usual families and protocols only, since others may keep what does not show
+ * here. Any doubt means a new one.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -18,11 +18,12 @@
 #include "launcher.h"
 
 /*
- * What shows every trace: the packets of lo; the sockets that there are; the counters of all protocols, of which one
- * counts where a packet was refused; flow labels, which outlive their sockets (ip6_flowlabel.c); routes. Cheap ones
+ * What shows every trace: the packets of lo; the sockets that there are; flow labels, which outlive their sockets
+ * (ip6_flowlabel.c); routes; the counters of the protocols, of which one counts where a packet was refused before it
+ * came to lo. What else there is, such as netstat, counts with packets and costs as much as all of these. Cheap ones
  * come first. A kernel without IPv6 has not all of them.
  */
-static const char *const names[] = {"dev", "sockstat", "ip6_flowlabel", "rt6_stats", "snmp", "snmp6", "netstat"};
+static const char *const names[] = {"dev", "sockstat", "ip6_flowlabel", "rt6_stats", "snmp", "snmp6"};
 enum { FILES = sizeof(names) / sizeof(names[0]), TEXT_MAX = 8192 };
 
 static struct {
