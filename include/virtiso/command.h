@@ -151,8 +151,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_cwd(viso_command *command, co
  * VISO_STAGE_CREDENTIALS.
  *
  * @param command  a command
- * @param uid      user id, below 65536 in a container
- * @param gid      group id, below 65536 in a container
+ * @param uid      user id, in a container below 65536, or mapped by viso_container_add_id_map()
+ * @param gid      group id, likewise
  * @return 0, or a negative errno: -EINVAL an id is (unsigned)-1, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
@@ -312,8 +312,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_terminal(viso_command *comman
  *
  * @param command     a command
  * @param adjustment  -1000 to 1000; below the host program's own it takes CAP_SYS_RESOURCE
- * @return 0, or a negative errno: -EINVAL, -ECHILD. A start fails with -EACCES and stage VISO_STAGE_RLIMIT. A start in a guest
- *         fails with -EOPNOTSUPP.
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start fails with -EACCES and stage VISO_STAGE_RLIMIT. A start in a guest,
+ *         or in a jail's instance that was started with viso_sandbox_start(), fails with -EOPNOTSUPP.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: proc_pid_oom_score_adj(5)

@@ -66,7 +66,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_processes_max(viso_containe
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_memory_high(viso_container *container, uint64_t bytes);
 
 /**
- * Let the programs swap so many bytes out beside the memory limit. With a memory limit the default is none.
+ * Let the programs swap so many bytes out beside the memory limit. With a memory limit the default is none. Version 1 limits
+ * memory and swap together, so there it takes viso_container_set_memory_max() as well.
  *
  * @param container  a container that has not run anything
  * @param bytes      the limit in bytes
@@ -135,7 +136,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_memory_nodes(viso_container
  * Limit input and output with a block device.
  *
  * @param container   a container that has not run anything
- * @param device      a block device such as "/dev/sda", or any file on one
+ * @param device      a block device such as "/dev/sda", or any file on one; a whole disk, since the kernel limits no partition
  * @param rate        what is limited
  * @param per_second  the limit; 0 for none
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -ENOTBLK, -ENOENT, -EACCES. A start fails with
@@ -177,8 +178,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_hugetlb_max(viso_container 
 
 /**
  * Restrict the devices that programs can open to those of the container's own /dev and those allowed here, by a device filter
- * (version 1:
- * devices controller; version 2: BPF). Without this call the mounts decide alone.
+ * (version 1: devices controller, where the host has it; version 2: BPF, for root of the host only). Without this call the mounts
+ * decide alone. A device that was opened before and handed in is not concerned.
  *
  * @param container  a container that has not run anything
  * @param type       'c', 'b', or 'a' for both
@@ -208,9 +209,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_allow_device(viso_container *co
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_cgroup_value(viso_container *container, const char *file, const char *value);
 
 /**
- * Choose the control group below which that of the container is made. Without this call the library finds one: the caller's
- * own, one above it that hands
- * controllers down, or one that systemd delegates.
+ * Choose the control group below which that of the container is made. Without this call the library finds one: the nearest, from
+ * the caller's own upwards, that hands the controllers down; or, where none does, that has no processes of its own and is the
+ * caller's, as those that systemd delegates (Delegate=yes with DelegateSubgroup=, user slices), which is made to hand them down. The
+ * host program itself is never moved. In version 1 the path is taken in the hierarchy of each controller that is needed.
  *
  * @param container  a container that has not run anything
  * @param path       from the root of the hierarchy, such as "/system.slice/judge.service"; no ".." in it

@@ -172,14 +172,16 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
 
 /**
- * Stop all processes of all running commands, by the freezer of the control groups; without their taking notice. Where there is
- * no freezer, a container's or
- * jail's processes get SIGSTOP.
+ * Stop all processes of all running commands, and of the instance of viso_sandbox_start(), by the freezer of their control group;
+ * without their taking notice. Commands have such a group where the host has version 2 and they have a limit there, and containers
+ * with a setting of container_limits.h beyond memory_max and processes_max also where it has version 1 only. All others get
+ * SIGSTOP, which their parents among them can see.
+ *
+ * A paused command can be killed, its wall-clock time runs on, and viso_sandbox_close() ends it. Commands that start later run.
  *
  * @param sandbox  a sandbox
- * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ETIMEDOUT a process cannot
- *         be
- *         stopped now, -ECHILD.
+ * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ETIMEDOUT a process cannot be
+ *         stopped now (then all of its command goes on), -EAGAIN the launcher is stopped, -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  * See: cgroup-v2.rst, cgroup.freeze
@@ -187,22 +189,24 @@ VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_pause(viso_sandbox *sandbox);
 
 /**
- * Let them go on.
+ * Let them go on. Processes that stopped by themselves (SIGSTOP) go on, too.
  *
  * @param sandbox  a sandbox
- * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ECHILD.
+ * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -EAGAIN the launcher is stopped, -EMFILE, -ENOMEM,
+ *         -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
 VISO_PUBLIC int viso_sandbox_resume(viso_sandbox *sandbox);
 
 /**
- * What all running commands of the sandbox use together at this moment.
+ * What all running commands of the sandbox use together at this moment: the sum of their figures, also of peaks, which they need
+ * not have reached at the same time. With an instance (viso_sandbox_start()) it is that of everything in it.
  *
  * @param sandbox  a sandbox
  * @param usage    which figure
- * @return the figure; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the launcher is stopped,
- *         -EMFILE, -ECHILD.
+ * @return the figure, 0 where nothing runs; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the
+ *         launcher is stopped, -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -210,8 +214,12 @@ VISO_PUBLIC int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage);
 
 /**
  * A fd that becomes readable when there is an event: a command has ended, or reached a limit. Poll it; never read from it. Only
- * commands that start after the first call of this
- * function tell.
+ * commands that start after the first call of this function tell.
+ *
+ * There is room for some thousand events, for some hundred of an ordinary user; a program that lets them pile up loses those that
+ * come then. In version 1 limits of processes are looked at five times a second, since that kernel does not tell. In an instance
+ * (viso_sandbox_start()) only ends are told. Where the launcher is killed from outside, no end is told: viso_process_fd() is
+ * readable then.
  *
  * @param sandbox  a sandbox
  * @return the fd, borrowed, valid until the sandbox is released; -EINVAL, -ESTALE, -EMFILE, -EOPNOTSUPP a guest, -ECHILD.

@@ -26,9 +26,9 @@ static const struct {
 	const char *name;
 	int flag;
 } kinds[PLAN_NAMESPACES] = {
-	[VISO_NAMESPACE_MOUNT] = {"mount", CLONE_NEWNS},      [VISO_NAMESPACE_PID] = {"pid", CLONE_NEWPID},
-	[VISO_NAMESPACE_NETWORK] = {"network", CLONE_NEWNET}, [VISO_NAMESPACE_IPC] = {"IPC", CLONE_NEWIPC},
-	[VISO_NAMESPACE_UTS] = {"UTS", CLONE_NEWUTS},         [VISO_NAMESPACE_USER] = {"user", CLONE_NEWUSER},
+	[VISO_NAMESPACE_MOUNT] = {"mount", CLONE_NEWNS},       [VISO_NAMESPACE_PID] = {"pid", CLONE_NEWPID},
+	[VISO_NAMESPACE_NETWORK] = {"network", CLONE_NEWNET},  [VISO_NAMESPACE_IPC] = {"IPC", CLONE_NEWIPC},
+	[VISO_NAMESPACE_UTS] = {"UTS", CLONE_NEWUTS},          [VISO_NAMESPACE_USER] = {"user", CLONE_NEWUSER},
 	[VISO_NAMESPACE_CGROUP] = {"cgroup", CLONE_NEWCGROUP}, [VISO_NAMESPACE_TIME] = {"time", CLONE_NEWTIME},
 };
 
@@ -219,17 +219,18 @@ static bool is_own(const struct container_namespaces *namespaces, viso_namespace
 /* A setting that is about a namespace which is not the container's own, in the setting's name. */
 static int refuse(const char *setting, viso_namespace kind)
 {
-	return error_fail(VISO_STAGE_NAMESPACE, EINVAL, setting,
-			  "container cannot start: %s: the %s namespace is not the container's own, so this would change "
-			  "it for others",
-			  setting, kinds[kind].name);
+	return error_fail(
+		VISO_STAGE_NAMESPACE, EINVAL, setting,
+		"container cannot start: %s: the %s namespace is not the container's own, so this would change "
+		"it for others",
+		setting, kinds[kind].name);
 }
 
 static int check_sysctls(const struct container_namespaces *namespaces, const viso_container *container)
 {
 	for (size_t i = 0; i < namespaces->sysctls.count; i += 2) {
 		const char *path = namespaces->sysctls.items[i];
-		viso_namespace kind = !strncmp(path, "net/", 4)	   ? VISO_NAMESPACE_NETWORK
+		viso_namespace kind = !strncmp(path, "net/", 4)    ? VISO_NAMESPACE_NETWORK
 				      : !strncmp(path, "user/", 5) ? VISO_NAMESPACE_USER
 								   : VISO_NAMESPACE_IPC;
 		bool shared = kind == VISO_NAMESPACE_NETWORK && container->sandbox.network == VISO_NETWORK_HOST;

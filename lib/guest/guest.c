@@ -140,9 +140,10 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, "terminal",
 				  "a guest's program has no terminal; give it pipes, or take a container");
 	if (attributes_are_set(&command->attributes))
-		return error_fail(VISO_STAGE_COMMAND, EOPNOTSUPP, "attributes",
-				  "a guest's program has no OOM score, CPUs, nice value, scheduling policy or umask of the "
-				  "host to set; leave them out or take a container");
+		return error_fail(
+			VISO_STAGE_COMMAND, EOPNOTSUPP, "attributes",
+			"a guest's program has no OOM score, CPUs, nice value, scheduling policy or umask of the "
+			"host to set; leave them out or take a container");
 	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);

@@ -26,7 +26,7 @@ struct plan_namespaces {
 	plan_offset domainname;
 	struct plan_id_map uids;
 	struct plan_id_map gids;
-	plan_offset clock_offsets; /* what goes to timens_offsets(5); 0: no time namespace */
+	plan_offset clock_offsets;   /* what goes to timens_offsets(5); 0: no time namespace */
 	struct plan_strings sysctls; /* path beneath /proc/sys and value, by turns */
 };
 

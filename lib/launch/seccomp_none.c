@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of seccomp.c where the library is built without libseccomp. viso_machine says so. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/error.h"
 #include "core/log.h"
-#include "launch/seccomp.h"
+#include "launch/seccomp_oci.h"
 
 int seccomp_add(struct launch_request *request, const struct seccomp_wish *wish)
 {
@@ -16,7 +16,7 @@ int seccomp_add(struct launch_request *request, const struct seccomp_wish *wish)
 
 int seccomp_rules_add(struct seccomp_rules *rules, const struct seccomp_rule *rule)
 {
-	return -EOPNOTSUPP;
+	return error_fail(VISO_STAGE_SECCOMP, EOPNOTSUPP, "seccomp", "the library was built without libseccomp");
 }
 
 void seccomp_rules_release(struct seccomp_rules *rules)
@@ -37,6 +37,20 @@ bool seccomp_name(int number, char *name)
 {
 	strcpy(name, "unknown");
 	return false;
+}
+
+int oci_profile_parse(const char *text, size_t size, const char *name, struct oci_profile *out_profile)
+{
+	return error_fail(VISO_STAGE_SECCOMP, EOPNOTSUPP, name, "the library was built without libseccomp");
+}
+
+void oci_profile_release(struct oci_profile *profile)
+{
+}
+
+int oci_profile_rules(const struct oci_profile *profile, uint64_t capabilities, struct seccomp_rules *rules)
+{
+	return 0;
 }
 
 bool seccomp_is_built(void)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -116,20 +117,27 @@ static void test_own_securebits(void **state)
 	assert_five_sets(box, 1000, "20 0 0 21 0 ");
 }
 
+static viso_command *get_securebits(void)
+{
+	char number[16];
+	snprintf(number, sizeof(number), "%d", SYS_prctl);
+	return probe("call", number, "27" /* PR_GET_SECUREBITS */, NULL);
+}
+
 static void test_securebits(void **state)
 {
 	struct box *box = box_open(state);
-	/* PR_GET_SECUREBITS: all but KEEP_CAPS, and all locks. */
-	assert_prints(box, probe("call", "157", "27", NULL), "239\n");
+	/* All but KEEP_CAPS, and all locks. */
+	assert_prints(box, get_securebits(), "239\n");
 	struct box *other = box_new(VISO_ISOLATION_CONTAINER, box_tree());
 	assert_ok(viso_container_set_securebits(other->container, 0x43));
 	assert_ok(viso_container_add_capability(other->container, "net_raw"));
-	assert_prints(other, probe("call", "157", "27", NULL), "67\n");
+	assert_prints(other, get_securebits(), "67\n");
 	assert_five_sets(other, 1000, "2000 2000 2000 2000 2000 ");
 	box_close(other);
 	other = box_new(VISO_ISOLATION_CONTAINER, box_tree());
 	assert_ok(viso_container_add_capability(other->container, "net_raw"));
-	assert_prints(other, probe("call", "157", "27", NULL), "239\n");
+	assert_prints(other, get_securebits(), "239\n");
 	box_close(other);
 	assert_fails(viso_container_set_securebits(box->container, 0), EBUSY, VISO_STAGE_ARGUMENT, "securebits");
 }

@@ -154,8 +154,8 @@ static void refuse_calls(const long *calls, int count, int error)
 	}
 	if (count == 0) {
 		filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3);
-		filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-								offsetof(struct seccomp_data, args[0]));
+		filter[length++] =
+			(struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
 		filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 1);
 		filter[length++] = refuse;
 	}

@@ -22,8 +22,9 @@ static void map(struct box *box, viso_id_kind kind, unsigned inside, unsigned ou
 
 static viso_command *show(unsigned uid, unsigned gid)
 {
-	viso_command *command = shell("cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; cat /proc/self/setgroups; "
-				      "id -u; id -g; echo new > /tmp/x; stat -c '%u %g' /tmp/x; echo out > /dev/stdout");
+	viso_command *command =
+		shell("cat /proc/self/uid_map /proc/self/gid_map | tr -s ' '; cat /proc/self/setgroups; "
+		      "id -u; id -g; echo new > /tmp/x; stat -c '%u %g' /tmp/x; echo out > /dev/stdout");
 	assert_ok(viso_command_set_user(command, uid, gid));
 	return command;
 }
@@ -35,8 +36,7 @@ static void test_chosen_by_root(void **state)
 	map(box, VISO_ID_USER, 0, 300000, 10);
 	map(box, VISO_ID_USER, 1000, 400000, 5);
 	map(box, VISO_ID_GROUP, 0, 500000, 100);
-	assert_prints(box, show(1003, 7),
-		      " 0 300000 10\n 1000 400000 5\n 0 500000 100\nallow\n1003\n7\n1003 7\nout\n");
+	assert_prints(box, show(1003, 7), " 0 300000 10\n 1000 400000 5\n 0 500000 100\nallow\n1003\n7\n1003 7\nout\n");
 	viso_command *command = probe("sleep", NULL);
 	assert_ok(viso_command_set_user(command, 1003, 7));
 	viso_process *process = box_spawn(box, command);
@@ -114,21 +114,14 @@ static void test_arguments(void **state)
 {
 	static const struct {
 		unsigned inside, outside, count;
-	} wrong[] = {
-		{0, 0, 0},
-		{1, 0, UINT32_MAX},
-		{0, 1, UINT32_MAX}, /* would wrap to host id 0 */
-		{UINT32_MAX, 1, 1},
-		{1, UINT32_MAX, 1},
-		{UINT32_MAX - 1, 1, 2},
-		{100, 5000, 1}, /* overlaps with what is there */
-		{109, 5000, 1},
-		{90, 5000, 11},
-		{50, 5000, 100},
-		{5000, 1000, 1},
-		{5000, 1009, 1},
-		{5000, 995, 100},
-	};
+	} wrong[] =
+		{
+			{0, 0, 0},          {1, 0, UINT32_MAX}, {0, 1, UINT32_MAX}, /* would wrap to host id 0 */
+			{UINT32_MAX, 1, 1}, {1, UINT32_MAX, 1}, {UINT32_MAX - 1, 1, 2},
+			{100, 5000, 1}, /* overlaps with what is there */
+			{109, 5000, 1},     {90, 5000, 11},     {50, 5000, 100},
+			{5000, 1000, 1},    {5000, 1009, 1},    {5000, 995, 100},
+		};
 	struct box *box = box_open(state);
 	assert_ok(add(box, 100, 1000, 10));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -201,7 +194,8 @@ static void subordinate_ids(void *argument)
 	map(box, VISO_ID_USER, 1, 700000, 65536);
 	map(box, VISO_ID_GROUP, 0, ORDINARY_ID, 1);
 	map(box, VISO_ID_GROUP, 1, 700000, 65536);
-	assert_prints(box, show(5, 6), " 0 54321 1\n 1 700000 65536\n 0 54321 1\n 1 700000 65536\nallow\n5\n6\n5 6\nout\n");
+	assert_prints(box, show(5, 6),
+		      " 0 54321 1\n 1 700000 65536\n 0 54321 1\n 1 700000 65536\nallow\n5\n6\n5 6\nout\n");
 	static const unsigned groups[] = {20, 30};
 	viso_command *command = probe("ids", NULL);
 	assert_ok(viso_command_set_user(command, 5, 6));
@@ -249,7 +243,8 @@ static void missing_lines(void *argument)
 	box = ordinary_box();
 	map(box, VISO_ID_USER, 0, 700000, 2000);
 	map(box, VISO_ID_GROUP, 0, 765000, 2000);
-	fails_with(box, EPERM, "newgidmap", "/etc/subgid has no line that gives viso-test the ids from 765000 to 766999");
+	fails_with(box, EPERM, "newgidmap",
+		   "/etc/subgid has no line that gives viso-test the ids from 765000 to 766999");
 }
 
 static void no_new_privileges(void *argument)

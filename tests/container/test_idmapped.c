@@ -101,8 +101,9 @@ static void test_owners_below_an_upper(void **state)
 	struct box *box = open_over(state, base);
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
 	assert_prints(box, as_root(show), "/ 0:0\nsecret 0:0\nfive 5:5\nfar 65534:65534\nsecret\n");
-	assert_prints(box, as_root("cd /etc; echo new >> secret; cat secret; stat -c %u:%g secret; (echo x >> five) "
-				   "2>/dev/null || echo no"),
+	assert_prints(box,
+		      as_root("cd /etc; echo new >> secret; cat secret; stat -c %u:%g secret; (echo x >> five) "
+			      "2>/dev/null || echo no"),
 		      "secret\nnew\n0:0\nno\n");
 	close_over(box, base);
 }
@@ -116,9 +117,11 @@ static void test_with_sys_admin(void **state)
 	assert_ok(viso_container_add_capability(box->container, "sys_admin"));
 	assert_ok(viso_container_add_capability(box->container, "dac_override"));
 	assert_ok(viso_container_add_capability(box->container, "chown"));
-	assert_prints(box, as_root("cat /etc/secret; mount -o remount,bind,rw / 2>/dev/null || echo locked; mount -o "
-				   "remount,rw / 2>/dev/null || echo locked; touch /new /etc/secret 2>&1 | grep -c Read-only"),
-		      "secret\nlocked\nlocked\n2\n");
+	assert_prints(
+		box,
+		as_root("cat /etc/secret; mount -o remount,bind,rw / 2>/dev/null || echo locked; mount -o "
+			"remount,rw / 2>/dev/null || echo locked; touch /new /etc/secret 2>&1 | grep -c Read-only"),
+		"secret\nlocked\nlocked\n2\n");
 	close_over(box, base);
 }
 
@@ -167,10 +170,11 @@ static void test_bind(void **state)
 	char *source = new_source();
 	assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_ID_MAPPED));
 	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
-	assert_prints(box,
-		      as_root("stat -c %u /work/secret /usr/secret; cat /work/secret; cat /usr/secret 2>/dev/null || echo "
-			      "closed; touch /work/new /usr/new 2>/dev/null; ls -A /work"),
-		      "0\n65534\nsecret\nclosed\nnew\nsecret\n");
+	assert_prints(
+		box,
+		as_root("stat -c %u /work/secret /usr/secret; cat /work/secret; cat /usr/secret 2>/dev/null || echo "
+			"closed; touch /work/new /usr/new 2>/dev/null; ls -A /work"),
+		"0\n65534\nsecret\nclosed\nnew\nsecret\n");
 	assert_int_equal(owner_of(source, "new"), 0);
 	support_remove_tree(source);
 	free(source);
@@ -182,6 +186,46 @@ static void test_bind_that_cannot(void **state)
 	assert_ok(viso_container_add_bind(box->container, "/proc/sys", "/work", VISO_MOUNT_ID_MAPPED));
 	assert_start_fails(box, probe("exit", NULL), geteuid() == 0 ? EOPNOTSUPP : EPERM, VISO_STAGE_MOUNT, "/work");
 	assert_non_null(strstr(viso_error_message(), "VISO_MOUNT_ID_MAPPED"));
+}
+
+/* Who chooses the ids has chosen what they show. */
+static void test_chosen_ids(void **state)
+{
+	skip_without_maps(state);
+	char *base = new_tree(0755), *directory = support_temporary_directory(), *source = new_source();
+	for (int i = 0; i < 4; i++) {
+		struct box *box = open_over(state, base);
+		assert_ok(viso_container_add_id_map(box->container, VISO_ID_USER, 0, 100000, 1000));
+		assert_ok(viso_container_add_id_map(box->container, VISO_ID_GROUP, 0, 100000, 1000));
+		assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_ID_MAPPED));
+		if (i == 1)
+			assert_ok(viso_container_set_upper_discarded(box->container, 0));
+		if (i > 1)
+			assert_ok(viso_container_set_upper_directory(box->container, directory));
+		assert_prints(box,
+			      as_root("stat -c %u / /etc/secret /etc/far /work/secret; cat /etc/far /etc/secret "
+				      "/work/secret 2>/dev/null; true"),
+			      "65534\n65534\n0\n0\nfar\nsecret\n");
+		if (i > 0)
+			assert_prints(box,
+				      as_root("echo more >> /etc/far && tail -n 1 /etc/far || busybox tail -n 1 "
+					      "/etc/far"),
+				      "more\n");
+		if (i == 3)
+			assert_int_equal(owner_of(directory, "upper/etc/far"), 100000);
+		box_close(box);
+		if (i > 1) {
+			char *far = tree_path(directory, "upper/etc/far");
+			assert_int_equal(unlink(far), 0);
+			free(far);
+		}
+	}
+	support_remove_tree(source);
+	support_remove_tree(directory);
+	support_remove_tree(base);
+	free(source);
+	free(directory);
+	free(base);
 }
 
 /* Many at once, each by a worker with a range of its own. */
@@ -214,6 +258,7 @@ int main(void)
 		AT_CONTAINER(test_writable_root),
 		AT_CONTAINER(test_bind),
 		AT_CONTAINER(test_bind_that_cannot),
+		AT_CONTAINER(test_chosen_ids),
 		AT_CONTAINER(test_each_worker_has_its_map),
 	};
 	return cmocka_run_group_tests_name("id-mapped mounts", tests, NULL, box_group_teardown);

@@ -188,6 +188,28 @@ static void test_all_kinds(void **state)
 	holder_end(holder);
 }
 
+/* In control groups, and again and again: no fd of the launcher's is used up. */
+static void test_with_limits(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	struct holder holder = holder_new(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET);
+	join(box, holder, 0);
+	join(box, holder, PID);
+	join(box, holder, USER);
+	assert_ok(viso_container_set_processes_max(box->container, 3));
+	assert_ok(viso_container_set_memory_max(box->container, 64 << 20));
+	for (int i = 0; i < 100; i++)
+		assert_prints(box, shell("echo one"), "one\n");
+	viso_command *command = shell("probe background 9 2>/dev/null; probe sleep 10; probe sleep 10");
+	viso_result_unref(box_run(box, command));
+	assert_only_the_first(holder);
+	holder_end(holder);
+	/* What fails leaves nothing that a later start would find. */
+	for (int i = 0; i < 3; i++)
+		assert_start_fails(box, probe("exit", NULL), ENOMEM, VISO_STAGE_CLONE, "clone");
+}
+
 static void as_an_ordinary_user(void *argument)
 {
 	become_ordinary(ORDINARY_ID);
@@ -198,7 +220,8 @@ static void as_an_ordinary_user(void *argument)
 	struct holder holder = holder_new(flags);
 	for (int i = 0; i < KINDS; i++)
 		join(box, holder, i);
-	viso_command *command = shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; exec probe sleep");
+	viso_command *command =
+		shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; exec probe sleep");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_ok(viso_command_set_timeout_ms(command, 300));
 	viso_result *result = box_run(box, command);
@@ -212,6 +235,17 @@ static void as_an_ordinary_user(void *argument)
 	for (int i = 0; i < KINDS; i++)
 		assert_in(viso_process_pid(process), holder, i);
 	viso_process_unref(process);
+	struct box *with_offset = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	join(with_offset, holder, USER);
+	assert_ok(viso_container_set_clock_offset(with_offset->container, VISO_CLOCK_BOOTTIME, 1));
+	assert_start_fails(with_offset, probe("exit", NULL), EACCES, VISO_STAGE_NAMESPACE, "timens_offsets");
+	assert_non_null(strstr(viso_error_message(), "viso_container_set_clock_offset"));
+	box_close(with_offset);
+	/* What is set of the process is set before. */
+	command = shell("cat /proc/self/oom_score_adj");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	assert_ok(viso_command_set_oom_score_adj(command, 300));
+	assert_prints(box, command, "300\n");
 	/* No other id is there. */
 	assert_start_fails(box, probe("exit", NULL), EINVAL, VISO_STAGE_CREDENTIALS, "setresgid");
 	holder_end(holder);
@@ -242,6 +276,79 @@ static void test_ordinary_user(void **state)
 	box_open(state);
 	in_a_host(as_an_ordinary_user, NULL);
 	in_a_host(not_without_the_owner, NULL);
+}
+
+static bool reaches(const char *pid)
+{
+	char path[64], link[64];
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/mnt", pid);
+	return readlink(path, link, sizeof(link)) > 0;
+}
+
+/* Root of the joined namespace looks for whom it could trace: 'i' for an init of ours, 'p' for a program. */
+static _Noreturn void spy(int user, int found)
+{
+	if (setns(user, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		_exit(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (bool reported[2] = {false, false};;) {
+		DIR *processes = opendir("/proc");
+		for (struct dirent *entry; processes && (entry = readdir(processes));) {
+			char comm[32];
+			int which = -1;
+			if (atoi(entry->d_name) <= 0)
+				continue;
+			outside_read(atoi(entry->d_name), "comm", comm, sizeof(comm));
+			if (!strcmp(comm, "viso-init\n") || !strcmp(comm, "viso-worker\n"))
+				which = 0;
+			else if (!strcmp(comm, "probe\n"))
+				which = 1;
+			if (which >= 0 && !reported[which] && reaches(entry->d_name)) {
+				reported[which] = true;
+				if (write(found, which ? "p" : "i", 1) != 1)
+					_exit(1);
+			}
+		}
+		closedir(processes);
+	}
+}
+
+/* CVE-2016-9962: what enters a container has fds of the host, and must not be traced from inside before its end. */
+static void while_it_is_watched(void *argument)
+{
+	become_ordinary(ORDINARY_ID);
+	struct holder holder = holder_new(CLONE_NEWUSER | CLONE_NEWPID);
+	char path[64], seen[2] = "";
+	int found[2];
+	assert_int_equal(pipe2(found, O_CLOEXEC | O_NONBLOCK), 0);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", holder.pid);
+	int user = open(path, O_RDONLY | O_CLOEXEC);
+	pid_t watcher = fork();
+	if (watcher == 0)
+		spy(user, found[1]);
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	join(box, holder, USER);
+	join(box, holder, PID);
+	viso_command *command = probe("sleep", "10", NULL);
+	assert_ok(viso_command_set_user(command, 0, 0));
+	for (int i = 0; i < 100; i++)
+		assert_ok(viso_sandbox_run(box->sandbox, command, NULL));
+	/* It has seen the program, so it would have seen more. */
+	for (int i = 0; i < 100 && read(found[0], seen, 1) < 0; i++)
+		assert_ok(viso_sandbox_run(box->sandbox, command, NULL));
+	assert_string_equal(seen, "p");
+	assert_int_equal(read(found[0], seen, 1), -1);
+	viso_command_unref(command);
+	kill(watcher, SIGKILL);
+	waitpid(watcher, NULL, 0);
+	box_close(box);
+	holder_end(holder);
+}
+
+static void test_nobody_traces_what_joins(void **state)
+{
+	box_open(state);
+	in_a_host(while_it_is_watched, NULL);
 }
 
 /* As root: a pid namespace, joined by a container with a user namespace of its own. */
@@ -283,9 +390,12 @@ static void test_pids_end_with_the_program(void **state)
 /* The container's init, its program, and what that left in the background. A list of processes is no snapshot. */
 static void assert_all_there(struct holder holder)
 {
-	for (int i = 0; i < 1000 && count_processes(holder) < 7; i++)
+	int count = 0;
+	for (int i = 0; i < 1000 && count < 7; i++) {
 		usleep(10000);
-	assert_true(count_processes(holder) >= 7);
+		count = count_processes(holder);
+	}
+	assert_true(count >= 7);
 }
 
 static viso_process *spawn_with_background(struct box *box, unsigned uid)
@@ -395,9 +505,8 @@ static void test_shared(void **state)
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
 	char own[64], joined[64];
 	for (int i = 0; i < 4 && geteuid() == 0; i++)
-		assert_string_equal(
-			outside_link(viso_process_pid(process), kinds[shared[i]].name, own, sizeof(own)),
-			outside_link(getpid(), kinds[shared[i]].name, joined, sizeof(joined)));
+		assert_string_equal(outside_link(viso_process_pid(process), kinds[shared[i]].name, own, sizeof(own)),
+				    outside_link(getpid(), kinds[shared[i]].name, joined, sizeof(joined)));
 	viso_process_unref(process);
 }
 
@@ -427,8 +536,8 @@ static void test_arguments(void **state)
 	struct box *box = box_open(state);
 	static const viso_namespace always[] = {VISO_NAMESPACE_MOUNT, VISO_NAMESPACE_PID, VISO_NAMESPACE_USER};
 	for (int i = 0; i < 3; i++)
-		assert_fails(viso_container_share_namespace(box->container, always[i]), EOPNOTSUPP,
-			     VISO_STAGE_ARGUMENT, "share");
+		assert_fails(viso_container_share_namespace(box->container, always[i]), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+			     "share");
 	assert_fails(viso_container_share_namespace(box->container, (viso_namespace)8), EINVAL, VISO_STAGE_ARGUMENT,
 		     "share");
 	assert_fails(viso_container_join_namespace(box->container, (viso_namespace)-1, 0), EINVAL, VISO_STAGE_ARGUMENT,
@@ -487,7 +596,9 @@ int main(void)
 		AT_CONTAINER(test_shared_network),
 		AT_CONTAINER(test_each_kind),
 		AT_CONTAINER(test_all_kinds),
+		AT_CONTAINER(test_with_limits),
 		AT_CONTAINER(test_ordinary_user),
+		AT_CONTAINER(test_nobody_traces_what_joins),
 		AT_CONTAINER(test_pids_are_seen),
 		AT_CONTAINER(test_pids_end_with_the_program),
 		AT_CONTAINER(test_pids_end_with_their_init),

@@ -99,6 +99,20 @@ static void test_executing(void **state)
 	box_close(box);
 }
 
+/* The condition for Landlock is no_new_privs, or a capability that the program does not keep. */
+static void test_with_new_privileges(void **state)
+{
+	box_open(state);
+	skip_without_landlock();
+	struct box *box = box_of_tree();
+	allow(box, "/bin", PROGRAMS);
+	allow(box, "/open", VISO_LANDLOCK_READ);
+	allow(box, "/dev/null", VISO_LANDLOCK_WRITE);
+	assert_ok(viso_container_set_new_privileges(box->container, 1));
+	assert_prints(box, shell(read_both), "a\nno\n");
+	box_close(box);
+}
+
 /* The image decides what is a link in it: none may lead a rule to where it was not meant. */
 static void test_links_are_not_followed(void **state)
 {
@@ -160,6 +174,7 @@ int main(void)
 		AT_CONTAINER(test_one_file),
 		AT_CONTAINER(test_writing),
 		AT_CONTAINER(test_executing),
+		AT_CONTAINER(test_with_new_privileges),
 		AT_CONTAINER(test_links_are_not_followed),
 		AT_CONTAINER(test_bad_arguments),
 	};

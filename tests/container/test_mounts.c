@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* What the caller mounts in a container: binds, tmpfs, files, file systems of the kernel, devices, masks. */
 #include "box.h"
+#include "host.h"
 #include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,8 +36,9 @@ static void test_bind_of_a_directory(void **state)
 	struct box *box = box_open(state);
 	char *source = new_source();
 	assert_ok(viso_container_add_bind(box->container, source, "//work/", 0));
-	assert_prints(box, shell("cat /work/file; echo new > /work/new; grep ' /work ' /proc/self/mountinfo | "
-				 "grep -c nosuid,nodev"),
+	assert_prints(box,
+		      shell("cat /work/file; echo new > /work/new; grep ' /work ' /proc/self/mountinfo | "
+			    "grep -c nosuid,nodev"),
 		      "host\n1\n");
 	struct stat st;
 	char *path = tree_path(source, "new");
@@ -51,7 +55,8 @@ static void test_bind_read_only(void **state)
 	assert_ok(viso_container_add_bind(box->container, file, "/etc/passwd",
 					  VISO_MOUNT_READ_ONLY | VISO_MOUNT_NO_EXEC));
 	assert_prints(box,
-		      shell("cat /etc/passwd; for i in /work/x /work/file /etc/passwd; do (echo x >> $i) 2>/dev/null; done; true"),
+		      shell("cat /etc/passwd; for i in /work/x /work/file /etc/passwd; do (echo x >> $i) 2>/dev/null; "
+			    "done; true"),
 		      "host\n");
 	assert_prints(box, shell("touch /work/x /work/directory/x 2>&1 | grep -c Read-only"), "2\n");
 	assert_prints(box, shell("grep ' /etc/passwd ' /proc/self/mountinfo | grep -c ro,nosuid,nodev,noexec"), "1\n");
@@ -68,13 +73,50 @@ static void test_read_only_stays(void **state)
 	assert_ok(viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_bind(box->container, file, "/etc/passwd", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
-	viso_command *command = shell("for i in / /work /etc/passwd; do mount -o remount,bind,rw $i 2>/dev/null && echo $i; "
-				      "done; for i in /new /work/new /etc/passwd; do (echo x >> $i) 2>/dev/null && echo $i; "
-				      "done; busybox mkdir /tmp/x; mount -o bind /work /tmp/x && mount -o remount,bind,rw "
-				      "/tmp/x 2>/dev/null && echo copy; (echo x > /usr/new) && echo writable");
+	viso_command *command =
+		shell("for i in / /work /etc/passwd; do mount -o remount,bind,rw $i 2>/dev/null && echo $i; "
+		      "done; for i in /new /work/new /etc/passwd; do (echo x >> $i) 2>/dev/null && echo $i; "
+		      "done; busybox mkdir /tmp/x; mount -o bind /work /tmp/x && mount -o remount,bind,rw "
+		      "/tmp/x 2>/dev/null && echo copy; (echo x > /usr/new) && echo writable");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "writable\n");
 	free(file);
+	remove_source(source);
+}
+
+/* In a mount namespace of its own: what is mounted below the source. */
+static void bind_with_mounts(void *argument)
+{
+	char *source = argument, *directory = tree_path(source, "directory");
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), 0);
+	assert_int_equal(mount("none", directory, "tmpfs", 0, NULL), 0);
+	tree_write(directory, "below", "", 0644);
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(
+		viso_container_add_bind(box->container, source, "/work", VISO_MOUNT_RECURSIVE | VISO_MOUNT_READ_ONLY));
+	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
+	assert_ok(viso_container_add_tmpfs(box->container, "/usr/directory", 0, 0755, 0));
+	assert_prints(box, shell("ls /work/directory /usr/directory; touch /work/directory/x 2>&1 | grep -c Read-only"),
+		      "/usr/directory:\n\n/work/directory:\nbelow\n1\n");
+	box_close(box);
+	box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(viso_container_add_bind(box->container, source, "/usr", 0));
+	assert_prints(box, shell("ls -A /usr/directory"), "");
+	box_close(box);
+	/* Although all mounts of the host are shared, none came here. */
+	char *below = tree_path(directory, "below");
+	assert_int_equal(access(below, F_OK), 0);
+	free(below);
+	free(directory);
+}
+
+static void test_bind_with_mounts(void **state)
+{
+	box_open(state);
+	skip_without(geteuid() == 0, "root, to mount below a source");
+	char *source = new_source();
+	in_a_host(bind_with_mounts, source);
 	remove_source(source);
 }
 
@@ -105,7 +147,8 @@ static void test_bind_of_a_fd(void **state)
 static void test_source_that_is_swapped(void **state)
 {
 	struct box *box = box_open(state);
-	char *base = support_temporary_directory(), *source = tree_path(base, "source"), *moved = tree_path(base, "moved");
+	char *base = support_temporary_directory(), *source = tree_path(base, "source"),
+	     *moved = tree_path(base, "moved");
 	assert_int_equal(chmod(base, 0755), 0);
 	tree_directory(base, "source", 0755);
 	tree_write(source, "name", "mine\n", 0644);
@@ -124,8 +167,8 @@ static void test_source_that_is_swapped(void **state)
 static void test_optional_source(void **state)
 {
 	struct box *box = box_open(state);
-	assert_fails(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", 0), ENOENT, VISO_STAGE_ARGUMENT,
-		     "/nowhere");
+	assert_fails(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", 0), ENOENT,
+		     VISO_STAGE_ARGUMENT, "/nowhere");
 	assert_ok(viso_container_add_bind(box->container, "/nowhere/at/all", "/work", VISO_MOUNT_OPTIONAL));
 	assert_prints(box, shell("ls -A /work"), "");
 }
@@ -184,11 +227,12 @@ static void test_file_systems(void **state)
 		snprintf(path, sizeof(path), "/tmp/%s", types[i]);
 		assert_ok(viso_container_add_filesystem(box->container, types[i], path, VISO_MOUNT_READ_ONLY));
 	}
-	assert_prints(box, shell("cd /tmp; grep -c ' /tmp/[a-z0-9]* ro,nosuid,' /proc/self/mountinfo; cat proc/1/comm; "
-				 "ls sysfs/class/net; test -c devpts/ptmx && echo pts; ls -d cgroup2/cgroup.procs"),
+	assert_prints(box,
+		      shell("cd /tmp; grep -c ' /tmp/[a-z0-9]* ro,nosuid,' /proc/self/mountinfo; cat proc/1/comm; "
+			    "ls sysfs/class/net; test -c devpts/ptmx && echo pts; ls -d cgroup2/cgroup.procs"),
 		      "6\nviso-init\nlo\npts\ncgroup2/cgroup.procs\n");
-	assert_fails(viso_container_add_filesystem(box_new(box->strength, box_tree())->container, "ext4", "/work", 0),
-		     EPERM, VISO_STAGE_ARGUMENT, "ext4");
+	assert_fails(viso_container_add_filesystem(box->container, "proc", "/tmp", 0), EBUSY, VISO_STAGE_ARGUMENT,
+		     "filesystem");
 }
 
 static void test_device(void **state)
@@ -236,8 +280,9 @@ static void test_masks(void **state)
 	assert_ok(viso_container_add_mask(box->container, "/proc/sys"));
 	assert_ok(viso_container_add_mask(box->container, "/proc/cpuinfo"));
 	assert_ok(viso_container_add_mask(box->container, "/not/there"));
-	viso_command *command = shell("cat /etc/passwd /proc/cpuinfo; ls -A /proc/sys; echo x 2>/dev/null > /etc/passwd "
-				      "|| touch /proc/sys/x 2>/dev/null || echo closed");
+	viso_command *command =
+		shell("cat /etc/passwd /proc/cpuinfo; ls -A /proc/sys; echo x 2>/dev/null > /etc/passwd "
+		      "|| touch /proc/sys/x 2>/dev/null || echo closed");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	assert_prints(box, command, "closed\n");
 }
@@ -251,7 +296,7 @@ static void test_targets(void **state)
 		bool file;
 		int error;
 	} cases[] = {
-		{"/missing", false, ENOENT},     {"/work/missing", true, ENOENT}, {"/etc/passwd", false, ENOTDIR},
+		{"/missing", false, ENOENT},      {"/work/missing", true, ENOENT}, {"/etc/passwd", false, ENOTDIR},
 		{"/etc/passwd/x", true, ENOTDIR}, {"/work", true, EISDIR},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -305,7 +350,8 @@ static void test_arguments(void **state)
 	static const char *const bad[] = {NULL, "", "work", "/", "///", "/a/../b", "/..", "/./a", "/a/."};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_fails(viso_container_add_bind(container, "/", bad[i], 0), EINVAL, VISO_STAGE_ARGUMENT, "bind");
-		assert_fails(viso_container_add_tmpfs(container, bad[i], 0, 0, 0), EINVAL, VISO_STAGE_ARGUMENT, "tmpfs");
+		assert_fails(viso_container_add_tmpfs(container, bad[i], 0, 0, 0), EINVAL, VISO_STAGE_ARGUMENT,
+			     "tmpfs");
 		assert_fails(viso_container_add_mask(container, bad[i]), EINVAL, VISO_STAGE_ARGUMENT, "mask");
 		assert_fails(viso_container_add_read_only(container, bad[i]), EINVAL, VISO_STAGE_ARGUMENT, "read_only");
 	}
@@ -319,7 +365,9 @@ static void test_arguments(void **state)
 	assert_fails(viso_container_add_file(container, "/work", NULL, 1, 0), EINVAL, VISO_STAGE_ARGUMENT, "file");
 	assert_fails(viso_container_add_file(container, "/work", "", 0, 04755), EINVAL, VISO_STAGE_ARGUMENT, "file");
 	assert_file_bounds(container);
-	assert_fails(viso_container_add_filesystem(container, "", "/work", 0), EINVAL, VISO_STAGE_ARGUMENT, "filesystem");
+	assert_fails(viso_container_add_filesystem(container, "", "/work", 0), EINVAL, VISO_STAGE_ARGUMENT,
+		     "filesystem");
+	assert_fails(viso_container_add_filesystem(container, "ext4", "/work", 0), EPERM, VISO_STAGE_ARGUMENT, "ext4");
 	assert_fails(viso_container_add_device(container, NULL), EINVAL, VISO_STAGE_ARGUMENT, "device");
 	for (int i = 0; i < 48; i++)
 		assert_ok(viso_container_add_bind(container, "/", "/work", 0));
@@ -358,6 +406,7 @@ int main(void)
 		AT_CONTAINER(test_bind_of_a_directory),
 		AT_CONTAINER(test_bind_read_only),
 		AT_CONTAINER(test_read_only_stays),
+		AT_CONTAINER(test_bind_with_mounts),
 		AT_CONTAINER(test_bind_without_exec),
 		AT_CONTAINER(test_bind_of_a_fd),
 		AT_CONTAINER(test_source_that_is_swapped),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -88,13 +89,14 @@ static void test_read(void **state)
 {
 	static const char text[] = "/a/path/of/the/program";
 	struct box *box = box_open(state);
-	ask_about(box, "mkdir");
-	viso_process *process = box_spawn(box, call_of(SYS_mkdir, "s:/a/path/of/the/program", "0", "8", NULL));
-	viso_notification *notification = next(process, "mkdir");
+	ask_about(box, "mkdirat");
+	viso_process *process =
+		box_spawn(box, call_of(SYS_mkdirat, "-100", "s:/a/path/of/the/program", "0", "8", NULL));
+	viso_notification *notification = next(process, "mkdirat");
 	char buffer[65536] = "";
 	uint64_t address, bad;
-	assert_ok(viso_notification_argument(notification, 0, &address));
-	assert_ok(viso_notification_argument(notification, 2, &bad));
+	assert_ok(viso_notification_argument(notification, 1, &address));
+	assert_ok(viso_notification_argument(notification, 3, &bad));
 	assert_int_equal(viso_notification_read(notification, address, buffer, 4), 4);
 	assert_string_equal(buffer, "/a/p");
 	/* Beyond the end of what is there: up to it. */
@@ -182,10 +184,12 @@ static void test_bad_fds(void **state)
 static void test_program_without_room(void **state)
 {
 	struct box *box = box_open(state);
+	char script[64];
 	int fd = file_with("");
-	ask_about(box, "mkdir");
-	viso_process *process = box_spawn(box, shell("ulimit -n 3; exec /bin/probe call 83"));
-	viso_notification *notification = next(process, "mkdir");
+	ask_about(box, "mkdirat");
+	snprintf(script, sizeof(script), "ulimit -n 3; exec /bin/probe call %d", SYS_mkdirat);
+	viso_process *process = box_spawn(box, shell(script));
+	viso_notification *notification = next(process, "mkdirat");
 	assert_fails(viso_notification_answer_fd(notification, fd), EMFILE, VISO_STAGE_PROCESS, "answer_fd");
 	assert_ok(viso_notification_answer(notification, 5));
 	viso_notification_unref(notification);
@@ -342,6 +346,7 @@ static void test_several_threads(void **state)
 	pthread_t threads[THREADS];
 	intptr_t sum = 0;
 	ask_about(box, "rmdir");
+	ask_about(box, "unlinkat");
 	viso_process *process = box_spawn(box, shell("i=0; while [ $i -lt 50 ]; do rmdir /x; i=$((i+1)); done"));
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, answer_all, process), 0);
@@ -353,6 +358,21 @@ static void test_several_threads(void **state)
 	assert_int_equal(sum, 50);
 	viso_result_unref(box_wait(process));
 	viso_process_unref(process);
+}
+
+static void test_no_fd_is_left(void **state)
+{
+	struct box *box = box_open(state);
+	int fds = 0;
+	ask_about(box, "getppid");
+	for (int i = 0; i < 3; i++) {
+		viso_process *process = box_spawn(box, call_of(SYS_getppid, NULL));
+		viso_notification_unref(next(process, "getppid"));
+		assert_gave(process, -ENOSYS);
+		if (i == 0)
+			fds = support_count_fds();
+		assert_int_equal(support_count_fds(), fds);
+	}
 }
 
 /* The host's end of all: nothing waits for ever, and nothing is left. */
@@ -367,6 +387,45 @@ static void host_that_never_answers(void *argument)
 	ready_tell(argument, line);
 	for (;;)
 		pause();
+}
+
+/* However few fds there are: either the start fails cleanly, or the host has the listener. */
+static void host_with_few_fds(void *argument)
+{
+	struct rlimit limit;
+	bool has_failed = false, has_worked = false;
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	ask_about(box, "getppid");
+	viso_process_unref(box_spawn(box, probe("exit", NULL)));
+	int fds = support_count_fds(), lowest = dup(0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int more = 0; more < 24; more++) {
+		viso_process *process = NULL;
+		viso_command *command = call_of(SYS_getppid, NULL);
+		limit.rlim_cur = (rlim_t)(lowest + more);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		int r = viso_sandbox_spawn(box->sandbox, command, &process);
+		/* -ENOMEM is what opening the root says then. */
+		assert_true(r == 0 || r == -EMFILE || r == -ENOMEM);
+		has_failed |= r < 0;
+		has_worked |= r == 0;
+		if (r == 0)
+			assert_true(viso_process_notification_fd(process) >= 0);
+		viso_process_unref(process);
+		viso_command_unref(command);
+		limit.rlim_cur = limit.rlim_max;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(support_count_fds(), fds);
+	}
+	assert_true(has_failed && has_worked);
+	box_close(box);
+}
+
+static void test_few_fds(void **state)
+{
+	box_open(state);
+	in_a_host(host_with_few_fds, NULL);
 }
 
 static void test_host_killed(void **state)
@@ -404,6 +463,8 @@ int main(void)
 		AT_CONTAINER(test_nobody_to_answer),
 		AT_CONTAINER(test_no_rule),
 		AT_CONTAINER(test_several_threads),
+		AT_CONTAINER(test_no_fd_is_left),
+		AT_CONTAINER(test_few_fds),
 		AT_CONTAINER(test_host_killed),
 	};
 	return cmocka_run_group_tests_name("notify", tests, NULL, box_group_teardown);

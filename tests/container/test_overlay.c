@@ -59,8 +59,9 @@ static void test_layers(void **state)
 	add_layer(box, one);
 	add_layer(box, two);
 	for (int i = 0; i < 2; i++)
-		assert_prints(box, as_root("cat /layer/one /layer/two /layer/common; touch /layer/x 2>&1 | grep -c "
-					   "Read-only; grep -c ' / ro,nosuid,nodev' /proc/self/mountinfo"),
+		assert_prints(box,
+			      as_root("cat /layer/one /layer/two /layer/common; touch /layer/x 2>&1 | grep -c "
+				      "Read-only; grep -c ' / ro,nosuid,nodev' /proc/self/mountinfo"),
 			      "1\n2\n2\n1\n1\n");
 	remove_directory(one);
 	remove_directory(two);
@@ -109,12 +110,30 @@ static void test_upper_is_discarded(void **state)
 		assert_prints(box, shell("touch /new 2>/dev/null || echo no"), "no\n");
 }
 
+/* Devices that an image brings along stay without effect, also where the container may mount. */
+static void test_flags_stay(void **state)
+{
+	viso_isolation strength = box_open(state)->strength;
+	for (int i = 0; i < 2; i++) {
+		struct box *box = box_new(strength, box_tree());
+		assert_ok(viso_container_add_capability(box->container, "sys_admin"));
+		if (i)
+			assert_ok(viso_container_set_upper_discarded(box->container, 0));
+		assert_prints(box,
+			      as_root("for i in dev suid; do mount -o remount,bind,$i / 2>/dev/null && echo $i; done; "
+				      "grep -c ' / r[ow],nosuid,nodev' /proc/self/mountinfo"),
+			      "1\n");
+		box_close(box);
+	}
+}
+
 static void test_upper_has_its_size(void **state)
 {
 	struct box *box = box_open(state);
 	assert_ok(viso_container_set_upper_discarded(box->container, 1 << 20));
-	assert_prints(box, as_root("dd if=/dev/zero of=/big bs=64k count=64 2>/dev/null || echo full; test $(wc -c < /big) "
-				   "-le 1048576 && echo small"),
+	assert_prints(box,
+		      as_root("dd if=/dev/zero of=/big bs=64k count=64 2>/dev/null || echo full; test $(wc -c < /big) "
+			      "-le 1048576 && echo small"),
 		      "full\nsmall\n");
 }
 
@@ -124,8 +143,9 @@ static void test_layers_below_an_upper(void **state)
 	char *layer = new_layer("one", "1\n");
 	add_layer(box, layer);
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
-	assert_prints(box, as_root("echo 2 > /layer/one; cat /layer/one; rm -r /layer 2>/dev/null || busybox rm -r /layer; "
-				   "test -e /layer || echo gone"),
+	assert_prints(box,
+		      as_root("echo 2 > /layer/one; cat /layer/one; rm -r /layer 2>/dev/null || busybox rm -r /layer; "
+			      "test -e /layer || echo gone"),
 		      "2\ngone\n");
 	assert_prints(box, as_root("cat /layer/one"), "1\n");
 	remove_directory(layer);
@@ -146,8 +166,9 @@ static void test_directories_are_made(void **state)
 	assert_ok(viso_container_set_upper_discarded(box->container, 0));
 	assert_ok(viso_container_add_bind(box->container, "/etc", "/deep/in/it", VISO_MOUNT_READ_ONLY));
 	assert_ok(viso_container_add_file(box->container, "/deep/file", "x\n", 2, 0644));
-	assert_prints(box, as_root("cat /deep/file; test -d /proc/1 && test -c /dev/null && test -s /deep/in/it/passwd && "
-				   "echo there"),
+	assert_prints(box,
+		      as_root("cat /deep/file; test -d /proc/1 && test -c /dev/null && test -s /deep/in/it/passwd && "
+			      "echo there"),
 		      "x\nthere\n");
 	assert_absent(tree, "proc");
 	assert_absent(tree, "deep");
@@ -172,12 +193,15 @@ static void test_upper_is_kept(void **state)
 	/* By another worker, with other ids on the host. */
 	struct box *other = box_new(box->strength, box_tree());
 	assert_ok(viso_container_set_upper_directory(other->container, directory));
-	viso_process *busy = box_spawn(box_new(box->strength, box_tree()), probe("sleep", NULL));
-	assert_prints(other, as_root("stat -c %u:%g /new; cat /bin/new; echo y >> /bin/new; rm /new; touch /again; chmod "
-				     "4755 /again; test -d /etc/passwd && echo there"),
+	struct box *third = box_new(box->strength, box_tree());
+	viso_process *busy = box_spawn(third, probe("sleep", NULL));
+	assert_prints(other,
+		      as_root("stat -c %u:%g /new; cat /bin/new; echo y >> /bin/new; rm /new; touch /again; chmod "
+			      "4755 /again; test -d /etc/passwd && echo there"),
 		      "0:0\nx\nthere\n");
 	assert_prints(box, as_root("cat /bin/new; test -e /new || echo gone; stat -c %a /again"), "x\ny\ngone\n4755\n");
 	viso_process_unref(busy);
+	box_close(third);
 	box_close(other);
 	/* Nobody else gets there: it may be full of setuid programs. */
 	struct stat st;
@@ -239,6 +263,36 @@ static void test_lock_ends_with_the_host(void **state)
 	assert_ok(r);
 	viso_command_unref(command);
 	remove_directory((char *)kept.directory);
+}
+
+/* Whom the root belongs to: an ordinary user's instance that stays has the default id only. */
+static viso_command *owner(const char *script)
+{
+	return geteuid() == 0 ? as_root(script) : shell(script);
+}
+
+/* In one that stays, all commands have the same upper; it is free when the instance has ended. */
+static void test_upper_of_an_instance_that_stays(void **state)
+{
+	struct box *box = box_open(state), *other = box_new(box->strength, box_tree());
+	char *directory = new_upper();
+	assert_ok(viso_container_set_upper_directory(box->container, directory));
+	assert_ok(viso_container_set_upper_directory(other->container, directory));
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_prints(box, owner("echo x > /file"), "");
+	assert_prints(box, owner("cat /file"), "x\n");
+	assert_start_fails(other, probe("exit", NULL), EBUSY, VISO_STAGE_MOUNT, "upper");
+	assert_ok(viso_sandbox_close(box->sandbox));
+	viso_command *command = owner("test -s /file");
+	viso_result *result = NULL;
+	int r = -EBUSY;
+	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(5000))
+		r = viso_sandbox_run(other->sandbox, command, &result);
+	assert_ok(r);
+	assert_ended(result, VISO_REASON_EXITED, 0, 0);
+	viso_command_unref(command);
+	box_close(other);
+	remove_directory(directory);
 }
 
 static void test_hostile_upper(void **state)
@@ -319,12 +373,14 @@ int main(void)
 		AT_CONTAINER(test_layers),
 		AT_CONTAINER(test_many_layers),
 		AT_CONTAINER(test_upper_is_discarded),
+		AT_CONTAINER(test_flags_stay),
 		AT_CONTAINER(test_upper_has_its_size),
 		AT_CONTAINER(test_layers_below_an_upper),
 		AT_CONTAINER(test_directories_are_made),
 		AT_CONTAINER(test_upper_is_kept),
 		AT_CONTAINER(test_upper_is_for_one_instance),
 		AT_CONTAINER(test_lock_ends_with_the_host),
+		AT_CONTAINER(test_upper_of_an_instance_that_stays),
 		AT_CONTAINER(test_hostile_upper),
 		AT_CONTAINER(test_root_is_writable),
 		AT_CONTAINER(test_conflicts),

@@ -385,10 +385,10 @@ static void test_ordinary_user(void **state)
 /* A root that cannot be prepared: the failure comes at once. */
 static void test_bad_root(void **state)
 {
+	skip_without(geteuid() == 0, "root, for prepared containers");
 	char *bad = box_new_tree();
 	char *proc = tree_path(bad, "proc");
 	assert_int_equal(rmdir(proc), 0);
-	skip_without(geteuid() == 0, "root, for prepared containers");
 	struct box *box = box_new(VISO_ISOLATION_CONTAINER, bad);
 	int fds = support_count_fds();
 	assert_fails(viso_container_prepare(box->container, 4), ENOENT, VISO_STAGE_MOUNT, "proc");
@@ -559,8 +559,8 @@ static void use_in_a_fork(void *argument)
 
 static void test_fork(void **state)
 {
-	struct box *box = open_prepared(1);
 	skip_without(MALLOC_SURVIVES_FORK, "a malloc that survives fork");
+	struct box *box = open_prepared(1);
 	in_a_host(use_in_a_fork, box);
 	assert_prints(box, shell("echo still"), "still\n");
 	box_close(box);

@@ -198,6 +198,21 @@ static void check_attack(viso_command *(*attack)(void), long open, long closed)
 	box_close(box);
 }
 
+/* A program that may start no other one is not kept from being started itself. */
+static void test_no_further_programs(void **state)
+{
+	struct box *box = box_open(state);
+	add_rule(box, "execve", VISO_SYSCALL_ERROR, EACCES);
+	add_rule(box, "execveat", VISO_SYSCALL_KILL, 0);
+	assert_call(box, call_of(SYS_execve, "s:/bin/probe", "0", "0", NULL), -EACCES);
+	assert_filtered(box, call_of(SYS_execveat, "-100", "s:/bin/probe", "0", "0", "0", NULL));
+	struct box *other = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	add_rule(other, "execve", VISO_SYSCALL_TRAP, 0);
+	assert_ended(box_run(other, probe("exit", "4", NULL)), VISO_REASON_EXITED, 4, 0);
+	assert_filtered(other, call_of(SYS_execve, "s:/bin/probe", "0", "0", NULL));
+	box_close(other);
+}
+
 static viso_command *new_user_namespace(void)
 {
 	return probe("clone3", "0x10000000", NULL);
@@ -341,6 +356,7 @@ int main(void)
 		AT_CONTAINER(test_bad_rules),
 		AT_CONTAINER(test_more_than_the_kernel_takes),
 		AT_CONTAINER(test_many_filters),
+		AT_CONTAINER(test_no_further_programs),
 		AT_CONTAINER(test_new_namespaces),
 		AT_CONTAINER(test_new_mounts),
 		AT_CONTAINER(test_rings),

@@ -26,9 +26,10 @@ static void test_network(void **state)
 	assert_ok(viso_container_set_sysctl(box->container, "net.ipv4.ip_local_port_range", "2000 3000"));
 	/* The last value of a name counts. */
 	assert_ok(viso_container_set_sysctl(box->container, "net.ipv4.ip_unprivileged_port_start", "80"));
-	assert_prints(box,
-		      shell("cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start; cat ip_local_port_range | tr '\\t' ' '"),
-		      "80\n2000 3000\n");
+	assert_prints(
+		box,
+		shell("cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start; cat ip_local_port_range | tr '\\t' ' '"),
+		"80\n2000 3000\n");
 	assert_prints(box, probe("socket", "2", "80", NULL), "made\n");
 	assert_int_equal(read_host("/proc/sys/net/ipv4/ip_unprivileged_port_start"), before);
 }
@@ -40,8 +41,8 @@ static void test_messages_and_memory(void **state)
 	assert_ok(viso_container_set_sysctl(box->container, "kernel.shmmni", "17"));
 	assert_ok(viso_container_set_sysctl(box->container, "kernel.sem", "11 22 33 44"));
 	assert_ok(viso_container_set_sysctl(box->container, "fs.mqueue.msg_max", "5"));
-	viso_command *command = shell(
-		"cat /proc/sys/kernel/shmmni; cat /proc/sys/kernel/sem | tr '\\t' ' '; cat /proc/sys/fs/mqueue/msg_max");
+	viso_command *command = shell("cat /proc/sys/kernel/shmmni; cat /proc/sys/kernel/sem | tr '\\t' ' '; cat "
+				      "/proc/sys/fs/mqueue/msg_max");
 	/* They belong to the container's root, which an ordinary user's default map does not have. */
 	if (geteuid() != 0)
 		assert_ok(viso_command_set_user(command, 0, 0));
@@ -83,10 +84,10 @@ static void test_refused_values(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const hosts[] = {"kernel.core_pattern", "kernel.hostname",	 "vm.swappiness",
-					    "fs.file-max",	   "kernel.shm",	 "kernel.semantics",
-					    "kernel.sem.x",	   "fs.mqueue",		 "user.max_inotify_watches",
-					    "kernel.sysrq",	   "kernel.shmmax_other", "netx.ipv4",
+	static const char *const hosts[] = {"kernel.core_pattern", "kernel.hostname",     "vm.swappiness",
+					    "fs.file-max",         "kernel.shm",          "kernel.semantics",
+					    "kernel.sem.x",        "fs.mqueue",           "user.max_inotify_watches",
+					    "kernel.sysrq",        "kernel.shmmax_other", "netx.ipv4",
 					    "KERNEL.SEM"};
 	/* CVE-2022-0811, and what else could be read as more than a name. */
 	static const char *const no_names[] = {"",

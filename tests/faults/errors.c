@@ -73,14 +73,13 @@ static const struct {
 	CALL(mmap, ENOMEM, EAGAIN),
 	CALL(munmap, ENOMEM),
 	CALL(mprotect, ENOMEM),
-	/* Processes. */
+	/* Processes; kill(2) of a child that was not waited for cannot fail. */
 	CALL(clone, EAGAIN, ENOMEM, EPERM, ENOSPC, EUSERS),
 	CALL(clone3, EAGAIN, ENOMEM, EPERM, ENOSPC, ENOSYS),
 	CALL(execve, ENOMEM, EACCES, ENOENT, E2BIG, ETXTBSY),
 	CALL(execveat, ENOMEM, EACCES, ENOSYS),
 	CALL(wait4, EINTR),
 	CALL(waitid, EINTR),
-	CALL(kill, EPERM, ESRCH),
 	CALL(pidfd_open, EMFILE, ENOSYS, ESRCH),
 	CALL(pidfd_send_signal, EPERM, ESRCH, ENOSYS),
 	CALL(futex, EINTR, EAGAIN),

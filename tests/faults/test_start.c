@@ -12,6 +12,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum wanted { ERRORS, KILLS };
 enum { SECONDS = 20, WAIT_MS = 10000, PROGRAM_EXIT = 3 };
 
 /* How a start is made. */
@@ -28,6 +30,7 @@ struct scenario {
 	bool to_end;  /* viso_sandbox_run() */
 	bool again;   /* one has run before */
 	bool limited; /* in control groups */
+	bool full;    /* with settings of every kind */
 };
 
 /* What the host found, for the test. */
@@ -44,8 +47,35 @@ struct finding {
 
 struct host {
 	struct scenario scenario;
+	bool may_be_killed; /* the command with what was killed */
 	struct finding *finding;
 };
+
+static void set_mounts(viso_container *container)
+{
+	static const char text[] = "127.0.0.1 localhost\n";
+	assert_ok(viso_container_set_upper_discarded(container, 1 << 20));
+	assert_ok(viso_container_add_bind(container, "/usr/bin", "/bound", VISO_MOUNT_READ_ONLY));
+	assert_ok(viso_container_add_tmpfs(container, "/scratch", 1 << 20, 0755, VISO_MOUNT_NO_EXEC));
+	assert_ok(viso_container_add_file(container, "/etc/hosts", text, sizeof(text) - 1, 0644));
+	assert_ok(viso_container_add_filesystem(container, "mqueue", "/dev/mqueue", 0));
+	assert_ok(viso_container_add_read_only(container, "/proc/sys"));
+	assert_ok(viso_container_add_mask(container, "/proc/timer_list"));
+}
+
+static void set_everything(viso_container *container)
+{
+	set_mounts(container);
+	assert_ok(viso_container_set_hostname(container, "full"));
+	assert_ok(viso_container_set_domainname(container, "example.org"));
+	assert_ok(viso_container_set_sysctl(container, "net.ipv4.ip_default_ttl", "63"));
+	assert_ok(viso_container_set_sysctl(container, "fs.mqueue.msg_max", "7"));
+	assert_ok(viso_container_set_clock_offset(container, VISO_CLOCK_MONOTONIC, 1000000000));
+	assert_ok(viso_container_add_capability(container, "net_bind_service"));
+	assert_ok(viso_container_add_syscall_rule(container, "chmod", VISO_SYSCALL_NOTIFY, 0));
+	assert_ok(viso_container_add_landlock_path(container, "/",
+						   VISO_LANDLOCK_READ | VISO_LANDLOCK_WRITE | VISO_LANDLOCK_EXECUTE));
+}
 
 static struct box *open_host_box(const struct scenario *scenario)
 {
@@ -54,6 +84,8 @@ static struct box *open_host_box(const struct scenario *scenario)
 		assert_ok(box_set_memory_max(box, 64 << 20));
 		assert_ok(box_set_processes_max(box, 20));
 	}
+	if (scenario->full)
+		set_everything(box->container);
 	return box;
 }
 
@@ -89,8 +121,10 @@ static void note_error(struct finding *finding, int result)
 		COMPLAIN(finding, "the error has no object");
 }
 
-static void check_result(struct finding *finding, const viso_result *result)
+static void check_result(struct finding *finding, const viso_result *result, bool may_be_killed)
 {
+	if (may_be_killed && viso_result_signal(result) == SIGKILL)
+		return;
 	const char *text = viso_result_output(result, VISO_STDOUT, NULL);
 	bool whole = !strcmp(text, "text\n") || viso_result_output_truncated(result, VISO_STDOUT);
 	if (viso_result_reason(result) != (int)VISO_REASON_EXITED || viso_result_exit_code(result) != PROGRAM_EXIT ||
@@ -104,8 +138,12 @@ static void host(void *argument)
 	struct finding *finding = self->finding;
 	struct box *box = open_host_box(&self->scenario);
 	viso_result *result = NULL;
-	if (self->scenario.again)
-		assert_ended(box_run(box, shell("exit 3")), VISO_REASON_EXITED, PROGRAM_EXIT, 0);
+	if (self->scenario.again) {
+		assert_ok(start(&self->scenario, box, &result));
+		check_result(finding, result, false);
+		viso_result_unref(result);
+		result = NULL;
+	}
 	viso_error_clear();
 
 	tracer_phase(PHASE_START);
@@ -115,7 +153,7 @@ static void host(void *argument)
 	if (r < 0)
 		note_error(finding, r);
 	else
-		check_result(finding, result);
+		check_result(finding, result, self->may_be_killed);
 	if (r < 0 && result)
 		COMPLAIN(finding, "a failed call has given a result");
 	viso_result_unref(result);
@@ -124,7 +162,7 @@ static void host(void *argument)
 	if (r < 0)
 		COMPLAIN(finding, "the next start failed: %s", viso_error_message());
 	else
-		check_result(finding, result);
+		check_result(finding, result, false);
 	viso_result_unref(result);
 	tracer_phase(PHASE_END);
 	box_close(box);
@@ -138,7 +176,7 @@ static void describe(char *text, size_t size, const struct fault *fault)
 {
 	static const char *const phases[] = {"", "start", "end"};
 	snprintf(text, size, "%s: %s of %s, no %d: %s", phases[fault->point.phase], name_of_call(fault->point.number),
-		 fault->point.part, fault->point.occurrence, strerrorname_np(fault->error));
+		 fault->point.part, fault->point.occurrence, fault->killed ? "SIGKILL" : strerrorname_np(fault->error));
 }
 
 static bool holds(const char *text, bool condition, const char *what)
@@ -161,8 +199,10 @@ static bool survives(struct host *self, const struct fault *fault, int fds, int 
 	if (getenv("VISO_FAULTS_VERBOSE"))
 		printf("# %s -> %d %s: %s\n", text, self->finding->result, self->finding->object,
 		       self->finding->message);
+	bool host_killed = fault->killed && outcome.met && !strcmp(fault->point.part, "host");
 	bool sound = holds(text, !outcome.hung, outcome.text);
-	sound &= holds(text, outcome.hung || self->finding->complete, "the host program did not come to its end");
+	sound &= holds(text, outcome.hung || host_killed || self->finding->complete,
+		       "the host program did not come to its end");
 	sound &= holds(text, !self->finding->complaint[0], self->finding->complaint);
 	sound &= holds(text, self->finding->fds <= fds, "fds are left");
 	sound &= holds(text, leftovers_count(outcome.pids, outcome.pid_count) == 0, "something is left");
@@ -198,11 +238,31 @@ static bool is_chosen(const struct call_list *calls, const struct call_point *po
 	return true;
 }
 
-static void test_each_call(void **state, const struct scenario *wanted)
+/* All faults that are wanted at one call. How many did harm; counts those that were tried and met. */
+static int try_faults(struct host *self, const struct call_point *point, enum wanted wanted, int fds, int *tried,
+		      int *met)
 {
+	static const int once[] = {1, 0};
 	const char *option = getenv("VISO_FAULTS");
 	const bool all = option && !strcmp(option, "all");
-	struct host self = {.scenario = *wanted};
+	const int *errors = wanted == KILLS ? once : errors_of_call(point->number);
+	int failed = 0;
+	for (int j = 0; errors && errors[j] && (j == 0 || option); j++) {
+		struct fault fault = {.point = *point, .error = errors[j], .killed = wanted == KILLS};
+		char text[128];
+		describe(text, sizeof(text), &fault);
+		if (option && !all && !strstr(text, option))
+			continue;
+		++*tried;
+		failed += !survives(self, &fault, fds, met);
+	}
+	return failed;
+}
+
+static void test_each_call(void **state, const struct scenario *scenario, enum wanted wanted)
+{
+	const char *option = getenv("VISO_FAULTS");
+	struct host self = {.scenario = *scenario, .may_be_killed = wanted == KILLS};
 	struct call_list calls = {0};
 	struct trace_outcome outcome;
 	skip_without(tracer_works(), "a processor whose system calls can be made to fail");
@@ -221,18 +281,9 @@ static void test_each_call(void **state, const struct scenario *wanted)
 	const int fds = self.finding->fds;
 
 	int tried = 0, met = 0, failed = 0;
-	for (size_t i = 0; i < calls.count; i++) {
-		const int *errors = errors_of_call(calls.points[i].number);
-		for (int j = 0; errors && errors[j] && (j == 0 || option); j++) {
-			struct fault fault = {.point = calls.points[i], .error = errors[j]};
-			char text[128];
-			describe(text, sizeof(text), &fault);
-			if (!is_chosen(&calls, &fault.point, all) || (option && !all && !strstr(text, option)))
-				continue;
-			tried++;
-			failed += !survives(&self, &fault, fds, &met);
-		}
-	}
+	for (size_t i = 0; i < calls.count; i++)
+		if (is_chosen(&calls, &calls.points[i], option && !strcmp(option, "all")))
+			failed += try_faults(&self, &calls.points[i], wanted, fds, &tried, &met);
 	printf("# %zu calls; %d faults, %d met\n", calls.count, tried, met);
 	assert_int_equal(failed, 0);
 	assert_true(option || met > tried * 9 / 10);
@@ -242,12 +293,25 @@ static void test_each_call(void **state, const struct scenario *wanted)
 
 static void test_first_start(void **state)
 {
-	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .limited = true});
+	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .limited = true}, ERRORS);
 }
 
 static void test_next_start(void **state)
 {
-	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .to_end = true, .again = true});
+	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .to_end = true, .again = true},
+		       ERRORS);
+}
+
+static void test_start_with_all_settings(void **state)
+{
+	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .again = true, .full = true},
+		       ERRORS);
+}
+
+/* Somebody kills one of the processes as it makes a call. */
+static void test_death_at_each_call(void **state)
+{
+	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .limited = true}, KILLS);
 }
 
 int main(void)
@@ -255,6 +319,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT_CONTAINER(test_first_start),
 		AT_CONTAINER(test_next_start),
+		AT_CONTAINER(test_start_with_all_settings),
+		AT_CONTAINER(test_death_at_each_call),
 	};
 	return cmocka_run_group_tests_name("faults of a start", tests, leftovers_set_up, leftovers_tear_down);
 }

@@ -152,6 +152,10 @@ static void enter_call(struct tracee *tracee, const struct __ptrace_syscall_info
 	if (!fault || outcome->met || memcmp(&point, &fault->point, sizeof(point)) != 0)
 		return;
 	outcome->met = true;
+	if (fault->killed) {
+		kill(tracee->pid, SIGKILL);
+		return;
+	}
 	tracee->error = fault->error;
 	if (is_skipped(tracee->number))
 		registers_skip_call(tracee->pid);

@@ -29,7 +29,8 @@ struct call_list {
 
 struct fault {
 	struct call_point point;
-	int error; /* positive errno */
+	int error;   /* positive errno */
+	bool killed; /* instead: the process is killed as it makes the call */
 };
 
 enum { TRACED_MAX = 64 };

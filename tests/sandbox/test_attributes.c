@@ -220,7 +220,7 @@ static void test_none_in_a_guest(void **state)
 
 static void test_arguments(void **state)
 {
-	static const char *const lists[] = {"",	   ",",	  "1,",	 "1-",	   "-1", "3-1",	 "1--2",
+	static const char *const lists[] = {"",    ",",   "1,",   "1-",     "-1", "3-1",  "1--2",
 					    "1 2", "0x1", "8192", "0-8192", "a",  "1,,2", "99999999999999999999"};
 	viso_command *command = viso_command_new("/bin/true");
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)

@@ -70,17 +70,44 @@ static bool could_hand_all_down(const char *directory, const struct controllers 
 }
 
 /* It stays so: others may rely on it from now on. */
-static bool let_hand_down(const char *directory, const struct controllers *wanted)
+static bool write_controller(const char *directory, const char *controller)
 {
 	char path[PLAN_CGROUP_PATH_MAX + 64], text[64];
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-	for (int i = 0; i < wanted->count; i++) {
-		int length = snprintf(text, sizeof(text), "+%s", wanted->names[i]);
-		if (!hands_down(directory, wanted->names[i]) && write(fd, text, (size_t)length) < 0)
+	int length = snprintf(text, sizeof(text), "+%s", controller);
+	return fd >= 0 && write(fd, text, (size_t)length) == length;
+}
+
+static bool let_hand_down(const char *directory, const struct controllers *wanted)
+{
+	for (int i = 0; i < wanted->count; i++)
+		if (!hands_down(directory, wanted->names[i]) && !write_controller(directory, wanted->names[i]))
+			return false;
+	return true;
+}
+
+/*
+ * Below a parent that was named, groups on the way to it may have to hand the controller down first. With `enable` it
+ * is done; else it is only looked whether it could be.
+ */
+static bool bring_down(const struct hierarchy *two, const char *directory, const char *controller, bool enable)
+{
+	char above[PLAN_CGROUP_PATH_MAX];
+	if (hands_down(directory, controller))
+		return true;
+	if (!may_hand_down(directory))
+		return false;
+	if (!group_file_has(directory, "cgroup.controllers", controller)) {
+		strcpy(above, directory);
+		char *slash = strrchr(above, '/');
+		if (!slash || (size_t)(slash - above) < strlen(two->point))
+			return false;
+		*slash = '\0';
+		if (!bring_down(two, above, controller, enable))
 			return false;
 	}
-	return true;
+	return !enable || write_controller(directory, controller);
 }
 
 typedef bool (*fitness)(const char *directory, const struct controllers *wanted);
@@ -114,10 +141,11 @@ static int fail_version_2(const struct hierarchy *two, const struct controllers 
 				  "%s, has processes of its own and so cannot hand it down: start the host program in "
 				  "a child of that group (in a systemd unit: DelegateSubgroup=)",
 				  name, two->own);
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, name,
-			  "the limit needs the %s controller, which no control group that the caller may write to hands "
-			  "down; as root, or in a systemd unit or slice with Delegate=%s, one does",
-			  name, wanted->count ? name : "yes");
+	return error_fail(
+		VISO_STAGE_CGROUP, EOPNOTSUPP, name,
+		"the limit needs the %s controller, which no control group that the caller may write to hands "
+		"down; as root, or in a systemd unit or slice with Delegate=%s, one does",
+		name, wanted->count ? name : "yes");
 }
 
 /* `parent` below the mount point. 0 or a negative errno with the error set. */
@@ -140,19 +168,20 @@ static int parent_directory(const struct hierarchy *hierarchy, const char *paren
 static int take_parent(const struct hierarchy *two, const char *parent, const struct controllers *wanted, bool enable,
 		       char directory[PLAN_CGROUP_PATH_MAX])
 {
+	const char *name = NULL;
 	int r = parent_directory(two, parent, directory);
-	if (r < 0 || hands_all_down(directory, wanted))
+	if (r < 0)
 		return r;
-	if (could_hand_all_down(directory, wanted) && (!enable || let_hand_down(directory, wanted)))
-		return 0;
-	const char *name = wanted->names[0];
-	for (int i = 0; i < wanted->count; i++)
-		if (!hands_down(directory, wanted->names[i]))
+	for (int i = 0; i < wanted->count && !name; i++)
+		if (!bring_down(two, directory, wanted->names[i], enable))
 			name = wanted->names[i];
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, name,
-			  "%s does not hand the %s controller down; write +%s to its cgroup.subtree_control, for which "
-			  "it must have the controller and no processes",
-			  directory, name, name);
+	if (!name)
+		return 0;
+	return error_fail(
+		VISO_STAGE_CGROUP, EOPNOTSUPP, name,
+		"%s does not hand the %s controller down; write +%s to its cgroup.subtree_control, and to those "
+		"above it, for which they must have no processes of their own",
+		directory, name, name);
 }
 
 int find_version_2(const struct hierarchies *hierarchies, const char *parent, const struct controllers *wanted,

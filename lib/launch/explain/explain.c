@@ -105,6 +105,25 @@ static const char *explain_credentials(viso_isolation isolation, int error)
 			 "viso_container_add_id_map() ids are below 65536";
 }
 
+static const char *explain_cgroup(const struct report_failure *failure)
+{
+	if (!strncmp(failure->object, "BPF_", 4))
+		return "a filter for devices in control groups of version 2 takes CAP_BPF and CAP_NET_ADMIN on the "
+		       "host: "
+		       "run as root, or without viso_container_allow_device()";
+	switch (failure->error) {
+	case EOPNOTSUPP:
+		return "this kernel has no such limit, or was built without it";
+	case EINVAL:
+	case ERANGE:
+		return "the kernel does not take this value";
+	case EACCES:
+		return "the caller may not move a process there; the group above both must be the caller's, too";
+	default:
+		return NULL;
+	}
+}
+
 /* What to do about it, where that is known; else it stays empty. */
 static void advise(char *text, size_t size, viso_isolation isolation, const struct report_failure *failure)
 {
@@ -129,6 +148,9 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 	case VISO_STAGE_RLIMIT:
 		explain_attribute(text, size, failure);
 		break;
+	case VISO_STAGE_CGROUP:
+		known = explain_cgroup(failure);
+		break;
 	case VISO_STAGE_CWD:
 		known = "the working directory is not in the root, or not for this user";
 		break;
@@ -140,6 +162,11 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 		break;
 	case VISO_STAGE_MOUNT:
 		explain_mount(text, size, failure);
+		break;
+	case VISO_STAGE_CAPABILITIES:
+		if (failure->error == EPERM && !strcmp(failure->object, "PR_SET_SECUREBITS"))
+			known = "this kernel does not know one of the secure bits; those of execve(2) came with Linux "
+				"6.14";
 		break;
 	case VISO_STAGE_LANDLOCK:
 		known = explain_landlock(failure->error);

@@ -46,7 +46,9 @@ static const char *explain_upper(int error)
 		return "the file system of the directory of the upper, or the kernel (Linux 5.19), cannot show other "
 		       "owners, so the next instance would not have the files; take another file system";
 	case EACCES:
-		return "the directory of the upper has to belong to the user of the host program";
+		return "the directory of the upper has to belong to the user of the host program, whose id has to be "
+		       "one "
+		       "of the container's unless that is root";
 	default:
 		return NULL;
 	}

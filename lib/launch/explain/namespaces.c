@@ -190,6 +190,10 @@ void explain_namespace(char *text, size_t size, const struct report_failure *fai
 	else if (!strcmp(object, "timens_offsets") && error == ERANGE)
 		snprintf(text, size,
 			 "viso_container_set_clock_offset: the clock would be negative, or later than it can be");
+	else if (!strcmp(object, "timens_offsets") && error == EACCES)
+		snprintf(text, size,
+			 "viso_container_set_clock_offset: an ordinary user cannot have it in a user namespace that is "
+			 "joined");
 	else if (!strcmp(object, "time") && error == EOPNOTSUPP)
 		snprintf(text, size, "the kernel has no time namespaces: it needs Linux 5.6 and CONFIG_TIME_NS");
 	else if (error == ENOSPC)

@@ -66,7 +66,7 @@ void kill_children_of(pid_t parent, pid_t grandparent)
  * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork
  * needs (kernel/signal.c). Only for a uid that nothing else on the host has.
  */
-static void kill_uid(uint32_t uid)
+void kill_uid(uint32_t uid)
 {
 	pid_t killer = fork();
 	if (killer == 0) {

@@ -249,6 +249,9 @@ static void set_up_all(struct job *job)
 static _Noreturn void run_program(struct job *job)
 {
 	bool reaps_alone = job->plan->namespaces.joined[VISO_NAMESPACE_PID] != 0;
+	/* Its memory is a copy of the worker's, and until they are closed it has fds of the host: nothing of that is
+	 * for the program, whatever its capabilities. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A child with our memory would stay in our time namespace (copy_namespaces() in kernel/nsproxy.c). */
 	int memory = job->plan->namespaces.clock_offsets ? 0 : CLONE_VM;
 	if (reaps_alone)
@@ -261,11 +264,9 @@ static _Noreturn void run_program(struct job *job)
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
 	syscall(SYS_close_range, 0u, ~0u, 0);
-	/* Its memory is a copy of the worker's: nothing of it is for the program, whatever its capabilities. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	container_reap_until(program);
 	if (reaps_alone)
-		members_end_children();
+		members_end_children(job->plan);
 	_exit(0);
 }
 

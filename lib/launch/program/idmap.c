@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "launcher.h"
+#include "mounts.h"
 
 enum { ID_RANGE_SIZE = 65536, MAP_TEXT = PLAN_ID_RANGES_MAX * 34, NUMBER = 12 };
 
@@ -16,7 +16,12 @@ static int try_write(const char *task, const char *file, const char *text)
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%s/%s", task, file);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	ssize_t n = -1;
+	/* A false /proc could have any file of the host there (CVE-2019-16884, CVE-2025-52881). */
+	if (fd >= 0 && mount_is_proc(fd))
+		n = write(fd, text, strlen(text));
+	else if (fd >= 0)
+		errno = EOPNOTSUPP;
 	int saved = errno;
 	close_quietly(fd);
 	errno = saved;

@@ -7,9 +7,10 @@
  * be joined with the caller's rights is joined before its user namespace, the rest after.
  */
 #include <errno.h>
-#include <linux/nsfs.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <virtiso/container_namespaces.h>
 
@@ -52,14 +53,27 @@ static int join_all(const struct job *job, unsigned *todo, bool later)
 	return 0;
 }
 
-/* Groups of the caller's would stay for good where the namespace forbids to change them. */
+/*
+ * Groups of the caller's would stay for good where the namespace forbids to change them. And who is root there must not
+ * reach our memory and fds by ptrace before the program is there, as in CVE-2016-9962: to what is not dumpable only a
+ * capability in the worker's user namespace gives access.
+ *
+ * The mount namespace is made here, where we can hold it for members.c: later, it could not be opened for the same
+ * reason.
+ */
 static int enter_user_namespace(const struct job *job, uint32_t fd)
 {
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (worker.owns_ids && syscall(SYS_setgroups, (size_t)0, NULL) < 0)
 		return fail(VISO_STAGE_CREDENTIALS, 0, "setgroups");
+	/* Who is privileged there might trace us, and we have fds of the host (CVE-2016-9962). */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setns(job->fds[fd], CLONE_NEWUSER) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, join_user);
-	return 0;
+	if (unshare(CLONE_NEWNS) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "mount");
+	worker.page->mount_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	return worker.page->mount_fd < 0 ? fail(VISO_STAGE_NAMESPACE, 0, "ns/mnt") : 0;
 }
 
 /*
@@ -68,7 +82,6 @@ static int enter_user_namespace(const struct job *job, uint32_t fd)
  */
 static int make_proc(struct job *job)
 {
-	worker.page->proc_fd = -1;
 	pid_t maker = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 	if (maker == 0) {
 		worker.page->proc_fd = mounts_new_proc();
@@ -102,8 +115,10 @@ static int enter(struct job *job)
 static _Noreturn void door_main(struct job *job, uint64_t flags)
 {
 	struct start_page *page = worker.page;
-	if (enter(job) < 0)
+	if (attributes_apply(job->plan) < 0 || enter(job) < 0)
 		_exit(1);
+	if (!plan_owns_namespace(job->plan, VISO_NAMESPACE_USER))
+		flags &= ~(uint64_t)CLONE_NEWNS;
 	/* The kernel writes its pid before anything else happens, so nothing that runs is ever unknown. */
 	pid_t pid = clone_container(job, flags | CLONE_PARENT | CLONE_PARENT_SETTID, &page->init_pid);
 	if (pid == 0)
@@ -115,22 +130,29 @@ static _Noreturn void door_main(struct job *job, uint64_t flags)
 
 pid_t join_and_clone(struct job *job, uint64_t flags)
 {
-	pid_t door = fork();
+	worker.page->proc_fd = worker.page->mount_fd = -1;
+	/* With our fds, for those that it opens. */
+	pid_t door = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 	if (door == 0)
 		door_main(job, flags);
 	if (door < 0)
-		return fail(VISO_STAGE_CLONE, 0, "fork");
+		return fail(VISO_STAGE_CLONE, 0, "clone");
 	while (waitpid(door, NULL, __WALL) < 0 && errno == EINTR)
 		;
+	close_quietly(worker.page->proc_fd);
+	members_hold(worker.page->mount_fd);
 	pid_t pid = worker.page->init_pid;
-	if (pid <= 0)
+	if (pid <= 0) {
+		members_hold(-1);
 		return fail(VISO_STAGE_CLONE, ECHILD, "door"); /* unless it has noted why */
+	}
 	/* It is our child, so the number is its own. */
 	job->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (job->pidfd < 0) {
 		fail(VISO_STAGE_CLONE, 0, "pidfd_open");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, __WALL);
+		members_hold(-1);
 		return -1;
 	}
 	return pid;

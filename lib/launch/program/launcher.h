@@ -73,10 +73,9 @@ struct start_page {
 	int32_t status;
 	struct report_usage usage;
 	pid_t init_pid; /* of a container that joins namespaces */
-	int proc_fd;    /* from one process to another that shares its fds */
-	/* Inodes of the namespaces that are the container's own, where it joined a pid namespace; else 0. */
-	uint64_t members_mount;
-	uint64_t members_user;
+	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
+	int mount_fd;
+	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
 	struct cgroup spare[CGROUPS]; /* of a pool: for the next job; last, since it outlives the one before */
 };
 
@@ -204,12 +203,17 @@ bool join_any(const struct plan *plan);
 pid_t join_and_clone(struct job *job, uint64_t flags);
 
 /* members.c */
-/* In the worker: notes what tells the container's processes, where it joined a pid namespace. */
-void members_note(const struct plan *plan, pid_t init);
-/* Ends what is left of it; from the worker, or from main where that was killed. */
-void members_kill(const struct start_page *page);
+/* In the worker: takes over a fd of the container's mount namespace, which it cannot open later; -1 for none. */
+void members_hold(int mount);
+/* There: notes what tells the container's processes, where it joined a pid namespace. 0, or -1 with the failure
+ * noted. */
+int members_note(const struct plan *plan, pid_t init);
+/* There, when the init has ended: ends what is left. */
+void members_finish(const struct job *job);
+/* The same in main, where the worker was killed. */
+void members_kill_left(uint64_t members);
 /* In its init: ends and reaps all of its children. */
-void members_end_children(void);
+void members_end_children(const struct plan *plan);
 
 /* sysctl.c: of the init, 0, or -1 with the failure noted. */
 /* While the host's /proc is there. */
@@ -436,6 +440,8 @@ uint32_t id_range_reserve(void);
 void kill_children(bool (*spared)(pid_t));
 /* The number may be another process's meanwhile: then nothing is done, unless that is of the same parent, too. */
 void kill_children_of(pid_t parent, pid_t grandparent);
+/* Kills everything that has this uid, which nothing else on the host may have. */
+void kill_uid(uint32_t uid);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */
 void end_children(const struct job *job, struct report_usage *sum);
 

@@ -194,7 +194,7 @@ static void forget_worker(int index)
 		atomic_fetch_sub(&shared->idle_workers, 1);
 	leave_cgroups(page->cgroups);
 	leave_cgroups(page->spare);
-	members_kill(page);
+	members_kill_left(page->members);
 	munmap(page, sizeof(*page));
 	workers[index] = workers[--worker_count];
 }
@@ -279,8 +279,12 @@ static void serve_until_host_ends(int signals)
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
 		/* What could not be done now is tried again. */
-		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0 && errno != EINTR)
+		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
+			/* What `polls` says is old then, and reading for it could wait for ever. */
+			if (errno == EINTR || errno == ENOMEM)
+				continue;
 			return;
+		}
 		if (polls[0].revents)
 			return;
 		if (polls[1].revents && !serve_control())

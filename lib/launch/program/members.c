@@ -2,8 +2,11 @@
 /*
  * Ending a container that has joined a pid namespace: there its init is not the first process, so the kernel ends
  * nothing with it. The init is the subreaper of all that it starts, and ends it. Where the init itself was killed, the
- * worker, and where that was killed, too, the launcher's main finds what is left by its namespaces, which are the
- * container's own: the mount namespace, or the user namespace or one below it.
+ * worker finds what is left by its namespaces, which are the container's own: the mount namespace, or the user
+ * namespace or one below it. It holds them meanwhile, since their numbers are given anew at once.
+ *
+ * Where the worker was killed, too, nobody holds them. Then main goes by the id of the mount namespace, which is never
+ * given again; Linux has it since 6.10. Before, what the program left in the background stays then.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,90 +21,157 @@
 
 #include "launcher.h"
 
-/* The user namespaces of a process and above it, as far as they can be seen from here. */
-static bool is_in_user_namespace(const char *path, uint64_t wanted)
+#ifndef NS_GET_MNTNS_ID
+#define NS_GET_MNTNS_ID _IOR(NSIO, 0x5, uint64_t)
+#endif
+
+/* What a process is asked for; -1 or 0 where that is not known. */
+struct membership {
+	int mount; /* held */
+	int user;
+	uint64_t mount_id;
+};
+
+static struct membership held = {-1, -1, 0};
+
+static int open_namespace(const char *pid, const char *kind)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/%s", pid, kind);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_same(int one, int other)
+{
+	struct stat a, b;
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Of a mount namespace; 0 where the kernel has none. */
+static uint64_t get_id(int mount)
+{
+	uint64_t id;
+	return ioctl(mount, NS_GET_MNTNS_ID, &id) == 0 ? id : 0;
+}
+
+/* Takes `user` over: whether it, or one above it as far as can be seen from here, is the container's. */
+static bool is_below(int user, const struct membership *wanted)
+{
 	bool found = false;
-	while (fd >= 0 && fstat(fd, &st) == 0 && !(found = st.st_ino == wanted)) {
-		int parent = ioctl(fd, NS_GET_PARENT);
-		close(fd);
-		fd = parent;
+	while (user >= 0 && !(found = is_same(user, wanted->user))) {
+		int parent = ioctl(user, NS_GET_PARENT);
+		close(user);
+		user = parent;
 	}
-	close_quietly(fd);
+	close_quietly(user);
 	return found;
 }
 
-static bool is_member(const char *pid, const struct start_page *page)
+static bool is_member(const char *pid, const struct membership *wanted)
 {
-	char path[64];
-	struct stat st;
 	/* What has ended and was not reaped has no mount namespace any more. */
-	snprintf(path, sizeof(path), "/proc/%.16s/ns/mnt", pid);
-	if (stat(path, &st) < 0)
+	int mount = open_namespace(pid, "mnt");
+	if (mount < 0)
 		return false;
-	if (st.st_ino == page->members_mount)
-		return true;
-	snprintf(path, sizeof(path), "/proc/%.16s/ns/user", pid);
-	return page->members_user && is_in_user_namespace(path, page->members_user);
+	bool found = wanted->mount >= 0 ? is_same(mount, wanted->mount) : get_id(mount) == wanted->mount_id;
+	close(mount);
+	return found || (wanted->user >= 0 && is_below(open_namespace(pid, "user"), wanted));
 }
 
 /* True where there was one. */
-static bool kill_member(const char *name, const struct start_page *page)
+static bool kill_member(const char *name, const struct membership *wanted)
 {
-	if (name[0] < '1' || name[0] > '9' || !is_member(name, page))
+	if (name[0] < '1' || name[0] > '9' || !is_member(name, wanted))
 		return false;
 	int pidfd = (int)syscall(SYS_pidfd_open, atoi(name), 0);
 	/* Asked again, since the number may be another process's by now. */
-	bool member = pidfd >= 0 && is_member(name, page);
+	bool member = pidfd >= 0 && is_member(name, wanted);
 	if (member)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	close_quietly(pidfd);
 	return member;
 }
 
-void members_note(const struct plan *plan, pid_t init)
+/* What forks and ends between the reading of the list and the look at an entry escapes one round, so it takes several.
+ */
+static void kill_members(const struct membership *wanted)
 {
-	char path[64];
-	struct stat st;
-	if (!plan->namespaces.joined[VISO_NAMESPACE_PID])
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)init);
-	if (plan_owns_namespace(plan, VISO_NAMESPACE_USER) && stat(path, &st) == 0)
-		worker.page->members_user = st.st_ino;
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)init);
-	if (stat(path, &st) == 0)
-		worker.page->members_mount = st.st_ino;
-}
-
-void members_kill(const struct start_page *page)
-{
-	enum { ROUNDS = 5000 };
-	bool found = page->members_mount != 0;
-	for (int round = 0; found && round < ROUNDS; round++) {
+	enum { ROUNDS = 5000, EMPTY_ROUNDS = 4 };
+	for (int round = 0, empty = 0; empty < EMPTY_ROUNDS && round < ROUNDS; round++) {
 		DIR *processes = opendir("/proc");
-		found = false;
+		bool found = false;
 		for (struct dirent *entry; processes && (entry = readdir(processes));)
-			found |= kill_member(entry->d_name, page);
+			found |= kill_member(entry->d_name, wanted);
 		if (processes)
 			closedir(processes);
+		empty = found ? 0 : empty + 1;
 		if (found)
 			usleep(1000);
 	}
 }
 
-void members_end_children(void)
+/* Nobody else has its ids: then one system call ends all, which no fork can outrun. */
+static bool has_own_ids(const struct plan *plan)
 {
-	enum { ROUNDS = 1000 };
-	for (int round = 0; round < ROUNDS;) {
+	return worker.owns_ids && plan_owns_namespace(plan, VISO_NAMESPACE_USER) && !plan->namespaces.uids.count;
+}
+
+void members_hold(int mount)
+{
+	close_quietly(held.mount);
+	held.mount = mount;
+}
+
+int members_note(const struct plan *plan, pid_t init)
+{
+	char pid[16];
+	if (!plan->namespaces.joined[VISO_NAMESPACE_PID]) {
+		held.mount = close_quietly(held.mount);
+		return 0;
+	}
+	snprintf(pid, sizeof(pid), "%d", (int)init);
+	if (held.mount < 0)
+		held.mount = open_namespace(pid, "mnt");
+	if (held.mount < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "ns/mnt");
+	if (plan_owns_namespace(plan, VISO_NAMESPACE_USER) && (held.user = open_namespace(pid, "user")) < 0)
+		return fail(VISO_STAGE_NAMESPACE, 0, "ns/user");
+	worker.page->members = get_id(held.mount);
+	return 0;
+}
+
+void members_finish(const struct job *job)
+{
+	if (held.mount >= 0) {
+		if (has_own_ids(job->plan))
+			kill_uid(job->host_uid + job->plan->uid);
+		kill_members(&held);
+	}
+	worker.page->members = 0;
+	held.mount = close_quietly(held.mount);
+	held.user = close_quietly(held.user);
+}
+
+void members_kill_left(uint64_t members)
+{
+	const struct membership left = {-1, -1, members};
+	if (members)
+		kill_members(&left);
+}
+
+void members_end_children(const struct plan *plan)
+{
+	for (int round = 0;; round++) {
 		pid_t pid = waitpid(-1, NULL, __WALL | WNOHANG);
 		if (pid < 0 && errno == ECHILD)
 			return;
 		if (pid > 0)
 			continue;
+		/* By CAP_KILL all of our user namespace, and by uid nobody else. */
+		if (has_own_ids(plan))
+			kill(-1, SIGKILL);
 		kill_children(NULL);
-		usleep(1000);
-		round++;
+		if (round > 10)
+			usleep(1000);
 	}
 }

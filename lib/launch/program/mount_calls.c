@@ -83,10 +83,30 @@ int mount_restrict(int fd, uint64_t attributes, bool recursive)
 			    sizeof(set));
 }
 
+bool mount_is_proc(int fd)
+{
+	struct statfs st;
+	return fstatfs(fd, &st) == 0 && st.f_type == PROC_SUPER_MAGIC;
+}
+
+int mount_open_fds(void)
+{
+	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || mount_is_proc(fd))
+		return fd;
+	close(fd);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
 /* For Linux 5.10 and 5.11. */
 static int remount(int fd, uint64_t attributes)
 {
 	char path[32];
+	int fds = mount_open_fds();
+	if (fds < 0)
+		return -1;
+	close(fds);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
@@ -108,10 +128,4 @@ int mount_restrict_attached(int fd, uint64_t attributes, bool recursive)
 int mount_stack(int mount_fd)
 {
 	return (int)syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
-}
-
-bool mount_is_proc(int fd)
-{
-	struct statfs st;
-	return fstatfs(fd, &st) == 0 && st.f_type == PROC_SUPER_MAGIC;
 }

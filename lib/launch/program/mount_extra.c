@@ -30,14 +30,14 @@ static bool is_recursive(const struct plan_mount *mount)
 	return mount->flags & VISO_MOUNT_RECURSIVE;
 }
 
-static int map_source(int fd, const struct plan_mount *mount, const char *target)
+static int map_source(const struct job *job, int fd, const struct plan_mount *mount, const char *target)
 {
 	if (!(mount->flags & VISO_MOUNT_ID_MAPPED))
 		return 0;
 	/* An ordinary user has no say over what shows on a file system of the host (mount_setattr(2)). */
 	if (!worker.owns_ids)
 		return fail(VISO_STAGE_MOUNT, EPERM, target);
-	if (mount_map_ids(fd, is_recursive(mount)) == 0)
+	if (mount_map_ids(job, fd, is_recursive(mount)) == 0)
 		return 0;
 	return fail(VISO_STAGE_MOUNT, mount_map_is_missing() ? EOPNOTSUPP : 0, target);
 }
@@ -48,9 +48,9 @@ static int lock_source(int fd, const struct plan *plan, const char *target)
 }
 
 /* A detached copy of what is to be bound; -1 with the failure noted. */
-static int copy_source(const struct plan *plan, const struct plan_mount *mount, int source)
+static int copy_source(const struct job *job, const struct plan_mount *mount, int source)
 {
-	const char *target = plan_string(plan, mount->target);
+	const char *target = plan_string(job->plan, mount->target);
 	unsigned recursive = is_recursive(mount) ? AT_RECURSIVE : 0;
 	int fd = worker.owns_ids ? mount_copy(source, "", AT_EMPTY_PATH | recursive)
 				 : mount_copy_by_path(source, recursive);
@@ -58,7 +58,7 @@ static int copy_source(const struct plan *plan, const struct plan_mount *mount, 
 		return fail(VISO_STAGE_MOUNT, 0, target);
 	if (mount_restrict(fd, attributes_of(mount), is_recursive(mount)) < 0 && errno != ENOSYS)
 		fail(VISO_STAGE_MOUNT, 0, target);
-	else if (map_source(fd, mount, target) == 0 && lock_source(fd, plan, target) == 0)
+	else if (map_source(job, fd, mount, target) == 0 && lock_source(fd, job->plan, target) == 0)
 		return fd;
 	close(fd);
 	return -1;
@@ -70,7 +70,7 @@ int extra_copy_sources(struct job *job)
 		const struct plan_mount *mount = mount_at(job->plan, i);
 		if (mount->kind != PLAN_MOUNT_BIND)
 			continue;
-		int fd = copy_source(job->plan, mount, job->fds[mount->fd]);
+		int fd = copy_source(job, mount, job->fds[mount->fd]);
 		if (fd < 0)
 			return -1;
 		close(job->fds[mount->fd]);
@@ -148,7 +148,7 @@ static int add_bind(const struct job *job, const struct plan_mount *mount, int r
 {
 	int source = job->fds[mount->fd];
 	/* As root it is a copy already. */
-	int fd = worker.owns_ids ? dup(source) : copy_source(job->plan, mount, source);
+	int fd = worker.owns_ids ? dup(source) : copy_source(job, mount, source);
 	if (fd < 0)
 		return fail(VISO_STAGE_MOUNT, 0, plan_string(job->plan, mount->target));
 	return attach_copy(fd, attributes_of(mount), is_recursive(mount), root, plan_string(job->plan, mount->target));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Id-mapped mounts: what belongs to the host's id N is shown as the container's id N, which is another one on the host
- * (mount_setattr(2), MOUNT_ATTR_IDMAP). The map is that of a user namespace. The worker keeps one, since its range of
- * ids, which all its containers have, never changes.
+ * (mount_setattr(2), MOUNT_ATTR_IDMAP). The map is that of a user namespace. The worker keeps one for its range of ids,
+ * which never changes; for ids that the caller chose there is one for each mount.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #include "mounts.h"
 
-static int namespace_fd = -1;
+static int kept_namespace = -1;
 
 /* Keeps a user namespace until its maps are written and it is open. */
 static int sleep_until_killed(void *unused)
@@ -25,32 +25,17 @@ static int sleep_until_killed(void *unused)
 		pause();
 }
 
-/* The namespace of a task, with the worker's range; -1 with errno. */
-static int open_mapped(pid_t pid)
+/* One with the maps of this job's container; -1 with errno. */
+static int make_namespace(const struct job *job)
 {
-	char path[64], map[64];
-	static const char *const files[] = {"uid_map", "gid_map"};
-	int length = snprintf(map, sizeof(map), "0 %u 65536\n", worker.first_id);
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, files[i]);
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
-		ssize_t written = fd >= 0 && mount_is_proc(fd) ? write(fd, map, (size_t)length) : -1;
-		int saved = errno;
-		close_quietly(fd);
-		errno = saved;
-		if (written != length)
-			return -1;
-	}
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static int make_namespace(void)
-{
+	char path[64], task[16];
 	pid_t pid = clone(sleep_until_killed, worker.child_stack, CLONE_NEWUSER | SIGCHLD, NULL);
 	if (pid < 0)
 		return -1;
-	int fd = open_mapped(pid), saved = errno;
+	snprintf(task, sizeof(task), "%d", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%s/ns/user", task);
+	int fd = idmap_write(job, task) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int saved = errno;
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
@@ -58,13 +43,28 @@ static int make_namespace(void)
 	return fd;
 }
 
-int mount_map_ids(int fd, bool recursive)
+static int map_by(int user_namespace, int fd, bool recursive)
 {
-	if (namespace_fd < 0 && (namespace_fd = make_namespace()) < 0)
-		return -1;
-	struct mount_attr set = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace_fd};
+	struct mount_attr set = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
 	return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &set,
 			    sizeof(set));
+}
+
+int mount_map_ids(const struct job *job, int fd, bool recursive)
+{
+	uint32_t joined = job->plan->namespaces.joined[VISO_NAMESPACE_USER];
+	if (joined)
+		return map_by(job->fds[joined], fd, recursive);
+	if (mount_shows_owners(job)) {
+		if (kept_namespace < 0 && (kept_namespace = make_namespace(job)) < 0)
+			return -1;
+		return map_by(kept_namespace, fd, recursive);
+	}
+	int chosen = make_namespace(job);
+	int r = chosen < 0 ? -1 : map_by(chosen, fd, recursive), saved = errno;
+	close_quietly(chosen);
+	errno = saved;
+	return r;
 }
 
 bool mount_map_is_missing(void)

@@ -46,14 +46,9 @@ static int configure(int context, const struct overlay *overlay, int upper, int 
 /* To where the names are numbers. */
 static int enter_fds(void)
 {
-	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = mount_open_fds();
 	if (fd < 0)
 		return -1;
-	if (!mount_is_proc(fd)) {
-		close(fd);
-		errno = ENOTSUP;
-		return -1;
-	}
 	int r = fchdir(fd);
 	close(fd);
 	return r;
@@ -130,7 +125,8 @@ static int take_container_ids(void)
 static int make_in_child(void *argument)
 {
 	struct aside *aside = argument;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && take_container_ids() == 0 &&
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    (!aside->overlay->mapped || take_container_ids() == 0) &&
 	    (aside->overlay->base < 0 || mount_stack(aside->overlay->base) == 0))
 		aside->fd = overlay_make(aside->overlay, aside->attributes);
 	aside->error = errno;

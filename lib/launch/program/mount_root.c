@@ -3,7 +3,8 @@
  * The root of a container: a copy of the mounts of a directory, or an overlay of several directories.
  *
  * With root of the host the worker makes it, with all its rights: inside it would have to reach the directories as
- * somebody without any. Then owners are shown as they are on disk, where the file system can do it:
+ * somebody without any. Then owners are shown as they are on disk, where the file system can do it and the ids of the
+ * container are of a range that the worker chose:
  *
  * - Not in the host's own root directory: the container's root would have the host's secrets and sockets.
  * - Not in one that is writable in place: there a program of the container could leave programs of the host's root with
@@ -13,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -39,19 +41,26 @@ static bool is_host_root(int fd)
 	return stat("/", &root) < 0 || fstat(fd, &st) < 0 || (root.st_dev == st.st_dev && root.st_ino == st.st_ino);
 }
 
-/* The directory that contains the root directory is root's, and nobody else gets into it. */
+/*
+ * The directory that contains the root directory is root's, and nobody else gets into it. Not one that only contains
+ * the place where it is mounted: there are other ways to it.
+ */
 static bool is_secluded(int root)
 {
 	struct stat st;
-	int parent = openat(root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV};
+	int parent = (int)syscall(SYS_openat2, root, "..", &how, sizeof(how));
 	bool secluded = parent >= 0 && fstat(parent, &st) == 0 && st.st_uid == 0 && !(st.st_mode & 077);
 	close_quietly(parent);
 	return secluded;
 }
 
-static bool may_map(const struct plan *plan, int root)
+static bool may_map(const struct job *job)
 {
-	return !is_host_root(root) && (plan->mounts.upper != PLAN_UPPER_ROOT || is_secluded(root));
+	const struct plan *plan = job->plan;
+	int root = job->root;
+	return mount_shows_owners(job) && !is_host_root(root) &&
+	       (plan->mounts.upper != PLAN_UPPER_ROOT || is_secluded(root));
 }
 
 /* A copy of the mounts of the root directory. */
@@ -65,11 +74,8 @@ static int copy_directory(const struct job *job)
 	int r = mount_restrict(fd, root_attributes(job->plan), true);
 	if (r < 0 && errno != ENOSYS)
 		fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
-	else if (r == 0 && worker.owns_ids && may_map(job->plan, job->root) && mount_map_ids(fd, false) < 0 &&
-		 !mount_map_is_missing())
+	else if (r == 0 && may_map(job) && mount_map_ids(job, fd, false) < 0 && !mount_map_is_missing())
 		fail(VISO_STAGE_MOUNT, 0, "MOUNT_ATTR_IDMAP");
-	else if (mount_needs_lock(job->plan) && mount_lock(fd) < 0)
-		fail(VISO_STAGE_MOUNT, 0, "lock");
 	else
 		return fd;
 	close(fd);
@@ -90,21 +96,21 @@ static void close_overlay(struct overlay *overlay)
 }
 
 /* A layer as root has it: a copy of its mount, so that owners can be shown as on disk. */
-static int copy_layer(int fd, bool mapped)
+static int copy_layer(const struct job *job, int fd, bool mapped)
 {
 	int copy = mount_copy(fd, "", AT_EMPTY_PATH);
 	if (copy < 0 || mount_restrict(copy, MOUNT_ATTR_RDONLY, false) < 0)
 		return close_quietly(copy);
-	if (mapped && !is_host_root(fd) && mount_map_ids(copy, false) < 0 && !mount_map_is_missing())
+	if (mapped && !is_host_root(fd) && mount_map_ids(job, copy, false) < 0 && !mount_map_is_missing())
 		return close_quietly(copy);
 	return copy;
 }
 
-static int open_layers(const struct job *job, struct overlay *overlay, bool mapped)
+static int open_layers(const struct job *job, struct overlay *overlay)
 {
 	for (int i = 0; i <= (int)job->plan->mounts.layer_count; i++) {
 		int layer = layer_fd(job, i);
-		int fd = worker.owns_ids ? copy_layer(layer, mapped) : mount_reopen(layer);
+		int fd = worker.owns_ids ? copy_layer(job, layer, overlay->mapped) : mount_reopen(layer);
 		if (fd < 0)
 			return fail(VISO_STAGE_MOUNT, 0, "layer");
 		overlay->layers[overlay->count++] = fd;
@@ -112,40 +118,44 @@ static int open_layers(const struct job *job, struct overlay *overlay, bool mapp
 	return 0;
 }
 
-/* A directory of an upper, with the mode of the root that it covers. 0, or -1 with errno. */
-static int make_upper_directory(int base, const char *name, const struct stat *like)
+static int make_work(int base)
 {
-	if (mkdirat(base, name, 0700) < 0)
-		return errno == EEXIST ? 0 : -1;
-	return fchmodat(base, name, like->st_mode & 0777, 0);
+	return mkdirat(base, "work", 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
+/* The directories of an upper, where they are not there yet; its mode and owner are those of the root. 0, or -1 with
+ * errno. */
 static int make_upper(int base, const struct stat *like)
 {
-	if (make_upper_directory(base, "upper", like) < 0 || make_upper_directory(base, "work", like) < 0)
-		return fail(VISO_STAGE_MOUNT, 0, "upper");
-	return 0;
+	if (mkdirat(base, "upper", 0700) < 0)
+		return errno == EEXIST ? make_work(base) : -1;
+	if (worker.owns_ids && fchownat(base, "upper", like->st_uid, like->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	/* After the change of owner, which takes bits away; nobody else gets here to put a link in its place. */
+	return fchmodat(base, "upper", like->st_mode & 0777, 0) < 0 ? -1 : make_work(base);
 }
 
 /* What is on disk as root's is the container's root's. */
-static int give_to_container(int base, const struct stat *like)
+static void give_to_container(struct stat *like)
 {
-	uint32_t uid = like->st_uid < 65536 ? like->st_uid : 0, gid = like->st_gid < 65536 ? like->st_gid : 0;
-	return fchownat(base, "upper", worker.first_id + uid, worker.first_id + gid, 0);
+	like->st_uid = worker.first_id + (like->st_uid < 65536 ? like->st_uid : 0);
+	like->st_gid = worker.first_id + (like->st_gid < 65536 ? like->st_gid : 0);
 }
 
 /* In memory; nothing leads to it from the host's file systems. */
-static int make_discarded_upper(const struct job *job, const struct stat *like)
+static int make_discarded_upper(const struct job *job, struct stat like)
 {
 	char size[24];
 	uint64_t bytes = job->plan->mounts.upper_size ? job->plan->mounts.upper_size : job->plan->memory_max;
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	const struct option options[] = {{"mode", "0700"}, {bytes ? "size" : NULL, size}, {NULL, NULL}};
 	int base = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "upper");
-	if (base < 0 || make_upper(base, like) < 0)
-		return close_quietly(base);
+	if (base < 0)
+		return -1;
+	if (mount_shows_owners(job))
+		give_to_container(&like);
 	/* An ordinary user's overlay is made in the mount namespace of the container. */
-	if ((worker.owns_ids ? give_to_container(base, like) : mount_stack(base)) < 0) {
+	if (make_upper(base, &like) < 0 || (!worker.owns_ids && mount_stack(base) < 0)) {
 		fail(VISO_STAGE_MOUNT, 0, "upper");
 		return close_quietly(base);
 	}
@@ -153,45 +163,52 @@ static int make_discarded_upper(const struct job *job, const struct stat *like)
 }
 
 /*
- * In a directory of the host. The owners on disk have to be the container's ids: those that it has on the host are
- * another range in the next worker.
+ * A mount of the directory of the host. On disk, owners have to be the container's ids where those that it has on the
+ * host are of a range: that of the next worker is another one.
  */
-static int open_kept_upper(const struct job *job)
+static int copy_kept_upper(const struct job *job, int directory)
 {
-	int directory = job->fds[job->plan->mounts.upper_fd];
-	if (!worker.owns_ids) {
-		int fd = mount_reopen(directory);
-		return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "upper") : fd;
-	}
 	int base = mount_copy(directory, "", AT_EMPTY_PATH);
 	if (base < 0 || mount_restrict(base, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0) {
 		fail(VISO_STAGE_MOUNT, 0, "upper");
 		return close_quietly(base);
 	}
-	if (mount_map_ids(base, false) < 0) {
+	if (mount_shows_owners(job) && mount_map_ids(job, base, false) < 0) {
 		fail(VISO_STAGE_MOUNT, mount_map_is_missing() ? EOPNOTSUPP : 0, "upper");
 		return close_quietly(base);
 	}
 	return base;
 }
 
-static int open_base(const struct job *job, const struct stat *like)
+static int open_kept_upper(const struct job *job, const struct stat *like)
 {
-	return job->plan->mounts.upper == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, like) : open_kept_upper(job);
+	int directory = job->fds[job->plan->mounts.upper_fd];
+	int base = worker.owns_ids ? copy_kept_upper(job, directory) : mount_reopen(directory);
+	if (base < 0 || make_upper(worker.owns_ids ? directory : base, like) < 0) {
+		fail(VISO_STAGE_MOUNT, 0, "upper");
+		return close_quietly(base);
+	}
+	return base;
 }
 
 /* The overlay, with errno where it fails without a note. */
 static int try_overlay(const struct job *job, bool mapped)
 {
-	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids};
+	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids, .mapped = mapped};
+	const enum plan_upper upper = (enum plan_upper)job->plan->mounts.upper;
 	struct stat like;
 	int fd = -1;
 	if (fstat(layer_fd(job, (int)job->plan->mounts.layer_count), &like) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "layer");
-	if (open_layers(job, &overlay, mapped) == 0 &&
-	    (job->plan->mounts.upper == PLAN_UPPER_NONE || (overlay.base = open_base(job, &like)) >= 0))
+	if (open_layers(job, &overlay) < 0)
+		goto out;
+	if (upper != PLAN_UPPER_NONE)
+		overlay.base =
+			upper == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, like) : open_kept_upper(job, &like);
+	if (upper == PLAN_UPPER_NONE || overlay.base >= 0)
 		fd = worker.owns_ids ? overlay_make_aside(&overlay, root_attributes(job->plan))
 				     : overlay_make(&overlay, root_attributes(job->plan));
+out:;
 	int saved = errno;
 	close_overlay(&overlay);
 	errno = saved;
@@ -200,9 +217,10 @@ static int try_overlay(const struct job *job, bool mapped)
 
 static int make_overlay(const struct job *job)
 {
-	int fd = try_overlay(job, true);
+	bool mapped = mount_shows_owners(job);
+	int fd = try_overlay(job, mapped);
 	/* Linux before 5.19 takes no id-mapped layers. */
-	if (fd < 0 && errno == EINVAL && worker.owns_ids && !worker.page->failure.error &&
+	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error &&
 	    job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
 		fd = try_overlay(job, false);
 	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
@@ -210,7 +228,11 @@ static int make_overlay(const struct job *job)
 
 int root_copy(const struct job *job)
 {
-	return is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	int fd = is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	if (fd < 0 || !mount_needs_lock(job->plan) || mount_lock(fd) == 0)
+		return fd;
+	fail(VISO_STAGE_MOUNT, 0, "lock");
+	return close_quietly(fd);
 }
 
 int mounts_hold_upper(struct job *job)
@@ -233,5 +255,5 @@ int mounts_hold_upper(struct job *job)
 		return fail(VISO_STAGE_MOUNT, EACCES, "upper");
 	if ((st.st_mode & 077) && fchmod(fd, st.st_mode & 0700) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "upper");
-	return make_upper(fd, &(struct stat){.st_mode = 0755});
+	return 0;
 }

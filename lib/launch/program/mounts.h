@@ -22,6 +22,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <virtiso/container_filesystem.h>
+#include <virtiso/container_namespaces.h>
 
 #include "launcher.h"
 
@@ -44,17 +45,21 @@ int mount_copy(int dir, const char *path, unsigned flags);
  * fd that came with the plan belongs to the host's, so its path is opened anew, and it must be the same file.
  */
 int mount_copy_by_path(int fd, unsigned flags);
-/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere. */
+/* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere.
+ */
 int mount_reopen(int fd);
 /*
  * Sets MOUNT_ATTR_ flags and ends all propagation: mounts that are made in the container must not show on the host. 0,
  * or -1 with errno; ENOSYS before Linux 5.12, when it is done by mount_restrict_attached() afterwards.
  */
 int mount_restrict(int fd, uint64_t attributes, bool recursive);
-/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP. */
+/* The same for a mount that is attached; 0 where mount_restrict() did it. Not for what lies below it: then EOPNOTSUPP.
+ */
 int mount_restrict_attached(int fd, uint64_t attributes, bool recursive);
 /* Stacks a mount upon this process's root directory, where it is out of sight, as those are that come with it. */
 int mount_stack(int mount_fd);
+/* "/proc/self/fd", where names are numbers of fds; -1 with errno where that is no proc file system. */
+int mount_open_fds(void);
 /* Whether the fd is of a proc file system. A false one could turn what is done by its names elsewhere (CVE-2019-16884,
  * CVE-2025-52881). */
 bool mount_is_proc(int fd);
@@ -82,8 +87,9 @@ uint64_t root_attributes(const struct plan *plan);
 struct overlay {
 	int layers[PLAN_LAYERS_MAX + 1]; /* the lowest first */
 	int count;
-	int base; /* with "upper" and "work"; -1 for none */
+	int base;      /* with "upper" and "work"; -1 for none */
 	bool attached; /* those mounts are of this mount namespace already */
+	bool mapped;   /* id-mapped */
 };
 /* A detached overlay; -1 with errno. It must be called in a mount namespace that is of no use afterwards. */
 int overlay_make(const struct overlay *overlay, uint64_t attributes);
@@ -91,8 +97,17 @@ int overlay_make(const struct overlay *overlay, uint64_t attributes);
 int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 
 /* mount_idmap.c */
-/* Shows the owners of a detached mount, of this one only, as the container's ids. 0, or -1 with errno. */
-int mount_map_ids(int fd, bool recursive);
+/*
+ * Root of the host gives the container a range of ids that is nobody's: then its root is shown with the owners on disk.
+ * Where the caller chose the ids, it chose them for what it shows.
+ */
+static inline bool mount_shows_owners(const struct job *job)
+{
+	return worker.owns_ids && !job->plan->namespaces.uids.count &&
+	       !job->plan->namespaces.joined[VISO_NAMESPACE_USER];
+}
+/* Shows the owners of a detached mount as the container's ids. 0, or -1 with errno. */
+int mount_map_ids(const struct job *job, int fd, bool recursive);
 /* errno says that this file system, kernel or mount cannot. */
 bool mount_map_is_missing(void);
 

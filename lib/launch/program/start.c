@@ -139,11 +139,13 @@ int start_container(struct job *job)
 	if (job->pid < 0)
 		return -1;
 	note_step(VISO_STEP_CLONED);
-	members_note(job->plan, job->pid);
-	if ((attributes_any(job->plan) && attributes_apply_to(job->plan, job->pid) < 0) ||
+	bool from_outside = attributes_any(job->plan) && !join_any(job->plan);
+	if (members_note(job->plan, job->pid) < 0 || (from_outside && attributes_apply_to(job->plan, job->pid) < 0) ||
 	    container_write_maps(job) < 0) {
 		kill(job->pid, SIGKILL);
-		return failed_start(job);
+		failed_start(job);
+		members_finish(job);
+		return -1;
 	}
 	return 0;
 }

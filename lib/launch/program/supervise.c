@@ -29,7 +29,7 @@ enum {
 	POLL_COUNT = POLL_EVENTS + EVENT_FDS
 };
 
-static const uint64_t init_grace_ns = 100000000, recheck_ns = 5000000;
+static const uint64_t init_grace_ns = 100000000;
 
 static const struct pids_of_ours nobody;
 
@@ -292,17 +292,14 @@ static int kill_command(struct watch *watch)
 static int check_time(struct watch *watch)
 {
 	const struct plan *plan = watch->job->plan;
-	uint64_t left = UINT64_MAX;
 	if (watch->killed && is_joined(watch->job))
 		return kill_command(watch);
-	if (watch->kill_first_at && now_ns() >= watch->kill_first_at)
+	/* An init that has seen the program's end ends what is left itself (members.c). */
+	if (watch->kill_first_at && now_ns() >= watch->kill_first_at && !atomic_load(&worker.page->program_ended))
 		kill_first_process(watch);
-	if (watch->events.rechecks > 0) {
-		watch->events.rechecks--;
-		left = recheck_ns;
-	}
 	if (watch->killed)
 		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
+	uint64_t left = events_next_look_ns(&watch->events);
 	if (plan->timeout_ns) {
 		uint64_t passed = now_ns() - watch->job->start_ns;
 		if (passed >= plan->timeout_ns) {
@@ -393,7 +390,7 @@ static void finish_container(struct watch *watch)
 	int status = 0;
 	while (wait4(watch->job->pid, &status, __WALL, &usage) < 0 && errno == EINTR)
 		;
-	members_kill(worker.page);
+	members_finish(watch->job);
 	if (atomic_load(&worker.page->program_ended)) {
 		watch->end->status = worker.page->status;
 		watch->end->usage = worker.page->usage;

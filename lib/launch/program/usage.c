@@ -113,6 +113,9 @@ static void read_groups(const struct cgroup *groups, bool at_end, int own, int64
 	for (int i = 0; i < PLAN_FIGURES; i++)
 		figures[i] = -1;
 	cgroups_read(groups, at_end, figures);
+	/* Linux 6.18 no longer counts in memory.failcnt. */
+	if (figures[VISO_USAGE_MEMORY_MAX_EVENTS] < figures[VISO_USAGE_OOM_KILLS])
+		figures[VISO_USAGE_MEMORY_MAX_EVENTS] = figures[VISO_USAGE_OOM_KILLS];
 	take_off(&figures[VISO_USAGE_PROCESSES], own);
 	take_off(&figures[VISO_USAGE_PROCESSES_PEAK], own);
 }

@@ -71,11 +71,14 @@ struct group_events {
 	struct pollfd polls[EVENT_FDS];
 	int counter_fds[EVENT_COUNTERS];
 	uint64_t counts[EVENT_COUNTERS];
-	int rechecks; /* version 1 tells before the kernel has killed */
+	int rechecks;   /* some soon: version 1 tells before the kernel has killed */
+	bool is_silent; /* version 1 does not tell of all */
 };
 
 /* Looks from now on; costs nothing where the plan names no place for events. */
 void events_begin(struct group_events *events, const struct plan *plan, const struct cgroup *groups, int socket);
+/* When to look again, UINT64_MAX for when poll(2) says so. */
+uint64_t events_next_look_ns(struct group_events *events);
 bool events_are_due(const struct group_events *events);
 /* Tells what has happened since the last time. */
 void events_check(struct group_events *events);

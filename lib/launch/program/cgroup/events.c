@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling the host that a limit was reached: by the counters of version 2 and of pids in version 1, whose files poll(2)
- * watches (kernfs), and by the eventfd of memory.oom_control in version 1.
+ * Telling the host that a limit was reached. poll(2) watches the counters of version 2 (kernfs). Version 1 has an
+ * eventfd for memory.oom_control, which tells before anything is killed; of its other limits it tells nothing, so that
+ * they are looked at from time to time.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include "launcher.h"
 
 enum { OOM_KILLS, HIGH, MAX, PIDS };
-enum { RECHECKS = 20 };
+enum { RECHECKS = 20, SOON_NS = 5000000, LATER_NS = 200000000 };
 
 static const struct {
 	uint32_t event;
@@ -69,7 +70,11 @@ static void watch_memory(struct group_events *events, const struct cgroup *group
 		watch(events, fds[MAX], POLLPRI);
 	} else if (group->roles & PLAN_CGROUP_MEMORY) {
 		fds[OOM_KILLS] = cgroup_open(group, "memory.oom_control", O_RDONLY);
-		fds[MAX] = cgroup_open(group, "memory.failcnt", O_RDONLY);
+		/* With swap accounted, the limit of both together is reached first. */
+		fds[MAX] = cgroup_open(group, "memory.memsw.failcnt", O_RDONLY);
+		if (fds[MAX] < 0)
+			fds[MAX] = cgroup_open(group, "memory.failcnt", O_RDONLY);
+		events->is_silent = true;
 		watch_oom_of_version_1(events, group);
 	}
 }
@@ -82,7 +87,53 @@ static void watch_pids(struct group_events *events, const struct cgroup *group)
 	if (fd < 0)
 		return;
 	events->counter_fds[PIDS] = fd;
+	events->is_silent |= group->version == 1;
 	watch(events, fd, POLLPRI);
+}
+
+uint64_t events_next_look_ns(struct group_events *events)
+{
+	if (events->rechecks > 0) {
+		events->rechecks--;
+		return SOON_NS;
+	}
+	return events->is_silent ? LATER_NS : UINT64_MAX;
+}
+
+bool events_are_due(const struct group_events *events)
+{
+	bool due = events->rechecks > 0 || events->is_silent;
+	for (int i = 0; i < EVENT_FDS; i++)
+		due |= events->polls[i].fd >= 0 && events->polls[i].revents;
+	return due;
+}
+
+static void take_eventfds(struct group_events *events)
+{
+	uint64_t times;
+	for (int i = 0; i < EVENT_FDS; i++)
+		if (events->polls[i].fd >= 0 && events->polls[i].events == POLLIN && events->polls[i].revents) {
+			(void)!read(events->polls[i].fd, &times, sizeof(times));
+			events->rechecks = RECHECKS;
+		}
+}
+
+void events_check(struct group_events *events)
+{
+	bool changed[EVENT_COUNTERS];
+	take_eventfds(events);
+	for (int i = 0; i < EVENT_COUNTERS; i++) {
+		uint64_t now = events->counter_fds[i] < 0 ? 0 : count(events, i);
+		changed[i] = now > events->counts[i];
+		events->counts[i] = now;
+	}
+	/* Linux 6.18 no longer counts in memory.failcnt. */
+	changed[MAX] |= changed[OOM_KILLS];
+	if (changed[OOM_KILLS])
+		events->rechecks = 0;
+	for (int i = EVENT_COUNTERS - 1; i >= 0; i--)
+		if (changed[i])
+			events_tell(events, counters[i].event);
 }
 
 void events_begin(struct group_events *events, const struct plan *plan, const struct cgroup *groups, int socket)
@@ -94,41 +145,16 @@ void events_begin(struct group_events *events, const struct plan *plan, const st
 		events->counter_fds[i] = -1;
 	for (int i = 0; i < CGROUPS && socket >= 0; i++)
 		if (groups[i].version && groups[i].directory_fd >= 0) {
-			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round. */
+			/* Where version 1 has memory, the group of version 2 has no such file, and the other way round.
+			 */
 			if (events->counter_fds[OOM_KILLS] < 0)
 				watch_memory(events, &groups[i]);
 			if (events->counter_fds[PIDS] < 0)
 				watch_pids(events, &groups[i]);
 		}
-	for (int i = 0; i < EVENT_COUNTERS; i++)
-		events->counts[i] = count(events, i);
-}
-
-bool events_are_due(const struct group_events *events)
-{
-	bool due = events->rechecks > 0;
-	for (int i = 0; i < EVENT_FDS; i++)
-		due |= events->polls[i].fd >= 0 && events->polls[i].revents;
-	return due;
-}
-
-void events_check(struct group_events *events)
-{
-	for (int i = 0; i < EVENT_FDS; i++)
-		if (events->polls[i].fd >= 0 && events->polls[i].events == POLLIN && events->polls[i].revents) {
-			uint64_t times;
-			(void)!read(events->polls[i].fd, &times, sizeof(times));
-			events->rechecks = RECHECKS;
-		}
-	for (int i = 0; i < EVENT_COUNTERS; i++) {
-		uint64_t now = events->counter_fds[i] < 0 ? 0 : count(events, i);
-		if (now > events->counts[i]) {
-			events_tell(events, counters[i].event);
-			events->counts[i] = now;
-			if (i == OOM_KILLS)
-				events->rechecks = 0;
-		}
-	}
+	/* The groups are new, and the program may have reached a limit already. */
+	if (socket >= 0)
+		events_check(events);
 }
 
 void events_end(struct group_events *events)

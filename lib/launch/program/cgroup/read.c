@@ -17,8 +17,8 @@ enum how {
 struct figure {
 	viso_usage usage;
 	uint32_t version;
-	uint32_t role;  /* version 1 only */
-	bool now;       /* means nothing after the end */
+	uint32_t role; /* version 1 only */
+	bool now;      /* means nothing after the end */
 	enum how how;
 	const char *file; /* those of one file stand together: it is read once */
 	const char *key;
@@ -48,7 +48,9 @@ static const struct figure table[] = {
 	{VISO_USAGE_MEMORY_PEAK, 1, PLAN_CGROUP_MEMORY, false, FIRST, "memory.max_usage_in_bytes", NULL, 1},
 	{VISO_USAGE_SWAP, 1, PLAN_CGROUP_MEMORY, true, KEYED, "memory.stat", "swap", 1},
 	{VISO_USAGE_OOM_KILLS, 1, PLAN_CGROUP_MEMORY, false, KEYED, "memory.oom_control", "oom_kill", 1},
+	/* With swap accounted, the limit of both together is reached first. */
 	{VISO_USAGE_MEMORY_MAX_EVENTS, 1, PLAN_CGROUP_MEMORY, false, FIRST, "memory.failcnt", NULL, 1},
+	{VISO_USAGE_MEMORY_MAX_EVENTS, 1, PLAN_CGROUP_MEMORY, false, FIRST, "memory.memsw.failcnt", NULL, 1},
 	{VISO_USAGE_PROCESSES, 1, PLAN_CGROUP_PIDS, true, FIRST, "pids.current", NULL, 1},
 	{VISO_USAGE_PROCESSES_PEAK, 1, PLAN_CGROUP_PIDS, false, FIRST, "pids.peak", NULL, 1},
 	{VISO_USAGE_PROCESSES_MAX_EVENTS, 1, PLAN_CGROUP_PIDS, false, KEYED, "pids.events", "max", 1},
@@ -109,6 +111,11 @@ static bool read_file(const struct cgroup *group, const char *file, char *text, 
 	return n >= 0;
 }
 
+static void add(int64_t *figure, int64_t value)
+{
+	*figure = (*figure < 0 ? 0 : *figure) + value;
+}
+
 static void read_group(const struct cgroup *group, bool at_end, int64_t figures[PLAN_FIGURES])
 {
 	static char text[8192];
@@ -125,7 +132,7 @@ static void read_group(const struct cgroup *group, bool at_end, int64_t figures[
 		}
 		int64_t value = readable ? find_in(text, figure) : -1;
 		if (value >= 0)
-			figures[figure->usage] = value / figure->divisor;
+			add(&figures[figure->usage], value / figure->divisor);
 	}
 }
 
