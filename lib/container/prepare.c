@@ -81,7 +81,7 @@ static void forget_empty(struct plan_strings *strings)
 		strings->first = 0;
 }
 
-static int check(const struct plan *plan)
+static int check(const struct plan *plan, viso_network network)
 {
 	struct plan_namespaces namespaces = plan->namespaces;
 	struct plan_mounts mounts = plan->mounts;
@@ -95,7 +95,8 @@ static int check(const struct plan *plan)
 		return refuse("a writable root");
 	if (!is_zero(&mounts, sizeof(mounts)))
 		return refuse("a mount, mask or layer of choice");
-	if (!is_zero(&plan->network, sizeof(plan->network)))
+	if ((network != VISO_NETWORK_NONE && network != VISO_NETWORK_HOST) ||
+	    !is_zero(&plan->network, sizeof(plan->network)))
 		return refuse("a network besides none and the host's");
 	return 0;
 }
@@ -132,7 +133,7 @@ int prepare_add(struct launch_request *request, const viso_container *container)
 {
 	if (!container->prepared)
 		return 0;
-	int r = check(request->plan);
+	int r = check(request->plan, container->sandbox.network);
 	if (r < 0)
 		return r;
 	request->plan->pool.flags |= POOL_PREPARED;
