@@ -126,8 +126,8 @@ VISO_PUBLIC int viso_process_wait(viso_process *process, int timeout_ms, viso_re
  * Figures come from its control group; where it has none, the times, page faults, memory (of pages that processes share each its
  * part) and number of its processes from /proc. Throttling, pressure, input and output and what the limits did are known by the
  * control group only. Pressure (PSI) is that of a version 2 group, which a container has with any setting of container_limits.h
- * beyond memory_max and processes_max, or where these are limited by version 2. Of a command in an instance only the wall-clock
- * time is known; see viso_sandbox_usage().
+ * beyond memory_max and processes_max, or where these are limited by version 2. Of a command in a jail's instance only
+ * the wall-clock time is known, in a container's what /proc tells; see viso_sandbox_usage().
  *
  * @param process  a process
  * @param usage    which figure

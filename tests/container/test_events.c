@@ -143,8 +143,8 @@ static void test_nobody_reads(void **state)
 	struct box *box = box_open(state);
 	assert_ok(viso_sandbox_fd(box->sandbox));
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
-	/* Under emulation there is no time to fill the socket. */
-	int rounds = getenv("VISO_RIG") ? 100 : 4000;
+	/* The socket of an ordinary user is full after some hundred; that of root takes longer than there is time. */
+	int rounds = geteuid() == 0 || getenv("VISO_RIG") ? 100 : 400;
 	for (int i = 0; i < rounds; i++) {
 		assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
 		assert_int_equal(viso_sandbox_resume(box->sandbox), 1);

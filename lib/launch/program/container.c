@@ -240,8 +240,8 @@ static void set_up_all(struct job *job)
 	if (set_up(job) < 0 || (job->has_template ? complete_prepared(job) : enter_root_and_network(job)) < 0 ||
 	    sysctls_write(job->plan) < 0)
 		_exit(127);
-	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
-		_exit(127);
+	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
+		terminal_find_pts(job);
 	atomic_store(&worker.page->set_up, 1);
 }
 
@@ -263,7 +263,7 @@ static _Noreturn void run_program(struct job *job)
 		_exit(127);
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	container_reap_until(program);
 	if (reaps_alone)
 		members_end_children(job->plan);

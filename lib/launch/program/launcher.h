@@ -179,6 +179,8 @@ void report_started(const struct job *job, int pid);
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
 /* The same, but with workers that are there before a plan comes, and that stay. */
+/* What that needs; 0, or -1 with the failure noted. */
+int worker_prepare_serving(void);
 _Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
@@ -298,6 +300,8 @@ int mounts_hold_upper(struct job *job);
 int mounts_add_devices(int root);
 
 /* exec.c */
+/* All fds from `first` to `last`. */
+void close_between(unsigned first, unsigned last);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(struct job *job);
 
@@ -349,7 +353,7 @@ ssize_t receive_order(int channel, struct order *order, int *out_pipe);
 /* Holds an instance until it is to end; nothing of it is left then. 0, or -1 with the failure noted. */
 int instance_hold(struct job *job);
 /* In the process that serves one plan of an instance: makes it a worker. */
-void instance_enter_worker(void);
+int instance_enter_worker(void);
 /* For a new job of such a worker: the control groups are the instance's. */
 void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
@@ -387,8 +391,8 @@ int joined_start(struct job *job);
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
-int terminal_find_pts(struct job *job);
+/* The devpts of the container in which we are: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */

@@ -62,7 +62,7 @@ static void reset_signals(void)
 }
 
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */
-static void become_nobody_in_particular(void)
+static bool become_nobody_in_particular(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; null >= 0 && i < 3; i++)
@@ -70,7 +70,9 @@ static void become_nobody_in_particular(void)
 	for (int fd = LAUNCHER_FD_REQUESTS; fd <= LAUNCHER_FD_HOST; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsid();
-	chdir("/");
+	/* Or the init of a container would keep a directory of the host: pivot_root(2) moves who is in the root. */
+	if (chdir("/") < 0)
+		return false;
 	umask(022);
 	reset_signals();
 	signal(SIGPIPE, SIG_IGN);
@@ -78,6 +80,7 @@ static void become_nobody_in_particular(void)
 	signal(SIGXFSZ, SIG_IGN);
 	prctl(PR_SET_NAME, "viso-launcher");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return true;
 }
 
 /*
@@ -326,7 +329,8 @@ int main(int argc, char **argv)
 	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
 	if (argc != 1)
 		return 127;
-	become_nobody_in_particular();
+	if (!become_nobody_in_particular())
+		return 1;
 	make_room_for_fds();
 	take_usual_oom_score();
 

@@ -127,9 +127,11 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	if (watch->killed)
 		return;
 	watch->killed = true;
-	if (is_joined(watch->job))
-		atomic_store(&worker.page->ends_all, 1);
 	watch->end->reason = reason;
+	if (is_joined(watch->job) && atomic_load(&worker.page->set_up)) {
+		atomic_store(&worker.page->ends_all, 1);
+		return;
+	}
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
 		find_program(watch);
 	if (watch->program_pid && watch->program_pid != watch->job->pid) {
@@ -277,14 +279,13 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 }
 
 /*
- * The attendant's end does not end what is left, and whoever is left when it ends is not found any more: so it goes
- * last. Where one of the container has stopped it, its page tells nothing, and the time is up.
+ * Whoever is left when the attendant ends is not found any more, so it is never killed, but ends by itself when there
+ * is nobody left. One of them may have stopped it.
  */
 static int kill_command(struct watch *watch)
 {
-	bool ended = atomic_load(&worker.page->program_ended) || now_ns() >= watch->kill_first_at;
-	if (pids_kill(watch->job->pid) == 0 && ended)
-		kill_first_process(watch);
+	pids_kill(watch->job->pid);
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGCONT, NULL, 0);
 	return 1;
 }
 
