@@ -50,7 +50,7 @@
 #include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, WORKERS_MAX = 4096, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
@@ -264,6 +264,10 @@ bool pristine_is(void);
 /* What is cloned between these two is in it; false where there is none. */
 bool pristine_enter(void);
 void pristine_leave(void);
+
+/* pages.c: in main; zeroed, or NULL with errno */
+struct start_page *page_take(void);
+void page_give_back(struct start_page *page);
 
 /* pool.c */
 /* Makes this worker one of a pool, with everything ready for the plan's container. 0, or -1 with the failure noted. */

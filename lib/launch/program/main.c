@@ -20,7 +20,7 @@
 #include "core/remove_tree.h"
 #include "launcher.h"
 
-enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
+enum { READY_WORKERS = 2 };
 
 static struct launcher_shared *shared;
 static struct {
@@ -116,8 +116,8 @@ static bool add_worker(ssize_t received)
 	errno = EAGAIN;
 	if (worker_count == WORKERS_MAX)
 		return false;
-	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	struct start_page *page = page_take();
+	if (!page)
 		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
 	int idle = received == 0;
@@ -131,7 +131,7 @@ static bool add_worker(ssize_t received)
 	if (pid < 0) {
 		int error = errno;
 		atomic_fetch_sub(&shared->idle_workers, idle);
-		munmap(page, sizeof(*page));
+		page_give_back(page);
 		errno = error;
 		return false;
 	}
@@ -190,7 +190,7 @@ static void leave_cgroups(const struct cgroup *groups)
 }
 
 /* A worker has ended; where it was killed, its page says what it would have put right. */
-static void forget_worker(int index)
+static void forget_worker(int index, bool killed)
 {
 	struct start_page *page = workers[index].page;
 	if (atomic_load(&page->idle))
@@ -198,7 +198,9 @@ static void forget_worker(int index)
 	leave_cgroups(page->cgroups);
 	leave_cgroups(page->spare);
 	members_kill_left(page->members);
-	munmap(page, sizeof(*page));
+	/* What a killed one has left may still write to its page: nobody else gets it. */
+	if (!killed)
+		page_give_back(page);
 	workers[index] = workers[--worker_count];
 }
 
@@ -225,7 +227,7 @@ static bool reap(int flags, bool *out_killed)
 	*out_killed = *out_killed || WIFSIGNALED(status);
 	int index = find_worker(pid);
 	if (index >= 0)
-		forget_worker(index);
+		forget_worker(index, WIFSIGNALED(status));
 	return true;
 }
 
