@@ -83,19 +83,25 @@ typedef enum viso_hook {
 } viso_hook;
 
 /**
- * Keep instances prepared, so that a start costs little more than execve(2): for very many commands in identical containers,
- * one after the other or at
- * once. The settings are frozen.
+ * Keep containers prepared, so that a start costs little more than execve(2): for very many commands in identical containers,
+ * one after the other or at once. The settings are frozen.
  *
- * Each command still has an instance of its own. Prepared ahead are the mounts, a control group and a network namespace; only
- * what no program could
- * change is used again, and what a command writes never reaches another one.
+ * Each command still has a container of its own. Prepared ahead are the mounts that no program can change and an empty network
+ * namespace, which is used again only where no packet was sent in it, no counter has changed and no socket is left. Namespaces
+ * of all other kinds, ids, control groups, /proc, /tmp, /dev/shm and /dev/pts are made for each command, so what one writes
+ * never reaches another one.
+ *
+ * /dev is read-only in such a container, and sockets are made of the families unix, netlink, inet and inet6 only, the latter for
+ * TCP, UDP and ICMP (EAFNOSUPPORT, EPROTONOSUPPORT); with capabilities, or system call rules of its own, it has a new network
+ * namespace each time instead. Where more commands run at once than are kept ready, or the launcher was killed meanwhile, the
+ * others start as without this; calling it again makes up the number.
  *
  * @param container  a container with a root
- * @param count      how many are kept ready, at most 1024; 0 gives them back
- * @return 0, or a negative errno as viso_sandbox_spawn(), and -EOPNOTSUPP with a setting that cannot be prepared, which the
- *         message
- *         names.
+ * @param count      how many are kept ready, at most 1024; 0 gives them back. Each takes a process, one fd of the caller and
+ *                   about 300 KiB of the kernel's memory.
+ * @return 0, or a negative errno as viso_sandbox_spawn(), and -EOPNOTSUPP as an ordinary user, or with a setting that cannot be
+ *         prepared, which the message names: a writable root, mounts, joined or shared namespaces, id maps, clocks, kernel
+ *         parameters, networks with addresses.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */
