@@ -61,7 +61,7 @@ void pristine_make(void)
 		return;
 	if (unshare(CLONE_NEWNET) < 0)
 		return;
-	if (container_bring_loopback_up() == 0) {
+	if (network_bring_loopback_up() == 0) {
 		network.namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 		open_files();
 	}

@@ -90,8 +90,10 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-		;
+	/* Without memory it is only for the moment: what we stand for has not ended. */
+	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 &&
+	       (errno == EINTR || errno == ENOMEM || errno == ENOBUFS))
+		usleep(errno == EINTR ? 0 : 1000);
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
@@ -230,7 +232,9 @@ static void job_init(struct job *job)
 	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->pts = job->init_socket[0] = job->init_socket[1] = -1;
 	job->program_parent = job->pid = 0;
+	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
+	job->companion.pid = 0;
 	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
@@ -518,7 +522,7 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 	serve_all(shared, page, wake_main, received);
 }
 
-enum { NOT_A_WORKER = 3 };
+enum { NOT_A_WORKER = 3, TRIES = 3 };
 
 static struct {
 	struct launcher_shared *shared;
@@ -541,15 +545,15 @@ int worker_prepare_serving(void)
 	return 0;
 }
 
-/* One of ours was killed: the zygote ends, and with it the instance. True where one could not be made. */
-static bool reap_workers(void)
+/* One of ours was killed: the zygote ends, and with it the instance. How many could not be made. */
+static int reap_workers(void)
 {
 	int status;
-	bool unmade = false;
+	int unmade = 0;
 	while (waitpid(-1, &status, WNOHANG | __WALL) > 0) {
 		if (WIFSIGNALED(status))
 			_exit(1);
-		unmade |= WEXITSTATUS(status) == NOT_A_WORKER;
+		unmade += WEXITSTATUS(status) == NOT_A_WORKER;
 	}
 	return unmade;
 }
@@ -584,23 +588,25 @@ _Noreturn void worker_keep_serving_instance(void)
 	struct pollfd polls[] = {{.fd = serving.wake, .events = POLLIN},
 				 {.fd = serving.signals, .events = POLLIN},
 				 {.fd = -1, .events = POLLIN}};
-	bool unmade = false;
+	int failures = 0;
 	for (;;) {
 		uint64_t count;
 		struct signalfd_siginfo info;
-		while (!unmade && atomic_load(&serving.shared->idle_workers) < 1)
-			unmade = !add_ready_worker();
-		polls[2].fd = unmade ? worker.requests : -1;
-		int n = poll(polls, 3, unmade ? 50 : -1);
+		while (failures < TRIES && atomic_load(&serving.shared->idle_workers) < 1)
+			failures += !add_ready_worker();
+		polls[2].fd = failures < TRIES ? -1 : worker.requests;
+		int n = poll(polls, 3, failures < TRIES ? -1 : 50);
 		if (n < 0)
 			continue;
-		unmade = false;
 		if (polls[0].revents)
 			(void)!read(serving.wake, &count, sizeof(count));
 		if (polls[1].revents)
 			(void)!read(serving.signals, &info, sizeof(info));
 		if (polls[2].revents)
 			refuse_next_plan();
-		unmade = reap_workers();
+		/* One more is tried in any case, now and then. */
+		if (failures >= TRIES || polls[0].revents)
+			failures = polls[0].revents ? 0 : TRIES - 1;
+		failures += reap_workers();
 	}
 }
