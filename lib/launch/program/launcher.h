@@ -23,9 +23,9 @@
  *   terminal.c   a terminal for the program
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
- *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -320,6 +320,7 @@ int mounts_add_devices(int root);
 /* In a new network namespace. 0, or -1 with the failure noted. */
 int network_bring_loopback_up(void);
 int network_make(const struct job *job);
+int network_bring_loopback_up(void);
 /* In the worker: the init may go on. */
 void network_continue(void);
 /* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
