@@ -139,9 +139,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_hook(viso_container *contai
 /**
  * Let the instance of viso_sandbox_start() go on when the host program ends, and be found again by a name.
  *
- * A directory of the caller's holds a socket and a small file for each; removing the instance (viso_sandbox_close()) removes
- * them. Nobody else than the same user
- * and root can attach.
+ * A directory of the caller's holds a socket and a small file for each; viso_sandbox_close() ends the instance and removes
+ * them, while releasing the handle leaves it running. Nobody else than the same user and root can attach. Commands of the host
+ * program end with it, what they left running goes on. What is left of a container that was killed is recognised and replaced.
+ * A service manager that ends everything in the host program's control group ends the container, too.
  *
  * @param container  a container that has not run anything
  * @param directory  an existing directory of the host, writable by nobody else
@@ -161,7 +162,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_detached(viso_container *co
  * @param name           likewise
  * @param out_container  where it is put, owned by the caller; untouched on failure. Releasing it does not end the instance;
  *                       viso_sandbox_close() does
- * @return 0, or a negative errno: -EINVAL, -ENOENT none of that name runs, -EACCES, -EPERM, -ENOMEM, -EMFILE.
+ * @return 0, or a negative errno: -EINVAL, -ENOENT none of that name runs, -ENOTDIR, -EACCES it is another user's, -EPERM others
+ *         can write to the directory, -EPROTO it was started by another version of the library, -ETIMEDOUT its holder does not
+ *         answer, -ENOMEM, -EMFILE.
  * Threads: any.
  * Since: 0.3
  */

@@ -176,7 +176,8 @@ static int start_instance(struct job *job)
 
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
-	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
+	const struct pids_of_ours ours = {
+		.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
@@ -248,6 +249,9 @@ static void watch_instance(struct job *job)
 static void end_instance(struct job *job)
 {
 	struct report_usage usage = {0};
+	companion_end(job);
+	/* What is frozen does not die (cgroup-v1/freezer-subsystem.rst). */
+	cgroups_thaw(job->cgroups);
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
 		kill_children_of(instance.zygote, worker.pid);
