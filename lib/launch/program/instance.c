@@ -270,6 +270,7 @@ int instance_hold(struct job *job)
 	if (job->plan->instance_fd >= (uint32_t)job->fd_count)
 		return fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	cgroups_open_oom_kills(job->cgroups);
+	cgroups_forgo_freezer(job->cgroups);
 	int r = start_instance(job);
 	if (r == 0)
 		r = detached_take(job);

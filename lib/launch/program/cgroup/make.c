@@ -35,8 +35,8 @@ static int make_directory(struct cgroup *group, const char *parent, uint32_t ver
 	/* Main removes it where we are killed from here on. */
 	group->version = version;
 	do {
-		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", parent, (int)getpid(),
-				      sequence++);
+		int length =
+			snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", parent, (int)getpid(), sequence++);
 		if (length >= (int)sizeof(group->path))
 			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, parent);
 		/* A worker of another pid namespace may have this number, too. */
@@ -60,8 +60,8 @@ static int write_limits(const struct cgroup *group, const struct plan *plan, con
 		}
 		bool done = cgroup_write(group, file, plan_string(plan, writes[i].value)) == 0;
 		/* A file that is not there is ENOENT, or EACCES where a new one would have to be made. */
-		bool missing = !done && (errno == ENOENT || (errno == EACCES && faccessat(group->directory_fd, file,
-										       F_OK, 0) < 0));
+		bool missing = !done && (errno == ENOENT ||
+					 (errno == EACCES && faccessat(group->directory_fd, file, F_OK, 0) < 0));
 		if (!done && !(missing && (next || writes[i].flags & PLAN_WRITE_OPTIONAL)))
 			return fail(VISO_STAGE_CGROUP, missing ? EOPNOTSUPP : 0, file);
 		skip = done && next;
