@@ -33,7 +33,7 @@ typedef enum viso_isolation {
 /** What a sandbox can reach by network. */
 typedef enum viso_network {
 	VISO_NETWORK_NONE = 0, /**< nothing (the default); a container has a loopback interface of its own */
-	VISO_NETWORK_HOST = 1, /**< the host's network, with its abstract unix sockets; not in a guest */
+	VISO_NETWORK_HOST = 1, /**< the host's network; its abstract unix sockets cannot be reached from Linux 6.12 on; not in a guest */
 	VISO_NETWORK_BRIDGE = 2,  /**< container: an interface of its own on a bridge of the host (veth) */
 	VISO_NETWORK_MACVLAN = 3, /**< container: an interface of its own on one of the host's, by macvlan */
 	VISO_NETWORK_IPVLAN = 4,  /**< container: likewise by ipvlan */

@@ -80,7 +80,7 @@ static int place_added_fds(const struct job *job)
 	return 0;
 }
 
-static void close_between(unsigned first, unsigned last)
+void close_between(unsigned first, unsigned last)
 {
 	uint64_t limit[2] = {0};
 	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)

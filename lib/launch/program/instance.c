@@ -64,7 +64,7 @@ static int zygote_main(void *argument)
 	prctl(PR_SET_NAME, "viso-zygote");
 	/* The launcher's main no longer tells its workers of its end; the holder does. */
 	signal(SIGUSR1, SIG_DFL);
-	if ((jail ? prepare_jail(job) : joined_prepare(job)) < 0)
+	if ((jail ? prepare_jail(job) : joined_prepare(job)) < 0 || (!jail && worker_prepare_serving() < 0))
 		_exit(127);
 	/* In an ordinary user's instance the programs have its uid. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -86,7 +86,7 @@ static int zygote_main(void *argument)
 	worker_serve_instance();
 }
 
-void instance_enter_worker(void)
+int instance_enter_worker(void)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -99,8 +99,9 @@ void instance_enter_worker(void)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (worker.page == MAP_FAILED || worker.self < 0 || (instance.init && joined_enter_worker() < 0))
-		_exit(1);
+	if (worker.page == MAP_FAILED || worker.self < 0)
+		return -1;
+	return instance.init ? joined_enter_worker() : 0;
 }
 
 int instance_cgroup_version_2(void)
@@ -175,7 +176,8 @@ static int start_instance(struct job *job)
 
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
-	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
+	const struct pids_of_ours ours = {
+		.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
@@ -247,6 +249,7 @@ static void watch_instance(struct job *job)
 static void end_instance(struct job *job)
 {
 	struct report_usage usage = {0};
+	companion_end(job);
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
 		kill_children_of(instance.zygote, worker.pid);

@@ -23,6 +23,8 @@
  *   terminal.c   a terminal for the program
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
+ *   companion.c  a helper program of its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -65,8 +67,10 @@ struct start_page {
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
-	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
-	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
+	atomic_uint maps_written; /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;       /* the container's init has no child any more but the program to come */
+	pid_t companion_pid;
+	atomic_uint network_made;  /* futex: the container's init may go on */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
@@ -75,6 +79,14 @@ struct start_page {
 	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
 	int mount_fd;
 	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
+};
+
+/* A process of the host that a container's network needs; it ends with the container. */
+struct companion {
+	pid_t pid; /* of the init of its pid namespace; 0: none */
+	int pidfd;
+	int ready; /* readable when it works, or has ended; -1 afterwards */
+	int complaints;
 };
 
 /* Everything about the request that a worker serves. */
@@ -105,6 +117,7 @@ struct job {
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
+	struct companion companion;
 	uint64_t start_ns;
 	bool launcher_gone; /* main was killed meanwhile */
 };
@@ -172,6 +185,8 @@ void report_started(const struct job *job, int pid);
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
 /* The same, but with workers that are there before a plan comes, and that stay. */
+/* What that needs; 0, or -1 with the failure noted. */
+int worker_prepare_serving(void);
 _Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
@@ -250,7 +265,28 @@ int mounts_hold_upper(struct job *job);
  */
 int mounts_add_devices(int root);
 
+/* network.c */
+/* In the container's init: its network namespace; returns when the network is there. 0 or -1. */
+int network_make(const struct job *job);
+/* In the worker: the init may go on. */
+void network_continue(void);
+/* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
+int network_await_host(struct job *job);
+
+/* companion.c */
+/* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
+int companion_start(struct job *job);
+/* `ready` is readable: 0 where it works now; else -1 with the failure noted. */
+int companion_take_ready(struct job *job);
+/* Ends it, if there is one. */
+void companion_end(struct job *job);
+
+/* interfaces.c: after the host's death: its interfaces, and the bridge where nobody else uses it */
+void interfaces_remove(const char *bridge, uint32_t group);
+
 /* exec.c */
+/* All fds from `first` to `last`. */
+void close_between(unsigned first, unsigned last);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(struct job *job);
 
@@ -302,7 +338,7 @@ ssize_t receive_order(int channel, struct order *order, int *out_pipe);
 /* Holds an instance until it is to end; nothing of it is left then. 0, or -1 with the failure noted. */
 int instance_hold(struct job *job);
 /* In the process that serves one plan of an instance: makes it a worker. */
-void instance_enter_worker(void);
+int instance_enter_worker(void);
 /* For a new job of such a worker: the control groups are the instance's. */
 void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
@@ -340,8 +376,8 @@ int joined_start(struct job *job);
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
-int terminal_find_pts(struct job *job);
+/* The devpts of the container in which we are: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */
@@ -350,6 +386,7 @@ int terminal_take_control(const struct job *job);
 /* pids.c */
 /* Processes of ours among the descendants of another one. */
 struct pids_of_ours {
+	pid_t companion; /* with its children */
 	pid_t zygote; /* hidden with its children; 0 for none */
 	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };

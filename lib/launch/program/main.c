@@ -40,6 +40,8 @@ static struct left_cgroup *left_cgroups;
 
 struct guarded {
 	struct guarded *next;
+	uint32_t group;
+	uint8_t kind;
 	char path[];
 };
 static struct guarded *guarded;
@@ -62,7 +64,7 @@ static void reset_signals(void)
 }
 
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */
-static void become_nobody_in_particular(void)
+static bool become_nobody_in_particular(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; null >= 0 && i < 3; i++)
@@ -70,7 +72,9 @@ static void become_nobody_in_particular(void)
 	for (int fd = LAUNCHER_FD_REQUESTS; fd <= LAUNCHER_FD_HOST; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsid();
-	chdir("/");
+	/* Or the init of a container would keep a directory of the host: pivot_root(2) moves who is in the root. */
+	if (chdir("/") < 0)
+		return false;
 	umask(022);
 	reset_signals();
 	signal(SIGPIPE, SIG_IGN);
@@ -78,6 +82,7 @@ static void become_nobody_in_particular(void)
 	signal(SIGXFSZ, SIG_IGN);
 	prctl(PR_SET_NAME, "viso-launcher");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return true;
 }
 
 /*
@@ -229,18 +234,20 @@ static bool serve_control(void)
 
 	if (guard.add) {
 		for (struct guarded *entry = guarded; entry; entry = entry->next)
-			if (!strcmp(entry->path, guard.path))
+			if (entry->kind == guard.kind && !strcmp(entry->path, guard.path))
 				return true;
 		struct guarded *entry = malloc(sizeof(*entry) + strlen(guard.path) + 1);
 		if (entry) {
 			strcpy(entry->path, guard.path);
+			entry->kind = guard.kind;
+			entry->group = guard.group;
 			entry->next = guarded;
 			guarded = entry;
 		}
 		return true;
 	}
 	for (struct guarded **link = &guarded; *link; link = &(*link)->next)
-		if (!strcmp((*link)->path, guard.path)) {
+		if ((*link)->kind == guard.kind && !strcmp((*link)->path, guard.path)) {
 			struct guarded *entry = *link;
 			*link = entry->next;
 			free(entry);
@@ -313,7 +320,8 @@ int main(int argc, char **argv)
 	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
 	if (argc != 1)
 		return 127;
-	become_nobody_in_particular();
+	if (!become_nobody_in_particular())
+		return 1;
 	make_room_for_fds();
 	take_usual_oom_score();
 
@@ -353,6 +361,9 @@ int main(int argc, char **argv)
 		usleep(1000);
 	}
 	for (struct guarded *entry = guarded; entry; entry = entry->next)
-		remove_tree(entry->path);
+		if (entry->kind == GUARD_BRIDGE)
+			interfaces_remove(entry->path, entry->group);
+		else
+			remove_tree(entry->path);
 	return 0;
 }

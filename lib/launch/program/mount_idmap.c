@@ -15,29 +15,40 @@
 
 static int kept_namespace = -1;
 
-/* Keeps a user namespace until its maps are written and it is open. */
-static int sleep_until_killed(void *unused)
+/* Keeps a user namespace until its maps are written and it is open: then nobody has the other end of the pipe. */
+static int wait_for_end(void *argument)
 {
+	const int *ends = argument;
+	char byte;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != worker.pid)
 		_exit(1);
-	for (;;)
-		pause();
+	close(ends[1]);
+	(void)!read(ends[0], &byte, 1);
+	_exit(0);
 }
 
-/* One with the maps of this job's container; -1 with errno. */
-static int make_namespace(const struct job *job)
+/* The namespace of a task, with the maps of this job's container; -1 with errno. */
+static int open_mapped(const struct job *job, pid_t pid)
 {
 	char path[64], task[16];
-	pid_t pid = clone(sleep_until_killed, worker.child_stack, CLONE_NEWUSER | SIGCHLD, NULL);
-	if (pid < 0)
-		return -1;
 	snprintf(task, sizeof(task), "%d", (int)pid);
 	snprintf(path, sizeof(path), "/proc/%s/ns/user", task);
-	int fd = idmap_write(job, task) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	return idmap_write(job, task) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int make_namespace(const struct job *job)
+{
+	int ends[2], fd = -1;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid_t pid = clone(wait_for_end, worker.child_stack, CLONE_NEWUSER | SIGCHLD, ends);
+	if (pid > 0)
+		fd = open_mapped(job, pid);
 	int saved = errno;
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+	close(ends[0]);
+	close(ends[1]);
+	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	errno = saved;
 	return fd;

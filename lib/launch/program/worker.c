@@ -90,8 +90,10 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-		;
+	/* Without memory it is only for the moment: what we stand for has not ended. */
+	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 &&
+	       (errno == EINTR || errno == ENOMEM || errno == ENOBUFS))
+		usleep(errno == EINTR ? 0 : 1000);
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
@@ -217,7 +219,9 @@ static void job_init(struct job *job)
 	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->pts = job->init_socket[0] = job->init_socket[1] = -1;
 	job->program_parent = job->pid = 0;
+	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
+	job->companion.pid = 0;
 	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
@@ -282,9 +286,9 @@ static void send_report(int channel, struct report *report, const int *fds, int 
 {
 	memcpy(report->step_ns, worker.page->step_ns, sizeof(report->step_ns));
 	/* ETOOMANYREFS: the user's fds under way are too many (unix(7)). The host learns at least that the command has
-	 * ended. */
-	if (send_with_fds(channel, report, fds, fd_count) < 0 && fd_count > 0)
-		send_with_fds(channel, report, NULL, 0);
+	 * ended; and where it cannot be told at all, that nobody will. */
+	if (send_with_fds(channel, report, fds, fd_count) < 0 && send_with_fds(channel, report, NULL, 0) < 0)
+		shutdown(channel, SHUT_RDWR);
 }
 
 int report_fd(int channel, enum report_fd_kind kind, int fd)
@@ -436,8 +440,8 @@ _Noreturn void worker_serve_instance(void)
 			_exit(0);
 		pid_t pid = fork();
 		if (pid == 0) {
-			instance_enter_worker();
-			serve(&buffer, received, &job);
+			if (instance_enter_worker() == 0)
+				serve(&buffer, received, &job);
 			_exit(0);
 		}
 		worker_let_go(pid < 0 ? errno : 0);
@@ -496,51 +500,91 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 	serve_all(shared, page, wake_main, received);
 }
 
-/* One of ours was killed, or could not be made: the zygote ends, and with it the instance. */
-static void reap_workers(void)
-{
-	int status;
-	while (waitpid(-1, &status, WNOHANG | __WALL) > 0)
-		if (WIFSIGNALED(status))
-			_exit(1);
-}
+enum { NOT_A_WORKER = 3, TRIES = 3 };
 
-static void add_ready_worker(struct launcher_shared *shared, int wake)
-{
-	atomic_fetch_add(&shared->idle_workers, 1);
-	pid_t pid = fork();
-	if (pid == 0) {
-		instance_enter_worker();
-		atomic_store(&worker.page->idle, 1);
-		serve_all(shared, worker.page, wake, 0);
-	}
-	if (pid < 0)
-		_exit(1);
-}
+static struct {
+	struct launcher_shared *shared;
+	int wake, signals;
+} serving;
 
-_Noreturn void worker_keep_serving_instance(void)
+int worker_prepare_serving(void)
 {
 	sigset_t child;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	struct launcher_shared *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int wake = eventfd(0, EFD_CLOEXEC), signals = signalfd(-1, &child, SFD_CLOEXEC);
-	if (shared == MAP_FAILED || wake < 0 || signals < 0)
-		_exit(1);
+	serving.shared = mmap(NULL, sizeof(*serving.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (serving.shared == MAP_FAILED)
+		return fail(VISO_STAGE_MEMORY, 0, "mmap");
+	serving.wake = eventfd(0, EFD_CLOEXEC);
+	serving.signals = signalfd(-1, &child, SFD_CLOEXEC);
+	if (serving.wake < 0 || serving.signals < 0)
+		return fail(VISO_STAGE_LAUNCHER, 0, "signalfd");
 	sigprocmask(SIG_BLOCK, &child, NULL);
-	struct pollfd polls[] = {{.fd = wake, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+	return 0;
+}
+
+/* One of ours was killed: the zygote ends, and with it the instance. How many could not be made. */
+static int reap_workers(void)
+{
+	int status;
+	int unmade = 0;
+	while (waitpid(-1, &status, WNOHANG | __WALL) > 0) {
+		if (WIFSIGNALED(status))
+			_exit(1);
+		unmade += WEXITSTATUS(status) == NOT_A_WORKER;
+	}
+	return unmade;
+}
+
+static bool add_ready_worker(void)
+{
+	atomic_fetch_add(&serving.shared->idle_workers, 1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (instance_enter_worker() < 0) {
+			atomic_fetch_sub(&serving.shared->idle_workers, 1);
+			_exit(NOT_A_WORKER);
+		}
+		atomic_store(&worker.page->idle, 1);
+		serve_all(serving.shared, worker.page, serving.wake, 0);
+	}
+	if (pid < 0)
+		atomic_fetch_sub(&serving.shared->idle_workers, 1);
+	return pid > 0;
+}
+
+/* A plan for which there is no worker now: its sender must not wait for ever. */
+static void refuse_next_plan(void)
+{
+	if (worker_take_in(worker.requests) == 0)
+		_exit(0);
+	worker_let_go(EAGAIN);
+}
+
+_Noreturn void worker_keep_serving_instance(void)
+{
+	struct pollfd polls[] = {{.fd = serving.wake, .events = POLLIN},
+				 {.fd = serving.signals, .events = POLLIN},
+				 {.fd = -1, .events = POLLIN}};
+	int failures = 0;
 	for (;;) {
 		uint64_t count;
 		struct signalfd_siginfo info;
-		while (atomic_load(&shared->idle_workers) < 1)
-			add_ready_worker(shared, wake);
-		if (poll(polls, 2, -1) < 0)
+		while (failures < TRIES && atomic_load(&serving.shared->idle_workers) < 1)
+			failures += !add_ready_worker();
+		polls[2].fd = failures < TRIES ? -1 : worker.requests;
+		int n = poll(polls, 3, failures < TRIES ? -1 : 50);
+		if (n < 0)
 			continue;
 		if (polls[0].revents)
-			(void)!read(wake, &count, sizeof(count));
+			(void)!read(serving.wake, &count, sizeof(count));
 		if (polls[1].revents)
-			(void)!read(signals, &info, sizeof(info));
-		reap_workers();
+			(void)!read(serving.signals, &info, sizeof(info));
+		if (polls[2].revents)
+			refuse_next_plan();
+		/* One more is tried in any case, now and then. */
+		if (failures >= TRIES || polls[0].revents)
+			failures = polls[0].revents ? 0 : TRIES - 1;
+		failures += reap_workers();
 	}
 }

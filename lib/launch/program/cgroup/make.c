@@ -114,7 +114,8 @@ int cgroups_enter(const struct cgroup *groups, bool cloned_into)
 		if (groups[i].attach_fd < 0 || (groups[i].version == 2 && cloned_into))
 			continue;
 		if (write(groups[i].attach_fd, "0", 1) < 0)
-			return fail(VISO_STAGE_CGROUP, 0, groups[i].path);
+			/* What an instance lends has no path. */
+			return fail(VISO_STAGE_CGROUP, 0, groups[i].path[0] ? groups[i].path : "cgroup.procs");
 	}
 	return 0;
 }
