@@ -73,12 +73,6 @@ void cgroups_thaw(const struct cgroup *groups)
 		thaw(group);
 }
 
-void cgroups_forgo_freezer(struct cgroup *groups)
-{
-	for (int i = 0; i < CGROUPS; i++)
-		groups[i].roles &= ~(uint32_t)PLAN_CGROUP_FREEZER;
-}
-
 bool cgroups_kill(const struct cgroup *groups)
 {
 	for (int i = 0; i < CGROUPS; i++)
