@@ -17,6 +17,7 @@
 #include "launch/explain/explain.h"
 #include "launch/launcher.h"
 #include "launch/plan.h"
+#include "launch/pool.h"
 #include "sandbox/result.h"
 
 /* In the backend's data, beside the isolation: the channel outlives the process. */
@@ -299,8 +300,10 @@ static int take_report(viso_process *process, viso_result **out_result)
 	struct report report;
 	int fds[2];
 	int r = receive(process, &report, fds);
-	if (r < 0)
+	if (r < 0) {
+		pool_give_back(process);
 		return r;
+	}
 	if (report.kind == REPORT_FD && fds[0] < 0)
 		return error_fail(VISO_STAGE_PROCESS, EMFILE, "launcher",
 				  "too many open files to take what comes of the start");
@@ -321,6 +324,7 @@ static int take_report(viso_process *process, viso_result **out_result)
 		r = make_result(&report, fds, out_result);
 	close_fd(fds[0]);
 	close_fd(fds[1]);
+	pool_give_back(process);
 	/*
 	 * Readable from now on, before the worker closes its end. In viso_sandbox_run(), which knows no pid, nobody
 	 * polls but a thread that closes the sandbox meanwhile.
@@ -372,6 +376,7 @@ static int await_start(viso_process *process)
 
 static void release(viso_process *process)
 {
+	pool_give_back(process);
 	if (process->result && ((intptr_t)process->data & KEEP_CHANNEL) && handle_is_mine(&process->handle))
 		launcher_keep_channel(TAKE_FD(process->fd));
 }

@@ -10,19 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/memfd.h"
+#include "launch/own_socket.h"
 #include "launch/spawn_launcher.h"
-
-/* A socket of ours, and how to know it again: a host that closes all fds may have put one of its own in that place. */
-struct own_socket {
-	int fd;
-	ino_t inode;
-};
 
 /* A tree or bridge that is removed when the host program dies. Each new launcher has to be told. */
 struct guarded {
@@ -49,32 +43,10 @@ struct launcher {
 
 static _Atomic(struct launcher *) current;
 
-static bool is_ours(const struct own_socket *own)
-{
-	struct stat st;
-	if (fstat(own->fd, &st) < 0)
-		return own->fd >= 0 && errno != EBADF;
-	return S_ISSOCK(st.st_mode) && (!own->inode || st.st_ino == own->inode);
-}
-
-static void own(struct own_socket *own_socket, int fd)
-{
-	struct stat st;
-	own_socket->fd = fd;
-	own_socket->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
-
-static void disown(struct own_socket *own_socket)
-{
-	if (is_ours(own_socket))
-		close_fd(own_socket->fd);
-	own_socket->fd = -1;
-}
-
 static void disown_channels(struct launcher *launcher)
 {
 	while (launcher->kept_count > 0)
-		disown(&launcher->kept[--launcher->kept_count]);
+		own_socket_close(&launcher->kept[--launcher->kept_count]);
 }
 
 /* This process's launcher structure; NULL without memory. */
@@ -95,8 +67,8 @@ static struct launcher *launcher_of_this_process(void)
 			 * it is.
 			 */
 			if (parents && parents->running) {
-				disown(&parents->requests);
-				disown(&parents->control);
+				own_socket_close(&parents->requests);
+				own_socket_close(&parents->control);
 				disown_channels(parents);
 			}
 			return fresh;
@@ -111,8 +83,8 @@ static struct launcher *launcher_of_this_process(void)
 static void stop(struct launcher *launcher)
 {
 	if (launcher->running) {
-		disown(&launcher->requests);
-		disown(&launcher->control);
+		own_socket_close(&launcher->requests);
+		own_socket_close(&launcher->control);
 		disown_channels(launcher);
 	}
 	launcher->running = false;
@@ -142,15 +114,15 @@ static void repeat_guards(struct launcher *launcher)
 /* With the lock held. 0 or a negative errno with the error set. */
 static int ensure_running(struct launcher *launcher)
 {
-	if (launcher->running && is_ours(&launcher->requests) && is_ours(&launcher->control))
+	if (launcher->running && own_socket_is_ours(&launcher->requests) && own_socket_is_ours(&launcher->control))
 		return 0;
 	stop(launcher);
 	int requests, control;
 	int r = spawn_launcher(false, &requests, &control);
 	if (r < 0)
 		return r;
-	own(&launcher->requests, requests);
-	own(&launcher->control, control);
+	launcher->requests = own_socket(requests);
+	launcher->control = own_socket(control);
 	launcher->running = true;
 	repeat_guards(launcher);
 	return 0;
@@ -258,7 +230,7 @@ int launcher_take_channel(void)
 	/* The last one first: its worker is the likeliest to be in the caches. */
 	while (channel < 0 && launcher->kept_count > 0) {
 		const struct own_socket *kept = &launcher->kept[--launcher->kept_count];
-		if (is_ours(kept))
+		if (own_socket_is_ours(kept))
 			channel = kept->fd;
 	}
 	pthread_mutex_unlock(&launcher->lock);
@@ -284,7 +256,7 @@ void launcher_keep_channel(int channel)
 	if (launcher) {
 		pthread_mutex_lock(&launcher->lock);
 		if (launcher->running && launcher->kept_count < KEPT_CHANNELS_MAX) {
-			own(&launcher->kept[launcher->kept_count++], channel);
+			launcher->kept[launcher->kept_count++] = own_socket(channel);
 			channel = -1;
 		}
 		pthread_mutex_unlock(&launcher->lock);

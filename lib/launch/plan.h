@@ -21,6 +21,7 @@
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
 #include "launch/plan_network.h"
+#include "launch/plan_pool.h"
 #include "launch/plan_security.h"
 
 enum {
@@ -53,8 +54,10 @@ enum plan_flags {
 };
 
 struct plan_head {
-	uint32_t size;     /* of the whole plan, this head included */
-	uint32_t fd_count; /* the channel and those that come with the message, but for the memfd of a long plan */
+	uint32_t size;        /* of the whole plan, this head included */
+	uint32_t fd_count;    /* the channel and those that come with the message, but for the memfd of a long plan */
+	uint32_t own_channel; /* the channel comes with the message, although that came over a channel that was kept */
+	uint32_t unused;
 };
 
 struct plan {
@@ -100,6 +103,7 @@ struct plan {
 	struct plan_namespaces namespaces;
 	struct plan_mounts mounts;
 	struct plan_network network;
+	struct plan_pool pool;
 };
 
 enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3, REPORT_FD = 4 };

@@ -22,7 +22,8 @@ viso_process *process_new(void)
 		return NULL;
 	handle_init(&process->handle);
 	pthread_mutex_init(&process->lock, NULL);
-	process->events = process->fd = process->terminal = process->notifications = process->root = -1;
+	process->pool_worker = process->events = process->fd = process->terminal = process->notifications =
+		process->root = -1;
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = -1;
 	return process;

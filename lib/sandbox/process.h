@@ -11,6 +11,7 @@
 #include "core/handle.h"
 
 struct process_list;
+struct pool;
 enum { STEPS = VISO_STEP_ENDED + 1 };
 
 /* What a backend does for a process of its own. */
@@ -83,6 +84,8 @@ struct viso_process {
 	struct process_network *network; /* owned; NULL where the sandbox has none that could be told of */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */
+	struct pool *pool;      /* from which its worker is lent; else NULL */
+	int pool_worker;
 	viso_result *result;
 	int waiters;               /* threads that poll `fd`; guarded by `lock` */
 	int collect_error;         /* negative errno of a failed collect */

@@ -201,6 +201,9 @@ void exec_program(struct job *job)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (plan->flags & PLAN_RECEIVE)
 		receive_files(job);
+	/* In a time namespace that it has just entered the clock is another one. */
+	if (!plan->namespaces.clock_offsets || worker.instance)
+		note_step(VISO_STEP_CONFINED);
 	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
 	if (set_filter(job, channel) == 0)
 		try_programs(plan, job->argv, job->env);

@@ -253,6 +253,8 @@ static void end_instance(struct job *job)
 {
 	struct report_usage usage = {0};
 	companion_end(job);
+	/* What is frozen does not die (cgroup-v1/freezer-subsystem.rst). */
+	cgroups_thaw(job->cgroups);
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
 		kill_children_of(instance.zygote, worker.pid);

@@ -260,6 +260,7 @@ static void end_with_this_worker(void)
 static int attendant(void *argument)
 {
 	struct job *job = argument;
+	note_step(VISO_STEP_CLONED);
 	if ((attributes_any(job->plan) && attributes_apply(job->plan) < 0) || join(job->plan) < 0)
 		_exit(127);
 	end_with_this_worker();

@@ -25,6 +25,7 @@
  *   pids.c       which processes there are
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
+ *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -51,7 +52,7 @@
 #include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, WORKERS_MAX = 4096, SMALL_ARRAY = 128 };
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
@@ -79,6 +80,7 @@ struct start_page {
 	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
 	int mount_fd;
 	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
+	struct cgroup spare[CGROUPS]; /* of a pool: for the next job; last, since it outlives the one before */
 };
 
 /* A process of the host that a container's network needs; it ends with the container. */
@@ -119,7 +121,12 @@ struct job {
 	char *small_env[SMALL_ARRAY];
 	struct companion companion;
 	uint64_t start_ns;
-	bool launcher_gone; /* main was killed meanwhile */
+	bool launcher_gone;     /* main was killed meanwhile */
+	bool builds_template;   /* the mounts are those of the template */
+	bool has_template;      /* in which it was cloned */
+	bool has_network;       /* a prepared one, in which it was cloned */
+	bool network_is_spoilt; /* it is not for another container, whatever it looks like */
+	int kept;               /* the channel of the plan, where the process has one of its own; else -1 */
 };
 
 /* Constants of a worker's life. */
@@ -248,9 +255,52 @@ void container_give_captures(const struct job *job);
 /* Reaps until the program has ended, and notes how; what it left running is the caller's. */
 void container_reap_until(pid_t program);
 
+/* container.c: steps that the making of a template has in common with a container's init. */
+void container_end_with_worker(void);
+void container_wait_for_maps(void);
+
+/* template.c */
+/* Makes the template of the plan's container, where it is not there. 0, or -1 with the failure noted. */
+int template_make(struct job *job);
+void template_drop(void);
+/* What is cloned between these two gets a copy of the template. */
+int template_enter(void);
+void template_leave(void);
+
+/* pristine.c: one empty network namespace */
+/* Where it is not there. A failure shows when a container makes its own. */
+void pristine_make(void);
+void pristine_drop(void);
+/* Whether it is as new, after all processes in it have ended. */
+bool pristine_is(void);
+/* What is cloned between these two is in it; false where there is none. */
+bool pristine_enter(void);
+void pristine_leave(void);
+
+/* pages.c: in main; zeroed, or NULL with errno */
+struct start_page *page_take(void);
+void page_give_back(struct start_page *page);
+
+/* pool.c */
+/* Makes this worker one of a pool, with everything ready for the plan's container. 0, or -1 with the failure noted. */
+int pool_prepare(struct job *job);
+/* The job gets the control groups that are ready for it; false where there are none. */
+bool pool_take_cgroups(const struct job *job);
+/* Whether what is ready is for this container. 0, or -1 with the failure noted. */
+int pool_choose(struct job *job);
+/* Before and after the first process is cloned, in the parent. 0, or -1 with the failure noted. */
+int pool_enter(struct job *job);
+void pool_leave(const struct job *job);
+/* After the end was reported. */
+void pool_make_ready(const struct job *job);
+/* Gives everything up. */
+void pool_release(void);
+
 /* mounts.c */
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
 int mounts_new_proc(void);
+/* Of a prepared container: what the template has not, since programs write to it; at the working directory. */
+int mounts_add_own_parts(const struct job *job);
 /* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
 int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
@@ -267,6 +317,8 @@ int mounts_add_devices(int root);
 
 /* network.c */
 /* In the container's init: its network namespace; returns when the network is there. 0 or -1. */
+/* In a new network namespace. 0, or -1 with the failure noted. */
+int network_bring_loopback_up(void);
 int network_make(const struct job *job);
 /* In the worker: the init may go on. */
 void network_continue(void);

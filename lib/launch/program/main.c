@@ -20,7 +20,7 @@
 #include "core/remove_tree.h"
 #include "launcher.h"
 
-enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
+enum { READY_WORKERS = 2 };
 
 static struct launcher_shared *shared;
 static struct {
@@ -118,8 +118,8 @@ static bool add_worker(ssize_t received)
 	errno = EAGAIN;
 	if (worker_count == WORKERS_MAX)
 		return false;
-	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	struct start_page *page = page_take();
+	if (!page)
 		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
 	int idle = received == 0;
@@ -133,7 +133,7 @@ static bool add_worker(ssize_t received)
 	if (pid < 0) {
 		int error = errno;
 		atomic_fetch_sub(&shared->idle_workers, idle);
-		munmap(page, sizeof(*page));
+		page_give_back(page);
 		errno = error;
 		return false;
 	}
@@ -182,19 +182,27 @@ static void remove_left_cgroups(void)
 	}
 }
 
+static void leave_cgroups(const struct cgroup *groups)
+{
+	for (int i = 0; i < CGROUPS; i++)
+		if (groups[i].version) {
+			cgroup_kill_left(&groups[i]);
+			remember_cgroup(groups[i].path);
+		}
+}
+
 /* A worker has ended; where it was killed, its page says what it would have put right. */
-static void forget_worker(int index)
+static void forget_worker(int index, bool killed)
 {
 	struct start_page *page = workers[index].page;
 	if (atomic_load(&page->idle))
 		atomic_fetch_sub(&shared->idle_workers, 1);
-	for (int i = 0; i < CGROUPS; i++)
-		if (page->cgroups[i].version) {
-			cgroup_kill_left(&page->cgroups[i]);
-			remember_cgroup(page->cgroups[i].path);
-		}
+	leave_cgroups(page->cgroups);
+	leave_cgroups(page->spare);
 	members_kill_left(page->members);
-	munmap(page, sizeof(*page));
+	/* What a killed one has left may still write to its page: nobody else gets it. */
+	if (!killed)
+		page_give_back(page);
 	workers[index] = workers[--worker_count];
 }
 
@@ -211,15 +219,17 @@ static bool is_worker(pid_t pid)
 	return find_worker(pid) >= 0;
 }
 
-/* Reaps one child; false where none has ended, or there is none. */
-static bool reap(int flags)
+/* Reaps one child; false where none has ended, or there is none. One that was killed may have left others. */
+static bool reap(int flags, bool *out_killed)
 {
-	pid_t pid = waitpid(-1, NULL, flags | __WALL);
+	int status;
+	pid_t pid = waitpid(-1, &status, flags | __WALL);
 	if (pid <= 0)
 		return false;
+	*out_killed = *out_killed || WIFSIGNALED(status);
 	int index = find_worker(pid);
 	if (index >= 0)
-		forget_worker(index);
+		forget_worker(index, WIFSIGNALED(status));
 	return true;
 }
 
@@ -295,10 +305,15 @@ static void serve_until_host_ends(int signals)
 		if (polls[3].revents) {
 			struct signalfd_siginfo info;
 			(void)!read(signals, &info, sizeof(info));
-			while (reap(WNOHANG))
+			bool killed = false;
+			while (reap(WNOHANG, &killed))
 				;
-			/* A child that is no worker was left by one that was killed: nobody supervises it. */
-			kill_children(is_worker);
+			/*
+			 * A child that is no worker was left by one that was killed: nobody supervises it. Looked for
+			 * only then: among thousands it takes long.
+			 */
+			if (killed)
+				kill_children(is_worker);
 		}
 		if (polls[4].revents)
 			serve_handed_on();
@@ -353,9 +368,12 @@ int main(int argc, char **argv)
 	for (int i = 0; i < worker_count; i++)
 		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();
-	do
-		kill_children(is_worker);
-	while (reap(0));
+	bool killed = true;
+	do {
+		if (killed)
+			kill_children(is_worker);
+		killed = false;
+	} while (reap(0, &killed));
 	for (int i = 0; left_cgroups && i < 1000; i++) {
 		remove_left_cgroups();
 		usleep(1000);

@@ -122,7 +122,10 @@ static inline bool mount_needs_lock(const struct plan *plan)
 }
 
 /* mount_dev.c */
-int mount_dev(int root);
+/* In a prepared container it is read-only, but for what is mounted on it later: the other two. */
+int mount_dev(int root, bool prepared);
+int mount_pts(int dir, const char *path);
+int mount_shm(int root);
 
 /* mount_extra.c */
 /* In the worker of root: the copies of what the plan binds take the places of its fds. 0, or -1 with the failure noted.

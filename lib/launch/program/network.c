@@ -13,7 +13,7 @@
 
 #include "launcher.h"
 
-static int bring_loopback_up(void)
+int network_bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -47,7 +47,7 @@ int network_make(const struct job *job)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return fail(VISO_STAGE_NAMESPACE, 0, "network");
-	if (bring_loopback_up() < 0)
+	if (network_bring_loopback_up() < 0)
 		return -1;
 	return job->plan->network.kind > VISO_NETWORK_HOST ? await_host(job) : 0;
 }

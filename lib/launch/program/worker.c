@@ -97,7 +97,10 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
-	if (kept >= 0)
+	job->kept = -1;
+	if (kept >= 0 && (size_t)n >= sizeof(struct plan_head) && ((const struct plan_head *)buffer)->own_channel)
+		job->kept = kept;
+	else if (kept >= 0)
 		job->fds[job->fd_count++] = kept;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_type == SCM_RIGHTS) {
@@ -210,6 +213,16 @@ static int make_arrays(struct job *job)
 	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
 }
 
+static int prepare(struct job *job)
+{
+	if (make_arrays(job) < 0 || make_captures(job) < 0 ||
+	    (!pool_take_cgroups(job) && cgroups_make(job->plan, job->cgroups) < 0))
+		return -1;
+	if (job->plan->cgroups.count)
+		note_step(VISO_STEP_CGROUPS);
+	return 0;
+}
+
 static void job_init(struct job *job)
 {
 	job->plan_mapped = 0;
@@ -222,10 +235,10 @@ static void job_init(struct job *job)
 	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
 	job->companion.pid = 0;
-	job->launcher_gone = false;
+	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
-	memset(worker.page, 0, sizeof(*worker.page));
+	memset(worker.page, 0, offsetof(struct start_page, spare));
 	job->cgroups = worker.page->cgroups;
 	cgroups_init(job->cgroups);
 	if (worker.instance)
@@ -300,6 +313,7 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 void report_started(const struct job *job, int pid)
 {
 	struct report report = {.kind = REPORT_STARTED, .pid = pid};
+	note_step(VISO_STEP_STARTED);
 	send_report(job->channel, &report, NULL, 0);
 }
 
@@ -359,31 +373,34 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 
 	if (job->fd_count < 2) {
 		close_fds(job->fds, job->fd_count);
-		return -1;
+		return job->kept;
 	}
 	job_init(job);
+	note_step(VISO_STEP_RECEIVED);
 	if (find_plan(job, buffer, received) < 0)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
-	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 &&
-		 cgroups_make(job->plan, job->cgroups) == 0) {
+	else if (!is_for_another(job) && prepare(job) == 0) {
 		choose_streams(job);
 		if (job->plan->cgroups.events_fd)
 			job->events = job->fds[job->plan->cgroups.events_fd];
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
 			empty_own_bounding_set();
-		if (job->plan->flags & PLAN_INSTANCE) {
+		if (job->plan->pool.flags & POOL_PREPARE) {
+			pool_prepare(job);
+		} else if (job->plan->flags & PLAN_INSTANCE) {
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
 			close_start_fds(job);
 			supervise(job, &report, capture_fd);
 		}
 	}
-	for (int i = 0; i < CGROUPS && !worker.instance; i++) /* those of an instance are lent */
-		cgroup_remove(&job->cgroups[i]);
+	if (!job->has_template && !worker.instance) /* those of an instance are lent */
+		cgroups_remove(job->cgroups);
 	job->upper_lock = close_quietly(job->upper_lock);
+	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
@@ -401,10 +418,12 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		tell_end(job);
 	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
 		job->channel = close_quietly(job->channel);
+	if (job->has_template)
+		pool_make_ready(job);
 	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
-	return job->channel;
+	return job->kept < 0 ? job->channel : job->kept;
 }
 
 /*
@@ -474,12 +493,15 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 			_exit(0);
 		if (idle)
 			count_as_busy(shared, page, wake_main);
-		if (received == 0)
+		if (received == 0) {
+			/* Whoever closed its end may wait until nothing is left. */
+			pool_release();
 			kept = close_quietly(kept);
-		else if (kept < 0 || received != sizeof(struct order))
+		} else if (kept < 0 || received != sizeof(struct order)) {
 			kept = serve(&buffer, received, &job);
-		else
+		} else {
 			drop_late_order(&job);
+		}
 		busy = 0;
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);

@@ -120,7 +120,7 @@ int cgroups_enter(const struct cgroup *groups, bool cloned_into)
 	return 0;
 }
 
-void cgroup_remove(struct cgroup *group)
+static void remove_one(struct cgroup *group)
 {
 	group->attach_fd = close_quietly(group->attach_fd);
 	group->directory_fd = close_quietly(group->directory_fd);
@@ -131,4 +131,10 @@ void cgroup_remove(struct cgroup *group)
 	for (int i = 0; rmdir(group->path) < 0 && errno == EBUSY && i < 1000; i++)
 		usleep(1000);
 	group->version = 0;
+}
+
+void cgroups_remove(struct cgroup *groups)
+{
+	for (int i = 0; i < CGROUPS; i++)
+		remove_one(&groups[i]);
 }
