@@ -179,10 +179,10 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
 
 /**
- * Stop all processes of all running commands, and of the instance of viso_sandbox_start(), by the freezer of their control group;
- * without their taking notice. Commands have such a group where the host has version 2 and they have a limit there, and containers
- * with a setting of container_limits.h beyond memory_max and processes_max also where it has version 1 only. All others get
- * SIGSTOP, which their parents among them can see.
+ * Stop all processes of all running commands by the freezer of their control group, without their taking notice. Commands have such
+ * a group where the host has version 2 and they have a limit there, and containers with a setting of container_limits.h beyond
+ * memory_max and processes_max also where it has version 1 only. All others get SIGSTOP, which their parents among them can see, and
+ * so does everything in the instance of viso_sandbox_start().
  *
  * A paused command can be killed, its wall-clock time runs on, and viso_sandbox_close() ends it. Commands that start later run.
  *
