@@ -33,6 +33,8 @@ static int spawn_alone(viso_container *container, const viso_command *command, i
 	if (r == 0)
 		r = add_settings(&request, container);
 	if (r == 0)
+		r = network_prepare(container, process);
+	if (r == 0)
 		r = request_send(&request, process);
 	request_release(&request);
 	return r;

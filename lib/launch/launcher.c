@@ -24,9 +24,11 @@ struct own_socket {
 	ino_t inode;
 };
 
-/* A tree that is removed when the host program dies. Each new launcher has to be told. */
-struct guarded_tree {
-	struct guarded_tree *next;
+/* A tree or bridge that is removed when the host program dies. Each new launcher has to be told. */
+struct guarded {
+	struct guarded *next;
+	enum guard_kind kind;
+	uint32_t group; /* of a bridge: of the host's interfaces */
 	char path[];
 };
 
@@ -42,7 +44,7 @@ struct launcher {
 	struct own_socket control;
 	struct own_socket kept[KEPT_CHANNELS_MAX];
 	int kept_count;
-	struct guarded_tree *guarded;
+	struct guarded *guarded;
 };
 
 static _Atomic(struct launcher *) current;
@@ -116,20 +118,22 @@ static void stop(struct launcher *launcher)
 	launcher->running = false;
 }
 
-static struct iovec fill_guard(struct guard *guard, const char *path, bool add)
+static struct iovec fill_guard(struct guard *guard, const struct guarded *guarded, bool add)
 {
-	size_t size = strlen(path) + 1;
+	size_t size = strlen(guarded->path) + 1;
 	guard->add = add;
-	memcpy(guard->path, path, size);
+	guard->kind = (uint8_t)guarded->kind;
+	guard->group = guarded->group;
+	memcpy(guard->path, guarded->path, size);
 	return (struct iovec){.iov_base = guard, .iov_len = offsetof(struct guard, path) + size};
 }
 
 /* With the lock held: tells a launcher that takes the place of a killed one. */
 static void repeat_guards(struct launcher *launcher)
 {
-	for (const struct guarded_tree *tree = launcher->guarded; tree; tree = tree->next) {
+	for (const struct guarded *guarded = launcher->guarded; guarded; guarded = guarded->next) {
 		struct guard guard;
-		struct iovec iov = fill_guard(&guard, tree->path, true);
+		struct iovec iov = fill_guard(&guard, guarded, true);
 		while (send(launcher->control.fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL) < 0 && errno == EINTR)
 			;
 	}
@@ -293,55 +297,78 @@ int launcher_send_to_instance(int socket, const struct plan *plan, const int *fd
 	return send_plan(socket, plan, fds, fd_count);
 }
 
-/* Whether it was known. */
-static bool forget_tree(struct launcher *launcher, const char *path)
+static struct guarded **find_guarded(struct launcher *launcher, enum guard_kind kind, const char *path)
 {
-	struct guarded_tree *tree;
-	pthread_mutex_lock(&launcher->lock);
-	struct guarded_tree **link = &launcher->guarded;
-	while ((tree = *link) && strcmp(tree->path, path))
-		link = &tree->next;
-	if (tree)
-		*link = tree->next;
-	pthread_mutex_unlock(&launcher->lock);
-	free(tree);
-	return tree != NULL;
+	struct guarded **link = &launcher->guarded;
+	while (*link && ((*link)->kind != kind || strcmp((*link)->path, path)))
+		link = &(*link)->next;
+	return link;
 }
 
-static int send_guard(const char *path, bool add)
+/* Takes it out of the list: NULL where it was not known. */
+static struct guarded *forget(struct launcher *launcher, enum guard_kind kind, const char *path)
+{
+	pthread_mutex_lock(&launcher->lock);
+	struct guarded **link = find_guarded(launcher, kind, path), *guarded = *link;
+	if (guarded)
+		*link = guarded->next;
+	pthread_mutex_unlock(&launcher->lock);
+	return guarded;
+}
+
+static int send_guard(const struct guarded *guarded, bool add)
 {
 	struct guard guard;
-	struct iovec iov = fill_guard(&guard, path, add);
+	struct iovec iov = fill_guard(&guard, guarded, add);
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	return send_to_launcher(offsetof(struct launcher, control), &message);
 }
 
-int launcher_guard_tree(const char *path)
+static int add_guard(enum guard_kind kind, const char *path, uint32_t group)
 {
 	size_t size = strlen(path) + 1;
-	if (size > GUARD_PATH_MAX)
-		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
 	struct launcher *launcher = launcher_of_this_process();
-	struct guarded_tree *tree = malloc(sizeof(*tree) + size);
-	if (!launcher || !tree) {
-		free(tree);
+	struct guarded *guarded = malloc(sizeof(*guarded) + size);
+	if (!launcher || !guarded) {
+		free(guarded);
 		return error_memory();
 	}
-	memcpy(tree->path, path, size);
+	*guarded = (struct guarded){.kind = kind, .group = group};
+	memcpy(guarded->path, path, size);
 	pthread_mutex_lock(&launcher->lock);
-	tree->next = launcher->guarded;
-	launcher->guarded = tree;
+	guarded->next = launcher->guarded;
+	launcher->guarded = guarded;
 	pthread_mutex_unlock(&launcher->lock);
 
-	int r = send_guard(path, true);
+	int r = send_guard(guarded, true);
 	if (r < 0)
-		forget_tree(launcher, path);
+		free(forget(launcher, kind, path));
 	return r;
+}
+
+int launcher_guard_tree(const char *path)
+{
+	if (strlen(path) >= GUARD_PATH_MAX)
+		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
+	return add_guard(GUARD_TREE, path, 0);
+}
+
+int launcher_guard_bridge(const char *name, uint32_t group)
+{
+	struct launcher *launcher = launcher_of_this_process();
+	if (!launcher)
+		return error_memory();
+	pthread_mutex_lock(&launcher->lock);
+	bool known = *find_guarded(launcher, GUARD_BRIDGE, name) != NULL;
+	pthread_mutex_unlock(&launcher->lock);
+	return known ? 0 : add_guard(GUARD_BRIDGE, name, group);
 }
 
 void launcher_unguard_tree(const char *path)
 {
 	struct launcher *launcher = launcher_of_this_process();
-	if (launcher && forget_tree(launcher, path))
-		send_guard(path, false);
+	struct guarded *guarded = launcher ? forget(launcher, GUARD_TREE, path) : NULL;
+	if (guarded)
+		send_guard(guarded, false);
+	free(guarded);
 }

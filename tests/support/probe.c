@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -305,6 +307,19 @@ static int do_socket(char **argv)
 	return 0;
 }
 
+/* Connects to an abstract name of unix sockets. */
+static int do_abstract(char **argv)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *name = argument(argv, "");
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strncpy(address.sun_path + 1, name, sizeof(address.sun_path) - 2);
+	int r = connect(fd, (struct sockaddr *)&address,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	puts(r < 0 ? strerror(errno) : "reached");
+	return 0;
+}
+
 /* Of standard input as a terminal: which streams are it, its size, whose it is, whether it is the controlling one. */
 static int show_terminal(char **argv)
 {
@@ -552,6 +567,7 @@ static const struct {
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
+	{"abstract", do_abstract},
 	{"call", do_call},
 	{"clone3", do_clone3},
 	{"terminal", do_terminal},

@@ -7,12 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -89,26 +87,6 @@ void container_give_captures(const struct job *job)
 			(void)!fchown(job->capture_write[i], plan->uid, plan->gid);
 }
 
-static int bring_loopback_up(void)
-{
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
-	int saved = errno;
-	close_quietly(fd);
-	errno = saved;
-	return r < 0 ? fail(VISO_STAGE_NETWORK, 0, "lo") : 0;
-}
-
-static int make_network(const struct plan *plan)
-{
-	if ((plan->flags & PLAN_HOST_NETWORK) || !plan_owns_namespace(plan, VISO_NAMESPACE_NETWORK))
-		return 0;
-	if (unshare(CLONE_NEWNET) < 0)
-		return fail(VISO_STAGE_NAMESPACE, 0, "network");
-	return bring_loopback_up();
-}
-
 static int set_names(const struct plan *plan)
 {
 	const char *hostname = plan_string(plan, plan->namespaces.hostname);
@@ -169,13 +147,13 @@ static int enter_root_and_network(const struct job *job)
 {
 	int status;
 	if (mounts_need_network(job->plan))
-		return make_network(job->plan) < 0 ? -1 : mounts_enter(job);
+		return network_make(job) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);
 	if (helper < 0)
 		return fail(VISO_STAGE_CLONE, 0, "fork");
-	int r = make_network(job->plan);
+	int r = network_make(job);
 	while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)

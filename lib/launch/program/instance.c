@@ -109,6 +109,11 @@ int instance_cgroup_version_2(void)
 	return cgroups_version_2(instance.cgroups);
 }
 
+bool instance_is_frozen(void)
+{
+	return cgroups_are_frozen(instance.cgroups);
+}
+
 int instance_pts(void)
 {
 	return instance.pts;
@@ -176,7 +181,8 @@ static int start_instance(struct job *job)
 
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
-	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
+	const struct pids_of_ours ours = {
+		.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
@@ -250,6 +256,7 @@ static void end_instance(struct job *job)
 	struct report_usage usage = {0};
 	/* What is frozen does not die (cgroup-v1/freezer-subsystem.rst). */
 	cgroups_thaw(job->cgroups);
+	companion_end(job);
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
 		kill_children_of(instance.zygote, worker.pid);

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <virtiso/sandbox.h>
 
 #include "launcher.h"
 
@@ -118,6 +119,8 @@ int joined_start_init(struct job *job, int *out_root, int *out_pts)
 	if (start_container(job) < 0)
 		return -1;
 	job->init_socket[1] = close_quietly(job->init_socket[1]);
+	if (job->plan->network.kind > VISO_NETWORK_HOST && network_await_host(job) < 0)
+		return -1;
 	if (receive_fds(job->init_socket[0], fds) == 0)
 		return fail(VISO_STAGE_LAUNCHER, ECHILD, "init"); /* unless it has noted why */
 	*out_root = fds[0];

@@ -23,6 +23,8 @@
  *   terminal.c   a terminal for the program
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
+ *   companion.c  a helper program of its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -65,8 +67,10 @@ struct start_page {
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
-	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
-	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
+	atomic_uint maps_written; /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;       /* the container's init has no child any more but the program to come */
+	pid_t companion_pid;
+	atomic_uint network_made;  /* futex: the container's init may go on */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
@@ -75,6 +79,14 @@ struct start_page {
 	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
 	int mount_fd;
 	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
+};
+
+/* A process of the host that a container's network needs; it ends with the container. */
+struct companion {
+	pid_t pid; /* of the init of its pid namespace; 0: none */
+	int pidfd;
+	int ready; /* readable when it works, or has ended; -1 afterwards */
+	int complaints;
 };
 
 /* Everything about the request that a worker serves. */
@@ -105,6 +117,7 @@ struct job {
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
+	struct companion companion;
 	uint64_t start_ns;
 	bool launcher_gone; /* main was killed meanwhile */
 };
@@ -252,6 +265,25 @@ int mounts_hold_upper(struct job *job);
  */
 int mounts_add_devices(int root);
 
+/* network.c */
+/* In the container's init: its network namespace; returns when the network is there. 0 or -1. */
+int network_make(const struct job *job);
+/* In the worker: the init may go on. */
+void network_continue(void);
+/* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
+int network_await_host(struct job *job);
+
+/* companion.c */
+/* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
+int companion_start(struct job *job);
+/* `ready` is readable: 0 where it works now; else -1 with the failure noted. */
+int companion_take_ready(struct job *job);
+/* Ends it, if there is one. */
+void companion_end(struct job *job);
+
+/* interfaces.c: after the host's death: its interfaces, and the bridge where nobody else uses it */
+void interfaces_remove(const char *bridge, uint32_t group);
+
 /* exec.c */
 /* All fds from `first` to `last`. */
 void close_between(unsigned first, unsigned last);
@@ -316,6 +348,8 @@ void instance_end_children(struct report_usage *sum, bool all);
 _Noreturn void instance_stay(struct job *job);
 /* The directory of the instance's control group of version 2, borrowed; or -1. */
 int instance_cgroup_version_2(void);
+/* Whether its control group is frozen, or about to be. */
+bool instance_is_frozen(void);
 /* A container's devpts for a terminal in such a worker, borrowed. */
 int instance_pts(void);
 
@@ -354,6 +388,7 @@ int terminal_take_control(const struct job *job);
 /* pids.c */
 /* Processes of ours among the descendants of another one. */
 struct pids_of_ours {
+	pid_t companion; /* with its children */
 	pid_t zygote; /* hidden with its children; 0 for none */
 	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };

@@ -40,6 +40,8 @@ static struct left_cgroup *left_cgroups;
 
 struct guarded {
 	struct guarded *next;
+	uint32_t group;
+	uint8_t kind;
 	char path[];
 };
 static struct guarded *guarded;
@@ -232,18 +234,20 @@ static bool serve_control(void)
 
 	if (guard.add) {
 		for (struct guarded *entry = guarded; entry; entry = entry->next)
-			if (!strcmp(entry->path, guard.path))
+			if (entry->kind == guard.kind && !strcmp(entry->path, guard.path))
 				return true;
 		struct guarded *entry = malloc(sizeof(*entry) + strlen(guard.path) + 1);
 		if (entry) {
 			strcpy(entry->path, guard.path);
+			entry->kind = guard.kind;
+			entry->group = guard.group;
 			entry->next = guarded;
 			guarded = entry;
 		}
 		return true;
 	}
 	for (struct guarded **link = &guarded; *link; link = &(*link)->next)
-		if (!strcmp((*link)->path, guard.path)) {
+		if ((*link)->kind == guard.kind && !strcmp((*link)->path, guard.path)) {
 			struct guarded *entry = *link;
 			*link = entry->next;
 			free(entry);
@@ -357,6 +361,9 @@ int main(int argc, char **argv)
 		usleep(1000);
 	}
 	for (struct guarded *entry = guarded; entry; entry = entry->next)
-		remove_tree(entry->path);
+		if (entry->kind == GUARD_BRIDGE)
+			interfaces_remove(entry->path, entry->group);
+		else
+			remove_tree(entry->path);
 	return 0;
 }

@@ -105,6 +105,8 @@ static bool is_child_of(const struct found *found, int32_t pid, pid_t parent)
 static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
 {
 	int32_t pid = found->pids[i], parent = found->parents[i];
+	if (ours.companion && (pid == ours.companion || parent == ours.companion))
+		return true;
 	if (!ours.zygote)
 		return false;
 	if (pid == ours.zygote || parent == ours.zygote)

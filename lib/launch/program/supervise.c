@@ -24,6 +24,7 @@ enum {
 	POLL_HOST,
 	POLL_LAUNCHER,
 	POLL_READY,
+	POLL_COMPANION,
 	POLL_CAPTURES,
 	POLL_EVENTS = POLL_CAPTURES + 2,
 	POLL_COUNT = POLL_EVENTS + EVENT_FDS
@@ -31,6 +32,7 @@ enum {
 
 static const uint64_t init_grace_ns = 100000000;
 
+static const uint64_t attendant_grace_ns = 1000000000; /* it may be frozen itself */
 static const struct pids_of_ours nobody;
 
 struct watch {
@@ -130,6 +132,7 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	watch->end->reason = reason;
 	if (is_joined(watch->job) && atomic_load(&worker.page->set_up)) {
 		atomic_store(&worker.page->ends_all, 1);
+		watch->kill_first_at = now_ns() + attendant_grace_ns;
 		return;
 	}
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
@@ -207,6 +210,15 @@ static void pause_or_resume(struct watch *watch, bool pause, int pipe)
 	send_answer(pipe, &error, sizeof(error));
 }
 
+/* The host has done its part of the container's network. */
+static void continue_start(struct watch *watch)
+{
+	if (!watch->job->plan->network.companion.count)
+		network_continue();
+	else if (!watch->killed && companion_start(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+}
+
 /* False where it is to end. */
 static bool obey(struct watch *watch, const struct order *order, int pipe)
 {
@@ -224,9 +236,20 @@ static bool obey(struct watch *watch, const struct order *order, int pipe)
 	case ORDER_RESUME:
 		pause_or_resume(watch, order->kind == ORDER_PAUSE, pipe);
 		return true;
+	case ORDER_CONTINUE:
+		continue_start(watch);
+		return true;
 	default:
 		return false;
 	}
+}
+
+static void serve_companion(struct watch *watch)
+{
+	if (companion_take_ready(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+	else
+		network_continue();
 }
 
 static void serve_order(struct watch *watch)
@@ -340,6 +363,7 @@ static void watch_until_end(struct watch *watch)
 			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
 			[POLL_LAUNCHER] = {.fd = job->launcher_gone ? -1 : worker.launcher, .events = POLLIN},
 			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
+			[POLL_COMPANION] = {.fd = job->companion.ready, .events = POLLIN},
 		};
 		for (int i = 0; i < 2; i++)
 			polls[POLL_CAPTURES + i] = (struct pollfd){
@@ -355,6 +379,8 @@ static void watch_until_end(struct watch *watch)
 				watch->captures_at_end[i] = true;
 		if (polls[POLL_READY].revents)
 			serve_ready(watch);
+		if (polls[POLL_COMPANION].revents)
+			serve_companion(watch);
 		if (polls[POLL_END].revents)
 			return;
 		if (polls[POLL_CHANNEL].revents)
@@ -457,6 +483,7 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 		finish_jail(&watch);
 	else
 		finish_container(&watch);
+	companion_end(job);
 	report->end.wall_us = (now_ns() - job->start_ns) / 1000;
 	drain_captures(&watch);
 	explain_end(&watch);

@@ -217,7 +217,9 @@ static void job_init(struct job *job)
 	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->pts = job->init_socket[0] = job->init_socket[1] = -1;
 	job->program_parent = job->pid = 0;
+	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
+	job->companion.pid = 0;
 	job->launcher_gone = false;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;

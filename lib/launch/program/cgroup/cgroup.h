@@ -57,6 +57,8 @@ uint64_t cgroups_oom_kills(const struct cgroup *groups);
 /* freeze.c: 0; 1 where there is no freezer; or -1 with errno, ETIMEDOUT where something cannot be frozen now. */
 int cgroups_freeze(const struct cgroup *groups);
 void cgroups_thaw(const struct cgroup *groups);
+/* Or about to be. */
+bool cgroups_are_frozen(const struct cgroup *groups);
 /* Kills everything in the group of version 2; false where there is none that can do that (Linux 5.14). */
 bool cgroups_kill(const struct cgroup *groups);
 /* Of a worker that was killed: by path, since its fds are gone. */

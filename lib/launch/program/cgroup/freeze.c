@@ -51,6 +51,16 @@ static bool await_frozen(const struct cgroup *group)
 	return frozen;
 }
 
+bool cgroups_are_frozen(const struct cgroup *groups)
+{
+	char state[16] = "";
+	const struct cgroup *group = find_freezer(groups);
+	int fd = group ? cgroup_open(group, group->version == 2 ? "cgroup.freeze" : "freezer.state", O_RDONLY) : -1;
+	bool frozen = fd >= 0 && read(fd, state, sizeof(state) - 1) > 0 && (state[0] == '1' || state[0] == 'F');
+	close_quietly(fd);
+	return frozen;
+}
+
 int cgroups_freeze(const struct cgroup *groups)
 {
 	const struct cgroup *group = find_freezer(groups);
