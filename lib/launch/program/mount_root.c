@@ -21,6 +21,8 @@
 
 #include "mounts.h"
 
+enum { POINTS_SIZE = 64 << 10 }; /* they are empty */
+
 uint64_t root_attributes(const struct plan *plan)
 {
 	/* A program that may gain privileges needs setuid files; it still gains only ids that the container has. */
@@ -142,11 +144,16 @@ static void give_to_container(struct stat *like)
 	like->st_gid = worker.first_id + (like->st_gid < 65536 ? like->st_gid : 0);
 }
 
+/* What takes the writes to an overlay, for a time only where that is to be read-only. */
+struct upper {
+	enum plan_upper kind;
+	uint64_t size;
+};
+
 /* In memory; nothing leads to it from the host's file systems. */
-static int make_discarded_upper(const struct job *job, struct stat like)
+static int make_discarded_upper(const struct job *job, uint64_t bytes, struct stat like)
 {
 	char size[24];
-	uint64_t bytes = job->plan->mounts.upper_size ? job->plan->mounts.upper_size : job->plan->memory_max;
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	const struct option options[] = {{"mode", "0700"}, {bytes ? "size" : NULL, size}, {NULL, NULL}};
 	int base = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "upper");
@@ -192,22 +199,22 @@ static int open_kept_upper(const struct job *job, const struct stat *like)
 }
 
 /* The overlay, with errno where it fails without a note. */
-static int try_overlay(const struct job *job, bool mapped)
+static int try_overlay(const struct job *job, const struct upper *upper, bool mapped)
 {
+	const uint64_t read_only = upper->kind == PLAN_UPPER_NONE ? MOUNT_ATTR_RDONLY : 0;
+	const uint64_t attributes = (root_attributes(job->plan) & ~(uint64_t)MOUNT_ATTR_RDONLY) | read_only;
 	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids, .mapped = mapped};
-	const enum plan_upper upper = (enum plan_upper)job->plan->mounts.upper;
 	struct stat like;
 	int fd = -1;
 	if (fstat(layer_fd(job, (int)job->plan->mounts.layer_count), &like) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "layer");
 	if (open_layers(job, &overlay) < 0)
 		goto out;
-	if (upper != PLAN_UPPER_NONE)
-		overlay.base =
-			upper == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, like) : open_kept_upper(job, &like);
-	if (upper == PLAN_UPPER_NONE || overlay.base >= 0)
-		fd = worker.owns_ids ? overlay_make_aside(&overlay, root_attributes(job->plan))
-				     : overlay_make(&overlay, root_attributes(job->plan));
+	if (upper->kind != PLAN_UPPER_NONE)
+		overlay.base = upper->kind == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, upper->size, like)
+								   : open_kept_upper(job, &like);
+	if (upper->kind == PLAN_UPPER_NONE || overlay.base >= 0)
+		fd = worker.owns_ids ? overlay_make_aside(&overlay, attributes) : overlay_make(&overlay, attributes);
 out:;
 	int saved = errno;
 	close_overlay(&overlay);
@@ -217,18 +224,55 @@ out:;
 
 static int make_overlay(const struct job *job)
 {
+	const struct plan_mounts *mounts = &job->plan->mounts;
+	const struct upper upper = {
+		.kind = (enum plan_upper)mounts->upper,
+		.size = mounts->upper_size ? mounts->upper_size : job->plan->memory_max,
+	};
 	bool mapped = mount_shows_owners(job);
-	int fd = try_overlay(job, mapped);
+	int fd = try_overlay(job, &upper, mapped);
 	/* Linux before 5.19 takes no id-mapped layers. */
 	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error &&
-	    job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
-		fd = try_overlay(job, false);
+	    upper.kind != PLAN_UPPER_DIRECTORY)
+		fd = try_overlay(job, &upper, false);
 	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
+}
+
+/* An overlay with the mount points that the root lacks; -1 with nothing noted where there cannot be one. */
+static int make_with_points(const struct job *job)
+{
+	static const struct upper upper = {PLAN_UPPER_DISCARDED, POINTS_SIZE};
+	/* Where the owners cannot be shown as before, it is none. */
+	int fd = try_overlay(job, &upper, mount_shows_owners(job));
+	if (fd >= 0)
+		points_make(job, fd);
+	/* Before Linux 5.12 it becomes read-only when it is attached. */
+	if (fd >= 0 && mount_restrict(fd, MOUNT_ATTR_RDONLY, false) < 0 && errno != ENOSYS)
+		fd = close_quietly(fd);
+	if (fd < 0)
+		worker.page->failure = (struct report_failure){0};
+	return fd;
+}
+
+/* Takes the root over. Where nothing can be done, the mount that lacks its point fails. */
+static int add_points(const struct job *job, int root)
+{
+	const struct plan_mounts *mounts = &job->plan->mounts;
+	if (mounts->upper != PLAN_UPPER_NONE || !points_are_missing(job, root) ||
+	    (!mounts->layer_count && points_would_hide(job->root)))
+		return root;
+	int fd = make_with_points(job);
+	if (fd < 0)
+		return root;
+	close(root);
+	return fd;
 }
 
 int root_copy(const struct job *job)
 {
 	int fd = is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	if (fd >= 0)
+		fd = add_points(job, fd);
 	if (fd < 0 || !mount_needs_lock(job->plan) || mount_lock(fd) == 0)
 		return fd;
 	fail(VISO_STAGE_MOUNT, 0, "lock");

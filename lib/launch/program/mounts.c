@@ -23,10 +23,11 @@ int mounts_copy_root(struct job *job)
 
 bool mounts_need_network(const struct plan *plan)
 {
-	const struct plan_mount *mounts = (const struct plan_mount *)plan_string(plan, plan->mounts.first);
-	for (uint32_t i = 0; i < plan->mounts.count; i++)
-		if (mounts[i].kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mounts[i].data), "sysfs"))
+	for (uint32_t i = 0; i < plan->mounts.count; i++) {
+		const struct plan_mount *mount = plan_mount_at(plan, i);
+		if (mount->kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mount->data), "sysfs"))
 			return true;
+	}
 	return false;
 }
 
