@@ -17,7 +17,7 @@ static viso_container *container_of(viso_sandbox *sandbox)
 static int add_settings(struct launch_request *request, const viso_container *container)
 {
 	static int (*const add[])(struct launch_request *, const viso_container *) = {
-		namespaces_add, filesystem_add, limits_add, security_add, network_add,
+		namespaces_add, filesystem_add, limits_add, security_add, network_add, hooks_add,
 	};
 	int r = 0;
 	for (size_t i = 0; i < sizeof(add) / sizeof(add[0]) && r == 0; i++)
@@ -99,6 +99,7 @@ viso_container *viso_container_unref(viso_container *container)
 		limits_release(&container->limits);
 		security_release(&container->security);
 		network_release(&container->network);
+		hooks_release(&container->hooks);
 		free(container);
 	}
 	return NULL;

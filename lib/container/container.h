@@ -6,6 +6,7 @@
 #include <virtiso/container.h>
 
 #include "container/filesystem.h"
+#include "container/hooks.h"
 #include "container/limits.h"
 #include "container/namespaces.h"
 #include "container/network.h"
@@ -26,6 +27,7 @@ struct viso_container {
 	struct container_limits limits;
 	struct container_security security;
 	struct container_network network;
+	struct container_hooks hooks;
 	struct container_detached detached;
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };

@@ -63,6 +63,8 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 			close_fd(fd);
 		}
 	} while (report.kind == REPORT_FD);
+	if (report.kind != REPORT_FAILED)
+		explain_log_hook(&report.failure);
 	return report.kind == REPORT_FAILED ? explain_failure(isolation, &report.failure) : 0;
 }
 
@@ -161,7 +163,8 @@ void launched_instance_end(struct launched_instance *instance)
 	/* Not by closing: a fork of this process may have them, too. */
 	shutdown(instance->plans, SHUT_RDWR);
 	send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL);
-	receive(instance->channel, &report, &fd);
+	if (receive(instance->channel, &report, &fd))
+		explain_log_hook(&report.failure);
 	close_fd(fd);
 	shutdown(instance->channel, SHUT_RDWR);
 }

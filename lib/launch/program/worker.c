@@ -219,6 +219,9 @@ static void job_init(struct job *job)
 	job->program_parent = job->pid = 0;
 	job->host_uid = worker.first_id;
 	job->launcher_gone = false;
+	job->hook_socket[0] = job->hook_socket[1] = -1;
+	job->hooks_begun = false;
+	job->hook_failure.error = 0;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
 	memset(worker.page, 0, sizeof(*worker.page));
@@ -293,10 +296,11 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 	return send_with_fds(channel, &report, &fd, 1) < 0 ? fail(VISO_STAGE_LAUNCHER, 0, "sendmsg") : 0;
 }
 
-void report_started(const struct job *job, int pid)
+void report_started(struct job *job, int pid)
 {
-	struct report report = {.kind = REPORT_STARTED, .pid = pid};
+	struct report report = {.kind = REPORT_STARTED, .pid = pid, .failure = job->hook_failure};
 	send_report(job->channel, &report, NULL, 0);
+	job->hook_failure.error = 0;
 }
 
 static void send_failure(int channel, viso_stage stage, int error, const char *object)
@@ -309,7 +313,7 @@ static void send_failure(int channel, viso_stage stage, int error, const char *o
 /* Whether what the plan wants takes the bounding set that this worker has no longer. */
 static bool is_for_another(const struct job *job)
 {
-	return (job->plan->flags & PLAN_BARE) && worker.bounding_set_empty && !worker.instance;
+	return ((job->plan->flags & PLAN_BARE) || job->plan->hooks.count) && worker.bounding_set_empty && !worker.instance;
 }
 
 /* The message as it came, the channel included where that was kept. 0, or -1 with the failure noted. */
@@ -380,6 +384,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	for (int i = 0; i < CGROUPS && !worker.instance; i++) /* those of an instance are lent */
 		cgroup_remove(&job->cgroups[i]);
 	job->upper_lock = close_quietly(job->upper_lock);
+	if (job->hooks_begun)
+		hooks_after(job, VISO_HOOK_POSTSTOP);
+	report.failure = job->hook_failure;
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
