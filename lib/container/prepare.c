@@ -97,6 +97,8 @@ static int check(const struct plan *plan, viso_network network)
 		return refuse("a mount, mask or layer of choice");
 	if (network != VISO_NETWORK_NONE && network != VISO_NETWORK_HOST)
 		return refuse("a network besides none and the host's");
+	if (plan->hooks.count)
+		return refuse("a hook");
 	return 0;
 }
 

@@ -316,6 +316,8 @@ static int take_report(viso_process *process, viso_result **out_result)
 		return 1;
 	}
 	take_steps(process, &report);
+	if (report.kind != REPORT_FAILED)
+		explain_log_hook(&report.failure);
 	if (report.kind == REPORT_STARTED) {
 		process->pid = report.pid;
 		return 1;

@@ -73,6 +73,8 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 			close_fd(fd);
 		}
 	} while (report.kind == REPORT_FD);
+	if (report.kind != REPORT_FAILED)
+		explain_log_hook(&report.failure);
 	return report.kind == REPORT_FAILED ? explain_failure(isolation, &report.failure) : 0;
 }
 

@@ -284,6 +284,7 @@ static void serve_ready(struct watch *watch)
 	if (worker.page->failure.error)
 		return;
 	find_program(watch);
+	hooks_after(job, VISO_HOOK_POSTSTART);
 	if (job->plan->flags & PLAN_REPORT_START)
 		report_started(job, watch->program_pid ? watch->program_pid : job->pid);
 }
