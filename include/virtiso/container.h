@@ -151,7 +151,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_hook(viso_container *contai
  * A service manager that ends everything in the host program's control group ends the container, too.
  *
  * @param container  a container that has not run anything
- * @param directory  an existing directory of the host, writable by nobody else
+ * @param directory  an existing directory of the host, the caller's own or root's, writable by nobody else
  * @param name       1 to 64 of the characters a-z A-Z 0-9 . _ -, not beginning with a dot
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EEXIST one of that name runs, -ENOENT,
  *         -ENOTDIR, -EACCES, -EPERM others can write to the directory.

@@ -207,6 +207,32 @@ static void test_threads_without_the_first(void **state)
 	viso_process_unref(process);
 }
 
+/* As it is called inside. */
+static const char *inner_pid(viso_process *process, char *out, size_t size)
+{
+	const char *last = strrchr(status(process, "NSpid", out, size), '\t');
+	return last ? last + 1 : out;
+}
+
+/* What is traced is for its tracer to be reaped first (wait(2)): no command keeps another one from its end by that. */
+static void test_an_end_that_is_held_back(void **state)
+{
+	char pid[64];
+	struct box *box = start(state);
+	viso_command *command = probe("sleep", NULL);
+	assert_ok(viso_command_set_timeout_ms(command, 3000));
+	viso_process *victim = box_spawn(box, command);
+	viso_process *tracer = box_spawn(box, probe("trace", inner_pid(victim, pid, sizeof(pid)), NULL));
+	viso_result *result = NULL;
+	assert_ok(viso_process_wait(victim, 20000, &result));
+	assert_ended(result, VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	viso_process_unref(victim);
+	if (viso_process_kill(tracer) == 0)
+		viso_result_unref(box_wait(tracer));
+	viso_process_unref(tracer);
+	assert_prints(box, probe("cwd", NULL), "/\n");
+}
+
 /* A program that stops what attends it gets no more time by that, and hides nothing. */
 static void test_a_stopped_attendant(void **state)
 {
@@ -277,6 +303,7 @@ int main(void)
 		AT_CONTAINER(test_one_set_of_namespaces),
 		AT_CONTAINER(test_nothing_hides_from_a_kill),
 		AT_CONTAINER(test_threads_without_the_first),
+		AT_CONTAINER(test_an_end_that_is_held_back),
 		AT_CONTAINER(test_a_stopped_attendant),
 		AT_CONTAINER(test_a_killed_attendant),
 		AT_CONTAINER(test_what_is_mounted_over_proc),

@@ -280,6 +280,16 @@ static int do_headless(char **argv)
 	return (int)syscall(SYS_exit, 0);
 }
 
+/* Traces another process, and does nothing about it. */
+static int do_trace(char **argv)
+{
+	if (ptrace(PTRACE_SEIZE, atoi(argument(argv, "1")), NULL, NULL) < 0)
+		return errno;
+	puts("traced");
+	fflush(stdout);
+	return do_spin(NULL);
+}
+
 static void on_signal(int number)
 {
 	static const char text[] = "caught\n";
@@ -581,6 +591,7 @@ static const struct {
 	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"headless", do_headless},
+	{"trace", do_trace},
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},

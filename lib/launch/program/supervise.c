@@ -44,6 +44,7 @@ struct watch {
 	bool captures_at_end[2];
 	bool killed;
 	bool paused;
+	int empty_looks; /* in a row, for processes of a command that is killed */
 	struct group_events events;
 	uint64_t oom_kills_before; /* in an instance, whose control group it shares */
 	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it
@@ -301,13 +302,17 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 }
 
 /*
- * Whoever is left when the attendant ends is not found any more, so it is never killed, but ends by itself when there
- * is nobody left. One of them may have stopped it.
+ * Whoever is left when the attendant ends is not found any more, so it ends by itself when there is nobody left. One of
+ * them may have stopped it. And a process of another command may trace one that has ended, which then is not the
+ * attendant's to be reaped (wait_consider_task() in kernel/exit.c): where nobody has been seen alive for a thousand
+ * looks in a row, which no chain of forks can escape, it need not wait.
  */
 static int kill_command(struct watch *watch)
 {
-	pids_kill(watch->job->pid);
-	syscall(SYS_pidfd_send_signal, watch->job->pidfd, SIGCONT, NULL, 0);
+	enum { LOOKS = 1000 };
+	watch->empty_looks = pids_kill(watch->job->pid) > 0 ? 0 : watch->empty_looks + 1;
+	int signal = watch->empty_looks < LOOKS ? SIGCONT : SIGKILL;
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, signal, NULL, 0);
 	return 1;
 }
 
