@@ -54,19 +54,40 @@ static int mount_tmp(int root, uint64_t memory_max)
 	return target_attach(mount_fd, root, "tmp");
 }
 
+/*
+ * The old root and all that was stacked on it on the way here. Each call takes off the uppermost one only (umount(2)
+ * follows mounts), and what is left would lie on top of the new root: the host's, for whoever enters this mount
+ * namespace anew, as the commands of an instance do. From the old root itself the new one cannot be hit.
+ */
+static int take_off(int old)
+{
+	int count = 0;
+	if (fchdir(old) < 0)
+		return -1;
+	while (umount2(".", MNT_DETACH) == 0)
+		count++;
+	/* It is not in this namespace any more. */
+	return count > 0 && errno == EINVAL ? 0 : -1;
+}
+
 /* Attached over the host's root: from here on only descriptors lead out, and they are closed on exec. */
 static int pivot(int root)
 {
-	if (fchdir(root) < 0)
+	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old < 0 || fchdir(root) < 0) {
+		close_quietly(old);
 		return fail(VISO_STAGE_PIVOT, 0, "fchdir");
+	}
 	/* The old root is stacked on the new one and taken off again (pivot_root(2), NOTES). */
+	int r = 0;
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		return fail(VISO_STAGE_PIVOT, 0, "pivot_root");
-	if (umount2(".", MNT_DETACH) < 0)
-		return fail(VISO_STAGE_PIVOT, 0, "umount2");
-	if (chdir("/") < 0)
-		return fail(VISO_STAGE_PIVOT, 0, "chdir");
-	return 0;
+		r = fail(VISO_STAGE_PIVOT, 0, "pivot_root");
+	else if (take_off(old) < 0)
+		r = fail(VISO_STAGE_PIVOT, 0, "umount2");
+	else if (chdir("/") < 0)
+		r = fail(VISO_STAGE_PIVOT, 0, "chdir");
+	close(old);
+	return r;
 }
 
 /* The root, attached over the host's. 0, or -1 with the failure noted. */
