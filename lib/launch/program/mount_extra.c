@@ -117,8 +117,8 @@ int extra_make_scratch(const struct plan *plan)
 	int scratch = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "tmpfs");
 	if (scratch < 0)
 		return -2;
-	/* Copies can be made of what is attached only. Its files are mounted read-only, and it goes with the old root.
-	 */
+	/* Copies can be made of what is attached only. Its files are mounted read-only, and it is taken off with the
+	 * old root, on which it lies. */
 	int r = fill_scratch(plan, scratch);
 	if (r == 0 && mount_stack(scratch) < 0)
 		r = fail(VISO_STAGE_MOUNT, 0, "move_mount");
