@@ -161,11 +161,14 @@ local function apply(handle, setters, options)
 	end
 end
 
--- A constructor for a strength, from its functions and the setters of its options.
-function sandboxes.constructor(noun, setters)
+-- A constructor for a strength, from its functions and the setters of its options; and from the options that `finish` applies
+-- together, after the others.
+function sandboxes.constructor(noun, setters, others, finish)
 	local known = {root = true}
-	for name in pairs(setters) do
-		known[name] = true
+	for _, options in ipairs {setters, others} do
+		for name in pairs(options) do
+			known[name] = true
+		end
 	end
 	local new, set_root = native["viso_" .. noun .. "_new"], native["viso_" .. noun .. "_set_root"]
 	local view = native["viso_" .. noun .. "_sandbox"]
@@ -178,6 +181,9 @@ function sandboxes.constructor(noun, setters)
 		local handle = new()
 		set_root(handle, options.root.handle)
 		apply(handle, setters, options)
+		if finish then
+			finish(handle, options)
+		end
 		return sandboxes.make(handle, view(handle), options.root)
 	end
 end
