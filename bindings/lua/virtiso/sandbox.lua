@@ -156,7 +156,10 @@ local function apply(handle, setters, options)
 	table.sort(names_of)
 	for _, name in ipairs(names_of) do
 		if options[name] ~= nil then
-			setters[name](handle, options[name])
+			local ok, failure = pcall(setters[name], handle, options[name])
+			if not ok then -- a mistake in the value is told with the option, not with a line in here
+				error(type(failure) == "string" and ("option %s: %s"):format(name, (failure:gsub("^%S+%.lua:%d+: ", ""))) or failure, 0)
+			end
 		end
 	end
 end
