@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import Command, File, Options, make_command
@@ -55,7 +55,7 @@ class Container(Sandbox):
     :param cgroup: values for files of the control group: ``{"memory.low": "10M"}``
     :param cgroup_parent: below which group that of the container is made
 
-    Files: by their path in the container
+    Files: by their path in the container, mounted in the order of the paths: what lies below another one comes later
 
     :param binds: files and directories of the host: a path, or a :class:`Bind`
     :param tmpfs: empty directories in memory: a size, or a :class:`Tmpfs`
@@ -301,20 +301,41 @@ def _add_mounts(
     contents: Mapping[StrPath, Union[str, Bytes]],
     filesystems: Mapping[StrPath, str],
 ) -> None:
-    for path, kind in filesystems.items():
-        native.viso_container_add_filesystem(handle, kind, path, 0)
-    for path, size in tmpfs.items():
-        of = size if isinstance(size, Tmpfs) else Tmpfs(size)
-        flags = MountFlag.READ_ONLY * of.read_only | MountFlag.NO_EXEC * of.no_exec
-        native.viso_container_add_tmpfs(handle, path, size_in_bytes(of.size), of.mode, flags)
-    for path, source in binds.items():
-        bind = source if isinstance(source, Bind) else Bind(source)
-        if isinstance(bind.source, int):
-            native.viso_container_add_bind_fd(handle, bind.source, path, bind.flags())
-        else:
-            native.viso_container_add_bind(handle, bind.source, path, bind.flags())
-    for path, data in contents.items():
-        native.viso_container_add_file(handle, path, data.encode() if isinstance(data, str) else data, 0o644)
+    mounts: List[Tuple[StrPath, Callable[[_Handle, StrPath, Any], None], Any]] = [
+        (path, add, what)
+        for add, mapping in (
+            (_add_filesystem, filesystems),
+            (_add_tmpfs, tmpfs),
+            (_add_bind, binds),
+            (_add_contents, contents),
+        )
+        for path, what in mapping.items()
+    ]
+    # In the order of their paths: what lies below comes later, and is not hidden.
+    for path, add, what in sorted(mounts, key=lambda mount: os.fsencode(mount[0])):
+        add(handle, path, what)
+
+
+def _add_filesystem(handle: _Handle, path: StrPath, kind: str) -> None:
+    native.viso_container_add_filesystem(handle, kind, path, 0)
+
+
+def _add_tmpfs(handle: _Handle, path: StrPath, size: Union[Size, Tmpfs]) -> None:
+    of = size if isinstance(size, Tmpfs) else Tmpfs(size)
+    flags = MountFlag.READ_ONLY * of.read_only | MountFlag.NO_EXEC * of.no_exec
+    native.viso_container_add_tmpfs(handle, path, size_in_bytes(of.size), of.mode, flags)
+
+
+def _add_bind(handle: _Handle, path: StrPath, source: Union[StrPath, Bind]) -> None:
+    bind = source if isinstance(source, Bind) else Bind(source)
+    if isinstance(bind.source, int):
+        native.viso_container_add_bind_fd(handle, bind.source, path, bind.flags())
+    else:
+        native.viso_container_add_bind(handle, bind.source, path, bind.flags())
+
+
+def _add_contents(handle: _Handle, path: StrPath, data: Union[str, Bytes]) -> None:
+    native.viso_container_add_file(handle, path, data.encode() if isinstance(data, str) else data, 0o644)
 
 
 def _set_layers(handle: _Handle, layers: Iterable[Root], writable: Optional[StrPath], writable_max: Size) -> None:
