@@ -150,7 +150,7 @@ class Container(Sandbox):
         share: Iterable[Union[Namespace, str]] = (),
         join: Optional[Mapping[Union[Namespace, str], File]] = None,
         clocks: Optional[Mapping[Union[Clock, str], float]] = None,
-        sysctls: Optional[Mapping[str, str]] = None,
+        sysctls: Optional[Mapping[str, Union[str, int]]] = None,
         capabilities: Iterable[str] = (),
         capability_sets: Optional[Mapping[str, str]] = None,
         new_privileges: bool = False,
@@ -231,6 +231,11 @@ def _each(add: Callable[[_Handle, Any], object], handle: _Handle, values: Iterab
         raise TypeError(f"{what} must be a list, not one string")
     for value in values:
         add(handle, value)
+
+
+def _check(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"a {what} must be a virtiso.{kind.__name__}, not {value!r}")
 
 
 def _flags(enum: Any, words: str) -> int:
@@ -341,6 +346,8 @@ def _add_contents(handle: _Handle, path: StrPath, data: Union[str, Bytes]) -> No
 def _set_layers(handle: _Handle, layers: Iterable[Root], writable: Optional[StrPath], writable_max: Size) -> None:
     for layer in layers:
         native.viso_container_add_layer(handle, check_root(layer)._handle)
+    if writable_max and writable != "discard":
+        raise ValueError("writable_max takes writable='discard'")
     if writable == "discard":
         native.viso_container_set_upper_discarded(handle, size_in_bytes(writable_max))
     elif writable == "in_place":
@@ -375,22 +382,24 @@ def _forward(handle: _Handle, ports: Union[Mapping[int, int], Iterable[Port]]) -
     if isinstance(ports, Mapping):
         ports = [Port(host_port, port) for host_port, port in ports.items()]
     for port in ports:
+        _check(port, Port, "port")
         protocol = by_name(Protocol, port.protocol)
         native.viso_container_forward_port(handle, protocol, port.host_address, port.host_port, port.port)
 
 
-def _set_names(handle: _Handle, hostname: Optional[str], domainname: Optional[str], sysctls: Mapping[str, str]) -> None:
+def _set_names(handle: _Handle, hostname: Optional[str], domainname: Optional[str], sysctls: Mapping[str, Union[str, int]]) -> None:
     if hostname is not None:
         native.viso_container_set_hostname(handle, hostname)
     if domainname is not None:
         native.viso_container_set_domainname(handle, domainname)
     for name, value in sysctls.items():
-        native.viso_container_set_sysctl(handle, name, value)
+        native.viso_container_set_sysctl(handle, name, str(value))
 
 
 def _set_ids(handle: _Handle, uid_map: Iterable[IdMap], gid_map: Iterable[IdMap]) -> None:
     for kind, ranges in ((IdKind.USER, uid_map), (IdKind.GROUP, gid_map)):
         for ids in ranges:
+            _check(ids, IdMap, "range of ids")
             native.viso_container_add_id_map(handle, kind, ids.inside, ids.outside, ids.count)
 
 
@@ -434,6 +443,7 @@ def _set_seccomp(handle: _Handle, seccomp: Union[SeccompProfile, StrPath], rules
         profile = seccomp if isinstance(seccomp, SeccompProfile) else by_name(SeccompProfile, os.fsdecode(seccomp))
         native.viso_container_set_seccomp_profile(handle, profile)
     for rule in rules:
+        _check(rule, Rule, "rule")
         action = by_name(SyscallAction, rule.action)
         if rule.argument is None:
             native.viso_container_add_syscall_rule(handle, rule.syscall, action, rule.error)
@@ -444,7 +454,6 @@ def _set_seccomp(handle: _Handle, seccomp: Union[SeccompProfile, StrPath], rules
 
 
 def _add_hook(handle: _Handle, when: HookPoint, hook: Hook) -> None:
-    if not isinstance(hook, Hook):
-        raise TypeError(f"a hook must be a virtiso.Hook, not {hook!r}")
+    _check(hook, Hook, "hook")
     command = make_command(Options(hook.args, env=hook.env, timeout=hook.timeout))
     native.viso_container_add_hook(handle, when, command)
