@@ -48,7 +48,8 @@ end
 
 --- Starts a command and returns a process while it runs. Options as for run(); streams may be "pipe", and outputs are
 -- inherited unless `capture_output` is true. `terminal` = {columns, rows} gives it a terminal of its own, to whose two directions
--- process.stdin and process.stdout lead.
+-- process.stdin and process.stdout lead. Reading process.stdout fails once the program has closed it, so read lines or blocks:
+-- read("a") then gives nil and an error in the place of all that was shown.
 --
 -- process.stdin, process.stdout and process.stderr are files where they are pipes. Writing to a command that has ended raises
 -- SIGPIPE in the host, as with io.popen(); give small input by `input`.
@@ -109,7 +110,8 @@ function Sandbox:fd()
 	return native.viso_sandbox_fd(self.view)
 end
 
---- The next event and the process that it is about; nil where there is none. Events are "ended", "out_of_memory", "memory_high",
+--- The next event and the process that it is about, nil where its end was fetched by wait() before; nil where there is no event.
+-- Events are "ended", "out_of_memory", "memory_high",
 -- "memory_max", "processes_max", "paused", "resumed".
 function Sandbox:next_event()
 	local event, handle = native.viso_sandbox_next_event(self.view)
