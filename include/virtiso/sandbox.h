@@ -239,8 +239,8 @@ VISO_PUBLIC int viso_sandbox_fd(viso_sandbox *sandbox);
  * Take the next event.
  *
  * @param sandbox      a sandbox
- * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more; the
- *                     argument may be NULL
+ * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more, as after
+ *                     viso_process_wait() has told its end; the argument may be NULL
  * @return a viso_event, VISO_EVENT_NONE where there is none; -EINVAL, -ESTALE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
