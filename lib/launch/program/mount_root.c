@@ -259,7 +259,8 @@ static int make_with_points(const struct job *job, int root)
 	/* Before Linux 5.12 it becomes read-only when it is attached. */
 	if (fd >= 0 && mount_restrict(fd, MOUNT_ATTR_RDONLY, false) < 0 && errno != ENOSYS)
 		fd = close_quietly(fd);
-	if (fd < 0)
+	/* Ours alone, and not what the worker may have noted meanwhile. */
+	if (fd < 0 && worker.page->failure.stage == VISO_STAGE_MOUNT)
 		worker.page->failure = (struct report_failure){0};
 	return fd;
 }
