@@ -192,6 +192,21 @@ static void test_nothing_hides_from_a_kill(void **state)
 	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 2);
 }
 
+/* Nor does a process whose first thread has ended, whatever it looks like; nor what that has started. */
+static void test_threads_without_the_first(void **state)
+{
+	struct box *box = start(state);
+	viso_command *command = shell("(probe headless &); (probe headless &); exec probe headless");
+	assert_ok(viso_command_set_timeout_ms(command, 500));
+	viso_process *process = box_spawn(box, command);
+	await_count(box, 3);
+	viso_result *result = NULL;
+	assert_ok(viso_process_wait(process, 20000, &result));
+	assert_ended(result, VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
+	viso_process_unref(process);
+}
+
 /* A program that stops what attends it gets no more time by that, and hides nothing. */
 static void test_a_stopped_attendant(void **state)
 {
@@ -261,6 +276,7 @@ int main(void)
 		AT_CONTAINER(test_commands_are_confined),
 		AT_CONTAINER(test_one_set_of_namespaces),
 		AT_CONTAINER(test_nothing_hides_from_a_kill),
+		AT_CONTAINER(test_threads_without_the_first),
 		AT_CONTAINER(test_a_stopped_attendant),
 		AT_CONTAINER(test_a_killed_attendant),
 		AT_CONTAINER(test_what_is_mounted_over_proc),

@@ -47,6 +47,16 @@ static void test_pause(void **state)
 	support_assert_nothing_left(fds - 1);
 }
 
+/* A thread goes on when the first one of its process has ended. */
+static void test_pause_without_the_first_thread(void **state)
+{
+	struct box *box = box_open(state);
+	viso_process *process = box_spawn(box, shell("probe headless & exec probe headless"));
+	check_pause(box, process);
+	check_pause(box, process);
+	viso_process_unref(process);
+}
+
 /* Sets what needs a group, so that there is a freezer. */
 static void want_group(struct box *box)
 {
@@ -253,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		AT_EACH_STRENGTH(test_pause),
+		AT_EACH_STRENGTH(test_pause_without_the_first_thread),
 		AT_CONTAINER(test_pause_by_a_group),
 		AT_EACH_STRENGTH(test_kill_while_paused),
 		AT_CONTAINER(test_kill_while_paused_by_a_group),

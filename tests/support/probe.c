@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -262,6 +263,21 @@ static int do_run_away(char **argv)
 		}
 	puts("left");
 	return 0;
+}
+
+static int spin_in_thread(void *argument)
+{
+	return do_spin(NULL);
+}
+
+/* For the rest its process looks as if it had ended: the state is that of its first thread (proc_pid_stat(5)). */
+static int do_headless(char **argv)
+{
+	static char stack[65536];
+	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	if (clone(spin_in_thread, stack + sizeof(stack), flags, NULL) < 0)
+		return 1;
+	return (int)syscall(SYS_exit, 0);
 }
 
 static void on_signal(int number)
@@ -564,6 +580,7 @@ static const struct {
 	{"background", do_background},
 	{"clocks", show_clocks},
 	{"run-away", do_run_away},
+	{"headless", do_headless},
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
