@@ -82,10 +82,11 @@ static void test_missing_targets(void **state)
 	struct place place = open_place(state);
 	add_missing(&place);
 	for (int i = 0; i < 2; i++) {
-		assert_prints(place.box,
-			      shell("cat /missing/file /etc/new/deep/file /etc/text; ls -A /a /a/b; cat /a/proc/1/comm; "
-				    "stat -c '%n %a' /a /etc/new/deep; head -c 4 /etc/passwd | wc -c"),
-			      "host\nhost\ntext\n/a:\nb\nproc\n\n/a/b:\nc\nviso-init\n/a 755\n/etc/new/deep 755\n4\n");
+		assert_prints(
+			place.box,
+			shell("cat /missing/file /etc/new/deep/file /etc/text; ls -A /a /a/b; cat /a/proc/1/comm; "
+			      "stat -c '%n %a' /a /etc/new/deep; head -c 4 /etc/passwd | wc -c"),
+			"host\nhost\ntext\n/a:\nb\nproc\n\n/a/b:\nc\nviso-init\n/a 755\n/etc/new/deep 755\n4\n");
 		assert_prints(place.box,
 			      as_root("touch /x /a/x /etc/x /etc/new/x /etc/new/deep/x /missing/x 2>&1 | "
 				      "grep -c Read-only; echo y > /a/b/c/y && cat /a/b/c/y; "
@@ -123,9 +124,10 @@ static void test_prepared(void **state)
 	take_away(place.tree, "tmp");
 	assert_ok(viso_container_prepare(place.box->container, 1));
 	for (int i = 0; i < 3; i++)
-		assert_prints(place.box,
-			      as_root("cat /proc/1/comm; ls -A /tmp; echo x > /tmp/x; touch /x 2>&1 | grep -c Read-only"),
-			      "viso-init\n1\n");
+		assert_prints(
+			place.box,
+			as_root("cat /proc/1/comm; ls -A /tmp; echo x > /tmp/x; touch /x 2>&1 | grep -c Read-only"),
+			"viso-init\n1\n");
 	assert_not_in(place.tree, "proc");
 	close_place(&place);
 }
@@ -168,6 +170,59 @@ static void test_owners(void **state)
 	assert_prints(place.box, command,
 		      "/ 755 0:0\n/etc 755 0:0\n/five 750 5:6\n/five/five 600 5:6\n/five/new 755 0:0\nfive\n");
 	close_place(&place);
+}
+
+/* By ids of the caller's choice what was made is the container's root's, too. */
+static void test_chosen_ids(void **state)
+{
+	struct place place = open_place(state);
+	skip_without(geteuid() == 0, "root, to map any ids");
+	assert_ok(viso_container_add_id_map(place.box->container, VISO_ID_USER, 0, 5000, 100));
+	assert_ok(viso_container_add_id_map(place.box->container, VISO_ID_GROUP, 0, 6000, 100));
+	add_missing(&place);
+	assert_prints(place.box,
+		      as_root("stat -c '%n %u:%g' /a /etc/new; cat /missing/file; touch /x 2>&1 | grep -c Read-only"),
+		      "/a 0:0\n/etc/new 0:0\nhost\n1\n");
+	close_place(&place);
+}
+
+static void test_many(void **state)
+{
+	struct place place = open_place(state);
+	char path[64];
+	for (int i = 0; i < 200; i++) {
+		snprintf(path, sizeof(path), "/many/%d/deep/er/file", i);
+		assert_ok(viso_container_add_file(place.box->container, path, path, strlen(path), 0644));
+	}
+	assert_prints(place.box, shell("ls /many | wc -l; cat /many/0/deep/er/file /many/199/deep/er/file"),
+		      "200\n/many/0/deep/er/file/many/199/deep/er/file");
+	close_place(&place);
+}
+
+static void run_from_noexec(void *argument)
+{
+	char *tree = argument;
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount(tree, tree, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(NULL, tree, NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		struct box *box = box_new(VISO_ISOLATION_CONTAINER, tree);
+		if (i == 1)
+			assert_ok(viso_container_add_tmpfs(box->container, "/missing", 0, 0755, 0));
+		assert_start_fails(box, probe("exit", NULL), EACCES, VISO_STAGE_EXEC, "probe");
+		box_close(box);
+	}
+}
+
+static void test_noexec(void **state)
+{
+	box_open(state);
+	skip_without(geteuid() == 0, "root, to mount");
+	char *tree = box_new_tree();
+	in_a_host(run_from_noexec, tree);
+	support_remove_tree(tree);
+	free(tree);
 }
 
 /* With the capability it could make the root writable, were that not locked before anything is mounted in it. */
@@ -260,6 +315,52 @@ static void test_root_with_mounts(void **state)
 	free(base);
 }
 
+static void stack_overlay(const char *lower, const char *base, const char *name)
+{
+	char options[8300];
+	tree_directory(base, name, 0755);
+	char *path = tree_path(base, name);
+	snprintf(options, sizeof(options), "lowerdir=%s:%s/empty", lower, base);
+	assert_int_equal(mount("overlay", path, "overlay", MS_RDONLY, options), 0);
+	free(path);
+}
+
+static void run_on_overlays(void *argument)
+{
+	char *base = argument, *tree = tree_path(base, "root"), *one = tree_path(base, "one"),
+	     *two = tree_path(base, "two");
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	stack_overlay(tree, base, "one");
+	stack_overlay(one, base, "two");
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, two);
+	assert_prints(box, shell("echo well"), "well\n");
+	box_close(box);
+	box = box_new(VISO_ISOLATION_CONTAINER, two);
+	assert_ok(viso_container_add_tmpfs(box->container, "/missing", 0, 0755, 0));
+	assert_start_fails(box, probe("exit", NULL), ENOENT, VISO_STAGE_MOUNT, "/missing");
+	box_close(box);
+	free(two);
+	free(one);
+	free(tree);
+}
+
+/* The kernel stacks two overlays at most: here there cannot be one more. */
+static void test_no_overlay(void **state)
+{
+	box_open(state);
+	skip_without(geteuid() == 0, "root, to mount");
+	char *base = support_temporary_directory(), *tree = box_new_tree(), *inner = tree_path(base, "root");
+	assert_int_equal(chmod(base, 0755), 0);
+	assert_int_equal(rename(tree, inner), 0);
+	tree_directory(base, "empty", 0755);
+	in_a_host(run_on_overlays, base);
+	support_remove_tree(base);
+	free(inner);
+	free(tree);
+	free(base);
+}
+
 static void test_nothing_without_need(void **state)
 {
 	struct statfs st;
@@ -269,18 +370,27 @@ static void test_nothing_without_need(void **state)
 	assert_ok(viso_container_add_tmpfs(place.box->container, "/work", 0, 0755, 0));
 	assert_ok(viso_container_add_tmpfs(place.box->container, "/work/new", 0, 0755, 0));
 	assert_ok(viso_container_add_tmpfs(place.box->container, "/tmp/new", 0, 0755, 0));
-	assert_prints(place.box, shell("grep -c overlay /proc/self/mountinfo"), "0\n");
+	assert_prints(place.box, shell("grep -c overlay /proc/self/mountinfo; true"), "0\n");
 	close_place(&place);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		AT_CONTAINER(test_missing_targets), AT_CONTAINER(test_usual_directories),
-		AT_CONTAINER(test_prepared),	    AT_CONTAINER(test_layers),
-		AT_CONTAINER(test_owners),	    AT_CONTAINER(test_with_sys_admin),
-		AT_CONTAINER(test_links),	    AT_CONTAINER(test_not_on_the_host),
-		AT_CONTAINER(test_root_with_mounts), AT_CONTAINER(test_nothing_without_need),
+		AT_CONTAINER(test_missing_targets),
+		AT_CONTAINER(test_usual_directories),
+		AT_CONTAINER(test_prepared),
+		AT_CONTAINER(test_layers),
+		AT_CONTAINER(test_owners),
+		AT_CONTAINER(test_chosen_ids),
+		AT_CONTAINER(test_many),
+		AT_CONTAINER(test_noexec),
+		AT_CONTAINER(test_with_sys_admin),
+		AT_CONTAINER(test_links),
+		AT_CONTAINER(test_not_on_the_host),
+		AT_CONTAINER(test_root_with_mounts),
+		AT_CONTAINER(test_no_overlay),
+		AT_CONTAINER(test_nothing_without_need),
 	};
 	return cmocka_run_group_tests_name("mount_points", tests, NULL, box_group_teardown);
 }

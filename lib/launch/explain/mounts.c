@@ -101,7 +101,8 @@ static const char *explain_object(const struct report_failure *failure)
 	if (!strcmp(failure->object, "overlay"))
 		return explain_overlay(failure->error);
 	if (failure->error == ENOENT || failure->error == ENOTDIR)
-		return "the root has no such directory, and it could not be made; add empty directories proc, dev and tmp";
+		return "the root has no such directory, and it could not be made; add empty directories proc, dev and "
+		       "tmp";
 	return NULL;
 }
 

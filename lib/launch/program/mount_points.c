@@ -14,11 +14,6 @@
 #include "core/cleanup.h"
 #include "mounts.h"
 
-struct point {
-	const char *path;
-	bool directory;
-};
-
 /* What every container mounts, before all that the plan asks for. */
 static const char *const usual[] = {"/proc", "/dev", "/tmp"};
 enum { USUAL = sizeof(usual) / sizeof(usual[0]) };
@@ -30,14 +25,17 @@ static bool is_directory(int fd)
 }
 
 /* In the order of mounting. */
-static struct point point_at(const struct job *job, uint32_t index)
+static const char *path_at(const struct plan *plan, uint32_t index)
 {
-	if (index < USUAL)
-		return (struct point){usual[index], true};
-	const struct plan_mount *mount = plan_mount_at(job->plan, index - USUAL);
-	bool file = mount->kind == PLAN_MOUNT_FILE ||
-		    (mount->kind == PLAN_MOUNT_BIND && !is_directory(job->fds[mount->fd]));
-	return (struct point){plan_string(job->plan, mount->target), !file};
+	return index < USUAL ? usual[index] : plan_string(plan, plan_mount_at(plan, index - USUAL)->target);
+}
+
+static bool takes_directory(const struct job *job, uint32_t index)
+{
+	const struct plan_mount *mount = index < USUAL ? NULL : plan_mount_at(job->plan, index - USUAL);
+	if (mount && mount->kind == PLAN_MOUNT_BIND)
+		return is_directory(job->fds[mount->fd]);
+	return !mount || mount->kind != PLAN_MOUNT_FILE;
 }
 
 static bool lies_on(const char *path, const char *mounted)
@@ -47,28 +45,27 @@ static bool lies_on(const char *path, const char *mounted)
 }
 
 /* On what is mounted earlier it is not the root's affair. Since no link is followed, names alone tell. */
-static bool is_covered(const struct job *job, uint32_t index)
+static bool is_covered(const struct plan *plan, uint32_t index)
 {
-	const char *path = point_at(job, index).path;
 	uint32_t i = 0;
-	while (i < index && !lies_on(path, point_at(job, i).path))
+	while (i < index && !lies_on(path_at(plan, index), path_at(plan, i)))
 		i++;
 	return i < index;
 }
 
 /* Nothing else than missing, so that a link or a file on the way is refused when it is to be mounted upon. */
-static bool is_missing(const struct job *job, uint32_t index, int root)
+static bool is_missing(const struct plan *plan, uint32_t index, int root)
 {
-	int fd = target_find(root, point_at(job, index).path, O_PATH);
+	int fd = target_find(root, path_at(plan, index), O_PATH);
 	bool missing = fd < 0 && errno == ENOENT;
 	close_quietly(fd);
-	return missing && !is_covered(job, index);
+	return missing && !is_covered(plan, index);
 }
 
-bool points_are_missing(const struct job *job, int root)
+bool points_are_missing(const struct plan *plan, int root)
 {
-	uint32_t count = USUAL + job->plan->mounts.count, i = 0;
-	while (i < count && !is_missing(job, i, root))
+	uint32_t count = USUAL + plan->mounts.count, i = 0;
+	while (i < count && !is_missing(plan, i, root))
 		i++;
 	return i < count;
 }
@@ -81,10 +78,8 @@ void points_make(const struct job *job, int root)
 		owner = (struct owner){idmap_outside(job, &job->plan->namespaces.uids, 0),
 				       idmap_outside(job, &job->plan->namespaces.gids, 0)};
 	for (uint32_t i = 0; i < USUAL + job->plan->mounts.count; i++)
-		if (is_missing(job, i, root)) {
-			struct point point = point_at(job, i);
-			(void)!target_make(root, point.path, point.directory, owner);
-		}
+		if (is_missing(job->plan, i, root))
+			(void)!target_make(root, path_at(job->plan, i), takes_directory(job, i), owner);
 }
 
 /* The next byte of a path in mountinfo, where blanks and backslashes are octal numbers (proc_pid_mountinfo(5)). */

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "mounts.h"
 
@@ -144,10 +145,11 @@ static void give_to_container(struct stat *like)
 	like->st_gid = worker.first_id + (like->st_gid < 65536 ? like->st_gid : 0);
 }
 
-/* What takes the writes to an overlay, for a time only where that is to be read-only. */
-struct upper {
-	enum plan_upper kind;
-	uint64_t size;
+/* What an overlay is to be. */
+struct wanted {
+	enum plan_upper upper;
+	uint64_t upper_size;
+	uint64_t attributes;
 };
 
 /* In memory; nothing leads to it from the host's file systems. */
@@ -199,10 +201,8 @@ static int open_kept_upper(const struct job *job, const struct stat *like)
 }
 
 /* The overlay, with errno where it fails without a note. */
-static int try_overlay(const struct job *job, const struct upper *upper, bool mapped)
+static int try_overlay(const struct job *job, const struct wanted *wanted, bool mapped)
 {
-	const uint64_t read_only = upper->kind == PLAN_UPPER_NONE ? MOUNT_ATTR_RDONLY : 0;
-	const uint64_t attributes = (root_attributes(job->plan) & ~(uint64_t)MOUNT_ATTR_RDONLY) | read_only;
 	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids, .mapped = mapped};
 	struct stat like;
 	int fd = -1;
@@ -210,11 +210,13 @@ static int try_overlay(const struct job *job, const struct upper *upper, bool ma
 		return fail(VISO_STAGE_MOUNT, 0, "layer");
 	if (open_layers(job, &overlay) < 0)
 		goto out;
-	if (upper->kind != PLAN_UPPER_NONE)
-		overlay.base = upper->kind == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, upper->size, like)
-								   : open_kept_upper(job, &like);
-	if (upper->kind == PLAN_UPPER_NONE || overlay.base >= 0)
-		fd = worker.owns_ids ? overlay_make_aside(&overlay, attributes) : overlay_make(&overlay, attributes);
+	if (wanted->upper != PLAN_UPPER_NONE)
+		overlay.base = wanted->upper == PLAN_UPPER_DISCARDED
+				       ? make_discarded_upper(job, wanted->upper_size, like)
+				       : open_kept_upper(job, &like);
+	if (wanted->upper == PLAN_UPPER_NONE || overlay.base >= 0)
+		fd = worker.owns_ids ? overlay_make_aside(&overlay, wanted->attributes)
+				     : overlay_make(&overlay, wanted->attributes);
 out:;
 	int saved = errno;
 	close_overlay(&overlay);
@@ -225,31 +227,40 @@ out:;
 static int make_overlay(const struct job *job)
 {
 	const struct plan_mounts *mounts = &job->plan->mounts;
-	const struct upper upper = {
-		.kind = (enum plan_upper)mounts->upper,
-		.size = mounts->upper_size ? mounts->upper_size : job->plan->memory_max,
+	const struct wanted wanted = {
+		.upper = (enum plan_upper)mounts->upper,
+		.upper_size = mounts->upper_size ? mounts->upper_size : job->plan->memory_max,
+		.attributes = root_attributes(job->plan),
 	};
 	bool mapped = mount_shows_owners(job);
-	int fd = try_overlay(job, &upper, mapped);
+	int fd = try_overlay(job, &wanted, mapped);
 	/* Linux before 5.19 takes no id-mapped layers. */
-	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error &&
-	    upper.kind != PLAN_UPPER_DIRECTORY)
-		fd = try_overlay(job, &upper, false);
+	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error && wanted.upper != PLAN_UPPER_DIRECTORY)
+		fd = try_overlay(job, &wanted, false);
 	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
 }
 
 /* An overlay with the mount points that the root lacks; -1 with nothing noted where there cannot be one. */
-static int make_with_points(const struct job *job)
+static int make_with_points(const struct job *job, int root)
 {
-	static const struct upper upper = {PLAN_UPPER_DISCARDED, POINTS_SIZE};
-	/* Where the owners cannot be shown as before, it is none. */
-	int fd = try_overlay(job, &upper, mount_shows_owners(job));
+	struct statvfs st;
+	/* What the host does not execute from this file system is not executed in here. */
+	bool noexec = fstatvfs(root, &st) < 0 || (st.f_flag & ST_NOEXEC);
+	const struct wanted wanted = {
+		.upper = PLAN_UPPER_DISCARDED,
+		.upper_size = POINTS_SIZE,
+		.attributes =
+			(root_attributes(job->plan) & ~(uint64_t)MOUNT_ATTR_RDONLY) | (noexec ? MOUNT_ATTR_NOEXEC : 0),
+	};
+	/* Where the owners cannot be shown as before, there is none. */
+	int fd = try_overlay(job, &wanted, mount_shows_owners(job));
 	if (fd >= 0)
 		points_make(job, fd);
 	/* Before Linux 5.12 it becomes read-only when it is attached. */
 	if (fd >= 0 && mount_restrict(fd, MOUNT_ATTR_RDONLY, false) < 0 && errno != ENOSYS)
 		fd = close_quietly(fd);
-	if (fd < 0)
+	/* Ours alone, and not what the worker may have noted meanwhile. */
+	if (fd < 0 && worker.page->failure.stage == VISO_STAGE_MOUNT)
 		worker.page->failure = (struct report_failure){0};
 	return fd;
 }
@@ -258,10 +269,10 @@ static int make_with_points(const struct job *job)
 static int add_points(const struct job *job, int root)
 {
 	const struct plan_mounts *mounts = &job->plan->mounts;
-	if (mounts->upper != PLAN_UPPER_NONE || !points_are_missing(job, root) ||
+	if (mounts->upper != PLAN_UPPER_NONE || !points_are_missing(job->plan, root) ||
 	    (!mounts->layer_count && points_would_hide(job->root)))
 		return root;
-	int fd = make_with_points(job);
+	int fd = make_with_points(job, root);
 	if (fd < 0)
 		return root;
 	close(root);

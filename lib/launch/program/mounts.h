@@ -115,7 +115,7 @@ int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 
 /* mount_points.c */
 /* Whether the root, which nothing is mounted in yet, lacks what is to be mounted upon. */
-bool points_are_missing(const struct job *job, int root);
+bool points_are_missing(const struct plan *plan, int root);
 /* Makes it. Where that fails, mounting will. */
 void points_make(const struct job *job, int root);
 /* Whether an overlay over the directory would hide what is mounted below it; or that is not known. */
