@@ -75,9 +75,7 @@ static int pivot(int root)
 	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (old < 0 || fchdir(root) < 0)
 		return fail(VISO_STAGE_PIVOT, 0, "fchdir");
-	}
 	/* The old root is stacked on the new one and taken off again (pivot_root(2), NOTES). */
-	int r = 0;
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail(VISO_STAGE_PIVOT, 0, "pivot_root");
 	int r = leave_old_root(old);
