@@ -5,6 +5,7 @@
 #include "container/container.h"
 #include "core/error.h"
 #include "launch/detached.h"
+#include "root/root.h"
 
 static viso_container *container_of(viso_sandbox *sandbox)
 {
@@ -25,6 +26,18 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 	return r;
 }
 
+/* What goes on without the host program needs files that do, too. */
+static int check_roots(const viso_container *container)
+{
+	bool goes = root_goes_with_host(container->sandbox.root);
+	for (size_t i = 0; i < container->filesystem.layer_count; i++)
+		goes |= root_goes_with_host(container->filesystem.layers[i]);
+	return goes ? error_fail(VISO_STAGE_ROOT, EINVAL, "viso_container_set_detached",
+				 "a container that is detached needs a root that stays, and this one goes with the host "
+				 "program; give it a directory with viso_root_set_path()")
+		    : 0;
+}
+
 static int start_request(viso_container *container, struct launch_request *request, struct launched_instance *out)
 {
 	struct detached_entry entry;
@@ -38,7 +51,10 @@ static int start_request(viso_container *container, struct launch_request *reque
 		int r = network_new(container, &network);
 		return r < 0 ? r : launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, NULL, network);
 	}
-	int r = detached_begin(&entry, container->detached.directory, container->detached.name);
+	int r = check_roots(container);
+	if (r < 0)
+		return r;
+	r = detached_begin(&entry, container->detached.directory, container->detached.name);
 	if (r < 0)
 		return r;
 	r = launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, &entry, NULL);

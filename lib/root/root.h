@@ -3,6 +3,7 @@
 #ifndef ROOT_ROOT_H
 #define ROOT_ROOT_H
 
+#include <stdbool.h>
 #include <virtiso/root.h>
 
 /*
@@ -10,6 +11,9 @@
  * that the caller owns. Any thread. 0 or a negative errno with the error set.
  */
 int root_open(viso_root *root, int *out_fd);
+
+/* Whether it lies, once it is built, in a directory of the library's own, which goes with the host program. Any thread. */
+bool root_goes_with_host(viso_root *root);
 
 /* Where its directory is, borrowed; NULL where it is not built yet. Any thread. The error is not set. */
 const char *root_known_path(viso_root *root);

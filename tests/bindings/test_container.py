@@ -181,8 +181,11 @@ class Running(ContainerCase):
             self.assertEqual(file.read(), "copied")
 
     def test_detached(self):
-        box = self.box(detached=(self.scratch, "box"))
-        box.start()
+        with self.assertRaises(virtiso.InvalidArgument):
+            self.box(detached=(self.scratch, "box")).start()  # its root goes with this program
+        root = virtiso.Root(programs=[BUSYBOX], path=os.path.join(self.scratch, "root"))
+        self.boxes.append(virtiso.Container(root, detached=(self.scratch, "box")))
+        self.boxes[-1].start()
         script = (
             "import sys, virtiso\n"
             "box = virtiso.Container.attach(sys.argv[1], 'box')\n"

@@ -266,6 +266,20 @@ static void test_directory_of_another(void **state)
 	assert_int_equal(chown(directory, 0, 0), 0);
 }
 
+static void test_root_that_goes(void **state)
+{
+	box_open(state);
+	viso_root *root = viso_root_new();
+	viso_container *container = viso_container_new();
+	assert_ok(viso_root_add_program(root, "/bin/busybox"));
+	assert_ok(viso_container_set_root(container, root));
+	assert_ok(viso_container_set_detached(container, directory, "goes"));
+	assert_fails(viso_sandbox_start(viso_container_sandbox(container)), EINVAL, VISO_STAGE_ROOT,
+		     "viso_container_set_detached");
+	viso_container_unref(container);
+	viso_root_unref(root);
+}
+
 static void test_arguments(void **state)
 {
 	struct box *box = box_open(state);
@@ -317,6 +331,7 @@ int main(void)
 		AT_CONTAINER(test_a_failed_start_leaves_nothing),
 		AT_CONTAINER(test_other_users_are_refused),
 		AT_CONTAINER(test_directory_of_another),
+		AT_CONTAINER(test_root_that_goes),
 		AT_CONTAINER(test_arguments),
 	};
 	return cmocka_run_group_tests_name("detached", tests, make_directory, remove_directory);

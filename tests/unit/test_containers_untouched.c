@@ -277,6 +277,13 @@ static void test_prepared_and_detached(void **state)
 	UNTOUCHED(viso_sandbox_run(viso_container_sandbox(container), command, NULL), == 0);
 	UNTOUCHED(viso_container_unref(container), == NULL);
 
+	/* It outlives the host program, and so its root must. */
+	char *path = NULL;
+	assert_true(asprintf(&path, "%s/root", directory) > 0);
+	viso_root_unref(root);
+	root = busybox_root();
+	assert_ok(viso_root_set_path(root, path));
+	free(path);
 	container = viso_container_new();
 	assert_ok(viso_container_set_root(container, root));
 	UNTOUCHED(viso_container_set_detached(container, directory, "box"), == 0);

@@ -205,7 +205,13 @@ static int end_receiver(viso_process *process, int sent, const char *source, con
 	if (r < 0)
 		return r;
 	int error = viso_result_exit_code(result) < 0 ? EPIPE : viso_result_exit_code(result);
+	bool no_memory = viso_result_reason(result) == VISO_REASON_OUT_OF_MEMORY;
 	viso_result_unref(result);
+	if (no_memory)
+		return error_fail(VISO_STAGE_ROOT, ENOSPC, path,
+				  "%s cannot be made in the sandbox: it lies in memory there, and the memory limit is "
+				  "reached",
+				  path);
 	/* Where it has ended, it knows better than we why. */
 	if (error && (sent == 0 || sent == -EPIPE || sent == -ECONNRESET))
 		return error_fail(VISO_STAGE_ROOT, error, path, "%s cannot be made in the sandbox: %s", path,

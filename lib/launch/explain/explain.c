@@ -60,7 +60,10 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 		       "with "
 		       "viso_root_add_program()";
 	case EACCES:
-		return "the program may not be executed by the user that the command runs as";
+		return isolation == VISO_ISOLATION_CONTAINER
+			       ? "the program may not be executed by the user that the command runs as, or Landlock keeps "
+				 "it from it (viso_container_add_landlock_path(), VISO_LANDLOCK_EXECUTE)"
+			       : "the program may not be executed by the user that the command runs as";
 	case ENOEXEC:
 		return "it is neither a program for this machine nor a script with #!";
 	case E2BIG:

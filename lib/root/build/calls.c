@@ -243,6 +243,14 @@ static int open_used(const char *path)
 	return fd < 0 ? fail_path(errno, "open the root", path) : fd;
 }
 
+bool root_goes_with_host(viso_root *root)
+{
+	pthread_mutex_lock(&root->lock);
+	bool own = root->built && !root->used && root->place.own;
+	pthread_mutex_unlock(&root->lock);
+	return own;
+}
+
 int root_open(viso_root *root, int *out_fd)
 {
 	int r = viso_root_build(root);
