@@ -107,7 +107,7 @@ static int add_state(struct launch_request *request, const viso_container *conta
 		json_object_put(state);
 		return error_memory();
 	}
-	const char *text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN);
+	const char *text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	plan_offset offset = text ? request_add_string(request, text) : 0;
 	if (offset)
 		((char *)request->plan)[offset + strlen(text) - 1] = '\0';

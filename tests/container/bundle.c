@@ -15,7 +15,6 @@ char *bundle_new(void)
 	char *command = NULL;
 	assert_true(asprintf(&command, "mv '%s' '%s'", tree, root) > 0);
 	assert_int_equal(system(command), 0);
-	tree_directory(root, "sys", 0755);
 	free(command);
 	free(root);
 	free(tree);

@@ -46,8 +46,8 @@ static void test_usual_bundle(void **state)
 	assert_bundle_prints(bundle, "CapPrm:\t0000000020000420\nCapBnd:\t0000000020000420\nCapAmb:\t0000000000000000\n"
 				     "NoNewPrivs:\t1\n");
 	bundle_write(bundle,
-		     "while read a b c d point rest; do case $point in /sys|/dev/shm|/dev/mqueue) echo $point;; esac; done "
-		     "< /proc/self/mountinfo; echo x > /proc/sys/kernel/hostname 2>/dev/null || echo ro; wc -c < /proc/keys",
+		     "while read -r id parent device root point rest; do case $point in /sys|/dev/shm|/dev/mqueue) echo $point;; esac; done < "
+		     "/proc/self/mountinfo; echo x > /proc/sys/kernel/hostname 2>/dev/null || echo ro; wc -c < /proc/keys",
 		     "", NULL, "", "");
 	assert_bundle_prints(bundle, "/dev/shm\n/dev/mqueue\n/sys\nro\n0\n");
 	close_bundle(bundle);
@@ -81,7 +81,7 @@ static void test_user_umask_and_directory(void **state)
 		   "\"annotations\":{\"org.example\":\"x\"},\"hostname\":\"here\",\"domainname\":\"there\","
 		   "\"process\":{\"cwd\":\"/tmp\",\"user\":{\"uid\":7,\"gid\":8,\"umask\":63},\"oomScoreAdj\":500,"
 		   "\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":3},"
-		   "\"args\":[\"sh\",\"-c\",\"id -u; id -g; umask; pwd; nice; cat /proc/self/oom_score_adj; "
+		   "\"args\":[\"sh\",\"-c\",\"id -u; id -g; umask; pwd; cut -d' ' -f19 /proc/self/stat; cat /proc/self/oom_score_adj; "
 		   "cat /proc/sys/kernel/domainname\"],\"env\":[\"PATH=/bin\"]},"
 		   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"uts\"},{\"type\":\"mount\"}],"
 		   "\"rootfsPropagation\":\"rprivate\"}}",
@@ -137,7 +137,7 @@ static void test_ids_and_sysctl(void **state)
 	char *bundle = open_bundle();
 	skip_without(geteuid() == 0, "root");
 	bundle_write(bundle, "cat /proc/self/uid_map | tr -s ' '; cat /proc/sys/net/ipv4/ip_unprivileged_port_start", "",
-		     "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"user\"},{\"type\":\"network\"}",
+		     "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"user\"},{\"type\":\"network\"},{\"type\":\"ipc\"}",
 		     ",\"uidMappings\":[{\"containerID\":0,\"hostID\":200000,\"size\":1000}],"
 		     "\"gidMappings\":[{\"containerID\":0,\"hostID\":200000,\"size\":1000}],"
 		     "\"sysctl\":{\"net.ipv4.ip_unprivileged_port_start\":\"99\"}",
