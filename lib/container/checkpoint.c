@@ -47,8 +47,9 @@ static const char *find_criu(void)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (!access(paths[i], X_OK))
 			return paths[i];
-	error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu", "there is no criu(8), which makes checkpoints; install the "
-							      "package criu");
+	error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu",
+		   "there is no criu(8), which makes checkpoints; install the "
+		   "package criu");
 	return NULL;
 }
 

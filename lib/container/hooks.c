@@ -54,8 +54,9 @@ static int check_command(const viso_command *command, const char *function)
 	if (command->argv.items[0][0] != '/')
 		return error_argument(function, "the program of a hook is an absolute path");
 	return command->has_user || command->group_count || command->added_count || command->terminal.columns
-		       ? error_argument(function, "of its command a hook has the arguments, the environment, the working "
-						  "directory and the time limit only")
+		       ? error_argument(function,
+					"of its command a hook has the arguments, the environment, the working "
+					"directory and the time limit only")
 		       : 0;
 }
 
@@ -107,7 +108,8 @@ static int add_state(struct launch_request *request, const viso_container *conta
 		json_object_put(state);
 		return error_memory();
 	}
-	const char *text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text =
+		json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	plan_offset offset = text ? request_add_string(request, text) : 0;
 	if (offset)
 		((char *)request->plan)[offset + strlen(text) - 1] = '\0';

@@ -37,7 +37,8 @@ static void skip_without_criu(void)
 	assert_non_null(check);
 	while (fgets(line, sizeof(line), check))
 		if (strstr(line, "Error") || strstr(line, "not found"))
-			snprintf(reason, sizeof(reason), "a criu that works here: %.*s", (int)strcspn(line, "\n"), line);
+			snprintf(reason, sizeof(reason), "a criu that works here: %.*s", (int)strcspn(line, "\n"),
+				 line);
 	skip_without(pclose(check) == 0, reason);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,11 +79,12 @@ static void test_order(void **state)
 static void test_state(void **state)
 {
 	struct box *box = box_open(state);
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME,
-		 "cat > $notes/state; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' $notes/state); "
-		 "for i in net mnt uts ipc pid; do test $(readlink /proc/$pid/ns/$i) != $(readlink /proc/self/ns/$i) || "
-		 "exit 1; done",
-		 0);
+	add_hook(
+		box, VISO_HOOK_CREATE_RUNTIME,
+		"cat > $notes/state; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' $notes/state); "
+		"for i in net mnt uts ipc pid; do test $(readlink /proc/$pid/ns/$i) != $(readlink /proc/self/ns/$i) || "
+		"exit 1; done",
+		0);
 	assert_prints(box, shell("echo run"), "run\n");
 	const char *text = note("state");
 	assert_non_null(strstr(text, "{\"ociVersion\":\"1.1.0\",\"id\":\"viso-"));
@@ -170,7 +172,8 @@ static void test_what_a_hook_has(void **state)
 {
 	struct box *box = box_open(state);
 	skip_without(geteuid() == 0, "root");
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/$$/fd | tr '\\n' ' ' > $notes/fds; env | sort > $notes/env", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/$$/fd | tr '\\n' ' ' > $notes/fds; env | sort > $notes/env",
+		 0);
 	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "ls /proc/self/fd | wc -l > $notes/inner", 0);
 	assert_prints(box, shell("echo run"), "run\n");
 	assert_string_equal(note("fds"), "0 1 2 ");
@@ -185,6 +188,39 @@ static void test_confinement(void **state)
 	struct box *box = box_open(state);
 	add_hook(box, VISO_HOOK_START_CONTAINER, "grep -E 'CapBnd|NoNewPrivs|^Seccomp:' /proc/self/status > /tmp/x", 0);
 	assert_prints(box, shell("cat /tmp/x"), "CapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+/* Hooks of the host in the container have its root's rights, and leave none of them to the program. */
+static void test_rights_of_the_program(void **state)
+{
+	struct box *box = box_open(state);
+	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "grep CapBnd /proc/self/status | grep -qv 0000000000000000", 0);
+	assert_prints(box, shell("grep -E 'CapBnd|CapPrm' /proc/self/status"),
+		      "CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\n");
+}
+
+/* The host program is killed while a hook runs: the hook goes with it. */
+static void test_death_of_the_host(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	pid_t host = fork();
+	if (host == 0) {
+		viso_command *command = shell("echo run");
+		viso_result *result = NULL;
+		/* A handle is not for a fork: one more. */
+		box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+		add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo $$ > $notes/new; mv $notes/new $notes/pid; sleep 1000",
+			 0);
+		_exit(viso_sandbox_run(box->sandbox, command, &result) == 0);
+	}
+	while (!*note("pid"))
+		usleep(1000);
+	assert_int_equal(kill(host, SIGKILL), 0);
+	waitpid(host, NULL, 0);
+	/* Fails by the test's time limit. */
+	while (kill(atoi(note("pid")), 0) == 0)
+		usleep(1000);
 }
 
 static char logged[512];
@@ -239,7 +275,8 @@ static void test_arguments(void **state)
 {
 	struct box *box = box_open(state);
 	viso_command *command = viso_command_new("relative");
-	assert_fails(viso_container_add_hook(NULL, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT, "add_hook");
+	assert_fails(viso_container_add_hook(NULL, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT,
+		     "add_hook");
 	assert_fails(viso_container_add_hook(box->container, VISO_HOOK_POSTSTOP, NULL), EINVAL, VISO_STAGE_ARGUMENT,
 		     "add_hook");
 	assert_fails(viso_container_add_hook(box->container, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT,
@@ -258,7 +295,7 @@ static void test_arguments(void **state)
 
 #define WITH_NOTES(function)                                                                                           \
 	{                                                                                                              \
-		#function, function, make_notes, remove_notes, (void *)(intptr_t)VISO_ISOLATION_CONTAINER              \
+#function, function, make_notes, remove_notes, (void *)(intptr_t)VISO_ISOLATION_CONTAINER              \
 	}
 
 int main(void)
@@ -273,6 +310,8 @@ int main(void)
 		WITH_NOTES(test_leftovers),
 		WITH_NOTES(test_what_a_hook_has),
 		WITH_NOTES(test_confinement),
+		WITH_NOTES(test_rights_of_the_program),
+		WITH_NOTES(test_death_of_the_host),
 		WITH_NOTES(test_late_failures_are_logged),
 		WITH_NOTES(test_instance),
 		WITH_NOTES(test_failure_ends_the_instance),
