@@ -172,8 +172,7 @@ static void test_what_a_hook_has(void **state)
 {
 	struct box *box = box_open(state);
 	skip_without(geteuid() == 0, "root");
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/self/fd > $notes/fds; env | sort > $notes/env",
-		 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/self/fd > $notes/fds; env | sort > $notes/env", 0);
 	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "ls /proc/self/fd | wc -l > $notes/inner", 0);
 	assert_prints(box, shell("echo run"), "run\n");
 	assert_string_equal(note("fds"), "0\n1\n2\n3\n");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* "process.capabilities". */
 #include "container/bundle/bundle.h"
+#include "container/container.h"
+#include "core/log.h"
 
 static int add_all(struct bundle *bundle, const struct item *list, viso_capability_set set)
 {
@@ -35,9 +37,19 @@ static int read_permitted(struct bundle *bundle, const struct item *item)
 	return add_all(bundle, item, VISO_CAPABILITY_PERMITTED);
 }
 
+/*
+ * What "crun spec" writes has some that are not inheritable, which the kernel does not allow; all runtimes leave them
+ * out, which gives less.
+ */
 static int read_ambient(struct bundle *bundle, const struct item *item)
 {
-	return add_all(bundle, item, VISO_CAPABILITY_AMBIENT);
+	int r = add_all(bundle, item, VISO_CAPABILITY_AMBIENT);
+	struct plan_capabilities *sets = &bundle->container->security.capabilities;
+	uint64_t possible = sets->ambient & sets->inheritable & sets->permitted;
+	if (r == 0 && sets->ambient != possible)
+		log_warning("bundle: process.capabilities.ambient: what is not inheritable and permitted is left out");
+	sets->ambient = possible;
+	return r;
 }
 
 int bundle_read_capabilities(struct bundle *bundle, const struct item *item)
