@@ -294,13 +294,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_cpu_time_ms(viso_command *com
 
 /**
  * Give the program a terminal of its own for its standard streams, which is its controlling terminal:
- * viso_process_take_terminal(). What was set for the single streams does not
- * hold then. viso_sandbox_run() is refused, since nobody could serve it.
+ * viso_process_take_terminal(). What was set for the single streams does not hold then. It is one of the container's own devpts,
+ * or in a jail one of the host's. viso_sandbox_run() is refused, since nobody could serve it.
  *
  * @param command  a command
  * @param columns  1 to 65535
  * @param rows     1 to 65535
- * @return 0, or a negative errno: -EINVAL, -ECHILD. A start in a guest fails with -EOPNOTSUPP.
+ * @return 0, or a negative errno: -EINVAL, -ECHILD. A start in a guest fails with -EOPNOTSUPP, in a container without /dev/pts
+ *         with -ENODEV, stage VISO_STAGE_STDIO.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: pty(7), devpts(5)

@@ -84,19 +84,25 @@ typedef enum viso_hook {
 } viso_hook;
 
 /**
- * Keep instances prepared, so that a start costs little more than execve(2): for very many commands in identical containers,
- * one after the other or at
- * once. The settings are frozen.
+ * Keep containers prepared, so that a start costs little more than execve(2): for very many commands in identical containers,
+ * one after the other or at once. The settings are frozen.
  *
- * Each command still has an instance of its own. Prepared ahead are the mounts, a control group and a network namespace; only
- * what no program could
- * change is used again, and what a command writes never reaches another one.
+ * Each command still has a container of its own. Prepared ahead are the mounts that no program can change and an empty network
+ * namespace, which is used again only where no packet was sent in it, no counter has changed and no socket is left. Namespaces
+ * of all other kinds, ids, control groups, /proc, /tmp, /dev/shm and /dev/pts are made for each command, so what one writes
+ * never reaches another one.
+ *
+ * /dev is read-only in such a container, and sockets are made of the families unix, netlink, inet and inet6 only, the latter for
+ * TCP, UDP and ICMP (EAFNOSUPPORT, EPROTONOSUPPORT); with capabilities, or system call rules of its own, it has a new network
+ * namespace each time instead. Where more commands run at once than are kept ready, or the launcher was killed meanwhile, the
+ * others start as without this; calling it again makes up the number.
  *
  * @param container  a container with a root
- * @param count      how many are kept ready, at most 1024; 0 gives them back
- * @return 0, or a negative errno as viso_sandbox_spawn(), and -EOPNOTSUPP with a setting that cannot be prepared, which the
- *         message
- *         names.
+ * @param count      how many are kept ready, at most 1024; 0 gives them back. Each takes a process, one fd of the caller and
+ *                   about 300 KiB of the kernel's memory.
+ * @return 0, or a negative errno as viso_sandbox_spawn(), and -EOPNOTSUPP as an ordinary user, or with a setting that cannot be
+ *         prepared, which the message names: a writable root, mounts, joined or shared namespaces, id maps, clocks, kernel
+ *         parameters, networks with addresses.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */
@@ -152,12 +158,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_hook(viso_container *contai
 /**
  * Let the instance of viso_sandbox_start() go on when the host program ends, and be found again by a name.
  *
- * A directory of the caller's holds a socket and a small file for each; removing the instance (viso_sandbox_close()) removes
- * them. Nobody else than the same user
- * and root can attach.
+ * A directory of the caller's holds a socket and a small file for each; viso_sandbox_close() ends the instance and removes
+ * them, while releasing the handle leaves it running. Nobody else than the same user and root can attach. Commands of the host
+ * program end with it, what they left running goes on. What is left of a container that was killed is recognised and replaced.
+ * A service manager that ends everything in the host program's control group ends the container, too. Its files are those of the
+ * root: take one at a place of its own (viso_root_set_path()), since a root in the library's directory goes with the host program.
  *
  * @param container  a container that has not run anything
- * @param directory  an existing directory of the host, writable by nobody else
+ * @param directory  an existing directory of the host, the caller's own or root's, writable by nobody else
  * @param name       1 to 64 of the characters a-z A-Z 0-9 . _ -, not beginning with a dot
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EEXIST one of that name runs, -ENOENT,
  *         -ENOTDIR, -EACCES, -EPERM others can write to the directory.
@@ -174,7 +182,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_detached(viso_container *co
  * @param name           likewise
  * @param out_container  where it is put, owned by the caller; untouched on failure. Releasing it does not end the instance;
  *                       viso_sandbox_close() does
- * @return 0, or a negative errno: -EINVAL, -ENOENT none of that name runs, -EACCES, -EPERM, -ENOMEM, -EMFILE.
+ * @return 0, or a negative errno: -EINVAL, -ENOENT none of that name runs, -ENOTDIR, -EACCES it is another user's, -EPERM others
+ *         can write to the directory, -EPROTO it was started by another version of the library, -ETIMEDOUT its holder does not
+ *         answer, -ENOMEM, -EMFILE.
  * Threads: any.
  * Since: 0.3
  */

@@ -26,32 +26,49 @@ typedef enum viso_protocol {
  * Choose what the container can reach by network. The default is VISO_NETWORK_NONE: a network namespace with a loopback
  * interface.
  *
+ * Interfaces are made by the host program, in the network namespace of the thread that starts the command, without entering
+ * the container's; that needs CAP_NET_ADMIN. VISO_NETWORK_USER needs no privileges, but pasta of the package passt and a
+ * /dev/net/tun that the caller may open. What cannot be made lets a start fail with stage VISO_STAGE_NETWORK: -EPERM without
+ * the rights, -ENODEV, -EOPNOTSUPP what the kernel, the host or the build lacks, -EADDRINUSE and -EADDRNOTAVAIL for addresses
+ * and ports, -ENETUNREACH a gateway out of reach, and what the kernel or pasta says. Settings of this header that the chosen
+ * network has no use for let it fail with -EINVAL, and name the setter.
+ *
+ * Whatever the network, 127.0.0.1 and ::1 are those of the container, but with VISO_NETWORK_HOST. All interfaces, bridges and
+ * rules go with the command, and also when the host program is killed.
+ *
  * @param container    a container that has not run anything
  * @param network      what it can reach
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
+ * See: pasta(1), network_namespaces(7)
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_network(viso_container *container, viso_network network);
 
 /**
- * Name what the container's interface is attached to: with VISO_NETWORK_BRIDGE a bridge, which is made where it is not there
- * and removed with the last
- * container that the library attached to it; with VISO_NETWORK_MACVLAN and VISO_NETWORK_IPVLAN an existing interface of the
- * host.
+ * Name what the container's interface, which is "eth0" inside, is attached to: with VISO_NETWORK_BRIDGE a bridge, which is made
+ * where it is not there and removed with the last container that the library attached to it, whichever host program that is
+ * of; a bridge that others made is left as it is. With VISO_NETWORK_MACVLAN and VISO_NETWORK_IPVLAN an existing interface of
+ * the host, without which no such container starts.
  *
  * @param container  a container that has not run anything
  * @param interface  1 to 15 bytes; the default bridge is "viso0"
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with -ENODEV and stage
- *         VISO_STAGE_NETWORK where an interface of macvlan or ipvlan is not there.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_parent_interface(viso_container *container, const char *interface);
 
 /**
- * Give the container's interface an address. Several calls add up; without any, a bridge has 10.88.0.0/16, and each container
- * the next free address of it.
+ * Give the container's interface an address. Several calls add up, to at most 16; with VISO_NETWORK_USER one of IPv4 and one of
+ * IPv6.
+ *
+ * Without any, each command on a bridge has the next free address of the bridge's IPv4 network, which is 10.88.0.0/16, or the
+ * next that the host does not have, where the library makes the bridge. With some, the library's bridge gets an address in each
+ * of their networks: the gateway that was set, or the first. An interface by macvlan or ipvlan has no address without this
+ * call. With VISO_NETWORK_USER it has those of the host without it.
+ *
+ * Two commands of a bridge cannot have the same first address at a time: the second start fails with -EADDRINUSE.
  *
  * @param container  a container that has not run anything
  * @param address    IPv4 or IPv6 with the length of its prefix, such as "10.0.0.2/24"
@@ -73,7 +90,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_address(viso_container *con
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_gateway(viso_container *container, const char *gateway);
 
 /**
- * Add a name server; the container then has an /etc/resolv.conf of its own.
+ * Add a name server; the container then has an /etc/resolv.conf of its own, which is read-only. Where the root has
+ * no file of that name, it is made for the container, as the target of every mount; a symbolic link is refused (-ELOOP).
  *
  * @param container  a container that has not run anything
  * @param server     IPv4 or IPv6 address
@@ -86,12 +104,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_dns_server(viso_container *
 
 /**
  * Say whether connections of the container to the outside go out with an address of the host (NAT), by an nftables table that
- * goes with the host program.
+ * goes with the host program (Linux 5.12). With VISO_NETWORK_BRIDGE only. The host must pass packets on: where the sysctl
+ * net.ipv4.ip_forward, or for addresses of IPv6 net.ipv6.conf.all.forwarding, is off, a start fails with -EOPNOTSUPP, and does
+ * not change it. Firewall rules of the host hold for these packets as for others.
  *
  * @param container  a container that has not run anything
  * @param enabled    0 or 1; the default is 0
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD, -EOPNOTSUPP the library was built without
- *         nftables.
+ *         libmnl.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: nft(8)
@@ -99,7 +119,13 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_dns_server(viso_container *
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_nat(viso_container *container, int enabled);
 
 /**
- * Let connections to a port of the host reach the container; with VISO_NETWORK_BRIDGE (by NAT) and VISO_NETWORK_USER.
+ * Let connections to a port of the host reach the container; with VISO_NETWORK_BRIDGE (by NAT, with the conditions of
+ * viso_container_set_nat()) and VISO_NETWORK_USER. Several calls add up, to at most 128. The port is the command's as long as
+ * it runs: where another program or container has it, a start fails with -EADDRINUSE. With a bridge, it is reached from outside
+ * and from the host at its own addresses, not at 127.0.0.1 and not from containers of the same bridge.
+ *
+ * To listen at a port below 1024, a program in the container needs
+ * viso_container_add_capability() with "net_bind_service".
  *
  * @param container     a container that has not run anything
  * @param protocol      TCP or UDP

@@ -163,7 +163,7 @@ VISO_PUBLIC const char *viso_step_name(viso_step step);
 
 /**
  * Take the host's end of the terminal of viso_command_set_terminal(): what is written to it is typed, what is read from it is
- * shown.
+ * shown; reading fails with EIO once nobody in the sandbox has it open any more. Closing it hangs up (SIGHUP).
  *
  * @param process  a process
  * @return the fd, close-on-exec, owned by the caller from now on; -EINVAL, -EBADF it has none, or it was taken already,
@@ -175,7 +175,8 @@ VISO_PUBLIC const char *viso_step_name(viso_step step);
 VISO_PUBLIC int viso_process_take_terminal(viso_process *process);
 
 /**
- * Tell the program that its terminal has another size now (SIGWINCH). Works also after viso_process_take_terminal().
+ * Tell the program that its terminal has another size now (SIGWINCH). Works also after viso_process_take_terminal(), as long as
+ * the terminal is open under the number that it had then.
  *
  * @param process  a process
  * @param columns  1 to 65535

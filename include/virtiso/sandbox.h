@@ -33,7 +33,7 @@ typedef enum viso_isolation {
 /** What a sandbox can reach by network. */
 typedef enum viso_network {
 	VISO_NETWORK_NONE = 0, /**< nothing (the default); a container has a loopback interface of its own */
-	VISO_NETWORK_HOST = 1, /**< the host's network, with its abstract unix sockets; not in a guest */
+	VISO_NETWORK_HOST = 1, /**< the host's network; its abstract unix sockets too where Landlock has no scopes (before Linux 6.12); not in a guest */
 	VISO_NETWORK_BRIDGE = 2,  /**< container: an interface of its own on a bridge of the host (veth) */
 	VISO_NETWORK_MACVLAN = 3, /**< container: an interface of its own on one of the host's, by macvlan */
 	VISO_NETWORK_IPVLAN = 4,  /**< container: likewise by ipvlan */
@@ -77,7 +77,13 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
 /**
  * Start an instance that stays: all later commands run in it, with the same ids, limits and Landlock domain, so that they
  * can signal each other, and what a command leaves running in the background goes on running. viso_sandbox_close() ends all of
- * it as one, and so does the end of the host program. Commands that run already are not part of it.
+ * it as one, and so does the end of the host program, but for viso_container_set_detached(). Commands that run already are not
+ * part of it.
+ *
+ * In a container all commands have the same namespaces and files, and an init of the library's reaps what they leave. Each has
+ * an attendant there, whose number is the parent's that its program sees; a program that kills it ends its own command. With
+ * control groups of version 2 each running command counts as one more process. A container that joins a pid namespace has no
+ * instance (-EOPNOTSUPP).
  *
  * The limits of memory and processes are those of all commands together. A command that ends for want of memory has
  * VISO_REASON_OUT_OF_MEMORY even where others used more. viso_process_kill() and a command's time limits end that command with
@@ -85,7 +91,8 @@ VISO_PUBLIC const char *viso_isolation_name(viso_isolation isolation);
  * commands and further starts fail with -EPIPE: close the sandbox and make a new one.
  *
  * @param sandbox  a sandbox whose handle has a root
- * @return 0, also where it runs already, or a negative errno as viso_sandbox_spawn(); -EOPNOTSUPP a guest.
+ * @return 0, also where it runs already, or a negative errno as viso_sandbox_spawn(); -EOPNOTSUPP a guest,
+ *         or a container that joins a pid namespace, -EEXIST a detached container of that name runs.
  * Threads: any.
  * Since: 0.2
  */
@@ -172,10 +179,10 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
 
 /**
- * Stop all processes of all running commands, and of the instance of viso_sandbox_start(), by the freezer of their control group;
- * without their taking notice. Commands have such a group where the host has version 2 and they have a limit there, and containers
- * with a setting of container_limits.h beyond memory_max and processes_max also where it has version 1 only. All others get
- * SIGSTOP, which their parents among them can see.
+ * Stop all processes of all running commands by the freezer of their control group, without their taking notice. Commands have such
+ * a group where the host has version 2 and they have a limit there, and containers with a setting of container_limits.h beyond
+ * memory_max and processes_max also where it has version 1 only. All others get SIGSTOP, which their parents among them can see, and
+ * so does everything in the instance of viso_sandbox_start().
  *
  * A paused command can be killed, its wall-clock time runs on, and viso_sandbox_close() ends it. Commands that start later run.
  *
@@ -232,8 +239,8 @@ VISO_PUBLIC int viso_sandbox_fd(viso_sandbox *sandbox);
  * Take the next event.
  *
  * @param sandbox      a sandbox
- * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more; the
- *                     argument may be NULL
+ * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more, as after
+ *                     viso_process_wait() has told its end; the argument may be NULL
  * @return a viso_event, VISO_EVENT_NONE where there is none; -EINVAL, -ESTALE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
@@ -241,29 +248,36 @@ VISO_PUBLIC int viso_sandbox_fd(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_next_event(viso_sandbox *sandbox, viso_process **out_process);
 
 /**
- * Copy a file or directory tree of the host into a running instance (viso_sandbox_start()). Owners are those that the command
- * would have by default.
+ * Copy a file or directory tree of the host into a running instance (viso_sandbox_start()). It is read with the caller's rights
+ * and made with those of the instance's default user (1000), to whom it belongs. Links are copied as links; devices, FIFOs and
+ * sockets are left out. On failure nothing is left behind.
  *
  * @param sandbox  a sandbox with an instance
  * @param source   a file or directory of the host
- * @param path     absolute path in the sandbox; where it is a directory, the copy is put into it under the name of the source
- * @return 0, or a negative errno: -EINVAL also without an instance, -ENOENT, -EACCES, -EROFS, -EXDEV a link leads out, -ENOSPC,
- *         -ESTALE,
- *         -EOPNOTSUPP a guest, -ENOMEM, -ECHILD, and others of open(2), read(2) and write(2).
+ * @param path     absolute path in the sandbox; where it is a directory, the copy is put into it under the name of the source;
+ *                 where it is a file, that is replaced
+ * @return 0, or a negative errno: -EINVAL also without an instance, -ENOENT, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EACCES, -EPERM,
+ *         -EROFS, -ENOSPC, -EFBIG the tree has more than 1,000,000 entries or is deeper than 128 directories, -ETIMEDOUT nothing
+ *         is taken for ten seconds, -ESTALE also a file that was cut meanwhile, -EPIPE, -EOPNOTSUPP a guest, -ENOMEM, -EMFILE,
+ *         -ECHILD, and others of open(2), read(2) and write(2).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_copy_in(viso_sandbox *sandbox, const char *source, const char *path);
 
 /**
- * Copy a file or directory tree out of a running instance. What programs in it made is not trusted: links are copied as links,
- * never followed; devices, FIFOs and sockets are left out; setuid
- * bits are dropped; the new files belong to the caller.
+ * Copy a file or directory tree out of a running instance. What programs in it made, and do meanwhile, is not trusted: links are
+ * copied as links, never followed; devices, FIFOs, sockets, files on which somebody has a lease, and what lies on proc, sysfs,
+ * FUSE and the like is left out; of the modes only the nine permissions are kept; several names of one file stay such, holes stay
+ * holes; the new files belong to the caller. The copy appears under its name when it is whole, and on failure not at all.
  *
  * @param sandbox      a sandbox with an instance
- * @param path         absolute path in the sandbox
+ * @param path         absolute path in the sandbox; links on the way are those of the sandbox, the last one is not followed
  * @param destination  path on the host that is not there yet, in an existing directory
- * @return how many entries were left out, 0 for none; or a negative errno as viso_sandbox_copy_in(), and -EEXIST.
+ * @return how many entries were left out, 0 for none; or a negative errno: -EINVAL also without an instance, -EEXIST, -ENOENT,
+ *         -ENOTDIR, -ELOOP, -EACCES, -EROFS, -ENOSPC, -EDQUOT, -EFBIG more than 1,000,000 entries, deeper than 128 directories,
+ *         or a file beyond RLIMIT_FSIZE, -ESTALE, -EOPNOTSUPP a guest, -ENOMEM, -EMFILE, -ECHILD, and others of open(2), read(2)
+ *         and write(2).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */

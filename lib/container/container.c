@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "launch/copy/copy.h"
+#include "launch/pool.h"
 
 /* The handle that embeds the sandbox: the first member. */
 static viso_container *container_of(viso_sandbox *sandbox)
@@ -13,11 +14,10 @@ static viso_container *container_of(viso_sandbox *sandbox)
 	return (viso_container *)sandbox;
 }
 
-/* The settings by subject, into the plan. */
-static int add_settings(struct launch_request *request, const viso_container *container)
+int container_add_settings(struct launch_request *request, const viso_container *container)
 {
 	static int (*const add[])(struct launch_request *, const viso_container *) = {
-		namespaces_add, filesystem_add, limits_add, security_add, network_add, hooks_add,
+		namespaces_add, filesystem_add, limits_add, security_add, network_add, hooks_add, prepare_add,
 	};
 	int r = 0;
 	for (size_t i = 0; i < sizeof(add) / sizeof(add[0]) && r == 0; i++)
@@ -31,8 +31,12 @@ static int spawn_alone(viso_container *container, const viso_command *command, i
 	struct launch_request request;
 	int r = request_init(&request, PLAN_CONTAINER, &container->sandbox, command, root_fd, to_end);
 	if (r == 0)
-		r = add_settings(&request, container);
+		r = container_add_settings(&request, container);
 	if (r == 0)
+		r = network_prepare(container, process);
+	if (r == 0)
+		r = container->pool ? pool_send(container->pool, &request, process) : 1;
+	if (r == 1)
 		r = request_send(&request, process);
 	request_release(&request);
 	return r;
@@ -50,7 +54,15 @@ static int container_spawn(viso_sandbox *sandbox, const viso_command *command, i
 int container_request_instance(const viso_container *container, int root_fd, struct launch_request *request)
 {
 	int r = request_init_instance(request, PLAN_CONTAINER, &container->sandbox, root_fd);
-	return r < 0 ? r : add_settings(request, container);
+	return r < 0 ? r : container_add_settings(request, container);
+}
+
+static void container_close(viso_sandbox *sandbox)
+{
+	const viso_container *container = container_of(sandbox);
+	container_instance_close(sandbox);
+	if (container->pool)
+		pool_close(container->pool);
 }
 
 static const struct backend container_backend = {
@@ -63,7 +75,7 @@ static const struct backend container_backend = {
 	.root = container_instance_root,
 	.copy_in = copy_in,
 	.copy_out = copy_out,
-	.close = container_instance_close,
+	.close = container_close,
 };
 
 viso_container *viso_container_new(void)
@@ -99,6 +111,7 @@ viso_container *viso_container_unref(viso_container *container)
 		limits_release(&container->limits);
 		security_release(&container->security);
 		network_release(&container->network);
+		pool_unref(container->pool);
 		hooks_release(&container->hooks);
 		free(container);
 	}

@@ -10,6 +10,7 @@
 #include "container/limits.h"
 #include "container/namespaces.h"
 #include "container/network.h"
+#include "container/prepare.h"
 #include "container/security.h"
 #include "launch/launched_instance.h"
 #include "sandbox/sandbox.h"
@@ -27,6 +28,8 @@ struct viso_container {
 	struct container_limits limits;
 	struct container_security security;
 	struct container_network network;
+	bool prepared;     /* guarded by the sandbox's lock, like the next */
+	struct pool *pool; /* NULL before the first viso_container_prepare() */
 	struct container_hooks hooks;
 	struct container_detached detached;
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
@@ -49,5 +52,8 @@ void container_detached_release(struct container_detached *detached);
 
 /* As sandbox_check_setter(). */
 int container_check_setter(viso_container *container, const char *function);
+
+/* All settings by subject, into the plan of a start. 0 or a negative errno with the error set. */
+int container_add_settings(struct launch_request *request, const viso_container *container);
 
 #endif

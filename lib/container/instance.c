@@ -18,6 +18,8 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 	int r = request_init_in_instance(&request, PLAN_CONTAINER, &container->sandbox, command, instance->root, to_end,
 					 instance->plan);
 	if (r == 0)
+		r = network_share(container, process);
+	if (r == 0)
 		r = request_send_to_instance(&request, instance->plans, process);
 	request_release(&request);
 	return r;
@@ -26,12 +28,20 @@ int container_instance_spawn(viso_container *container, const viso_command *comm
 static int start_request(viso_container *container, struct launch_request *request, struct launched_instance *out)
 {
 	struct detached_entry entry;
-	if (container->detached.directory < 0)
-		return launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, NULL);
+	struct process_network *network = NULL;
+	bool detached = container->detached.directory >= 0;
+	/* Nobody would take its interfaces and rules back. */
+	if (detached && container->sandbox.network > VISO_NETWORK_HOST)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, "viso_container_set_network",
+				  "a container that is detached has VISO_NETWORK_NONE or VISO_NETWORK_HOST only");
+	if (!detached) {
+		int r = network_new(container, &network);
+		return r < 0 ? r : launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, NULL, network);
+	}
 	int r = detached_begin(&entry, container->detached.directory, container->detached.name);
 	if (r < 0)
 		return r;
-	r = launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, &entry);
+	r = launched_instance_start(out, request, VISO_ISOLATION_CONTAINER, &entry, NULL);
 	detached_finish(&entry, r == 0);
 	return r;
 }

@@ -29,7 +29,8 @@ static uint64_t kernel_rights(unsigned access)
 			  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
 			  LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM |
 			  REFER | TRUNCATE;
-	/* The kernel reads what it executes, and asks for both (get_required_file_open_access() in fs.c of Landlock). */
+	/* The kernel reads what it executes, and asks for both (get_required_file_open_access() in fs.c of Landlock).
+	 */
 	if (access & VISO_LANDLOCK_EXECUTE)
 		rights |= LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
 	if (access & VISO_LANDLOCK_DEVICES)
@@ -85,9 +86,22 @@ static int fail_missing(int abi)
 				    "CONFIG_SECURITY_LANDLOCK");
 }
 
+/*
+ * In a network that is not its own a program could reach the host's abstract unix sockets, and be handed what it likes
+ * (CVE-2020-15257).
+ */
+static uint64_t scopes_in_shared_network(void)
+{
+	enum { ABSTRACT_UNIX_SOCKET = 1 };
+	return landlock_scopes(landlock_abi()) & ABSTRACT_UNIX_SOCKET;
+}
+
 int security_add_landlock(struct launch_request *request, const viso_container *container)
 {
 	const struct container_security *security = &container->security;
+	const struct plan *plan = request->plan;
+	if ((plan->flags & PLAN_HOST_NETWORK) || plan->namespaces.joined[VISO_NAMESPACE_NETWORK])
+		request->plan->security.landlock_scope = scopes_in_shared_network();
 	if (!security->path_count)
 		return 0;
 	int abi = landlock_query();

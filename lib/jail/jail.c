@@ -101,7 +101,7 @@ static int start_instance(viso_jail *jail, int root_fd, struct launched_instance
 	if (r == 0)
 		r = harden(jail, &request);
 	if (r == 0)
-		r = launched_instance_start(out_instance, &request, VISO_ISOLATION_JAIL, NULL);
+		r = launched_instance_start(out_instance, &request, VISO_ISOLATION_JAIL, NULL, NULL);
 	request_release(&request);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include "launch/explain/explain.h"
 #include "launch/launcher.h"
 #include "launch/plan.h"
+#include "launch/pool.h"
 #include "sandbox/result.h"
 
 /* In the backend's data, beside the isolation: the channel outlives the process. */
@@ -73,7 +75,9 @@ static int launched_signal(viso_process *process, int signal)
 
 static int launched_kill(viso_process *process)
 {
-	return send_order(process, ORDER_KILL, 0);
+	int r = send_order(process, ORDER_KILL, 0);
+	/* The end of the orders is one, too. */
+	return r < 0 && shutdown(process->fd, SHUT_WR) == 0 ? 0 : r;
 }
 
 int launched_ask(int channel, enum order_kind kind, int pipe)
@@ -230,18 +234,83 @@ static void take_steps(viso_process *process, const struct report *report)
 _Static_assert((int)PLAN_STEPS == (int)STEPS, "the plan has a place for each step");
 _Static_assert((int)PLAN_FIGURES == (int)RESULT_USAGE_COUNT, "the plan has a place for each figure");
 
+/* The error of this thread, kept over calls that may set another one. */
+struct kept_error {
+	viso_stage stage;
+	int number;
+	char object[REPORT_OBJECT_MAX];
+	char message[1024];
+};
+
+static void keep_error(struct kept_error *error)
+{
+	error->stage = viso_error_stage();
+	error->number = viso_error_number();
+	snprintf(error->object, sizeof(error->object), "%s", viso_error_object());
+	snprintf(error->message, sizeof(error->message), "%s", viso_error_message());
+}
+
+/* Ends a command whose start cannot go on; returns when nothing is left of it. */
+static void end_start(int channel)
+{
+	struct order order = {.kind = ORDER_KILL};
+	struct report report;
+	ssize_t n;
+	send(channel, &order, sizeof(order), MSG_NOSIGNAL);
+	/* Fds that come along are not received, and closed by the kernel. */
+	while ((n = recv(channel, &report, sizeof(report), 0)) < 0
+		       ? errno == EINTR || errno == ECONNRESET
+		       : n == sizeof(report) && report.kind != REPORT_FAILED && report.kind != REPORT_ENDED)
+		;
+	shutdown(channel, SHUT_RDWR);
+}
+
+int launched_connect(int channel, struct process_network *network, int socket)
+{
+	struct order order = {.kind = ORDER_CONTINUE};
+	int r;
+	if (network) {
+		r = network->ops->connect(network, socket);
+	} else {
+		close_fd(socket);
+		r = error_fail(VISO_STAGE_LAUNCHER, EPROTO, "network", NULL);
+	}
+	if (r == 0) {
+		/* Where it has ended meanwhile, its report says so. */
+		while (send(channel, &order, sizeof(order), MSG_NOSIGNAL) < 0 && errno == EINTR)
+			;
+		return 0;
+	}
+	struct kept_error error;
+	keep_error(&error);
+	end_start(channel);
+	return error_fail(error.stage, error.number, error.object, "%s", error.message);
+}
+
+static int connect_network(viso_process *process, int socket)
+{
+	int r = launched_connect(process->fd, process->network, socket);
+	if (r < 0)
+		process->data = (void *)((intptr_t)process->data & ~KEEP_CHANNEL);
+	return r < 0 ? r : 1;
+}
+
 /* Takes one report, with the process's lock held: a fd or the start, which are not the end yet (1), the failed start,
  * or the end. */
-static int collect(viso_process *process, viso_result **out_result)
+static int take_report(viso_process *process, viso_result **out_result)
 {
 	struct report report;
 	int fds[2];
 	int r = receive(process, &report, fds);
-	if (r < 0)
+	if (r < 0) {
+		pool_give_back(process);
 		return r;
+	}
 	if (report.kind == REPORT_FD && fds[0] < 0)
 		return error_fail(VISO_STAGE_PROCESS, EMFILE, "launcher",
 				  "too many open files to take what comes of the start");
+	if (report.kind == REPORT_FD && report.fd_kind == REPORT_FD_NETWORK)
+		return connect_network(process, fds[0]);
 	if (report.kind == REPORT_FD) {
 		keep_fd(process, &report, fds[0]);
 		return 1;
@@ -259,6 +328,7 @@ static int collect(viso_process *process, viso_result **out_result)
 		r = make_result(&report, fds, out_result);
 	close_fd(fds[0]);
 	close_fd(fds[1]);
+	pool_give_back(process);
 	/*
 	 * Readable from now on, before the worker closes its end. In viso_sandbox_run(), which knows no pid, nobody
 	 * polls but a thread that closes the sandbox meanwhile.
@@ -268,6 +338,14 @@ static int collect(viso_process *process, viso_result **out_result)
 		shutdown(process->fd, SHUT_RDWR);
 		process->data = (void *)((intptr_t)process->data & ~KEEP_CHANNEL);
 	}
+	return r;
+}
+
+static int collect(viso_process *process, viso_result **out_result)
+{
+	int r = take_report(process, out_result);
+	if (r <= 0 && process->network)
+		process->network->ops->disconnect(process->network);
 	return r;
 }
 
@@ -302,6 +380,7 @@ static int await_start(viso_process *process)
 
 static void release(viso_process *process)
 {
+	pool_give_back(process);
 	if (process->result && ((intptr_t)process->data & KEEP_CHANNEL) && handle_is_mine(&process->handle))
 		launcher_keep_channel(TAKE_FD(process->fd));
 }

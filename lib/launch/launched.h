@@ -14,6 +14,12 @@ void launched_init(viso_process *process, int channel, viso_isolation isolation,
 /* Its processes are among those of its instance, which is asked instead. */
 void launched_hide_pids(viso_process *process);
 
+/*
+ * Where REPORT_FD_NETWORK came over the channel: makes the network and lets the start go on. 0; or a negative errno
+ * with the error set, and what was to start is ended. Takes the socket over.
+ */
+int launched_connect(int channel, struct process_network *network, int socket);
+
 /* Asks whoever serves the channel to write an answer to the pipe. 0 or a negative errno with the error set. */
 int launched_ask(int channel, enum order_kind kind, int pipe);
 

@@ -48,6 +48,12 @@ static bool receive(int channel, struct report *report, int *out_fd)
 	return n == sizeof(*report);
 }
 
+static void disconnect(struct launched_instance *instance)
+{
+	if (instance->network)
+		instance->network->ops->disconnect(instance->network);
+}
+
 static int await_start(struct launched_instance *instance, viso_isolation isolation)
 {
 	struct report report;
@@ -56,7 +62,11 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 		if (!receive(instance->channel, &report, &fd))
 			return error_fail(VISO_STAGE_LAUNCHER, EPIPE, "launcher",
 					  "the launcher was killed from outside while the instance started");
-		if (report.kind == REPORT_FD && report.fd_kind == REPORT_FD_ROOT) {
+		if (report.kind == REPORT_FD && report.fd_kind == REPORT_FD_NETWORK) {
+			int r = launched_connect(instance->channel, instance->network, fd);
+			if (r < 0)
+				return r;
+		} else if (report.kind == REPORT_FD && report.fd_kind == REPORT_FD_ROOT) {
 			close_fd(instance->root);
 			instance->root = fd;
 		} else {
@@ -103,7 +113,8 @@ static int send_plan(struct launch_request *request, int channel[2], int plans[2
 }
 
 int launched_instance_start(struct launched_instance *instance, struct launch_request *request,
-			    viso_isolation isolation, const struct detached_entry *entry)
+			    viso_isolation isolation, const struct detached_entry *entry,
+			    struct process_network *network)
 {
 	struct launched_instance fresh = LAUNCHED_INSTANCE_NONE;
 	int plans[2] = {-1, -1}, channel[2] = {-1, -1};
@@ -114,6 +125,7 @@ int launched_instance_start(struct launched_instance *instance, struct launch_re
 		r = make_sockets(channel);
 	fresh.plans = plans[0];
 	fresh.channel = channel[0];
+	fresh.network = network;
 	if (r == 0)
 		r = add_own(&fresh, request);
 	if (r == 0)
@@ -122,10 +134,12 @@ int launched_instance_start(struct launched_instance *instance, struct launch_re
 	close_fd(channel[1]);
 	if (r == 0)
 		r = await_start(&fresh, isolation);
-	if (r < 0)
+	if (r < 0) {
+		disconnect(&fresh);
 		launched_instance_release(&fresh);
-	else
+	} else {
 		*instance = fresh;
+	}
 	return r;
 }
 
@@ -164,11 +178,13 @@ void launched_instance_end(struct launched_instance *instance)
 		return;
 	/* Not by closing: a fork of this process may have them, too. */
 	shutdown(instance->plans, SHUT_RDWR);
-	send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL);
-	if (receive(instance->channel, &report, &fd))
-		explain_log_hook(&report.failure);
+	/* The end of the orders is one, too. */
+	if (send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL) < 0)
+		shutdown(instance->channel, SHUT_WR);
+	receive(instance->channel, &report, &fd);
 	close_fd(fd);
 	shutdown(instance->channel, SHUT_RDWR);
+	disconnect(instance);
 }
 
 void launched_instance_release(struct launched_instance *instance)
@@ -178,6 +194,9 @@ void launched_instance_release(struct launched_instance *instance)
 	instance->root = close_fd(instance->root);
 	free(instance->plan);
 	instance->plan = NULL;
+	if (instance->network)
+		instance->network->ops->release(instance->network);
+	instance->network = NULL;
 }
 
 static int ask(void *data, int pipe)

@@ -15,18 +15,20 @@ struct launched_instance {
 	int root;          /* O_PATH fd of its root directory, as it sees it itself */
 	int init;          /* of a container: its pid; 0 where it is not known */
 	struct plan *plan; /* of a container: its own, from which those of its commands are made; else NULL */
+	struct process_network *network; /* likewise, where something of it is made from outside; else NULL */
 };
 
 /* One that is none. */
 #define LAUNCHED_INSTANCE_NONE ((struct launched_instance){.plans = -1, .channel = -1, .root = -1})
 
 /*
- * Starts the one of the request; where `entry` is not NULL, under a launcher of its own that goes on without the host.
- * 0 or a negative errno with the error set and nothing left behind.
+ * Starts the one of the request, with its network, which is taken over; where `entry` is not NULL, under a launcher of
+ * its own that goes on without the host. 0 or a negative errno with the error set and nothing left behind.
  */
 struct detached_entry;
 int launched_instance_start(struct launched_instance *instance, struct launch_request *request,
-			    viso_isolation isolation, const struct detached_entry *entry);
+			    viso_isolation isolation, const struct detached_entry *entry,
+			    struct process_network *network);
 
 /*
  * Makes it the sandbox's, at `place`, which the sandbox's lock guards. Where another thread was faster it is ended, as

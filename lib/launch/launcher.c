@@ -10,23 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/memfd.h"
+#include "launch/own_socket.h"
 #include "launch/spawn_launcher.h"
 
-/* A socket of ours, and how to know it again: a host that closes all fds may have put one of its own in that place. */
-struct own_socket {
-	int fd;
-	ino_t inode;
-};
-
-/* A tree that is removed when the host program dies. Each new launcher has to be told. */
-struct guarded_tree {
-	struct guarded_tree *next;
+/* A tree or bridge that is removed when the host program dies. Each new launcher has to be told. */
+struct guarded {
+	struct guarded *next;
+	enum guard_kind kind;
+	uint32_t group; /* of a bridge: of the host's interfaces */
 	char path[];
 };
 
@@ -42,37 +38,15 @@ struct launcher {
 	struct own_socket control;
 	struct own_socket kept[KEPT_CHANNELS_MAX];
 	int kept_count;
-	struct guarded_tree *guarded;
+	struct guarded *guarded;
 };
 
 static _Atomic(struct launcher *) current;
 
-static bool is_ours(const struct own_socket *own)
-{
-	struct stat st;
-	if (fstat(own->fd, &st) < 0)
-		return own->fd >= 0 && errno != EBADF;
-	return S_ISSOCK(st.st_mode) && (!own->inode || st.st_ino == own->inode);
-}
-
-static void own(struct own_socket *own_socket, int fd)
-{
-	struct stat st;
-	own_socket->fd = fd;
-	own_socket->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
-
-static void disown(struct own_socket *own_socket)
-{
-	if (is_ours(own_socket))
-		close_fd(own_socket->fd);
-	own_socket->fd = -1;
-}
-
 static void disown_channels(struct launcher *launcher)
 {
 	while (launcher->kept_count > 0)
-		disown(&launcher->kept[--launcher->kept_count]);
+		own_socket_close(&launcher->kept[--launcher->kept_count]);
 }
 
 /* This process's launcher structure; NULL without memory. */
@@ -93,8 +67,8 @@ static struct launcher *launcher_of_this_process(void)
 			 * it is.
 			 */
 			if (parents && parents->running) {
-				disown(&parents->requests);
-				disown(&parents->control);
+				own_socket_close(&parents->requests);
+				own_socket_close(&parents->control);
 				disown_channels(parents);
 			}
 			return fresh;
@@ -109,27 +83,29 @@ static struct launcher *launcher_of_this_process(void)
 static void stop(struct launcher *launcher)
 {
 	if (launcher->running) {
-		disown(&launcher->requests);
-		disown(&launcher->control);
+		own_socket_close(&launcher->requests);
+		own_socket_close(&launcher->control);
 		disown_channels(launcher);
 	}
 	launcher->running = false;
 }
 
-static struct iovec fill_guard(struct guard *guard, const char *path, bool add)
+static struct iovec fill_guard(struct guard *guard, const struct guarded *guarded, bool add)
 {
-	size_t size = strlen(path) + 1;
+	size_t size = strlen(guarded->path) + 1;
 	guard->add = add;
-	memcpy(guard->path, path, size);
+	guard->kind = (uint8_t)guarded->kind;
+	guard->group = guarded->group;
+	memcpy(guard->path, guarded->path, size);
 	return (struct iovec){.iov_base = guard, .iov_len = offsetof(struct guard, path) + size};
 }
 
 /* With the lock held: tells a launcher that takes the place of a killed one. */
 static void repeat_guards(struct launcher *launcher)
 {
-	for (const struct guarded_tree *tree = launcher->guarded; tree; tree = tree->next) {
+	for (const struct guarded *guarded = launcher->guarded; guarded; guarded = guarded->next) {
 		struct guard guard;
-		struct iovec iov = fill_guard(&guard, tree->path, true);
+		struct iovec iov = fill_guard(&guard, guarded, true);
 		while (send(launcher->control.fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL) < 0 && errno == EINTR)
 			;
 	}
@@ -138,15 +114,15 @@ static void repeat_guards(struct launcher *launcher)
 /* With the lock held. 0 or a negative errno with the error set. */
 static int ensure_running(struct launcher *launcher)
 {
-	if (launcher->running && is_ours(&launcher->requests) && is_ours(&launcher->control))
+	if (launcher->running && own_socket_is_ours(&launcher->requests) && own_socket_is_ours(&launcher->control))
 		return 0;
 	stop(launcher);
 	int requests, control;
 	int r = spawn_launcher(false, &requests, &control);
 	if (r < 0)
 		return r;
-	own(&launcher->requests, requests);
-	own(&launcher->control, control);
+	launcher->requests = own_socket(requests);
+	launcher->control = own_socket(control);
 	launcher->running = true;
 	repeat_guards(launcher);
 	return 0;
@@ -254,7 +230,7 @@ int launcher_take_channel(void)
 	/* The last one first: its worker is the likeliest to be in the caches. */
 	while (channel < 0 && launcher->kept_count > 0) {
 		const struct own_socket *kept = &launcher->kept[--launcher->kept_count];
-		if (is_ours(kept))
+		if (own_socket_is_ours(kept))
 			channel = kept->fd;
 	}
 	pthread_mutex_unlock(&launcher->lock);
@@ -280,7 +256,7 @@ void launcher_keep_channel(int channel)
 	if (launcher) {
 		pthread_mutex_lock(&launcher->lock);
 		if (launcher->running && launcher->kept_count < KEPT_CHANNELS_MAX) {
-			own(&launcher->kept[launcher->kept_count++], channel);
+			launcher->kept[launcher->kept_count++] = own_socket(channel);
 			channel = -1;
 		}
 		pthread_mutex_unlock(&launcher->lock);
@@ -293,55 +269,78 @@ int launcher_send_to_instance(int socket, const struct plan *plan, const int *fd
 	return send_plan(socket, plan, fds, fd_count);
 }
 
-/* Whether it was known. */
-static bool forget_tree(struct launcher *launcher, const char *path)
+static struct guarded **find_guarded(struct launcher *launcher, enum guard_kind kind, const char *path)
 {
-	struct guarded_tree *tree;
-	pthread_mutex_lock(&launcher->lock);
-	struct guarded_tree **link = &launcher->guarded;
-	while ((tree = *link) && strcmp(tree->path, path))
-		link = &tree->next;
-	if (tree)
-		*link = tree->next;
-	pthread_mutex_unlock(&launcher->lock);
-	free(tree);
-	return tree != NULL;
+	struct guarded **link = &launcher->guarded;
+	while (*link && ((*link)->kind != kind || strcmp((*link)->path, path)))
+		link = &(*link)->next;
+	return link;
 }
 
-static int send_guard(const char *path, bool add)
+/* Takes it out of the list: NULL where it was not known. */
+static struct guarded *forget(struct launcher *launcher, enum guard_kind kind, const char *path)
+{
+	pthread_mutex_lock(&launcher->lock);
+	struct guarded **link = find_guarded(launcher, kind, path), *guarded = *link;
+	if (guarded)
+		*link = guarded->next;
+	pthread_mutex_unlock(&launcher->lock);
+	return guarded;
+}
+
+static int send_guard(const struct guarded *guarded, bool add)
 {
 	struct guard guard;
-	struct iovec iov = fill_guard(&guard, path, add);
+	struct iovec iov = fill_guard(&guard, guarded, add);
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	return send_to_launcher(offsetof(struct launcher, control), &message);
 }
 
-int launcher_guard_tree(const char *path)
+static int add_guard(enum guard_kind kind, const char *path, uint32_t group)
 {
 	size_t size = strlen(path) + 1;
-	if (size > GUARD_PATH_MAX)
-		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
 	struct launcher *launcher = launcher_of_this_process();
-	struct guarded_tree *tree = malloc(sizeof(*tree) + size);
-	if (!launcher || !tree) {
-		free(tree);
+	struct guarded *guarded = malloc(sizeof(*guarded) + size);
+	if (!launcher || !guarded) {
+		free(guarded);
 		return error_memory();
 	}
-	memcpy(tree->path, path, size);
+	*guarded = (struct guarded){.kind = kind, .group = group};
+	memcpy(guarded->path, path, size);
 	pthread_mutex_lock(&launcher->lock);
-	tree->next = launcher->guarded;
-	launcher->guarded = tree;
+	guarded->next = launcher->guarded;
+	launcher->guarded = guarded;
 	pthread_mutex_unlock(&launcher->lock);
 
-	int r = send_guard(path, true);
+	int r = send_guard(guarded, true);
 	if (r < 0)
-		forget_tree(launcher, path);
+		free(forget(launcher, kind, path));
 	return r;
+}
+
+int launcher_guard_tree(const char *path)
+{
+	if (strlen(path) >= GUARD_PATH_MAX)
+		return error_fail(VISO_STAGE_ROOT, ENAMETOOLONG, path, NULL);
+	return add_guard(GUARD_TREE, path, 0);
+}
+
+int launcher_guard_bridge(const char *name, uint32_t group)
+{
+	struct launcher *launcher = launcher_of_this_process();
+	if (!launcher)
+		return error_memory();
+	pthread_mutex_lock(&launcher->lock);
+	bool known = *find_guarded(launcher, GUARD_BRIDGE, name) != NULL;
+	pthread_mutex_unlock(&launcher->lock);
+	return known ? 0 : add_guard(GUARD_BRIDGE, name, group);
 }
 
 void launcher_unguard_tree(const char *path)
 {
 	struct launcher *launcher = launcher_of_this_process();
-	if (launcher && forget_tree(launcher, path))
-		send_guard(path, false);
+	struct guarded *guarded = launcher ? forget(launcher, GUARD_TREE, path) : NULL;
+	if (guarded)
+		send_guard(guarded, false);
+	free(guarded);
 }

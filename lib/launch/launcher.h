@@ -34,6 +34,12 @@ int launcher_send_to_instance(int socket, const struct plan *plan, const int *fd
  */
 int launcher_guard_tree(const char *path);
 
+/*
+ * Tells the launcher to remove the interfaces of this group when the host program dies, and the bridge where nothing is
+ * left on it. To be called before they are made. 0 or a negative errno with the error set.
+ */
+int launcher_guard_bridge(const char *name, uint32_t group);
+
 /* The tree is gone or shall be kept: the launcher forgets it. Never fails. */
 void launcher_unguard_tree(const char *path);
 

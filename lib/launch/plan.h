@@ -22,6 +22,7 @@
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
 #include "launch/plan_network.h"
+#include "launch/plan_pool.h"
 #include "launch/plan_security.h"
 
 enum {
@@ -54,8 +55,10 @@ enum plan_flags {
 };
 
 struct plan_head {
-	uint32_t size;     /* of the whole plan, this head included */
-	uint32_t fd_count; /* the channel and those that come with the message, but for the memfd of a long plan */
+	uint32_t size;        /* of the whole plan, this head included */
+	uint32_t fd_count;    /* the channel and those that come with the message, but for the memfd of a long plan */
+	uint32_t own_channel; /* the channel comes with the message, although that came over a channel that was kept */
+	uint32_t unused;
 };
 
 struct plan {
@@ -102,6 +105,7 @@ struct plan {
 	struct plan_namespaces namespaces;
 	struct plan_mounts mounts;
 	struct plan_network network;
+	struct plan_pool pool;
 	struct plan_hooks hooks;
 };
 
@@ -112,6 +116,7 @@ enum report_fd_kind {
 	REPORT_FD_TERMINAL,     /* the host's end of the program's terminal */
 	REPORT_FD_NOTIFICATION, /* the seccomp listener */
 	REPORT_FD_ROOT,         /* O_PATH fd of an instance's root directory, as its mount namespace has it */
+	REPORT_FD_NETWORK,      /* rtnetlink socket of a container's init, which waits for ORDER_CONTINUE */
 	REPORT_FD_KINDS,
 };
 
@@ -158,8 +163,8 @@ struct report {
 };
 
 /*
- * From ORDER_PIDS on each brings a pipe for the answer: the number of processes and then their ids, as many as there is
- * room for; int64_t[PLAN_FIGURES], by viso_usage; for the last two an int32_t, 0 or an errno.
+ * From ORDER_PIDS to ORDER_RESUME each brings a pipe for the answer: the number of processes and then their ids, as many as there is
+ * room for; int64_t[PLAN_FIGURES], by viso_usage; for PAUSE and RESUME an int32_t, 0 or an errno.
  */
 enum order_kind {
 	ORDER_SIGNAL = 1,
@@ -168,6 +173,7 @@ enum order_kind {
 	ORDER_USAGE = 4,
 	ORDER_PAUSE = 5,
 	ORDER_RESUME = 6,
+	ORDER_CONTINUE = 7, /* brings none: the host has made the container's network */
 };
 
 /* Not as long as any message with a plan. */
@@ -177,10 +183,17 @@ struct order {
 	uint32_t unused;
 };
 
-/* On the control socket: a directory tree that is to be removed when the host program dies, or no longer. */
+enum guard_kind { GUARD_TREE, GUARD_BRIDGE };
+
+/*
+ * On the control socket: what is to be removed when the host program dies, or no longer. A directory tree; or a bridge
+ * where no interface is left on it, after all interfaces of the group, which are the host's.
+ */
 struct guard {
 	uint8_t add;
-	char path[GUARD_PATH_MAX];
+	uint8_t kind;
+	uint32_t group;
+	char path[GUARD_PATH_MAX]; /* or name */
 };
 
 /* The fds with which the launcher is executed. */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -51,6 +52,11 @@ plan_offset request_add_bytes(struct launch_request *request, const void *data, 
 	if (offset)
 		memcpy((char *)request->plan + offset, data, size);
 	return offset;
+}
+
+plan_offset request_add_room(struct launch_request *request, size_t size)
+{
+	return reserve(request, size);
 }
 
 plan_offset request_add_string(struct launch_request *request, const char *string)
@@ -454,6 +460,24 @@ static int send_with_new_channel(struct launch_request *request, int instance)
 	return channel[0];
 }
 
+void request_note_sent(viso_process *process)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	process->step_ns[VISO_STEP_SENT] = time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+void request_hand_over(struct launch_request *request, viso_process *process, int channel, bool keep)
+{
+	launched_init(process, channel,
+		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
+									     : VISO_ISOLATION_CONTAINER),
+		      keep);
+	for (int i = 0; i < 3; i++)
+		process->stream[i] = TAKE_FD(request->host_ends[i]);
+	process->terminal = TAKE_FD(request->terminal);
+}
+
 /* Where what happens to the command is told. */
 static void add_events(struct launch_request *request, const viso_process *process)
 {
@@ -463,30 +487,35 @@ static void add_events(struct launch_request *request, const viso_process *proce
 	request->plan->cgroups.serial = process->serial;
 }
 
+int request_complete(struct launch_request *request, viso_process *process, bool in_instance)
+{
+	if (request->complete)
+		return 0;
+	int r = in_instance ? 0 : cgroup_add_to_plan(request);
+	if (process)
+		add_events(request, process);
+	request->complete = true;
+	return r < 0 ? r : request->error;
+}
+
 static int send_with_channel(struct launch_request *request, int instance, viso_process *process)
 {
-	int r = instance < 0 ? cgroup_add_to_plan(request) : 0;
-	add_events(request, process);
-	if (r < 0 || request->error)
-		return r < 0 ? r : request->error;
+	int r = request_complete(request, process, instance >= 0);
+	if (r < 0)
+		return r;
 	/* Where the start is reported, the channel becomes the caller's to poll. */
 	bool keep = instance < 0 && !(request->plan->flags & (PLAN_REPORT_START | PLAN_INSTANCE));
 	if (keep)
 		request->plan->flags |= PLAN_KEEP_CHANNEL;
 	request->plan->head.fd_count = (uint32_t)request->fd_count;
+	request_note_sent(process);
 	/* Taken in any case: else all workers could wait at kept channels, and none for what comes otherwise. */
 	int channel = instance < 0 ? send_to_kept_worker(request) : -1;
 	if (channel < 0)
 		channel = send_with_new_channel(request, instance);
 	if (channel < 0)
 		return channel;
-	launched_init(process, channel,
-		      (viso_isolation)(request->plan->isolation == PLAN_JAIL ? VISO_ISOLATION_JAIL
-									     : VISO_ISOLATION_CONTAINER),
-		      keep);
-	for (int i = 0; i < 3; i++)
-		process->stream[i] = TAKE_FD(request->host_ends[i]);
-	process->terminal = TAKE_FD(request->terminal);
+	request_hand_over(request, process, channel, keep);
 	return 0;
 }
 

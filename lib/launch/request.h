@@ -21,6 +21,7 @@ struct launch_request {
 	int owned_count;
 	int host_ends[3]; /* of pipes; -1 where there is none */
 	int terminal;     /* the host's end, where that is known before the start; -1 where it is not */
+	bool complete;    /* nothing is added any more */
 	struct cgroup_limits limits;
 	bool wants_freezer;   /* beside its limits a group to freeze it by, where that can be had */
 	bool filters_devices; /* by those below, which are borrowed */
@@ -55,6 +56,9 @@ plan_offset request_add_string(struct launch_request *request, const char *strin
 /* Adds raw bytes, aligned to 8. */
 plan_offset request_add_bytes(struct launch_request *request, const void *data, size_t size);
 
+/* The same without a content yet, and right behind what was added before. */
+plan_offset request_add_room(struct launch_request *request, size_t size);
+
 /* Sends a fd with the plan, which stays the caller's: its index among the fds of the message, for the launcher's
  * job->fds. */
 uint32_t request_add_fd(struct launch_request *request, int fd);
@@ -67,5 +71,14 @@ int request_send(struct launch_request *request, viso_process *process);
 
 /* The same for one in an instance, to its socket. */
 int request_send_to_instance(struct launch_request *request, int socket, viso_process *process);
+
+/*
+ * The steps of sending. What depends on the host as it is now, once: control groups, and where events are told, for a
+ * process; 0 or a negative errno with the error set. The time, just before; and afterwards, the process becomes the one
+ * behind the channel.
+ */
+int request_complete(struct launch_request *request, viso_process *process, bool in_instance);
+void request_note_sent(viso_process *process);
+void request_hand_over(struct launch_request *request, viso_process *process, int channel, bool keep);
 
 #endif

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <virtiso/container_network.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
@@ -21,7 +22,8 @@ viso_process *process_new(void)
 		return NULL;
 	handle_init(&process->handle);
 	pthread_mutex_init(&process->lock, NULL);
-	process->events = process->fd = process->terminal = process->notifications = process->root = -1;
+	process->pool_worker = process->events = process->fd = process->terminal = process->notifications =
+		process->root = -1;
 	for (int i = 0; i < 3; i++)
 		process->stream[i] = -1;
 	return process;
@@ -110,6 +112,11 @@ static void process_free(viso_process *process)
 	if (handle_is_mine(&process->handle))
 		process_list_remove(process);
 	process_list_unref(process->list);
+	if (process->network) {
+		if (handle_is_mine(&process->handle))
+			process->network->ops->disconnect(process->network);
+		process->network->ops->release(process->network);
+	}
 	close_fd(process->fd);
 	close_fd(process->terminal);
 	close_fd(process->notifications);
@@ -205,4 +212,23 @@ int viso_process_wait(viso_process *process, int timeout_ms, viso_result **out_r
 	if (out_result)
 		*out_result = viso_result_ref(process->result);
 	return 0;
+}
+
+int viso_process_addresses(viso_process *process, char *buffer, size_t size)
+{
+	int r = handle_check(process ? &process->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (size && !buffer)
+		return error_argument(__func__, "the buffer is NULL");
+	if (!process->network)
+		return error_fail(VISO_STAGE_NETWORK, EOPNOTSUPP, __func__,
+				  "%s: only a container has a network of its own", __func__);
+	pthread_mutex_lock(&process->lock);
+	if (process->result || process->collect_error)
+		r = error_fail(VISO_STAGE_PROCESS, ESRCH, __func__, "the command has ended");
+	else
+		r = process->network->ops->addresses(process->network, buffer, size);
+	pthread_mutex_unlock(&process->lock);
+	return r;
 }

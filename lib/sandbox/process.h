@@ -11,6 +11,7 @@
 #include "core/handle.h"
 
 struct process_list;
+struct pool;
 enum { STEPS = VISO_STEP_ENDED + 1 };
 
 /* What a backend does for a process of its own. */
@@ -39,6 +40,26 @@ struct process_ops {
 	void (*release)(viso_process *process);
 };
 
+/* The network of a command, where something of it is made outside of its sandbox. */
+struct process_network {
+	const struct process_network_ops *ops;
+};
+
+struct process_network_ops {
+	/*
+	 * Makes it, from the calling thread's network namespace; `socket` is an rtnetlink socket of the sandbox's own
+	 * network namespace, taken over. 0 or a negative errno with the error set.
+	 */
+	int (*connect)(struct process_network *network, int socket);
+	/* As viso_process_addresses(). */
+	int (*addresses)(struct process_network *network, char *buffer, size_t size);
+	/* The command has ended, or its start has failed: undoes what was done. Leaves the error alone; may come twice.
+	 */
+	void (*disconnect)(struct process_network *network);
+	/* Frees memory only. */
+	void (*release)(struct process_network *network);
+};
+
 /* How the host's end of a terminal is known again. */
 struct terminal_identity {
 	bool is_taken;
@@ -60,8 +81,11 @@ struct viso_process {
 	int events;             /* where the backend tells events, until it has started; borrowed; -1 for nowhere */
 	uint64_t serial;        /* by which they name it */
 	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
+	struct process_network *network; /* owned; NULL where the sandbox has none that could be told of */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */
+	struct pool *pool;      /* from which its worker is lent; else NULL */
+	int pool_worker;
 	viso_result *result;
 	int waiters;               /* threads that poll `fd`; guarded by `lock` */
 	int collect_error;         /* negative errno of a failed collect */

@@ -151,11 +151,13 @@ int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char 
 	return 0;
 }
 
-/* Freezes the settings and takes what a start needs, so that no lock is held while the command starts. */
-static int prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd)
+int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd)
 {
+	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&sandbox->lock);
-	int r = check_open(sandbox, function);
+	r = check_open(sandbox, function);
 	if (r == 0 && !sandbox->root && !sandbox->attached)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
@@ -172,7 +174,7 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	if (r == 0)
 		r = handle_check(command ? &command->handle : NULL, function);
 	if (r == 0)
-		r = prepare_start(sandbox, function, &root_fd);
+		r = sandbox_prepare_start(sandbox, function, &root_fd);
 	if (r < 0)
 		return r;
 	viso_process *process = process_new();
@@ -228,7 +230,7 @@ int viso_sandbox_start(viso_sandbox *sandbox)
 			VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
 			"%s: a %s has no instance that stays; take a jail or container, or a command that stays",
 			__func__, viso_isolation_name(sandbox->backend->isolation));
-	r = prepare_start(sandbox, __func__, &root_fd);
+	r = sandbox_prepare_start(sandbox, __func__, &root_fd);
 	return r < 0 ? r : sandbox->backend->start(sandbox, root_fd);
 }
 

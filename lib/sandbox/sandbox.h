@@ -73,6 +73,11 @@ int sandbox_spawn_to_end(viso_sandbox *sandbox, const viso_command *command, con
 /* 0 where a setter may change the sandbox now; else -EINVAL, -ECHILD, -ESTALE, -EBUSY in the name of `function`. */
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
 
+/*
+ * Freezes the settings and takes what a start needs, so that no lock is held while the command starts: an O_PATH fd of
+ * the root, the caller's. 0 or a negative errno with the error set.
+ */
+int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
 /* 0 where it may be used now; else -EINVAL, -ECHILD, -ESTALE in the name of `function`. */
 int sandbox_check_use(viso_sandbox *sandbox, const char *function);
 

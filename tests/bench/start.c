@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-start jail|container|guest [--large-host] N: the time from a new handle to the result of `/true` and the
- * released handle, N times, through the library.
+ * bench-start jail|container|prepared|exec|guest [--large-host] N: the time from a new handle to the result of `/true`
+ * and the released handle, N times, through the library. "prepared" is one container, of which two are kept prepared;
+ * "exec" one that runs.
  *
  * The root is the directory named by VISO_BENCH_ROOT. With --large-host this program first becomes one with 4 GiB of
  * touched memory and 64 threads: a start must not cost more there.
@@ -56,6 +57,34 @@ static void start_in_container(viso_root *root, const viso_command *command)
 	viso_container_unref(container);
 }
 
+static viso_container *prepared; /* or running */
+
+static void start_prepared(viso_root *root, const viso_command *command)
+{
+	viso_result *result;
+	if (!prepared) {
+		prepared = viso_container_new();
+		check(viso_container_set_root(prepared, root));
+		check(viso_container_prepare(prepared, 2));
+	}
+	check(viso_sandbox_run(viso_container_sandbox(prepared), command, &result));
+	check_result(result);
+	viso_result_unref(result);
+}
+
+static void exec_in_container(viso_root *root, const viso_command *command)
+{
+	viso_result *result;
+	if (!prepared) {
+		prepared = viso_container_new();
+		check(viso_container_set_root(prepared, root));
+		check(viso_sandbox_start(viso_container_sandbox(prepared)));
+	}
+	check(viso_sandbox_run(viso_container_sandbox(prepared), command, &result));
+	check_result(result);
+	viso_result_unref(result);
+}
+
 static void start_in_guest(viso_root *root, const viso_command *command)
 {
 	viso_result *result;
@@ -99,7 +128,11 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*start)(viso_root *, const viso_command *);
-	} strengths[] = {{"jail", start_in_jail}, {"container", start_in_container}, {"guest", start_in_guest}};
+	} strengths[] = {{"jail", start_in_jail},
+			 {"container", start_in_container},
+			 {"prepared", start_prepared},
+			 {"exec", exec_in_container},
+			 {"guest", start_in_guest}};
 	bool large = argc == 4 && strcmp(argv[2], "--large-host") == 0;
 	void (*start)(viso_root *, const viso_command *) = NULL;
 
@@ -108,7 +141,9 @@ int main(int argc, char **argv)
 			start = strengths[i].start;
 	const char *directory = getenv("VISO_BENCH_ROOT");
 	if (!start || !directory || argc != (large ? 4 : 3)) {
-		fputs("usage: VISO_BENCH_ROOT=DIRECTORY bench-start jail|container|guest [--large-host] N\n", stderr);
+		fputs("usage: VISO_BENCH_ROOT=DIRECTORY bench-start jail|container|prepared|exec|guest [--large-host] "
+		      "N\n",
+		      stderr);
 		return 2;
 	}
 	int count = bench_count(argv[argc - 1]);
@@ -127,6 +162,7 @@ int main(int argc, char **argv)
 		ns[i] = bench_now() - begin;
 	}
 	bench_print(ns, count);
+	viso_container_unref(prepared);
 	viso_command_unref(command);
 	viso_root_unref(root);
 	free(ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Containers that go on without their host program, and are found again. */
 #include "box.h"
+#include "tree.h"
 #include "host.h"
 #include "marked.h"
 
@@ -210,7 +211,8 @@ static void test_a_failed_start_leaves_nothing(void **state)
 {
 	box_open(state);
 	char *empty = support_temporary_directory();
-	struct box *box = box_new(VISO_ISOLATION_CONTAINER, empty); /* no place for /proc */
+	tree_link("nowhere", empty, "proc"); /* no place for that */
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, empty);
 	assert_ok(viso_container_set_detached(box->container, directory, "bad"));
 	assert_true(viso_sandbox_start(box->sandbox) < 0);
 	assert_int_equal(entries(), 0);
@@ -249,6 +251,19 @@ static void test_other_users_are_refused(void **state)
 	assert_ok(viso_sandbox_close(box->sandbox));
 	box_close(box);
 	assert_no_marked(host.mark);
+}
+
+/* Whoever owns the directory could play the holder, or have a file that belongs to root written by a hard link. */
+static void test_directory_of_another(void **state)
+{
+	viso_container *container = NULL;
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root, to be another user");
+	assert_int_equal(chown(directory, 54399, 54399), 0);
+	assert_fails(viso_container_set_detached(box->container, directory, "x"), EPERM, VISO_STAGE_ARGUMENT,
+		     directory);
+	assert_fails(viso_container_attach(directory, "x", &container), EPERM, VISO_STAGE_ARGUMENT, directory);
+	assert_int_equal(chown(directory, 0, 0), 0);
 }
 
 static void test_arguments(void **state)
@@ -301,6 +316,7 @@ int main(void)
 		AT_CONTAINER(test_stale_entries),
 		AT_CONTAINER(test_a_failed_start_leaves_nothing),
 		AT_CONTAINER(test_other_users_are_refused),
+		AT_CONTAINER(test_directory_of_another),
 		AT_CONTAINER(test_arguments),
 	};
 	return cmocka_run_group_tests_name("detached", tests, make_directory, remove_directory);

@@ -304,6 +304,22 @@ static void test_beside_handed_in_fds(void **state)
 	assert_gave(process, 6);
 }
 
+static void test_in_an_instance(void **state)
+{
+	struct box *box = box_open(state);
+	ask_about(box, "getppid");
+	int r = viso_sandbox_start(box->sandbox);
+	skip_without(r != -EOPNOTSUPP, "instances of containers");
+	assert_ok(r);
+	for (int i = 0; i < 2; i++) {
+		viso_process *process = box_spawn(box, call_of(SYS_getppid, NULL));
+		viso_notification *notification = next(process, "getppid");
+		assert_ok(viso_notification_answer(notification, 7 + i));
+		viso_notification_unref(notification);
+		assert_gave(process, 7 + i);
+	}
+}
+
 static void test_nobody_to_answer(void **state)
 {
 	struct box *box = box_open(state);
@@ -460,6 +476,7 @@ int main(void)
 		AT_CONTAINER(test_calls_of_the_start),
 		AT_CONTAINER(test_under_strict_profiles),
 		AT_CONTAINER(test_beside_handed_in_fds),
+		AT_CONTAINER(test_in_an_instance),
 		AT_CONTAINER(test_nobody_to_answer),
 		AT_CONTAINER(test_no_rule),
 		AT_CONTAINER(test_several_threads),

@@ -180,7 +180,7 @@ static void test_handed_directory_connect(void **state)
 		  "a Landlock that restricts unix sockets by path, against directories that are handed in");
 }
 
-static void test_abstract_socket(void **state)
+static void reach_abstract_socket(void **state, void (*configure)(const struct scene *, struct box *))
 {
 	struct scene scene;
 	char name[64];
@@ -193,7 +193,24 @@ static void test_abstract_socket(void **state)
 	close(listener);
 	scene_add_argument(&scene, "read");
 	scene_add_argument(&scene, "%s", name);
+	scene.configure = configure;
 	scene_must_hold(&scene);
+}
+
+static void test_abstract_socket(void **state)
+{
+	reach_abstract_socket(state, NULL);
+}
+
+static void share_network(const struct scene *scene, struct box *box)
+{
+	assert_ok(box->jail ? viso_jail_set_network(box->jail, VISO_NETWORK_HOST)
+			    : viso_container_set_network(box->container, VISO_NETWORK_HOST));
+}
+
+static void test_abstract_socket_in_a_shared_network(void **state)
+{
+	reach_abstract_socket(state, share_network);
 }
 
 /* Told by a byte that the program is in the directory, the accomplice moves it out; by the next one, back again. */
@@ -325,6 +342,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_handed_directory_watch),
 		AT_EACH_STRENGTH(test_handed_directory_connect),
 		AT_EACH_STRENGTH(test_abstract_socket),
+		AT_EACH_STRENGTH(test_abstract_socket_in_a_shared_network),
 		AT_EACH_STRENGTH(test_moved_directory),
 		AT_EACH_STRENGTH(test_terminal_input),
 		AT_EACH_STRENGTH(test_terminal_input_without_privileges),

@@ -3,20 +3,26 @@
  * What the tests run inside a sandbox: a static program that shows what it was given and does one small thing, by its
  * first argument. It needs no /proc and no library, so that it runs at each strength.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -259,6 +265,31 @@ static int do_run_away(char **argv)
 	return 0;
 }
 
+static int spin_in_thread(void *argument)
+{
+	return do_spin(NULL);
+}
+
+/* For the rest its process looks as if it had ended: the state is that of its first thread (proc_pid_stat(5)). */
+static int do_headless(char **argv)
+{
+	static char stack[65536];
+	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	if (clone(spin_in_thread, stack + sizeof(stack), flags, NULL) < 0)
+		return 1;
+	return (int)syscall(SYS_exit, 0);
+}
+
+/* Traces another process, and does nothing about it. */
+static int do_trace(char **argv)
+{
+	if (ptrace(PTRACE_SEIZE, atoi(argument(argv, "1")), NULL, NULL) < 0)
+		return errno;
+	puts("traced");
+	fflush(stdout);
+	return do_spin(NULL);
+}
+
 static void on_signal(int number)
 {
 	static const char text[] = "caught\n";
@@ -299,6 +330,19 @@ static int do_socket(char **argv)
 		r = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	}
 	puts(r < 0 ? strerror(errno) : "made");
+	return 0;
+}
+
+/* Connects to an abstract name of unix sockets. */
+static int do_abstract(char **argv)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *name = argument(argv, "");
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strncpy(address.sun_path + 1, name, sizeof(address.sun_path) - 2);
+	int r = connect(fd, (struct sockaddr *)&address,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	puts(r < 0 ? strerror(errno) : "reached");
 	return 0;
 }
 
@@ -379,6 +423,148 @@ static int do_i386_call(char **argv)
 }
 #endif
 
+/* Whether a process is of the launcher's: by its name, until it executes a program. */
+static int is_launcher(const char *pid)
+{
+	char path[64], name[64] = "";
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	int fd = open(path, O_RDONLY);
+	if (fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && !strncmp(name, "viso-", 5)) {
+		close(fd);
+		return 1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* What the link /proc/PID/exe says; "" where we may not know. */
+static const char *exe_of(const char *pid)
+{
+	static char target[4096];
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	return target;
+}
+
+static int opens(const char *pid, const char *file)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	close(fd);
+	return fd >= 0;
+}
+
+/* Of a process that has ended and is not reaped these can be opened, but nothing is in them. */
+static int reads(const char *pid, const char *file, off_t offset)
+{
+	char path[64], byte;
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
+	int fd = open(path, O_RDONLY);
+	int r = fd >= 0 && pread(fd, &byte, 1, offset) == 1;
+	close(fd);
+	return r;
+}
+
+/* By each way that there is into another process; how many work. */
+static int enter(const char *pid)
+{
+	static char there[64];
+	struct iovec local = {there, sizeof(there)}, remote = {(void *)0x400000, sizeof(there)};
+	int works = 0, number = atoi(pid), status;
+	works += reads(pid, "mem", 0x400000) + reads(pid, "maps", 0) + reads(pid, "environ", 0);
+	works += opens(pid, "fd") + opens(pid, "root/.") + opens(pid, "cwd/.");
+	works += process_vm_readv(number, &local, 1, &remote, 1, 0) >= 0;
+	int pidfd = (int)syscall(SYS_pidfd_open, number, 0);
+	int stolen = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
+	works += stolen >= 0;
+	close(stolen);
+	close(pidfd);
+	if (ptrace(PTRACE_SEIZE, number, 0, 0) == 0) {
+		works++;
+		ptrace(PTRACE_INTERRUPT, number, 0, 0);
+		waitpid(number, &status, __WALL);
+		ptrace(PTRACE_DETACH, number, 0, 0);
+	}
+	return works;
+}
+
+/* For N ms, tries to get into all other processes: how many of the launcher's were seen, how often that worked, and how
+ * often it did for others. */
+static int do_spy(char **argv)
+{
+	struct timespec now, end;
+	long seen = 0, entered = 0, others = 0, init = 0;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += atol(argument(argv, "1000")) / 1000;
+	do {
+		DIR *proc = opendir("/proc");
+		for (struct dirent *entry; proc && (entry = readdir(proc));) {
+			if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid())
+				continue;
+			int launcher = is_launcher(entry->d_name), first = !strcmp(entry->d_name, "1");
+			int works = enter(entry->d_name);
+			const char *exe = exe_of(entry->d_name);
+			/* It may have executed its program meanwhile, which gets its name a moment later. */
+			launcher = launcher && is_launcher(entry->d_name) && (!works || !exe[0]);
+			if (strstr(exe, "viso-launcher"))
+				entered++;
+			seen += launcher && !first;
+			init += first;
+			if (launcher && works)
+				fprintf(stderr, "%s: %d ways\n", entry->d_name, works);
+			if (launcher)
+				entered += works;
+			else
+				others += works > 0;
+		}
+		if (proc)
+			closedir(proc);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	printf("%s %s entered %ld others %s\n", seen ? "seen" : "unseen", init ? "init" : "none", entered,
+	       others ? "yes" : "no");
+	return 0;
+}
+
+/* For N ms, opens whatever any process executes for writing where it is not a file of this root, and says what came of
+ * it. */
+static int do_overwrite(char **argv)
+{
+	struct timespec now, end;
+	long found = 0, written = 0;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += atol(argument(argv, "1000")) / 1000;
+	do {
+		DIR *proc = opendir("/proc");
+		for (struct dirent *entry; proc && (entry = readdir(proc));) {
+			char path[300];
+			if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+			    !strstr(exe_of(entry->d_name), argv[2] && argv[3] ? argv[3] : "viso-launcher"))
+				continue;
+			snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
+			int fd = open(path, O_RDONLY);
+			found += fd >= 0;
+			char again[64];
+			snprintf(again, sizeof(again), "/proc/self/fd/%d", fd);
+			for (int i = 0; fd >= 0 && i < 100; i++) {
+				int writable = open(i % 2 ? again : path, O_WRONLY | (i < 90 ? 0 : O_TRUNC));
+				written += writable >= 0 && write(writable, "#!", 2) == 2;
+				close(writable);
+				usleep(10000);
+			}
+			close(fd);
+		}
+		if (proc)
+			closedir(proc);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	printf("%s written %ld\n", found ? "found" : "not found", written);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(char **argv);
@@ -404,13 +590,18 @@ static const struct {
 	{"background", do_background},
 	{"clocks", show_clocks},
 	{"run-away", do_run_away},
+	{"headless", do_headless},
+	{"trace", do_trace},
 	{"trap", do_trap},
 	{"work", do_work},
 	{"socket", do_socket},
+	{"abstract", do_abstract},
 	{"call", do_call},
 	{"clone3", do_clone3},
 	{"terminal", do_terminal},
 	{"own-terminal", show_terminal},
+	{"spy", do_spy},
+	{"overwrite", do_overwrite},
 #ifdef __x86_64__
 	{"i386", do_i386_call},
 #endif

@@ -96,6 +96,16 @@ static const char *explain_seccomp(int error)
 	}
 }
 
+/* The object is what pasta complains of. */
+static const char *explain_network(const char *object)
+{
+	if (strstr(object, "tun socket") || strstr(object, "/dev/net/tun"))
+		return "pasta needs /dev/net/tun, which must be there, and open to the caller (as by chmod 666)";
+	if (strstr(object, "route") || strstr(object, "routable"))
+		return "pasta shares the network that the host's default route leads to; there seems to be none";
+	return NULL;
+}
+
 static const char *explain_credentials(viso_isolation isolation, int error)
 {
 	if (error != EINVAL)
@@ -189,6 +199,9 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 		break;
 	case VISO_STAGE_SECCOMP:
 		known = explain_seccomp(failure->error);
+		break;
+	case VISO_STAGE_NETWORK:
+		known = explain_network(failure->object);
 		break;
 	default:
 		break;

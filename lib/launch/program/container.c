@@ -7,12 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -35,19 +33,27 @@ int container_write_maps(const struct job *job)
 	snprintf(task, sizeof(task), "%d", job->pid);
 	if (plan_owns_namespace(job->plan, VISO_NAMESPACE_USER) && idmap_write(job, task) < 0)
 		return -1;
+	note_step(VISO_STEP_IDS); /* the init goes on at once */
 	atomic_store(&worker.page->maps_written, 1);
 	syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAKE, 1, NULL, NULL, 0);
 	return 0;
 }
 
-static void wait_for_maps(void)
+/*
+ * They take the worker less time than waking us up on another processor would; where it has not even got there, the
+ * processor is better left to it.
+ */
+void container_wait_for_maps(void)
 {
+	enum { TURNS = 64 };
+	for (int i = 0; i < TURNS && !atomic_load(&worker.page->maps_written); i++)
+		sched_yield();
 	while (!atomic_load(&worker.page->maps_written))
 		syscall(SYS_futex, &worker.page->maps_written, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 /* Nobody else would end the init; its parent's pid is not to be seen in here. */
-static void end_with_worker(void)
+void container_end_with_worker(void)
 {
 	struct pollfd parent = {.fd = worker.self, .events = POLLIN};
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -71,7 +77,7 @@ int container_take_inner_root(const struct plan *plan)
 		return 0;
 	if (take_id(SYS_setresgid, plan->gid) < 0 || take_id(SYS_setresuid, plan->uid) < 0)
 		return fail(VISO_STAGE_USER_NAMESPACE, 0, "setresuid");
-	end_with_worker(); /* a change of uid takes it back (prctl(2)) */
+	container_end_with_worker(); /* a change of uid takes it back (prctl(2)) */
 	return 0;
 }
 
@@ -87,26 +93,6 @@ void container_give_captures(const struct job *job)
 	for (int i = 1; i < 3; i++)
 		if (job->capture_write[i] >= 0)
 			(void)!fchown(job->capture_write[i], plan->uid, plan->gid);
-}
-
-static int bring_loopback_up(void)
-{
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
-	int saved = errno;
-	close_quietly(fd);
-	errno = saved;
-	return r < 0 ? fail(VISO_STAGE_NETWORK, 0, "lo") : 0;
-}
-
-static int make_network(const struct plan *plan)
-{
-	if ((plan->flags & PLAN_HOST_NETWORK) || !plan_owns_namespace(plan, VISO_NAMESPACE_NETWORK))
-		return 0;
-	if (unshare(CLONE_NEWNET) < 0)
-		return fail(VISO_STAGE_NAMESPACE, 0, "network");
-	return bring_loopback_up();
 }
 
 static int set_names(const struct plan *plan)
@@ -157,7 +143,7 @@ static int set_up(const struct job *job)
 			return -1;
 		worker.bounding_set_done = true;
 	}
-	wait_for_maps();
+	container_wait_for_maps();
 	if (container_take_inner_root(plan) < 0)
 		return -1;
 	container_give_captures(job);
@@ -172,18 +158,32 @@ static int enter_root_and_network(struct job *job)
 {
 	int status;
 	if (mounts_need_network(job->plan) || job->plan->hooks.count)
-		return make_network(job->plan) < 0 || hooks_before_root(job) < 0 ? -1 : mounts_enter(job);
+		return network_make(job) < 0 || hooks_before_root(job) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);
 	if (helper < 0)
 		return fail(VISO_STAGE_CLONE, 0, "fork");
-	int r = make_network(job->plan);
+	int r = network_make(job);
+	note_step(VISO_STEP_NETWORK);
 	while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
 		return fail(VISO_STAGE_MOUNT, ECHILD, "helper"); /* unless it has noted why */
+	note_step(VISO_STEP_MOUNTS);
 	return r;
+}
+
+/* Most of it was there when the init was cloned. */
+static int complete_prepared(const struct job *job)
+{
+	if (!job->has_network && network_make(job) < 0)
+		return -1;
+	note_step(VISO_STEP_NETWORK);
+	if (mounts_add_own_parts(job) < 0)
+		return -1;
+	note_step(VISO_STEP_MOUNTS);
+	return 0;
 }
 
 int container_program(void *argument)
@@ -214,14 +214,15 @@ void container_reap_until(pid_t program)
 /* Everything up to the point where a program can be started. */
 static void set_up_all(struct job *job)
 {
-	end_with_worker();
+	container_end_with_worker();
 	prctl(PR_SET_NAME, "viso-init");
 	if (job->plan->namespaces.joined[VISO_NAMESPACE_PID])
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (set_up(job) < 0 || enter_root_and_network(job) < 0 || sysctls_write(job->plan) < 0)
+	if (set_up(job) < 0 || (job->has_template ? complete_prepared(job) : enter_root_and_network(job)) < 0 ||
+	    sysctls_write(job->plan) < 0)
 		_exit(127);
-	if ((job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE)) && terminal_find_pts(job) < 0)
-		_exit(127);
+	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
+		terminal_find_pts(job);
 	if (hooks_before_program(job) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
@@ -245,7 +246,7 @@ static _Noreturn void run_program(struct job *job)
 		_exit(127);
 	/* The init keeps no fd: neither the host's streams nor the end of `ready`, whose closing says that the program
 	 * runs. */
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	container_reap_until(program);
 	if (reaps_alone)
 		members_end_children(job->plan);

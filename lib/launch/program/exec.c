@@ -80,7 +80,7 @@ static int place_added_fds(const struct job *job)
 	return 0;
 }
 
-static void close_between(unsigned first, unsigned last)
+void close_between(unsigned first, unsigned last)
 {
 	uint64_t limit[2] = {0};
 	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
@@ -206,6 +206,9 @@ void exec_program(struct job *job)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (plan->flags & PLAN_RECEIVE)
 		receive_files(job);
+	/* In a time namespace that it has just entered the clock is another one. */
+	if (!plan->namespaces.clock_offsets || worker.instance)
+		note_step(VISO_STEP_CONFINED);
 	/* From here on there is no call but those of filter.c: the filter may forbid any other. */
 	if (set_filter(job, channel) == 0)
 		try_programs(plan, job->argv, job->env);

@@ -64,7 +64,7 @@ static int zygote_main(void *argument)
 	prctl(PR_SET_NAME, "viso-zygote");
 	/* The launcher's main no longer tells its workers of its end; the holder does. */
 	signal(SIGUSR1, SIG_DFL);
-	if ((jail ? prepare_jail(job) : joined_prepare(job)) < 0)
+	if ((jail ? prepare_jail(job) : joined_prepare(job)) < 0 || (!jail && worker_prepare_serving() < 0))
 		_exit(127);
 	/* In an ordinary user's instance the programs have its uid. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -86,7 +86,7 @@ static int zygote_main(void *argument)
 	worker_serve_instance();
 }
 
-void instance_enter_worker(void)
+int instance_enter_worker(void)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -99,8 +99,9 @@ void instance_enter_worker(void)
 	worker.pid = getpid();
 	worker.self = (int)syscall(SYS_pidfd_open, worker.pid, 0);
 	worker.page = mmap(NULL, sizeof(*worker.page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (worker.page == MAP_FAILED || worker.self < 0 || (instance.init && joined_enter_worker() < 0))
-		_exit(1);
+	if (worker.page == MAP_FAILED || worker.self < 0)
+		return -1;
+	return instance.init ? joined_enter_worker() : 0;
 }
 
 int instance_cgroup_version_2(void)
@@ -173,9 +174,13 @@ static int start_instance(struct job *job)
 	return joined_release_init(job) < 0 ? -1 : report_fd(job->channel, REPORT_FD_ROOT, instance.root);
 }
 
+/* Frozen by a group, those that serve the commands could not end one, and in version 1 the command could not die. */
+static const struct cgroup no_groups[CGROUPS];
+
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
-	const struct pids_of_ours ours = {.zygote = instance.zygote, .init = instance.init};
+	const struct pids_of_ours ours = {
+		.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
@@ -187,11 +192,11 @@ static void answer(const struct job *job, const struct order *order, int pipe)
 		send_answer(pipe, figures, sizeof(figures));
 		break;
 	case ORDER_PAUSE:
-		error = pause_processes(job->cgroups, worker.pid, ours);
+		error = pause_processes(no_groups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 		break;
 	case ORDER_RESUME:
-		resume_processes(job->cgroups, worker.pid, ours);
+		resume_processes(no_groups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 	}
 }
@@ -247,6 +252,9 @@ static void watch_instance(struct job *job)
 static void end_instance(struct job *job)
 {
 	struct report_usage usage = {0};
+	companion_end(job);
+	/* What is frozen does not die (cgroup-v1/freezer-subsystem.rst). */
+	cgroups_thaw(job->cgroups);
 	if (instance.zygote > 0) {
 		/* What serves a command goes before it: it must not tell of an end that is ours. */
 		kill_children_of(instance.zygote, worker.pid);

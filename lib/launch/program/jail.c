@@ -12,6 +12,7 @@ static int enter_root(const struct job *job)
 		return fail(VISO_STAGE_CHROOT, 0, "chroot");
 	if (chdir("/") < 0)
 		return fail(VISO_STAGE_CHROOT, 0, "chdir");
+	note_step(VISO_STEP_MOUNTS);
 	return 0;
 }
 
@@ -20,6 +21,7 @@ int jail_enter_namespaces(struct job *job)
 	/* The ids outside are asked for in the worker's name: inside they are not known yet. */
 	if (idmap_write_one("self", job->plan, worker.uid, worker.gid) < 0)
 		return -1;
+	note_step(VISO_STEP_IDS);
 	job->root = mounts_add_devices(job->root);
 	return job->root < 0 ? -1 : 0;
 }
@@ -41,6 +43,7 @@ int jail_harden(const struct job *job)
 int jail_child(void *argument)
 {
 	struct job *job = argument;
+	note_step(VISO_STEP_CLONED);
 	if (cgroups_enter(job->cgroups, false) == 0 && attributes_apply(job->plan) == 0 &&
 	    (!job_has_namespace(job) || jail_enter_namespaces(job) == 0) && enter_root(job) == 0 &&
 	    jail_harden(job) == 0)

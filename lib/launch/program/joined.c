@@ -22,6 +22,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <virtiso/sandbox.h>
 
 #include "launcher.h"
 
@@ -75,7 +77,7 @@ _Noreturn void instance_stay(struct job *job)
 	char byte;
 	int fds[2] = {open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), job->pts};
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	if (fds[0] < 0 || send_fds(job->init_socket[1], fds, 2) < 0) {
+	if (fds[0] < 0 || send_fds(job->init_socket[1], fds, job->pts < 0 ? 1 : 2) < 0) {
 		fail(VISO_STAGE_LAUNCHER, 0, "init");
 		_exit(127);
 	}
@@ -84,11 +86,12 @@ _Noreturn void instance_stay(struct job *job)
 	if (recv(job->init_socket[1], &byte, 1, 0) != 1)
 		_exit(127);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	reap_for_ever();
 }
 
-static int receive_fds(int socket, int *fds, size_t count)
+/* How many there are, at most two; 0 where the other end has ended. */
+static size_t receive_fds(int socket, int fds[2])
 {
 	union {
 		char bytes[CMSG_SPACE(2 * sizeof(int))];
@@ -102,21 +105,23 @@ static int receive_fds(int socket, int *fds, size_t count)
 	while ((n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
 		;
 	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (!header || header->cmsg_len != CMSG_LEN(count * sizeof(int)))
-		return -1;
-	memcpy(fds, CMSG_DATA(header), count * sizeof(int));
-	return 0;
+	if (!header)
+		return 0;
+	memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	return (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 }
 
 int joined_start_init(struct job *job, int *out_root, int *out_pts)
 {
-	int fds[2];
+	int fds[2] = {-1, -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, job->init_socket) < 0)
 		return fail(VISO_STAGE_LAUNCHER, 0, "socketpair");
 	if (start_container(job) < 0)
 		return -1;
 	job->init_socket[1] = close_quietly(job->init_socket[1]);
-	if (receive_fds(job->init_socket[0], fds, 2) < 0)
+	if (job->plan->network.kind > VISO_NETWORK_HOST && network_await_host(job) < 0)
+		return -1;
+	if (receive_fds(job->init_socket[0], fds) == 0)
 		return fail(VISO_STAGE_LAUNCHER, ECHILD, "init"); /* unless it has noted why */
 	*out_root = fds[0];
 	*out_pts = fds[1];
@@ -255,6 +260,7 @@ static void end_with_this_worker(void)
 static int attendant(void *argument)
 {
 	struct job *job = argument;
+	note_step(VISO_STEP_CLONED);
 	if ((attributes_any(job->plan) && attributes_apply(job->plan) < 0) || join(job->plan) < 0)
 		_exit(127);
 	end_with_this_worker();
@@ -268,11 +274,14 @@ static int attendant(void *argument)
 		fail(VISO_STAGE_CLONE, 0, "clone");
 	if (worker.page->failure.error)
 		_exit(127);
-	syscall(SYS_close_range, 0u, ~0u, 0);
+	close_between(0, ~0u);
 	container_reap_until(program);
-	/* What is left goes on, as the init's; unless it is being killed: then the worker ends us when all is gone. */
-	while (atomic_load(&worker.page->ends_all))
-		pause();
+	/*
+	 * What is left goes on, as the init's; unless it is being killed: as we are its subreaper, it is gone when we
+	 * have no child any more, and not before (wait(2)).
+	 */
+	while (atomic_load(&worker.page->ends_all) && (waitpid(-1, NULL, __WALL) >= 0 || errno == EINTR))
+		;
 	_exit(0);
 }
 

@@ -81,7 +81,7 @@ static int allow_path(int ruleset, int root, const struct plan *plan, const stru
 int landlock_restrict_to_paths(const struct plan *plan)
 {
 	const struct plan_landlock_path *paths = (const void *)plan_string(plan, plan->security.landlock_paths);
-	if (!plan->security.landlock_count)
+	if (!plan->security.landlock_count && !plan->security.landlock_scope)
 		return 0;
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)

@@ -24,6 +24,9 @@
  *   hooks.c      programs that run at certain moments of a container's life
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
+ *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
+ *   companion.c  a helper program of its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -51,7 +54,7 @@
 #include "cgroup/cgroup.h"
 #include "launch/plan.h"
 
-enum { CHILD_STACK_SIZE = 64 * 1024, SMALL_ARRAY = 128 };
+enum { CHILD_STACK_SIZE = 64 * 1024, WORKERS_MAX = 4096, SMALL_ARRAY = 128 };
 
 /* How a hook ended: a positive errno, ECANCELED where it did not exit with 0; and its status as of wait(2). */
 struct hook_end {
@@ -73,6 +76,8 @@ struct start_page {
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
+	pid_t companion_pid;
+	atomic_uint network_made;  /* futex: the container's init may go on */
 	struct hook_end hook;
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
@@ -84,6 +89,15 @@ struct start_page {
 	int proc_fd;    /* from one process to another that shares its fds; -1 for none */
 	int mount_fd;
 	uint64_t members; /* id of the mount namespace of one that joined a pid namespace, while it runs; else 0 */
+	struct cgroup spare[CGROUPS]; /* of a pool: for the next job; last, since it outlives the one before */
+};
+
+/* A process of the host that a container's network needs; it ends with the container. */
+struct companion {
+	pid_t pid; /* of the init of its pid namespace; 0: none */
+	int pidfd;
+	int ready; /* readable when it works, or has ended; -1 afterwards */
+	int complaints;
 };
 
 /* Everything about the request that a worker serves. */
@@ -117,8 +131,14 @@ struct job {
 	char **env;
 	char *small_argv[SMALL_ARRAY];
 	char *small_env[SMALL_ARRAY];
+	struct companion companion;
 	uint64_t start_ns;
-	bool launcher_gone; /* main was killed meanwhile */
+	bool launcher_gone;     /* main was killed meanwhile */
+	bool builds_template;   /* the mounts are those of the template */
+	bool has_template;      /* in which it was cloned */
+	bool has_network;       /* a prepared one, in which it was cloned */
+	bool network_is_spoilt; /* it is not for another container, whatever it looks like */
+	int kept;               /* the channel of the plan, where the process has one of its own; else -1 */
 };
 
 /* Constants of a worker's life. */
@@ -186,6 +206,8 @@ void report_started(struct job *job, int pid);
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
 /* The same, but with workers that are there before a plan comes, and that stay. */
+/* What that needs; 0, or -1 with the failure noted. */
+int worker_prepare_serving(void);
 _Noreturn void worker_keep_serving_instance(void);
 
 /* start.c: clones the first process. 0, or -1 with the failure noted and nothing left running. */
@@ -247,9 +269,52 @@ void container_give_captures(const struct job *job);
 /* Reaps until the program has ended, and notes how; what it left running is the caller's. */
 void container_reap_until(pid_t program);
 
+/* container.c: steps that the making of a template has in common with a container's init. */
+void container_end_with_worker(void);
+void container_wait_for_maps(void);
+
+/* template.c */
+/* Makes the template of the plan's container, where it is not there. 0, or -1 with the failure noted. */
+int template_make(struct job *job);
+void template_drop(void);
+/* What is cloned between these two gets a copy of the template. */
+int template_enter(void);
+void template_leave(void);
+
+/* pristine.c: one empty network namespace */
+/* Where it is not there. A failure shows when a container makes its own. */
+void pristine_make(void);
+void pristine_drop(void);
+/* Whether it is as new, after all processes in it have ended. */
+bool pristine_is(void);
+/* What is cloned between these two is in it; false where there is none. */
+bool pristine_enter(void);
+void pristine_leave(void);
+
+/* pages.c: in main; zeroed, or NULL with errno */
+struct start_page *page_take(void);
+void page_give_back(struct start_page *page);
+
+/* pool.c */
+/* Makes this worker one of a pool, with everything ready for the plan's container. 0, or -1 with the failure noted. */
+int pool_prepare(struct job *job);
+/* The job gets the control groups that are ready for it; false where there are none. */
+bool pool_take_cgroups(const struct job *job);
+/* Whether what is ready is for this container. 0, or -1 with the failure noted. */
+int pool_choose(struct job *job);
+/* Before and after the first process is cloned, in the parent. 0, or -1 with the failure noted. */
+int pool_enter(struct job *job);
+void pool_leave(const struct job *job);
+/* After the end was reported. */
+void pool_make_ready(const struct job *job);
+/* Gives everything up. */
+void pool_release(void);
+
 /* mounts.c */
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
 int mounts_new_proc(void);
+/* Of a prepared container: what the template has not, since programs write to it; at the working directory. */
+int mounts_add_own_parts(const struct job *job);
 /* The container's root, detached, its fd, and copies of what the plan binds in the places of the fds of that; or -1. */
 int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
@@ -264,7 +329,31 @@ int mounts_hold_upper(struct job *job);
  */
 int mounts_add_devices(int root);
 
+/* network.c */
+/* In the container's init: its network namespace; returns when the network is there. 0 or -1. */
+/* In a new network namespace. 0, or -1 with the failure noted. */
+int network_bring_loopback_up(void);
+int network_make(const struct job *job);
+int network_bring_loopback_up(void);
+/* In the worker: the init may go on. */
+void network_continue(void);
+/* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
+int network_await_host(struct job *job);
+
+/* companion.c */
+/* Starts it; the init goes on when it is ready. 0, or -1 with the failure noted. */
+int companion_start(struct job *job);
+/* `ready` is readable: 0 where it works now; else -1 with the failure noted. */
+int companion_take_ready(struct job *job);
+/* Ends it, if there is one. */
+void companion_end(struct job *job);
+
+/* interfaces.c: after the host's death: its interfaces, and the bridge where nobody else uses it */
+void interfaces_remove(const char *bridge, uint32_t group);
+
 /* exec.c */
+/* All fds from `first` to `last`. */
+void close_between(unsigned first, unsigned last);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(struct job *job);
 
@@ -335,7 +424,7 @@ ssize_t receive_order(int channel, struct order *order, int *out_pipe);
 /* Holds an instance until it is to end; nothing of it is left then. 0, or -1 with the failure noted. */
 int instance_hold(struct job *job);
 /* In the process that serves one plan of an instance: makes it a worker. */
-void instance_enter_worker(void);
+int instance_enter_worker(void);
 /* For a new job of such a worker: the control groups are the instance's. */
 void instance_lend_cgroups(struct cgroup *cgroups);
 /* Reaps what the command of such a worker left, having ended it where `all` is wanted, and adds what it used. */
@@ -373,8 +462,8 @@ int joined_start(struct job *job);
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts. 0, or -1 with the failure noted. */
-int terminal_find_pts(struct job *job);
+/* The devpts of the container in which we are: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */
@@ -383,6 +472,7 @@ int terminal_take_control(const struct job *job);
 /* pids.c */
 /* Processes of ours among the descendants of another one. */
 struct pids_of_ours {
+	pid_t companion; /* with its children */
 	pid_t zygote; /* hidden with its children; 0 for none */
 	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };

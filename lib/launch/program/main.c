@@ -20,7 +20,7 @@
 #include "core/remove_tree.h"
 #include "launcher.h"
 
-enum { READY_WORKERS = 2, WORKERS_MAX = 4096 };
+enum { READY_WORKERS = 2 };
 
 static struct launcher_shared *shared;
 static struct {
@@ -40,6 +40,8 @@ static struct left_cgroup *left_cgroups;
 
 struct guarded {
 	struct guarded *next;
+	uint32_t group;
+	uint8_t kind;
 	char path[];
 };
 static struct guarded *guarded;
@@ -62,7 +64,7 @@ static void reset_signals(void)
 }
 
 /* Nothing of the host may be seen through the launcher: its streams, directory, session, signals. */
-static void become_nobody_in_particular(void)
+static bool become_nobody_in_particular(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; null >= 0 && i < 3; i++)
@@ -70,7 +72,9 @@ static void become_nobody_in_particular(void)
 	for (int fd = LAUNCHER_FD_REQUESTS; fd <= LAUNCHER_FD_HOST; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsid();
-	chdir("/");
+	/* Or the init of a container would keep a directory of the host: pivot_root(2) moves who is in the root. */
+	if (chdir("/") < 0)
+		return false;
 	umask(022);
 	reset_signals();
 	signal(SIGPIPE, SIG_IGN);
@@ -78,6 +82,7 @@ static void become_nobody_in_particular(void)
 	signal(SIGXFSZ, SIG_IGN);
 	prctl(PR_SET_NAME, "viso-launcher");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return true;
 }
 
 /*
@@ -113,8 +118,8 @@ static bool add_worker(ssize_t received)
 	errno = EAGAIN;
 	if (worker_count == WORKERS_MAX)
 		return false;
-	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	struct start_page *page = page_take();
+	if (!page)
 		return false;
 	/* Counted here, so that a burst of requests does not make one worker for each glance at the counter. */
 	int idle = received == 0;
@@ -128,7 +133,7 @@ static bool add_worker(ssize_t received)
 	if (pid < 0) {
 		int error = errno;
 		atomic_fetch_sub(&shared->idle_workers, idle);
-		munmap(page, sizeof(*page));
+		page_give_back(page);
 		errno = error;
 		return false;
 	}
@@ -177,19 +182,27 @@ static void remove_left_cgroups(void)
 	}
 }
 
+static void leave_cgroups(const struct cgroup *groups)
+{
+	for (int i = 0; i < CGROUPS; i++)
+		if (groups[i].version) {
+			cgroup_kill_left(&groups[i]);
+			remember_cgroup(groups[i].path);
+		}
+}
+
 /* A worker has ended; where it was killed, its page says what it would have put right. */
-static void forget_worker(int index)
+static void forget_worker(int index, bool killed)
 {
 	struct start_page *page = workers[index].page;
 	if (atomic_load(&page->idle))
 		atomic_fetch_sub(&shared->idle_workers, 1);
-	for (int i = 0; i < CGROUPS; i++)
-		if (page->cgroups[i].version) {
-			cgroup_kill_left(&page->cgroups[i]);
-			remember_cgroup(page->cgroups[i].path);
-		}
+	leave_cgroups(page->cgroups);
+	leave_cgroups(page->spare);
 	members_kill_left(page->members);
-	munmap(page, sizeof(*page));
+	/* What a killed one has left may still write to its page: nobody else gets it. */
+	if (!killed)
+		page_give_back(page);
 	workers[index] = workers[--worker_count];
 }
 
@@ -206,15 +219,17 @@ static bool is_worker(pid_t pid)
 	return find_worker(pid) >= 0;
 }
 
-/* Reaps one child; false where none has ended, or there is none. */
-static bool reap(int flags)
+/* Reaps one child; false where none has ended, or there is none. One that was killed may have left others. */
+static bool reap(int flags, bool *out_killed)
 {
-	pid_t pid = waitpid(-1, NULL, flags | __WALL);
+	int status;
+	pid_t pid = waitpid(-1, &status, flags | __WALL);
 	if (pid <= 0)
 		return false;
+	*out_killed = *out_killed || WIFSIGNALED(status);
 	int index = find_worker(pid);
 	if (index >= 0)
-		forget_worker(index);
+		forget_worker(index, WIFSIGNALED(status));
 	return true;
 }
 
@@ -229,18 +244,20 @@ static bool serve_control(void)
 
 	if (guard.add) {
 		for (struct guarded *entry = guarded; entry; entry = entry->next)
-			if (!strcmp(entry->path, guard.path))
+			if (entry->kind == guard.kind && !strcmp(entry->path, guard.path))
 				return true;
 		struct guarded *entry = malloc(sizeof(*entry) + strlen(guard.path) + 1);
 		if (entry) {
 			strcpy(entry->path, guard.path);
+			entry->kind = guard.kind;
+			entry->group = guard.group;
 			entry->next = guarded;
 			guarded = entry;
 		}
 		return true;
 	}
 	for (struct guarded **link = &guarded; *link; link = &(*link)->next)
-		if (!strcmp((*link)->path, guard.path)) {
+		if ((*link)->kind == guard.kind && !strcmp((*link)->path, guard.path)) {
 			struct guarded *entry = *link;
 			*link = entry->next;
 			free(entry);
@@ -288,10 +305,15 @@ static void serve_until_host_ends(int signals)
 		if (polls[3].revents) {
 			struct signalfd_siginfo info;
 			(void)!read(signals, &info, sizeof(info));
-			while (reap(WNOHANG))
+			bool killed = false;
+			while (reap(WNOHANG, &killed))
 				;
-			/* A child that is no worker was left by one that was killed: nobody supervises it. */
-			kill_children(is_worker);
+			/*
+			 * A child that is no worker was left by one that was killed: nobody supervises it. Looked for
+			 * only then: among thousands it takes long.
+			 */
+			if (killed)
+				kill_children(is_worker);
 		}
 		if (polls[4].revents)
 			serve_handed_on();
@@ -313,7 +335,8 @@ int main(int argc, char **argv)
 	/* As the interpreter of a file in some root, which says `#!/proc/self/exe` (CVE-2019-5736). */
 	if (argc != 1)
 		return 127;
-	become_nobody_in_particular();
+	if (!become_nobody_in_particular())
+		return 1;
 	make_room_for_fds();
 	take_usual_oom_score();
 
@@ -345,14 +368,20 @@ int main(int argc, char **argv)
 	for (int i = 0; i < worker_count; i++)
 		kill(workers[i].pid, SIGUSR1);
 	read_last_guards();
-	do
-		kill_children(is_worker);
-	while (reap(0));
+	bool killed = true;
+	do {
+		if (killed)
+			kill_children(is_worker);
+		killed = false;
+	} while (reap(0, &killed));
 	for (int i = 0; left_cgroups && i < 1000; i++) {
 		remove_left_cgroups();
 		usleep(1000);
 	}
 	for (struct guarded *entry = guarded; entry; entry = entry->next)
-		remove_tree(entry->path);
+		if (entry->kind == GUARD_BRIDGE)
+			interfaces_remove(entry->path, entry->group);
+		else
+			remove_tree(entry->path);
 	return 0;
 }

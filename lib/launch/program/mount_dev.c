@@ -59,10 +59,31 @@ static int fill_dev(int dev)
 	return 0;
 }
 
-int mount_dev(int root)
+int mount_pts(int dir, const char *path)
+{
+	static const struct option options[] = {{"mode", "0620"}, {"ptmxmode", "0666"}, {NULL, NULL}};
+	int mount_fd = mount_new("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "devpts");
+	return mount_fd < 0 ? -1 : target_attach(mount_fd, dir, path);
+}
+
+int mount_shm(int root)
+{
+	static const struct option options[] = {{"mode", "1777"}, {"size", "16m"}, {NULL, NULL}};
+	int mount_fd = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "dev/shm");
+	return mount_fd < 0 ? -1 : target_attach(mount_fd, root, "dev/shm");
+}
+
+static int make_read_only(int mounted)
+{
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (syscall(SYS_mount_setattr, mounted, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "mount_setattr");
+	return 0;
+}
+
+int mount_dev(int root, bool prepared)
 {
 	static const struct option dev_options[] = {{"mode", "0755"}, {"size", "16m"}, {NULL, NULL}};
-	static const struct option pts_options[] = {{"mode", "0620"}, {"ptmxmode", "0666"}, {NULL, NULL}};
 	int mount_fd = mount_new("tmpfs", dev_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "dev");
 	if (mount_fd < 0 || target_attach(mount_fd, root, "dev") < 0)
 		return -1;
@@ -72,10 +93,8 @@ int mount_dev(int root)
 		return fail(VISO_STAGE_MOUNT, 0, "dev");
 	target_own(dev);
 	int r = fill_dev(dev);
-	if (r == 0) {
-		mount_fd = mount_new("devpts", pts_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "devpts");
-		r = mount_fd < 0 ? -1 : target_attach(mount_fd, dev, "pts");
-	}
+	if (r == 0)
+		r = prepared ? make_read_only(dev) : mount_pts(dev, "pts");
 	close(dev);
 	return r;
 }

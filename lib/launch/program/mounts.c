@@ -23,10 +23,11 @@ int mounts_copy_root(struct job *job)
 
 bool mounts_need_network(const struct plan *plan)
 {
-	const struct plan_mount *mounts = (const struct plan_mount *)plan_string(plan, plan->mounts.first);
-	for (uint32_t i = 0; i < plan->mounts.count; i++)
-		if (mounts[i].kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mounts[i].data), "sysfs"))
+	for (uint32_t i = 0; i < plan->mounts.count; i++) {
+		const struct plan_mount *mount = plan_mount_at(plan, i);
+		if (mount->kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mount->data), "sysfs"))
 			return true;
+	}
 	return false;
 }
 
@@ -98,10 +99,28 @@ static int attach_root(const struct plan *plan, int root)
 
 static int fill_root(const struct job *job, int root, int scratch)
 {
-	if (attach_root(job->plan, root) < 0 || mount_proc(job, root) < 0 || mount_dev(root) < 0 ||
-	    mount_tmp(root, job->plan->memory_max) < 0)
+	bool prepared = job->plan->pool.flags & POOL_PREPARED;
+	if (attach_root(job->plan, root) < 0 || mount_proc(job, root) < 0 || mount_dev(root, prepared) < 0 ||
+	    (!prepared && mount_tmp(root, job->plan->memory_max) < 0))
 		return -1;
 	return extra_mount(job, root, scratch);
+}
+
+int mounts_add_own_parts(const struct job *job)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail(VISO_STAGE_MOUNT, 0, "/");
+	/* Without a template the container has a /proc of its own already. */
+	int r = job->has_template ? mount_proc(job, root) : 0;
+	if (r == 0)
+		r = mount_pts(root, "dev/pts");
+	if (r == 0)
+		r = mount_shm(root);
+	if (r == 0)
+		r = mount_tmp(root, job->plan->memory_max);
+	close(root);
+	return r;
 }
 
 int mounts_enter(const struct job *job)
@@ -117,5 +136,6 @@ int mounts_enter(const struct job *job)
 	int r = fill_root(job, root, scratch) < 0 ? -1 : pivot(root);
 	close(root);
 	close_quietly(scratch);
-	return r;
+	bool prepared = job->plan->pool.flags & POOL_PREPARED;
+	return r < 0 || !prepared || job->builds_template ? r : mounts_add_own_parts(job);
 }

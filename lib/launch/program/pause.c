@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stopping all processes of a command or an instance, and letting them go on. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,17 +11,32 @@
 
 enum { ROUNDS = 1000 };
 
-/* Whether no thread of it runs any more (proc_pid_stat(5)); a process that has ended counts, too. */
-static bool is_stopped(int32_t pid)
+/* Below the directory of all threads; what has ended counts, too. */
+static bool is_thread_stopped(int tasks, const char *thread)
 {
 	char path[64], text[512];
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%.16s/stat", thread);
+	int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	close_quietly(fd);
 	text[n > 0 ? n : 0] = '\0';
 	const char *end = strrchr(text, ')');
 	return !end || !end[1] || strchr("TtZX", end[2]);
+}
+
+/* Whether no thread of it runs any more. The first one tells little: it may have ended alone, or be traced. */
+static bool is_stopped(int32_t pid)
+{
+	char path[64];
+	bool stopped = true;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *tasks = opendir(path);
+	for (struct dirent *entry; stopped && tasks && (entry = readdir(tasks));)
+		if (entry->d_name[0] != '.')
+			stopped = is_thread_stopped(dirfd(tasks), entry->d_name);
+	if (tasks)
+		closedir(tasks);
+	return stopped;
 }
 
 /* One more may have been started while the others were stopped, so it is looked again until all stand. */

@@ -29,7 +29,20 @@ static ssize_t read_text(const char *path, char *text, size_t size)
 	return n;
 }
 
-/* What has ended, and only waits to be reaped, is no process any more. */
+/* Behind its state; 0 where the text is none. */
+static long count_threads(const char *state)
+{
+	enum { FIELDS_TO_THREADS = 17 };
+	for (int i = 0; state && i < FIELDS_TO_THREADS; i++)
+		if ((state = strchr(state, ' ')))
+			state++;
+	return state ? atol(state) : 0;
+}
+
+/*
+ * What has ended, and only waits to be reaped, is no process any more. The state is that of the first thread, and a
+ * program can end that before the others (proc_pid_stat(5)).
+ */
 static bool is_alive(int32_t pid)
 {
 	char path[64], text[512];
@@ -37,7 +50,9 @@ static bool is_alive(int32_t pid)
 	if (read_text(path, text, sizeof(text)) <= 0)
 		return false;
 	const char *end = strrchr(text, ')');
-	return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+	if (!end || end[1] != ' ')
+		return false;
+	return (end[2] != 'Z' && end[2] != 'X') || count_threads(end + 2) > 1;
 }
 
 static void add_children(struct found *found, int32_t parent, const char *task)
@@ -105,6 +120,8 @@ static bool is_child_of(const struct found *found, int32_t pid, pid_t parent)
 static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
 {
 	int32_t pid = found->pids[i], parent = found->parents[i];
+	if (ours.companion && (pid == ours.companion || parent == ours.companion))
+		return true;
 	if (!ours.zygote)
 		return false;
 	if (pid == ours.zygote || parent == ours.zygote)

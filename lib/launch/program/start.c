@@ -99,9 +99,14 @@ static pid_t clone_init(struct job *job)
 	uint64_t flags = new_namespaces(job);
 	if (join_any(job->plan))
 		return join_and_clone(job, flags);
+	if (pool_enter(job) < 0)
+		return -1;
 	pid_t pid = clone_container(job, flags, NULL);
 	if (pid == 0)
 		container_init(job);
+	int error = errno;
+	pool_leave(job);
+	errno = error;
 	return pid < 0 ? fail_clone() : pid;
 }
 
@@ -120,11 +125,14 @@ int make_ready_pipe(struct job *job)
 
 int start_container(struct job *job)
 {
+	if (pool_choose(job) < 0)
+		return -1;
 	/*
 	 * Root copies the mounts of the root here, with all its rights: inside it would have to reach the directory as
 	 * somebody without any. An ordinary user may copy mounts in a namespace of its own only.
 	 */
-	if (mounts_hold_upper(job) < 0 || (worker.owns_ids && (job->root_copy = mounts_copy_root(job)) < 0))
+	if (mounts_hold_upper(job) < 0 ||
+	    (worker.owns_ids && !job->has_template && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
 	if (make_ready_pipe(job) < 0 || hooks_prepare(job) < 0)
 		return -1;
@@ -133,6 +141,7 @@ int start_container(struct job *job)
 		hooks_release(job);
 		return -1;
 	}
+	note_step(VISO_STEP_CLONED);
 	job->hooks_begun = job->plan->hooks.count > 0;
 	bool from_outside = attributes_any(job->plan) && !join_any(job->plan);
 	if (members_note(job->plan, job->pid) < 0 || (from_outside && attributes_apply_to(job->plan, job->pid) < 0) ||

@@ -24,6 +24,7 @@ enum {
 	POLL_HOST,
 	POLL_LAUNCHER,
 	POLL_READY,
+	POLL_COMPANION,
 	POLL_CAPTURES,
 	POLL_EVENTS = POLL_CAPTURES + 2,
 	POLL_COUNT = POLL_EVENTS + EVENT_FDS
@@ -43,6 +44,7 @@ struct watch {
 	bool captures_at_end[2];
 	bool killed;
 	bool paused;
+	int empty_looks; /* in a row, for processes of a command that is killed */
 	struct group_events events;
 	uint64_t oom_kills_before; /* in an instance, whose control group it shares */
 	uint64_t kill_first_at; /* 0, or when the container's init is killed since the program's death has not ended it
@@ -127,9 +129,11 @@ static void kill_all(struct watch *watch, enum report_reason reason)
 	if (watch->killed)
 		return;
 	watch->killed = true;
-	if (is_joined(watch->job))
-		atomic_store(&worker.page->ends_all, 1);
 	watch->end->reason = reason;
+	if (is_joined(watch->job) && atomic_load(&worker.page->set_up)) {
+		atomic_store(&worker.page->ends_all, 1);
+		return;
+	}
 	if (watch->job->plan->isolation == PLAN_CONTAINER && !watch->program_pid)
 		find_program(watch);
 	if (watch->program_pid && watch->program_pid != watch->job->pid) {
@@ -205,6 +209,15 @@ static void pause_or_resume(struct watch *watch, bool pause, int pipe)
 	send_answer(pipe, &error, sizeof(error));
 }
 
+/* The host has done its part of the container's network. */
+static void continue_start(struct watch *watch)
+{
+	if (!watch->job->plan->network.companion.count)
+		network_continue();
+	else if (!watch->killed && companion_start(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+}
+
 /* False where it is to end. */
 static bool obey(struct watch *watch, const struct order *order, int pipe)
 {
@@ -222,9 +235,20 @@ static bool obey(struct watch *watch, const struct order *order, int pipe)
 	case ORDER_RESUME:
 		pause_or_resume(watch, order->kind == ORDER_PAUSE, pipe);
 		return true;
+	case ORDER_CONTINUE:
+		continue_start(watch);
+		return true;
 	default:
 		return false;
 	}
+}
+
+static void serve_companion(struct watch *watch)
+{
+	if (companion_take_ready(watch->job) < 0)
+		kill_all(watch, END_KILLED);
+	else
+		network_continue();
 }
 
 static void serve_order(struct watch *watch)
@@ -278,14 +302,17 @@ static uint64_t program_cpu_ns(const struct watch *watch)
 }
 
 /*
- * The attendant's end does not end what is left, and whoever is left when it ends is not found any more: so it goes
- * last. Where one of the container has stopped it, its page tells nothing, and the time is up.
+ * Whoever is left when the attendant ends is not found any more, so it ends by itself when there is nobody left. One of
+ * them may have stopped it. And a process of another command may trace one that has ended, which then is not the
+ * attendant's to be reaped (wait_consider_task() in kernel/exit.c): where nobody has been seen alive for a thousand
+ * looks in a row, which no chain of forks can escape, it need not wait.
  */
 static int kill_command(struct watch *watch)
 {
-	bool ended = atomic_load(&worker.page->program_ended) || now_ns() >= watch->kill_first_at;
-	if (pids_kill(watch->job->pid) == 0 && ended)
-		kill_first_process(watch);
+	enum { LOOKS = 1000 };
+	watch->empty_looks = pids_kill(watch->job->pid) > 0 ? 0 : watch->empty_looks + 1;
+	int signal = watch->empty_looks < LOOKS ? SIGCONT : SIGKILL;
+	syscall(SYS_pidfd_send_signal, watch->job->pidfd, signal, NULL, 0);
 	return 1;
 }
 
@@ -340,6 +367,7 @@ static void watch_until_end(struct watch *watch)
 			[POLL_HOST] = {.fd = watch->killed ? -1 : worker.host, .events = POLLIN},
 			[POLL_LAUNCHER] = {.fd = job->launcher_gone ? -1 : worker.launcher, .events = POLLIN},
 			[POLL_READY] = {.fd = job->ready, .events = POLLIN},
+			[POLL_COMPANION] = {.fd = job->companion.ready, .events = POLLIN},
 		};
 		for (int i = 0; i < 2; i++)
 			polls[POLL_CAPTURES + i] = (struct pollfd){
@@ -355,6 +383,8 @@ static void watch_until_end(struct watch *watch)
 				watch->captures_at_end[i] = true;
 		if (polls[POLL_READY].revents)
 			serve_ready(watch);
+		if (polls[POLL_COMPANION].revents)
+			serve_companion(watch);
 		if (polls[POLL_END].revents)
 			return;
 		if (polls[POLL_CHANNEL].revents)
@@ -457,6 +487,7 @@ void supervise(struct job *job, struct report *report, int capture_fd[2])
 		finish_jail(&watch);
 	else
 		finish_container(&watch);
+	companion_end(job);
 	report->end.wall_us = (now_ns() - job->start_ns) / 1000;
 	drain_captures(&watch);
 	explain_end(&watch);

@@ -21,7 +21,7 @@
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
 
-int terminal_find_pts(struct job *job)
+void terminal_find_pts(struct job *job)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
@@ -29,17 +29,16 @@ int terminal_find_pts(struct job *job)
 	};
 	struct statfs fs;
 	job->pts = (int)syscall(SYS_openat2, AT_FDCWD, "/dev/pts", &how, sizeof(how));
-	if (job->pts < 0)
-		return fail(VISO_STAGE_STDIO, 0, "/dev/pts");
-	if (fstatfs(job->pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
-		return fail(VISO_STAGE_STDIO, ENODEV, "/dev/pts");
-	return 0;
+	if (job->pts >= 0 && (fstatfs(job->pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC))
+		job->pts = close_quietly(job->pts);
 }
 
 /* Both ends of a new one: its fd for the program, or -1. */
 static int open_in_container(const struct job *job)
 {
 	int unlocked = 0, peer = -1;
+	if (job->pts < 0)
+		return fail(VISO_STAGE_STDIO, ENODEV, "/dev/pts");
 	int master = openat(job->pts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 	if (master < 0)
 		return fail(VISO_STAGE_STDIO, 0, "/dev/pts/ptmx");

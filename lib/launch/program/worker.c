@@ -90,12 +90,17 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n;
-	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-		;
+	/* Without memory it is only for the moment: what we stand for has not ended. */
+	while ((n = recvmsg(kept >= 0 ? kept : from, &message, MSG_CMSG_CLOEXEC)) < 0 &&
+	       (errno == EINTR || errno == ENOMEM || errno == ENOBUFS))
+		usleep(errno == EINTR ? 0 : 1000);
 	if (n <= 0)
 		return 0;
 	job->fd_count = 0;
-	if (kept >= 0)
+	job->kept = -1;
+	if (kept >= 0 && (size_t)n >= sizeof(struct plan_head) && ((const struct plan_head *)buffer)->own_channel)
+		job->kept = kept;
+	else if (kept >= 0)
 		job->fds[job->fd_count++] = kept;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_type == SCM_RIGHTS) {
@@ -208,6 +213,16 @@ static int make_arrays(struct job *job)
 	return job->argv && job->env ? 0 : fail(VISO_STAGE_MEMORY, ENOMEM, "argv");
 }
 
+static int prepare(struct job *job)
+{
+	if (make_arrays(job) < 0 || make_captures(job) < 0 ||
+	    (!pool_take_cgroups(job) && cgroups_make(job->plan, job->cgroups) < 0))
+		return -1;
+	if (job->plan->cgroups.count)
+		note_step(VISO_STEP_CGROUPS);
+	return 0;
+}
+
 static void job_init(struct job *job)
 {
 	job->plan_mapped = 0;
@@ -217,14 +232,16 @@ static void job_init(struct job *job)
 	job->proc = job->root_copy = job->pidfd = job->ready = job->ready_write = job->events = job->upper_lock = -1;
 	job->pts = job->init_socket[0] = job->init_socket[1] = -1;
 	job->program_parent = job->pid = 0;
+	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
-	job->launcher_gone = false;
+	job->companion.pid = 0;
+	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
 	job->hook_socket[0] = job->hook_socket[1] = -1;
 	job->hooks_begun = false;
 	job->hook_failure.error = 0;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
-	memset(worker.page, 0, sizeof(*worker.page));
+	memset(worker.page, 0, offsetof(struct start_page, spare));
 	job->cgroups = worker.page->cgroups;
 	cgroups_init(job->cgroups);
 	if (worker.instance)
@@ -285,9 +302,9 @@ static void send_report(int channel, struct report *report, const int *fds, int 
 {
 	memcpy(report->step_ns, worker.page->step_ns, sizeof(report->step_ns));
 	/* ETOOMANYREFS: the user's fds under way are too many (unix(7)). The host learns at least that the command has
-	 * ended. */
-	if (send_with_fds(channel, report, fds, fd_count) < 0 && fd_count > 0)
-		send_with_fds(channel, report, NULL, 0);
+	 * ended; and where it cannot be told at all, that nobody will. */
+	if (send_with_fds(channel, report, fds, fd_count) < 0 && send_with_fds(channel, report, NULL, 0) < 0)
+		shutdown(channel, SHUT_RDWR);
 }
 
 int report_fd(int channel, enum report_fd_kind kind, int fd)
@@ -360,34 +377,37 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 
 	if (job->fd_count < 2) {
 		close_fds(job->fds, job->fd_count);
-		return -1;
+		return job->kept;
 	}
 	job_init(job);
+	note_step(VISO_STEP_RECEIVED);
 	if (find_plan(job, buffer, received) < 0)
 		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
-	else if (!is_for_another(job) && make_arrays(job) == 0 && make_captures(job) == 0 &&
-		 cgroups_make(job->plan, job->cgroups) == 0) {
+	else if (!is_for_another(job) && prepare(job) == 0) {
 		choose_streams(job);
 		if (job->plan->cgroups.events_fd)
 			job->events = job->fds[job->plan->cgroups.events_fd];
 		job->start_ns = now_ns();
 		if (worker.owns_ids && job->plan->isolation == PLAN_JAIL && !(job->plan->flags & PLAN_BARE))
 			empty_own_bounding_set();
-		if (job->plan->flags & PLAN_INSTANCE) {
+		if (job->plan->pool.flags & POOL_PREPARE) {
+			pool_prepare(job);
+		} else if (job->plan->flags & PLAN_INSTANCE) {
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
 			close_start_fds(job);
 			supervise(job, &report, capture_fd);
 		}
 	}
-	for (int i = 0; i < CGROUPS && !worker.instance; i++) /* those of an instance are lent */
-		cgroup_remove(&job->cgroups[i]);
+	if (!job->has_template && !worker.instance) /* those of an instance are lent */
+		cgroups_remove(job->cgroups);
 	job->upper_lock = close_quietly(job->upper_lock);
 	if (job->hooks_begun)
 		hooks_after(job, VISO_HOOK_POSTSTOP);
 	report.failure = job->hook_failure;
+	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
 		report.failure = worker.page->failure;
@@ -405,10 +425,12 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		tell_end(job);
 	if (report.kind != REPORT_ENDED || !(job->plan->flags & PLAN_KEEP_CHANNEL))
 		job->channel = close_quietly(job->channel);
+	if (job->has_template)
+		pool_make_ready(job);
 	job_release(job);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
-	return job->channel;
+	return job->kept < 0 ? job->channel : job->kept;
 }
 
 /*
@@ -444,8 +466,8 @@ _Noreturn void worker_serve_instance(void)
 			_exit(0);
 		pid_t pid = fork();
 		if (pid == 0) {
-			instance_enter_worker();
-			serve(&buffer, received, &job);
+			if (instance_enter_worker() == 0)
+				serve(&buffer, received, &job);
 			_exit(0);
 		}
 		worker_let_go(pid < 0 ? errno : 0);
@@ -478,12 +500,15 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 			_exit(0);
 		if (idle)
 			count_as_busy(shared, page, wake_main);
-		if (received == 0)
+		if (received == 0) {
+			/* Whoever closed its end may wait until nothing is left. */
+			pool_release();
 			kept = close_quietly(kept);
-		else if (kept < 0 || received != sizeof(struct order))
+		} else if (kept < 0 || received != sizeof(struct order)) {
 			kept = serve(&buffer, received, &job);
-		else
+		} else {
 			drop_late_order(&job);
+		}
 		busy = 0;
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);
@@ -504,51 +529,91 @@ _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *pa
 	serve_all(shared, page, wake_main, received);
 }
 
-/* One of ours was killed, or could not be made: the zygote ends, and with it the instance. */
-static void reap_workers(void)
-{
-	int status;
-	while (waitpid(-1, &status, WNOHANG | __WALL) > 0)
-		if (WIFSIGNALED(status))
-			_exit(1);
-}
+enum { NOT_A_WORKER = 3, TRIES = 3 };
 
-static void add_ready_worker(struct launcher_shared *shared, int wake)
-{
-	atomic_fetch_add(&shared->idle_workers, 1);
-	pid_t pid = fork();
-	if (pid == 0) {
-		instance_enter_worker();
-		atomic_store(&worker.page->idle, 1);
-		serve_all(shared, worker.page, wake, 0);
-	}
-	if (pid < 0)
-		_exit(1);
-}
+static struct {
+	struct launcher_shared *shared;
+	int wake, signals;
+} serving;
 
-_Noreturn void worker_keep_serving_instance(void)
+int worker_prepare_serving(void)
 {
 	sigset_t child;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	struct launcher_shared *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int wake = eventfd(0, EFD_CLOEXEC), signals = signalfd(-1, &child, SFD_CLOEXEC);
-	if (shared == MAP_FAILED || wake < 0 || signals < 0)
-		_exit(1);
+	serving.shared = mmap(NULL, sizeof(*serving.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (serving.shared == MAP_FAILED)
+		return fail(VISO_STAGE_MEMORY, 0, "mmap");
+	serving.wake = eventfd(0, EFD_CLOEXEC);
+	serving.signals = signalfd(-1, &child, SFD_CLOEXEC);
+	if (serving.wake < 0 || serving.signals < 0)
+		return fail(VISO_STAGE_LAUNCHER, 0, "signalfd");
 	sigprocmask(SIG_BLOCK, &child, NULL);
-	struct pollfd polls[] = {{.fd = wake, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+	return 0;
+}
+
+/* One of ours was killed: the zygote ends, and with it the instance. How many could not be made. */
+static int reap_workers(void)
+{
+	int status;
+	int unmade = 0;
+	while (waitpid(-1, &status, WNOHANG | __WALL) > 0) {
+		if (WIFSIGNALED(status))
+			_exit(1);
+		unmade += WEXITSTATUS(status) == NOT_A_WORKER;
+	}
+	return unmade;
+}
+
+static bool add_ready_worker(void)
+{
+	atomic_fetch_add(&serving.shared->idle_workers, 1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (instance_enter_worker() < 0) {
+			atomic_fetch_sub(&serving.shared->idle_workers, 1);
+			_exit(NOT_A_WORKER);
+		}
+		atomic_store(&worker.page->idle, 1);
+		serve_all(serving.shared, worker.page, serving.wake, 0);
+	}
+	if (pid < 0)
+		atomic_fetch_sub(&serving.shared->idle_workers, 1);
+	return pid > 0;
+}
+
+/* A plan for which there is no worker now: its sender must not wait for ever. */
+static void refuse_next_plan(void)
+{
+	if (worker_take_in(worker.requests) == 0)
+		_exit(0);
+	worker_let_go(EAGAIN);
+}
+
+_Noreturn void worker_keep_serving_instance(void)
+{
+	struct pollfd polls[] = {{.fd = serving.wake, .events = POLLIN},
+				 {.fd = serving.signals, .events = POLLIN},
+				 {.fd = -1, .events = POLLIN}};
+	int failures = 0;
 	for (;;) {
 		uint64_t count;
 		struct signalfd_siginfo info;
-		while (atomic_load(&shared->idle_workers) < 1)
-			add_ready_worker(shared, wake);
-		if (poll(polls, 2, -1) < 0)
+		while (failures < TRIES && atomic_load(&serving.shared->idle_workers) < 1)
+			failures += !add_ready_worker();
+		polls[2].fd = failures < TRIES ? -1 : worker.requests;
+		int n = poll(polls, 3, failures < TRIES ? -1 : 50);
+		if (n < 0)
 			continue;
 		if (polls[0].revents)
-			(void)!read(wake, &count, sizeof(count));
+			(void)!read(serving.wake, &count, sizeof(count));
 		if (polls[1].revents)
-			(void)!read(signals, &info, sizeof(info));
-		reap_workers();
+			(void)!read(serving.signals, &info, sizeof(info));
+		if (polls[2].revents)
+			refuse_next_plan();
+		/* One more is tried in any case, now and then. */
+		if (failures >= TRIES || polls[0].revents)
+			failures = polls[0].revents ? 0 : TRIES - 1;
+		failures += reap_workers();
 	}
 }

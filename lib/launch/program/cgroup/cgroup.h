@@ -33,7 +33,7 @@ struct cgroup {
 int cgroups_make(const struct plan *plan, struct cgroup *groups);
 /* All without fds. */
 void cgroups_init(struct cgroup *groups);
-void cgroup_remove(struct cgroup *group);
+void cgroups_remove(struct cgroup *groups);
 bool has_cgroups(const struct cgroup *groups);
 /* The directory of the one of version 2, or -1. */
 int cgroups_version_2(const struct cgroup *groups);

@@ -35,8 +35,8 @@ static int make_directory(struct cgroup *group, const char *parent, uint32_t ver
 	/* Main removes it where we are killed from here on. */
 	group->version = version;
 	do {
-		int length = snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", parent, (int)getpid(),
-				      sequence++);
+		int length =
+			snprintf(group->path, sizeof(group->path), "%s/viso-%d-%u", parent, (int)getpid(), sequence++);
 		if (length >= (int)sizeof(group->path))
 			return fail(VISO_STAGE_CGROUP, ENAMETOOLONG, parent);
 		/* A worker of another pid namespace may have this number, too. */
@@ -60,8 +60,8 @@ static int write_limits(const struct cgroup *group, const struct plan *plan, con
 		}
 		bool done = cgroup_write(group, file, plan_string(plan, writes[i].value)) == 0;
 		/* A file that is not there is ENOENT, or EACCES where a new one would have to be made. */
-		bool missing = !done && (errno == ENOENT || (errno == EACCES && faccessat(group->directory_fd, file,
-										       F_OK, 0) < 0));
+		bool missing = !done && (errno == ENOENT ||
+					 (errno == EACCES && faccessat(group->directory_fd, file, F_OK, 0) < 0));
 		if (!done && !(missing && (next || writes[i].flags & PLAN_WRITE_OPTIONAL)))
 			return fail(VISO_STAGE_CGROUP, missing ? EOPNOTSUPP : 0, file);
 		skip = done && next;
@@ -114,12 +114,13 @@ int cgroups_enter(const struct cgroup *groups, bool cloned_into)
 		if (groups[i].attach_fd < 0 || (groups[i].version == 2 && cloned_into))
 			continue;
 		if (write(groups[i].attach_fd, "0", 1) < 0)
-			return fail(VISO_STAGE_CGROUP, 0, groups[i].path);
+			/* What an instance lends has no path. */
+			return fail(VISO_STAGE_CGROUP, 0, groups[i].path[0] ? groups[i].path : "cgroup.procs");
 	}
 	return 0;
 }
 
-void cgroup_remove(struct cgroup *group)
+static void remove_one(struct cgroup *group)
 {
 	group->attach_fd = close_quietly(group->attach_fd);
 	group->directory_fd = close_quietly(group->directory_fd);
@@ -130,4 +131,10 @@ void cgroup_remove(struct cgroup *group)
 	for (int i = 0; rmdir(group->path) < 0 && errno == EBUSY && i < 1000; i++)
 		usleep(1000);
 	group->version = 0;
+}
+
+void cgroups_remove(struct cgroup *groups)
+{
+	for (int i = 0; i < CGROUPS; i++)
+		remove_one(&groups[i]);
 }
