@@ -126,12 +126,27 @@ static struct plan_strings add_strings(struct launch_request *request, const str
 	return added;
 }
 
+/* The worker runs these while the init waits, which waits for the host program's network before that. */
+static int check_network(const struct launch_request *request, const struct container_hooks *hooks)
+{
+	for (size_t i = 0; i < hooks->count; i++)
+		if (hooks->items[i].when == VISO_HOOK_CREATE_RUNTIME &&
+		    request->plan->network.kind > VISO_NETWORK_HOST)
+			return error_fail(VISO_STAGE_HOOK, EOPNOTSUPP, hooks->items[i].path,
+					  "a hook of VISO_HOOK_CREATE_RUNTIME cannot be together with an interface that "
+					  "the library makes; take VISO_NETWORK_NONE, or another moment");
+	return 0;
+}
+
 int hooks_add(struct launch_request *request, const viso_container *container)
 {
 	const struct container_hooks *hooks = &container->hooks;
 	struct plan_hook planned[PLAN_HOOKS_MAX];
 	if (!hooks->count)
 		return 0;
+	int r = check_network(request, hooks);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < hooks->count; i++) {
 		const struct container_hook *hook = &hooks->items[i];
 		planned[i] = (struct plan_hook){
@@ -146,7 +161,7 @@ int hooks_add(struct launch_request *request, const viso_container *container)
 	plan_offset first = request_add_bytes(request, planned, hooks->count * sizeof(planned[0]));
 	request->plan->hooks.first = first;
 	request->plan->hooks.count = (uint32_t)hooks->count;
-	int r = add_state(request, container);
+	r = add_state(request, container);
 	return r < 0 ? r : request->error;
 }
 
