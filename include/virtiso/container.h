@@ -148,7 +148,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_bundle(const char *directo
  *                   environment, working directory and time limit; copied
  * @return 0, or a negative errno: -EINVAL also where the command has a user, groups, fds or a terminal, -E2BIG more than 64,
  *         -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_HOOK and the path as the object: -ECANCELED it
- *         did not exit with 0, -ETIMEDOUT, or why it could not be executed.
+ *         did not exit with 0, -ETIMEDOUT, or why it could not be executed; -EOPNOTSUPP VISO_HOOK_CREATE_RUNTIME together with an
+ *         interface that the library makes (VISO_NETWORK_BRIDGE and the like).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: OCI Runtime Specification 1.1, config.md, "POSIX-platform Hooks"
