@@ -75,10 +75,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_root(viso_container *contai
 /** When a hook of viso_container_add_hook() runs; as the OCI runtime specification has them. */
 typedef enum viso_hook {
 	VISO_HOOK_CREATE_RUNTIME = 1,   /**< on the host, when the namespaces are made, before the root is entered */
-	VISO_HOOK_CREATE_CONTAINER = 2, /**< in the container's namespaces, before the root is entered */
-	VISO_HOOK_START_CONTAINER = 3,  /**< in the container, before the program */
-	VISO_HOOK_POSTSTART = 4,        /**< on the host, when the program is executing */
-	VISO_HOOK_POSTSTOP = 5,         /**< on the host, when everything is gone */
+	VISO_HOOK_CREATE_CONTAINER = 2, /**< a program of the host in the container's namespaces, before the root is
+					     entered; with the ids and all capabilities of the container's root */
+	VISO_HOOK_START_CONTAINER = 3,  /**< a program of the container, before the command's, as confined as that */
+	VISO_HOOK_POSTSTART = 4,        /**< on the host, when the program is executing, before the start returns */
+	VISO_HOOK_POSTSTOP = 5,         /**< on the host, when everything is gone; after a start that failed, too */
 	VISO_HOOK_ENUM_WIDTH_ = 0x7fffffff /**< not a hook; fixes the width of the type */
 } viso_hook;
 
@@ -111,7 +112,13 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_prepare(viso_container *contain
  * Make a container, and the command of its process, from an OCI bundle: a directory with config.json and a root.
  *
  * What the file asks for and the library cannot do is an error, not silence. "process" becomes the command, with the standard
- * streams inherited.
+ * streams inherited, or with a terminal. Relative paths are those of the bundle.
+ *
+ * Where the file says nothing, the library is stricter than other runtimes: a user namespace is made in any case; without
+ * "noNewPrivileges" programs gain none, and it takes `false` to let them; without "seccomp" the library's own profile holds, and
+ * without "capabilities" there are none. The device filter is left out for ordinary users, who have no device nodes to filter;
+ * so is a mount of control groups where the host has them in version 1, or the container sees the host's. The group of
+ * "cgroupsPath" has a name of the library's choice, below the parent of the path.
  *
  * @param directory      the bundle
  * @param out_container  where the container is put, owned by the caller; untouched on failure
@@ -128,13 +135,21 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_bundle(const char *directo
 
 /**
  * Run a program at a certain moment of each start of an instance, with the state of the container as JSON on its standard
- * input. Where one fails before the program runs, the start fails.
+ * input: once for a command, or once for the instance of viso_sandbox_start(). Hooks of a moment run in the order of the calls.
+ *
+ * Where one does not exit with 0 before the program runs, the start fails; later on that is a warning of the log. A hook that
+ * takes longer than the time limit of its command, or 30 seconds where that has none, is killed and has failed. Its standard
+ * output and error are the null device, and what it leaves running is ended. Those on the host have the rights of the host
+ * program. The state has "pid" as the hook sees it, of the container's init, and the detached container's name as "id".
  *
  * @param container  a container that has not run anything
  * @param when       the moment
- * @param command    program of the host (in the container for VISO_HOOK_START_CONTAINER) with arguments,
- *                   environment and time limit; copied
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_HOOK.
+ * @param command    program of the host (in the container for VISO_HOOK_START_CONTAINER) by an absolute path, with arguments,
+ *                   environment, working directory and time limit; copied
+ * @return 0, or a negative errno: -EINVAL also where the command has a user, groups, fds or a terminal, -E2BIG more than 64,
+ *         -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_HOOK and the path as the object: -ECANCELED it
+ *         did not exit with 0, -ETIMEDOUT, or why it could not be executed; -EOPNOTSUPP VISO_HOOK_CREATE_RUNTIME together with an
+ *         interface that the library makes (VISO_NETWORK_BRIDGE and the like).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: OCI Runtime Specification 1.1, config.md, "POSIX-platform Hooks"
@@ -177,12 +192,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_detached(viso_container *co
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, const char *name, viso_container **out_container);
 
 /**
- * Write the state of a running instance of viso_sandbox_start() to a directory, by criu(8), and end it.
+ * Write the state of a running instance of viso_sandbox_start() to a directory, by criu(8), and end it. It takes root of the
+ * host. What commands have left in the background is kept; where it fails, the instance goes on and the directory is empty.
  *
  * @param container  a container with a running instance
  * @param directory  an existing, empty directory of the host
- * @return 0, or a negative errno: -EINVAL, -ENOENT, -ENOTEMPTY, -EOPNOTSUPP criu is not installed or cannot do it here (the
- *         message has its last words), -ESTALE, -ECHILD.
+ * @return 0, or a negative errno: -EINVAL also without an instance, -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOTEMPTY, -EBUSY a
+ *         command runs, -EOPNOTSUPP criu is not installed or cannot do it here (the message has its last words), the caller is
+ *         not root, or the container was attached to; -ENOMEM, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: criu(8)
@@ -190,11 +207,12 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, c
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_checkpoint(viso_container *container, const char *directory);
 
 /**
- * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start().
+ * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start(). This version
+ * cannot do it: what criu restores would not end with the host program. criu-restore(8) can, outside of the library.
  *
  * @param container  a container with the same settings, that has not run anything
  * @param directory  as above
- * @return 0, or a negative errno as viso_sandbox_start() and viso_container_checkpoint().
+ * @return a negative errno: -EOPNOTSUPP, -EINVAL, -EBUSY, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: criu(8)

@@ -54,8 +54,9 @@ static int check_command(const viso_command *command, const char *function)
 	if (command->argv.items[0][0] != '/')
 		return error_argument(function, "the program of a hook is an absolute path");
 	return command->has_user || command->group_count || command->added_count || command->terminal.columns
-		       ? error_argument(function, "of its command a hook has the arguments, the environment, the working "
-						  "directory and the time limit only")
+		       ? error_argument(function,
+					"of its command a hook has the arguments, the environment, the working "
+					"directory and the time limit only")
 		       : 0;
 }
 
@@ -107,7 +108,8 @@ static int add_state(struct launch_request *request, const viso_container *conta
 		json_object_put(state);
 		return error_memory();
 	}
-	const char *text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN);
+	const char *text =
+		json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	plan_offset offset = text ? request_add_string(request, text) : 0;
 	if (offset)
 		((char *)request->plan)[offset + strlen(text) - 1] = '\0';
@@ -124,12 +126,27 @@ static struct plan_strings add_strings(struct launch_request *request, const str
 	return added;
 }
 
+/* The worker runs these while the init waits, which waits for the host program's network before that. */
+static int check_network(const struct launch_request *request, const struct container_hooks *hooks)
+{
+	for (size_t i = 0; i < hooks->count; i++)
+		if (hooks->items[i].when == VISO_HOOK_CREATE_RUNTIME &&
+		    request->plan->network.kind > VISO_NETWORK_HOST)
+			return error_fail(VISO_STAGE_HOOK, EOPNOTSUPP, hooks->items[i].path,
+					  "a hook of VISO_HOOK_CREATE_RUNTIME cannot be together with an interface that "
+					  "the library makes; take VISO_NETWORK_NONE, or another moment");
+	return 0;
+}
+
 int hooks_add(struct launch_request *request, const viso_container *container)
 {
 	const struct container_hooks *hooks = &container->hooks;
 	struct plan_hook planned[PLAN_HOOKS_MAX];
 	if (!hooks->count)
 		return 0;
+	int r = check_network(request, hooks);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < hooks->count; i++) {
 		const struct container_hook *hook = &hooks->items[i];
 		planned[i] = (struct plan_hook){
@@ -144,7 +161,7 @@ int hooks_add(struct launch_request *request, const viso_container *container)
 	plan_offset first = request_add_bytes(request, planned, hooks->count * sizeof(planned[0]));
 	request->plan->hooks.first = first;
 	request->plan->hooks.count = (uint32_t)hooks->count;
-	int r = add_state(request, container);
+	r = add_state(request, container);
 	return r < 0 ? r : request->error;
 }
 

@@ -75,6 +75,8 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 	} while (report.kind == REPORT_FD);
 	if (report.kind != REPORT_FAILED)
 		explain_log_hook(&report.failure);
+	if (report.kind == REPORT_STARTED && isolation == VISO_ISOLATION_CONTAINER)
+		instance->init = report.pid;
 	return report.kind == REPORT_FAILED ? explain_failure(isolation, &report.failure) : 0;
 }
 

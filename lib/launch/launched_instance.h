@@ -13,6 +13,7 @@ struct launched_instance {
 	int plans;         /* where its commands are sent; -1 where there is no instance */
 	int channel;       /* to its holder */
 	int root;          /* O_PATH fd of its root directory, as it sees it itself */
+	int init;          /* of a container: its pid; 0 where it is not known */
 	struct plan *plan; /* of a container: its own, from which those of its commands are made; else NULL */
 	struct process_network *network; /* likewise, where something of it is made from outside; else NULL */
 };

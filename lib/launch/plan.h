@@ -156,8 +156,8 @@ struct report_end {
 struct report {
 	uint32_t kind;
 	int32_t pid;
-	uint32_t fd_kind;            /* of REPORT_FD */
-	int64_t step_ns[PLAN_STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
+	uint32_t fd_kind;              /* of REPORT_FD */
+	int64_t step_ns[PLAN_STEPS];   /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
 	struct report_failure failure; /* with REPORT_STARTED and REPORT_ENDED that of a hook that is not to harm */
 	struct report_end end;
 };

@@ -15,7 +15,6 @@ char *bundle_new(void)
 	char *command = NULL;
 	assert_true(asprintf(&command, "mv '%s' '%s'", tree, root) > 0);
 	assert_int_equal(system(command), 0);
-	tree_directory(root, "sys", 0755);
 	free(command);
 	free(root);
 	free(tree);
@@ -33,7 +32,7 @@ void bundle_write(const char *directory, const char *script, const char *process
 		"\"cwd\":\"/\","
 		"\"capabilities\":{\"bounding\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"],"
 		"\"effective\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"],"
-		"\"permitted\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"]},"
+		"\"permitted\":[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"],\"ambient\":[\"CAP_KILL\"]},"
 		"\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"hard\":1024,\"soft\":512}],"
 		"\"noNewPrivileges\":true%s},"
 		"\"root\":{\"path\":\"rootfs\",\"readonly\":true},"

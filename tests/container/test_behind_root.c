@@ -10,11 +10,12 @@
 /* There is one mount at the root, and what is to be found by "/.." is the root. */
 static void assert_nothing_behind(struct box *box)
 {
-	assert_prints(box,
-		      shell("while read -r id parent device root point rest; do test \"$point\" != / || echo root; done "
-			    "< /proc/self/mountinfo; test /.. -ef / && ls -d /../bin/probe; ls /../../etc/shadow "
-			    "/../proc/1/root/etc/shadow 2>/dev/null; cd /.. && pwd"),
-		      "root\n/../bin/probe\n/\n");
+	assert_prints(
+		box,
+		shell("while read -r id parent device root point rest; do test \"$point\" != / || echo root; done "
+		      "< /proc/self/mountinfo; test /.. -ef / && ls -d /../bin/probe; ls /../../etc/shadow "
+		      "/../proc/1/root/etc/shadow 2>/dev/null; cd /.. && pwd"),
+		"root\n/../bin/probe\n/\n");
 }
 
 static void test_plain(void **state)

@@ -39,16 +39,19 @@ static void close_bundle(char *directory)
 static void test_usual_bundle(void **state)
 {
 	char *bundle = open_bundle();
-	bundle_write(bundle, "id -u; hostname; pwd; echo $TERM $HOME; ulimit -Sn; ulimit -Hn; touch /x 2>/dev/null || echo ro",
+	bundle_write(bundle,
+		     "id -u; hostname; pwd; echo $TERM $HOME; ulimit -Sn; ulimit -Hn; touch /x 2>/dev/null || echo ro",
 		     "", NULL, "", "");
 	assert_bundle_prints(bundle, "0\nrunc\n/\nxterm\n512\n1024\nro\n");
 	bundle_write(bundle, "grep -E 'Cap(Prm|Bnd|Amb)|NoNewPrivs' /proc/self/status", "", NULL, "", "");
 	assert_bundle_prints(bundle, "CapPrm:\t0000000020000420\nCapBnd:\t0000000020000420\nCapAmb:\t0000000000000000\n"
 				     "NoNewPrivs:\t1\n");
-	bundle_write(bundle,
-		     "while read a b c d point rest; do case $point in /sys|/dev/shm|/dev/mqueue) echo $point;; esac; done "
-		     "< /proc/self/mountinfo; echo x > /proc/sys/kernel/hostname 2>/dev/null || echo ro; wc -c < /proc/keys",
-		     "", NULL, "", "");
+	bundle_write(
+		bundle,
+		"while read -r id parent device root point rest; do case $point in /sys|/dev/shm|/dev/mqueue) echo "
+		"$point;; esac; done < "
+		"/proc/self/mountinfo; echo x > /proc/sys/kernel/hostname 2>/dev/null || echo ro; wc -c < /proc/keys",
+		"", NULL, "", "");
 	assert_bundle_prints(bundle, "/dev/shm\n/dev/mqueue\n/sys\nro\n0\n");
 	close_bundle(bundle);
 }
@@ -81,7 +84,8 @@ static void test_user_umask_and_directory(void **state)
 		   "\"annotations\":{\"org.example\":\"x\"},\"hostname\":\"here\",\"domainname\":\"there\","
 		   "\"process\":{\"cwd\":\"/tmp\",\"user\":{\"uid\":7,\"gid\":8,\"umask\":63},\"oomScoreAdj\":500,"
 		   "\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":3},"
-		   "\"args\":[\"sh\",\"-c\",\"id -u; id -g; umask; pwd; nice; cat /proc/self/oom_score_adj; "
+		   "\"args\":[\"sh\",\"-c\",\"id -u; id -g; umask; pwd; cut -d' ' -f19 /proc/self/stat; cat "
+		   "/proc/self/oom_score_adj; "
 		   "cat /proc/sys/kernel/domainname\"],\"env\":[\"PATH=/bin\"]},"
 		   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"uts\"},{\"type\":\"mount\"}],"
 		   "\"rootfsPropagation\":\"rprivate\"}}",
@@ -94,16 +98,17 @@ static void test_mounts(void **state)
 {
 	char *bundle = open_bundle();
 	tree_write(bundle, "data", "text\n", 0644);
-	tree_write(bundle, "config.json",
-		   "{\"ociVersion\":\"1.1.0\",\"root\":{\"path\":\"rootfs\",\"readonly\":true},"
-		   "\"process\":{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",\"cat /tmp/data; "
-		   "echo x 2>/dev/null >/tmp/data || echo ro; grep -o 'size=[0-9a-z]*,mode=[0-9]*' /proc/self/mountinfo | "
-		   "tail -1\"]},"
-		   "\"mounts\":[{\"destination\":\"/tmp/data\",\"source\":\"data\",\"type\":\"none\","
-		   "\"options\":[\"rbind\",\"ro\",\"rprivate\"]},"
-		   "{\"destination\":\"work\",\"type\":\"tmpfs\",\"options\":[\"size=1m\",\"mode=0700\",\"nosuid\"]}],"
-		   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}]}}",
-		   0644);
+	tree_write(
+		bundle, "config.json",
+		"{\"ociVersion\":\"1.1.0\",\"root\":{\"path\":\"rootfs\",\"readonly\":true},"
+		"\"process\":{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",\"cat /tmp/data; "
+		"echo x 2>/dev/null >/tmp/data || echo ro; grep -o 'size=[0-9a-z]*,mode=[0-9]*' /proc/self/mountinfo | "
+		"tail -1\"]},"
+		"\"mounts\":[{\"destination\":\"/tmp/data\",\"source\":\"data\",\"type\":\"none\","
+		"\"options\":[\"rbind\",\"ro\",\"rprivate\"]},"
+		"{\"destination\":\"work\",\"type\":\"tmpfs\",\"options\":[\"size=1m\",\"mode=0700\",\"nosuid\"]}],"
+		"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}]}}",
+		0644);
 	assert_bundle_prints(bundle, "text\nro\nsize=1024k,mode=700\n");
 	close_bundle(bundle);
 }
@@ -136,8 +141,10 @@ static void test_ids_and_sysctl(void **state)
 {
 	char *bundle = open_bundle();
 	skip_without(geteuid() == 0, "root");
-	bundle_write(bundle, "cat /proc/self/uid_map | tr -s ' '; cat /proc/sys/net/ipv4/ip_unprivileged_port_start", "",
-		     "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"user\"},{\"type\":\"network\"}",
+	bundle_write(bundle, "cat /proc/self/uid_map | tr -s ' '; cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+		     "",
+		     "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"user\"},{\"type\":"
+		     "\"network\"},{\"type\":\"ipc\"}",
 		     ",\"uidMappings\":[{\"containerID\":0,\"hostID\":200000,\"size\":1000}],"
 		     "\"gidMappings\":[{\"containerID\":0,\"hostID\":200000,\"size\":1000}],"
 		     "\"sysctl\":{\"net.ipv4.ip_unprivileged_port_start\":\"99\"}",
@@ -149,11 +156,33 @@ static void test_ids_and_sysctl(void **state)
 static void test_seccomp(void **state)
 {
 	char *bundle = open_bundle();
-	bundle_write(bundle, "mkdir /tmp/x 2>/dev/null || echo refused", "", NULL,
-		     ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\",\"mkdirat\"],"
-		     "\"action\":\"SCMP_ACT_ERRNO\"}]}",
-		     "");
+	bundle_write(
+		bundle, "mkdir /tmp/x 2>/dev/null || echo refused", "", NULL,
+		",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\",\"mkdirat\"],"
+		"\"action\":\"SCMP_ACT_ERRNO\"}]}",
+		"");
 	assert_bundle_prints(bundle, "refused\n");
+	close_bundle(bundle);
+}
+
+static void test_new_privileges(void **state)
+{
+	char *bundle = open_bundle();
+	static const char format[] =
+		"{\"ociVersion\":\"1.1.0\",\"root\":{\"path\":\"rootfs\",\"readonly\":true},"
+		"\"process\":{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"grep\",\"NoNewPrivs\","
+		"\"/proc/self/status\"]%s},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}]}}";
+	char text[1024];
+	snprintf(text, sizeof(text), format, "");
+	tree_write(bundle, "config.json", text, 0644);
+	assert_bundle_prints(bundle, "NoNewPrivs:\t1\n");
+	/* The library's filter takes a right that a program must have then. */
+	snprintf(text, sizeof(text), format,
+		 ",\"noNewPrivileges\":false,\"capabilities\":{\"bounding\":[\"CAP_SYS_ADMIN\"],"
+		 "\"effective\":[\"CAP_SYS_ADMIN\"],\"permitted\":[\"CAP_SYS_ADMIN\"]}");
+	tree_write(bundle, "config.json", text, 0644);
+	assert_bundle_prints(bundle, "NoNewPrivs:\t0\n");
 	close_bundle(bundle);
 }
 
@@ -166,13 +195,15 @@ static void test_terminal(void **state)
 	viso_result *result;
 	char text[64] = "";
 	size_t length = 0;
-	bundle_write(bundle, "stty size", ",\"terminal\":true,\"consoleSize\":{\"height\":33,\"width\":99}", NULL, "", "");
+	bundle_write(bundle, "stty size", ",\"terminal\":true,\"consoleSize\":{\"height\":33,\"width\":99}", NULL, "",
+		     "");
 	assert_ok(viso_container_load_bundle(bundle, &container, &command));
 	assert_ok(viso_sandbox_spawn(viso_container_sandbox(container), command, &process));
 	int terminal = viso_process_take_terminal(process);
 	assert_ok(terminal);
 	assert_ok(viso_process_wait(process, -1, &result));
-	for (ssize_t n; length < sizeof(text) - 1 && (n = read(terminal, text + length, sizeof(text) - 1 - length)) > 0;)
+	for (ssize_t n;
+	     length < sizeof(text) - 1 && (n = read(terminal, text + length, sizeof(text) - 1 - length)) > 0;)
 		length += (size_t)n;
 	assert_string_equal(text, "33 99\r\n");
 	close(terminal);
@@ -208,7 +239,8 @@ static void test_memory_limit(void **state)
 	skip_without(geteuid() == 0, "a memory controller for the caller");
 	tree_write(bundle, "config.json",
 		   "{\"ociVersion\":\"1.1.0\",\"root\":{\"path\":\"rootfs\",\"readonly\":true},"
-		   "\"process\":{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",\"tail -c 200m /dev/zero\"]},"
+		   "\"process\":{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"args\":[\"sh\",\"-c\",\"tail -c 200m "
+		   "/dev/zero\"]},"
 		   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}],\"resources\":{"
 		   "\"memory\":{\"limit\":33554432,\"swap\":33554432},\"pids\":{\"limit\":20},"
 		   "\"cpu\":{\"shares\":1024,\"quota\":100000,\"period\":100000}}}}",
@@ -229,10 +261,17 @@ static void test_memory_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usual_bundle), cmocka_unit_test(test_writable_root),
-		cmocka_unit_test(test_user_umask_and_directory), cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_namespaces), cmocka_unit_test(test_ids_and_sysctl), cmocka_unit_test(test_seccomp),
-		cmocka_unit_test(test_terminal), cmocka_unit_test(test_hooks), cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_usual_bundle),
+		cmocka_unit_test(test_writable_root),
+		cmocka_unit_test(test_user_umask_and_directory),
+		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_ids_and_sysctl),
+		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_new_privileges),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_memory_limit),
 	};
 	return cmocka_run_group_tests_name("bundles", tests, NULL, box_group_teardown);
 }

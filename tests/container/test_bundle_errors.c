@@ -21,11 +21,22 @@ struct bad {
 	const char *more;
 };
 
-#define PROCESS(error, place, text) {error, "process." place, "," text, NULL, NULL}
-#define LINUX(error, place, text) {error, "linux." place, NULL, "," text, NULL}
-#define MORE(error, place, text) {error, place, NULL, NULL, "," text}
+#define PROCESS(error, place, text)                                                                                    \
+	{                                                                                                              \
+		error, "process." place, "," text, NULL, NULL                                                          \
+	}
+#define LINUX(error, place, text)                                                                                      \
+	{                                                                                                              \
+		error, "linux." place, NULL, "," text, NULL                                                            \
+	}
+#define MORE(error, place, text)                                                                                       \
+	{                                                                                                              \
+		error, place, NULL, NULL, "," text                                                                     \
+	}
 #define RESOURCE(error, place, text)                                                                                   \
-	{error, "linux.resources." place, NULL, ",\"resources\":{" text "}", NULL}
+	{                                                                                                              \
+		error, "linux.resources." place, NULL, ",\"resources\":{" text "}", NULL                               \
+	}
 #define MOUNT(error, place, text) MORE(error, "mounts[0]" place, "\"mounts\":[{" text "}]")
 
 static const struct bad table[] = {
@@ -82,11 +93,13 @@ static const struct bad table[] = {
 	LINUX(EINVAL, "namespaces[1].type", "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]"),
 	LINUX(EINVAL, "namespaces[0].path", "\"namespaces\":[{\"type\":\"network\",\"path\":\"relative\"}]"),
 	LINUX(EINVAL, "namespaces[0].path", "\"namespaces\":[{\"type\":\"network\",\"path\":\"/proc/self/ns/pid\"}]"),
+	LINUX(EINVAL, "namespaces[0].path", "\"namespaces\":[{\"type\":\"network\",\"path\":\"/dev/null\"}]"),
 	LINUX(EOPNOTSUPP, "namespaces[0].path", "\"namespaces\":[{\"type\":\"mount\",\"path\":\"/proc/self/ns/mnt\"}]"),
 	LINUX(EOPNOTSUPP, "namespaces", "\"namespaces\":[{\"type\":\"mount\"}]"),
 	LINUX(EINVAL, "uidMappings", "\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}]"),
 	LINUX(EINVAL, "timeOffsets", "\"timeOffsets\":{\"monotonic\":{\"secs\":1}}"),
-	LINUX(EOPNOTSUPP, "devices[0]", "\"devices\":[{\"type\":\"c\",\"path\":\"/dev/none\",\"major\":1,\"minor\":3}]"),
+	LINUX(EOPNOTSUPP, "devices[0]",
+	      "\"devices\":[{\"type\":\"c\",\"path\":\"/dev/none\",\"major\":1,\"minor\":3}]"),
 	LINUX(EOPNOTSUPP, "devices[0]", "\"devices\":[{\"type\":\"p\",\"path\":\"/dev/fifo\"}]"),
 	LINUX(EINVAL, "devices[0]", "\"devices\":[{\"type\":\"x\",\"path\":\"/dev/null\"}]"),
 	LINUX(EINVAL, "cgroupsPath", "\"cgroupsPath\":\"/a/../b/c\""),
@@ -124,8 +137,9 @@ static const struct bad table[] = {
 	RESOURCE(EINVAL, "blockIO.throttleReadBpsDevice[0].rate",
 		 "\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0}]}"),
 	RESOURCE(EINVAL, "hugepageLimits[0].pageSize", "\"hugepageLimits\":[{\"pageSize\":\"big\",\"limit\":1}]"),
-	RESOURCE(EOPNOTSUPP, "devices[1]", "\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3},"
-					   "{\"allow\":false}]"),
+	RESOURCE(EOPNOTSUPP, "devices[1]",
+		 "\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3},"
+		 "{\"allow\":false}]"),
 	RESOURCE(EOPNOTSUPP, "devices[0]", "\"devices\":[{\"allow\":false,\"type\":\"c\",\"major\":1}]"),
 	RESOURCE(EPERM, "unified.cgroup.procs", "\"unified\":{\"cgroup.procs\":\"1\"}"),
 	RESOURCE(EINVAL, "unified.memory.low", "\"unified\":{\"memory.low\":1}"),
@@ -159,9 +173,8 @@ static void test_places(void **state)
 		bundle_write(bundle, "true", bad->process ? bad->process : "", NULL, bad->on_linux ? bad->on_linux : "",
 			     bad->more ? bad->more : "");
 		int r = viso_container_load_bundle(bundle, &container, &command);
-		bool right = r == -bad->error && !container && !command &&
-			     strstr(viso_error_message(), bad->place) && support_count_fds() == fds &&
-			     !strcmp(viso_error_object(), bad->place);
+		bool right = r == -bad->error && !container && !command && strstr(viso_error_message(), bad->place) &&
+			     support_count_fds() == fds && !strcmp(viso_error_object(), bad->place);
 		if (!right)
 			print_message("%s%s%s: %d instead of %d: %s (%s)\n", bad->process ? bad->process : "",
 				      bad->on_linux ? bad->on_linux : "", bad->more ? bad->more : "", r, -bad->error,
@@ -179,8 +192,8 @@ static void test_what_is_empty_is_not_asked_for(void **state)
 {
 	char *bundle = bundle_new();
 	viso_container *container = NULL;
-	bundle_write(bundle, "true", ",\"selinuxLabel\":\"\",\"apparmorProfile\":\"unconfined\",\"ioPriority\":null", NULL,
-		     ",\"mountLabel\":\"\",\"devices\":null,\"intelRdt\":null,\"sysctl\":{}", ",\"hooks\":{}");
+	bundle_write(bundle, "true", ",\"selinuxLabel\":\"\",\"apparmorProfile\":\"unconfined\",\"ioPriority\":null",
+		     NULL, ",\"mountLabel\":\"\",\"devices\":null,\"intelRdt\":null,\"sysctl\":{}", ",\"hooks\":{}");
 	assert_ok(viso_container_load_bundle(bundle, &container, NULL));
 	viso_container_unref(container);
 	support_remove_tree(bundle);

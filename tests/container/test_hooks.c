@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,14 +30,13 @@ static int remove_notes(void **state)
 	return box_teardown(state);
 }
 
-/* A shell script as a hook; a %s in it is the directory of notes. */
+/* A shell script as a hook, in which $notes is the directory of notes. */
 static void add_hook(struct box *box, viso_hook when, const char *script, uint64_t timeout_ms)
 {
-	char text[2048];
-	snprintf(text, sizeof(text), script, notes, notes);
 	viso_command *command = viso_command_new("/bin/sh");
 	assert_ok(viso_command_add_arg(command, "-c"));
-	assert_ok(viso_command_add_arg(command, text));
+	assert_ok(viso_command_add_arg(command, script));
+	assert_ok(viso_command_set_env(command, "notes", notes));
 	assert_ok(viso_command_set_timeout_ms(command, timeout_ms));
 	assert_ok(viso_container_add_hook(box->container, when, command));
 	viso_command_unref(command);
@@ -59,12 +59,12 @@ static void test_order(void **state)
 {
 	struct box *box = box_open(state);
 	skip_without(geteuid() == 0, "root");
-	add_hook(box, VISO_HOOK_POSTSTOP, "echo stop >> %s/order", 0);
-	add_hook(box, VISO_HOOK_POSTSTART, "echo started >> %s/order", 0);
-	add_hook(box, VISO_HOOK_START_CONTAINER, "test -d /work && test ! -e %s && cat > /tmp/state", 0);
-	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "echo created >> %s/order", 0);
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo runtime >> %s/order", 0);
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo again >> %s/order", 0);
+	add_hook(box, VISO_HOOK_POSTSTOP, "umask 0; echo stop >> $notes/order", 0);
+	add_hook(box, VISO_HOOK_POSTSTART, "umask 0; echo started >> $notes/order", 0);
+	add_hook(box, VISO_HOOK_START_CONTAINER, "test -d /work && test ! -e $notes && cat > /tmp/state", 0);
+	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "umask 0; echo created >> $notes/order", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "umask 0; echo runtime >> $notes/order", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "umask 0; echo again >> $notes/order", 0);
 	for (int i = 0; i < 2; i++) {
 		assert_prints(box, shell("grep -o '\"status\":\"created\",\"pid\":1}' /tmp/state"),
 			      "\"status\":\"created\",\"pid\":1}\n");
@@ -79,11 +79,12 @@ static void test_order(void **state)
 static void test_state(void **state)
 {
 	struct box *box = box_open(state);
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME,
-		 "cat > %s/state; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' %s/state); cd ${0%%/*}/; "
-		 "for i in net mnt uts ipc pid; do test $(readlink /proc/$pid/ns/$i) != $(readlink /proc/self/ns/$i) || "
-		 "exit 1; done",
-		 0);
+	add_hook(
+		box, VISO_HOOK_CREATE_RUNTIME,
+		"cat > $notes/state; pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' $notes/state); "
+		"for i in net mnt uts ipc pid; do test $(readlink /proc/$pid/ns/$i) != $(readlink /proc/self/ns/$i) || "
+		"exit 1; done",
+		0);
 	assert_prints(box, shell("echo run"), "run\n");
 	const char *text = note("state");
 	assert_non_null(strstr(text, "{\"ociVersion\":\"1.1.0\",\"id\":\"viso-"));
@@ -112,7 +113,7 @@ static void test_failure_ends_the_start(void **state)
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 		struct box *box = box_new(strength, box_tree());
 		add_hook(box, before[i], "exit 7", 0);
-		add_hook(box, VISO_HOOK_POSTSTOP, "echo stop >> %s/stop", 0);
+		add_hook(box, VISO_HOOK_POSTSTOP, "echo stop >> $notes/stop", 0);
 		assert_hook_fails(box, ECANCELED, "/bin/sh", "exited with 7");
 		assert_string_equal(note("stop"), "stop\nstop\nstop\n");
 		char *path = tree_path(notes, "stop");
@@ -160,7 +161,7 @@ static void test_leftovers(void **state)
 {
 	struct box *box = box_open(state);
 	skip_without(geteuid() == 0, "root");
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "setsid sleep 4712 & echo $! > %s/pid", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "setsid sleep 4712 & echo $! > $notes/pid", 0);
 	add_hook(box, VISO_HOOK_START_CONTAINER, "setsid sleep 4712 & exit 0", 0);
 	assert_prints(box, shell("ps -o args | grep -c '[s]leep 4712'; true"), "0\n");
 	assert_int_equal(kill(atoi(note("pid")), 0), -1);
@@ -171,10 +172,10 @@ static void test_what_a_hook_has(void **state)
 {
 	struct box *box = box_open(state);
 	skip_without(geteuid() == 0, "root");
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/$$/fd | tr '\\n' ' ' > %s/fds; env | sort > %s/env", 0);
-	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "ls /proc/self/fd | wc -l > %s/inner", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "ls /proc/self/fd > $notes/fds; env | sort > $notes/env", 0);
+	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "ls /proc/self/fd | wc -l > $notes/inner", 0);
 	assert_prints(box, shell("echo run"), "run\n");
-	assert_string_equal(note("fds"), "0 1 2 ");
+	assert_string_equal(note("fds"), "0\n1\n2\n3\n");
 	assert_non_null(strstr(note("env"), "LANG=C.UTF-8\n"));
 	assert_null(strstr(note("env"), "TMPDIR"));
 	assert_string_equal(note("inner"), "4\n"); /* that of the directory as well */
@@ -186,6 +187,39 @@ static void test_confinement(void **state)
 	struct box *box = box_open(state);
 	add_hook(box, VISO_HOOK_START_CONTAINER, "grep -E 'CapBnd|NoNewPrivs|^Seccomp:' /proc/self/status > /tmp/x", 0);
 	assert_prints(box, shell("cat /tmp/x"), "CapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+/* Hooks of the host in the container have its root's rights, and leave none of them to the program. */
+static void test_rights_of_the_program(void **state)
+{
+	struct box *box = box_open(state);
+	add_hook(box, VISO_HOOK_CREATE_CONTAINER, "grep CapBnd /proc/self/status | grep -qv 0000000000000000", 0);
+	assert_prints(box, shell("grep -E 'CapBnd|CapPrm' /proc/self/status"),
+		      "CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\n");
+}
+
+/* The host program is killed while a hook runs: the hook goes with it. */
+static void test_death_of_the_host(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	pid_t host = fork();
+	if (host == 0) {
+		viso_command *command = shell("echo run");
+		viso_result *result = NULL;
+		/* A handle is not for a fork: one more. */
+		box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+		add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo $$ > $notes/new; mv $notes/new $notes/pid; sleep 1000",
+			 0);
+		_exit(viso_sandbox_run(box->sandbox, command, &result) == 0);
+	}
+	while (!*note("pid"))
+		usleep(1000);
+	assert_int_equal(kill(host, SIGKILL), 0);
+	waitpid(host, NULL, 0);
+	/* Fails by the test's time limit. */
+	while (kill(atoi(note("pid")), 0) == 0)
+		usleep(1000);
 }
 
 static char logged[512];
@@ -216,10 +250,10 @@ static void test_late_failures_are_logged(void **state)
 static void test_instance(void **state)
 {
 	struct box *box = box_open(state);
-	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo runtime >> %s/instance", 0);
+	add_hook(box, VISO_HOOK_CREATE_RUNTIME, "echo runtime >> $notes/instance", 0);
 	add_hook(box, VISO_HOOK_START_CONTAINER, "echo inside > /tmp/inside", 0);
-	add_hook(box, VISO_HOOK_POSTSTART, "echo started >> %s/instance", 0);
-	add_hook(box, VISO_HOOK_POSTSTOP, "echo stop >> %s/instance", 0);
+	add_hook(box, VISO_HOOK_POSTSTART, "echo started >> $notes/instance", 0);
+	add_hook(box, VISO_HOOK_POSTSTOP, "echo stop >> $notes/instance", 0);
 	assert_ok(viso_sandbox_start(box->sandbox));
 	assert_string_equal(note("instance"), "runtime\nstarted\n");
 	assert_prints(box, shell("cat /tmp/inside"), "inside\n");
@@ -240,7 +274,8 @@ static void test_arguments(void **state)
 {
 	struct box *box = box_open(state);
 	viso_command *command = viso_command_new("relative");
-	assert_fails(viso_container_add_hook(NULL, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT, "add_hook");
+	assert_fails(viso_container_add_hook(NULL, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT,
+		     "add_hook");
 	assert_fails(viso_container_add_hook(box->container, VISO_HOOK_POSTSTOP, NULL), EINVAL, VISO_STAGE_ARGUMENT,
 		     "add_hook");
 	assert_fails(viso_container_add_hook(box->container, VISO_HOOK_POSTSTOP, command), EINVAL, VISO_STAGE_ARGUMENT,
@@ -259,7 +294,7 @@ static void test_arguments(void **state)
 
 #define WITH_NOTES(function)                                                                                           \
 	{                                                                                                              \
-		#function, function, make_notes, remove_notes, (void *)(intptr_t)VISO_ISOLATION_CONTAINER              \
+#function, function, make_notes, remove_notes, (void *)(intptr_t)VISO_ISOLATION_CONTAINER              \
 	}
 
 int main(void)
@@ -274,6 +309,8 @@ int main(void)
 		WITH_NOTES(test_leftovers),
 		WITH_NOTES(test_what_a_hook_has),
 		WITH_NOTES(test_confinement),
+		WITH_NOTES(test_rights_of_the_program),
+		WITH_NOTES(test_death_of_the_host),
 		WITH_NOTES(test_late_failures_are_logged),
 		WITH_NOTES(test_instance),
 		WITH_NOTES(test_failure_ends_the_instance),

@@ -12,8 +12,8 @@ static int read_weight(struct bundle *bundle, const struct item *item)
 	if (weight < 10)
 		return item_fail_value(item, "a weight is a number from 10 to 1000");
 	/* To 1..10000 of version 2, in which the usual 500 of version 1 would not be the usual 100. */
-	return item_result(item, viso_container_set_io_weight(bundle->container,
-							      (unsigned)(1 + (weight - 10) * 9999 / 990)));
+	return item_result(item,
+			   viso_container_set_io_weight(bundle->container, (unsigned)(1 + (weight - 10) * 9999 / 990)));
 }
 
 static int read_rate(struct bundle *bundle, const struct item *item, viso_io_rate rate)

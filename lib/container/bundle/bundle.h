@@ -13,9 +13,9 @@
 struct bundle {
 	const char *directory; /* absolute */
 	viso_container *container;
-	viso_command *command;      /* NULL until "process" is read */
-	unsigned namespaces;        /* by bit of viso_namespace: those that the file names */
-	unsigned joined;            /* of these, those that have a path */
+	viso_command *command; /* NULL until "process" is read */
+	unsigned namespaces;   /* by bit of viso_namespace: those that the file names */
+	unsigned joined;       /* of these, those that have a path */
 };
 
 /*

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* "process.capabilities". */
 #include "container/bundle/bundle.h"
+#include "container/container.h"
+#include "core/log.h"
 
 static int add_all(struct bundle *bundle, const struct item *list, viso_capability_set set)
 {
 	int r = 0;
 	for (size_t i = 0; i < json_object_array_length(list->json) && r == 0; i++) {
-		const struct item item = {
-			.parent = list, .index = i, .json = json_object_array_get_idx(list->json, i)};
+		const struct item item = {.parent = list, .index = i, .json = json_object_array_get_idx(list->json, i)};
 		r = json_object_is_type(item.json, json_type_string)
 			    ? item_result(&item, viso_container_add_capability_to(bundle->container, (unsigned)set,
 										  item_string(&item)))
@@ -36,17 +37,27 @@ static int read_permitted(struct bundle *bundle, const struct item *item)
 	return add_all(bundle, item, VISO_CAPABILITY_PERMITTED);
 }
 
+/*
+ * What "crun spec" writes has some that are not inheritable, which the kernel does not allow; all runtimes leave them
+ * out, which gives less.
+ */
 static int read_ambient(struct bundle *bundle, const struct item *item)
 {
-	return add_all(bundle, item, VISO_CAPABILITY_AMBIENT);
+	int r = add_all(bundle, item, VISO_CAPABILITY_AMBIENT);
+	struct plan_capabilities *sets = &bundle->container->security.capabilities;
+	uint64_t possible = sets->ambient & sets->inheritable & sets->permitted;
+	if (r == 0 && sets->ambient != possible)
+		log_warning("bundle: process.capabilities.ambient: what is not inheritable and permitted is left out");
+	sets->ambient = possible;
+	return r;
 }
 
 int bundle_read_capabilities(struct bundle *bundle, const struct item *item)
 {
 	static const struct member members[] = {
-		{"bounding", json_type_array, read_bounding},	    {"effective", json_type_array, read_effective},
+		{"bounding", json_type_array, read_bounding},       {"effective", json_type_array, read_effective},
 		{"inheritable", json_type_array, read_inheritable}, {"permitted", json_type_array, read_permitted},
-		{"ambient", json_type_array, read_ambient},	    {NULL},
+		{"ambient", json_type_array, read_ambient},         {NULL},
 	};
 	int r = item_read_members(bundle, item, members);
 	/* Such files reckon with the kernel's own rules, by which uid 0 gets the bounding set at execve(2). */

@@ -47,10 +47,14 @@ static int check_node(const struct item *item, const char *path, const char *typ
 static int read_device(struct bundle *bundle, const struct item *item)
 {
 	static const struct member members[] = {
-		{"type", json_type_string, NULL, true}, {"path", json_type_string, NULL, true},
-		{"major", json_type_int},		{"minor", json_type_int},
-		{"fileMode", json_type_int},		{"uid", json_type_int},
-		{"gid", json_type_int},			{NULL},
+		{"type", json_type_string, NULL, true},
+		{"path", json_type_string, NULL, true},
+		{"major", json_type_int},
+		{"minor", json_type_int},
+		{"fileMode", json_type_int},
+		{"uid", json_type_int},
+		{"gid", json_type_int},
+		{NULL},
 	};
 	int64_t major_number = 0, minor_number = 0;
 	int r = item_read_members(bundle, item, members);
@@ -78,9 +82,12 @@ int bundle_read_devices(struct bundle *bundle, const struct item *item)
 
 static int read_rule(struct bundle *bundle, const struct item *item)
 {
-	static const struct member members[] = {
-		{"allow", json_type_boolean, NULL, true}, {"type", json_type_string}, {"major", json_type_int},
-		{"minor", json_type_int},		  {"access", json_type_string}, {NULL}};
+	static const struct member members[] = {{"allow", json_type_boolean, NULL, true},
+						{"type", json_type_string},
+						{"major", json_type_int},
+						{"minor", json_type_int},
+						{"access", json_type_string},
+						{NULL}};
 	int64_t major_number = -1, minor_number = -1;
 	struct item allow;
 	int r = item_read_members(bundle, item, members);

@@ -14,8 +14,7 @@ static int read_strings(struct bundle *bundle, const struct item *hook, const ch
 	if (!item_find(hook, name, &list))
 		return 0;
 	for (size_t i = 0; i < json_object_array_length(list.json) && r == 0; i++) {
-		const struct item item = {
-			.parent = &list, .index = i, .json = json_object_array_get_idx(list.json, i)};
+		const struct item item = {.parent = &list, .index = i, .json = json_object_array_get_idx(list.json, i)};
 		if (!json_object_is_type(item.json, json_type_string))
 			return item_fail_value(&item, "a string is wanted");
 		r = strings_add(out, item_string(&item)) < 0 ? error_memory() : 0;
@@ -47,8 +46,8 @@ static int read_hook(struct bundle *bundle, const struct item *item, viso_hook w
 	r = read_strings(bundle, item, "args", &hook.argv);
 	if (r == 0)
 		r = read_strings(bundle, item, "env", &hook.env);
-	if (r == 0 && (!hook.path || !hook.cwd ||
-		       (!hook.argv.count && strings_add(&hook.argv, item_string(&path)) < 0)))
+	if (r == 0 &&
+	    (!hook.path || !hook.cwd || (!hook.argv.count && strings_add(&hook.argv, item_string(&path)) < 0)))
 		r = error_memory();
 	if (r == 0)
 		return item_result(item, hooks_take(&bundle->container->hooks, &hook));

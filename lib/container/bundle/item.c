@@ -118,8 +118,7 @@ int item_read_list(struct bundle *bundle, const struct item *list, enum json_typ
 {
 	int r = 0;
 	for (size_t i = 0; i < json_object_array_length(list->json) && r == 0; i++) {
-		const struct item item = {
-			.parent = list, .index = i, .json = json_object_array_get_idx(list->json, i)};
+		const struct item item = {.parent = list, .index = i, .json = json_object_array_get_idx(list->json, i)};
 		r = check_type(&item, type);
 		if (r == 0)
 			r = read(bundle, &item);
@@ -168,8 +167,7 @@ int item_check_strings(struct bundle *bundle, const struct item *object)
 
 bool item_find(const struct item *object, const char *name, struct item *out_member)
 {
-	*out_member = (struct item){
-		.parent = object, .name = name, .json = json_object_object_get(object->json, name)};
+	*out_member = (struct item){.parent = object, .name = name, .json = json_object_object_get(object->json, name)};
 	return out_member->json != NULL;
 }
 

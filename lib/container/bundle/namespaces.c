@@ -2,7 +2,10 @@
 /* "linux.namespaces", ids, clocks and kernel parameters. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 #include "container/bundle/bundle.h"
 #include "core/cleanup.h"
@@ -12,8 +15,8 @@ static const struct {
 	const char *name;
 	viso_namespace kind;
 } kinds[] = {
-	{"mount", VISO_NAMESPACE_MOUNT}, {"pid", VISO_NAMESPACE_PID}, {"network", VISO_NAMESPACE_NETWORK},
-	{"ipc", VISO_NAMESPACE_IPC},	 {"uts", VISO_NAMESPACE_UTS}, {"user", VISO_NAMESPACE_USER},
+	{"mount", VISO_NAMESPACE_MOUNT},   {"pid", VISO_NAMESPACE_PID},   {"network", VISO_NAMESPACE_NETWORK},
+	{"ipc", VISO_NAMESPACE_IPC},       {"uts", VISO_NAMESPACE_UTS},   {"user", VISO_NAMESPACE_USER},
 	{"cgroup", VISO_NAMESPACE_CGROUP}, {"time", VISO_NAMESPACE_TIME},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -26,14 +29,29 @@ static int find_kind(const struct item *item)
 	return item_fail_value(item, "there is no such namespace");
 }
 
+/* To open anything else could do something, as with devices and FIFOs. A fd or a negative errno with the error set. */
+static int open_namespace(const struct item *path, const char *name)
+{
+	char link[32];
+	struct statfs st;
+	_cleanup_close_ int place = open(name, O_PATH | O_CLOEXEC);
+	if (place < 0 || fstatfs(place, &st) < 0)
+		return item_result(path, error_fail(VISO_STAGE_ARGUMENT, errno, name, NULL));
+	if (st.f_type != NSFS_MAGIC)
+		return item_fail_value(path, "the file is no namespace");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+	int fd = open(link, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? item_result(path, error_fail(VISO_STAGE_ARGUMENT, errno, name, NULL)) : fd;
+}
+
 static int join(struct bundle *bundle, const struct item *path, viso_namespace kind)
 {
 	const char *name = item_string(path);
 	if (*name != '/')
 		return item_fail_value(path, "an absolute path is wanted");
-	_cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = open_namespace(path, name);
 	if (fd < 0)
-		return item_result(path, error_fail(VISO_STAGE_ARGUMENT, errno, name, NULL));
+		return fd;
 	bundle->joined |= 1u << kind;
 	return item_result(path, viso_container_join_namespace(bundle->container, kind, fd));
 }
@@ -68,9 +86,9 @@ static int share_the_rest(struct bundle *bundle, const struct item *item)
 		if ((bundle->namespaces >> kind & 1) || kind == VISO_NAMESPACE_USER || kind == VISO_NAMESPACE_TIME)
 			continue;
 		if (kind == VISO_NAMESPACE_MOUNT || kind == VISO_NAMESPACE_PID)
-			return item_fail_unsupported(item, kind == VISO_NAMESPACE_PID
-							       ? "the host's processes cannot be shared: add \"pid\""
-							       : "the host's mounts cannot be shared: add \"mount\"");
+			return item_fail_unsupported(
+				item, kind == VISO_NAMESPACE_PID ? "the host's processes cannot be shared: add \"pid\""
+								 : "the host's mounts cannot be shared: add \"mount\"");
 		r = item_result(item, viso_container_share_namespace(bundle->container, kind));
 	}
 	return r;
@@ -140,8 +158,8 @@ static int read_offset(struct bundle *bundle, const struct item *item, viso_cloc
 	if (r == 0)
 		r = item_find_number(item, "nanosecs", 0, second - 1, &rest);
 	return r < 0 ? r
-		     : item_result(item, viso_container_set_clock_offset(bundle->container, clock,
-									 seconds * second + rest));
+		     : item_result(item,
+				   viso_container_set_clock_offset(bundle->container, clock, seconds * second + rest));
 }
 
 static int read_monotonic(struct bundle *bundle, const struct item *item)
@@ -159,7 +177,8 @@ int bundle_read_time_offsets(struct bundle *bundle, const struct item *item)
 	static const struct member members[] = {
 		{"monotonic", json_type_object, read_monotonic}, {"boottime", json_type_object, read_boottime}, {NULL}};
 	if (json_object_object_length(item->json) && !(bundle->namespaces >> VISO_NAMESPACE_TIME & 1))
-		return item_fail_value(item, "clocks are moved in a new time namespace only: add \"time\" to namespaces");
+		return item_fail_value(item,
+				       "clocks are moved in a new time namespace only: add \"time\" to namespaces");
 	return item_read_members(bundle, item, members);
 }
 
@@ -170,8 +189,8 @@ int bundle_read_sysctl(struct bundle *bundle, const struct item *item)
 	{
 		const struct item parameter = {.parent = item, .name = name, .json = json};
 		if (r == 0)
-			r = item_result(&parameter, viso_container_set_sysctl(bundle->container, name,
-									      item_string(&parameter)));
+			r = item_result(&parameter,
+					viso_container_set_sysctl(bundle->container, name, item_string(&parameter)));
 	}
 	return r;
 }

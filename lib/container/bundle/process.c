@@ -117,10 +117,14 @@ static int read_terminal(struct bundle *bundle, const struct item *item)
 static int find_limit(const struct item *item, const char *type)
 {
 	static const char *const names[] = {
-		[VISO_RLIMIT_ADDRESS_SPACE] = "RLIMIT_AS", [VISO_RLIMIT_CORE] = "RLIMIT_CORE",
-		[VISO_RLIMIT_CPU] = "RLIMIT_CPU",	   [VISO_RLIMIT_DATA] = "RLIMIT_DATA",
-		[VISO_RLIMIT_FILE_SIZE] = "RLIMIT_FSIZE",  [VISO_RLIMIT_OPEN_FILES] = "RLIMIT_NOFILE",
-		[VISO_RLIMIT_PROCESSES] = "RLIMIT_NPROC",  [VISO_RLIMIT_STACK] = "RLIMIT_STACK",
+		[VISO_RLIMIT_ADDRESS_SPACE] = "RLIMIT_AS",
+		[VISO_RLIMIT_CORE] = "RLIMIT_CORE",
+		[VISO_RLIMIT_CPU] = "RLIMIT_CPU",
+		[VISO_RLIMIT_DATA] = "RLIMIT_DATA",
+		[VISO_RLIMIT_FILE_SIZE] = "RLIMIT_FSIZE",
+		[VISO_RLIMIT_OPEN_FILES] = "RLIMIT_NOFILE",
+		[VISO_RLIMIT_PROCESSES] = "RLIMIT_NPROC",
+		[VISO_RLIMIT_STACK] = "RLIMIT_STACK",
 		[VISO_RLIMIT_LOCKED_MEMORY] = "RLIMIT_MEMLOCK",
 	};
 	for (int i = 0; i < COMMAND_RLIMITS; i++)
@@ -162,8 +166,8 @@ static int read_limits(struct bundle *bundle, const struct item *item)
 
 static int read_no_new_privileges(struct bundle *bundle, const struct item *item)
 {
-	return item_result(
-		item, viso_container_set_new_privileges(bundle->container, !json_object_get_boolean(item->json)));
+	return item_result(item,
+			   viso_container_set_new_privileges(bundle->container, !json_object_get_boolean(item->json)));
 }
 
 static int read_apparmor(struct bundle *bundle, const struct item *item)
@@ -197,10 +201,14 @@ static int find_policy(const struct item *item, const char *name)
 static int read_scheduler(struct bundle *bundle, const struct item *item)
 {
 	static const struct member members[] = {
-		{"policy", json_type_string, NULL, true}, {"nice", json_type_int},
-		{"priority", json_type_int},		  {"flags", json_type_array, item_refuse},
-		{"runtime", json_type_int, item_refuse},  {"deadline", json_type_int, item_refuse},
-		{"period", json_type_int, item_refuse},	  {NULL},
+		{"policy", json_type_string, NULL, true},
+		{"nice", json_type_int},
+		{"priority", json_type_int},
+		{"flags", json_type_array, item_refuse},
+		{"runtime", json_type_int, item_refuse},
+		{"deadline", json_type_int, item_refuse},
+		{"period", json_type_int, item_refuse},
+		{NULL},
 	};
 	int64_t nice = 0, priority = 0;
 	struct item policy, nice_item;

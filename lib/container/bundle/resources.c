@@ -19,8 +19,8 @@ static int read_memory_max(struct bundle *bundle, const struct item *item)
 	int64_t limit;
 	int r = item_number(item, -1, INT64_MAX, &limit);
 	return r < 0 ? r
-		     : item_result(item, viso_container_set_memory_max(bundle->container,
-								       limit < 0 ? 0 : (uint64_t)limit));
+		     : item_result(item,
+				   viso_container_set_memory_max(bundle->container, limit < 0 ? 0 : (uint64_t)limit));
 }
 
 static int read_reservation(struct bundle *bundle, const struct item *item)
@@ -40,7 +40,8 @@ static int read_swap(struct bundle *bundle, const struct item *item)
 	if (r < 0 || both == 0)
 		return r;
 	if (both > 0 && (limit <= 0 || both < limit))
-		return item_fail_value(item, "it is the limit of memory and swap together, and not below that of memory");
+		return item_fail_value(item,
+				       "it is the limit of memory and swap together, and not below that of memory");
 	uint64_t swap = both < 0 ? INT64_MAX : (uint64_t)(both - limit);
 	return item_result(item, viso_container_set_swap_max(bundle->container, swap));
 }
@@ -76,8 +77,8 @@ static int read_shares(struct bundle *bundle, const struct item *item)
 		return r;
 	if (shares < 2)
 		return item_fail_value(item, "shares are a number from 2 to 262144");
-	return item_result(item, viso_container_set_cpu_weight(bundle->container,
-							       (unsigned)(1 + (shares - 2) * 9999 / 262142)));
+	return item_result(
+		item, viso_container_set_cpu_weight(bundle->container, (unsigned)(1 + (shares - 2) * 9999 / 262142)));
 }
 
 static int read_burst(struct bundle *bundle, const struct item *item)
@@ -128,8 +129,8 @@ static int read_cpu(struct bundle *bundle, const struct item *item)
 		r = item_find_number(item, "period", 0, INT64_MAX, &period);
 	if (r < 0 || (quota <= 0 && period == 0))
 		return r;
-	return item_result(item, viso_container_set_cpu_max(bundle->container, quota < 0 ? 0 : (uint64_t)quota,
-							    (uint64_t)period));
+	return item_result(
+		item, viso_container_set_cpu_max(bundle->container, quota < 0 ? 0 : (uint64_t)quota, (uint64_t)period));
 }
 
 static int read_processes_max(struct bundle *bundle, const struct item *item)
@@ -191,8 +192,8 @@ static int read_unified(struct bundle *bundle, const struct item *item)
 	{
 		const struct item value = {.parent = item, .name = name, .json = json};
 		if (r == 0)
-			r = item_result(&value, viso_container_set_cgroup_value(bundle->container, name,
-										item_string(&value)));
+			r = item_result(&value,
+					viso_container_set_cgroup_value(bundle->container, name, item_string(&value)));
 	}
 	return r;
 }

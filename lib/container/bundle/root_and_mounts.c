@@ -217,8 +217,8 @@ static int add_filesystem(struct bundle *bundle, const struct item *item, const 
 static int add_mount(struct bundle *bundle, const struct item *item, const struct mount *mount)
 {
 	if (mount->bind || !strcmp(mount->type, "bind"))
-		return item_result(item, viso_container_add_bind(bundle->container, mount->source, mount->path,
-								 mount->flags));
+		return item_result(
+			item, viso_container_add_bind(bundle->container, mount->source, mount->path, mount->flags));
 	if (!is_there(mount))
 		return !strcmp(mount->type, "cgroup") || !strcmp(mount->type, "cgroup2")
 			       ? item_result(item, add_cgroup(bundle, mount))

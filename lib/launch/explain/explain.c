@@ -219,8 +219,8 @@ void explain_log_hook(const struct report_failure *failure)
 	if (!failure->error)
 		return;
 	explain_hook(what, sizeof(what), failure);
-	log_warning("the hook %s failed: %s%s%s", failure->object, strerrordesc_np(failure->error),
-		    what[0] ? "; " : "", what);
+	log_warning("the hook %s failed: %s%s%s", failure->object, strerrordesc_np(failure->error), what[0] ? "; " : "",
+		    what);
 }
 
 int explain_failure(viso_isolation isolation, const struct report_failure *failure)

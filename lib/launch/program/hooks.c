@@ -280,8 +280,7 @@ static _Noreturn void run_confined(struct job *job, const struct plan_hook *hook
 static int run_inside(struct job *job, const struct plan_hook *hook)
 {
 	bool trusted = hook->when == VISO_HOOK_CREATE_CONTAINER;
-	struct start_page *page =
-		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct start_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct report_failure failure = {0};
 	int status = 0, state = make_state(job->plan, trusted ? "creating" : "created", getpid());
 	if (page == MAP_FAILED || state < 0)

@@ -284,7 +284,7 @@ int instance_hold(struct job *job)
 	if (r == 0) {
 		close_start_fds(job);
 		hooks_after(job, VISO_HOOK_POSTSTART);
-		report_started(job, instance.zygote);
+		report_started(job, instance.init ? instance.init : instance.zygote);
 		/* What comes to the holder from ended commands is reaped by the kernel. */
 		handle_children(SIG_IGN);
 		watch_instance(job);

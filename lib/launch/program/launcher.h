@@ -125,7 +125,7 @@ struct job {
 	int hook_socket[2]; /* container, while it starts: the worker's end and the init's; -1 without such hooks */
 	bool hooks_begun;   /* those at the end are to run */
 	struct report_failure hook_failure; /* that is not to harm, as long as the host does not know of it */
-	int pts;            /* of a container: O_PATH fd of its devpts, where it is needed */
+	int pts;                            /* of a container: O_PATH fd of its devpts, where it is needed */
 	int program_parent; /* where the program ends with it: the pid of its parent, as the program sees it; else 0 */
 	char **argv;        /* in the small arrays, or allocated */
 	char **env;

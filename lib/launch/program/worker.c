@@ -330,7 +330,8 @@ static void send_failure(int channel, viso_stage stage, int error, const char *o
 /* Whether what the plan wants takes the bounding set that this worker has no longer. */
 static bool is_for_another(const struct job *job)
 {
-	return ((job->plan->flags & PLAN_BARE) || job->plan->hooks.count) && worker.bounding_set_empty && !worker.instance;
+	return ((job->plan->flags & PLAN_BARE) || job->plan->hooks.count) && worker.bounding_set_empty &&
+	       !worker.instance;
 }
 
 /* The message as it came, the channel included where that was kept. 0, or -1 with the failure noted. */
