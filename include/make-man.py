@@ -71,7 +71,9 @@ def paragraphs(text, params=()):
 
 
 def title(name, version, brief):
-    return [f'.TH {name} 3 "" "libvirtiso {version}" "libvirtiso"', ".nh", ".ad l",
+    # The longest names, on both sides of the head, leave no room for a third text between them.
+    middle = "libvirtiso" if len(name) < 30 else ""
+    return [f'.TH {name} 3 "" "libvirtiso {version}" "{middle}"', ".nh", ".ad l",
             ".SH NAME", f"{name} \\- {roff(brief)}"]
 
 

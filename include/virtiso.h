@@ -26,6 +26,11 @@
 #include <virtiso/attributes.h>
 #include <virtiso/command.h>
 #include <virtiso/container.h>
+#include <virtiso/container_filesystem.h>
+#include <virtiso/container_limits.h>
+#include <virtiso/container_namespaces.h>
+#include <virtiso/container_network.h>
+#include <virtiso/container_security.h>
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
 #include <virtiso/image.h>

@@ -378,12 +378,12 @@ static const char *check_string(lua_State *L, int index, const char *function)
 	}
 }
 
-/* That a command still runs, or makes no call, is no failure. */
+/* That a command still runs, or makes no call, or no more, is no failure. */
 %typemap(out) int viso_process_wait, int viso_process_next_notification {
-	if ($1 == -ETIMEDOUT) {
+	if ($1 == -ETIMEDOUT || $1 == -ESRCH) {
 		lua_pushnil(L);
 		lua_pushstring(L, viso_error_message());
-		lua_pushinteger(L, ETIMEDOUT);
+		lua_pushinteger(L, -$1);
 		return 3;
 	}
 	if ($1 < 0) {

@@ -6,8 +6,8 @@
 --     print(box:run({"python3", "-c", "print(6 * 7)"}, {timeout = 2}).stdout)
 --
 -- A failed call throws an object with the fields errno, stage, object and message; tostring() gives the message, and
--- virtiso.is_error() knows it. Only process:wait() and process:next_notification() with a time-out return nil, message, errno where
--- the command still runs or makes no call.
+-- virtiso.is_error() knows it. Only process:wait() and process:next_notification() return nil, message, errno where the command
+-- still runs, or makes no call within the time-out or any more.
 -- Strings may contain any bytes, zero bytes too where they are data.
 --
 -- After fork() the child's calls fail with ECHILD.

@@ -128,8 +128,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_bundle(const char *directo
 
 /**
  * Run a program at a certain moment of each start of an instance, with the state of the container as JSON on its standard
- * input. Where one fails before the program runs, the start
- * fails.
+ * input. Where one fails before the program runs, the start fails.
  *
  * @param container  a container that has not run anything
  * @param when       the moment
@@ -148,7 +147,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_hook(viso_container *contai
  * A directory of the caller's holds a socket and a small file for each; viso_sandbox_close() ends the instance and removes
  * them, while releasing the handle leaves it running. Nobody else than the same user and root can attach. Commands of the host
  * program end with it, what they left running goes on. What is left of a container that was killed is recognised and replaced.
- * A service manager that ends everything in the host program's control group ends the container, too.
+ * A service manager that ends everything in the host program's control group ends the container, too. Its files are those of the
+ * root: take one at a place of its own (viso_root_set_path()), since a root in the library's directory goes with the host program.
  *
  * @param container  a container that has not run anything
  * @param directory  an existing directory of the host, the caller's own or root's, writable by nobody else
@@ -182,8 +182,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, c
  * @param container  a container with a running instance
  * @param directory  an existing, empty directory of the host
  * @return 0, or a negative errno: -EINVAL, -ENOENT, -ENOTEMPTY, -EOPNOTSUPP criu is not installed or cannot do it here (the
- *         message
- *         has its last words), -ESTALE, -ECHILD.
+ *         message has its last words), -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: criu(8)

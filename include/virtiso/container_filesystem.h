@@ -5,8 +5,14 @@
  *
  * Everything is mounted by file descriptors; a name in the root is looked up beneath the root, and no symbolic link in it is
  * followed. Paths in the container are absolute, without "." and "..", and not "/" itself. Mounts are made in the order of the
- * calls, then come read-only and masked paths. What is to be mounted upon must be there in the root. It is made where it is
- * missing below /tmp, /dev or a tmpfs, or where the root has an upper that takes the writes; never in a directory of the host.
+ * calls, then come read-only and masked paths.
+ *
+ * What is to be mounted upon is made where it is missing, with the directories on the way: below /tmp, /dev or a tmpfs, where the
+ * root has an upper that takes the writes, and in a root that is read-only. Over the latter an overlay is laid with what is
+ * missing, in memory; then it is as read-only as without. That takes a kernel that allows the caller overlays (ordinary users:
+ * Linux 5.11; with root of the host, to show owners: 5.19), and a root below which nothing is mounted, since an overlay would
+ * hide that. Never is anything made in a directory of the host, such as one that is bound, or a root that is writable in place:
+ * there a start fails with -ENOENT and stage VISO_STAGE_MOUNT.
  *
  * Owners: with root of the host, the files of the root and of layers are shown with the owners that they have on disk, so that
  * what is root's there is the container's root's (id-mapped mounts, Linux 5.12; in overlays 5.19). Outside, the container's root
@@ -54,12 +60,12 @@ typedef enum viso_mount {
  *
  * @param container  a container that has not run anything
  * @param source     a file or directory of the host
- * @param path       absolute path in the container; what is there is mounted upon
+ * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param flags      of viso_mount
  * @return 0, or a negative errno: -EINVAL, -ENOENT, -EACCES, -ELOOP, -ENOTDIR and others of open(2) for the source, -EMFILE,
  *         -E2BIG more than 48 binds and devices or 256 mounts, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage
- *         VISO_STAGE_MOUNT where the target is not there (-ENOENT) or of another type (-ENOTDIR, -EISDIR), or a symbolic link
- *         (-ELOOP); where something is mounted below the source and VISO_MOUNT_RECURSIVE was not given (-EINVAL, ordinary users
+ *         VISO_STAGE_MOUNT where the target is missing and cannot be made (-ENOENT), of another type (-ENOTDIR, -EISDIR), or a
+ *         symbolic link (-ELOOP); where something is mounted below the source and VISO_MOUNT_RECURSIVE was not given (-EINVAL, ordinary users
  *         only); or where an ordinary user's source has no path any more that leads to it (-ESTALE, -ENOENT).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
@@ -73,7 +79,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_bind(viso_container *contai
  *
  * @param container  a container that has not run anything
  * @param fd         the source, such as an O_PATH fd; duplicated, so that the caller may close it at once
- * @param path       absolute path in the container; what is there is mounted upon
+ * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param flags      of viso_mount
  * @return 0, or a negative errno: -EINVAL, -EBADF, -EMFILE, -E2BIG, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start as
  *         viso_container_add_bind(); and -EINVAL for a fd that no path leads to, as that of a pipe or memfd.
@@ -86,7 +92,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_bind_fd(viso_container *con
  * Mount an empty directory in memory. /tmp is one without this call.
  *
  * @param container  a container that has not run anything
- * @param path       absolute path in the container; what is there is mounted upon
+ * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param size_max   bytes that may be written to it; 0 for the memory limit of the container, or the half of the memory
  * @param mode       of the directory, such as 01777; it belongs to the container's root
  * @param flags      VISO_MOUNT_READ_ONLY and VISO_MOUNT_NO_EXEC
@@ -102,7 +108,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_tmpfs(viso_container *conta
  * Put a read-only file with these bytes into the container, in memory.
  *
  * @param container  a container that has not run anything
- * @param path       absolute path in the container; what is there is mounted upon
+ * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param data       the bytes; may be NULL where `size` is 0; copied
  * @param size       how many, at most 16 MiB, and 64 MiB for all files of a container
  * @param mode       of the file, such as 0644, without setuid bits; it belongs to the container's root
@@ -120,7 +126,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_file(viso_container *contai
  *
  * @param container  a container that has not run anything
  * @param type       its type
- * @param path       absolute path in the container; what is there is mounted upon
+ * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param flags      VISO_MOUNT_READ_ONLY and VISO_MOUNT_NO_EXEC
  * @return 0, or a negative errno: -EINVAL, -E2BIG more than 256 mounts, -EBUSY, -ESTALE, -ENOMEM, -ECHILD; -EPERM a type that
  *         a container must not have. A start fails with stage VISO_STAGE_MOUNT where the kernel does not allow it.

@@ -90,8 +90,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_address(viso_container *con
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_gateway(viso_container *container, const char *gateway);
 
 /**
- * Add a name server; the container then has an /etc/resolv.conf of its own, which is read-only. The root must have a file of
- * that name, as the target of every mount.
+ * Add a name server; the container then has an /etc/resolv.conf of its own, which is read-only. Where the root has
+ * no file of that name, it is made for the container, as the target of every mount; a symbolic link is refused (-ELOOP).
  *
  * @param container  a container that has not run anything
  * @param server     IPv4 or IPv6 address

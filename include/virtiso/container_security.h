@@ -189,11 +189,13 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_load_seccomp(viso_container *co
  * Restrict the files that programs can reach by Landlock to those beneath paths that are added here, on top of what mounts and
  * modes allow. The calls add up.
  *
- * @param container  a container that has not run anything
- * The program itself must be executable by that, its libraries readable. Programs can no longer change mounts then. Rights that
- * came later than the kernel are left out: ioctl(2) before Linux 6.10, truncating before 6.2.
+ * The program itself must be executable by that, its libraries readable: else the start fails with -EACCES at its execution.
+ * Programs can no longer change mounts then. Rights that came later than the kernel are left out: ioctl(2) before Linux 6.10,
+ * truncating before 6.2.
  *
- * @param path       absolute path in the container, without `..` and without symbolic links, which are not followed
+ * @param container  a container that has not run anything
+ * @param path       absolute path in the container, without `..` and without symbolic links, which are not followed; where /bin
+ *                   and /lib are links, as on Debian, it is /usr
  * @param access     of viso_landlock_access
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_LANDLOCK, and
  *         with -EOPNOTSUPP where the kernel has no Landlock, -ENOENT or -ENOTDIR where the container has no such path, -ELOOP

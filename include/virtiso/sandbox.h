@@ -33,7 +33,7 @@ typedef enum viso_isolation {
 /** What a sandbox can reach by network. */
 typedef enum viso_network {
 	VISO_NETWORK_NONE = 0, /**< nothing (the default); a container has a loopback interface of its own */
-	VISO_NETWORK_HOST = 1, /**< the host's network; its abstract unix sockets cannot be reached from Linux 6.12 on; not in a guest */
+	VISO_NETWORK_HOST = 1, /**< the host's network; its abstract unix sockets too where Landlock has no scopes (before Linux 6.12); not in a guest */
 	VISO_NETWORK_BRIDGE = 2,  /**< container: an interface of its own on a bridge of the host (veth) */
 	VISO_NETWORK_MACVLAN = 3, /**< container: an interface of its own on one of the host's, by macvlan */
 	VISO_NETWORK_IPVLAN = 4,  /**< container: likewise by ipvlan */
@@ -179,10 +179,10 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
 VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
 
 /**
- * Stop all processes of all running commands, and of the instance of viso_sandbox_start(), by the freezer of their control group;
- * without their taking notice. Commands have such a group where the host has version 2 and they have a limit there, and containers
- * with a setting of container_limits.h beyond memory_max and processes_max also where it has version 1 only. All others get
- * SIGSTOP, which their parents among them can see.
+ * Stop all processes of all running commands by the freezer of their control group, without their taking notice. Commands have such
+ * a group where the host has version 2 and they have a limit there, and containers with a setting of container_limits.h beyond
+ * memory_max and processes_max also where it has version 1 only. All others get SIGSTOP, which their parents among them can see, and
+ * so does everything in the instance of viso_sandbox_start().
  *
  * A paused command can be killed, its wall-clock time runs on, and viso_sandbox_close() ends it. Commands that start later run.
  *
@@ -239,8 +239,8 @@ VISO_PUBLIC int viso_sandbox_fd(viso_sandbox *sandbox);
  * Take the next event.
  *
  * @param sandbox      a sandbox
- * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more; the
- *                     argument may be NULL
+ * @param out_process  where the process that it is about is put, owned by the caller; NULL where it is not known any more, as after
+ *                     viso_process_wait() has told its end; the argument may be NULL
  * @return a viso_event, VISO_EVENT_NONE where there is none; -EINVAL, -ESTALE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3

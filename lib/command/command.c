@@ -31,6 +31,13 @@ static const int rlimit_numbers[COMMAND_RLIMITS] = {
 	[VISO_RLIMIT_LOCKED_MEMORY] = RLIMIT_MEMLOCK,
 };
 
+void command_set_rlimits(viso_command *command, viso_rlimit resource, uint64_t soft, uint64_t hard)
+{
+	command->has_rlimit[resource] = true;
+	command->rlimit[resource] = soft;
+	command->rlimit_hard[resource] = hard;
+}
+
 int command_rlimit_number(viso_rlimit resource)
 {
 	return rlimit_numbers[resource];
@@ -347,8 +354,7 @@ int viso_command_set_rlimit(viso_command *command, viso_rlimit resource, uint64_
 		return r;
 	if ((unsigned)resource >= COMMAND_RLIMITS)
 		return error_argument(__func__, "no such resource");
-	command->has_rlimit[resource] = true;
-	command->rlimit[resource] = value;
+	command_set_rlimits(command, resource, value, value);
 	return 0;
 }
 

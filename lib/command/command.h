@@ -45,7 +45,8 @@ struct viso_command {
 	size_t added_count;
 	struct added_fd added[COMMAND_FDS_MAX];
 	bool has_rlimit[COMMAND_RLIMITS];
-	uint64_t rlimit[COMMAND_RLIMITS];
+	uint64_t rlimit[COMMAND_RLIMITS]; /* soft */
+	uint64_t rlimit_hard[COMMAND_RLIMITS];
 	struct {
 		unsigned columns, rows;
 	} terminal; /* 0: none */
@@ -62,6 +63,9 @@ int command_program_candidates(const viso_command *command, struct strings *out_
 
 /* The value of an environment variable of the command, borrowed; NULL where it has none. */
 const char *command_get_env(const viso_command *command, const char *name);
+
+/* The soft and hard limits apart, as viso_command_set_rlimit() does not have them. */
+void command_set_rlimits(viso_command *command, viso_rlimit resource, uint64_t soft, uint64_t hard);
 
 /* The RLIMIT_ number of each viso_rlimit. */
 int command_rlimit_number(viso_rlimit resource);

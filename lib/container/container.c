@@ -17,7 +17,7 @@ static viso_container *container_of(viso_sandbox *sandbox)
 int container_add_settings(struct launch_request *request, const viso_container *container)
 {
 	static int (*const add[])(struct launch_request *, const viso_container *) = {
-		namespaces_add, filesystem_add, limits_add, security_add, network_add, prepare_add,
+		namespaces_add, filesystem_add, limits_add, security_add, network_add, hooks_add, prepare_add,
 	};
 	int r = 0;
 	for (size_t i = 0; i < sizeof(add) / sizeof(add[0]) && r == 0; i++)
@@ -112,6 +112,7 @@ viso_container *viso_container_unref(viso_container *container)
 		security_release(&container->security);
 		network_release(&container->network);
 		pool_unref(container->pool);
+		hooks_release(&container->hooks);
 		free(container);
 	}
 	return NULL;

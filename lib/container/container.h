@@ -6,6 +6,7 @@
 #include <virtiso/container.h>
 
 #include "container/filesystem.h"
+#include "container/hooks.h"
 #include "container/limits.h"
 #include "container/namespaces.h"
 #include "container/network.h"
@@ -29,6 +30,7 @@ struct viso_container {
 	struct container_network network;
 	bool prepared;     /* guarded by the sandbox's lock, like the next */
 	struct pool *pool; /* NULL before the first viso_container_prepare() */
+	struct container_hooks hooks;
 	struct container_detached detached;
 	struct launched_instance instance; /* guarded by the sandbox's lock until there is one; then it stays */
 };

@@ -182,18 +182,9 @@ static int device_of(const char *path, const char *function, unsigned *out_major
 	return 0;
 }
 
-int viso_container_set_io_max(viso_container *container, const char *device, viso_io_rate rate, uint64_t per_second)
+int limits_set_io_max(struct container_limits *limits, unsigned major_number, unsigned minor_number, viso_io_rate rate,
+		      uint64_t per_second)
 {
-	unsigned major_number = 0, minor_number = 0;
-	int r = container_check_setter(container, __func__);
-	if (r < 0)
-		return r;
-	if (!device || (unsigned)rate > VISO_IO_WRITES)
-		return error_argument(__func__, "the device is NULL or there is no such rate");
-	r = device_of(device, __func__, &major_number, &minor_number);
-	if (r < 0)
-		return r;
-	struct container_limits *limits = &container->limits;
 	struct io_limit *limit = limits->io, *end = limits->io + limits->io_count;
 	while (limit < end &&
 	       !(limit->major == major_number && limit->minor == minor_number && limit->rate == (unsigned)rate))
@@ -207,6 +198,18 @@ int viso_container_set_io_max(viso_container *container, const char *device, vis
 	*limit = (struct io_limit){major_number, minor_number, (unsigned)rate, per_second};
 	limits->any = true;
 	return 0;
+}
+
+int viso_container_set_io_max(viso_container *container, const char *device, viso_io_rate rate, uint64_t per_second)
+{
+	unsigned major_number = 0, minor_number = 0;
+	int r = container_check_setter(container, __func__);
+	if (r < 0)
+		return r;
+	if (!device || (unsigned)rate > VISO_IO_WRITES)
+		return error_argument(__func__, "the device is NULL or there is no such rate");
+	r = device_of(device, __func__, &major_number, &minor_number);
+	return r < 0 ? r : limits_set_io_max(&container->limits, major_number, minor_number, rate, per_second);
 }
 
 int viso_container_set_hugetlb_max(viso_container *container, uint64_t page_size, uint64_t bytes)

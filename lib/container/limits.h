@@ -53,6 +53,10 @@ struct container_limits {
 /* Writes them into the plan of a start. 0 or a negative errno with the error set. */
 int limits_add(struct launch_request *request, const viso_container *container);
 
+/* A limit of a device by its numbers. 0 or a negative errno with the error set. */
+int limits_set_io_max(struct container_limits *limits, unsigned major_number, unsigned minor_number, viso_io_rate rate,
+		      uint64_t per_second);
+
 void limits_release(struct container_limits *limits);
 
 #endif

@@ -140,8 +140,8 @@ static int add_value(struct cgroup_limits *limits, const struct group_value *val
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (length == strlen(known[i]) && !strncmp(value->file, known[i], length))
 			return cgroup_limits_add(limits, known[i], 0, NULL, NULL, value->file, value->value);
-	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, value->file,
-			  "%s: no controller of version 2 has such a file", value->file);
+	return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, value->file, "%s: no controller of version 2 has such a file",
+			  value->file);
 }
 
 int limits_add(struct launch_request *request, const viso_container *container)

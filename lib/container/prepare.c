@@ -95,9 +95,10 @@ static int check(const struct plan *plan, viso_network network)
 		return refuse("a writable root");
 	if (!is_zero(&mounts, sizeof(mounts)))
 		return refuse("a mount, mask or layer of choice");
-	if ((network != VISO_NETWORK_NONE && network != VISO_NETWORK_HOST) ||
-	    !is_zero(&plan->network, sizeof(plan->network)))
+	if (network != VISO_NETWORK_NONE && network != VISO_NETWORK_HOST)
 		return refuse("a network besides none and the host's");
+	if (plan->hooks.count)
+		return refuse("a hook");
 	return 0;
 }
 

@@ -28,9 +28,9 @@ struct cgroup_limit {
 	const char *controller; /* as version 2 calls it; NULL for what needs none */
 	uint32_t flags;         /* plan_write_flags */
 	struct {
-		char file[64];  /* "" where this version has no such limit: an error, unless it is optional */
-		char *value;    /* owned */
-	} version[2];           /* 1 and 2 */
+		char file[64]; /* "" where this version has no such limit: an error, unless it is optional */
+		char *value;   /* owned */
+	} version[2];          /* 1 and 2 */
 };
 
 struct cgroup_limits {

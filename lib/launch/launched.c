@@ -75,7 +75,9 @@ static int launched_signal(viso_process *process, int signal)
 
 static int launched_kill(viso_process *process)
 {
-	return send_order(process, ORDER_KILL, 0);
+	int r = send_order(process, ORDER_KILL, 0);
+	/* The end of the orders is one, too. */
+	return r < 0 && shutdown(process->fd, SHUT_WR) == 0 ? 0 : r;
 }
 
 int launched_ask(int channel, enum order_kind kind, int pipe)
@@ -314,6 +316,8 @@ static int take_report(viso_process *process, viso_result **out_result)
 		return 1;
 	}
 	take_steps(process, &report);
+	if (report.kind != REPORT_FAILED)
+		explain_log_hook(&report.failure);
 	if (report.kind == REPORT_STARTED) {
 		process->pid = report.pid;
 		return 1;

@@ -73,6 +73,8 @@ static int await_start(struct launched_instance *instance, viso_isolation isolat
 			close_fd(fd);
 		}
 	} while (report.kind == REPORT_FD);
+	if (report.kind != REPORT_FAILED)
+		explain_log_hook(&report.failure);
 	return report.kind == REPORT_FAILED ? explain_failure(isolation, &report.failure) : 0;
 }
 
@@ -174,7 +176,9 @@ void launched_instance_end(struct launched_instance *instance)
 		return;
 	/* Not by closing: a fork of this process may have them, too. */
 	shutdown(instance->plans, SHUT_RDWR);
-	send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL);
+	/* The end of the orders is one, too. */
+	if (send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL) < 0)
+		shutdown(instance->channel, SHUT_WR);
 	receive(instance->channel, &report, &fd);
 	close_fd(fd);
 	shutdown(instance->channel, SHUT_RDWR);

@@ -18,6 +18,7 @@
 #include "launch/plan_attributes.h"
 #include "launch/plan_cgroups.h"
 #include "launch/plan_detached.h"
+#include "launch/plan_hooks.h"
 #include "launch/plan_mounts.h"
 #include "launch/plan_namespaces.h"
 #include "launch/plan_network.h"
@@ -86,7 +87,8 @@ struct plan {
 	uint32_t rlimit_count;
 	struct {
 		uint32_t resource;
-		uint64_t value;
+		uint64_t value; /* the soft limit */
+		uint64_t hard;
 	} rlimits[PLAN_RLIMITS_MAX];
 	struct {
 		uint32_t columns, rows;
@@ -104,6 +106,7 @@ struct plan {
 	struct plan_mounts mounts;
 	struct plan_network network;
 	struct plan_pool pool;
+	struct plan_hooks hooks;
 };
 
 enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3, REPORT_FD = 4 };
@@ -122,6 +125,7 @@ enum report_reason { END_BY_ITSELF = 0, END_TIMED_OUT, END_CPU_TIME, END_OUT_OF_
 struct report_failure {
 	uint32_t stage; /* viso_stage */
 	int32_t error;  /* positive errno; 0 for no failure */
+	int32_t status; /* of a hook that was executed, as of wait(2); else 0 */
 	char object[REPORT_OBJECT_MAX];
 };
 
@@ -154,7 +158,7 @@ struct report {
 	int32_t pid;
 	uint32_t fd_kind;            /* of REPORT_FD */
 	int64_t step_ns[PLAN_STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 for those that were not made */
-	struct report_failure failure;
+	struct report_failure failure; /* with REPORT_STARTED and REPORT_ENDED that of a hook that is not to harm */
 	struct report_end end;
 };
 

@@ -9,9 +9,9 @@
 #include "launch/plan_types.h"
 
 enum {
-	PLAN_CGROUPS_MAX = 12,    /* the hierarchies of version 1 that there are, and version 2 */
+	PLAN_CGROUPS_MAX = 12,      /* the hierarchies of version 1 that there are, and version 2 */
 	PLAN_CGROUP_PATH_MAX = 448, /* of a parent directory */
-	PLAN_FIGURES = 24,        /* viso_usage */
+	PLAN_FIGURES = 24,          /* viso_usage */
 };
 
 /* What a group is for, in version 1, where a file lies in the hierarchy of its controller only. */
@@ -25,7 +25,8 @@ enum plan_cgroup_roles {
 
 enum plan_write_flags {
 	PLAN_WRITE_OPTIONAL = 1u << 0, /* where there is no such file, there is nothing to limit */
-	PLAN_WRITE_OR_NEXT = 1u << 1,  /* where there is no such file, the next write does it; else that one is left out */
+	PLAN_WRITE_OR_NEXT =
+		1u << 1, /* where there is no such file, the next write does it; else that one is left out */
 };
 
 struct plan_write {

@@ -239,12 +239,15 @@ static void add_rlimits(struct plan *plan, const viso_command *command)
 	for (int i = 0; i < COMMAND_RLIMITS; i++)
 		if (command->has_rlimit[i]) {
 			plan->rlimits[plan->rlimit_count].resource = (uint32_t)command_rlimit_number((viso_rlimit)i);
-			plan->rlimits[plan->rlimit_count++].value = command->rlimit[i];
+			plan->rlimits[plan->rlimit_count].value = command->rlimit[i];
+			plan->rlimits[plan->rlimit_count++].hard = command->rlimit_hard[i];
 		}
 	/* For processes that the launcher does not watch one by one. */
 	if (command->cpu_time_ms && !command->has_rlimit[VISO_RLIMIT_CPU]) {
 		plan->rlimits[plan->rlimit_count].resource = RLIMIT_CPU;
-		plan->rlimits[plan->rlimit_count++].value = (command->cpu_time_ms + 999) / 1000;
+		plan->rlimits[plan->rlimit_count].value = (command->cpu_time_ms + 999) / 1000;
+		plan->rlimits[plan->rlimit_count].hard = plan->rlimits[plan->rlimit_count].value;
+		plan->rlimit_count++;
 	}
 }
 
@@ -398,6 +401,7 @@ static int begin_with(struct launch_request *request, const struct plan *base)
 	request->plan->head.size = size;
 	request->plan->flags &= ~(uint32_t)(PLAN_INSTANCE | PLAN_DETACHED);
 	request->plan->cgroups = (struct plan_cgroups){0}; /* the instance's, which are there */
+	request->plan->hooks = (struct plan_hooks){0};     /* likewise */
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/file_limit.h"
 #include "launch/seccomp_filter.h"
 
 #if defined(__x86_64__)
@@ -82,6 +83,16 @@ static void let_next_part_decide(struct instructions *filter, size_t first)
 				(struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(filter->count - i - 1));
 }
 
+/* A limit on the host's files holds for this one, too, and would end the host by a signal. */
+static int export_within_limit(scmp_filter_ctx ctx, int fd)
+{
+	struct file_limit_guard guard;
+	file_limit_begin(&guard);
+	int r = seccomp_export_bpf(ctx, fd);
+	file_limit_end(&guard);
+	return r == -ECANCELED ? -EFBIG : r; /* of what write(2) gave it */
+}
+
 /* libseccomp 2.5 exports to a fd only. */
 int instructions_add_part(struct instructions *to, scmp_filter_ctx ctx)
 {
@@ -90,7 +101,7 @@ int instructions_add_part(struct instructions *to, scmp_filter_ctx ctx)
 	_cleanup_close_ int fd = memfd_create("viso-seccomp", MFD_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	int r = seccomp_export_bpf(ctx, fd);
+	int r = export_within_limit(ctx, fd);
 	if (r < 0 || fstat(fd, &st) < 0)
 		return r < 0 ? r : -errno;
 	if ((size_t)st.st_size > (BPF_MAXINSNS - first) * sizeof(to->items[0]))

@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -181,6 +183,15 @@ void skip_without_controller(struct box *box, const char *controller)
 	if (geteuid() != 0)
 		skip_without(r != -EOPNOTSUPP, facility);
 	assert_ok(r);
+}
+
+void group_hide_version_2(void)
+{
+	char point[PATH];
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	while (mount_of(NULL, point))
+		assert_int_equal(umount2(point, MNT_DETACH), 0);
 }
 
 /* Partitions have no queue of their own, so the kernel refuses them. */

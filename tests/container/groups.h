@@ -22,6 +22,9 @@ void group_remove_parent(void);
 /* Starts and ends a command; skips where the caller gets no such controller. */
 void skip_without_controller(struct box *box, const char *controller);
 
+/* Takes version 2 out of this process's sight, which has a mount namespace of its own then. */
+void group_hide_version_2(void);
+
 /* A disk to limit, that of the rig or the one below /, as a device or a file on it; NULL where there is none. */
 const char *group_disk(unsigned *out_major, unsigned *out_minor);
 

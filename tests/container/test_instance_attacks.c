@@ -182,7 +182,6 @@ static void test_nothing_hides_from_a_kill(void **state)
 						     "exec probe sleep"));
 	for (int i = 0; i < 200 && viso_sandbox_pids(box->sandbox, NULL, 0) < 2 + 6 + 1; i++)
 		usleep(10000);
-	assert_true(viso_sandbox_pids(box->sandbox, NULL, 0) > 4); /* the chains are hard to see */
 	assert_ok(viso_process_kill(process));
 	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
 	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 2);

@@ -204,7 +204,7 @@ static void test_files_from_memory(void **state)
 			      shell("cat /etc/passwd; wc -c < /tmp/deep/er/file; stat -c '%a %s' /tmp/empty; "
 				    "/tmp/script; (echo x > /etc/passwd) 2>/dev/null || echo no"),
 			      "mine\n3145728\n555 0\nran\nno\n");
-	assert_prints(box, shell("grep -c ' / / ' /proc/self/mountinfo; ls -A /tmp | wc -l"), "1\n3\n");
+	assert_prints(box, shell("cut -d' ' -f5 /proc/self/mountinfo | grep -cx /; ls -A /tmp | wc -l"), "1\n3\n");
 }
 
 static void assert_file_bounds(viso_container *container)
@@ -296,15 +296,14 @@ static void test_targets(void **state)
 		bool file;
 		int error;
 	} cases[] = {
-		{"/missing", false, ENOENT},      {"/work/missing", true, ENOENT}, {"/etc/passwd", false, ENOTDIR},
-		{"/etc/passwd/x", true, ENOTDIR}, {"/work", true, EISDIR},
+		{"/etc/passwd", false, ENOTDIR},
+		{"/etc/passwd/x", true, ENOTDIR},
+		{"/work", true, EISDIR},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct box *one = box_new(box->strength, box_tree());
 		assert_ok(viso_container_add_bind(one->container, cases[i].file ? file : source, cases[i].path, 0));
 		assert_start_fails(one, probe("exit", NULL), cases[i].error, VISO_STAGE_MOUNT, cases[i].path);
-		if (cases[i].error == ENOENT)
-			assert_non_null(strstr(viso_error_message(), "viso_root_add_directory()"));
 		box_close(one);
 	}
 	/* In what is the container's own, they are made. */
@@ -316,6 +315,7 @@ static void test_targets(void **state)
 	assert_ok(viso_container_add_bind(inner->container, source, "/work", 0));
 	assert_ok(viso_container_add_tmpfs(inner->container, "/work/new", 0, 0755, 0));
 	assert_start_fails(inner, probe("exit", NULL), ENOENT, VISO_STAGE_MOUNT, "/work/new");
+	assert_non_null(strstr(viso_error_message(), "in a directory of the host never"));
 	box_close(inner);
 	free(file);
 	remove_source(source);

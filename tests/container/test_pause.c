@@ -94,6 +94,36 @@ static void test_kill_while_paused_by_a_group(void **state)
 	check_kill_while_paused(box);
 }
 
+/* Its freezer takes no signal, not even SIGKILL, before it is thawed. */
+static void host_with_version_1(void *argument)
+{
+	group_hide_version_2();
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	assert_ok(viso_container_set_cpu_weight(box->container, 100));
+	viso_process *process = box_spawn(box, shell("probe spin | probe spin | probe spin"));
+	check_pause(box, process);
+	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+	assert_string_equal(group_read(viso_process_pid(process), "freezer", "freezer.state", ""), "FROZEN");
+	assert_ok(viso_process_kill(process));
+	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
+	viso_process_unref(process);
+	process = box_spawn(box, shell("probe sleep | probe sleep"));
+	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+	int worker = group_worker_of(process);
+	assert_int_equal(kill(worker, SIGKILL), 0);
+	assert_int_equal(viso_process_wait(process, -1, NULL), -EPIPE);
+	viso_process_unref(process);
+	box_close(box);
+}
+
+static void test_freezer_of_version_1(void **state)
+{
+	(void)box_open(state);
+	skip_without(geteuid() == 0 && group_version("freezer") == 1 && group_version("cpu") == 1,
+		     "root, and the freezer of version 1");
+	in_a_host(host_with_version_1, NULL);
+}
+
 static void check_timeout_while_paused(struct box *box)
 {
 	viso_command *command = probe("spin", NULL);
@@ -237,6 +267,7 @@ int main(void)
 		AT_CONTAINER(test_pause_by_a_group),
 		AT_EACH_STRENGTH(test_kill_while_paused),
 		AT_CONTAINER(test_kill_while_paused_by_a_group),
+		AT_CONTAINER(test_freezer_of_version_1),
 		AT_EACH_STRENGTH(test_timeout_while_paused),
 		AT_CONTAINER(test_timeout_while_paused_by_a_group),
 		AT_EACH_STRENGTH(test_close_while_paused),

@@ -33,6 +33,17 @@ static void start_one(struct box *box, unsigned kind)
 	viso_command_unref(command);
 }
 
+/* An instance, with commands in it, that is ended again. */
+static void start_instance(unsigned kind)
+{
+	struct box *box = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	if (viso_sandbox_start(box->sandbox) == 0) {
+		start_one(box, kind);
+		start_one(box, kind + 1);
+	}
+	box_close(box);
+}
+
 static void busy_host(void *argument)
 {
 	struct host *host = argument;
@@ -46,7 +57,10 @@ static void busy_host(void *argument)
 	for (;;) {
 		unsigned kind = (unsigned)rand_r(&host->seed);
 		atomic_fetch_add(host->starts, 1);
-		start_one(kind % 2 ? plain : limited, kind / 2);
+		if (kind % 5 == 0)
+			start_instance(kind / 5);
+		else
+			start_one(kind % 2 ? plain : limited, kind / 2);
 	}
 }
 

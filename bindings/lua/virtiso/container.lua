@@ -27,10 +27,19 @@ local hook_points = names("VISO_HOOK_", "create_runtime create_container start_c
 
 local setters = {}
 
+-- The values of a list. A single value in its place, or a table with names, must not be silence: it may be what was to confine
+-- the program.
+local function values_of(list)
+	if type(list) ~= "table" or (next(list) ~= nil and list[1] == nil) then
+		error("a list is expected, such as {...}, not " .. (type(list) == "table" and "a table with names" or type(list)), 0)
+	end
+	return ipairs(list)
+end
+
 -- A list, each value of which goes to the setter.
 local function each(setter)
 	return function(handle, list)
-		for _, value in ipairs(list) do
+		for _, value in values_of(list) do
 			setter(handle, value)
 		end
 	end
@@ -88,7 +97,7 @@ function setters.hugetlb_max(handle, limits)
 end
 
 function setters.device_access(handle, devices)
-	for _, device in ipairs(devices) do
+	for _, device in values_of(devices) do
 		native.viso_container_allow_device(handle, device[1], device[2], device[3], device[4])
 	end
 end
@@ -103,34 +112,46 @@ end
 
 local bind_options = set "source read_only no_exec devices recursive id_mapped optional"
 
-function setters.binds(handle, binds)
-	for path, bind in pairs(binds) do
-		bind = type(bind) == "table" and bind or {source = bind}
-		check_options(bind, bind_options, 0)
-		local add = type(bind.source) == "string" and native.viso_container_add_bind or native.viso_container_add_bind_fd
-		add(handle, bind.source, path, flags_of(mount_flags, bind))
-	end
+-- The mounts by the names of their options; add_mounts() calls them.
+local mounts = {}
+
+function mounts.binds(handle, path, bind)
+	bind = type(bind) == "table" and bind or {source = bind}
+	check_options(bind, bind_options, 0)
+	local add = type(bind.source) == "string" and native.viso_container_add_bind or native.viso_container_add_bind_fd
+	add(handle, bind.source, path, flags_of(mount_flags, bind))
 end
 
 local tmpfs_options = set "size mode read_only no_exec"
 
-function setters.tmpfs(handle, list)
-	for path, of in pairs(list) do
-		of = type(of) == "table" and of or {size = of}
-		check_options(of, tmpfs_options, 0)
-		native.viso_container_add_tmpfs(handle, path, size(of.size or 0), of.mode or 1023, flags_of(mount_flags, of))
-	end
+function mounts.tmpfs(handle, path, of)
+	of = type(of) == "table" and of or {size = of}
+	check_options(of, tmpfs_options, 0)
+	native.viso_container_add_tmpfs(handle, path, size(of.size or 0), of.mode or 1023, flags_of(mount_flags, of))
 end
 
-function setters.contents(handle, files)
-	for path, data in pairs(files) do
-		native.viso_container_add_file(handle, path, data, 420)
-	end
+function mounts.contents(handle, path, data)
+	native.viso_container_add_file(handle, path, data, 420)
 end
 
-function setters.filesystems(handle, list)
-	for path, kind in pairs(list) do
-		native.viso_container_add_filesystem(handle, kind, path, 0)
+function mounts.filesystems(handle, path, kind)
+	native.viso_container_add_filesystem(handle, kind, path, 0)
+end
+
+-- In the order of their paths, whatever the order of the tables: what lies below comes later, and is not hidden.
+local function add_mounts(handle, options)
+	local list = {}
+	for name, add in pairs(mounts) do
+		for path, what in pairs(options[name] or {}) do
+			if type(path) ~= "string" then
+				error(("the option %s is a table by paths of the container, such as {[\"/mnt\"] = ...}"):format(name), 0)
+			end
+			list[#list + 1] = {path = path, what = what, add = add, name = name}
+		end
+	end
+	table.sort(list, function(a, b) return a.path < b.path or a.path == b.path and a.name < b.name end)
+	for _, mount in ipairs(list) do
+		mount.add(handle, mount.path, mount.what)
 	end
 end
 
@@ -139,7 +160,7 @@ setters.read_only = each(native.viso_container_add_read_only)
 setters.masked = each(native.viso_container_add_mask)
 
 function setters.layers(handle, layers)
-	for _, layer in ipairs(layers) do
+	for _, layer in values_of(layers) do
 		if not roots.is_root(layer) then
 			error("a layer must be a virtiso.root", 0)
 		end
@@ -189,7 +210,7 @@ setters.domainname = native.viso_container_set_domainname
 
 local function id_map(kind)
 	return function(handle, ranges)
-		for _, range in ipairs(ranges) do
+		for _, range in values_of(ranges) do
 			native.viso_container_add_id_map(handle, kind, range.inside, range.outside, range.count or 1)
 		end
 	end
@@ -199,7 +220,7 @@ setters.uid_map = id_map(native.VISO_ID_USER)
 setters.gid_map = id_map(native.VISO_ID_GROUP)
 
 function setters.share(handle, kinds)
-	for _, kind in ipairs(kinds) do
+	for _, kind in values_of(kinds) do
 		native.viso_container_share_namespace(handle, value_of(namespaces, kind, "namespace"))
 	end
 end
@@ -248,7 +269,7 @@ end
 local rule_options = set "syscall action error argument mask value"
 
 function setters.rules(handle, rules)
-	for _, rule in ipairs(rules) do
+	for _, rule in values_of(rules) do
 		check_options(rule, rule_options, 0)
 		local action, code = value_of(actions, rule.action, "action"), rule.error or 0
 		if rule.argument then
@@ -271,7 +292,7 @@ local hook_options = set "args env timeout"
 
 function setters.hooks(handle, hooks)
 	for when, list in pairs(hooks) do
-		for _, hook in ipairs(list) do
+		for _, hook in values_of(list) do
 			check_options(hook, hook_options, 0)
 			local command = commands.make(hook.args, {env = hook.env, timeout = hook.timeout})
 			native.viso_container_add_hook(handle, value_of(hook_points, when, "moment of a hook"), command)
@@ -283,7 +304,7 @@ function setters.detached(handle, where)
 	native.viso_container_set_detached(handle, where[1], where[2])
 end
 
-local new = sandboxes.constructor("container", setters)
+local new = sandboxes.constructor("container", setters, mounts, add_mounts)
 
 local Container = setmetatable({__name = "virtiso.container", __close = Sandbox.__close}, {__index = Sandbox})
 Container.__index = Container
@@ -304,8 +325,10 @@ function Container:restore(directory)
 end
 
 local containers = {options = {}}
-for name in pairs(setters) do
-	containers.options[name] = true
+for _, list in ipairs {setters, mounts} do
+	for name in pairs(list) do
+		containers.options[name] = true
+	end
 end
 
 local function of(handle)
@@ -317,7 +340,8 @@ end
 --                  io_max ({["/dev/sda"] = {write_bytes = "10M"}}), io_weight, hugetlb_max ({["2M"] = "64M"}),
 --                  device_access ({{"c", 10, 200, "rw"}}), cgroup ({["memory.low"] = "10M"}), cgroup_parent
 --   files, by path binds (a path of the host, or {source =, read_only =, no_exec =, devices =, recursive =, id_mapped =, optional =}),
---                  tmpfs (a size, or {size =, mode =, read_only =, no_exec =}), contents, filesystems ({["/sys"] = "sysfs"})
+--                  tmpfs (a size, or {size =, mode =, read_only =, no_exec =}), contents, filesystems ({["/sys"] = "sysfs"});
+--                  mounted in the order of their paths, what lies below later
 --   files, lists   device_nodes, read_only, masked, layers (further roots)
 --   writable       "discard", {discard = SIZE}, "in_place", or a directory of the host that keeps what is written
 --   network        "none", "host", "bridge", "macvlan", "ipvlan", "user"; interface, addresses, gateway, dns, nat,

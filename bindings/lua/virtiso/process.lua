@@ -102,8 +102,8 @@ function Process:notification_fd()
 	return native.viso_process_notification_fd(self.handle)
 end
 
---- The next system call that waits for an answer. With a time-out in seconds (0 only asks) it returns nil, a message and the
--- errno where none came.
+--- The next system call that waits for an answer. It returns nil, a message and the errno where none came within a time-out in
+-- seconds (0 only asks), and where the command has ended.
 function Process:next_notification(timeout)
 	local ms = -1
 	if timeout then

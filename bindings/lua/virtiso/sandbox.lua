@@ -48,7 +48,8 @@ end
 
 --- Starts a command and returns a process while it runs. Options as for run(); streams may be "pipe", and outputs are
 -- inherited unless `capture_output` is true. `terminal` = {columns, rows} gives it a terminal of its own, to whose two directions
--- process.stdin and process.stdout lead.
+-- process.stdin and process.stdout lead. Reading process.stdout fails once the program has closed it, so read lines or blocks:
+-- read("a") then gives nil and an error in the place of all that was shown.
 --
 -- process.stdin, process.stdout and process.stderr are files where they are pipes. Writing to a command that has ended raises
 -- SIGPIPE in the host, as with io.popen(); give small input by `input`.
@@ -109,7 +110,8 @@ function Sandbox:fd()
 	return native.viso_sandbox_fd(self.view)
 end
 
---- The next event and the process that it is about; nil where there is none. Events are "ended", "out_of_memory", "memory_high",
+--- The next event and the process that it is about, nil where its end was fetched by wait() before; nil where there is no event.
+-- Events are "ended", "out_of_memory", "memory_high",
 -- "memory_max", "processes_max", "paused", "resumed".
 function Sandbox:next_event()
 	local event, handle = native.viso_sandbox_next_event(self.view)
@@ -156,16 +158,22 @@ local function apply(handle, setters, options)
 	table.sort(names_of)
 	for _, name in ipairs(names_of) do
 		if options[name] ~= nil then
-			setters[name](handle, options[name])
+			local ok, failure = pcall(setters[name], handle, options[name])
+			if not ok then -- a mistake in the value is told with the option, not with a line in here
+				error(type(failure) == "string" and ("option %s: %s"):format(name, (failure:gsub("^%S+%.lua:%d+: ", ""))) or failure, 0)
+			end
 		end
 	end
 end
 
--- A constructor for a strength, from its functions and the setters of its options.
-function sandboxes.constructor(noun, setters)
+-- A constructor for a strength, from its functions and the setters of its options; and from the options that `finish` applies
+-- together, after the others.
+function sandboxes.constructor(noun, setters, others, finish)
 	local known = {root = true}
-	for name in pairs(setters) do
-		known[name] = true
+	for _, options in ipairs {setters, others} do
+		for name in pairs(options) do
+			known[name] = true
+		end
 	end
 	local new, set_root = native["viso_" .. noun .. "_new"], native["viso_" .. noun .. "_set_root"]
 	local view = native["viso_" .. noun .. "_sandbox"]
@@ -178,6 +186,9 @@ function sandboxes.constructor(noun, setters)
 		local handle = new()
 		set_root(handle, options.root.handle)
 		apply(handle, setters, options)
+		if finish then
+			finish(handle, options)
+		end
 		return sandboxes.make(handle, view(handle), options.root)
 	end
 end

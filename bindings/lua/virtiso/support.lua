@@ -38,7 +38,12 @@ end
 function support.value_of(values, name, what, level)
 	local value = values[name]
 	if not value then
-		error(("no %s %q"):format(what, tostring(name)), level and level + 1 or 0)
+		local known = {}
+		for of in pairs(values) do
+			known[#known + 1] = of
+		end
+		table.sort(known)
+		error(("no %s %q; there are %s"):format(what, tostring(name), table.concat(known, ", ")), level and level + 1 or 0)
 	end
 	return value
 end

@@ -144,6 +144,8 @@ def _set_limits(command: native.viso_command, options: Options) -> None:
 
 def _set_attributes(command: native.viso_command, options: Options) -> None:
     if options.terminal is not None:
+        if any(given is not None for given in (options.input, options.stdin, options.stdout, options.stderr)):
+            raise ValueError("a terminal takes the place of input, stdin, stdout and stderr")
         native.viso_command_set_terminal(command, *options.terminal)
     if options.umask is not None:
         native.viso_command_set_umask(command, options.umask)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import Command, File, Options, make_command
@@ -55,7 +55,7 @@ class Container(Sandbox):
     :param cgroup: values for files of the control group: ``{"memory.low": "10M"}``
     :param cgroup_parent: below which group that of the container is made
 
-    Files: by their path in the container
+    Files: by their path in the container, mounted in the order of the paths: what lies below another one comes later
 
     :param binds: files and directories of the host: a path, or a :class:`Bind`
     :param tmpfs: empty directories in memory: a size, or a :class:`Tmpfs`
@@ -150,7 +150,7 @@ class Container(Sandbox):
         share: Iterable[Union[Namespace, str]] = (),
         join: Optional[Mapping[Union[Namespace, str], File]] = None,
         clocks: Optional[Mapping[Union[Clock, str], float]] = None,
-        sysctls: Optional[Mapping[str, str]] = None,
+        sysctls: Optional[Mapping[str, Union[str, int]]] = None,
         capabilities: Iterable[str] = (),
         capability_sets: Optional[Mapping[str, str]] = None,
         new_privileges: bool = False,
@@ -233,6 +233,11 @@ def _each(add: Callable[[_Handle, Any], object], handle: _Handle, values: Iterab
         add(handle, value)
 
 
+def _check(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"a {what} must be a virtiso.{kind.__name__}, not {value!r}")
+
+
 def _flags(enum: Any, words: str) -> int:
     flags = 0
     for word in words.split():
@@ -301,25 +306,48 @@ def _add_mounts(
     contents: Mapping[StrPath, Union[str, Bytes]],
     filesystems: Mapping[StrPath, str],
 ) -> None:
-    for path, kind in filesystems.items():
-        native.viso_container_add_filesystem(handle, kind, path, 0)
-    for path, size in tmpfs.items():
-        of = size if isinstance(size, Tmpfs) else Tmpfs(size)
-        flags = MountFlag.READ_ONLY * of.read_only | MountFlag.NO_EXEC * of.no_exec
-        native.viso_container_add_tmpfs(handle, path, size_in_bytes(of.size), of.mode, flags)
-    for path, source in binds.items():
-        bind = source if isinstance(source, Bind) else Bind(source)
-        if isinstance(bind.source, int):
-            native.viso_container_add_bind_fd(handle, bind.source, path, bind.flags())
-        else:
-            native.viso_container_add_bind(handle, bind.source, path, bind.flags())
-    for path, data in contents.items():
-        native.viso_container_add_file(handle, path, data.encode() if isinstance(data, str) else data, 0o644)
+    mounts: List[Tuple[StrPath, Callable[[_Handle, StrPath, Any], None], Any]] = [
+        (path, add, what)
+        for add, mapping in (
+            (_add_filesystem, filesystems),
+            (_add_tmpfs, tmpfs),
+            (_add_bind, binds),
+            (_add_contents, contents),
+        )
+        for path, what in mapping.items()
+    ]
+    # In the order of their paths: what lies below comes later, and is not hidden.
+    for path, add, what in sorted(mounts, key=lambda mount: os.fsencode(mount[0])):
+        add(handle, path, what)
+
+
+def _add_filesystem(handle: _Handle, path: StrPath, kind: str) -> None:
+    native.viso_container_add_filesystem(handle, kind, path, 0)
+
+
+def _add_tmpfs(handle: _Handle, path: StrPath, size: Union[Size, Tmpfs]) -> None:
+    of = size if isinstance(size, Tmpfs) else Tmpfs(size)
+    flags = MountFlag.READ_ONLY * of.read_only | MountFlag.NO_EXEC * of.no_exec
+    native.viso_container_add_tmpfs(handle, path, size_in_bytes(of.size), of.mode, flags)
+
+
+def _add_bind(handle: _Handle, path: StrPath, source: Union[StrPath, Bind]) -> None:
+    bind = source if isinstance(source, Bind) else Bind(source)
+    if isinstance(bind.source, int):
+        native.viso_container_add_bind_fd(handle, bind.source, path, bind.flags())
+    else:
+        native.viso_container_add_bind(handle, bind.source, path, bind.flags())
+
+
+def _add_contents(handle: _Handle, path: StrPath, data: Union[str, Bytes]) -> None:
+    native.viso_container_add_file(handle, path, data.encode() if isinstance(data, str) else data, 0o644)
 
 
 def _set_layers(handle: _Handle, layers: Iterable[Root], writable: Optional[StrPath], writable_max: Size) -> None:
     for layer in layers:
         native.viso_container_add_layer(handle, check_root(layer)._handle)
+    if writable_max and writable != "discard":
+        raise ValueError("writable_max takes writable='discard'")
     if writable == "discard":
         native.viso_container_set_upper_discarded(handle, size_in_bytes(writable_max))
     elif writable == "in_place":
@@ -354,22 +382,24 @@ def _forward(handle: _Handle, ports: Union[Mapping[int, int], Iterable[Port]]) -
     if isinstance(ports, Mapping):
         ports = [Port(host_port, port) for host_port, port in ports.items()]
     for port in ports:
+        _check(port, Port, "port")
         protocol = by_name(Protocol, port.protocol)
         native.viso_container_forward_port(handle, protocol, port.host_address, port.host_port, port.port)
 
 
-def _set_names(handle: _Handle, hostname: Optional[str], domainname: Optional[str], sysctls: Mapping[str, str]) -> None:
+def _set_names(handle: _Handle, hostname: Optional[str], domainname: Optional[str], sysctls: Mapping[str, Union[str, int]]) -> None:
     if hostname is not None:
         native.viso_container_set_hostname(handle, hostname)
     if domainname is not None:
         native.viso_container_set_domainname(handle, domainname)
     for name, value in sysctls.items():
-        native.viso_container_set_sysctl(handle, name, value)
+        native.viso_container_set_sysctl(handle, name, str(value))
 
 
 def _set_ids(handle: _Handle, uid_map: Iterable[IdMap], gid_map: Iterable[IdMap]) -> None:
     for kind, ranges in ((IdKind.USER, uid_map), (IdKind.GROUP, gid_map)):
         for ids in ranges:
+            _check(ids, IdMap, "range of ids")
             native.viso_container_add_id_map(handle, kind, ids.inside, ids.outside, ids.count)
 
 
@@ -413,6 +443,7 @@ def _set_seccomp(handle: _Handle, seccomp: Union[SeccompProfile, StrPath], rules
         profile = seccomp if isinstance(seccomp, SeccompProfile) else by_name(SeccompProfile, os.fsdecode(seccomp))
         native.viso_container_set_seccomp_profile(handle, profile)
     for rule in rules:
+        _check(rule, Rule, "rule")
         action = by_name(SyscallAction, rule.action)
         if rule.argument is None:
             native.viso_container_add_syscall_rule(handle, rule.syscall, action, rule.error)
@@ -423,7 +454,6 @@ def _set_seccomp(handle: _Handle, seccomp: Union[SeccompProfile, StrPath], rules
 
 
 def _add_hook(handle: _Handle, when: HookPoint, hook: Hook) -> None:
-    if not isinstance(hook, Hook):
-        raise TypeError(f"a hook must be a virtiso.Hook, not {hook!r}")
+    _check(hook, Hook, "hook")
     command = make_command(Options(hook.args, env=hook.env, timeout=hook.timeout))
     native.viso_container_add_hook(handle, when, command)

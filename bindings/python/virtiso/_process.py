@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import math
 import os
@@ -18,7 +19,7 @@ from . import native
 from ._command import Options
 from ._communicate import Communication
 from ._enums import Reason, Step
-from ._errors import Interrupted, ProcessEnded, TimeoutExpired
+from ._errors import Error, Interrupted, ProcessEnded, TimeoutExpired
 from ._notification import Notification
 from ._result import Result, read_returncode, timeout_expired
 from ._usage import Usage, read_usage
@@ -195,6 +196,15 @@ class Process:
     def resize_terminal(self, columns: int, rows: int) -> None:
         """Tell the program that its terminal has another size now."""
         native.viso_process_resize_terminal(self._handle, columns, rows)
+
+    def _is_asking(self) -> bool:
+        """Whether a rule of its container asks the host program."""
+        try:
+            return native.viso_process_notification_fd(self._handle) >= 0
+        except Error as error:
+            if error.errno != errno.EBADF:
+                raise
+            return False
 
     def notification_fileno(self) -> int:
         """A fd that becomes readable when a system call waits for an answer. Never read from it."""

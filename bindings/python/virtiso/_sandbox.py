@@ -114,6 +114,8 @@ class Sandbox:
         # Not viso_sandbox_run(): Ctrl-C and other signal handlers shall have their turn while the command runs.
         process = self._start(options)
         try:
+            if process._is_asking():
+                raise TypeError("run() has nobody to answer the calls with the action 'notify'; use spawn()")
             process.wait()
         except BaseException:
             process.close()
@@ -225,7 +227,10 @@ class Sandbox:
         return native.viso_sandbox_fd(self._view)
 
     def next_event(self) -> Optional[Event]:
-        """The next event, None where there is none: a command has ended, or reached a limit."""
+        """The next event, None where there is none: a command has ended, or reached a limit.
+
+        Its process is None where nobody holds it any more, or its end was fetched by :meth:`Process.wait` before.
+        """
         kind, handle = native.viso_sandbox_next_event(self._view)
         if kind == EventKind.NONE:
             return None

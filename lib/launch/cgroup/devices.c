@@ -9,9 +9,9 @@ enum { BEGINNING = 6, LARGEST_RULE = 8, END = 2 }; /* instructions */
 
 /* null, zero, full, random, urandom; tty, console, ptmx; the terminals of devpts (devices.txt of the kernel). */
 static const struct cgroup_device own[] = {
-	{'c', 1, 3, READ_WRITE}, {'c', 1, 5, READ_WRITE}, {'c', 1, 7, READ_WRITE}, {'c', 1, 8, READ_WRITE},
-	{'c', 1, 9, READ_WRITE}, {'c', 5, 0, READ_WRITE}, {'c', 5, 1, READ_WRITE}, {'c', 5, 2, READ_WRITE},
-	{'c', 136, -1, READ_WRITE},
+	{'c', 1, 3, READ_WRITE}, {'c', 1, 5, READ_WRITE}, {'c', 1, 7, READ_WRITE},
+	{'c', 1, 8, READ_WRITE}, {'c', 1, 9, READ_WRITE}, {'c', 5, 0, READ_WRITE},
+	{'c', 5, 1, READ_WRITE}, {'c', 5, 2, READ_WRITE}, {'c', 136, -1, READ_WRITE},
 };
 enum { OWN = sizeof(own) / sizeof(own[0]) };
 

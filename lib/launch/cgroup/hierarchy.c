@@ -40,8 +40,8 @@ static void add_mount(struct hierarchies *out, const char *line)
 	struct hierarchy *item = &out->items[out->count];
 	char type[32], options[512];
 	const char *tail = strstr(line, " - ");
-	if (!tail || out->count == PLAN_CGROUPS_MAX ||
-	    sscanf(tail, " - %31s %*s %511s", type, options) != 2 || strncmp(type, "cgroup", 6))
+	if (!tail || out->count == PLAN_CGROUPS_MAX || sscanf(tail, " - %31s %*s %511s", type, options) != 2 ||
+	    strncmp(type, "cgroup", 6))
 		return;
 	item->version = strcmp(type, "cgroup2") ? 1 : 2;
 	if (item->version == 2 && hierarchy_version_2(out))

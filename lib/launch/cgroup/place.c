@@ -40,7 +40,7 @@ static uint32_t role_of(const char *controller)
 		const char *controller;
 		uint32_t role;
 	} roles[] = {
-		{"memory", PLAN_CGROUP_MEMORY}, {"pids", PLAN_CGROUP_PIDS}, {"cpu", PLAN_CGROUP_CPU},
+		{"memory", PLAN_CGROUP_MEMORY}, {"pids", PLAN_CGROUP_PIDS},       {"cpu", PLAN_CGROUP_CPU},
 		{"io", PLAN_CGROUP_IO},         {"freezer", PLAN_CGROUP_FREEZER},
 	};
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
@@ -111,10 +111,11 @@ static int place_limit(struct placing *placing, const struct cgroup_limit *limit
 	if (!*file && limit->flags & PLAN_WRITE_OPTIONAL)
 		return 0;
 	if (!*file)
-		return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, other,
-				  "%s is of control groups of version %d, and this host has the %s controller in version "
-				  "%d",
-				  other, 3 - version, limit->controller, version);
+		return error_fail(
+			VISO_STAGE_CGROUP, EOPNOTSUPP, other,
+			"%s is of control groups of version %d, and this host has the %s controller in version "
+			"%d",
+			other, 3 - version, limit->controller, version);
 	if (version == 1)
 		return place_version_1(placing, limit->controller);
 	const struct hierarchy *two = hierarchy_version_2(&placing->hierarchies);
@@ -166,15 +167,17 @@ static int place_devices(struct placing *placing)
 		return devices_add_lines(&request->limits, request->devices, request->device_count);
 	const struct hierarchy *two = hierarchy_version_2(&placing->hierarchies);
 	if (!two)
-		return error_fail(VISO_STAGE_CGROUP, EOPNOTSUPP, "devices",
-				  "a filter for devices needs the devices controller of version 1, or control groups of "
-				  "version 2; this host has mounted neither");
+		return error_fail(
+			VISO_STAGE_CGROUP, EOPNOTSUPP, "devices",
+			"a filter for devices needs the devices controller of version 1, or control groups of "
+			"version 2; this host has mounted neither");
 	get_group(placing, two);
 	_cleanup_free_ struct bpf_insn *program =
 		devices_make_program(request->devices, request->device_count, &request->plan->cgroups.device_count);
 	if (!program)
 		return error_memory();
-	plan_offset offset = request_add_bytes(request, program, request->plan->cgroups.device_count * sizeof(*program));
+	plan_offset offset =
+		request_add_bytes(request, program, request->plan->cgroups.device_count * sizeof(*program));
 	request->plan->cgroups.device_program = offset;
 	return request->error;
 }

@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "launch/explain/subjects.h"
 #include "launch/explain/surroundings.h"
 
@@ -134,6 +136,17 @@ static const char *explain_cgroup(const struct report_failure *failure)
 	}
 }
 
+static void explain_hook(char *text, size_t size, const struct report_failure *failure)
+{
+	int status = failure->status;
+	if (failure->error == ETIMEDOUT)
+		snprintf(text, size, "it took longer than its time limit and was killed");
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "it was ended by signal %d", WTERMSIG(status));
+	else if (status)
+		snprintf(text, size, "it exited with %d, and so wants the container not to run", WEXITSTATUS(status));
+}
+
 /* What to do about it, where that is known; else it stays empty. */
 static void advise(char *text, size_t size, viso_isolation isolation, const struct report_failure *failure)
 {
@@ -181,6 +194,9 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 	case VISO_STAGE_LANDLOCK:
 		known = explain_landlock(failure->error);
 		break;
+	case VISO_STAGE_HOOK:
+		explain_hook(text, size, failure);
+		break;
 	case VISO_STAGE_SECCOMP:
 		known = explain_seccomp(failure->error);
 		break;
@@ -192,6 +208,16 @@ static void advise(char *text, size_t size, viso_isolation isolation, const stru
 	}
 	if (known)
 		snprintf(text, size, "%s", known);
+}
+
+void explain_log_hook(const struct report_failure *failure)
+{
+	char what[ADVICE_MAX] = "";
+	if (!failure->error)
+		return;
+	explain_hook(what, sizeof(what), failure);
+	log_warning("the hook %s failed: %s%s%s", failure->object, strerrordesc_np(failure->error),
+		    what[0] ? "; " : "", what);
 }
 
 int explain_failure(viso_isolation isolation, const struct report_failure *failure)

@@ -10,4 +10,7 @@
 /* Sets the error; the negative errno. */
 int explain_failure(viso_isolation isolation, const struct report_failure *failure);
 
+/* For a hook whose failure does no harm; nothing where there is none. */
+void explain_log_hook(const struct report_failure *failure);
+
 #endif

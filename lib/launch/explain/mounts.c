@@ -13,8 +13,9 @@ static const char *explain_target(int error)
 {
 	switch (error) {
 	case ENOENT:
-		return "the root has nothing there to mount it on; add it with viso_root_add_directory(), or let it be "
-		       "made by viso_container_set_upper_discarded()";
+		return "there is nothing to mount it on, and it could not be made (in a directory of the host never, "
+		       "in a read-only root only where nothing is mounted below that and the kernel has overlays); "
+		       "make it there, or add it with viso_root_add_directory()";
 	case ENOTDIR:
 		return "a directory is to be mounted there, and the root has something else";
 	case EISDIR:
@@ -100,7 +101,8 @@ static const char *explain_object(const struct report_failure *failure)
 	if (!strcmp(failure->object, "overlay"))
 		return explain_overlay(failure->error);
 	if (failure->error == ENOENT || failure->error == ENOTDIR)
-		return "the root has no such directory; a container's root needs empty directories proc, dev and tmp";
+		return "the root has no such directory, and it could not be made; add empty directories proc, dev and "
+		       "tmp";
 	return NULL;
 }
 

@@ -136,10 +136,13 @@ static int set_up(const struct job *job)
 		return fail(VISO_STAGE_NAMESPACE, 0, "cgroup");
 	if (set_names(plan) < 0 || move_clocks(plan) < 0)
 		return -1;
-	/* The program's, in the time that the worker takes for the maps: the init itself executes nothing. */
-	if (limit_bounding_set(plan) < 0)
-		return -1;
-	worker.bounding_set_done = true;
+	/* The program's, in the time that the worker takes for the maps: the init itself executes
+	 * nothing but hooks of the host in its namespaces, which have their rights. */
+	if (!hooks_any(plan, VISO_HOOK_CREATE_CONTAINER)) {
+		if (limit_bounding_set(plan) < 0)
+			return -1;
+		worker.bounding_set_done = true;
+	}
 	container_wait_for_maps();
 	if (container_take_inner_root(plan) < 0)
 		return -1;
@@ -151,11 +154,11 @@ static int set_up(const struct job *job)
  * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same
  * mount namespace, and pivot_root moves the init along with it.
  */
-static int enter_root_and_network(const struct job *job)
+static int enter_root_and_network(struct job *job)
 {
 	int status;
-	if (mounts_need_network(job->plan))
-		return network_make(job) < 0 ? -1 : mounts_enter(job);
+	if (mounts_need_network(job->plan) || job->plan->hooks.count)
+		return network_make(job) < 0 || hooks_before_root(job) < 0 ? -1 : mounts_enter(job);
 	pid_t helper = fork();
 	if (helper == 0)
 		_exit(mounts_enter(job) < 0);
@@ -220,6 +223,8 @@ static void set_up_all(struct job *job)
 		_exit(127);
 	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
 		terminal_find_pts(job);
+	if (hooks_before_program(job) < 0)
+		_exit(127);
 	atomic_store(&worker.page->set_up, 1);
 }
 

@@ -18,7 +18,7 @@
 #include "launcher.h"
 
 /* What the launcher itself ignores; main() has put all others right. */
-static void restore_ignored_signals(void)
+void restore_ignored_signals(void)
 {
 	struct {
 		void *handler;
@@ -91,6 +91,11 @@ void close_between(unsigned first, unsigned last)
 		close((int)fd);
 }
 
+void close_fds_from(unsigned first)
+{
+	close_between(first, ~0u);
+}
+
 /* The lowest of the fds that are needed later, from `first` on; ~0u where there is none. */
 static unsigned next_spared(const struct plan *plan, int channel, unsigned first)
 {
@@ -126,7 +131,7 @@ static int set_rlimits(const struct plan *plan)
 	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
 		struct {
 			uint64_t soft, hard;
-		} limit = {plan->rlimits[i].value, plan->rlimits[i].value};
+		} limit = {plan->rlimits[i].value, plan->rlimits[i].hard};
 		if (syscall(SYS_prlimit64, 0, plan->rlimits[i].resource, &limit, NULL) < 0)
 			return fail(VISO_STAGE_RLIMIT, 0, "setrlimit");
 	}

@@ -174,6 +174,9 @@ static int start_instance(struct job *job)
 	return joined_release_init(job) < 0 ? -1 : report_fd(job->channel, REPORT_FD_ROOT, instance.root);
 }
 
+/* Frozen by a group, those that serve the commands could not end one, and in version 1 the command could not die. */
+static const struct cgroup no_groups[CGROUPS];
+
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
 	const struct pids_of_ours ours = {
@@ -189,11 +192,11 @@ static void answer(const struct job *job, const struct order *order, int pipe)
 		send_answer(pipe, figures, sizeof(figures));
 		break;
 	case ORDER_PAUSE:
-		error = pause_processes(job->cgroups, worker.pid, ours);
+		error = pause_processes(no_groups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 		break;
 	case ORDER_RESUME:
-		resume_processes(job->cgroups, worker.pid, ours);
+		resume_processes(no_groups, worker.pid, ours);
 		send_answer(pipe, &error, sizeof(error));
 	}
 }
@@ -280,6 +283,7 @@ int instance_hold(struct job *job)
 		r = detached_take(job);
 	if (r == 0) {
 		close_start_fds(job);
+		hooks_after(job, VISO_HOOK_POSTSTART);
 		report_started(job, instance.zygote);
 		/* What comes to the holder from ended commands is reaped by the kernel. */
 		handle_children(SIG_IGN);

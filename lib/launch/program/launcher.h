@@ -21,11 +21,12 @@
  *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
  *   detached.c   an instance that goes on without its host
  *   terminal.c   a terminal for the program
+ *   hooks.c      programs that run at certain moments of a container's life
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
- *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   supervise.c  streams, time limits, orders, until the end
  *   pause.c      stopping all processes and letting them go on
  *   usage.c      what they use
@@ -46,6 +47,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <virtiso/container.h>
 #include <virtiso/error.h>
 #include <virtiso/process.h>
 
@@ -53,6 +55,12 @@
 #include "launch/plan.h"
 
 enum { CHILD_STACK_SIZE = 64 * 1024, WORKERS_MAX = 4096, SMALL_ARRAY = 128 };
+
+/* How a hook ended: a positive errno, ECANCELED where it did not exit with 0; and its status as of wait(2). */
+struct hook_end {
+	int32_t error;
+	int32_t status;
+};
 
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
@@ -68,10 +76,11 @@ struct start_page {
 	struct cgroup cgroups[CGROUPS];
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
-	atomic_uint maps_written; /* futex: the user namespace of the container has its id maps */
-	atomic_uint set_up;       /* the container's init has no child any more but the program to come */
 	pid_t companion_pid;
 	atomic_uint network_made;  /* futex: the container's init may go on */
+	struct hook_end hook;
+	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
+	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
 	atomic_uint program_ended; /* by a container's init, before it exits: status and usage are valid */
 	atomic_uint ends_all;      /* in an instance: all that the command started is being killed */
 	int32_t status;
@@ -113,6 +122,9 @@ struct job {
 	int ready_write;
 	int upper_lock;     /* container with an upper that is kept: an open file that has the lock */
 	int init_socket[2]; /* of a container's instance, while it starts: the holder's end and the init's */
+	int hook_socket[2]; /* container, while it starts: the worker's end and the init's; -1 without such hooks */
+	bool hooks_begun;   /* those at the end are to run */
+	struct report_failure hook_failure; /* that is not to harm, as long as the host does not know of it */
 	int pts;            /* of a container: O_PATH fd of its devpts, where it is needed */
 	int program_parent; /* where the program ends with it: the pid of its parent, as the program sees it; else 0 */
 	char **argv;        /* in the small arrays, or allocated */
@@ -160,6 +172,8 @@ extern struct worker worker;
 /* report.c */
 /* Notes the first failure in the shared page; returns -1. errno is taken where `error` is 0. */
 int fail(viso_stage stage, int error, const char *object);
+/* The same for a hook. */
+int fail_hook(const struct report_failure *failure);
 uint64_t now_ns(void);
 /* Notes when a step of the start is done. */
 void note_step(viso_step step);
@@ -187,7 +201,7 @@ int report_fd(int channel, enum report_fd_kind kind, int fd);
 void close_start_fds(struct job *job);
 
 /* Tells the host that the program is executing. */
-void report_started(const struct job *job, int pid);
+void report_started(struct job *job, int pid);
 
 /* Takes plans from the worker's socket and serves each in a process of its own. */
 _Noreturn void worker_serve_instance(void);
@@ -320,6 +334,7 @@ int mounts_add_devices(int root);
 /* In a new network namespace. 0, or -1 with the failure noted. */
 int network_bring_loopback_up(void);
 int network_make(const struct job *job);
+int network_bring_loopback_up(void);
 /* In the worker: the init may go on. */
 void network_continue(void);
 /* In the holder of an instance: returns when the init goes on. 0, or -1 with the failure noted. */
@@ -341,6 +356,25 @@ void interfaces_remove(const char *bridge, uint32_t group);
 void close_between(unsigned first, unsigned last);
 /* Streams, limits, credentials, seccomp, exec; returns only on failure, which is noted. */
 void exec_program(struct job *job);
+
+/* Signals that the launcher ignores are as usual again. */
+void restore_ignored_signals(void);
+void close_fds_from(unsigned first);
+
+/* hooks.c */
+bool hooks_any(const struct plan *plan, viso_hook when);
+/* In the worker, before the init is made: a way to hear of it. 0, or -1 with the failure noted. */
+int hooks_prepare(struct job *job);
+/* There: waits until the init has its namespaces, runs those hooks, and lets it go on. 0, or -1 with the failure noted.
+ */
+int hooks_serve_init(struct job *job);
+void hooks_release(struct job *job);
+/* There: those that do no harm where they fail: VISO_HOOK_POSTSTART and VISO_HOOK_POSTSTOP. */
+void hooks_after(struct job *job, viso_hook when);
+/* In the init: waits for the worker's, and runs those in its namespaces. 0, or -1 with the failure noted. */
+int hooks_before_root(struct job *job);
+/* There, in the container's root. */
+int hooks_before_program(struct job *job);
 
 /* credentials.c */
 /* No_new_privs, unless the plan wants new privileges: the condition for Landlock and for a filter. 0 or -1. */

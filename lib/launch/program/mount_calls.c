@@ -40,8 +40,7 @@ static bool is_same(int one, int other)
 	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* The path of a fd, as the host has it. 0, or -1 with errno. */
-static int path_of(int fd, char *path, size_t size)
+int mount_path(int fd, char *path, size_t size)
 {
 	char link[32];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
@@ -63,7 +62,7 @@ static int same_or_stale(int fd, int wanted)
 int mount_copy_by_path(int fd, unsigned flags)
 {
 	char path[4096];
-	if (path_of(fd, path, sizeof(path)) < 0)
+	if (mount_path(fd, path, sizeof(path)) < 0)
 		return -1;
 	return same_or_stale(mount_copy(AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW), fd);
 }
@@ -71,7 +70,7 @@ int mount_copy_by_path(int fd, unsigned flags)
 int mount_reopen(int fd)
 {
 	char path[4096];
-	if (path_of(fd, path, sizeof(path)) < 0)
+	if (mount_path(fd, path, sizeof(path)) < 0)
 		return -1;
 	return same_or_stale(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd);
 }

@@ -12,11 +12,6 @@ enum { HIDDEN = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT
 
 static const char void_file[] = "file", void_directory[] = "directory"; /* of the scratch, for masks */
 
-static const struct plan_mount *mount_at(const struct plan *plan, uint32_t index)
-{
-	return (const struct plan_mount *)plan_string(plan, plan->mounts.first) + index;
-}
-
 /* setuid bits never have an effect, devices where that was asked for. */
 static uint64_t attributes_of(const struct plan_mount *mount)
 {
@@ -67,7 +62,7 @@ static int copy_source(const struct job *job, const struct plan_mount *mount, in
 int extra_copy_sources(struct job *job)
 {
 	for (uint32_t i = 0; i < job->plan->mounts.count; i++) {
-		const struct plan_mount *mount = mount_at(job->plan, i);
+		const struct plan_mount *mount = plan_mount_at(job->plan, i);
 		if (mount->kind != PLAN_MOUNT_BIND)
 			continue;
 		int fd = copy_source(job, mount, job->fds[mount->fd]);
@@ -99,7 +94,7 @@ static int fill_scratch(const struct plan *plan, int scratch)
 {
 	char name[16];
 	for (uint32_t i = 0; i < plan->mounts.count; i++) {
-		const struct plan_mount *mount = mount_at(plan, i);
+		const struct plan_mount *mount = plan_mount_at(plan, i);
 		snprintf(name, sizeof(name), "%u", i);
 		if (mount->kind == PLAN_MOUNT_FILE &&
 		    make_file(scratch, name, plan_string(plan, mount->data), mount->size, mount->mode) < 0)
@@ -116,14 +111,14 @@ int extra_make_scratch(const struct plan *plan)
 	static const struct option options[] = {{"mode", "0700"}, {NULL, NULL}};
 	bool needed = plan->mounts.masked.count > 0;
 	for (uint32_t i = 0; i < plan->mounts.count; i++)
-		needed |= mount_at(plan, i)->kind == PLAN_MOUNT_FILE;
+		needed |= plan_mount_at(plan, i)->kind == PLAN_MOUNT_FILE;
 	if (!needed)
 		return -1;
 	int scratch = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "tmpfs");
 	if (scratch < 0)
 		return -2;
-	/* Copies can be made of what is attached only. Its files are mounted read-only, and it goes with the old root.
-	 */
+	/* Copies can be made of what is attached only. Its files are mounted read-only, and it is taken off with the
+	 * old root, on which it lies. */
 	int r = fill_scratch(plan, scratch);
 	if (r == 0 && mount_stack(scratch) < 0)
 		r = fail(VISO_STAGE_MOUNT, 0, "move_mount");
@@ -185,7 +180,7 @@ static int add_file(const struct plan *plan, uint32_t index, int root, int scrat
 	char name[16];
 	snprintf(name, sizeof(name), "%u", index);
 	return add_from_scratch(scratch, name, HIDDEN & ~(uint64_t)MOUNT_ATTR_NOEXEC, root,
-				plan_string(plan, mount_at(plan, index)->target));
+				plan_string(plan, plan_mount_at(plan, index)->target));
 }
 
 static int add_filesystem(const struct plan *plan, const struct plan_mount *mount, int root)
@@ -202,7 +197,7 @@ static int add_filesystem(const struct plan *plan, const struct plan_mount *moun
 
 static int add(const struct job *job, uint32_t index, int root, int scratch)
 {
-	const struct plan_mount *mount = mount_at(job->plan, index);
+	const struct plan_mount *mount = plan_mount_at(job->plan, index);
 	switch (mount->kind) {
 	case PLAN_MOUNT_BIND:
 		return add_bind(job, mount, root);

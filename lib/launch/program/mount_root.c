@@ -18,8 +18,11 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "mounts.h"
+
+enum { POINTS_SIZE = 64 << 10 }; /* they are empty */
 
 uint64_t root_attributes(const struct plan *plan)
 {
@@ -142,11 +145,17 @@ static void give_to_container(struct stat *like)
 	like->st_gid = worker.first_id + (like->st_gid < 65536 ? like->st_gid : 0);
 }
 
+/* What an overlay is to be. */
+struct wanted {
+	enum plan_upper upper;
+	uint64_t upper_size;
+	uint64_t attributes;
+};
+
 /* In memory; nothing leads to it from the host's file systems. */
-static int make_discarded_upper(const struct job *job, struct stat like)
+static int make_discarded_upper(const struct job *job, uint64_t bytes, struct stat like)
 {
 	char size[24];
-	uint64_t bytes = job->plan->mounts.upper_size ? job->plan->mounts.upper_size : job->plan->memory_max;
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	const struct option options[] = {{"mode", "0700"}, {bytes ? "size" : NULL, size}, {NULL, NULL}};
 	int base = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "upper");
@@ -192,22 +201,22 @@ static int open_kept_upper(const struct job *job, const struct stat *like)
 }
 
 /* The overlay, with errno where it fails without a note. */
-static int try_overlay(const struct job *job, bool mapped)
+static int try_overlay(const struct job *job, const struct wanted *wanted, bool mapped)
 {
 	struct overlay overlay = {.base = -1, .attached = !worker.owns_ids, .mapped = mapped};
-	const enum plan_upper upper = (enum plan_upper)job->plan->mounts.upper;
 	struct stat like;
 	int fd = -1;
 	if (fstat(layer_fd(job, (int)job->plan->mounts.layer_count), &like) < 0)
 		return fail(VISO_STAGE_MOUNT, 0, "layer");
 	if (open_layers(job, &overlay) < 0)
 		goto out;
-	if (upper != PLAN_UPPER_NONE)
-		overlay.base =
-			upper == PLAN_UPPER_DISCARDED ? make_discarded_upper(job, like) : open_kept_upper(job, &like);
-	if (upper == PLAN_UPPER_NONE || overlay.base >= 0)
-		fd = worker.owns_ids ? overlay_make_aside(&overlay, root_attributes(job->plan))
-				     : overlay_make(&overlay, root_attributes(job->plan));
+	if (wanted->upper != PLAN_UPPER_NONE)
+		overlay.base = wanted->upper == PLAN_UPPER_DISCARDED
+				       ? make_discarded_upper(job, wanted->upper_size, like)
+				       : open_kept_upper(job, &like);
+	if (wanted->upper == PLAN_UPPER_NONE || overlay.base >= 0)
+		fd = worker.owns_ids ? overlay_make_aside(&overlay, wanted->attributes)
+				     : overlay_make(&overlay, wanted->attributes);
 out:;
 	int saved = errno;
 	close_overlay(&overlay);
@@ -217,18 +226,64 @@ out:;
 
 static int make_overlay(const struct job *job)
 {
+	const struct plan_mounts *mounts = &job->plan->mounts;
+	const struct wanted wanted = {
+		.upper = (enum plan_upper)mounts->upper,
+		.upper_size = mounts->upper_size ? mounts->upper_size : job->plan->memory_max,
+		.attributes = root_attributes(job->plan),
+	};
 	bool mapped = mount_shows_owners(job);
-	int fd = try_overlay(job, mapped);
+	int fd = try_overlay(job, &wanted, mapped);
 	/* Linux before 5.19 takes no id-mapped layers. */
-	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error &&
-	    job->plan->mounts.upper != PLAN_UPPER_DIRECTORY)
-		fd = try_overlay(job, false);
+	if (fd < 0 && errno == EINVAL && mapped && !worker.page->failure.error && wanted.upper != PLAN_UPPER_DIRECTORY)
+		fd = try_overlay(job, &wanted, false);
 	return fd < 0 ? fail(VISO_STAGE_MOUNT, 0, "overlay") : fd;
+}
+
+/* An overlay with the mount points that the root lacks; -1 with nothing noted where there cannot be one. */
+static int make_with_points(const struct job *job, int root)
+{
+	struct statvfs st;
+	/* What the host does not execute from this file system is not executed in here. */
+	bool noexec = fstatvfs(root, &st) < 0 || (st.f_flag & ST_NOEXEC);
+	const struct wanted wanted = {
+		.upper = PLAN_UPPER_DISCARDED,
+		.upper_size = POINTS_SIZE,
+		.attributes =
+			(root_attributes(job->plan) & ~(uint64_t)MOUNT_ATTR_RDONLY) | (noexec ? MOUNT_ATTR_NOEXEC : 0),
+	};
+	/* Where the owners cannot be shown as before, there is none. */
+	int fd = try_overlay(job, &wanted, mount_shows_owners(job));
+	if (fd >= 0)
+		points_make(job, fd);
+	/* Before Linux 5.12 it becomes read-only when it is attached. */
+	if (fd >= 0 && mount_restrict(fd, MOUNT_ATTR_RDONLY, false) < 0 && errno != ENOSYS)
+		fd = close_quietly(fd);
+	/* Ours alone, and not what the worker may have noted meanwhile. */
+	if (fd < 0 && worker.page->failure.stage == VISO_STAGE_MOUNT)
+		worker.page->failure = (struct report_failure){0};
+	return fd;
+}
+
+/* Takes the root over. Where nothing can be done, the mount that lacks its point fails. */
+static int add_points(const struct job *job, int root)
+{
+	const struct plan_mounts *mounts = &job->plan->mounts;
+	if (mounts->upper != PLAN_UPPER_NONE || !points_are_missing(job->plan, root) ||
+	    (!mounts->layer_count && points_would_hide(job->root)))
+		return root;
+	int fd = make_with_points(job, root);
+	if (fd < 0)
+		return root;
+	close(root);
+	return fd;
 }
 
 int root_copy(const struct job *job)
 {
 	int fd = is_overlay(job->plan) ? make_overlay(job) : copy_directory(job);
+	if (fd >= 0)
+		fd = add_points(job, fd);
 	if (fd < 0 || !mount_needs_lock(job->plan) || mount_lock(fd) == 0)
 		return fd;
 	fail(VISO_STAGE_MOUNT, 0, "lock");

@@ -44,22 +44,24 @@ int target_find(int root, const char *path, uint64_t flags)
 	return (int)syscall(SYS_openat2, root, path + strspn(path, "/"), &how, sizeof(how));
 }
 
-/* One name in a directory. 0, or -1 with errno. */
-static int make(int dir, const char *name, bool directory)
+/* One name in a directory; where no owner is given, in one of the container's own. 0, or -1 with errno. */
+static int make(int dir, const char *name, bool directory, const struct owner *owner)
 {
-	if (!is_owned(dir)) {
+	if (!owner && !is_owned(dir)) {
 		errno = ENOENT;
 		return -1;
 	}
-	if (directory)
-		return mkdirat(dir, name, 0755);
-	int fd = openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (directory && mkdirat(dir, name, 0755) < 0)
+		return -1;
+	int fd = directory ? -1 : openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (!directory && fd < 0)
+		return -1;
 	close_quietly(fd);
-	return fd < 0 ? -1 : 0;
+	return owner ? fchownat(dir, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) : 0;
 }
 
 /* All that is missing of a path. 0, or -1 with errno. */
-static int make_missing(int root, const char *path, bool directory)
+static int make_missing(int root, const char *path, bool directory, const struct owner *owner)
 {
 	char name[256]; /* NAME_MAX, and its NUL */
 	int dir = target_find(root, ".", O_PATH | O_DIRECTORY);
@@ -75,7 +77,7 @@ static int make_missing(int root, const char *path, bool directory)
 		name[length] = '\0';
 		path += length + strspn(path + length, "/");
 		next = target_find(dir, name, O_PATH | (last ? 0 : O_DIRECTORY));
-		if (next < 0 && errno == ENOENT && make(dir, name, directory || !last) == 0)
+		if (next < 0 && errno == ENOENT && make(dir, name, directory || !last, owner) == 0)
 			next = target_find(dir, name, O_PATH);
 		int saved = errno;
 		close(dir);
@@ -85,12 +87,17 @@ static int make_missing(int root, const char *path, bool directory)
 	return dir < 0 || *path ? -1 : 0;
 }
 
+int target_make(int root, const char *path, bool directory, struct owner owner)
+{
+	return make_missing(root, path, directory, &owner);
+}
+
 int target_open(int root, const char *path, bool directory)
 {
 	struct stat st;
 	const uint64_t flags = O_PATH | (directory ? O_DIRECTORY : 0);
 	int fd = target_find(root, path, flags);
-	if (fd < 0 && errno == ENOENT && owned_count && make_missing(root, path, directory) == 0)
+	if (fd < 0 && errno == ENOENT && owned_count && make_missing(root, path, directory, NULL) == 0)
 		fd = target_find(root, path, flags);
 	if (fd < 0 || directory || (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)))
 		return fd;

@@ -23,10 +23,11 @@ int mounts_copy_root(struct job *job)
 
 bool mounts_need_network(const struct plan *plan)
 {
-	const struct plan_mount *mounts = (const struct plan_mount *)plan_string(plan, plan->mounts.first);
-	for (uint32_t i = 0; i < plan->mounts.count; i++)
-		if (mounts[i].kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mounts[i].data), "sysfs"))
+	for (uint32_t i = 0; i < plan->mounts.count; i++) {
+		const struct plan_mount *mount = plan_mount_at(plan, i);
+		if (mount->kind == PLAN_MOUNT_FILESYSTEM && !strcmp(plan_string(plan, mount->data), "sysfs"))
 			return true;
+	}
 	return false;
 }
 
@@ -54,19 +55,34 @@ static int mount_tmp(int root, uint64_t memory_max)
 	return target_attach(mount_fd, root, "tmp");
 }
 
+/*
+ * Takes off all of the old root. What was stacked upon it is over it still, and would be taken off in its place: then
+ * the host's root would lie over the container's, where "/.." leads. So it is looked up from the old root itself, until
+ * that is of no mount namespace any more.
+ */
+static int leave_old_root(int old)
+{
+	if (fchdir(old) < 0)
+		return fail(VISO_STAGE_PIVOT, 0, "fchdir");
+	while (umount2(".", MNT_DETACH) == 0)
+		;
+	return errno == EINVAL ? 0 : fail(VISO_STAGE_PIVOT, 0, "umount2");
+}
+
 /* Attached over the host's root: from here on only descriptors lead out, and they are closed on exec. */
 static int pivot(int root)
 {
-	if (fchdir(root) < 0)
+	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old < 0 || fchdir(root) < 0)
 		return fail(VISO_STAGE_PIVOT, 0, "fchdir");
 	/* The old root is stacked on the new one and taken off again (pivot_root(2), NOTES). */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail(VISO_STAGE_PIVOT, 0, "pivot_root");
-	if (umount2(".", MNT_DETACH) < 0)
-		return fail(VISO_STAGE_PIVOT, 0, "umount2");
-	if (chdir("/") < 0)
+	int r = leave_old_root(old);
+	close(old);
+	if (r == 0 && chdir("/") < 0)
 		return fail(VISO_STAGE_PIVOT, 0, "chdir");
-	return 0;
+	return r;
 }
 
 /* The root, attached over the host's. 0, or -1 with the failure noted. */

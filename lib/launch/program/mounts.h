@@ -7,6 +7,7 @@
  *   mount_target.c   looking up, or making, what is mounted upon
  *   mount_root.c     the root: a copy of its mounts, or an overlay
  *   mount_overlay.c  making the overlay
+ *   mount_points.c   what a read-only root lacks to be mounted upon
  *   mount_idmap.c    showing owners as they are on disk
  *   mount_lock.c     flags that stay
  *   mount_dev.c      /dev
@@ -30,6 +31,11 @@
 #define AT_RECURSIVE 0x8000
 #endif
 
+static inline const struct plan_mount *plan_mount_at(const struct plan *plan, uint32_t index)
+{
+	return (const struct plan_mount *)plan_string(plan, plan->mounts.first) + index;
+}
+
 struct option {
 	const char *key;
 	const char *value;
@@ -45,6 +51,8 @@ int mount_copy(int dir, const char *path, unsigned flags);
  * fd that came with the plan belongs to the host's, so its path is opened anew, and it must be the same file.
  */
 int mount_copy_by_path(int fd, unsigned flags);
+/* The path of a fd, as the host has it. 0, or -1 with errno. */
+int mount_path(int fd, char *path, size_t size);
 /* What the fd leads to, as this mount namespace has it: O_PATH; -1 with errno, ESTALE where the path leads elsewhere.
  */
 int mount_reopen(int fd);
@@ -70,6 +78,15 @@ bool mount_is_proc(int fd);
  * of the container alone. O_PATH; -1 with errno.
  */
 int target_open(int root, const char *path, bool directory);
+/*
+ * Makes what is missing there, in whatever file system it is. What is made belongs to the owner, or to whoever makes it
+ * where that is UINT32_MAX. 0, or -1 with errno.
+ */
+struct owner {
+	uint32_t uid;
+	uint32_t gid;
+};
+int target_make(int root, const char *path, bool directory, struct owner owner);
 /* O_PATH and the like, without making anything. */
 int target_find(int root, const char *path, uint64_t flags);
 /* This file system is of the container alone. */
@@ -95,6 +112,14 @@ struct overlay {
 int overlay_make(const struct overlay *overlay, uint64_t attributes);
 /* The same by a child, in a mount namespace of its own. */
 int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
+
+/* mount_points.c */
+/* Whether the root, which nothing is mounted in yet, lacks what is to be mounted upon. */
+bool points_are_missing(const struct plan *plan, int root);
+/* Makes it. Where that fails, mounting will. */
+void points_make(const struct job *job, int root);
+/* Whether an overlay over the directory would hide what is mounted below it; or that is not known. */
+bool points_would_hide(int directory);
 
 /* mount_idmap.c */
 /*

@@ -20,6 +20,13 @@ int fail(viso_stage stage, int error, const char *object)
 	return -1;
 }
 
+int fail_hook(const struct report_failure *failure)
+{
+	if (!worker.page->failure.error)
+		worker.page->failure.status = failure->status;
+	return fail((viso_stage)failure->stage, failure->error, failure->object);
+}
+
 uint64_t now_ns(void)
 {
 	struct timespec time;

@@ -113,7 +113,8 @@ static pid_t clone_init(struct job *job)
 int make_ready_pipe(struct job *job)
 {
 	int ends[2];
-	if (!(job->plan->flags & PLAN_REPORT_START) && !job->plan->cpu_time_ns)
+	if (!(job->plan->flags & PLAN_REPORT_START) && !job->plan->cpu_time_ns &&
+	    !hooks_any(job->plan, VISO_HOOK_POSTSTART))
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail(VISO_STAGE_LAUNCHER, 0, "pipe2");
@@ -133,15 +134,19 @@ int start_container(struct job *job)
 	if (mounts_hold_upper(job) < 0 ||
 	    (worker.owns_ids && !job->has_template && (job->root_copy = mounts_copy_root(job)) < 0))
 		return -1;
-	if (make_ready_pipe(job) < 0)
+	if (make_ready_pipe(job) < 0 || hooks_prepare(job) < 0)
 		return -1;
 	job->pid = clone_init(job);
-	if (job->pid < 0)
+	if (job->pid < 0) {
+		hooks_release(job);
 		return -1;
+	}
 	note_step(VISO_STEP_CLONED);
+	job->hooks_begun = job->plan->hooks.count > 0;
 	bool from_outside = attributes_any(job->plan) && !join_any(job->plan);
 	if (members_note(job->plan, job->pid) < 0 || (from_outside && attributes_apply_to(job->plan, job->pid) < 0) ||
-	    container_write_maps(job) < 0) {
+	    container_write_maps(job) < 0 || hooks_serve_init(job) < 0) {
+		hooks_release(job);
 		kill(job->pid, SIGKILL);
 		failed_start(job);
 		members_finish(job);

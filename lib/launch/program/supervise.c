@@ -287,6 +287,7 @@ static void serve_ready(struct watch *watch)
 		return;
 	if (!watch->program_pid)
 		find_program(watch);
+	hooks_after(job, VISO_HOOK_POSTSTART);
 	if (job->plan->flags & PLAN_REPORT_START)
 		report_started(job, watch->program_pid ? watch->program_pid : job->pid);
 }

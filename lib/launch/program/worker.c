@@ -236,6 +236,9 @@ static void job_init(struct job *job)
 	job->host_uid = worker.first_id;
 	job->companion.pid = 0;
 	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
+	job->hook_socket[0] = job->hook_socket[1] = -1;
+	job->hooks_begun = false;
+	job->hook_failure.error = 0;
 	for (int i = 0; i < 3; i++)
 		job->capture_read[i] = job->capture_write[i] = -1;
 	memset(worker.page, 0, offsetof(struct start_page, spare));
@@ -310,11 +313,11 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 	return send_with_fds(channel, &report, &fd, 1) < 0 ? fail(VISO_STAGE_LAUNCHER, 0, "sendmsg") : 0;
 }
 
-void report_started(const struct job *job, int pid)
+void report_started(struct job *job, int pid)
 {
-	struct report report = {.kind = REPORT_STARTED, .pid = pid};
-	note_step(VISO_STEP_STARTED);
+	struct report report = {.kind = REPORT_STARTED, .pid = pid, .failure = job->hook_failure};
 	send_report(job->channel, &report, NULL, 0);
+	job->hook_failure.error = 0;
 }
 
 static void send_failure(int channel, viso_stage stage, int error, const char *object)
@@ -327,7 +330,7 @@ static void send_failure(int channel, viso_stage stage, int error, const char *o
 /* Whether what the plan wants takes the bounding set that this worker has no longer. */
 static bool is_for_another(const struct job *job)
 {
-	return (job->plan->flags & PLAN_BARE) && worker.bounding_set_empty && !worker.instance;
+	return ((job->plan->flags & PLAN_BARE) || job->plan->hooks.count) && worker.bounding_set_empty && !worker.instance;
 }
 
 /* The message as it came, the channel included where that was kept. 0, or -1 with the failure noted. */
@@ -400,6 +403,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	if (!job->has_template && !worker.instance) /* those of an instance are lent */
 		cgroups_remove(job->cgroups);
 	job->upper_lock = close_quietly(job->upper_lock);
+	if (job->hooks_begun)
+		hooks_after(job, VISO_HOOK_POSTSTOP);
+	report.failure = job->hook_failure;
 	note_step(VISO_STEP_ENDED);
 	if (worker.page->failure.error) {
 		report.kind = REPORT_FAILED;
