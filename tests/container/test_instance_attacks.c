@@ -244,6 +244,24 @@ static void test_a_stopped_attendant(void **state)
 	assert_prints(box, probe("cwd", NULL), "/\n");
 }
 
+/* A start that is stopped before its program is there does not keep the host, however often. */
+static void test_stopped_starts(void **state)
+{
+	struct box *box = start(state);
+	viso_process *stopper = box_spawn(box, probe("stop", "60000", NULL));
+	for (int i = 0; i < 4; i++) {
+		viso_process *process = box_spawn(box, probe("sleep", NULL));
+		int r = viso_process_kill(process);
+		assert_true(r == 0 || r == -ESRCH);
+		viso_result_unref(box_wait(process));
+		viso_process_unref(process);
+	}
+	assert_ok(viso_process_kill(stopper));
+	viso_result_unref(box_wait(stopper));
+	viso_process_unref(stopper);
+	assert_prints(box, probe("cwd", NULL), "/\n");
+}
+
 /* Nor one that kills it: that is its own end. Those that hold the instance are not to be named inside. */
 static void test_a_killed_attendant(void **state)
 {
@@ -305,6 +323,7 @@ int main(void)
 		AT_CONTAINER(test_threads_without_the_first),
 		AT_CONTAINER(test_an_end_that_is_held_back),
 		AT_CONTAINER(test_a_stopped_attendant),
+		AT_CONTAINER(test_stopped_starts),
 		AT_CONTAINER(test_a_killed_attendant),
 		AT_CONTAINER(test_what_is_mounted_over_proc),
 		AT_CONTAINER(test_orphans_are_reaped),

@@ -437,6 +437,21 @@ static void test_pids_end_with_their_init(void **state)
 	holder_end(holder);
 }
 
+/* Nor those whose first thread has ended, and with it their namespaces, as /proc shows them. */
+static void test_pids_without_the_first_thread(void **state)
+{
+	struct holder holder;
+	struct box *box = open_with_pids(state, &holder);
+	/* Else one system call for the container's own uids ends all. */
+	assert_ok(viso_container_add_id_map(box->container, VISO_ID_USER, 0, 0x20000000, 65536));
+	assert_ok(viso_container_add_id_map(box->container, VISO_ID_GROUP, 0, 0x20000000, 65536));
+	viso_command *command = shell("probe headless & probe headless & sleep 0.2; kill -9 $PPID; exec probe sleep");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	viso_result_unref(box_run(box, command));
+	assert_only_the_first(holder);
+	holder_end(holder);
+}
+
 static void test_pids_end_with_the_worker(void **state)
 {
 	struct holder holder;
@@ -608,6 +623,7 @@ int main(void)
 		AT_CONTAINER(test_pids_are_seen),
 		AT_CONTAINER(test_pids_end_with_the_program),
 		AT_CONTAINER(test_pids_end_with_their_init),
+		AT_CONTAINER(test_pids_without_the_first_thread),
 		AT_CONTAINER(test_pids_end_with_the_worker),
 		AT_CONTAINER(test_pids_end_with_the_host),
 		AT_CONTAINER(test_pids_end_with_their_namespace),

@@ -290,6 +290,19 @@ static int do_trace(char **argv)
 	return do_spin(NULL);
 }
 
+/* Stops whatever it may, for so many ms. */
+static int do_stop(char **argv)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long end = now.tv_sec * 1000 + now.tv_nsec / 1000000 + atol(argument(argv, "1000"));
+	do {
+		kill(-1, SIGSTOP);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < end);
+	return 0;
+}
+
 static void on_signal(int number)
 {
 	static const char text[] = "caught\n";
@@ -591,6 +604,7 @@ static const struct {
 	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"headless", do_headless},
+	{"stop", do_stop},
 	{"trace", do_trace},
 	{"trap", do_trap},
 	{"work", do_work},

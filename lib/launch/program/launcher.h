@@ -493,6 +493,8 @@ int pids_kill(pid_t ancestor);
  * where it has a freezer, else by SIGSTOP. 0 or a positive errno. */
 int pause_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
 void resume_processes(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden);
+/* Whether no thread of a process runs any more. */
+bool is_stopped(int32_t pid);
 
 /* usage.c: what such processes use now, by viso_usage; -1 where it is not known. `own` of them are the launcher's. */
 void read_usage(const struct cgroup *groups, pid_t ancestor, struct pids_of_ours hidden, int own,

@@ -37,7 +37,7 @@ static struct membership held = {-1, -1, 0};
 static int open_namespace(const char *pid, const char *kind)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%.16s/ns/%s", pid, kind);
+	snprintf(path, sizeof(path), "/proc/%.32s/ns/%s", pid, kind);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -67,10 +67,31 @@ static bool is_below(int user, const struct membership *wanted)
 	return found;
 }
 
+/*
+ * What has ended has no mount namespace any more (exit_task_namespaces() in kernel/exit.c). That goes for the first
+ * thread as well, which may end before the others; all are of one process, so any of them will do.
+ */
+static int open_mounts(const char *pid)
+{
+	char path[64], thread[64];
+	int mount = open_namespace(pid, "mnt");
+	if (mount >= 0)
+		return mount;
+	snprintf(path, sizeof(path), "/proc/%.16s/task", pid);
+	DIR *tasks = opendir(path);
+	for (struct dirent *entry; mount < 0 && tasks && (entry = readdir(tasks));) {
+		snprintf(thread, sizeof(thread), "%.8s/task/%.8s", pid, entry->d_name);
+		if (entry->d_name[0] != '.')
+			mount = open_namespace(thread, "mnt");
+	}
+	if (tasks)
+		closedir(tasks);
+	return mount;
+}
+
 static bool is_member(const char *pid, const struct membership *wanted)
 {
-	/* What has ended and was not reaped has no mount namespace any more. */
-	int mount = open_namespace(pid, "mnt");
+	int mount = open_mounts(pid);
 	if (mount < 0)
 		return false;
 	bool found = wanted->mount >= 0 ? is_same(mount, wanted->mount) : get_id(mount) == wanted->mount_id;

@@ -24,8 +24,8 @@ static bool is_thread_stopped(int tasks, const char *thread)
 	return !end || !end[1] || strchr("TtZX", end[2]);
 }
 
-/* Whether no thread of it runs any more. The first one tells little: it may have ended alone, or be traced. */
-static bool is_stopped(int32_t pid)
+/* The first thread tells little: it may have ended alone, or be traced. */
+bool is_stopped(int32_t pid)
 {
 	char path[64];
 	bool stopped = true;

@@ -31,6 +31,7 @@ enum {
 };
 
 static const uint64_t init_grace_ns = 100000000;
+enum { PUSH_NS = 20000000 };
 
 static const struct pids_of_ours nobody;
 
@@ -284,7 +285,8 @@ static void serve_ready(struct watch *watch)
 	job->ready = close_quietly(job->ready);
 	if (worker.page->failure.error)
 		return;
-	find_program(watch);
+	if (!watch->program_pid)
+		find_program(watch);
 	hooks_after(job, VISO_HOOK_POSTSTART);
 	if (job->plan->flags & PLAN_REPORT_START)
 		report_started(job, watch->program_pid ? watch->program_pid : job->pid);
@@ -316,6 +318,26 @@ static int kill_command(struct watch *watch)
 	return 1;
 }
 
+/*
+ * Until its program executes, what starts in an instance can be stopped by programs of the same user there, and nothing
+ * can forbid SIGSTOP to them. So it is let go on again and again; and where they outdo that, it is killed, which they
+ * could do as well: the host waits for the start.
+ */
+static void push_start(struct watch *watch)
+{
+	enum { SLOW_NS = 50000000 };
+	const uint64_t too_slow_ns = 5000000000;
+	uint64_t passed = now_ns() - watch->job->start_ns;
+	if (passed < SLOW_NS)
+		return;
+	if (!watch->program_pid)
+		find_program(watch);
+	int first = watch->job->pidfd, program = watch->program_pid ? watch->program_pidfd : first;
+	bool stopped = is_stopped(watch->program_pid ? watch->program_pid : watch->job->pid);
+	syscall(SYS_pidfd_send_signal, first, SIGCONT, NULL, 0);
+	syscall(SYS_pidfd_send_signal, program, stopped && passed > too_slow_ns ? SIGKILL : SIGCONT, NULL, 0);
+}
+
 /* Enforces the limits; when to look again, as a time-out of poll(2) in ms, -1 for no limit. */
 static int check_time(struct watch *watch)
 {
@@ -328,6 +350,10 @@ static int check_time(struct watch *watch)
 	if (watch->killed)
 		return watch->kill_first_at ? (int)(init_grace_ns / 1000000) + 1 : -1;
 	uint64_t left = events_next_look_ns(&watch->events);
+	if (is_joined(watch->job) && watch->job->ready >= 0) {
+		push_start(watch);
+		left = left < PUSH_NS ? left : PUSH_NS;
+	}
 	if (plan->timeout_ns) {
 		uint64_t passed = now_ns() - watch->job->start_ns;
 		if (passed >= plan->timeout_ns) {
