@@ -206,13 +206,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_set_upper_discarded(viso_contai
  * ended, or the host program with it.
  *
  * On disk, files have the owners that they have in the container, and perhaps setuid bits. So the directory is closed to all but
- * its owner when it is first used (mode 0700), and has to belong to the user of the host program.
+ * its owner when it is first used (mode 0700), and has to belong to the user of the host program. One that is open to others and
+ * has other things in it, or in which everybody can write, such as /tmp, is refused.
  *
  * @param container  a container that has not run anything
  * @param directory  an existing directory of the host that is the container's own; "upper" and "work" are made in it
- * @return 0, or a negative errno: -EINVAL, -ENOENT, -ENOTDIR, -EACCES also where it belongs to another user, -EMFILE, -EBUSY,
- *         -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_MOUNT: -EBUSY another instance uses it, -EOPNOTSUPP
- *         with root of the host, where its file system cannot show other owners, and as viso_container_add_layer().
+ * @return 0, or a negative errno: -EINVAL, -ENOENT, -ENOTDIR, -EACCES also where it belongs to another user, -EPERM it is
+ *         open to others and not the container's own, -EMFILE, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage
+ *         VISO_STAGE_MOUNT: -EBUSY another instance uses it, -EOPNOTSUPP with root of the host, where its file system cannot show
+ *         other owners, and as viso_container_add_layer().
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  */

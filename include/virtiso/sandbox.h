@@ -107,7 +107,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_start(viso_sandbox *sandbox);
  * @param out_pids  where process ids of the host are put; may be NULL where `max` is 0
  * @param max       how many fit
  * @return how many processes there are, which may be more than `max`; 0 in a guest, which has none on the host; or a negative
- *         errno: -EINVAL, -ESTALE, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN the launcher is stopped, -ECHILD.
+ *         errno: -EINVAL, -ESTALE, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN the launcher does not answer for ten seconds, as where one
+ *         of its processes is stopped, -ECHILD.
  * Threads: any at any time. A process may end, and its id be given to another one, before the caller looks at it.
  * Since: 0.2
  */
@@ -188,7 +189,8 @@ VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
  *
  * @param sandbox  a sandbox
  * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ETIMEDOUT a process cannot be
- *         stopped now (then all of its command goes on), -EAGAIN the launcher is stopped, -EMFILE, -ENOMEM, -ECHILD.
+ *         stopped now (then all of its command goes on), -EAGAIN the launcher does not answer for ten seconds (it may still be
+ *         paused later: then viso_sandbox_resume() helps), -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  * See: cgroup-v2.rst, cgroup.freeze
@@ -199,8 +201,8 @@ VISO_PUBLIC int viso_sandbox_pause(viso_sandbox *sandbox);
  * Let them go on. Processes that stopped by themselves (SIGSTOP) go on, too.
  *
  * @param sandbox  a sandbox
- * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -EAGAIN the launcher is stopped, -EMFILE, -ENOMEM,
- *         -ECHILD.
+ * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -EAGAIN the launcher does not answer for ten seconds,
+ *         -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */
@@ -213,7 +215,7 @@ VISO_PUBLIC int viso_sandbox_resume(viso_sandbox *sandbox);
  * @param sandbox  a sandbox
  * @param usage    which figure
  * @return the figure, 0 where nothing runs; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the
- *         launcher is stopped, -EMFILE, -ENOMEM, -ECHILD.
+ *         launcher does not answer for ten seconds, -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a container's root is made of, and what takes the writes to it; and writing the plan of a start. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -47,6 +48,42 @@ int viso_container_set_upper_discarded(viso_container *container, uint64_t size_
 	return 0;
 }
 
+/* Whether there is nothing in it but what a container makes there. 1, 0, or a negative errno with the error set. */
+static int is_of_a_container(int fd, const char *path)
+{
+	static const char *const own[] = {".", "..", "upper", "work"};
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir) {
+		int error = errno;
+		close_fd(copy);
+		return error_fail(VISO_STAGE_ARGUMENT, error, path, NULL);
+	}
+	for (const struct dirent *entry; (entry = readdir(dir));) {
+		size_t i = 0;
+		while (i < sizeof(own) / sizeof(own[0]) && strcmp(entry->d_name, own[i]))
+			i++;
+		if (i == sizeof(own) / sizeof(own[0]))
+			return 0;
+	}
+	return 1;
+}
+
+/* It is to be closed to others (mounts_hold_upper()): with /tmp, or a place that has other things, that would harm the
+ * host. */
+static int check_may_be_closed(int fd, const struct stat *st, const char *path, const char *function)
+{
+	int r = !(st->st_mode & 077)		  ? 1
+		: st->st_mode & (S_ISVTX | S_IWOTH) ? 0
+						    : is_of_a_container(fd, path);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return error_fail(VISO_STAGE_ARGUMENT, EPERM, path,
+			  "%s: %s is open to others and not a container's own; it would be closed to them: take an "
+			  "empty directory, or one with mode 0700",
+			  function, path);
+}
+
 int viso_container_set_upper_directory(viso_container *container, const char *directory)
 {
 	struct stat st;
@@ -63,6 +100,9 @@ int viso_container_set_upper_directory(viso_container *container, const char *di
 				  "%s: %s belongs to another user, who could run what a container leaves there with "
 				  "setuid bits; take a directory of your own",
 				  __func__, directory);
+	r = check_may_be_closed(fd, &st, directory, __func__);
+	if (r < 0)
+		return r;
 	set_upper(&container->filesystem, PLAN_UPPER_DIRECTORY);
 	container->filesystem.upper_fd = TAKE_FD(fd);
 	return 0;

@@ -23,14 +23,17 @@ int viso_container_set_network(viso_container *container, viso_network network)
 	return 0;
 }
 
-/* As dev_valid_name() of the kernel (net/core/dev.c). */
+/*
+ * As dev_valid_name() of the kernel (net/core/dev.c); and it takes a '%' for a template: of "br%d" it would make "br0",
+ * which nobody would find again and remove.
+ */
 static bool is_interface_name(const char *name)
 {
 	size_t length = strlen(name);
 	if (!length || length >= IFNAMSIZ || !strcmp(name, ".") || !strcmp(name, ".."))
 		return false;
 	for (; *name; name++)
-		if (*name == '/' || *name == ':' || *name == ' ' || (*name >= '\t' && *name <= '\r'))
+		if (*name == '/' || *name == ':' || *name == '%' || *name == ' ' || (*name >= '\t' && *name <= '\r'))
 			return false;
 	return true;
 }
@@ -41,7 +44,8 @@ int viso_container_set_parent_interface(viso_container *container, const char *i
 	if (r < 0)
 		return r;
 	if (!interface || !is_interface_name(interface))
-		return error_argument(__func__, "an interface has a name of 1 to 15 bytes without '/', ':' and spaces");
+		return error_argument(__func__,
+				      "an interface has a name of 1 to 15 bytes without '/', ':', '%' and spaces");
 	char *copy = strdup(interface);
 	if (!copy)
 		return error_memory();

@@ -59,7 +59,8 @@ static int lock_state(int directory, const char *name)
 	entry_name(file, name, "state");
 	for (;;) {
 		struct stat ours, there;
-		_cleanup_close_ int fd = openat(directory, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		_cleanup_close_ int fd =
+			fd_above_streams(openat(directory, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
 		if (fd < 0)
 			return error_fail(VISO_STAGE_ARGUMENT, errno, file, "%s: %s", file, strerrordesc_np(errno));
 		struct flock lock = {.l_type = F_WRLCK};
@@ -68,7 +69,7 @@ static int lock_state(int directory, const char *name)
 								  : error_fail(VISO_STAGE_ARGUMENT, errno, file, NULL);
 		if (fstat(fd, &ours) == 0 && fstatat(directory, file, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
-			return fd_above_streams(TAKE_FD(fd));
+			return TAKE_FD(fd);
 	}
 }
 
@@ -179,8 +180,9 @@ static int connect_to(int directory, const char *name)
 		return TAKE_FD(fd);
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		return fail_none(name);
-	return error_fail(VISO_STAGE_LAUNCHER, errno, name, "the holder of '%s' does not answer: %s", name,
-			  strerrordesc_np(errno));
+	/* EAGAIN: too many wait to be taken (unix(7) does not say so; unix_stream_connect()). */
+	return error_fail(VISO_STAGE_LAUNCHER, errno == EAGAIN ? ETIMEDOUT : errno, name,
+			  "the holder of '%s' does not answer: %s", name, strerrordesc_np(errno));
 }
 
 /* 0 with all the fds; else none is left open. */
@@ -226,7 +228,7 @@ static int read_plan(int fd, struct plan **out_plan)
 {
 	struct stat st;
 	_cleanup_free_ struct plan *plan = NULL;
-	if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(*plan) || st.st_size > (16 << 20))
+	if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(*plan) || st.st_size > PLAN_SIZE_MAX)
 		return error_fail(VISO_STAGE_LAUNCHER, EPROTO, "plan", NULL);
 	plan = malloc((size_t)st.st_size);
 	if (!plan)

@@ -18,6 +18,7 @@
 #include "launch/launcher.h"
 #include "launch/plan.h"
 #include "launch/pool.h"
+#include "sandbox/reply.h"
 #include "sandbox/result.h"
 
 /* In the backend's data, beside the isolation: the channel outlives the process. */
@@ -100,8 +101,7 @@ int launched_ask(int channel, enum order_kind kind, int pipe)
 	    errno == ENOTCONN)
 		return 0;
 	if (errno == EAGAIN)
-		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "sendmsg",
-				  "the launcher does not answer; is one of its processes stopped?");
+		return reply_fail_silent();
 	/* Of an ordinary user's fds only so many may be under way (unix(7)). */
 	return error_fail(VISO_STAGE_PROCESS, errno == ETOOMANYREFS ? EMFILE : errno, "sendmsg", NULL);
 }

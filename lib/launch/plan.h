@@ -27,6 +27,7 @@
 
 enum {
 	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */
+	PLAN_SIZE_MAX = 1 << 30, /* its offsets have 32 bits */
 	PLAN_GROUPS_MAX = 64,
 	PLAN_RLIMITS_MAX = 16,
 	PLAN_ADDED_MAX = 32,

@@ -29,6 +29,11 @@ static plan_offset reserve(struct launch_request *request, size_t size)
 	size_t used = plan->head.size;
 	if (request->error)
 		return 0;
+	if (size > PLAN_SIZE_MAX - used) {
+		request->error = error_fail(VISO_STAGE_LAUNCHER, E2BIG, "plan",
+					    "the settings are longer than a start can take: %d bytes", PLAN_SIZE_MAX);
+		return 0;
+	}
 	if (used + size > request->capacity) {
 		size_t capacity = request->capacity;
 		while (used + size > capacity)

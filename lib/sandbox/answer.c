@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "sandbox/reply.h"
 
 /* 1, 0 where nothing comes, or a negative errno with the error set. */
 static int get(int (*ask)(void *data, int pipe), void *data, void *answer, size_t size)
@@ -18,12 +19,7 @@ static int get(int (*ask)(void *data, int pipe), void *data, void *answer, size_
 	_cleanup_close_ int from = ends[0];
 	int r = ask(data, ends[1]);
 	close_fd(ends[1]);
-	if (r < 0)
-		return r;
-	ssize_t n;
-	while ((n = read(from, answer, size)) < 0 && errno == EINTR)
-		;
-	return n == (ssize_t)size;
+	return r < 0 ? r : reply_read(from, answer, size);
 }
 
 int answer_usage(int (*ask)(void *data, int pipe), void *data, int64_t figures[RESULT_USAGE_COUNT])
@@ -87,10 +83,12 @@ int process_pause(viso_process *process, bool pause)
 	return answer_pause(pause ? ask_pause : ask_resume, process);
 }
 
-/* After the end. */
+/* After the end; or the launcher could not take the pipe, for want of fds. */
 static int64_t usage_of_result(viso_process *process, viso_usage usage)
 {
-	int r = process_finish(process, -1);
+	int r = process_finish(process, REPLY_PATIENCE_MS);
+	if (r == -ETIMEDOUT)
+		return reply_fail_silent();
 	return r < 0 ? r : viso_result_usage(process->result, usage);
 }
 

@@ -3,27 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
-
-/* False at the end. */
-static bool read_number(int pipe, int32_t *out)
-{
-	size_t done = 0;
-	while (done < sizeof(*out)) {
-		ssize_t n = read(pipe, (char *)out + done, sizeof(*out) - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
+#include "sandbox/reply.h"
 
 int pids_collect(struct pids *pids, int (*ask)(void *data, int pipe), void *data)
 {
@@ -35,11 +20,16 @@ int pids_collect(struct pids *pids, int (*ask)(void *data, int pipe), void *data
 	int r = ask(data, ends[1]);
 	close_fd(ends[1]);
 	/* Whoever ended before it answered has no processes any more. */
-	if (r < 0 || !read_number(from, &count))
+	if (r == 0)
+		r = reply_read(from, &count, sizeof(count));
+	if (r <= 0)
 		return r;
 	pids->count += (size_t)count;
-	while (read_number(from, &pid))
-		if (pids->shown < pids->max)
+	/* No further than to the last one: a fork of the host may keep the end away. */
+	for (; r > 0 && count > 0; count--) {
+		r = reply_read(from, &pid, sizeof(pid));
+		if (r > 0 && pids->shown < pids->max)
 			pids->out[pids->shown++] = pid;
-	return 0;
+	}
+	return r < 0 ? r : 0;
 }

@@ -307,6 +307,16 @@ static void test_host_is_killed_at_some_point(void **state)
 	}
 }
 
+/* The kernel would make "br0" of it. */
+static void test_names_that_are_templates(void **state)
+{
+	static const char *const names[] = {"br%d", "%d", "a%", "50%s"};
+	struct box *box = network_open(state, VISO_NETWORK_BRIDGE);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_int_equal(viso_container_set_parent_interface(box->container, names[i]), -EINVAL);
+	network_assert_clean();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +328,7 @@ int main(void)
 		AT_CONTAINER(test_bridge_of_the_host),
 		AT_CONTAINER(test_no_bridge),
 		AT_CONTAINER(test_failed_start),
+		AT_CONTAINER(test_names_that_are_templates),
 		AT_CONTAINER(test_addresses_run_out),
 		AT_CONTAINER(test_threads),
 		AT_CONTAINER(test_host_programs),

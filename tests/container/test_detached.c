@@ -280,6 +280,30 @@ static void test_root_that_goes(void **state)
 	viso_root_unref(root);
 }
 
+/* Its plan has them all. */
+static void test_large_files(void **state)
+{
+	enum { SIZE = 12 << 20, FILES = 5 };
+	box_open(state);
+	struct box *first = box_new(VISO_ISOLATION_CONTAINER, box_tree());
+	char *data = malloc(SIZE), path[32];
+	assert_non_null(data);
+	memset(data, 'x', SIZE);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(path, sizeof(path), "/tmp/%d", i);
+		assert_ok(viso_container_add_file(first->container, path, data, SIZE, 0644));
+	}
+	free(data);
+	assert_ok(viso_container_set_detached(first->container, directory, "large"));
+	assert_ok(viso_sandbox_start(first->sandbox));
+	box_close(first);
+	struct box *box = attach("large");
+	assert_prints(box, shell("cat /tmp/? | wc -c"), "62914560\n");
+	assert_ok(viso_sandbox_close(box->sandbox));
+	box_close(box);
+	assert_int_equal(entries(), 0);
+}
+
 static void test_arguments(void **state)
 {
 	struct box *box = box_open(state);
@@ -332,6 +356,7 @@ int main(void)
 		AT_CONTAINER(test_other_users_are_refused),
 		AT_CONTAINER(test_directory_of_another),
 		AT_CONTAINER(test_root_that_goes),
+		AT_CONTAINER(test_large_files),
 		AT_CONTAINER(test_arguments),
 	};
 	return cmocka_run_group_tests_name("detached", tests, make_directory, remove_directory);

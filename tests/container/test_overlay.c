@@ -343,6 +343,35 @@ static void test_conflicts(void **state)
 	assert_fails(viso_container_set_upper_discarded(box->container, 0), EBUSY, VISO_STAGE_ARGUMENT, "upper");
 }
 
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+/* It would be closed to those who use it. */
+static void test_directories_of_others(void **state)
+{
+	struct box *box = box_open(state);
+	char *directory = support_temporary_directory(), path[4096];
+	snprintf(path, sizeof(path), "%s/theirs", directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_fails(viso_container_set_upper_directory(box->container, directory), EPERM, VISO_STAGE_ARGUMENT,
+		     directory);
+	assert_int_equal(chmod(path, 01777), 0);
+	assert_fails(viso_container_set_upper_directory(box->container, path), EPERM, VISO_STAGE_ARGUMENT, path);
+	assert_int_equal(mode_of(directory), 0755);
+	assert_int_equal(mode_of(path), 01777);
+	assert_int_equal(chmod(directory, 0700), 0);
+	assert_ok(viso_container_set_upper_directory(box->container, directory));
+	assert_int_equal(chmod(path, 0775), 0);
+	assert_ok(viso_container_set_upper_directory(box->container, path));
+	support_remove_tree(directory);
+	free(directory);
+}
+
 static void test_directory_of_an_upper(void **state)
 {
 	struct box *box = box_open(state);
@@ -385,6 +414,7 @@ int main(void)
 		AT_CONTAINER(test_root_is_writable),
 		AT_CONTAINER(test_conflicts),
 		AT_CONTAINER(test_directory_of_an_upper),
+		AT_CONTAINER(test_directories_of_others),
 	};
 	return cmocka_run_group_tests_name("overlay", tests, NULL, box_group_teardown);
 }

@@ -111,20 +111,24 @@ static ssize_t receive(void *buffer, size_t size, struct job *job, int from, int
 	return n;
 }
 
-/* Finds the plan: in the message, or in the memfd that came last. 0 or -1. */
+/* Finds the plan: in the message, or in the memfd that came last. 0 or an errno. */
 static int find_plan(struct job *job, void *buffer, ssize_t received)
 {
 	const struct plan_head *head = buffer;
-	if ((size_t)received < sizeof(*head) || head->fd_count > (uint32_t)job->fd_count || head->fd_count < 2)
-		return -1;
+	if ((size_t)received < sizeof(*head) || head->fd_count < 2)
+		return EPROTO;
+	bool is_long = head->size != (uint32_t)received;
+	/* Those for which the limit of open files leaves no room do not come (unix(7)). */
+	if (head->fd_count + is_long > (uint32_t)job->fd_count)
+		return EMFILE;
 	job->plan = buffer;
-	if (head->size == (uint32_t)received)
+	if (!is_long)
 		return 0;
 	if (head->fd_count + 1 != (uint32_t)job->fd_count)
-		return -1;
+		return EPROTO;
 	void *map = mmap(NULL, head->size, PROT_READ, MAP_PRIVATE, job->fds[job->fd_count - 1], 0);
 	if (map == MAP_FAILED)
-		return -1;
+		return errno;
 	job->plan = map;
 	job->plan_mapped = head->size;
 	return 0;
@@ -393,8 +397,9 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 	}
 	job_init(job);
 	note_step(VISO_STEP_RECEIVED);
-	if (find_plan(job, buffer, received) < 0)
-		fail(VISO_STAGE_LAUNCHER, EPROTO, "plan");
+	int error = find_plan(job, buffer, received);
+	if (error)
+		fail(VISO_STAGE_LAUNCHER, error, "plan");
 	else if (is_for_another(job) && send_to_another(job, buffer, received) == 0)
 		return give_away(job);
 	else if (!is_for_another(job) && prepare(job) == 0) {

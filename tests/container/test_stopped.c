@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Launcher processes that somebody has stopped: what asks them fails after a while, and the command goes on. */
+#include "box.h"
+#include "host.h"
+#include "marked.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { CALLS = 5 };
+
+struct asking {
+	struct box *box;
+	viso_process *process;
+	int call;
+	long result;
+};
+
+static void *ask(void *argument)
+{
+	struct asking *asking = argument;
+	viso_sandbox *sandbox = asking->box->sandbox;
+	switch (asking->call) {
+	case 0:
+		asking->result = viso_sandbox_pids(sandbox, NULL, 0);
+		break;
+	case 1:
+		asking->result = viso_sandbox_usage(sandbox, VISO_USAGE_USER_US);
+		break;
+	case 2:
+		asking->result = viso_sandbox_pause(sandbox);
+		break;
+	case 3:
+		asking->result = viso_sandbox_resume(sandbox);
+		break;
+	default:
+		asking->result = asking->process ? viso_process_usage(asking->process, VISO_USAGE_USER_US) : -EAGAIN;
+	}
+	return NULL;
+}
+
+/* All at once, since each takes its time. */
+static void assert_all_give_up(struct box *box, viso_process *process)
+{
+	struct asking asking[CALLS];
+	pthread_t threads[CALLS];
+	for (int i = 0; i < CALLS; i++) {
+		asking[i] = (struct asking){.box = box, .process = process, .call = i};
+		assert_int_equal(pthread_create(&threads[i], NULL, ask, &asking[i]), 0);
+	}
+	for (int i = 0; i < CALLS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < CALLS; i++)
+		assert_int_equal(asking[i].result, -EAGAIN);
+}
+
+static void send_all(unsigned mark, const char *name, int signal)
+{
+	pid_t pids[64];
+	int count = marked_processes(mark, name, 0, pids, 64);
+	assert_in_range(count, 1, 64);
+	for (int i = 0; i < count; i++)
+		kill(pids[i], signal);
+}
+
+static void stop_and_ask(void *argument)
+{
+	unsigned mark = mark_new();
+	mark_this_process(mark);
+	support_time_limit(50); /* a call that hangs would keep the test */
+	struct box *box = box_new((viso_isolation)(intptr_t)argument, box_tree());
+	viso_process *process = box_spawn(box, probe("sleep", NULL));
+	send_all(mark, "viso-worker", SIGSTOP);
+	assert_all_give_up(box, process);
+	send_all(mark, "viso-worker", SIGCONT);
+	/* Answers that nobody waits for any more do no harm. */
+	assert_int_equal(viso_sandbox_resume(box->sandbox), 1);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 1);
+	viso_process_unref(process);
+	box_close(box);
+	support_time_limit(0);
+}
+
+static void test_stopped_workers(void **state)
+{
+	struct box *box = box_open(state);
+	in_a_host(stop_and_ask, (void *)(intptr_t)box->strength);
+}
+
+static void stop_holder_and_ask(void *argument)
+{
+	unsigned mark = mark_new();
+	mark_this_process(mark);
+	support_time_limit(50);
+	struct box *box = box_new((viso_isolation)(intptr_t)argument, box_tree());
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_prints(box, probe("background", "1", NULL), "left\n");
+	int count = 0;
+	for (int i = 0; i < 500 && (count = viso_sandbox_pids(box->sandbox, NULL, 0)) != 1; i++)
+		usleep(10000);
+	assert_int_equal(count, 1);
+	send_all(mark, "viso-worker", SIGSTOP);
+	assert_all_give_up(box, NULL);
+	send_all(mark, "viso-worker", SIGCONT);
+	assert_ok(viso_sandbox_resume(box->sandbox));
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 1);
+	box_close(box);
+	support_time_limit(0);
+}
+
+static void test_stopped_holder(void **state)
+{
+	struct box *box = box_open(state);
+	in_a_host(stop_holder_and_ask, (void *)(intptr_t)box->strength);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		AT_EACH_STRENGTH(test_stopped_workers),
+		AT_EACH_STRENGTH(test_stopped_holder),
+	};
+	return cmocka_run_group_tests(tests, NULL, box_group_teardown);
+}
