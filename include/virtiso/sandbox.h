@@ -252,7 +252,8 @@ VISO_PUBLIC int viso_sandbox_next_event(viso_sandbox *sandbox, viso_process **ou
 /**
  * Copy a file or directory tree of the host into a running instance (viso_sandbox_start()). It is read with the caller's rights
  * and made with those of the instance's default user (1000), to whom it belongs. Links are copied as links; devices, FIFOs and
- * sockets are left out. On failure nothing is left behind.
+ * sockets are left out. On failure nothing is left behind. What lies in memory there, as all below /tmp of a container, counts
+ * against the memory limit: a copy that is larger lets the kernel end programs of the sandbox.
  *
  * @param sandbox  a sandbox with an instance
  * @param source   a file or directory of the host

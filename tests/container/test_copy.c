@@ -267,25 +267,6 @@ static void test_races(void **state)
 	assert_null(strstr(listing(), ".viso-"));
 }
 
-/* Files in /tmp are memory: the copy goes, and not what runs. */
-static void test_more_than_the_memory(void **state)
-{
-	struct box *box = box_open(state);
-	viso_machine *machine = viso_machine_new();
-	bool limits = viso_machine_feature(machine, VISO_FEATURE_MEMORY_LIMIT) == 1;
-	viso_machine_unref(machine);
-	skip_without(limits && geteuid() == 0, "root, and a memory controller");
-	assert_ok(box_set_memory_max(box, 16 << 20));
-	assert_ok(viso_sandbox_start(box->sandbox));
-	viso_process *process = box_spawn(box, shell("exec sleep 100"));
-	put("large", "");
-	assert_int_equal(truncate(at("large"), 64 << 20), 0);
-	assert_fails(viso_sandbox_copy_in(box->sandbox, at("large"), "/tmp/large"), ENOSPC, VISO_STAGE_ROOT, "/tmp/large");
-	assert_int_equal(viso_process_wait(process, 0, NULL), -ETIMEDOUT);
-	assert_prints(box, shell("ls /tmp"), "");
-	viso_process_unref(process);
-}
-
 static int make_host(void **state)
 {
 	host = support_temporary_directory();
@@ -310,7 +291,6 @@ int main(void)
 		AT_EACH_STRENGTH(test_hostile_entries),
 		AT_EACH_STRENGTH(test_sparse_and_deep),
 		AT_CONTAINER(test_the_whole_of_a_container),
-		AT_CONTAINER(test_more_than_the_memory),
 		AT_EACH_STRENGTH(test_races),
 	};
 	return cmocka_run_group_tests_name("copy", tests, make_host, remove_host);

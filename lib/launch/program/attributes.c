@@ -43,20 +43,6 @@ static int apply(const struct plan *plan, pid_t pid, const char *task)
 	return attributes->set & PLAN_OOM_SCORE_ADJ ? set_oom_score_adj(task, attributes->oom_score_adj) : 0;
 }
 
-void attributes_go_first(bool first)
-{
-	static char usual[16];
-	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (first) {
-		ssize_t n = read(fd, usual, sizeof(usual) - 1);
-		usual[n < 0 ? 0 : n] = '\0';
-	}
-	(void)!write(fd, first ? "1000" : usual, first ? 4 : strlen(usual));
-	close(fd);
-}
-
 int attributes_apply(const struct plan *plan)
 {
 	return apply(plan, 0, "self");

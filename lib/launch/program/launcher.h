@@ -400,11 +400,6 @@ void filter_exit(const struct plan *plan);
 /* attributes.c: what the plan sets of the program's process, but for the umask; 0, or -1 with the failure noted. */
 /* Of the calling process. */
 int attributes_apply(const struct plan *plan);
-/*
- * What this process starts until the next call is the first to go where memory is short, before anything else in the
- * sandbox; where the score cannot be set, it is not.
- */
-void attributes_go_first(bool first);
 /* Of another one, for itself and what it will start. */
 int attributes_apply_to(const struct plan *plan, pid_t pid);
 

@@ -373,18 +373,6 @@ static void tell_end(const struct job *job)
 	events_tell(&events, VISO_EVENT_ENDED);
 }
 
-/* Files that are copied in may be more than the memory of the sandbox: then the copier ends, not a program. */
-static int start(struct job *job)
-{
-	bool copies = job->plan->flags & PLAN_RECEIVE;
-	if (copies)
-		attributes_go_first(true);
-	int r = start_job(job);
-	if (copies)
-		attributes_go_first(false);
-	return r;
-}
-
 /* The channel, where the host keeps it for its next plan; else -1. */
 static int serve(void *buffer, ssize_t received, struct job *job)
 {
@@ -413,7 +401,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 			pool_prepare(job);
 		} else if (job->plan->flags & PLAN_INSTANCE) {
 			instance_hold(job);
-		} else if (start(job) == 0) {
+		} else if (start_job(job) == 0) {
 			close_start_fds(job);
 			supervise(job, &report, capture_fd);
 		}
