@@ -208,7 +208,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_checkpoint(viso_container *cont
 
 /**
  * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start(). This version
- * cannot do it: what criu restores would not end with the host program. criu-restore(8) can, outside of the library.
+ * cannot do it: what criu restores would not end with the host program. criu(8) can, outside of the library.
  *
  * @param container  a container with the same settings, that has not run anything
  * @param directory  as above
