@@ -76,6 +76,12 @@ class Options(ContainerCase):
         with self.assertRaises(virtiso.PermissionDenied):
             self.box(sysctls={"kernel.core_pattern": "|/x"})
 
+    def test_more_ways_to_say_it(self):
+        box = self.box(landlock={"/": virtiso.Landlock.READ | virtiso.Landlock.EXECUTE}, join={"ipc": "/proc/self/ns/ipc"})
+        if os.geteuid() == 0 and support.machine().supports("landlock"):
+            self.assertEqual(box.run([BUSYBOX, "true"]).returncode, 0)
+        self.box(capability_sets={"chown": ["bounding", "permitted"]})
+
     def test_limits(self):
         support.need("memory_limit", "process_limit")
         with self.box(memory_max="32M", processes_max=20) as box:
@@ -109,6 +115,8 @@ class Options(ContainerCase):
             {"capabilities": "chown"},
             {"network": "everything"},
             {"addresses": ["10.0.0.1"]},
+            {"memory_max": -1},
+            {"detached": "/tmp"},
         ):
             with self.assertRaises((ValueError, TypeError), msg=options):
                 self.box(**options)

@@ -82,7 +82,7 @@ class Container(Sandbox):
     :param hostname, domainname: what the program sees
     :param uid_map, gid_map: lists of :class:`IdMap`
     :param share: namespaces of the host that the container has, such as ["ipc"]
-    :param join: namespaces by fd: ``{"network": open("/proc/1234/ns/net")}``
+    :param join: namespaces by path or fd: ``{"network": "/proc/1234/ns/net"}``
     :param clocks: offsets in seconds: ``{"monotonic": 3600}``
     :param sysctls: kernel parameters of its own namespaces
 
@@ -148,15 +148,15 @@ class Container(Sandbox):
         uid_map: Iterable[IdMap] = (),
         gid_map: Iterable[IdMap] = (),
         share: Iterable[Union[Namespace, str]] = (),
-        join: Optional[Mapping[Union[Namespace, str], File]] = None,
+        join: Optional[Mapping[Union[Namespace, str], Union[File, StrPath]]] = None,
         clocks: Optional[Mapping[Union[Clock, str], float]] = None,
         sysctls: Optional[Mapping[str, Union[str, int]]] = None,
         capabilities: Iterable[str] = (),
-        capability_sets: Optional[Mapping[str, str]] = None,
+        capability_sets: Optional[Mapping[str, Union[str, CapabilitySet]]] = None,
         new_privileges: bool = False,
         seccomp: Union[SeccompProfile, StrPath] = SeccompProfile.DEFAULT,
         rules: Iterable[Rule] = (),
-        landlock: Optional[Mapping[StrPath, str]] = None,
+        landlock: Optional[Mapping[StrPath, Union[str, Landlock]]] = None,
         securebits: Optional[int] = None,
         hooks: Optional[Mapping[Union[HookPoint, str], Iterable[Hook]]] = None,
         prepared: int = 0,
@@ -185,6 +185,8 @@ class Container(Sandbox):
             for hook in list_of:
                 _add_hook(handle, by_name(HookPoint, when), hook)
         if detached is not None:
+            if isinstance(detached, (str, bytes, os.PathLike)):
+                raise TypeError("detached must be a pair, of a directory and a name")
             native.viso_container_set_detached(handle, *detached)
         super().__init__(native.viso_container_sandbox(handle), root)
         if prepared:
@@ -238,9 +240,12 @@ def _check(value: object, kind: type, what: str) -> None:
         raise TypeError(f"a {what} must be a virtiso.{kind.__name__}, not {value!r}")
 
 
-def _flags(enum: Any, words: str) -> int:
+def _flags(enum: Any, words: Union[int, str, Iterable[Any]]) -> int:
+    """Flags by their names, in a string or a list, or as they are."""
+    if isinstance(words, int):
+        return words
     flags = 0
-    for word in words.split():
+    for word in words.split() if isinstance(words, str) else words:
         flags |= by_name(enum, word)
     return flags
 
@@ -265,7 +270,7 @@ def _set_limits(
     if processes_max is not None:
         native.viso_container_set_processes_max(handle, processes_max)
     if cpu_max is not None:
-        native.viso_container_set_cpu_max(handle, round(cpu_max * 100000), 100000)
+        native.viso_container_set_cpu_max(handle, round(float(cpu_max) * 100000), 100000)
     if cpu_weight is not None:
         native.viso_container_set_cpu_weight(handle, cpu_weight)
     if cpus is not None:
@@ -406,7 +411,7 @@ def _set_ids(handle: _Handle, uid_map: Iterable[IdMap], gid_map: Iterable[IdMap]
 def _set_namespaces(
     handle: _Handle,
     share: Iterable[Union[Namespace, str]],
-    join: Mapping[Union[Namespace, str], File],
+    join: Mapping[Union[Namespace, str], Union[File, StrPath]],
     clocks: Mapping[Union[Clock, str], float],
 ) -> None:
     if isinstance(share, str):
@@ -414,16 +419,23 @@ def _set_namespaces(
     for kind in share:
         native.viso_container_share_namespace(handle, by_name(Namespace, kind))
     for kind, file in join.items():
-        fd = file if isinstance(file, int) else file.fileno()
-        native.viso_container_join_namespace(handle, by_name(Namespace, kind), fd)
+        _join(handle, by_name(Namespace, kind), file)
     for clock, offset in clocks.items():
         native.viso_container_set_clock_offset(handle, by_name(Clock, clock), round(offset * 1e9))
+
+
+def _join(handle: _Handle, kind: Namespace, file: Union[File, StrPath]) -> None:
+    if isinstance(file, (str, bytes, os.PathLike)):
+        with open(file, "rb") as opened:
+            native.viso_container_join_namespace(handle, kind, opened.fileno())
+    else:
+        native.viso_container_join_namespace(handle, kind, file if isinstance(file, int) else file.fileno())
 
 
 def _set_privileges(
     handle: _Handle,
     capabilities: Iterable[str],
-    sets: Mapping[str, str],
+    sets: Mapping[str, Union[str, CapabilitySet]],
     new_privileges: bool,
     securebits: Optional[int],
 ) -> None:

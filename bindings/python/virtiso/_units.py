@@ -16,6 +16,8 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 def size_in_bytes(size: Size) -> int:
     """Bytes of a size: a number, or a string such as ``"64K"``, ``"256M"``, ``"1.5G"`` (powers of 1024)."""
     if not isinstance(size, str):
+        if size < 0:
+            raise ValueError(f"not a size: {size!r}; it must not be negative")
         return size
     match = _SIZE.fullmatch(size)
     if not match:

@@ -320,6 +320,7 @@ int report_fd(int channel, enum report_fd_kind kind, int fd)
 void report_started(struct job *job, int pid)
 {
 	struct report report = {.kind = REPORT_STARTED, .pid = pid, .failure = job->hook_failure};
+	note_step(VISO_STEP_STARTED);
 	send_report(job->channel, &report, NULL, 0);
 	job->hook_failure.error = 0;
 }
