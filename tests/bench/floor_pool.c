@@ -1,16 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of container/pool: a container that is cloned into what can be there before: a mount namespace with everything that
- * it cannot change, and an empty network namespace.
+ * The floor of container/pool: a container that is cloned into what can be there before: a mount namespace with
+ * everything that it cannot change, and an empty network namespace. That is used again and again, so after each
+ * container it takes a look whether anything is left in it: nobody may do without.
  *
  *   floor_pool N ROOT PROGRAM
  */
+#include <stdbool.h>
+
 #include "floor_mounts.h"
 
 static const char *root_path, *program;
 static char stack[65536] __attribute__((aligned(16)));
 static volatile int *maps_written; /* shared with the child */
 static int home_mounts, home_network, mounts, network, home_root;
+
+/* Those of lib/launch/program/pristine.c. */
+static const char *const traces[] = {"dev", "sockstat", "ip6_flowlabel", "rt6_stats", "snmp", "snmp6"};
+enum { TRACES = sizeof(traces) / sizeof(traces[0]), TEXT_MAX = 8192 };
+static struct {
+	int fd;
+	ssize_t size;
+	char text[TEXT_MAX];
+} pristine[TRACES];
+
+static void note_pristine(void)
+{
+	char path[64];
+	for (int i = 0; i < TRACES; i++) {
+		snprintf(path, sizeof(path), "/proc/self/net/%s", traces[i]);
+		pristine[i].fd = open(path, O_RDONLY | O_CLOEXEC); /* not all are there without IPv6 */
+		pristine[i].size = pread(pristine[i].fd, pristine[i].text, TEXT_MAX, 0);
+	}
+}
+
+static void check_pristine(void)
+{
+	static char text[TEXT_MAX];
+	for (int i = 0; i < TRACES; i++) {
+		ssize_t size = pread(pristine[i].fd, text, TEXT_MAX, 0);
+		/* The memory of sockets is that of all namespaces. */
+		bool shared = strcmp(traces[i], "sockstat") == 0;
+		if (size != pristine[i].size && !shared)
+			floor_die(traces[i]);
+		if (size > 0 && memcmp(text, pristine[i].text, shared ? strcspn(text, "\n") : (size_t)size) != 0)
+			floor_die(traces[i]);
+	}
+}
 
 static void make_template(int root, int done)
 {
@@ -55,6 +91,7 @@ static void make_ready(void)
 	FLOOR_CHECK(unshare(CLONE_NEWNET));
 	loopback_up();
 	network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	note_pristine();
 	FLOOR_CHECK(setns(home_network, CLONE_NEWNET));
 }
 
@@ -87,7 +124,8 @@ static void once(void)
 {
 	int pidfd, status;
 	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD,
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+			 CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -109,6 +147,7 @@ static void once(void)
 	close(pidfd);
 	if (status != 0)
 		floor_die("the program failed");
+	check_pristine();
 }
 
 int main(int argc, char **argv)

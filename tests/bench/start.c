@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-start jail|container|prepared|exec|guest [--large-host] N: the time from a new handle to the result of `/true`
- * and the released handle, N times, through the library. "prepared" is one container, of which two are kept prepared;
- * "exec" one that runs.
+ * bench-start jail|container|limited|prepared|exec|guest [--large-host] N: the time from a new handle to the result of
+ * `/true` and the released handle, N times, through the library. "limited" is a container with control groups;
+ * "prepared" is one container, of which two are kept prepared; "exec" one that runs.
  *
  * The root is the directory named by VISO_BENCH_ROOT. With --large-host this program first becomes one with 4 GiB of
  * touched memory and 64 threads: a start must not cost more there.
@@ -46,15 +46,27 @@ static void start_in_jail(viso_root *root, const viso_command *command)
 	viso_jail_unref(jail);
 }
 
-static void start_in_container(viso_root *root, const viso_command *command)
+static void run_and_release(viso_container *container, viso_root *root, const viso_command *command)
 {
 	viso_result *result;
-	viso_container *container = viso_container_new();
 	check(viso_container_set_root(container, root));
 	check(viso_sandbox_run(viso_container_sandbox(container), command, &result));
 	check_result(result);
 	viso_result_unref(result);
 	viso_container_unref(container);
+}
+
+static void start_in_container(viso_root *root, const viso_command *command)
+{
+	run_and_release(viso_container_new(), root, command);
+}
+
+static void start_limited(viso_root *root, const viso_command *command)
+{
+	viso_container *container = viso_container_new();
+	check(viso_container_set_memory_max(container, 256 << 20));
+	check(viso_container_set_processes_max(container, 64));
+	run_and_release(container, root, command);
 }
 
 static viso_container *prepared; /* or running */
@@ -128,11 +140,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*start)(viso_root *, const viso_command *);
-	} strengths[] = {{"jail", start_in_jail},
-			 {"container", start_in_container},
-			 {"prepared", start_prepared},
-			 {"exec", exec_in_container},
-			 {"guest", start_in_guest}};
+	} strengths[] = {{"jail", start_in_jail},      {"container", start_in_container}, {"limited", start_limited},
+			 {"prepared", start_prepared}, {"exec", exec_in_container},       {"guest", start_in_guest}};
 	bool large = argc == 4 && strcmp(argv[2], "--large-host") == 0;
 	void (*start)(viso_root *, const viso_command *) = NULL;
 
@@ -141,8 +150,8 @@ int main(int argc, char **argv)
 			start = strengths[i].start;
 	const char *directory = getenv("VISO_BENCH_ROOT");
 	if (!start || !directory || argc != (large ? 4 : 3)) {
-		fputs("usage: VISO_BENCH_ROOT=DIRECTORY bench-start jail|container|prepared|exec|guest [--large-host] "
-		      "N\n",
+		fputs("usage: VISO_BENCH_ROOT=DIRECTORY bench-start jail|container|limited|prepared|exec|guest "
+		      "[--large-host] N\n",
 		      stderr);
 		return 2;
 	}
