@@ -59,9 +59,9 @@ static void test_error_belongs_to_its_thread(void **state)
 
 static void test_every_stage_has_a_name(void **state)
 {
-	for (int stage = VISO_STAGE_NONE; stage <= VISO_STAGE_IMAGE; stage++)
+	for (int stage = VISO_STAGE_NONE; stage <= VISO_STAGE_CHECKPOINT; stage++)
 		assert_non_null(viso_stage_name((viso_stage)stage));
-	assert_null(viso_stage_name((viso_stage)(VISO_STAGE_IMAGE + 1)));
+	assert_null(viso_stage_name((viso_stage)(VISO_STAGE_CHECKPOINT + 1)));
 	assert_null(viso_stage_name((viso_stage)-1));
 }
 
