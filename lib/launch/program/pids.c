@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "launcher.h"
 
@@ -131,8 +132,7 @@ static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
 
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count)
 {
-	static struct found found[2];
-	static int32_t pids[FOUND_MAX];
+	static struct found found[2]; /* a host may have limited its data, and so ours, to a megabyte */
 	int now = 0, shown = 0;
 	if (ancestor > 0)
 		find(&found[0], ancestor);
@@ -143,6 +143,7 @@ int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pi
 			break;
 	}
 	const struct found *last = &found[now];
+	int32_t *pids = found[!now].pids;
 	int count = ancestor > 0 ? last->count : 0;
 	for (int i = 0; i < count && i < FOUND_MAX; i++)
 		if (!is_ours(last, i, hidden))
@@ -154,14 +155,16 @@ int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pi
 
 void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden)
 {
-	static int32_t answer[1 + FOUND_MAX];
 	const int32_t *pids;
 	int shown;
-	answer[0] = pids_find(ancestor, hidden, &pids, &shown);
-	memcpy(answer + 1, pids, (size_t)shown * sizeof(pids[0]));
+	int32_t count = pids_find(ancestor, hidden, &pids, &shown);
+	const struct iovec answer[] = {
+		{.iov_base = &count, .iov_len = sizeof(count)},
+		{.iov_base = (void *)pids, .iov_len = (size_t)shown * sizeof(pids[0])},
+	};
 	/* A host that does not read it does not keep us. */
 	fcntl(pipe, F_SETFL, O_NONBLOCK);
-	(void)!write(pipe, answer, (size_t)(1 + shown) * sizeof(answer[0]));
+	(void)!writev(pipe, answer, 2);
 }
 
 /* The number may be another process's meanwhile, which has another parent. */
