@@ -94,7 +94,7 @@ static void explain_refusal(char *text, size_t size, const struct report_failure
 /* By what was to be mounted; NULL where that tells nothing. */
 static const char *explain_object(const struct report_failure *failure)
 {
-	if (failure->object[0] == '/')
+	if (failure->object[0] == '/' && failure->object[1])
 		return explain_target(failure->error);
 	if (!strcmp(failure->object, "upper"))
 		return explain_upper(failure->error);
