@@ -77,14 +77,16 @@ static viso_command *make_command(void)
 	return viso_command_unref(command);
 }
 
+/* Of all, from a sample: to ask thousands takes longer than to start them. */
 static int64_t sum(viso_process **processes, int count, viso_usage usage)
 {
 	int64_t total = 0;
-	for (int i = 0; i < count; i++) {
+	int step = count / 64 + 1, asked = 0;
+	for (int i = 0; i < count; i += step, asked++) {
 		int64_t used = viso_process_usage(processes[i], usage);
 		total += used > 0 ? used : 0; /* negative where it is not known here */
 	}
-	return total;
+	return asked ? total * count / asked : 0;
 }
 
 /* One line, written over the last one on a terminal. */

@@ -13,11 +13,12 @@ local script = "head -c 100000 /dev/zero > /tmp/data; i=0; while [ $i -lt 500 ];
 local count, seconds = math.tointeger(tonumber(arg[1] or 1000)), tonumber(arg[2] or 3)
 
 local function print_line(processes, began)
-	local memory, cpu = 0, 0
-	for _, process in ipairs(processes) do
-		local usage = process:usage()
-		memory = memory + (usage.memory or 0) / 1024
-		cpu = cpu + ((usage.user_us or 0) + (usage.system_us or 0)) / 1e6
+	-- From a sample: to ask thousands takes longer than to start them.
+	local memory, cpu, step = 0, 0, #processes // 64 + 1
+	for i = 1, #processes, step do
+		local usage = processes[i]:usage()
+		memory = memory + (usage.memory or 0) / 1024 * step
+		cpu = cpu + ((usage.user_us or 0) + (usage.system_us or 0)) / 1e6 * step
 	end
 	print(("%8.1f %8d %10.0f %12.1f %9.1f"):format(os.time() - began, #processes, memory / 1024,
 		#processes > 0 and memory / #processes or 0, cpu))

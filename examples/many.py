@@ -22,9 +22,11 @@ def allow_many_files():
 
 def print_line(processes, began):
     """One line, written over the last one on a terminal."""
-    usages = [process.usage() for process in processes]
-    memory = sum(usage.memory or 0 for usage in usages) / 1024
-    cpu = sum((usage.user_time or 0) + (usage.system_time or 0) for usage in usages)
+    # From a sample: to ask thousands takes longer than to start them.
+    usages = [process.usage() for process in processes[:: len(processes) // 64 + 1]]
+    share = len(processes) / max(1, len(usages))
+    memory = sum(usage.memory or 0 for usage in usages) / 1024 * share
+    cpu = sum((usage.user_time or 0) + (usage.system_time or 0) for usage in usages) * share
     each = memory / len(processes) if processes else 0
     line = f"{time.monotonic() - began:8.1f} {len(processes):8} {memory / 1024:10.0f} {each:12.1f} {cpu:9.1f}"
     print("\r" + line if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)
