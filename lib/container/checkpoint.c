@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Checkpoints by criu(8). It is a program of the host and works on the host's processes: it runs in a jail whose root
- * is the host's own, as mkfs.erofs does for images.
- */
+/* Checkpoints by criu(8), a program of the host that works on the host's processes. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,48 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <virtiso/jail.h>
-#include <virtiso/result.h>
 
 #include "container/container.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/remove_tree.h"
+#include "sandbox/host_program.h"
 
 enum { OUTPUT_MAX = 64 << 10, PROCESSES_MAX = 4096 };
 static const uint64_t time_limit_ms = 300000;
-
-static void cleanup_command(viso_command **command)
-{
-	viso_command_unref(*command);
-}
-
-static void cleanup_root(viso_root **root)
-{
-	viso_root_unref(*root);
-}
-
-static void cleanup_jail(viso_jail **jail)
-{
-	viso_jail_unref(*jail);
-}
-
-static void cleanup_result(viso_result **result)
-{
-	viso_result_unref(*result);
-}
-
-static const char *find_criu(void)
-{
-	static const char *const paths[] = {"/usr/local/sbin/criu", "/usr/sbin/criu", "/usr/bin/criu", "/sbin/criu"};
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (!access(paths[i], X_OK))
-			return paths[i];
-	error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu",
-		   "there is no criu(8), which makes checkpoints; install the "
-		   "package criu");
-	return NULL;
-}
 
 /* An empty directory; its fd, or a negative errno with the error set. */
 static int open_empty(const char *path)
@@ -116,9 +80,7 @@ static int describe_dump(viso_command *command, int init, const char *directory)
 					 "--external", "mnt[]:ms",
 					 /* The groups are the library's. */
 					 "--manage-cgroups=ignore", "--file-locks", "--ext-unix-sk"};
-	int r = viso_command_set_user(command, geteuid(), getegid());
-	if (r == 0)
-		r = viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL);
+	int r = viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL);
 	if (r == 0)
 		r = viso_command_capture(command, OUTPUT_MAX);
 	if (r == 0)
@@ -128,55 +90,22 @@ static int describe_dump(viso_command *command, int init, const char *directory)
 	return r;
 }
 
-static int run(const viso_command *command, viso_result **out_result)
-{
-	_cleanup_(cleanup_root) viso_root *root = viso_root_new();
-	_cleanup_(cleanup_jail) viso_jail *jail = viso_jail_new();
-	if (!root || !jail)
-		return -viso_error_number();
-	int r = viso_root_use_directory(root, "/");
-	if (r >= 0)
-		r = viso_jail_set_root(jail, root);
-	if (r >= 0)
-		r = viso_jail_set_hardening(jail, 0);
-	return r < 0 ? r : viso_sandbox_run(viso_jail_sandbox(jail), command, out_result);
-}
-
-/* The last line that it had to say. */
-static int fail_as_criu(const viso_result *result)
-{
-	size_t size = 0;
-	const char *text = viso_result_output(result, VISO_STDERR, &size);
-	if (!text || !size)
-		text = viso_result_output(result, VISO_STDOUT, &size);
-	while (text && size && text[size - 1] == '\n')
-		size--;
-	size_t begin = size;
-	while (text && begin && text[begin - 1] != '\n')
-		begin--;
-	return error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu", "criu cannot do it here (%s): %.*s",
-			  viso_result_describe(result), (int)(size - begin), text && size ? text + begin : "");
-}
-
 static int dump(int init, const char *directory)
 {
-	const char *criu = find_criu();
-	if (!criu)
-		return -viso_error_number();
+	char criu[HOST_PROGRAM_PATH_MAX];
+	if (!host_program_find("criu", criu))
+		return error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu",
+				  "there is no criu(8), which makes checkpoints; install the package criu");
 	if (geteuid() != 0)
 		return error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu", "criu needs root of the host");
-	_cleanup_(cleanup_command) viso_command *command = viso_command_new(criu);
-	_cleanup_(cleanup_result) viso_result *result = NULL;
+	_cleanup_(cleanup_host_command) viso_command *command = host_program_command(criu);
+	_cleanup_(cleanup_host_result) viso_result *result = NULL;
 	if (!command)
 		return -viso_error_number();
 	int r = describe_dump(command, init, directory);
 	if (r == 0)
-		r = run(command, &result);
-	if (r < 0)
-		return r;
-	return viso_result_reason(result) == VISO_REASON_EXITED && viso_result_exit_code(result) == 0
-		       ? 0
-		       : fail_as_criu(result);
+		r = host_program_run(command, &result);
+	return r < 0 ? r : host_program_check(result, VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu");
 }
 
 int viso_container_checkpoint(viso_container *container, const char *directory)
@@ -217,6 +146,6 @@ int viso_container_restore(viso_container *container, const char *directory)
 	/* What criu makes is the child of criu: the launcher could neither end it with the host nor count it. */
 	return error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, __func__,
 			  "%s: an instance that criu restores would not end with the host program; start it by "
-			  "criu-restore(8) outside of the library",
+			  "criu(8) outside of the library",
 			  __func__);
 }
