@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The container: namespaces. What is set up inside is in lib/launch/program/container.c and mounts.c. */
+/* The container: namespaces. What is set up inside is in lib/launch/program/container.c and mount/. */
 #include "container/container.h"
 
 #include <stdlib.h>

@@ -17,7 +17,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 #include "sandbox/process.h"
 
 enum { ERRNO_MAX = 4095 };

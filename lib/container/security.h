@@ -8,7 +8,7 @@
 #include <virtiso/container.h>
 
 #include "launch/request.h"
-#include "launch/seccomp_oci.h"
+#include "launch/seccomp/oci.h"
 
 struct landlock_setting {
 	char *path;

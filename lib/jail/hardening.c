@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "jail/jail.h"
 #include "launch/landlock.h"
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 const char *viso_hardening_name(viso_hardening level)
 {

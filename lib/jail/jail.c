@@ -12,7 +12,7 @@
 #include "launch/copy/copy.h"
 #include "launch/landlock.h"
 #include "launch/request.h"
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 enum { MEMORY_LEAST = 1 << 20 };
 

@@ -11,7 +11,7 @@
 #include "jail/jail.h"
 #include "launch/landlock.h"
 #include "launch/owns_ids.h"
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 #include "root/root.h"
 
 /* What the doors are judged by. */

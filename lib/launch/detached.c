@@ -16,7 +16,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 #include "launch/spawn_launcher.h"
 
 enum { ENTRY_NAME_MAX = DETACHED_NAME_MAX + 8 };

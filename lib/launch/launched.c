@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "launch/explain/explain.h"
 #include "launch/launcher.h"
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 #include "launch/pool.h"
 #include "sandbox/reply.h"
 #include "sandbox/result.h"

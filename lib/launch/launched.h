@@ -5,7 +5,7 @@
 
 #include <virtiso/sandbox.h>
 
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 #include "sandbox/process.h"
 
 /* Makes `process` the one behind the channel; takes the channel over. With `keep`, its plan had PLAN_KEEP_CHANNEL. */

@@ -6,7 +6,7 @@
 #ifndef LAUNCH_LAUNCHER_H
 #define LAUNCH_LAUNCHER_H
 
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 /*
  * Sends a plan with its fds (channel, root, streams), which stay the caller's. 0 or a negative errno with the error

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "command/command.h"
-#include "launch/cgroup.h"
-#include "launch/plan.h"
+#include "launch/cgroup/cgroup.h"
+#include "launch/plan/plan.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
 

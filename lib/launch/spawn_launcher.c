@@ -31,7 +31,7 @@
 #include "core/memfd.h"
 #include "launch/explain/subjects.h"
 #include "launch/explain/surroundings.h"
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U

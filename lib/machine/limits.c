@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "launch/cgroup.h"
+#include "launch/cgroup/cgroup.h"
 #include "machine/machine.h"
 
 /* As cgroup_find(), but a refusal is a finding here, not an error of this thread: the one it had comes back. */

@@ -8,7 +8,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "launch/plan_cgroups.h"
+#include "launch/plan/cgroups.h"
 #include "sandbox/process.h"
 #include "sandbox/process_list.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 int main(int argc, char **argv)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <virtiso/error.h>
 
-#include "launch/seccomp_oci.h"
+#include "launch/seccomp/oci.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 
 #include <linux/bpf.h>
 
-#include "launch/cgroup.h"
+#include "launch/cgroup/cgroup.h"
 
 /* Both with those of a container's own /dev before the caller's. */
 

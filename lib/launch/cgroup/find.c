@@ -9,7 +9,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "launch/cgroup.h"
+#include "launch/cgroup/cgroup.h"
 
 bool version_2_has(const struct hierarchies *hierarchies, const char *controller)
 {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "launch/plan_cgroups.h"
+#include "launch/plan/cgroups.h"
 
 struct hierarchy {
 	int version;

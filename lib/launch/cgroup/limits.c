@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "launch/cgroup.h"
+#include "launch/cgroup/cgroup.h"
 
 static struct cgroup_limit *add(struct cgroup_limits *limits)
 {

@@ -5,7 +5,7 @@
 
 #include <virtiso/sandbox.h>
 
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 /* Sets the error; the negative errno. */
 int explain_failure(viso_isolation isolation, const struct report_failure *failure);

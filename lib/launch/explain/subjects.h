@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 /* clone of a process or of one in new namespaces, unshare, setns. */
 void explain_clone(char *text, size_t size, int error);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 enum { ID_RANGE_SIZE = 65536, MAP_TEXT = PLAN_ID_RANGES_MAX * 34, NUMBER = 12 };
 

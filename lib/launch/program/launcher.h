@@ -7,7 +7,7 @@
  *   start.c      clones the first process of a jail or container
  *   join.c       the same where it joins namespaces
  *   container.c  what a container's init does: namespaces, mounts, then the program
- *   mounts.c     the file systems of a container, with mount_*.c (mounts.h)
+ *   mount/       the file systems of a container (mount/mounts.h)
  *   jail.c       what a jail's program does before exec: ids and devices, chroot, Landlock
  *   exec.c       what both do last: streams, limits, credentials, seccomp, exec
  *   credentials.c  of that: ids, capabilities, no_new_privs
@@ -52,7 +52,7 @@
 #include <virtiso/process.h>
 
 #include "cgroup/cgroup.h"
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 enum { CHILD_STACK_SIZE = 64 * 1024, WORKERS_MAX = 4096, SMALL_ARRAY = 128 };
 
@@ -310,7 +310,7 @@ void pool_make_ready(const struct job *job);
 /* Gives everything up. */
 void pool_release(void);
 
-/* mounts.c */
+/* mount/mounts.c */
 /* A detached procfs of the pid namespace for children; its fd, or -1. */
 int mounts_new_proc(void);
 /* Of a prepared container: what the template has not, since programs write to it; at the working directory. */
@@ -321,7 +321,7 @@ int mounts_copy_root(struct job *job);
 int mounts_enter(const struct job *job);
 /* Whether the container's network namespace has to be entered before the mounts are made. */
 bool mounts_need_network(const struct plan *plan);
-/* mount_root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
+/* mount/root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
 int mounts_hold_upper(struct job *job);
 /*
  * In a new mount namespace of an ordinary user's jail: device nodes cannot be made in its root, so the host's are bound

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "launch/plan.h"
+#include "launch/plan/plan.h"
 
 enum { CGROUPS = PLAN_CGROUPS_MAX };
 

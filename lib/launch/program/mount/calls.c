@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 int mount_new(const char *type, const struct option *options, unsigned attributes, const char *object)
 {

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 enum { POINTS_SIZE = 64 << 10 }; /* they are empty */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The seccomp filters of jails and containers. */
-#ifndef LAUNCH_SECCOMP_H
-#define LAUNCH_SECCOMP_H
+#ifndef LAUNCH_SECCOMP_SECCOMP_H
+#define LAUNCH_SECCOMP_SECCOMP_H
 
 #include <stdbool.h>
 #include <virtiso/container_security.h>

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 /* Binds a device node of the host onto a new file of the container's /dev: nodes cannot be made in a user namespace. */
 static int bind_device(int dev, const char *name, unsigned minor_number)

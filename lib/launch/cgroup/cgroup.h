@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits by control groups, and where on this host the groups for them can be made. */
-#ifndef LAUNCH_CGROUP_H
-#define LAUNCH_CGROUP_H
+#ifndef LAUNCH_CGROUP_CGROUP_H
+#define LAUNCH_CGROUP_CGROUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launch/plan_cgroups.h"
+#include "launch/plan/cgroups.h"
 
 struct cgroup_place {
 	int version; /* 1 or 2 */

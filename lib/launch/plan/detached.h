@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_DETACHED_H
 #define LAUNCH_PLAN_DETACHED_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 /* Fds of the message, from plan_detached.first_fd on. */
 enum plan_detached_fd {

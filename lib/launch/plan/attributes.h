@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_ATTRIBUTES_H
 #define LAUNCH_PLAN_ATTRIBUTES_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 enum plan_attribute { PLAN_OOM_SCORE_ADJ = 1, PLAN_NICE = 2, PLAN_SCHEDULER = 4, PLAN_UMASK = 8 };
 

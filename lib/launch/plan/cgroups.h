@@ -6,7 +6,7 @@
 #ifndef LAUNCH_PLAN_CGROUPS_H
 #define LAUNCH_PLAN_CGROUPS_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 enum {
 	PLAN_CGROUPS_MAX = 12,      /* the hierarchies of version 1 that there are, and version 2 */

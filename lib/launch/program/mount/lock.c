@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 static const char place[] = "x";
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The part of a plan that is about a container's file systems: lib/container/filesystem_plan.c writes it,
- * program/mounts.c does it. */
+ * program/mount/ does it. */
 #ifndef LAUNCH_PLAN_MOUNTS_H
 #define LAUNCH_PLAN_MOUNTS_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 enum { PLAN_LAYERS_MAX = 32, PLAN_MOUNTS_MAX = 256 };
 

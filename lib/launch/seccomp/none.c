@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "launch/seccomp_oci.h"
+#include "launch/seccomp/oci.h"
 
 int seccomp_add(struct launch_request *request, const struct seccomp_wish *wish)
 {

@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 /*
  * Extended attributes of a layer, which an image may bring along, must not lead elsewhere in it (redirect_dir,

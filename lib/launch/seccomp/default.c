@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "launch/seccomp_filter.h"
-#include "launch/seccomp_profile.h"
+#include "launch/seccomp/filter.h"
+#include "launch/seccomp/profile.h"
 
 #ifndef AF_VSOCK
 #define AF_VSOCK 40

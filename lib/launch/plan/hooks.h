@@ -4,7 +4,7 @@
 #ifndef LAUNCH_PLAN_HOOKS_H
 #define LAUNCH_PLAN_HOOKS_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 enum { PLAN_HOOKS_MAX = 64 };
 

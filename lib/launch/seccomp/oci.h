@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 /* A rule that holds for containers with all of `included` and none of `excluded` only. */
 struct oci_rule {

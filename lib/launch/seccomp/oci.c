@@ -5,7 +5,7 @@
  * several rules for one call the strictest holds. Several conditions on one argument are alternatives, as the other
  * runtimes have it.
  */
-#include "launch/seccomp_oci.h"
+#include "launch/seccomp/oci.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 /*
  * File systems that are of the container alone, by their device: nothing that is made there is the host's. This is the

@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_SECURITY_H
 #define LAUNCH_PLAN_SECURITY_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 /* By bit; none is what a program has by default. */
 struct plan_capabilities {

@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_NETWORK_H
 #define LAUNCH_PLAN_NETWORK_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 struct plan_network {
 	uint32_t kind;           /* viso_network; above VISO_NETWORK_HOST the init waits until the host has made it */

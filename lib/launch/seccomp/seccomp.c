@@ -4,10 +4,10 @@
  *
  *   the architecture    i386 and x32 calls end the program, whatever the profile is
  *   the pass            what the launcher itself calls behind the filter; only where a part below could forbid it
- *   the caller's rules  seccomp_rules.c
- *   the profile         seccomp_default.c, the rules of a loaded one, or one answer for all calls
+ *   the caller's rules  rules.c
+ *   the profile         default.c, the rules of a loaded one, or one answer for all calls
  */
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -24,7 +24,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/file_limit.h"
-#include "launch/seccomp_filter.h"
+#include "launch/seccomp/filter.h"
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64

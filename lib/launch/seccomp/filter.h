@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "launch/seccomp.h"
+#include "launch/seccomp/seccomp.h"
 
 /* A filter in the making. */
 struct instructions {
@@ -28,10 +28,10 @@ int instructions_add_part(struct instructions *to, scmp_filter_ctx ctx);
 /* A context as all parts need it; NULL without memory. */
 scmp_filter_ctx part_new(uint32_t default_action);
 
-/* seccomp_default.c: the default profile. 0 or a negative errno. */
+/* default.c: the default profile. 0 or a negative errno. */
 int default_profile_add(struct instructions *to, const struct seccomp_wish *wish);
 
-/* seccomp_rules.c: rules, of which the strictest holds; calls without one go to the next part. 0 or a negative errno.
+/* rules.c: rules, of which the strictest holds; calls without one go to the next part. 0 or a negative errno.
  */
 int rules_add(struct instructions *to, const struct seccomp_rules *rules);
 uint32_t rule_action(uint32_t action, uint32_t error);

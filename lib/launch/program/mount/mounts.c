@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 int mounts_copy_root(struct job *job)
 {

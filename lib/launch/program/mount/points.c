@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
-#include "mounts.h"
+#include "mount/mounts.h"
 
 /* What every container mounts, before all that the plan asks for. */
 static const char *const usual[] = {"/proc", "/dev", "/tmp"};

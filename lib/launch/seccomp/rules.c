@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "launch/seccomp_filter.h"
+#include "launch/seccomp/filter.h"
 
 /* Newer than some libseccomp that we are built with; from 424 on the numbers are the same on every processor. */
 static const struct {

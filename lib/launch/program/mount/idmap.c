@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "mounts.h"
+#include "mount/mounts.h"
 
 static int kept_namespace = -1;
 

@@ -10,20 +10,20 @@
  * which then comes without the channel's fd, until the host closes its end. That saves making, sending and closing
  * sockets.
  */
-#ifndef LAUNCH_PLAN_H
-#define LAUNCH_PLAN_H
+#ifndef LAUNCH_PLAN_PLAN_H
+#define LAUNCH_PLAN_PLAN_H
 
 #include <stdint.h>
 
-#include "launch/plan_attributes.h"
-#include "launch/plan_cgroups.h"
-#include "launch/plan_detached.h"
-#include "launch/plan_hooks.h"
-#include "launch/plan_mounts.h"
-#include "launch/plan_namespaces.h"
-#include "launch/plan_network.h"
-#include "launch/plan_pool.h"
-#include "launch/plan_security.h"
+#include "launch/plan/attributes.h"
+#include "launch/plan/cgroups.h"
+#include "launch/plan/detached.h"
+#include "launch/plan/hooks.h"
+#include "launch/plan/mounts.h"
+#include "launch/plan/namespaces.h"
+#include "launch/plan/network.h"
+#include "launch/plan/pool.h"
+#include "launch/plan/security.h"
 
 enum {
 	PLAN_INLINE_MAX = 32768, /* a longer plan is sent as a memfd; its message is a struct plan_head only */

@@ -3,15 +3,15 @@
  * What the files that mount have in common.
  *
  *   mounts.c         the order of work: the root, what is mounted in it, pivot
- *   mount_calls.c    the system calls
- *   mount_target.c   looking up, or making, what is mounted upon
- *   mount_root.c     the root: a copy of its mounts, or an overlay
- *   mount_overlay.c  making the overlay
- *   mount_points.c   what a read-only root lacks to be mounted upon
- *   mount_idmap.c    showing owners as they are on disk
- *   mount_lock.c     flags that stay
- *   mount_dev.c      /dev
- *   mount_extra.c    what the plan asks for: binds, tmpfs, files, file systems, masks
+ *   calls.c    the system calls
+ *   target.c   looking up, or making, what is mounted upon
+ *   root.c     the root: a copy of its mounts, or an overlay
+ *   overlay.c  making the overlay
+ *   points.c   what a read-only root lacks to be mounted upon
+ *   idmap.c    showing owners as they are on disk
+ *   lock.c     flags that stay
+ *   dev.c      /dev
+ *   extra.c    what the plan asks for: binds, tmpfs, files, file systems, masks
  *
  * Everything is done by descriptors (fsopen, open_tree, move_mount): a name in the root is looked up once, beneath the
  * root and without following links, so that a hostile root cannot turn a mount elsewhere.
@@ -41,7 +41,7 @@ struct option {
 	const char *value;
 };
 
-/* mount_calls.c */
+/* calls.c */
 /* A new detached file system; its fd, or -1 with the failure noted in the name of `object`. */
 int mount_new(const char *type, const struct option *options, unsigned attributes, const char *object);
 /* A detached copy of a mount of this mount namespace; -1 with errno. */
@@ -72,7 +72,7 @@ int mount_open_fds(void);
  * CVE-2025-52881). */
 bool mount_is_proc(int fd);
 
-/* mount_target.c */
+/* target.c */
 /*
  * Opens what is mounted upon, beneath the root; no link is followed. Where it is missing it is made, in a file system
  * of the container alone. O_PATH; -1 with errno.
@@ -94,13 +94,13 @@ void target_own(int fd);
 /* Attaches a mount beneath the root; takes its fd over. 0, or -1 with the failure noted. */
 int target_attach(int mount_fd, int root, const char *path);
 
-/* mount_root.c */
+/* root.c */
 /* The root as the plan wants it, detached; -1 with the failure noted. */
 int root_copy(const struct job *job);
 /* MOUNT_ATTR_ flags of the root. */
 uint64_t root_attributes(const struct plan *plan);
 
-/* mount_overlay.c */
+/* overlay.c */
 struct overlay {
 	int layers[PLAN_LAYERS_MAX + 1]; /* the lowest first */
 	int count;
@@ -113,7 +113,7 @@ int overlay_make(const struct overlay *overlay, uint64_t attributes);
 /* The same by a child, in a mount namespace of its own. */
 int overlay_make_aside(const struct overlay *overlay, uint64_t attributes);
 
-/* mount_points.c */
+/* points.c */
 /* Whether the root, which nothing is mounted in yet, lacks what is to be mounted upon. */
 bool points_are_missing(const struct plan *plan, int root);
 /* Makes it. Where that fails, mounting will. */
@@ -121,7 +121,7 @@ void points_make(const struct job *job, int root);
 /* Whether an overlay over the directory would hide what is mounted below it; or that is not known. */
 bool points_would_hide(int directory);
 
-/* mount_idmap.c */
+/* idmap.c */
 /*
  * Root of the host gives the container a range of ids that is nobody's: then its root is shown with the owners on disk.
  * Where the caller chose the ids, it chose them for what it shows.
@@ -136,7 +136,7 @@ int mount_map_ids(const struct job *job, int fd, bool recursive);
 /* errno says that this file system, kernel or mount cannot. */
 bool mount_map_is_missing(void);
 
-/* mount_lock.c */
+/* lock.c */
 /* Puts a copy of a detached mount into the place of its fd, whose flags nobody in the container can take back. 0, or -1
  * with errno. */
 int mount_lock(int fd);
@@ -146,13 +146,13 @@ static inline bool mount_needs_lock(const struct plan *plan)
 	return (plan->security.capabilities.bounding | plan->security.capabilities.permitted) >> CAP_SYS_ADMIN & 1;
 }
 
-/* mount_dev.c */
+/* dev.c */
 /* In a prepared container it is read-only, but for what is mounted on it later: the other two. */
 int mount_dev(int root, bool prepared);
 int mount_pts(int dir, const char *path);
 int mount_shm(int root);
 
-/* mount_extra.c */
+/* extra.c */
 /* In the worker of root: the copies of what the plan binds take the places of its fds. 0, or -1 with the failure noted.
  */
 int extra_copy_sources(struct job *job);

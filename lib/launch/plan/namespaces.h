@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_NAMESPACES_H
 #define LAUNCH_PLAN_NAMESPACES_H
 
-#include "launch/plan_types.h"
+#include "launch/plan/types.h"
 
 enum { PLAN_NAMESPACES = 8, PLAN_ID_RANGES_MAX = 32 };
 
