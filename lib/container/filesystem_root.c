@@ -73,9 +73,7 @@ static int is_of_a_container(int fd, const char *path)
  * host. */
 static int check_may_be_closed(int fd, const struct stat *st, const char *path, const char *function)
 {
-	int r = !(st->st_mode & 077)		  ? 1
-		: st->st_mode & (S_ISVTX | S_IWOTH) ? 0
-						    : is_of_a_container(fd, path);
+	int r = !(st->st_mode & 077) ? 1 : st->st_mode & (S_ISVTX | S_IWOTH) ? 0 : is_of_a_container(fd, path);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return error_fail(VISO_STAGE_ARGUMENT, EPERM, path,

@@ -130,11 +130,11 @@ static struct plan_strings add_strings(struct launch_request *request, const str
 static int check_network(const struct launch_request *request, const struct container_hooks *hooks)
 {
 	for (size_t i = 0; i < hooks->count; i++)
-		if (hooks->items[i].when == VISO_HOOK_CREATE_RUNTIME &&
-		    request->plan->network.kind > VISO_NETWORK_HOST)
-			return error_fail(VISO_STAGE_HOOK, EOPNOTSUPP, hooks->items[i].path,
-					  "a hook of VISO_HOOK_CREATE_RUNTIME cannot be together with an interface that "
-					  "the library makes; take VISO_NETWORK_NONE, or another moment");
+		if (hooks->items[i].when == VISO_HOOK_CREATE_RUNTIME && request->plan->network.kind > VISO_NETWORK_HOST)
+			return error_fail(
+				VISO_STAGE_HOOK, EOPNOTSUPP, hooks->items[i].path,
+				"a hook of VISO_HOOK_CREATE_RUNTIME cannot be together with an interface that "
+				"the library makes; take VISO_NETWORK_NONE, or another moment");
 	return 0;
 }
 

@@ -32,9 +32,10 @@ static int check_roots(const viso_container *container)
 	bool goes = root_goes_with_host(container->sandbox.root);
 	for (size_t i = 0; i < container->filesystem.layer_count; i++)
 		goes |= root_goes_with_host(container->filesystem.layers[i]);
-	return goes ? error_fail(VISO_STAGE_ROOT, EINVAL, "viso_container_set_detached",
-				 "a container that is detached needs a root that stays, and this one goes with the host "
-				 "program; give it a directory with viso_root_set_path()")
+	return goes ? error_fail(
+			      VISO_STAGE_ROOT, EINVAL, "viso_container_set_detached",
+			      "a container that is detached needs a root that stays, and this one goes with the host "
+			      "program; give it a directory with viso_root_set_path()")
 		    : 0;
 }
 

@@ -29,11 +29,11 @@ struct manifest_entry {
 	enum manifest_type type;
 	bool has_mode;
 	bool has_owner;
-	bool is_block;        /* DEVICE: a block device, else a character device */
-	bool is_optional;     /* DEVICE: where it cannot be made the root does without */
-	bool implied;         /* a directory that is there only because something lies beneath it */
-	bool on_scratch;      /* FILE: `source` lies in a directory of the library's own, whatever the manifest's source */
-	bool on_host;         /* the host has the same directory or link at this path */
+	bool is_block;    /* DEVICE: a block device, else a character device */
+	bool is_optional; /* DEVICE: where it cannot be made the root does without */
+	bool implied;     /* a directory that is there only because something lies beneath it */
+	bool on_scratch;  /* FILE: `source` lies in a directory of the library's own, whatever the manifest's source */
+	bool on_host;     /* the host has the same directory or link at this path */
 	unsigned explicit_in; /* the transaction that made a directory explicit */
 	unsigned name;        /* where in `target` the last component begins */
 	uint32_t hash;

@@ -12,7 +12,8 @@
  */
 int root_open(viso_root *root, int *out_fd);
 
-/* Whether it lies, once it is built, in a directory of the library's own, which goes with the host program. Any thread. */
+/* Whether it lies, once it is built, in a directory of the library's own, which goes with the host program. Any thread.
+ */
 bool root_goes_with_host(viso_root *root);
 
 /* Where its directory is, borrowed; NULL where it is not built yet. Any thread. The error is not set. */

@@ -77,10 +77,10 @@ struct viso_process {
 	int stream[3]; /* host ends of pipes; owned; -1 where there is none */
 	int terminal;  /* host end; owned; -1 where there is none, or it was taken; guarded by `lock` */
 	struct terminal_identity taken_terminal;
-	int notifications;      /* seccomp listener; owned; -1 where there is none */
-	int events;             /* where the backend tells events, until it has started; borrowed; -1 for nowhere */
-	uint64_t serial;        /* by which they name it */
-	int root;               /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
+	int notifications; /* seccomp listener; owned; -1 where there is none */
+	int events;        /* where the backend tells events, until it has started; borrowed; -1 for nowhere */
+	uint64_t serial;   /* by which they name it */
+	int root;          /* O_PATH fd of the root as the instance sees it; owned; -1 where there is none */
 	struct process_network *network; /* owned; NULL where the sandbox has none that could be told of */
 	pthread_mutex_t lock;   /* guards result, collect_error, and ops->signal and ops->kill against collect */
 	int64_t step_ns[STEPS]; /* CLOCK_MONOTONIC, by viso_step; 0 where it was not made or is not known */

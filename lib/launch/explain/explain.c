@@ -61,7 +61,8 @@ static const char *explain_exec(viso_isolation isolation, int error, const char 
 		       "viso_root_add_program()";
 	case EACCES:
 		return isolation == VISO_ISOLATION_CONTAINER
-			       ? "the program may not be executed by the user that the command runs as, or Landlock keeps "
+			       ? "the program may not be executed by the user that the command runs as, or Landlock "
+				 "keeps "
 				 "it from it (viso_container_add_landlock_path(), VISO_LANDLOCK_EXECUTE)"
 			       : "the program may not be executed by the user that the command runs as";
 	case ENOEXEC:

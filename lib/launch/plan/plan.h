@@ -164,8 +164,8 @@ struct report {
 };
 
 /*
- * From ORDER_PIDS to ORDER_RESUME each brings a pipe for the answer: the number of processes and then their ids, as many as there is
- * room for; int64_t[PLAN_FIGURES], by viso_usage; for PAUSE and RESUME an int32_t, 0 or an errno.
+ * From ORDER_PIDS to ORDER_RESUME each brings a pipe for the answer: the number of processes and then their ids, as
+ * many as there is room for; int64_t[PLAN_FIGURES], by viso_usage; for PAUSE and RESUME an int32_t, 0 or an errno.
  */
 enum order_kind {
 	ORDER_SIGNAL = 1,

@@ -77,7 +77,7 @@ struct start_page {
 	struct report_failure failure;
 	int64_t step_ns[PLAN_STEPS];
 	pid_t companion_pid;
-	atomic_uint network_made;  /* futex: the container's init may go on */
+	atomic_uint network_made; /* futex: the container's init may go on */
 	struct hook_end hook;
 	atomic_uint maps_written;  /* futex: the user namespace of the container has its id maps */
 	atomic_uint set_up;        /* the container's init has no child any more but the program to come */
@@ -473,8 +473,8 @@ int terminal_take_control(const struct job *job);
 /* Processes of ours among the descendants of another one. */
 struct pids_of_ours {
 	pid_t companion; /* with its children */
-	pid_t zygote; /* hidden with its children; 0 for none */
-	pid_t init;   /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
+	pid_t zygote;    /* hidden with its children; 0 for none */
+	pid_t init;      /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };
 /* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
  */

@@ -27,7 +27,8 @@ int base_create(struct base *base, size_t *out_number)
 	char name[2 * sizeof(size_t) + 1];
 	/* A name that comes again and again is one entry, but each time a file here. */
 	if (base->files == FILES_MAX)
-		return error_fail(VISO_STAGE_IMAGE, EFBIG, base->scratch.path, "there are more than %d files", FILES_MAX);
+		return error_fail(VISO_STAGE_IMAGE, EFBIG, base->scratch.path, "there are more than %d files",
+				  FILES_MAX);
 	snprintf(name, sizeof(name), "%zx", base->files);
 	int fd = openat(base->scratch.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	/* A umask may have taken the owner's rights away. */

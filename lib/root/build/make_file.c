@@ -104,7 +104,8 @@ static int copy_source(struct maker *maker, struct making *making, int fd, bool 
 	for (int i = 0; r == -EAGAIN && i < CHANGE_TRIES; i++) {
 		/* From the beginning, wherever an attempt before, or the store, has left it. */
 		if (lseek(making->source, 0, SEEK_SET) < 0 ||
-		    (i && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 || fstat(making->source, &making->st) < 0)))
+		    (i &&
+		     (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 || fstat(making->source, &making->st) < 0)))
 			return fail_path(errno, "copy", making->entry->source);
 		maker->progress->done = done;
 		r = copy_contents(&maker->copier, making->source, fd, &making->st, with_sum ? making->sum : NULL);

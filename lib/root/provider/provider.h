@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program needs beside its libraries, since it loads or opens it while it runs. Each rule looks at the program and
- * at what its closure has loaded, and adds its part where they use it.
+ * What a program needs beside its libraries, since it loads or opens it while it runs. Each rule looks at the program
+ * and at what its closure has loaded, and adds its part where they use it.
  */
 #ifndef ROOT_PROVIDER_H
 #define ROOT_PROVIDER_H

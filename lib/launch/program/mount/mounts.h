@@ -2,7 +2,7 @@
 /*
  * What the files that mount have in common.
  *
- *   mounts.c         the order of work: the root, what is mounted in it, pivot
+ *   mounts.c   the order of work: the root, what is mounted in it, pivot
  *   calls.c    the system calls
  *   target.c   looking up, or making, what is mounted upon
  *   root.c     the root: a copy of its mounts, or an overlay
