@@ -6,7 +6,8 @@
 
 #include "core/error.h"
 
-int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn handler, void *userdata)
+int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn handler, void *userdata,
+				     viso_destroy_fn destroy)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <virtiso/attributes.h>
 #include <virtiso/guest.h>
+#include <virtiso/log.h>
 
 VISO_BEGIN_DECLS
 
@@ -97,11 +98,13 @@ typedef int (*viso_connect_fn)(const char *address, void *userdata);
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none
  * @param userdata  handed to it
+ * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP the guest is placed in a container.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler,
+								       void *userdata, viso_destroy_fn destroy);
 
 VISO_END_DECLS
 

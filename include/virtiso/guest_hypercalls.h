@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <virtiso/attributes.h>
 #include <virtiso/guest.h>
+#include <virtiso/log.h>
 
 VISO_BEGIN_DECLS
 
@@ -37,11 +38,13 @@ typedef int64_t (*viso_hypercall_fn)(viso_hypercall *hypercall, void *userdata);
  * @param number   0 to 1023
  * @param handler  the handler; NULL for none
  * @param userdata  handed to it
+ * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn handler, void *userdata);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn handler,
+									 void *userdata, viso_destroy_fn destroy);
 
 /**
  * Let hypercalls of a number wait until they are taken by viso_guest_next_hypercall(), for host programs that have a loop of their
