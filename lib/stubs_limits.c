@@ -55,10 +55,10 @@ int viso_guest_prepare(unsigned count)
 
 int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
+	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
 }
 
 int viso_result_fault_address(const viso_result *result, uint64_t *out_address)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
+	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
 }
