@@ -28,6 +28,9 @@ enum {
 	VISO_HYPERCALL_DOORBELL = 0x406
 };
 
+/* The library itself needs the numbers only. */
+#ifndef VISO_HYPERCALL_NUMBERS_ONLY
+
 /** A hypercall with all six arguments. What the host program's handler answers; -4095 to -1 is an errno. */
 static inline int64_t viso_hypercall6(unsigned number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
@@ -68,5 +71,7 @@ static inline int64_t viso_generation(void)
 {
 	return viso_hypercall(VISO_HYPERCALL_GENERATION, 0, 0, 0);
 }
+
+#endif
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/hypercalls.h"
 #include "sandbox/sandbox.h"
 
 struct instance;
@@ -17,12 +18,13 @@ enum guest_use {
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	struct guest_hypercalls hypercalls;
+	bool is_new_clone; /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	pthread_t user; /* the thread that uses it */
 	bool is_cancelled;
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */

@@ -11,12 +11,15 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/exec.h"
+#include "guest/guest.h"
 #include "guest/program/path.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	gate_close(instance->gate);
+	instance->gate = NULL;
 	space_release(&instance->space);
 	for (size_t i = 0; i < instance->program.slot_count; i++)
 		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
@@ -28,11 +31,13 @@ static void tear_down(struct instance *instance)
 struct instance *instance_free(struct instance *instance)
 {
 	if (instance) {
+		viso_guest *guest = instance->owns_guest ? instance->guest : NULL;
 		stay_release(&instance->stay);
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
 		free(instance);
+		viso_guest_unref(guest);
 	}
 	return NULL;
 }
@@ -75,6 +80,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 	int r = program_init(&instance->program, command, root_fd);
 	if (r == 0)
 		r = kick_init(&instance->kick);
+	instance->kick.gate = instance->gate;
 	if (r == 0 && strcmp(command->cwd, "/") != 0)
 		r = enter_directory(&instance->program, command->cwd);
 	return r < 0 ? r : executable_find(&instance->program, command, executable);
@@ -130,12 +136,13 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
+	instance->gate = gate_new(instance);
 	instance->program.root_fd = instance->kick.stop_fd = -1;
 	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
 
-	int r = build(instance, command, root_fd, memory_max, &executable, out_host);
+	int r = instance->gate ? build(instance, command, root_fd, memory_max, &executable, out_host) : error_memory();
 	executable_release(&executable);
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)

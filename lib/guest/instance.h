@@ -28,6 +28,9 @@ struct instance {
 	struct kick kick;
 	struct program program;
 	struct stay stay;
+	struct gate *gate;   /* to be locked where the guest is served */
+	bool look_for_stop;  /* a stop may have come that ends neither a wait nor KVM_RUN */
+	bool owns_guest;     /* a handler gave its last reference back */
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/hypercalls.h"
 #include "guest/vm.h"
 
 #ifndef sigev_notify_thread_id
@@ -88,6 +89,18 @@ static bool is_ours(const struct kick *kick, const siginfo_t *info)
 	return (info->si_code == SI_TIMER || info->si_code == SI_QUEUE) && info->si_value.sival_ptr == kick;
 }
 
+/* The guests that the calling thread runs, one from a handler of another. */
+static _Thread_local struct kick *innermost;
+
+/* Those of outer guests are as good as taken: they look for themselves when the handler is done. */
+static bool is_of_outer(const siginfo_t *info)
+{
+	for (const struct kick *outer = innermost ? innermost->outer : NULL; outer; outer = outer->outer)
+		if (is_ours(outer, info))
+			return true;
+	return false;
+}
+
 /* Takes the pending kicks off the thread. */
 static void drain(struct kick *kick)
 {
@@ -97,7 +110,7 @@ static void drain(struct kick *kick)
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	while (sigtimedwait(&set, &info, &now) > 0)
-		if (!is_ours(kick, &info))
+		if (!is_ours(kick, &info) && !is_of_outer(&info))
 			kick->foreign = info;
 }
 
@@ -131,7 +144,11 @@ int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 		int64_t end = until < kick->deadline ? until : kick->deadline;
 		int64_t left = end == INT64_MAX ? 0 : end - clock_now(CLOCK_MONOTONIC);
 		struct timespec timeout = to_timespec(left > 0 ? left : 0);
+		gate_unlock(kick->gate);
 		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
+		int error = errno;
+		gate_lock(kick->gate);
+		errno = error;
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		/* Even where a fd is ready: the caller may come again and again, since a terminal can be ready for less
@@ -193,6 +210,8 @@ static void block_signals(struct kick *kick, sigset_t *out_blocked)
 int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit)
 {
 	sigset_t blocked;
+	kick->outer = innermost;
+	innermost = kick;
 	block_signals(kick, &blocked);
 	kick->deadline = deadline ? deadline : INT64_MAX;
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
@@ -219,6 +238,7 @@ void kick_leave(struct kick *kick)
 	while (kick->timer_count > 0)
 		timer_delete(kick->timers[--kick->timer_count]);
 	drain(kick);
+	innermost = kick->outer;
 
 	const struct timespec now = {0};
 	for (int i = 0; i < 2; i++) {

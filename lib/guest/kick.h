@@ -27,6 +27,8 @@ enum stop {
 };
 
 struct kick {
+	struct gate *gate;    /* unlocked while the thread waits */
+	struct kick *outer;   /* of the guest whose handler runs this one, in the same thread */
 	pthread_mutex_t lock; /* guards thread */
 	pid_t thread;         /* that runs the guest; 0 while none does */
 	int stop_fd;          /* an eventfd, readable from the stop on */

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "guest/fault.h"
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
 
 static void end_by_exception(struct instance *instance, const struct vcpu_exit *exit, int signal)
@@ -65,8 +66,9 @@ static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 	case VCPU_SYSCALL:
 		program_serve(&instance->program);
 		/* The answer to a call that was waiting when the guest was stopped. */
-		if ((int64_t)instance->vcpu.regs->rax == -EINTR)
+		if ((int64_t)instance->vcpu.regs->rax == -EINTR || instance->look_for_stop)
 			handle_stop(instance);
+		instance->look_for_stop = false;
 		break;
 	case VCPU_EXCEPTION:
 		handle_exception(instance, exit);
@@ -130,12 +132,16 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
 	if (r < 0)
 		return r;
+	gate_lock(instance->gate);
 	handle_stop(instance);
 	while (!program->ended && !instance->stay.leave) {
 		struct vcpu_exit exit;
+		gate_unlock(instance->gate);
 		vcpu_run(&instance->vcpu, &exit);
+		gate_lock(instance->gate);
 		handle_exit(instance, &exit);
 	}
+	gate_unlock(instance->gate);
 	kick_leave(&instance->kick);
 	return 0;
 }

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <virtiso/hypercall.h>
 
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
+#include "guest/numbers.h"
 #include "guest/program/calls.h"
 
 /* The stack of calls is as large as that of the first thread may grow, up to this. */
@@ -219,6 +220,6 @@ int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args
 	case VISO_HYPERCALL_RETURN:
 		return return_value(program, args[0]);
 	default:
-		return -ENOSYS;
+		return hypercall_serve(program, number, args);
 	}
 }

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <sys/syscall.h>
-#include <virtiso/hypercall.h>
 
 #include "core/log.h"
+#include "guest/numbers.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 

@@ -10,10 +10,13 @@
 #include <stdint.h>
 
 struct program;
+struct viso_hypercall;
 
 struct task {
 	struct program *program; /* the process that it belongs to */
 	int tid;
+
+	struct viso_hypercall *hypercall; /* that it waits for; NULL for none */
 
 	uint64_t signal_mask;
 	uint64_t signals_pending; /* sent to this thread while they were blocked */

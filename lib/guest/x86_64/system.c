@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* See: AMD64 Architecture Programmer's Manual, volume 2, "Segmented Virtual Memory" and "Exceptions and Interrupts". */
 #include "guest/x86_64/system.h"
+#include "guest/numbers.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <virtiso/hypercall.h>
 
 enum { STUB_SIZE = 16, STUBS_EXCEPTIONS = 0x100, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4 };
 
