@@ -89,6 +89,14 @@ static void put_usage(viso_result *result, const struct instance *instance)
 	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
 }
 
+static void put_registers(viso_result *result, const struct instance *instance)
+{
+	memcpy(result->registers, instance->registers, sizeof(result->registers));
+	result->register_count = instance->register_count;
+	result->has_fault_address = instance->program.has_fault_address;
+	result->fault_address = instance->program.fault_address;
+}
+
 static int collect(viso_process *process, viso_result **out_result)
 {
 	struct instance *instance = process->data;
@@ -105,6 +113,7 @@ static int collect(viso_process *process, viso_result **out_result)
 	result->exit_code = program->exit_code;
 	result->signal = program->signal;
 	put_usage(result, instance);
+	put_registers(result, instance);
 	for (int i = 0; i < 2; i++) {
 		result->output[i] = program->captured[i];
 		program->captured[i] = (struct captured_output){0};
@@ -190,8 +199,10 @@ viso_guest *viso_guest_ref(viso_guest *guest)
 
 viso_guest *viso_guest_unref(viso_guest *guest)
 {
-	if (guest && sandbox_unref(&guest->sandbox))
+	if (guest && sandbox_unref(&guest->sandbox)) {
+		free(guest->core_path);
 		free(guest);
+	}
 	return NULL;
 }
 

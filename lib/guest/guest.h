@@ -9,6 +9,7 @@
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	char *core_path;      /* absolute; NULL for none */
 };
 
 /* As sandbox_check_setter(). */
