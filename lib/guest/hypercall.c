@@ -116,7 +116,7 @@ static void part(viso_hypercall *hypercall)
 void hypercall_abandon(viso_hypercall *hypercall)
 {
 	struct guest_hypercalls *hypercalls = &hypercall->gate->instance->guest->hypercalls;
-	if (queue_remove(hypercalls, hypercall))
+	if (hypercalls_dequeue(hypercalls, hypercall))
 		handle_unref(&hypercall->handle);
 	part(hypercall);
 }
@@ -146,15 +146,15 @@ static int64_t await(struct program *program, viso_hypercall *hypercall)
 {
 	while (!hypercall->is_answered) {
 		struct pollfd fds[2] = {{.fd = hypercall->answer_fd, .events = POLLIN}};
-		int n = task_wait(program, fds, 1, INT64_MAX);
-		if (n == -EINTR)
-			hypercall_abandon(hypercall);
+		int64_t n = task_wait(program, fds, 1, INT64_MAX);
 		if (n < 0)
 			return n;
 	}
-	int64_t answer = hypercall->answer;
+	/* Not by the return value, which has meanings of its own inside of the library. */
+	program->vcpu->regs->rax = (uint64_t)hypercall->answer;
+	program->task->keeps_registers = true;
 	part(hypercall);
-	return answer;
+	return 0;
 }
 
 static int make_answer_fd(viso_hypercall *hypercall)
@@ -174,7 +174,7 @@ static int64_t enqueue(struct program *program, viso_hypercall *hypercall)
 		part(hypercall);
 		return r;
 	}
-	queue_add(&program->instance->guest->hypercalls, hypercall);
+	hypercalls_enqueue(&program->instance->guest->hypercalls, hypercall);
 	return await(program, hypercall);
 }
 

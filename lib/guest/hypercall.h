@@ -39,9 +39,9 @@ struct viso_hypercall {
 /* The handler of a number, borrowed, or NULL. */
 struct hypercall_handler *hypercalls_find(const struct viso_guest *guest, uint64_t number);
 
-/* The queue takes a reference over, and gives it with queue_remove(), which is false where somebody has taken the
+/* The queue takes a reference over, and gives it with hypercalls_dequeue(), which is false where somebody has taken the
  * hypercall. */
-void queue_add(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall);
-bool queue_remove(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall);
+void hypercalls_enqueue(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall);
+bool hypercalls_dequeue(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall);
 
 #endif

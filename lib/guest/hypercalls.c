@@ -134,7 +134,7 @@ int viso_guest_queue_hypercall(viso_guest *guest, unsigned number)
 	return handler ? put_handler(&guest->hypercalls, number, handler) : -ENOMEM;
 }
 
-void queue_add(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall)
+void hypercalls_enqueue(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall)
 {
 	pthread_mutex_lock(&hypercalls->lock);
 	hypercall->next = NULL;
@@ -170,7 +170,7 @@ static void queue_unlink(struct guest_hypercalls *hypercalls, viso_hypercall *hy
 		eventfd_read(hypercalls->fd, &count);
 }
 
-bool queue_remove(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall)
+bool hypercalls_dequeue(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall)
 {
 	pthread_mutex_lock(&hypercalls->lock);
 	bool was_queued = hypercall->is_queued;
