@@ -25,6 +25,12 @@ static const uint64_t huge_page = 2u << 20;
  */
 static const uint64_t first_slot = 16u << 20;
 
+/* Beyond all the others: each of those doubles what there is. */
+static const uint32_t flush_slot = 31;
+
+/* Page tables that wait until all of them can be used again. */
+static const size_t tables_max = 256;
+
 static int add_slot(struct guest_memory *memory)
 {
 	uint64_t size = memory->backed ? memory->backed : first_slot;
@@ -76,6 +82,8 @@ int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
 void memory_forget(struct guest_memory *memory)
 {
 	free(memory->freed);
+	free(memory->tables);
+	owners_release(&memory->owners);
 	*memory = (struct guest_memory){0};
 }
 
@@ -123,23 +131,6 @@ static bool fits_freed(const struct guest_memory *memory, size_t wanted)
 	return memory->freed_count && memory->freed[memory->freed_count - 1].pages >= wanted;
 }
 
-uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
-{
-	uint64_t address = memory->next;
-	size_t pages = fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);
-	if (pages)
-		memory->next += pages * GUEST_PAGE;
-	else
-		pages = freed_pages(memory, wanted, &address);
-	if (pages == 0)
-		return 0;
-	if (pages > 1)
-		madvise(memory->base + address, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
-	count_used(memory, pages);
-	*out_pages = pages;
-	return address;
-}
-
 static int remember_freed(struct guest_memory *memory, struct page_extent extent)
 {
 	struct page_extent *last = memory->freed_count ? &memory->freed[memory->freed_count - 1] : NULL;
@@ -159,10 +150,8 @@ static int remember_freed(struct guest_memory *memory, struct page_extent extent
 	return 0;
 }
 
-void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
+static void give_back(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
-		return;
 	/*
 	 * KVM does not watch the host's changes to the guest's page tables: with shadow paging, as with a TLB, the
 	 * guest would go on to reach the page. Taking the page out of the host's mapping invalidates both
@@ -177,11 +166,116 @@ void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 		memory->used -= pages;
 }
 
+static bool is_handed_out(const struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	return pages && address < memory->next && pages <= (memory->next - address) / GUEST_PAGE;
+}
+
+void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	if (!is_handed_out(memory, address, pages))
+		return;
+	size_t done = 0;
+	while (done < pages) {
+		uint64_t start = address + done * GUEST_PAGE;
+		size_t same = 0;
+		bool had_others = owners_remove(&memory->owners, start / GUEST_PAGE) == 0;
+		do
+			same++;
+		while (done + same < pages &&
+		       (owners_remove(&memory->owners, start / GUEST_PAGE + same) == 0) == had_others);
+		done += same;
+		if (had_others)
+			memory_remap(memory, start, same);
+		else
+			give_back(memory, start, same);
+	}
+}
+
+int memory_share(struct guest_memory *memory, uint64_t address)
+{
+	return owners_add(&memory->owners, address / GUEST_PAGE);
+}
+
+bool memory_is_shared(const struct guest_memory *memory, uint64_t address)
+{
+	return owners_further(&memory->owners, address / GUEST_PAGE) > 0;
+}
+
+/*
+ * Makes KVM forget all that it knows of the guest's page tables: it does when a slot goes
+ * (kvm_arch_flush_shadow_memslot() of arch/x86/kvm/mmu/mmu.c). The slot is one of a single page that no page table
+ * leads to.
+ */
+static bool forget_tables(struct guest_memory *memory)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = flush_slot,
+		.guest_phys_addr = memory->size,
+		.memory_size = GUEST_PAGE,
+		.userspace_addr = (uintptr_t)memory->base,
+	};
+	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return false;
+	region.memory_size = 0;
+	return ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0;
+}
+
+/* Takes the page tables that were given back among the free pages. */
+static bool recycle_tables(struct guest_memory *memory)
+{
+	if (memory->table_count == 0 || !forget_tables(memory))
+		return false;
+	for (size_t i = 0; i < memory->table_count; i++)
+		give_back(memory, memory->tables[i], 1);
+	memory->table_count = 0;
+	return true;
+}
+
+/*
+ * With shadow paging KVM keeps a shadow of each page table, found by the table's address, for as long as it sees no
+ * write to the table, and the host's writes it does not see. So a page that was a table must not become another one
+ * before KVM has forgotten them all, which is dear: it is done for many at once.
+ */
+void memory_free_table(struct guest_memory *memory, uint64_t address)
+{
+	if (!is_handed_out(memory, address, 1))
+		return;
+	if (memory->table_count == memory->table_capacity) {
+		size_t capacity = memory->table_capacity ? 2 * memory->table_capacity : 64;
+		uint64_t *tables = reallocarray(memory->tables, capacity, sizeof(*tables));
+		if (!tables)
+			return; /* it is lost to this guest */
+		memory->tables = tables;
+		memory->table_capacity = capacity;
+	}
+	memory->tables[memory->table_count++] = address;
+	if (memory->table_count >= tables_max)
+		recycle_tables(memory);
+}
+
+uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
+{
+	uint64_t address = memory->next;
+	size_t pages = fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);
+	if (pages)
+		memory->next += pages * GUEST_PAGE;
+	else
+		pages = freed_pages(memory, wanted, &address);
+	if (pages == 0)
+		return recycle_tables(memory) ? memory_allocate(memory, wanted, out_pages) : 0;
+	if (pages > 1)
+		madvise(memory->base + address, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+	count_used(memory, pages);
+	*out_pages = pages;
+	return address;
+}
+
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+	if (!is_handed_out(memory, address, pages))
 		return;
-	/* As in memory_free(), but the contents stay. */
+	/* As in give_back(), but the contents stay. */
 	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ);
 	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ | PROT_WRITE);
 }

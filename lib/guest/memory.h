@@ -6,8 +6,11 @@
 #ifndef GUEST_MEMORY_H
 #define GUEST_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "guest/owners.h"
 
 #define GUEST_PAGE 4096ull
 
@@ -31,6 +34,10 @@ struct guest_memory {
 	size_t freed_capacity;
 	uint64_t used; /* pages that are handed out */
 	uint64_t peak;
+	struct page_owners owners;
+	uint64_t *tables; /* page tables that were given back and may not be used again yet */
+	size_t table_count;
+	size_t table_capacity;
 };
 
 /* Reserves the memory and gives the first part of it to the VM. 0 or a negative errno with the error set. */
@@ -48,8 +55,20 @@ void memory_forget(struct guest_memory *memory);
  */
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages);
 
-/* Takes adjacent pages back and makes sure that the guest does not reach them any more. */
+/*
+ * Takes one owner of each of these adjacent pages away, and those back that had no other. The entry of the page table
+ * by which the guest reached them through this owner is gone already, and works no longer afterwards.
+ */
 void memory_free(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/* One more owner of a page: it takes as many memory_free() until it is given back. 0 or -ENOMEM. */
+int memory_share(struct guest_memory *memory, uint64_t address);
+
+/* True where a page has further owners, so that it must be copied before one of them changes it. */
+bool memory_is_shared(const struct guest_memory *memory, uint64_t address);
+
+/* Takes a page table back that no processor uses any more. */
+void memory_free_table(struct guest_memory *memory, uint64_t address);
 
 /* Makes KVM forget how it mapped these pages, so that a change in the guest's page tables takes effect. */
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages);
