@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest-physical memory: one anonymous mapping of the host, handed out by the page. All that a guest has, page tables
- * included, comes from here, so its size is the guest's memory limit.
+ * included, comes from here, so its size is the guest's memory limit. A clone has the memory of its snapshot below its
+ * own, which it shares with all other clones.
  */
 #ifndef GUEST_MEMORY_H
 #define GUEST_MEMORY_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest/frozen.h"
 #include "guest/owners.h"
 
 #define GUEST_PAGE 4096ull
@@ -21,9 +23,12 @@ struct page_extent {
 };
 
 struct guest_memory {
-	uint8_t *base; /* the host's address of guest-physical 0 */
-	uint64_t size;
-	void *mapping; /* base is aligned within it */
+	struct frozen_memory *frozen; /* a reference of its own; NULL where this is no clone */
+	uint64_t start;               /* guest-physical, where its own memory begins */
+	uint8_t *base;                /* the host's address of `start` */
+	uint64_t size;                /* where its own memory ends */
+	uint64_t limit;               /* pages that may be handed out at once */
+	void *mapping;                /* base is aligned within it */
 	size_t mapping_size;
 	int vm_fd;
 	uint64_t backed; /* guest-physical bytes that KVM knows about */
@@ -42,6 +47,9 @@ struct guest_memory {
 
 /* Reserves the memory and gives the first part of it to the VM. 0 or a negative errno with the error set. */
 int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd);
+
+/* The same for a clone, above what is frozen. It takes a reference of its own. */
+int memory_init_clone(struct guest_memory *memory, struct frozen_memory *frozen, uint64_t size, int vm_fd);
 
 /* Gives it back; nothing happens where memory_init() was not called or failed. */
 void memory_release(struct guest_memory *memory);
@@ -73,10 +81,24 @@ void memory_free_table(struct guest_memory *memory, uint64_t address);
 /* Makes KVM forget how it mapped these pages, so that a change in the guest's page tables takes effect. */
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages);
 
+/* True where this is memory of a snapshot: by guest-physical address, and by the host's. */
+static inline bool memory_is_frozen(const struct guest_memory *memory, uint64_t address)
+{
+	return address < memory->start;
+}
+
+static inline bool memory_holds_frozen(const struct guest_memory *memory, const void *host)
+{
+	return memory->frozen && (uintptr_t)host - (uintptr_t)memory->frozen->base < memory->frozen->size;
+}
+
 /* The host's address of one guest page; NULL where `address` is not within the memory. */
 static inline void *memory_page(const struct guest_memory *memory, uint64_t address)
 {
-	return address < memory->size ? memory->base + (address & ~(GUEST_PAGE - 1)) : NULL;
+	uint64_t page = address & ~(GUEST_PAGE - 1);
+	if (address >= memory->start)
+		return address < memory->size ? memory->base + (page - memory->start) : NULL;
+	return address < memory->frozen->size ? memory->frozen->base + page : NULL;
 }
 
 #endif

@@ -9,7 +9,7 @@ enum { BLOCK = 512 };
 struct shared_memory *shared_memory_new(struct guest_memory *memory, uint64_t pages)
 {
 	/* Never more than there can be behind it: this bounds the list too. */
-	if (pages > memory->size / GUEST_PAGE)
+	if (pages > memory->limit)
 		return NULL;
 	size_t blocks = (size_t)((pages + BLOCK - 1) / BLOCK);
 	struct shared_memory *shared = calloc(1, sizeof(*shared) + blocks * sizeof(shared->blocks[0]));
