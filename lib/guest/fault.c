@@ -248,6 +248,16 @@ int space_pieces(struct address_space *space, uint64_t address, uint64_t size, u
 	return count == 0 && size > 0 ? -EFAULT : count;
 }
 
+bool space_can_read(struct address_space *space, uint64_t address, size_t size)
+{
+	if (!space_is_user(address, size))
+		return false;
+	for (size_t done = 0, left; done < size; done += left)
+		if (!host_address(space, address + done, PROT_READ, &left))
+			return false;
+	return true;
+}
+
 int space_read(struct address_space *space, void *out, uint64_t address, size_t size)
 {
 	if (!space_is_user(address, size))

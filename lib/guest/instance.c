@@ -28,6 +28,7 @@ static void tear_down(struct instance *instance)
 struct instance *instance_free(struct instance *instance)
 {
 	if (instance) {
+		stay_release(&instance->stay);
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
