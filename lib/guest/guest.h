@@ -17,6 +17,7 @@ enum guest_use {
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	char *core_path;      /* absolute; NULL for none */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */

@@ -19,7 +19,7 @@ static void resume(struct instance *instance)
 	struct program *program = stay->task->program;
 	*program->vcpu->regs = stay->regs;
 	stay->state = STAY_ANSWERED;
-	program_serve(program);
+	program_serve(program, true);
 }
 
 static int64_t ask(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
