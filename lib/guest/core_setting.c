@@ -34,7 +34,14 @@ static char *make_absolute(const char *path)
 		return NULL;
 	_cleanup_free_ char *directory = realpath(dirname(copy), NULL);
 	char *absolute = NULL;
-	if (!directory || access(directory, W_OK | X_OK) < 0)
+	struct stat st;
+	if (!directory || stat(directory, &st) < 0)
+		return NULL;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return NULL;
+	}
+	if (access(directory, W_OK | X_OK) < 0)
 		return NULL;
 	if (asprintf(&absolute, "%s/%s", strcmp(directory, "/") ? directory : "", basename(second)) < 0) {
 		errno = ENOMEM;
