@@ -28,7 +28,7 @@ enum { STARTS_BEFORE = 2 };
 
 static struct launcher_shared *shared;
 static int wake_main;
-static int hollow = -1; /* in a worker */
+static int hollow = -1;
 
 /* Where main has ended before it could be followed, nobody reads. */
 static _Noreturn void build(const int done[2])
@@ -72,6 +72,7 @@ void hollow_make_where_wanted(struct launcher_shared *with_workers)
 	if (atomic_load(&with_workers->hollow) != WANTED)
 		return;
 	int fd = make();
+	hollow = fd; /* of the workers to come */
 	atomic_store(&with_workers->hollow, fd < 0 ? FAILED : THERE + fd);
 }
 
@@ -111,10 +112,10 @@ static bool mounts_are_plain(const struct plan_mounts *mounts)
 	       mounts->upper == PLAN_UPPER_NONE;
 }
 
-/* With a namespace of the host's or of somebody else's, the mounts are of another kind, or of another owner. */
+/* With another owner the mounts would be locked otherwise; what joins namespaces does not come here (clone_init()). */
 static bool namespaces_are_plain(const struct plan *plan)
 {
-	return !plan->namespaces.clock_offsets && !plan->namespaces.sysctls.count && !join_any(plan) &&
+	return !plan->namespaces.clock_offsets && !plan->namespaces.sysctls.count &&
 	       plan_owns_namespace(plan, VISO_NAMESPACE_MOUNT) && plan_owns_namespace(plan, VISO_NAMESPACE_USER) &&
 	       plan_owns_namespace(plan, VISO_NAMESPACE_PID);
 }
