@@ -36,6 +36,7 @@ static _Noreturn void build(const int done[2])
 	static struct start_page page; /* where failures are noted, which nobody reads */
 	worker.page = &page;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "viso-hollow");
 	close(done[0]);
 	if (mounts_enter_hollow() < 0 || write(done[1], "", 1) != 1)
 		_exit(127);
