@@ -177,7 +177,15 @@ WAY(beneath, NOWHERE)
 WAY(move, NOWHERE)
 WAY(copy, NOWHERE)
 WAY(proc, IN_A_CHROOT)
+WAY(listmount, NOWHERE)
 WAY(nest_again, NOWHERE)
+
+static void test_file_handle(void **state)
+{
+	begin(state);
+	skip_without(attack_in_bare_chroot("file_handle") != UNABLE, "a file system whose root has the inode number 2");
+	test_way(state, "file_handle", IN_A_CHROOT);
+}
 
 /* What is below is of all such containers: even who sees it finds nothing there, and can change nothing. */
 static void test_nothing_is_below(void **state)
@@ -371,7 +379,9 @@ int main(void)
 		AT_CONTAINER(test_move),
 		AT_CONTAINER(test_copy),
 		AT_CONTAINER(test_proc),
+		AT_CONTAINER(test_listmount),
 		AT_CONTAINER(test_nest_again),
+		AT_CONTAINER(test_file_handle),
 		AT_CONTAINER(test_nothing_is_below),
 		AT_CONTAINER(test_mounts_are_of_one_alone),
 		AT_CONTAINER(test_others_are_not_stacked),

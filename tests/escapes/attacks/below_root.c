@@ -144,6 +144,44 @@ static int by_proc(void)
 	return chdir("/proc/self/root/..") < 0 || chdir(path) < 0 ? refused(path) : look_up();
 }
 
+/* The root of the file system that this directory is of, by its number, which no name leads to. */
+static int by_file_handle(void)
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + 8];
+	} file = {.handle = {.handle_bytes = 8, .handle_type = 1}}; /* FILEID_INO32_GEN */
+	const unsigned numbers[2] = {2, 0};
+	struct stat st;
+	memcpy(file.handle.f_handle, numbers, sizeof(numbers));
+	int top = open("/", O_RDONLY | O_DIRECTORY);
+	int fd = open_by_handle_at(top, &file.handle, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return errno == ESTALE || errno == EOPNOTSUPP ? outcome((errno = ENOSYS, -1), "handle")
+							      : refused("open_by_handle_at");
+	return fstat(fd, &st) == 0 && is_another(&st) ? GOT_OUT : refused("open_by_handle_at");
+}
+
+/* The mounts that Linux 6.8 tells, and those of mountinfo. */
+static int by_listing(void)
+{
+	enum { LISTMOUNT = 458, MOST = 256 };
+	const struct {
+		unsigned size, unused;
+		unsigned long long parent, last;
+	} request = {24, 0, ~0ull, 0}; /* LSMT_ROOT */
+	unsigned long long ids[MOST];
+	char line[1024];
+	int lines = 0;
+	long count = syscall(LISTMOUNT, &request, ids, (size_t)MOST, 0);
+	FILE *file = fopen("/proc/self/mountinfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		lines++;
+	if (count < 0 || !file)
+		return refused("listmount");
+	return count > lines ? GOT_OUT : refused("listmount");
+}
+
 /* A lock that the copy of a mount has is asked for anew in a copy of that copy. */
 static int by_nesting_again(void)
 {
@@ -213,6 +251,8 @@ int main(int argc, char **argv)
 		    {"move", by_moving},
 		    {"copy", by_copy},
 		    {"proc", by_proc},
+		    {"file_handle", by_file_handle},
+		    {"listmount", by_listing},
 		    {"nest_again", by_nesting_again},
 		    {"write", by_writing_below},
 		    {"read", by_reading_below}};
