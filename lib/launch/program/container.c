@@ -152,7 +152,7 @@ static int set_up(const struct job *job)
 
 /*
  * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same
- * mount namespace, and pivot_root moves the init along with it.
+ * mount namespace, and pivot_root moves the init along with it, or the init goes into what is stacked.
  */
 static int enter_root_and_network(struct job *job)
 {
