@@ -11,18 +11,24 @@
 #include "guest/kick.h"
 #include "guest/memory.h"
 #include "guest/program/program.h"
+#include "guest/stay.h"
 #include "guest/vm.h"
 #include "guest/x86_64/vcpu.h"
 
 enum instance_state { INSTANCE_NEW, INSTANCE_RUNNING };
 
+struct viso_guest;
+
 struct instance {
+	struct viso_guest *guest; /* its settings; borrowed while it runs */
 	struct vm vm;
 	struct guest_memory memory;
 	struct address_space space;
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program;
+	struct stay stay;
+	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
@@ -43,11 +49,19 @@ struct instance {
  * Makes the machine and loads the program. 0 or a negative errno with the error set; then nothing is left. Host ends of
  * pipes go to `out_host`.
  */
-int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, int out_host[3],
-		 struct instance **out_instance);
+int instance_new(struct viso_guest *guest, const viso_command *command, int root_fd, uint64_t memory_max,
+		 int out_host[3], struct instance **out_instance);
 
 /* Runs the program to its end on the calling thread, gives the machine back and tells end_fd. */
 void instance_run(struct instance *instance);
+
+/*
+ * Runs it on the calling thread until its program ends or leaves to the host (stay.h), with the time limits of the
+ * command or with these (nanoseconds, 0 for none). 0 or a negative errno with the error set. Any thread may do it, one
+ * at a time.
+ */
+int instance_run_initial(struct instance *instance);
+int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
 
 /* The last step of instance_run(). */
 void instance_end(struct instance *instance);
