@@ -45,7 +45,7 @@ struct instance *instance_free(struct instance *instance)
 void instance_forget(struct instance *instance)
 {
 	program_forget(&instance->program);
-	free(instance->space.areas);
+	space_forget(&instance->space);
 	memory_forget(&instance->memory);
 	free(instance);
 }
