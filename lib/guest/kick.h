@@ -28,6 +28,9 @@ enum stop {
 	STOP_ALARM,     /* a timer of a program's is due: kick_set_alarm() */
 };
 
+struct gate;
+struct vm;
+
 struct kick {
 	struct gate *gate;     /* unlocked while the thread waits */
 	struct kick *outer;    /* of the guest whose handler runs this one, in the same thread */
@@ -40,7 +43,9 @@ struct kick {
 	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
 	timer_t timers[2];
 	int timer_count;
-	timer_t alarm_timer; /* made when it is needed first */
+	timer_t wall_timer;       /* of the deadline; kept for the next call from the same thread */
+	uint64_t wall_timer_user; /* that thread; 0 where there is no timer */
+	timer_t alarm_timer;      /* made when it is needed first */
 	bool has_alarm_timer;
 	sigset_t old_mask;
 	bool old_pending[2]; /* whether SIGPIPE and SIGXFSZ were pending already */
@@ -55,7 +60,7 @@ void kick_release(struct kick *kick);
  * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a
  * negative errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
  */
-int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit);
+int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit);
 void kick_leave(struct kick *kick);
 
 /* From any thread: the guest is sent this signal. */

@@ -190,11 +190,12 @@ static void keep_registers(struct instance *instance)
 int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
-	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
+	int r = kick_enter(&instance->kick, &instance->vm, until, cpu_until);
 	if (r < 0)
 		return r;
 	gate_lock(instance->gate);
-	handle_stop(instance);
+	if (kick_is_due(&instance->kick))
+		handle_stop(instance);
 	signals_deliver(program, false);
 	while (!program->ended && !instance->stay.leave) {
 		struct vcpu_exit exit;
