@@ -20,7 +20,8 @@ struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	char *core_path;      /* absolute; NULL for none */
 	struct guest_hypercalls hypercalls;
-	bool is_new_clone; /* handlers may be set, until its first call */
+	unsigned ring_poll_us; /* 0 for no ring */
+	bool is_new_clone;     /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */

@@ -75,9 +75,9 @@ static void hypercall_free(viso_hypercall *hypercall)
 	free(hypercall);
 }
 
-static viso_hypercall *hypercall_new(struct program *program, uint64_t number, const uint64_t args[6])
+static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const uint64_t args[6])
 {
-	struct gate *gate = program->instance->gate;
+	struct gate *gate = task->program->instance->gate;
 	viso_hypercall *hypercall = calloc(1, sizeof(*hypercall));
 	if (!hypercall)
 		return NULL;
@@ -88,8 +88,7 @@ static viso_hypercall *hypercall_new(struct program *program, uint64_t number, c
 	for (int i = 0; i < 6; i++)
 		hypercall->args[i] = args[i];
 	hypercall->answer_fd = -1;
-	hypercall->task = program->task;
-	program->task->hypercall = hypercall;
+	hypercall->task = task;
 	hypercall->all_next = gate->waiting;
 	hypercall->all_link = &gate->waiting;
 	if (gate->waiting)
@@ -104,7 +103,8 @@ static void part(viso_hypercall *hypercall)
 {
 	if (!hypercall->task)
 		return;
-	hypercall->task->hypercall = NULL;
+	if (hypercall->task->hypercall == hypercall)
+		hypercall->task->hypercall = NULL;
 	hypercall->task = NULL;
 	*hypercall->all_link = hypercall->all_next;
 	if (hypercall->all_next)
@@ -225,10 +225,31 @@ int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t
 	const struct hypercall_handler *handler = hypercalls_find(program->instance->guest, number);
 	if (!handler)
 		return -ENOSYS;
-	viso_hypercall *hypercall = hypercall_new(program, number, args);
+	viso_hypercall *hypercall = hypercall_new(program->task, number, args);
 	if (!hypercall)
 		return -ENOMEM;
+	program->task->hypercall = hypercall;
 	return handler->function ? call_handler(program, handler, hypercall) : enqueue(program, hypercall);
+}
+
+bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value)
+{
+	const struct hypercall_handler *handler = hypercalls_find(program->instance->guest, number);
+	*out_value = -ENOSYS;
+	if (!handler || !handler->function)
+		return !handler;
+	/* No task in particular asks: one that lives as long as the program. */
+	viso_hypercall *hypercall = hypercall_new(&program->first_task, number, args);
+	*out_value = -ENOMEM;
+	if (!hypercall)
+		return true;
+	hypercall->is_by_ring = true;
+	*out_value = run_handler(program->instance, handler, hypercall);
+	set_answer(hypercall, *out_value);
+	/* The reference that the handler has borrowed. */
+	handle_unref(&hypercall->handle);
+	part(hypercall);
+	return true;
 }
 
 viso_hypercall *viso_hypercall_ref(viso_hypercall *hypercall)
@@ -341,6 +362,9 @@ int viso_hypercall_defer(viso_hypercall *hypercall)
 		r = error_fail(VISO_STAGE_GUEST, EALREADY, __func__, "the hypercall is deferred or answered already");
 	else if (!hypercall->in_handler || !pthread_equal(hypercall->thread, pthread_self()))
 		r = error_argument(__func__, "only a handler can defer its hypercall");
+	else if (hypercall->is_by_ring)
+		r = error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__,
+			       "a hypercall that came through the ring cannot be deferred");
 	else if ((r = make_answer_fd(hypercall)) < 0)
 		r = error_fail(VISO_STAGE_GUEST, -r, "eventfd", NULL);
 	gate_unlock(hypercall->gate);

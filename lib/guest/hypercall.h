@@ -27,6 +27,7 @@ struct viso_hypercall {
 	viso_hypercall **all_link;
 	bool in_handler;
 	pthread_t thread; /* of the handler */
+	bool is_by_ring;  /* cannot be deferred */
 	bool is_deferred; /* or queued */
 	bool is_answered;
 	int64_t answer;

@@ -13,11 +13,14 @@
 #include "guest/exec.h"
 #include "guest/guest.h"
 #include "guest/program/path.h"
+#include "guest/ring.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	ring_close(instance->ring);
+	instance->ring = NULL;
 	gate_close(instance->gate);
 	instance->gate = NULL;
 	space_release(&instance->space);
@@ -47,6 +50,7 @@ void instance_forget(struct instance *instance)
 	program_forget(&instance->program);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
+	ring_forget(instance->ring);
 	free(instance);
 }
 

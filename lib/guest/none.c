@@ -152,3 +152,8 @@ int viso_hypercall_refuse(viso_hypercall *hypercall, int error)
 {
 	return error_argument(__func__, "the handle is NULL");
 }
+
+int viso_guest_set_ring(viso_guest *guest, unsigned poll_us)
+{
+	return error_argument(__func__, "the handle is NULL");
+}

@@ -80,9 +80,5 @@ int system_build(struct page_tables *tables, uint64_t *out_stack)
 	    paging_map_supervisor(tables, SYSTEM_STUBS, second, false, true) < 0 ||
 	    paging_map_supervisor(tables, SYSTEM_STACK, third, true, false) < 0)
 		return -ENOMEM;
-	uint64_t *entry = paging_entry(tables, SYSTEM_TRAMPOLINE, true);
-	if (!entry)
-		return -ENOMEM;
-	*entry = paging_make(fourth, PROT_READ | PROT_EXEC);
-	return 0;
+	return paging_map_shared(tables, SYSTEM_TRAMPOLINE, fourth, PROT_READ | PROT_EXEC);
 }
