@@ -476,7 +476,10 @@ struct pids_of_ours {
 	pid_t zygote;    /* hidden with its children; 0 for none */
 	pid_t init;      /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };
-/* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
+enum { PIDS_MAX = 16000 }; /* as many as a pipe holds */
+/*
+ * The descendants of a process, without ours, until the next call; how many there are, which may be more than are told,
+ * at most PIDS_MAX.
  */
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
 /* Writes their number to the pipe, and their ids. */
