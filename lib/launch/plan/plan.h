@@ -23,6 +23,7 @@
 #include "launch/plan/namespaces.h"
 #include "launch/plan/network.h"
 #include "launch/plan/pool.h"
+#include "launch/plan/restore.h"
 #include "launch/plan/security.h"
 
 enum {
@@ -108,6 +109,7 @@ struct plan {
 	struct plan_network network;
 	struct plan_pool pool;
 	struct plan_hooks hooks;
+	struct plan_restore restore;
 };
 
 enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3, REPORT_FD = 4 };
