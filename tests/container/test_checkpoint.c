@@ -205,6 +205,57 @@ static void test_nothing_to_keep(void **state)
 	close_directory(directory);
 }
 
+static int parent_of(int pid)
+{
+	char path[32], text[512] = "";
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	size_t n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	assert_true(n > 0);
+	return atoi(strrchr(text, ')') + 4);
+}
+
+static bool is_init_seen(struct box *box)
+{
+	viso_result *result = NULL;
+	viso_command *command = shell("readlink /proc/1/exe");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	assert_ok(viso_sandbox_run(box->sandbox, command, &result));
+	bool seen = viso_result_exit_code(result) == 0;
+	viso_result_unref(result);
+	viso_command_unref(command);
+	return seen;
+}
+
+/* The init shows itself by a signal; not to those inside, even if they have the right to send it. */
+static void test_init_shows_itself_to_the_host_only(void **state)
+{
+	struct box *box = box_open(state);
+	skip_without(geteuid() == 0, "root");
+	int pid;
+	assert_ok(viso_container_add_capability(box->container, "sys_ptrace"));
+	assert_ok(viso_container_add_capability(box->container, "kill"));
+	assert_ok(viso_sandbox_start(box->sandbox));
+	assert_prints(box, shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & exit 0"), "");
+	assert_int_equal(viso_sandbox_pids(box->sandbox, &pid, 1), 1);
+	assert_false(is_init_seen(box));
+	viso_command *command = shell("kill -USR1 1 && kill -USR2 1 && kill -USR1 1 && sleep 0.1 && echo sent");
+	assert_ok(viso_command_set_user(command, 0, 0));
+	assert_prints(box, command, "sent\n");
+	assert_false(is_init_seen(box));
+	/* By the host's it does, so it is the sender that matters. */
+	assert_int_equal(kill(parent_of(pid), SIGUSR1), 0);
+	for (int i = 0; i < 500 && !is_init_seen(box); i++)
+		usleep(10000);
+	assert_true(is_init_seen(box));
+	assert_int_equal(kill(parent_of(pid), SIGUSR2), 0);
+	for (int i = 0; i < 500 && is_init_seen(box); i++)
+		usleep(10000);
+	assert_false(is_init_seen(box));
+}
+
 /* The images say as whom everything is run. */
 static void test_directory_of_others(void **state)
 {
@@ -276,6 +327,7 @@ int main(void)
 		AT_CONTAINER(test_restored_ends_with_host),
 		AT_CONTAINER(test_settings_that_are_not_restored),
 		AT_CONTAINER(test_nothing_to_keep),
+		AT_CONTAINER(test_init_shows_itself_to_the_host_only),
 		AT_CONTAINER(test_directory_of_others),
 		AT_CONTAINER(test_failure_leaves_nothing),
 		AT_CONTAINER(test_running_command),
