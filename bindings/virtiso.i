@@ -138,6 +138,22 @@ macro(viso_container::~viso_container)
 macro(viso_guest::~viso_guest)
 macro(viso_process::~viso_process)
 macro(viso_notification::~viso_notification)
+macro(viso_guest_prepare)
+macro(viso_guest_add_bind)
+macro(viso_guest_set_upper_directory)
+macro(viso_guest_cancel)
+macro(viso_guest_last_result)
+macro(viso_guest_next_hypercall)
+macro(viso_guest_snapshot)
+macro(viso_guest_reset)
+macro(viso_snapshot_clone)
+macro(viso_snapshot_save)
+macro(viso_snapshot_load)
+macro(viso_hypercall_write)
+macro(viso_hypercall_answer)
+macro(viso_hypercall_refuse)
+macro(viso_hypercall::~viso_hypercall)
+macro(viso_snapshot::~viso_snapshot)
 %enddef
 
 %newobject viso_root_new;
@@ -149,8 +165,10 @@ macro(viso_notification::~viso_notification)
 
 #if defined(SWIGPYTHON)
 %include "python/python.i"
+%include "python/guest.i"
 #elif defined(SWIGLUA)
 %include "lua/lua.i"
+%include "lua/guest.i"
 #endif
 
 /* Each language has a function of this name that takes one callable, or gives what C puts into the caller's memory. */
@@ -162,6 +180,17 @@ macro(viso_notification::~viso_notification)
 %ignore viso_process_addresses;
 %ignore viso_notification_argument;
 %ignore viso_notification_read;
+%ignore viso_guest_set_connect_handler;
+%ignore viso_guest_set_hypercall_handler;
+%ignore viso_guest_initialise;
+%ignore viso_guest_call;
+%ignore viso_guest_call_bytes;
+%ignore viso_guest_request;
+%ignore viso_guest_syscalls;
+%ignore viso_hypercall_argument;
+%ignore viso_hypercall_read;
+%ignore viso_result_register;
+%ignore viso_result_fault_address;
 
 %viso_handle(root)
 %viso_handle(command)
@@ -171,6 +200,8 @@ macro(viso_notification::~viso_notification)
 %viso_handle(process)
 %viso_handle(result)
 %viso_handle(notification)
+%viso_handle(hypercall)
+%viso_handle(snapshot)
 %viso_handle(machine)
 %viso_handle(manifest)
 /* Borrowed from its jail, container or guest: no destructor. */
@@ -200,3 +231,8 @@ struct viso_sandbox {
 %include <virtiso/container_security.h>
 %include <virtiso/notification.h>
 %include <virtiso/guest.h>
+%include <virtiso/guest_calls.h>
+%include <virtiso/guest_files.h>
+%include <virtiso/guest_hypercalls.h>
+%include <virtiso/guest_limits.h>
+%include <virtiso/snapshot.h>

@@ -33,6 +33,10 @@
 #include <virtiso/container_security.h>
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
+#include <virtiso/guest_calls.h>
+#include <virtiso/guest_files.h>
+#include <virtiso/guest_hypercalls.h>
+#include <virtiso/guest_limits.h>
 #include <virtiso/image.h>
 #include <virtiso/jail.h>
 #include <virtiso/log.h>
@@ -43,6 +47,7 @@
 #include <virtiso/result.h>
 #include <virtiso/root.h>
 #include <virtiso/sandbox.h>
+#include <virtiso/snapshot.h>
 #include <virtiso/version.h>
 
 #endif

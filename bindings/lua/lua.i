@@ -379,7 +379,7 @@ static const char *check_string(lua_State *L, int index, const char *function)
 }
 
 /* That a command still runs, or makes no call, or no more, is no failure. */
-%typemap(out) int viso_process_wait, int viso_process_next_notification {
+%typemap(out) int viso_process_wait, int viso_process_next_notification, int viso_guest_next_hypercall {
 	if ($1 == -ETIMEDOUT || $1 == -ESRCH) {
 		lua_pushnil(L);
 		lua_pushstring(L, viso_error_message());
@@ -439,6 +439,9 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %viso_output(container)
 %viso_output(command)
 %viso_output(notification)
+%viso_output(hypercall)
+%viso_output(snapshot)
+%viso_output(guest)
 %viso_output(result)
 %viso_output(manifest)
 

@@ -15,6 +15,7 @@
 local native = require "virtiso.native"
 local commands = require "virtiso.command"
 local containers = require "virtiso.container"
+local guests = require "virtiso.guest"
 local machines = require "virtiso.machine"
 local roots = require "virtiso.root"
 local support = require "virtiso.support"
@@ -32,7 +33,8 @@ local virtiso = {
 	container = containers.container,
 	load_bundle = containers.load_bundle,
 	attach = containers.attach,
-	guest = require "virtiso.guest",
+	guest = guests.guest,
+	prepare_guests = guests.prepare,
 	machine = machines.machine,
 	features = machines.features,
 	is_error = support.is_error,

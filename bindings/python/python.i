@@ -284,6 +284,9 @@ static PyObject *notification_read(const viso_notification *notification, uint64
 %viso_output(manifest)
 %viso_output(container)
 %viso_output(notification)
+%viso_output(hypercall)
+%viso_output(snapshot)
+%viso_output(guest)
 
 /* Comes second, behind the container. */
 %typemap(in, numinputs=0) viso_command **out_command (viso_command *output = NULL) "$1 = &output;"

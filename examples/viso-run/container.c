@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The options that only a container has: each is a setter of viso_container. */
+/* The options of a container: each is a setter of viso_container. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +11,6 @@
 static int status_of(int result)
 {
 	return result < 0 ? fail() : 0;
-}
-
-/* Cuts "a:b:c" into its parts, in place; those that are missing are NULL. */
-static void cut(char *text, char separator, char *parts[3])
-{
-	for (int i = 0; i < 3; i++) {
-		parts[i] = text;
-		text = text ? strchr(text, separator) : NULL;
-		if (text)
-			*text++ = '\0';
-	}
 }
 
 /* SOURCE[:PATH[:ro]] */
@@ -149,11 +138,6 @@ static int add_parts_option(viso_container *container, int option, char *parts[3
 			return fail_option("sysctl", parts[0], "NAME=VALUE");
 		return status_of(viso_container_set_sysctl(container, parts[0], parts[1]));
 	}
-}
-
-bool is_container_option(int option)
-{
-	return option >= OPTION_OF_CONTAINER;
 }
 
 int set_container_option(struct options *options, int option, const char *value)

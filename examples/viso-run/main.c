@@ -5,7 +5,7 @@
  * The program named in COMMAND is put into an empty root with all that it needs, and sees nothing else of the host.
  * run.py and run.lua do the same.
  *
- *   options.c    the command line; parse.c its texts, container.c what only a container has
+ *   options.c    the command line; parse.c its texts, container.c and guest.c what only they have
  *   strengths.c  a jail, a container or a guest
  *   terminal.c   --tty
  *   report.c     what is said at the end
@@ -26,7 +26,8 @@ int fail(void)
 
 int fail_option(const char *option, const char *value, const char *wanted)
 {
-	fprintf(stderr, "viso-run: --%s %s: %s is wanted here; see viso-run --help\n", option, value, wanted);
+	fprintf(stderr, "viso-run: --%s%s%s: %s is wanted here; see viso-run --help\n", option, *value ? " " : "", value,
+		wanted);
 	return -1;
 }
 
@@ -106,6 +107,8 @@ static int run(const struct options *options, char **argv)
 		status = report(result);
 		if (options->usage)
 			print_usage_of(result);
+		if (options->syscalls)
+			print_syscalls_of(options->guest);
 	}
 	viso_result_unref(result);
 	viso_command_unref(command);
@@ -120,6 +123,8 @@ int main(int argc, char **argv)
 		.env = calloc((size_t)argc + 1, sizeof(char *)),
 		.root = viso_root_new(),
 		.container = viso_container_new(),
+		.guest = viso_guest_new(),
+		.strengths = {false, true, true, true},
 	};
 	int status = EXIT_OWN_ERROR;
 
@@ -130,6 +135,7 @@ int main(int argc, char **argv)
 	else
 		status = status == HELPED ? 0 : EXIT_OWN_ERROR;
 	viso_command_unref(options.bundle);
+	viso_guest_unref(options.guest);
 	viso_container_unref(options.container);
 	viso_root_unref(options.root);
 	free(options.env);

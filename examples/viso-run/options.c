@@ -13,7 +13,7 @@ static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]
 			    "\n"
 			    "  --jail             in a chroot jail, hardened\n"
 			    "  --container        in a container (the default)\n"
-			    "  --guest            in a virtual machine under KVM (one process, one thread)\n"
+			    "  --guest            in a virtual machine under KVM \n"
 			    "  --program PATH     put this program into the root too, with all that it needs\n"
 			    "  --file PATH        put this file into the root too\n"
 			    "  --memory SIZE      limit the memory: bytes, or with K, M or G, such as 256M\n"
@@ -28,11 +28,16 @@ static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]
 			    "  --timings          say how long the steps of its start took\n"
 			    "  --help             print this text\n"
 			    "\n"
-			    "In a container only:\n"
+			    "In a container or guest:\n"
 			    "  --bind SOURCE[:PATH[:ro]]  show a file or directory of the host at PATH\n"
-			    "  --tmpfs PATH[:SIZE]        an empty directory in memory\n"
 			    "  --write[=SIZE|=DIR]        let it write everywhere in its root: to memory, or to DIR\n"
 			    "                             (with a slash), which keeps it\n"
+			    "In a guest only:\n"
+			    "  --contained                let a process in a container serve it\n"
+			    "  --core FILE                write a core file of the first crash\n"
+			    "  --syscalls                 say which system calls it made that are not served\n"
+			    "In a container only:\n"
+			    "  --tmpfs PATH[:SIZE]        an empty directory in memory\n"
 			    "  --read-only PATH, --mask PATH, --device PATH\n"
 			    "  --swap SIZE, --cpus N (such as 0.5), --cpu-set LIST (such as 0-1)\n"
 			    "  --net bridge|user|macvlan|ipvlan, --interface NAME, --address ADDRESS/BITS,\n"
@@ -65,6 +70,9 @@ static const struct option known[] = {
 	{"timings", no_argument, NULL, OPTION_TIMINGS},
 	{"bundle", required_argument, NULL, OPTION_BUNDLE},
 	{"bind", required_argument, NULL, OPTION_BIND},
+	{"contained", no_argument, NULL, OPTION_CONTAINED},
+	{"core", required_argument, NULL, OPTION_CORE},
+	{"syscalls", no_argument, NULL, OPTION_SYSCALLS},
 	{"tmpfs", required_argument, NULL, OPTION_TMPFS},
 	{"write", optional_argument, NULL, OPTION_WRITE},
 	{"read-only", required_argument, NULL, OPTION_READ_ONLY},
@@ -147,6 +155,28 @@ static int set_option(struct options *options, int option, char *value)
 	}
 }
 
+/* Notes which strengths have an option. */
+static void note_strengths(struct options *options, int option, const char *name)
+{
+	options->needs = name;
+	options->strengths[VISO_ISOLATION_JAIL] = false;
+	if (option >= OPTION_BUNDLE)
+		options->strengths[VISO_ISOLATION_GUEST] = false;
+	else if (option >= OPTION_CONTAINED)
+		options->strengths[VISO_ISOLATION_CONTAINER] = false;
+}
+
+/* One that not all strengths have goes into the handles of those that do. */
+static int set_special_option(struct options *options, int option, const char *value)
+{
+	int r = 0;
+	if (option < OPTION_CONTAINED || option >= OPTION_BUNDLE)
+		r = set_container_option(options, option, value);
+	if (r == 0 && option < OPTION_BUNDLE && options->guest)
+		r = set_guest_option(options, option, value);
+	return r;
+}
+
 /* That the options go together. */
 static int check_options(const struct options *options, bool has_command)
 {
@@ -155,8 +185,8 @@ static int check_options(const struct options *options, bool has_command)
 		fputs("viso-run: COMMAND is missing; see viso-run --help\n", stderr);
 		return -1;
 	}
-	if (options->container_only && !container)
-		return fail_option(options->container_only, "", "--container");
+	if (!options->strengths[options->isolation])
+		return fail_option(options->needs, "", "another strength");
 	if (options->network > VISO_NETWORK_HOST && !container)
 		return fail_option("net", "of its own", "--container");
 	if (options->network == VISO_NETWORK_HOST && options->isolation == VISO_ISOLATION_GUEST)
@@ -167,7 +197,7 @@ static int check_options(const struct options *options, bool has_command)
 /* An OCI bundle brings its own container, to which the options that follow are added. */
 static int load_bundle(struct options *options, const char *directory)
 {
-	if (options->container_only)
+	if (options->needs)
 		return fail_option("bundle", directory, "the first place among the options of a container");
 	viso_container_unref(options->container);
 	options->container = NULL;
@@ -180,12 +210,12 @@ int parse_options(int argc, char **argv, struct options *options)
 	for (int option; r == 0 && (option = getopt_long(argc, argv, "+", known, &index)) != -1;) {
 		if (option == OPTION_BUNDLE)
 			r = load_bundle(options, optarg);
-		else if (is_container_option(option))
-			r = set_container_option(options, option, optarg);
+		else if (option >= OPTION_BIND)
+			r = set_special_option(options, option, optarg);
 		else
 			r = set_option(options, option, optarg);
-		if (is_container_option(option))
-			options->container_only = known[index].name;
+		if (option >= OPTION_BIND)
+			note_strengths(options, option, known[index].name);
 	}
 	return r ? r : check_options(options, optind < argc);
 }

@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-/* Beside those that are a letter; all from OPTION_OF_CONTAINER on are of containers only. */
+/* Beside those that are a letter; by the strengths that have them. */
 enum {
 	OPTION_FIRST = 256,
 	OPTION_PROCESSES,
@@ -15,11 +15,16 @@ enum {
 	OPTION_TERMINAL,
 	OPTION_USAGE,
 	OPTION_TIMINGS,
-	OPTION_OF_CONTAINER,
-	OPTION_BUNDLE = OPTION_OF_CONTAINER,
+	/* of guests and containers */
 	OPTION_BIND,
-	OPTION_TMPFS,
 	OPTION_WRITE,
+	/* of guests only */
+	OPTION_CONTAINED,
+	OPTION_CORE,
+	OPTION_SYSCALLS,
+	/* of containers only */
+	OPTION_BUNDLE,
+	OPTION_TMPFS,
 	OPTION_READ_ONLY,
 	OPTION_MASK,
 	OPTION_DEVICE,

@@ -70,3 +70,13 @@ int parse_user(const char *text, unsigned *out_uid, unsigned *out_gid)
 		*out_gid = *out_uid;
 	return 0;
 }
+
+void cut(char *text, char separator, char *parts[3])
+{
+	for (int i = 0; i < 3; i++) {
+		parts[i] = text;
+		text = text ? strchr(text, separator) : NULL;
+		if (text)
+			*text++ = '\0';
+	}
+}

@@ -10,7 +10,7 @@
 /* As timeout(1) and env(1) have it. */
 enum { EXIT_TIMED_OUT = 124, EXIT_OWN_ERROR = 125, EXIT_SIGNAL_BASE = 128 };
 
-/* What the command line says. The settings that only a container has go straight into its handle. */
+/* What the command line says. The settings that not all strengths have go straight into their handles. */
 struct options {
 	viso_isolation isolation;
 	uint64_t memory; /* bytes; 0: not limited, in a guest the library's default */
@@ -24,10 +24,13 @@ struct options {
 	bool terminal;
 	bool usage;
 	bool timings;
-	viso_command *bundle;       /* the command of an OCI bundle, whose container takes the place of ours */
-	const char *container_only; /* the last option that jails and guests do not have */
+	viso_command *bundle; /* the command of an OCI bundle, whose container takes the place of ours */
+	bool syscalls;
+	const char *needs; /* the last option that not all strengths have */
+	bool strengths[4]; /* the strengths that have all options given, by viso_isolation */
 	viso_root *root;
 	viso_container *container;
+	viso_guest *guest; /* NULL where the library was built without guests */
 };
 
 /* What the library says about the last call that failed. -1. */
@@ -43,9 +46,14 @@ int parse_number(const char *option, const char *text, uint64_t most, uint64_t *
 int parse_network(const char *text, viso_network *out_network);
 int parse_user(const char *text, unsigned *out_uid, unsigned *out_gid);
 
-/* container.c: whether it is an option of containers, and then what setting it gave: 0 or -1. */
-bool is_container_option(int option);
+/* Cuts "a:b:c" into its parts, in place; those that are missing are NULL. */
+void cut(char *text, char separator, char *parts[3]);
+
+/* container.c, guest.c: options that not all strengths have. 0, or -1 after saying what is wrong. */
 int set_container_option(struct options *options, int option, const char *value);
+int set_guest_option(struct options *options, int option, const char *value);
+/* The system calls that the library did not serve. */
+void print_syscalls_of(viso_guest *guest);
 
 /* terminal.c: connects this program's terminal with that of the process until it ends. */
 int relay_terminal(viso_process *process);

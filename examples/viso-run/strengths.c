@@ -5,7 +5,6 @@
 #include "run.h"
 
 static viso_jail *jail;
-static viso_guest *guest;
 
 static viso_sandbox *make_jail(const struct options *options)
 {
@@ -35,10 +34,13 @@ static viso_sandbox *make_container(const struct options *options)
 
 static viso_sandbox *make_guest(const struct options *options)
 {
-	guest = viso_guest_new(); /* NULL where the library was built without guests */
+	/* NULL where the library was built without guests: making one anew says so. */
+	viso_guest *guest = options->guest ? options->guest : viso_guest_new();
 	int r = guest ? viso_guest_set_root(guest, options->root) : -1;
 	if (r == 0 && options->memory)
 		r = viso_guest_set_memory_max(guest, options->memory);
+	if (r == 0 && options->processes)
+		r = viso_guest_set_processes_max(guest, options->processes);
 	return r < 0 ? NULL : viso_guest_sandbox(guest);
 }
 
@@ -58,5 +60,4 @@ viso_sandbox *make_sandbox(const struct options *options)
 void release_sandbox(void)
 {
 	jail = viso_jail_unref(jail);
-	guest = viso_guest_unref(guest);
 }

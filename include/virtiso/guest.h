@@ -84,6 +84,36 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_root(viso_guest *guest, viso_ro
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes);
 
+/** Where the part of the library runs that serves a guest. */
+typedef enum viso_placement {
+	VISO_PLACEMENT_THREAD = 0,    /**< in the host program: the thread that waits for it, or one of its own */
+	VISO_PLACEMENT_CONTAINED = 1, /**< in a process of its own, inside a container without network and with few system calls */
+	VISO_PLACEMENT_ENUM_WIDTH_ = 0x7fffffff /**< not a placement; fixes the width of the type */
+} viso_placement;
+
+/**
+ * Choose where the guest is served. A program that gets the better of the serving code is in a container then, not in the host
+ * program; starting costs a container more, and calls a hand-over between processes.
+ *
+ * @param guest      a guest that has not run anything
+ * @param placement  the place
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP with a setting that needs the host program (the message
+ *         names it).
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_placement(viso_guest *guest, viso_placement placement);
+
+/**
+ * Keep virtual machines ready for the guests of this process, whichever they are: a start or clone takes one that is ready. They are empty and are never used twice.
+ *
+ * @param count  how many; 0 gives them back
+ * @return 0, or a negative errno: -EINVAL more than 10000, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -EOPNOTSUPP the library was built without guests.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_prepare(unsigned count);
+
 VISO_END_DECLS
 
 #endif

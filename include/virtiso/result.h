@@ -26,6 +26,7 @@ typedef enum viso_reason {
 	VISO_REASON_KILLED = 6,        /**< killed by the host program (kill, close) */
 	VISO_REASON_SECCOMP = 7,       /**< ended for a forbidden system call */
 	VISO_REASON_GUEST_FAULT = 8,   /**< the virtual machine failed in a way that is no signal of the program's own */
+	VISO_REASON_SYSCALLS_MAX = 9,  /**< the system calls of viso_guest_set_syscalls_max() were used up */
 	VISO_REASON_ENUM_WIDTH_ = 0x7fffffff /**< not a reason; fixes the width of the type */
 } viso_reason;
 
@@ -153,6 +154,29 @@ VISO_PUBLIC const char *viso_result_output(const viso_result *result, viso_strea
  * Since: 0.1
  */
 VISO_PUBLIC int viso_result_output_truncated(const viso_result *result, viso_stream stream);
+
+/**
+ * A register at the moment when a program of a guest ended by a signal or fault.
+ *
+ * @param result     a result
+ * @param name       "rax" to "r15", "rip", "rflags", "fs_base", "gs_base"
+ * @param out_value  where it is put; untouched on failure
+ * @return 0; -ENODATA there are none, as for other ends and strengths, -EINVAL also no such register, -ECHILD.
+ * Threads: any.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value);
+
+/**
+ * The address whose access ended a program of a guest.
+ *
+ * @param result       a result
+ * @param out_address  where it is put; untouched on failure
+ * @return 0; -ENODATA it did not end by that, -EINVAL, -ECHILD.
+ * Threads: any.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_result_fault_address(const viso_result *result, uint64_t *out_address);
 
 VISO_END_DECLS
 

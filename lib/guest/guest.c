@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The handle, and how the shared view of a sandbox reaches the machines. */
-#include <virtiso/guest.h>
+#include "guest/guest.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,10 +13,6 @@
 #include "guest/instance.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
-
-struct viso_guest {
-	viso_sandbox sandbox; /* first, so that the one is the other */
-};
 
 static const uint64_t memory_default = 256u << 20;
 static const uint64_t memory_least = 4u << 20;
@@ -150,7 +146,7 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 	struct instance *instance;
 	int host[3] = {-1, -1, -1};
 	uint64_t memory_max = sandbox->memory_max ? sandbox->memory_max : memory_default;
-	int r = instance_new(command, root_fd, memory_max, host, &instance);
+	int r = instance_new((viso_guest *)sandbox, command, root_fd, memory_max, host, &instance);
 	if (r < 0)
 		return r;
 	instance->end_fd = fd;
@@ -206,6 +202,11 @@ viso_sandbox *viso_guest_sandbox(viso_guest *guest)
 		return NULL;
 	}
 	return &guest->sandbox;
+}
+
+int guest_check_setter(viso_guest *guest, const char *function)
+{
+	return sandbox_check_setter(guest ? &guest->sandbox : NULL, function);
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)

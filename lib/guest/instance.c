@@ -109,6 +109,7 @@ static int build(struct instance *instance, const viso_command *command, int roo
 		r = make_machine(instance, memory_max, &processor);
 	if (r < 0)
 		return r;
+	program->instance = instance;
 	program->space = &instance->space;
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;
@@ -120,13 +121,14 @@ static int build(struct instance *instance, const viso_command *command, int roo
 	return r;
 }
 
-int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, int out_host[3],
-		 struct instance **out_instance)
+int instance_new(struct viso_guest *guest, const viso_command *command, int root_fd, uint64_t memory_max,
+		 int out_host[3], struct instance **out_instance)
 {
 	struct executable executable = {0};
 	struct instance *instance = calloc(1, sizeof(*instance));
 	if (!instance)
 		return error_memory();
+	instance->guest = guest;
 	instance->program.root_fd = instance->kick.stop_fd = -1;
 	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
 	instance->timeout_ms = command->timeout_ms;

@@ -16,7 +16,10 @@
 
 enum instance_state { INSTANCE_NEW, INSTANCE_RUNNING };
 
+struct viso_guest;
+
 struct instance {
+	struct viso_guest *guest; /* its settings; borrowed while it runs */
 	struct vm vm;
 	struct guest_memory memory;
 	struct address_space space;
@@ -43,8 +46,8 @@ struct instance {
  * Makes the machine and loads the program. 0 or a negative errno with the error set; then nothing is left. Host ends of
  * pipes go to `out_host`.
  */
-int instance_new(const viso_command *command, int root_fd, uint64_t memory_max, int out_host[3],
-		 struct instance **out_instance);
+int instance_new(struct viso_guest *guest, const viso_command *command, int root_fd, uint64_t memory_max,
+		 int out_host[3], struct instance **out_instance);
 
 /* Runs the program to its end on the calling thread, gives the machine back and tells end_fd. */
 void instance_run(struct instance *instance);

@@ -159,7 +159,7 @@ class Run(unittest.TestCase):
     def test_wrong_options_are_named(self):
         for call, words in (
             (lambda: virtiso.run(["true"], bogus=1), "unexpected option 'bogus'"),
-            (lambda: virtiso.run(["true"], isolation="guest", processes_max=4), "a guest has no option 'processes_max'"),
+            (lambda: virtiso.run(["true"], isolation="guest", cpu_max=1), "a guest has no option 'cpu_max'"),
             (lambda: virtiso.run("true"), "must be a list"),
             (lambda: virtiso.Jail("/"), "must be a virtiso.Root"),
         ):

@@ -1,16 +1,270 @@
 -- SPDX-License-Identifier: MIT
--- The program guest.
+-- The program guest, and its options.
 
 local native = require "virtiso.native"
-
+local commands = require "virtiso.command"
+local hypercalls = require "virtiso.hypercall"
+local results = require "virtiso.result"
+local roots = require "virtiso.root"
 local sandboxes = require "virtiso.sandbox"
+local snapshots = require "virtiso.snapshot"
+local support = require "virtiso.support"
+local sized = sandboxes.sized
 
---- Makes a program guest. Options: root, memory_max, network ("none" is the only one).
-return sandboxes.constructor("guest", {
-	memory_max = sandboxes.sized(native.viso_guest_set_memory_max),
-	network = function(_, value)
-		if value ~= "none" then
-			error("a guest has no network", 0)
+local EIO = 5
+local placements = support.names("VISO_PLACEMENT_", "thread contained")
+
+local Guest = setmetatable({__name = "virtiso.guest"}, {__index = sandboxes.Sandbox})
+Guest.__index = Guest
+Guest.__close = sandboxes.Sandbox.__close
+
+-- Options
+
+local setters = {
+	memory_max = sized(native.viso_guest_set_memory_max),
+	processes_max = native.viso_guest_set_processes_max,
+	files_max = native.viso_guest_set_files_max,
+	written_max = sized(native.viso_guest_set_written_max),
+	syscalls_max = native.viso_guest_set_syscalls_max,
+	core_path = native.viso_guest_set_core_path,
+	ring_us = native.viso_guest_set_ring,
+}
+
+function setters.network(_, value)
+	if value ~= "none" then
+		error("a guest has no network but what connect gives", 0)
+	end
+end
+
+function setters.placement(handle, value)
+	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
+end
+
+local function in_order(list)
+	local paths = {}
+	for path in pairs(list) do
+		paths[#paths + 1] = path
+	end
+	table.sort(paths)
+	return ipairs(paths)
+end
+
+function setters.binds(handle, binds)
+	for _, path in in_order(binds) do
+		local bind = binds[path]
+		if type(bind) ~= "table" then
+			bind = {source = bind}
 		end
-	end,
-})
+		support.check_options(bind, support.set "source read_only", 1)
+		local source, writable = bind.source, bind.read_only and 0 or 1
+		if io.type(source) then
+			native.viso_guest_add_bind_fd(handle, native.stream_fd(source), path, writable)
+		else
+			native.viso_guest_add_bind(handle, source, path, writable)
+		end
+	end
+end
+
+function setters.contents(handle, contents)
+	for _, path in in_order(contents) do
+		native.viso_guest_add_file(handle, path, contents[path], 292) -- 0444
+	end
+end
+
+local function set_writable(handle, options)
+	if options.writable == "discard" then
+		native.viso_guest_set_upper_discarded(handle, support.size(options.writable_max or 0))
+	elseif options.writable_max then
+		error('writable_max goes with writable = "discard"', 0)
+	elseif options.writable then
+		native.viso_guest_set_upper_directory(handle, options.writable)
+	end
+end
+
+-- Handlers
+
+-- Calls a handler; what it throws must not go through the library: the running call of the package throws it, and the program gets EIO.
+local function guarded(guest, handler, wrap)
+	return function(value)
+		local ok, result = pcall(handler, wrap(value))
+		if ok then
+			return result
+		end
+		guest.thrown = {result}
+		return -EIO
+	end
+end
+
+--- Sets the handler of a hypercall, before anything has run, or in a clone before its first call: a function, or false for
+-- next_hypercall().
+function Guest:set_hypercall(number, handler)
+	if not handler then
+		native.viso_guest_queue_hypercall(self.handle, number)
+		return
+	end
+	local pass_on = guarded(self, handler, hypercalls.make)
+	self.handlers[number] = pass_on -- holds it: the library's reference is weak
+	native.viso_guest_set_hypercall_handler(self.handle, number, pass_on)
+end
+
+--- Sets what gives the fd of a connected socket, which it gives away, for an address, or a negative errno.
+function Guest:set_connect(connect)
+	local pass_on = guarded(self, connect, function(address)
+		return address
+	end)
+	self.handlers.connect = pass_on
+	native.viso_guest_set_connect_handler(self.handle, pass_on)
+end
+
+-- Calls
+
+-- Calls the library, and throws what a handler threw meanwhile.
+local function calling(guest, ...)
+	guest.thrown = nil
+	local outcome = table.pack(pcall(...))
+	local thrown = guest.thrown
+	guest.thrown = nil
+	if thrown then
+		error(thrown[1], 0)
+	elseif not outcome[1] then
+		error(outcome[2], 0)
+	end
+	return table.unpack(outcome, 2, outcome.n)
+end
+
+local function timeout_of(options)
+	return options.timeout and support.milliseconds(options.timeout, "timeout") or -1
+end
+
+--- Runs a program until it is ready: then it stays, for call() and request(). It says so by viso_ready() or viso_receive() of
+-- <virtiso/hypercall.h>, or by reading from /dev/virtiso. Options as for run(). Returns true; or nil and the result where the
+-- program has ended before.
+function Guest:initialise(args, options)
+	options = options or {}
+	support.check_options(options, commands.options, 2)
+	local command, captured = commands.make(args, options)
+	self.captured = captured
+	local result = calling(self, roots.build, self.root, native.viso_guest_initialise, self.handle, command)
+	if result then
+		return nil, results.make(result, captured)
+	end
+	return true
+end
+
+--- Calls a function of the program, that waits in viso_ready(), with up to six integers; the integer that it returns.
+function Guest:call(symbol, ...)
+	return calling(self, native.viso_guest_call, self.handle, symbol, self.timeout_ms, ...)
+end
+
+--- Calls `int64_t function(const void *in, size_t in_size, void *out, size_t out_max)` of the program with a string; its answer.
+-- Options: max (65536), timeout in seconds.
+function Guest:call_bytes(symbol, bytes, options)
+	options = options or {}
+	support.check_options(options, support.set "max timeout", 2)
+	local max = support.size(options.max or 65536)
+	return calling(self, native.viso_guest_call_bytes, self.handle, symbol, bytes or "", max, timeout_of(options))
+end
+
+--- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes().
+function Guest:request(bytes, options)
+	options = options or {}
+	support.check_options(options, support.set "max timeout", 2)
+	local max = support.size(options.max or 65536)
+	return calling(self, native.viso_guest_request, self.handle, bytes, max, timeout_of(options))
+end
+
+--- Limits the time of call(), in seconds; nil for no limit.
+function Guest:set_call_timeout(seconds)
+	self.timeout_ms = timeout_of {timeout = seconds}
+end
+
+--- Cancels the call or request that is on its way, in a handler. Whether there was one.
+function Guest:cancel()
+	return native.viso_guest_cancel(self.handle) == 1
+end
+
+--- How the program ended that has poisoned the guest; throws ENODATA where it did not.
+function Guest:last_result()
+	return results.make(native.viso_guest_last_result(self.handle), self.captured or {})
+end
+
+-- The guest of a raw handle.
+local function make(handle, root)
+	local guest = sandboxes.make(handle, native.viso_guest_sandbox(handle), root)
+	guest.handlers = {}
+	guest.timeout_ms = -1
+	return setmetatable(guest, Guest)
+end
+
+--- Freezes the initialised guest; it goes on as a clone itself.
+function Guest:snapshot()
+	local handlers, root = self.handlers, self.root
+	return snapshots.make(native.viso_guest_snapshot(self.handle), function(handle)
+		local clone = make(handle, root)
+		clone.inherited = handlers -- the library calls them for the clone, too
+		return clone
+	end)
+end
+
+--- Reads a snapshot from a file. The guest, which has not run anything, has the root and settings that the clones shall have.
+function Guest:load_snapshot(path)
+	local handlers, root = self.handlers, self.root
+	return snapshots.make(roots.build(root, native.viso_snapshot_load, path, self.handle), function(handle)
+		local clone = make(handle, root)
+		clone.inherited = handlers
+		return clone
+	end)
+end
+
+--- Brings a clone back to its snapshot, to the byte. A poisoned one is usable again.
+function Guest:reset()
+	native.viso_guest_reset(self.handle)
+end
+
+--- A fd that becomes readable when a queued hypercall waits. Never read from it.
+function Guest:hypercall_fd()
+	return native.viso_guest_hypercall_fd(self.handle)
+end
+
+--- The next hypercall that waits, of those that are queued; nil where none came within `timeout` seconds.
+function Guest:next_hypercall(timeout)
+	local handle = native.viso_guest_next_hypercall(self.handle, timeout and math.ceil(timeout * 1000) or -1)
+	return handle and hypercalls.make(handle)
+end
+
+--- How often each system call was made so far, by name; with "unserved" those that the library does not serve.
+function Guest:syscalls(which)
+	local named = {}
+	for number, count in pairs(native.viso_guest_syscalls(self.handle, which == "unserved")) do
+		named[native.viso_syscall_name(number)] = count
+	end
+	return named
+end
+
+local construct = sandboxes.constructor("guest", setters, support.set "writable writable_max hypercalls connect", set_writable)
+
+local guests = {
+	--- Keeps virtual machines ready for all guests of this process: a start or clone takes one. 0 gives them back.
+	prepare = native.viso_guest_prepare,
+}
+
+--- Makes a program guest. Options: root, memory_max, processes_max, files_max, written_max, syscalls_max, network ("none" is the
+-- only one), binds ({["/data"] = "/srv/data", ["/in"] = {source = "/srv/in", read_only = true}}), contents ({["/etc/x"] = "text"}),
+-- writable ("discard", or a directory of the host), writable_max, hypercalls ({[1] = function, [2] = false for next_hypercall()}),
+-- connect (function), core_path, placement ("thread", "contained"), ring_us.
+--
+-- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request() and run(). Those of
+-- a command of spawn() give ENOSYS: queue its hypercalls.
+function guests.guest(options)
+	local box = construct(options)
+	local guest = make(box.handle, box.root)
+	for number, handler in pairs(options.hypercalls or {}) do
+		guest:set_hypercall(number, handler)
+	end
+	if options.connect then
+		guest:set_connect(options.connect)
+	end
+	return guest
+end
+
+return guests

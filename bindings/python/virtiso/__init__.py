@@ -38,6 +38,7 @@ from ._enums import (
     MountFlag,
     Namespace,
     Network,
+    Placement,
     Protocol,
     Provider,
     Reason,
@@ -65,6 +66,8 @@ from ._errors import (
     ProcessEnded,
     TimeoutExpired,
 )
+from ._guest import Guest, prepare_guests
+from ._hypercall import Hypercall
 from ._log import set_log_handler
 from ._machine import FeatureReport, Machine
 from ._manifest import Entry, Manifest
@@ -73,7 +76,8 @@ from ._process import Process
 from ._result import Result
 from ._root import Root, User
 from ._run import run
-from ._sandbox import Event, Guest, Jail, Sandbox
+from ._sandbox import Event, Jail, Sandbox
+from ._snapshot import Snapshot
 from ._usage import Usage
 
 __all__ = [
@@ -101,6 +105,7 @@ __all__ = [
     "Hardening",
     "Hook",
     "HookPoint",
+    "Hypercall",
     "IdKind",
     "IdMap",
     "ImageFormat",
@@ -124,6 +129,7 @@ __all__ = [
     "Notification",
     "PIPE",
     "PermissionDenied",
+    "Placement",
     "Port",
     "Process",
     "ProcessEnded",
@@ -138,6 +144,7 @@ __all__ = [
     "Sandbox",
     "Scheduler",
     "SeccompProfile",
+    "Snapshot",
     "Stage",
     "Step",
     "SyscallAction",
@@ -145,6 +152,7 @@ __all__ = [
     "Tmpfs",
     "Usage",
     "User",
+    "prepare_guests",
     "run",
     "set_log_handler",
 ]

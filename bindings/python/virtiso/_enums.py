@@ -39,6 +39,14 @@ class Reason(IntEnum):
     KILLED = native.VISO_REASON_KILLED
     SECCOMP = native.VISO_REASON_SECCOMP
     GUEST_FAULT = native.VISO_REASON_GUEST_FAULT
+    SYSCALLS_MAX = native.VISO_REASON_SYSCALLS_MAX
+
+
+class Placement(IntEnum):
+    """Where a guest is served."""
+
+    THREAD = native.VISO_PLACEMENT_THREAD
+    CONTAINED = native.VISO_PLACEMENT_CONTAINED
 
 
 class Rlimit(IntEnum):

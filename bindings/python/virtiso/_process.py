@@ -116,7 +116,7 @@ class Process:
                 handle = native.viso_process_wait(self._handle, ms)
             except (Interrupted, TimeoutExpired):
                 return
-            self.result = self._read_result(handle)
+            self.result = read_result(handle, self._options)
 
     async def wait_async(self) -> int:
         """:meth:`wait` for asyncio: ``returncode = await process.wait_async()``; take asyncio.wait_for() for a limit."""
@@ -236,29 +236,6 @@ class Process:
             except BrokenPipeError:
                 pass  # the command has ended before it read everything
 
-    def _read_result(self, handle: native.viso_result) -> Result:
-        exit_code = native.viso_result_exit_code(handle)
-
-        def output(stream: int) -> Any:
-            if not self._options.captures(stream):
-                return None
-            return self._options.decode(native.viso_result_output(handle, stream))
-
-        return Result(
-            args=self.args,
-            returncode=read_returncode(handle),
-            stdout=output(native.VISO_STDOUT),
-            stderr=output(native.VISO_STDERR),
-            reason=Reason(native.viso_result_reason(handle)),
-            exit_code=None if exit_code < 0 else exit_code,
-            signal=native.viso_result_signal(handle) or None,
-            usage=read_usage(lambda which: native.viso_result_usage(handle, which)),
-            stdout_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDOUT)),
-            stderr_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDERR)),
-            description=native.viso_result_describe(handle),
-            timeout=self._options.timeout,
-        )
-
     def __enter__(self) -> Process:
         return self
 
@@ -278,6 +255,45 @@ class Process:
     def __repr__(self) -> str:
         state = self.result.describe() if self.result else "running"
         return f"<virtiso.Process {self.args!r}: {state}>"
+
+
+def read_result(handle: native.viso_result, options: Options) -> Result:
+    """The result of a command that was started with these options."""
+    exit_code = native.viso_result_exit_code(handle)
+
+    def output(stream: int) -> Any:
+        if not options.captures(stream):
+            return None
+        return options.decode(native.viso_result_output(handle, stream))
+
+    return Result(
+        args=options.args,
+        returncode=read_returncode(handle),
+        stdout=output(native.VISO_STDOUT),
+        stderr=output(native.VISO_STDERR),
+        reason=Reason(native.viso_result_reason(handle)),
+        exit_code=None if exit_code < 0 else exit_code,
+        signal=native.viso_result_signal(handle) or None,
+        usage=read_usage(lambda which: native.viso_result_usage(handle, which)),
+        stdout_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDOUT)),
+        stderr_truncated=bool(native.viso_result_output_truncated(handle, native.VISO_STDERR)),
+        description=native.viso_result_describe(handle),
+        timeout=options.timeout,
+        fault_address=native.viso_result_fault_address(handle),
+        registers=_read_registers(handle),
+    )
+
+
+_REGISTERS = [
+    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+    *("rip", "rflags", "fs_base", "gs_base"),
+]
+
+
+def _read_registers(handle: native.viso_result) -> Optional[Dict[str, int]]:
+    if native.viso_result_register(handle, "rip") is None:
+        return None
+    return {name: native.viso_result_register(handle, name) or 0 for name in _REGISTERS}
 
 
 def _wait_ms(deadline: Optional[float]) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import signal
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from . import native
 from ._enums import Reason, Stage
@@ -20,7 +20,8 @@ class Result:
 
     ``returncode`` is the exit code, or the negative number of the signal that ended the program, as in
     :mod:`subprocess`; where neither is known (a virtual machine that failed) it is -9. ``exit_code`` and ``signal`` are
-    None where they do not apply. ``stdout`` and ``stderr`` are None where they were not captured.
+    None where they do not apply. ``stdout`` and ``stderr`` are None where they were not captured. ``registers`` and
+    ``fault_address`` are those of a guest's program that ended by a signal or fault.
 
     >>> result = box.run(["sh", "-c", "exit 3"])
     >>> result.returncode, result.reason, result.describe()
@@ -39,6 +40,8 @@ class Result:
     stderr_truncated: bool
     description: str
     timeout: Optional[float] = None
+    fault_address: Optional[int] = None
+    registers: Optional[Dict[str, int]] = None
 
     @property
     def truncated(self) -> bool:

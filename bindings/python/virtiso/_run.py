@@ -12,7 +12,8 @@ from ._paths import StrPath
 from ._result import Result
 from ._root import Root
 from ._container import Container
-from ._sandbox import Guest, Jail, Sandbox
+from ._guest import Guest
+from ._sandbox import Jail, Sandbox
 
 SANDBOXES: Dict[Isolation, Type[Sandbox]] = {
     Isolation.JAIL: Jail,

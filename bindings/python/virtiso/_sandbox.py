@@ -324,27 +324,3 @@ class Jail(Sandbox):
         while (warning := native.viso_jail_warning(self._handle, len(found))) is not None:
             found.append(warning)
         return tuple(found)
-
-
-class Guest(Sandbox):
-    """A program guest: the program in a virtual machine of its own under KVM, without a kernel to boot and without network.
-
-    :param memory_max: memory of the virtual machine, as for a container; 256 MiB where it is not given
-    :param network: "none", the only one that there is
-
-    >>> with virtiso.Guest(root, memory_max="64M") as box:
-    ...     box.run(["/bin/busybox", "echo", "hello"])
-    """
-
-    isolation = Isolation.GUEST
-
-    def __init__(
-        self, root: Root, *, memory_max: Optional[Size] = None, network: Union[Network, str] = Network.NONE
-    ) -> None:
-        if by_name(Network, network) != Network.NONE:
-            raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
-        self._handle = native.viso_guest_new()
-        native.viso_guest_set_root(self._handle, check_root(root)._handle)
-        if memory_max is not None:
-            native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
-        super().__init__(native.viso_guest_sandbox(self._handle), root)

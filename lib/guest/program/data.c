@@ -28,7 +28,7 @@ static int wait_ready(struct program *program, struct file *file, short events)
 		return 0;
 	struct pollfd fds[2] = {{.fd = file->fd, .events = events}};
 	int64_t until = file->flags & O_NONBLOCK ? 0 : INT64_MAX;
-	int n = kick_wait(program->kick, fds, 1, until);
+	int n = task_wait(program, fds, 1, until);
 	if (n < 0)
 		return n;
 	return n == 0 ? -EAGAIN : 0;

@@ -47,6 +47,8 @@ int program_init(struct program *program, const viso_command *command, int root_
 		.wall_start = clock_now(CLOCK_MONOTONIC),
 		.exit_code = -1,
 	};
+	program->task = &program->first_task;
+	*program->task = (struct task){.program = program, .tid = 1};
 	if (program->root_fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
 	memcpy(program->groups, command->groups, command->group_count * sizeof(program->groups[0]));
@@ -111,7 +113,7 @@ int program_signal(struct program *program, int signal)
 			return 0;
 		if (handler)
 			return -ENOSYS;
-		if (program->signal_mask >> (signal - 1) & 1) {
+		if (program->task->signal_mask >> (signal - 1) & 1) {
 			program->signals_pending |= 1ull << (signal - 1);
 			return 0;
 		}
@@ -123,7 +125,7 @@ int program_signal(struct program *program, int signal)
 
 void program_unblock_signals(struct program *program)
 {
-	uint64_t free = program->signals_pending & ~program->signal_mask;
+	uint64_t free = program->signals_pending & ~program->task->signal_mask;
 	program->signals_pending &= ~free;
 	for (int signal = 1; signal <= PROGRAM_SIGNALS && !program->ended; signal++)
 		if (free >> (signal - 1) & 1)

@@ -17,6 +17,7 @@
 #include "guest/address_space.h"
 #include "guest/kick.h"
 #include "guest/program/file.h"
+#include "guest/program/task.h"
 #include "guest/x86_64/vcpu.h"
 #include "sandbox/result.h"
 
@@ -35,7 +36,11 @@ struct file_slot {
 	bool close_on_exec;
 };
 
+struct instance;
+
+/* One process. */
 struct program {
+	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
 	struct address_space *space;
 	struct vcpu *vcpu;
 	struct kick *kick;
@@ -56,10 +61,11 @@ struct program {
 	unsigned umask;
 	char name[16]; /* prctl(PR_SET_NAME) */
 	struct signal_action actions[PROGRAM_SIGNALS + 1];
-	uint64_t signal_mask;
-	uint64_t signals_pending; /* sent while they were blocked */
-	int64_t cpu_start;        /* of the running thread */
-	int64_t wall_start;       /* CLOCK_MONOTONIC */
+	uint64_t signals_pending; /* sent to the process while all its threads blocked them */
+	struct task *task;        /* the thread that runs, or ran last */
+	struct task first_task;
+	int64_t cpu_start;  /* of the running thread */
+	int64_t wall_start; /* CLOCK_MONOTONIC */
 
 	struct captured_output captured[2];
 	uint64_t unserved;                          /* calls that were answered with ENOSYS */

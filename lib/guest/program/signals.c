@@ -26,17 +26,17 @@ int64_t call_rt_sigaction(struct program *program, const uint64_t args[6])
 
 int64_t call_rt_sigprocmask(struct program *program, const uint64_t args[6])
 {
-	uint64_t set = 0, old = program->signal_mask;
+	uint64_t set = 0, old = program->task->signal_mask;
 	if (args[3] != SIGSET_SIZE)
 		return -EINVAL;
 	if (args[1] && space_read(program->space, &set, args[1], sizeof(set)) < 0)
 		return -EFAULT;
 	if (args[1] && (int)args[0] == SIG_BLOCK)
-		program->signal_mask |= set;
+		program->task->signal_mask |= set;
 	else if (args[1] && (int)args[0] == SIG_UNBLOCK)
-		program->signal_mask &= ~set;
+		program->task->signal_mask &= ~set;
 	else if (args[1] && (int)args[0] == SIG_SETMASK)
-		program->signal_mask = set;
+		program->task->signal_mask = set;
 	else if (args[1])
 		return -EINVAL;
 	program_unblock_signals(program);

@@ -59,7 +59,7 @@ static int poll_files(struct program *program, struct pollfd *fds, size_t count,
 			fds[i].revents = fds[i].events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 		ready += fds[i].revents != 0;
 	}
-	int n = kick_wait(program->kick, host, (int)count, ready ? 0 : until);
+	int n = task_wait(program, host, (int)count, ready ? 0 : until);
 	if (n < 0)
 		return n;
 	for (size_t i = 0; i < count; i++)
@@ -168,7 +168,7 @@ int64_t call_pselect6(struct program *program, const uint64_t args[6])
 static int64_t wait_until(struct program *program, int64_t until)
 {
 	struct pollfd fds[1];
-	return kick_wait(program->kick, fds, 0, until);
+	return task_wait(program, fds, 0, until);
 }
 
 int64_t call_pause(struct program *program, const uint64_t args[6])

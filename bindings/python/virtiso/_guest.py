@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""The program guest."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import sys
+import time
+from types import TracebackType
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Type, Union
+
+from . import native
+from ._command import Options, Stream, make_command
+from ._container_options import Bind
+from ._enums import Isolation, Network, Placement, Stage, by_name
+from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
+from ._hypercall import Hypercall
+from ._paths import Bytes, StrPath
+from ._process import read_result
+from ._result import Result
+from ._root import Root
+from ._sandbox import Sandbox, check_root
+from ._snapshot import Snapshot
+from ._units import Size, size_in_bytes
+
+#: What answers a hypercall: a number or None for the program. None in its place: :meth:`Guest.next_hypercall` gets them.
+Handler = Optional[Callable[[Hypercall], Optional[int]]]
+#: What gives a connected socket for an address, such as "tcp:192.0.2.1:80"; an OSError is told to the program.
+Connector = Callable[[str], Any]
+
+_LONGEST_MS = 2**31 - 1
+
+
+class Guest(Sandbox):
+    """A program guest: the program in a virtual machine of its own under KVM, without a kernel to boot.
+
+    :param memory_max: memory of the virtual machine; 256 MiB where it is not given. Sizes as for a container
+    :param processes_max: processes and threads at once
+    :param files_max: open files at once
+    :param written_max: how many bytes may be written altogether
+    :param syscalls_max: how many system calls may be made altogether, or in each call and request
+    :param network: "none": a guest has no network but what ``connect`` gives
+    :param connect: a function that is given the address for each connect(2), such as "tcp:192.0.2.1:80", and returns a connected
+        socket; an OSError is told to the program
+    :param binds: files and directories of the host by their path in the guest: a path, or a :class:`Bind` of which only
+        ``read_only`` counts
+    :param contents: read-only files in memory: bytes or text
+    :param writable: "discard": what is written to the root is kept in memory and discarded; or the directory of the host that
+        keeps it
+    :param writable_max: how much may be written with "discard"
+    :param hypercalls: handlers by number: ``{1: function}``. It gets a :class:`Hypercall` and returns a number. With None in the
+        place of a function, :meth:`next_hypercall` gets them. What a handler raises is raised by :meth:`call` or
+        :meth:`request`, and the program gets EIO; an OSError is told to the program
+    :param core_path: where the first crash of a program is written to as an ELF core file
+    :param placement: "thread" (in this process), or "contained": in a process of its own, inside a container
+    :param ring_us: how long both sides look at a ring in shared memory before they sleep, microseconds; 0 for no ring
+
+    >>> with virtiso.Guest(root, memory_max="64M") as box:
+    ...     box.run(["/bin/busybox", "echo", "hello"])
+    """
+
+    isolation = Isolation.GUEST
+
+    def __init__(
+        self,
+        root: Root,
+        *,
+        memory_max: Optional[Size] = None,
+        processes_max: Optional[int] = None,
+        files_max: Optional[int] = None,
+        written_max: Optional[Size] = None,
+        syscalls_max: Optional[int] = None,
+        network: Union[Network, str] = Network.NONE,
+        connect: Optional[Connector] = None,
+        binds: Optional[Mapping[str, Union[StrPath, int, Bind]]] = None,
+        contents: Optional[Mapping[str, Union[str, Bytes]]] = None,
+        writable: Optional[StrPath] = None,
+        writable_max: Optional[Size] = None,
+        hypercalls: Optional[Mapping[int, Handler]] = None,
+        core_path: Optional[StrPath] = None,
+        placement: Union[Placement, str] = Placement.THREAD,
+        ring_us: int = 0,
+    ) -> None:
+        if by_name(Network, network) != Network.NONE:
+            raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
+        self._handle = native.viso_guest_new()
+        native.viso_guest_set_root(self._handle, check_root(root)._handle)
+        self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)
+        self._set_files(binds or {}, contents or {}, writable, writable_max)
+        if core_path is not None:
+            native.viso_guest_set_core_path(self._handle, core_path)
+        if placement := by_name(Placement, placement):
+            native.viso_guest_set_placement(self._handle, placement)
+        if ring_us:
+            native.viso_guest_set_ring(self._handle, ring_us)
+        self._prepare_handle(root)
+        for number, handler in (hypercalls or {}).items():
+            self.set_hypercall(number, handler)
+        if connect is not None:
+            self.set_connect(connect)
+
+    def _prepare_handle(self, root: Optional[Root]) -> None:
+        self._raised: Optional[BaseException] = None
+        self._options: Optional[Options] = None
+        super().__init__(native.viso_guest_sandbox(self._handle), root)
+
+    def _set_limits(
+        self,
+        memory_max: Optional[Size],
+        processes_max: Optional[int],
+        files_max: Optional[int],
+        written_max: Optional[Size],
+        syscalls_max: Optional[int],
+    ) -> None:
+        if memory_max is not None:
+            native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
+        if processes_max is not None:
+            native.viso_guest_set_processes_max(self._handle, processes_max)
+        if files_max is not None:
+            native.viso_guest_set_files_max(self._handle, files_max)
+        if written_max is not None:
+            native.viso_guest_set_written_max(self._handle, size_in_bytes(written_max))
+        if syscalls_max is not None:
+            native.viso_guest_set_syscalls_max(self._handle, syscalls_max)
+
+    def _set_files(
+        self,
+        binds: Mapping[str, Union[StrPath, int, Bind]],
+        contents: Mapping[str, Union[str, Bytes]],
+        writable: Optional[StrPath],
+        writable_max: Optional[Size],
+    ) -> None:
+        for path, source in sorted(binds.items()):
+            bind = source if isinstance(source, Bind) else Bind(source)
+            if isinstance(bind.source, int):
+                native.viso_guest_add_bind_fd(self._handle, bind.source, path, not bind.read_only)
+            else:
+                native.viso_guest_add_bind(self._handle, bind.source, path, not bind.read_only)
+        for path, data in sorted(contents.items()):
+            native.viso_guest_add_file(self._handle, path, data.encode() if isinstance(data, str) else data, 0o444)
+        if writable == "discard":
+            native.viso_guest_set_upper_discarded(self._handle, size_in_bytes(writable_max or 0))
+        elif writable_max is not None:
+            raise ValueError('writable_max goes with writable="discard"')
+        elif writable is not None:
+            native.viso_guest_set_upper_directory(self._handle, writable)
+
+    def set_hypercall(self, number: int, handler: Handler) -> None:
+        """Set the handler of a hypercall: before anything has run, or in a clone before its first call."""
+        if handler is None:
+            native.viso_guest_queue_hypercall(self._handle, number)
+            return
+        if not callable(handler):
+            raise TypeError("the handler must be callable or None")
+        wanted = handler
+
+        def pass_on(handle: native.viso_hypercall) -> int:
+            return self._guard(lambda: wanted(Hypercall(handle)) or 0)
+
+        native.viso_guest_set_hypercall_handler(self._handle, number, pass_on)
+
+    def set_connect(self, connect: Connector) -> None:
+        """Set what gives a connected socket for an address, as :meth:`set_hypercall`."""
+        if not callable(connect):
+            raise TypeError("connect must be callable")
+
+        def pass_on(address: str) -> int:
+            def give() -> int:
+                peer = connect(address)
+                return os.dup(peer if isinstance(peer, int) else peer.fileno())
+
+            return self._guard(give)
+
+        native.viso_guest_set_connect_handler(self._handle, pass_on)
+
+    def _guard(self, function: Callable[[], int]) -> int:
+        """Calls a handler; what it raises must not go through the library."""
+        try:
+            return function()
+        except OSError as error:
+            return -(error.errno or errno.EIO)
+        except BaseException as error:  # KeyboardInterrupt too
+            if self._options is None:  # of a command: nobody is there to raise it
+                sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__))  # type: ignore[arg-type]
+            else:
+                self._raised = error
+            return -errno.EIO
+
+    def _reraise(self) -> None:
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
+
+    def initialise(
+        self,
+        args: Sequence[StrPath],
+        *,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        timeout: Optional[float] = None,
+        cpu_time: Optional[float] = None,
+        env: Optional[Mapping[str, Optional[str]]] = None,
+        cwd: Optional[StrPath] = None,
+        user: Optional[int] = None,
+    ) -> None:
+        """Run a program until it is ready: then it stays, for :meth:`call` and :meth:`request`.
+
+        It says so by viso_ready() or viso_receive() of <virtiso/hypercall.h>, or by reading from /dev/virtiso. Where it ends
+        before, :class:`ProcessEnded` is raised, which has ``result``.
+
+        >>> guest.initialise(["python3", "-c", "import json\\nwith open('/dev/virtiso', 'r+b', buffering=0) as port: ..."])
+        """
+        options = Options(
+            args, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout, cpu_time=cpu_time, env=env, cwd=cwd, user=user
+        )
+        command = make_command(options)
+        self._options = options
+        try:
+            handle = self._build(lambda: native.viso_guest_initialise(self._handle, command))
+        except BaseException:
+            self._options = None
+            raise
+        finally:
+            self._reraise()
+        if handle is not None:
+            self._options = None
+            result = read_result(handle, options)
+            error = ProcessEnded(errno.ESRCH, f"the program ended before it was ready: {result.describe()}", Stage.GUEST, "ready")
+            error.result = result  # type: ignore[attr-defined]
+            raise error
+
+    def call(self, symbol: str, *args: int, timeout: Optional[float] = None) -> int:
+        """Call a function of the program, that waits in viso_ready(), with up to six numbers; the number that it returns, without
+        a sign."""
+        try:
+            return native.viso_guest_call(self._handle, symbol, args, _timeout_ms(timeout))
+        finally:
+            self._reraise()
+
+    def call_bytes(self, symbol: str, data: Bytes = b"", *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
+        """Call ``int64_t function(const void *in, size_t in_size, void *out, size_t out_max)`` of the program with bytes."""
+        try:
+            return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
+        finally:
+            self._reraise()
+
+    def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
+        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer."""
+        try:
+            return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
+        finally:
+            self._reraise()
+
+    def cancel(self) -> bool:
+        """Cancel the call or request that is on its way, from another thread; it raises :class:`Canceled`."""
+        return bool(native.viso_guest_cancel(self._handle))
+
+    @property
+    def last_result(self) -> Optional[Result]:
+        """How the program ended that has poisoned the guest: crashed, timed out, ...; None where it did not."""
+        try:
+            handle = native.viso_guest_last_result(self._handle)
+        except Error as error:
+            if error.errno != errno.ENODATA:
+                raise
+            return None
+        return read_result(handle, self._options or Options([]))
+
+    def snapshot(self) -> Snapshot:
+        """Freeze the initialised guest. It goes on as a clone itself."""
+        return Snapshot(native.viso_guest_snapshot(self._handle), self)
+
+    def reset(self) -> None:
+        """Bring a clone back to its snapshot, to the byte. A poisoned one is usable again."""
+        native.viso_guest_reset(self._handle)
+
+    def _clone(self, handle: native.viso_guest) -> Guest:
+        clone = Guest.__new__(Guest)
+        clone._handle = handle
+        clone._prepare_handle(self.root)
+        clone._options = self._options or Options([])
+        return clone
+
+    def hypercall_fileno(self) -> int:
+        """A fd that becomes readable when a queued hypercall waits. Never read from it."""
+        return native.viso_guest_hypercall_fd(self._handle)
+
+    def next_hypercall(self, timeout: Optional[float] = None) -> Optional[Hypercall]:
+        """The next hypercall that waits for an answer; None where none came within ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                return Hypercall(native.viso_guest_next_hypercall(self._handle, _timeout_ms(left)))
+            except Interrupted:
+                continue
+            except TimeoutExpired:
+                return None
+
+    def syscalls(self, *, unserved: bool = False) -> Dict[str, int]:
+        """How often each system call was made so far; with ``unserved`` those that the library does not serve."""
+        return {native.viso_syscall_name(number): count for number, count in native.viso_guest_syscalls(self._handle, unserved)}
+
+
+class _Unraisable:
+    """What :data:`sys.unraisablehook` takes."""
+
+    def __init__(self, kind: Type[BaseException], value: BaseException, traceback: Optional[TracebackType]) -> None:
+        self.exc_type = kind
+        self.exc_value = value
+        self.exc_traceback = traceback
+        self.err_msg = "Exception ignored in a handler of a virtiso guest"
+        self.object = None
+
+
+def _timeout_ms(timeout: Optional[float]) -> int:
+    if timeout is None:
+        return -1
+    if not timeout >= 0:
+        raise ValueError("timeout must not be negative")
+    return min(_LONGEST_MS, math.ceil(timeout * 1000))
+
+
+def prepare_guests(count: int) -> None:
+    """Keep virtual machines ready for all guests of this process: a start or clone takes one. 0 gives them back."""
+    native.viso_guest_prepare(count)

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file guest_calls.h
+ * A guest that stays: its program is run until it is ready, then the host calls functions of it or sends it requests.
+ *
+ * The program says that it is ready by viso_ready() or viso_receive() of <virtiso/hypercall.h>, or by reading from /dev/virtiso, which
+ * any program can do, an interpreter or a shell too. Then
+ *
+ *  - viso_guest_call() calls a function by its name, with numbers, and viso_guest_call_bytes() with bytes in and out. The function
+ *    runs on a stack of its own in the first thread's place; where other threads of the program have work to do, they run meanwhile.
+ *    For that the program waits in viso_ready();
+ *  - viso_guest_request() hands bytes to viso_receive() or a read(2) from /dev/virtiso, and gets those that the program answers with
+ *    by viso_reply() or one write(2) there.
+ *
+ * One call or request at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
+ * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
+ */
+#ifndef VIRTISO_GUEST_CALLS_H
+#define VIRTISO_GUEST_CALLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/guest.h>
+
+VISO_BEGIN_DECLS
+
+/**
+ * Run a command until it is ready. Its time limits are those of the initialisation; its standard streams stay.
+ *
+ * @param guest       a guest with a root, not initialised yet
+ * @param command     the command; VISO_STDIO_PIPE is refused
+ * @param out_result  where it is put how the program ended, where it did so before it was ready, owned by the caller; else
+ *                    untouched; NULL where it is not wanted
+ * @return 0 once it is ready; -ESRCH it ended before; or a negative errno as viso_sandbox_run(), -EALREADY it was initialised.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_result **out_result);
+
+/**
+ * Call a function of the program: `uint64_t function(uint64_t, …)`, with up to six arguments.
+ *
+ * @param guest       an initialised guest whose program waits in viso_ready()
+ * @param symbol      its name, in the symbol table or dynamic symbol table of the executable or a library that it has loaded
+ * @param args        the arguments; may be NULL where `count` is 0
+ * @param count       how many, at most 6
+ * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
+ * @param out_value   where what it returns is put; untouched on failure; NULL where it is not wanted
+ * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, -ETIMEDOUT, -ECANCELED by
+ *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
+ *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
+ *         before, -ESTALE, -ECHILD.
+ * Threads: any, one at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+						  uint64_t *out_value);
+
+/**
+ * Call a function of the program with bytes: `int64_t function(const void *in, size_t in_size, void *out, size_t out_max)`, which
+ * returns how many bytes it has put to `out`, or a negative number.
+ *
+ * @param guest       as above
+ * @param symbol      as above
+ * @param in          what it is given, copied into the guest; may be NULL where `in_size` is 0
+ * @param in_size     how many bytes, at most 16 MiB
+ * @param out         where its answer is put; may be NULL where `out_max` is 0; untouched on failure
+ * @param out_max     how many bytes fit, at most 16 MiB
+ * @param timeout_ms  as above
+ * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EREMOTEIO the function returned a negative
+ *         number, or one beyond `out_max`.
+ * Threads: any, one at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void *in, size_t in_size, void *out,
+							    size_t out_max, int timeout_ms);
+
+/**
+ * Send the program a request and wait for its answer.
+ *
+ * @param guest       an initialised guest whose program waits in viso_receive() or in a read(2) from /dev/virtiso
+ * @param in          the request; may be NULL where `in_size` is 0
+ * @param in_size     how many bytes, at most 16 MiB
+ * @param out         where the answer is put; may be NULL where `out_max` is 0; untouched on failure
+ * @param out_max     how many bytes fit
+ * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
+ * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max`,
+ *         or the program's buffer too small for the request.
+ * Threads: any, one at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, void *out, size_t out_max,
+							 int timeout_ms);
+
+/**
+ * Cancel the call or request that is on its way, or the initialisation. It fails with -ECANCELED.
+ *
+ * @param guest  a guest
+ * @return 1 where one was on its way, else 0; -EINVAL, -ESTALE, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC int viso_guest_cancel(viso_guest *guest);
+
+/**
+ * How the program ended that has poisoned the guest.
+ *
+ * @param guest       a guest
+ * @param out_result  where it is put, owned by the caller; untouched on failure
+ * @return 0; -ENODATA it is not poisoned, -EINVAL, -ESTALE, -ENOMEM, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_last_result(viso_guest *guest, viso_result **out_result);
+
+/**
+ * Let hypercalls, requests and their answers go through a ring in memory that guest and host share, without an exit of the virtual machine,
+ * where both sides are at it at the time; the program takes part by viso_ring_open() of <virtiso/hypercall.h>. While a call, request or
+ * command runs, a thread of the library then looks at the ring; a side that has looked in vain for `poll_us` goes to sleep and is woken
+ * by an exit.
+ *
+ * @param guest    a guest that has not run anything
+ * @param poll_us  how long a side looks before it sleeps, microseconds, 1 to 100000; 0 turns it off, as it is without this call
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP the guest is placed in a container.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_ring(viso_guest *guest, unsigned poll_us);
+
+VISO_END_DECLS
+
+#endif

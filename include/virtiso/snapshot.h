@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file snapshot.h
+ * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
+ *
+ * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: registers, open files with their
+ * positions, signal state, what it wrote to /tmp. Pipes that both ends of which were in the guest are made anew, with what was in them. Streams and
+ * sockets of the host are shared by all clones, unless the clone is given others. What the program holds as random, such as a seed, is the same in all clones;
+ * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
+ */
+#ifndef VIRTISO_SNAPSHOT_H
+#define VIRTISO_SNAPSHOT_H
+
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/guest.h>
+
+VISO_BEGIN_DECLS
+
+/** A guest's frozen state; opaque, reference counted, immutable. */
+typedef struct viso_snapshot viso_snapshot;
+
+/**
+ * Freeze an initialised guest. The guest itself goes on as a clone of the snapshot, and viso_guest_reset() brings it back.
+ *
+ * @param guest         an initialised guest without a call on its way
+ * @param out_snapshot  where it is put, owned by the caller; untouched on failure
+ * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
+ *         frozen (the message names it), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot);
+
+/**
+ * Take one more reference.
+ *
+ * @param snapshot  a snapshot, or NULL
+ * @return `snapshot`.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot);
+
+/**
+ * Give one reference back; the last one frees it. Clones have references of their own.
+ *
+ * @param snapshot  a snapshot, or NULL
+ * @return NULL.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
+
+/**
+ * Make an initialised guest that goes on from the snapshot. Its settings are those of the guest that was frozen; hypercall and connect handlers can be
+ * set anew before its first call.
+ *
+ * @param snapshot   a snapshot
+ * @param out_guest  where it is put, owned by the caller; untouched on failure
+ * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD.
+ * Threads: any at any time: many clones at once.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest);
+
+/**
+ * Bring a clone back to the state of its snapshot, to the byte: memory, registers, files, signals. Nothing of the calls before
+ * reaches the next, but for what went out of the guest. A poisoned guest is usable again.
+ *
+ * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way
+ * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, -ESTALE, -ENOMEM, -EMFILE, -ECHILD; then it is poisoned.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_reset(viso_guest *guest);
+
+/**
+ * How much memory a snapshot holds, which all its clones share.
+ *
+ * @param snapshot  a snapshot
+ * @return bytes; -EINVAL, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
+
+/**
+ * Write a snapshot to a file. It holds the program's memory, so it is as secret as that; whoever can change it controls the guest, though not the host.
+ *
+ * @param snapshot  a snapshot
+ * @param path      a file of the host, which is replaced as a whole once everything is written, with mode 0600
+ * @return 0; -EINVAL, -EOPNOTSUPP the program has open what cannot be saved (the message names it), -ENOENT, -ENOTDIR, -EACCES, -ENOSPC, -EROFS, -EDQUOT,
+ *         -EIO, -ENOMEM, -EMFILE, -ECHILD.
+ * Threads: any at any time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapshot, const char *path);
+
+/**
+ * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its root and settings are those of
+ * `guest`, its standard streams are empty; the files that it had open are opened anew by their names.
+ *
+ * @param path          what viso_snapshot_save() wrote; it is mapped: it must not be changed as long as the snapshot is used
+ * @param guest         a guest that has not run anything, with the same root and settings; it is frozen by this
+ * @param out_snapshot  where it is put, owned by the caller; untouched on failure
+ * @return 0; -EINVAL also not such a file, or a damaged one, -EPROTO by another build of the library, -ENOEXEC for another
+ *         processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES, -ESTALE, -EBUSY, -ENOMEM, -EMFILE, -ECHILD.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.4
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_snapshot);
+
+VISO_END_DECLS
+
+#endif
