@@ -186,10 +186,11 @@ struct order {
 	uint32_t unused;
 };
 
-enum guard_kind { GUARD_TREE, GUARD_BRIDGE };
+enum guard_kind { GUARD_TREE, GUARD_BRIDGE, GUARD_STOPPED };
 
 /*
- * On the control socket: what is to be removed when the host program dies, or no longer. A directory tree; or a bridge
+ * On the control socket: what is to be removed when the host program dies, or no longer; or GUARD_STOPPED, without more,
+ * that workers which somebody has stopped are to be killed, since the host waits for one. A directory tree; or a bridge
  * where no interface is left on it, after all interfaces of the group, which are the host's.
  */
 struct guard {

@@ -528,6 +528,8 @@ bool id_range_take(uint32_t first);
 void kill_children(bool (*spared)(pid_t));
 /* The number may be another process's meanwhile: then nothing is done, unless that is of the same parent, too. */
 void kill_children_of(pid_t parent, pid_t grandparent);
+/* Of the worker that holds an instance: its zygote, or what serves a plan there, where it is stopped. */
+void kill_stopped_zygotes(pid_t holder);
 /* Kills everything that has this uid, which nothing else on the host may have. */
 void kill_uid(uint32_t uid);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */
