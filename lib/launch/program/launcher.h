@@ -25,6 +25,7 @@
  *   hooks.c      programs that run at certain moments of a container's life
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   hollow.c     what plain containers are cloned from
  *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
@@ -66,6 +67,8 @@ struct hook_end {
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
+	atomic_uint container_starts; /* until there are enough for hollow.c */
+	atomic_int hollow;            /* its state, and main's fd of it */
 };
 
 /*
@@ -137,6 +140,7 @@ struct job {
 	bool launcher_gone;     /* main was killed meanwhile */
 	bool builds_template;   /* the mounts are those of the template */
 	bool has_template;      /* in which it was cloned */
+	bool in_hollow;         /* likewise */
 	bool has_network;       /* a prepared one, in which it was cloned */
 	bool network_is_spoilt; /* it is not for another container, whatever it looks like */
 	int kept;               /* the channel of the plan, where the process has one of its own; else -1 */
@@ -278,9 +282,21 @@ void container_wait_for_maps(void);
 /* Makes the template of the plan's container, where it is not there. 0, or -1 with the failure noted. */
 int template_make(struct job *job);
 void template_drop(void);
+/* Notes where template_leave() goes back to. 0, or -1 with the failure noted. */
+int template_find_home(void);
 /* What is cloned between these two gets a copy of the template. */
 int template_enter(void);
 void template_leave(void);
+
+/* hollow.c: the mount namespace that plain containers are cloned from */
+/* In main, when it was woken; without it containers are cloned from the host's. */
+void hollow_make_where_wanted(struct launcher_shared *with_workers);
+/* In a worker, which asks for it so. */
+void hollow_ask_by(struct launcher_shared *with_main, int wake);
+/* What is cloned then, until template_leave(), is in it where that suits the job. 0, or -1 with the failure noted. */
+int hollow_enter(struct job *job);
+/* In the init of such a container: its root becomes the one that is attached. 0, or -1 with the failure noted. */
+int hollow_enter_root(const struct job *job);
 
 /* pristine.c: one empty network namespace */
 /* Where it is not there. A failure shows when a container makes its own. */
@@ -320,6 +336,9 @@ int mounts_add_own_parts(const struct job *job);
 int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Makes the root that all containers of hollow.c have below theirs, and pivots into it. 0, or -1 with the failure
+ * noted. */
+int mounts_enter_hollow(void);
 /* Whether the container's network namespace has to be entered before the mounts are made. */
 bool mounts_need_network(const struct plan *plan);
 /* mount/root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */

@@ -302,6 +302,7 @@ static void serve_until_host_ends(int signals)
 		bool ready = keep_workers_ready();
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
+		hollow_make_where_wanted(shared);
 		/* What could not be done now is tried again. */
 		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
 			/* What `polls` says is old then, and reading for it could wait for ever. */

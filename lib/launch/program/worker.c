@@ -240,7 +240,7 @@ static void job_init(struct job *job)
 	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
 	job->companion.pid = 0;
-	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
+	job->launcher_gone = job->builds_template = job->has_template = job->in_hollow = job->has_network = false;
 	job->hook_socket[0] = job->hook_socket[1] = -1;
 	job->hooks_begun = false;
 	job->hook_failure.error = 0;
@@ -537,6 +537,7 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received)
 {
 	worker_init(page);
+	hollow_ask_by(shared, wake_main);
 	serve_all(shared, page, wake_main, received);
 }
 
