@@ -5,10 +5,12 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/limits.h"
 #include "sandbox/sandbox.h"
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	struct guest_limits limits;
 };
 
 /* As sandbox_check_setter(). */
