@@ -12,6 +12,7 @@
 #include "guest/memory.h"
 #include "guest/program/program.h"
 #include "guest/scheduler.h"
+#include "guest/stay.h"
 #include "guest/vm.h"
 #include "guest/x86_64/vcpu.h"
 
@@ -28,6 +29,8 @@ struct instance {
 	struct kick kick;
 	struct program program; /* the first one, with whose end everything ends */
 	struct scheduler scheduler;
+	struct stay stay;
+	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
@@ -53,6 +56,14 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 
 /* Runs the program to its end on the calling thread, gives the machine back and tells end_fd. */
 void instance_run(struct instance *instance);
+
+/*
+ * Runs it on the calling thread until its program ends or leaves to the host (stay.h), with the time limits of the
+ * command or with these (nanoseconds, 0 for none). 0 or a negative errno with the error set. Any thread may do it, one
+ * at a time.
+ */
+int instance_run_initial(struct instance *instance);
+int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
 
 /* The last step of instance_run(). */
 void instance_end(struct instance *instance);

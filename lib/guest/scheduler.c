@@ -289,6 +289,18 @@ bool scheduler_choose(struct instance *instance)
 	return true;
 }
 
+void scheduler_start(struct instance *instance)
+{
+	instance->scheduler.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void scheduler_stop(struct instance *instance)
+{
+	scheduler_count_time(instance);
+	/* The timer is the thread's. */
+	instance->scheduler.has_slices = false;
+}
+
 void scheduler_release(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;

@@ -45,6 +45,10 @@ static inline struct task *scheduler_after(const struct scheduler *scheduler, co
 	return task->next == scheduler->turn ? NULL : task->next;
 }
 
+/* The calling thread of the host runs the guest from now on; and no longer. */
+void scheduler_start(struct instance *instance);
+void scheduler_stop(struct instance *instance);
+
 /* Adds a task that can run. It has its `saved` state unless it is the first, whose state is in the processor. */
 void scheduler_add(struct instance *instance, struct task *task);
 

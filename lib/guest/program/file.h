@@ -19,6 +19,7 @@ enum file_kind {
 	FILE_FULL,      /* /dev/full */
 	FILE_RANDOM,    /* /dev/random, /dev/urandom */
 	FILE_CAPTURE,   /* output that goes into a bounded buffer */
+	FILE_CONTACT,   /* /dev/virtiso: requests of the host and answers to them */
 };
 
 struct captured_output;
