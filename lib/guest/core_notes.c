@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "guest/core_file.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/x86_64/registers.h"
 #include "guest/x86_64/xstate.h"
@@ -29,21 +30,26 @@ static void put_note(FILE *out, const char *owner, uint32_t type, const void *da
 	pad(out);
 }
 
-static void put_status(FILE *out, struct program *program, const siginfo_t *info)
+static void put_status(FILE *out, const struct task *task, const siginfo_t *info)
 {
+	const struct program *program = task->program;
 	const struct vcpu *vcpu = program->vcpu;
-	const struct task_signals *signals = &program->task->signals;
+	const bool runs = task == program->task;
 	struct user_regs_struct registers;
 	struct elf_prstatus status = {
 		.pr_info = {.si_signo = info->si_signo, .si_code = info->si_code},
 		.pr_cursig = (short)info->si_signo,
-		.pr_sigpend = signals->pending.set | program->signals.pending.set,
-		.pr_sighold = signals->mask,
-		.pr_pid = (int)call_gettid(program, NULL),
-		.pr_ppid = (int)call_getppid(program, NULL),
+		.pr_sigpend = task->signals.pending.set | program->signals.pending.set,
+		.pr_sighold = task->signals.mask,
+		.pr_pid = task->tid,
+		.pr_ppid = (int)call_getppid((struct program *)program, NULL),
 		.pr_fpvalid = 1,
 	};
-	registers_for_core(vcpu->regs, vcpu_base(vcpu, false), vcpu_base(vcpu, true), &registers);
+	if (runs)
+		registers_for_core(vcpu->regs, vcpu_base(vcpu, false), vcpu_base(vcpu, true), &registers);
+	else
+		registers_for_core(&task->saved->regs, task->saved->segments[VCPU_FS].base,
+				   task->saved->segments[VCPU_GS].base, &registers);
 	_Static_assert(sizeof(registers) == sizeof(status.pr_reg), "the registers of a core file");
 	memcpy(&status.pr_reg, &registers, sizeof(registers));
 	put_note(out, "CORE", NT_PRSTATUS, &status, sizeof(status));
@@ -55,7 +61,7 @@ static void put_process(FILE *out, struct program *program)
 		.pr_sname = 'R',
 		.pr_uid = program->uid,
 		.pr_gid = program->gid,
-		.pr_pid = (int)call_getpid(program, NULL),
+		.pr_pid = program->pid,
 		.pr_ppid = (int)call_getppid(program, NULL),
 	};
 	const char *slash = strrchr(program->executable, '/');
@@ -99,11 +105,14 @@ static void put_files(FILE *out, const struct address_space *space)
 	put_note(out, "CORE", NT_FILE, data, size);
 }
 
-static void put_float_state(FILE *out, const struct program *program)
+static void put_float_state(FILE *out, const struct task *task)
 {
 	uint8_t state[XSTATE_MAX] = {0};
-	const struct processor *processor = program->vcpu->processor;
-	if (xstate_get(program->vcpu, state) < 0)
+	const struct vcpu *vcpu = task->program->vcpu;
+	const struct processor *processor = vcpu->processor;
+	if (task != task->program->task)
+		memcpy(state, &task->saved->xsave, sizeof(state));
+	else if (xstate_get(vcpu, state) < 0)
 		return;
 	put_note(out, "CORE", NT_FPREGSET, state, XSTATE_LEGACY);
 	if (!processor->xstate_features)
@@ -113,18 +122,30 @@ static void put_float_state(FILE *out, const struct program *program)
 	put_note(out, "LINUX", NT_X86_XSTATE, state, processor->xstate_size);
 }
 
+/* The thread that ends the program comes first: debuggers take it for the current one. */
+static void put_threads(FILE *out, struct program *program, const siginfo_t *info, bool current)
+{
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));) {
+		if (task->program != program || (task == program->task) != current)
+			continue;
+		put_status(out, task, info);
+		if (current)
+			put_process(out, program);
+		put_float_state(out, task);
+	}
+}
+
 uint8_t *core_notes(struct program *program, const siginfo_t *info, size_t *out_size)
 {
 	char *data = NULL;
 	FILE *out = open_memstream(&data, out_size);
 	if (!out)
 		return NULL;
-	put_status(out, program, info);
-	put_process(out, program);
+	put_threads(out, program, info, true);
 	put_note(out, "CORE", NT_SIGINFO, info, sizeof(*info));
 	put_auxiliary(out, program);
 	put_files(out, program->space);
-	put_float_state(out, program);
+	put_threads(out, program, info, false);
 	bool failed = ferror(out);
 	if (fclose(out) != 0 || failed) {
 		free(data);

@@ -6,6 +6,7 @@
 #include <virtiso/guest.h>
 
 #include "guest/hypercalls.h"
+#include "guest/limits.h"
 #include "sandbox/sandbox.h"
 
 struct instance;
@@ -19,6 +20,7 @@ enum guest_use {
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	char *core_path;      /* absolute; NULL for none */
+	struct guest_limits limits;
 	struct guest_hypercalls hypercalls;
 	unsigned ring_poll_us; /* 0 for no ring */
 	bool is_new_clone;     /* handlers may be set, until its first call */

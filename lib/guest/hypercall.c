@@ -146,7 +146,7 @@ static int64_t await(struct program *program, viso_hypercall *hypercall)
 {
 	while (!hypercall->is_answered) {
 		struct pollfd fds[2] = {{.fd = hypercall->answer_fd, .events = POLLIN}};
-		int64_t n = task_wait(program, fds, 1, INT64_MAX);
+		int n = task_wait(program, fds, 1, INT64_MAX);
 		if (n < 0)
 			return n;
 	}

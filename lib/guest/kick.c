@@ -189,7 +189,7 @@ static int make_timer(struct kick *kick, clockid_t clock, timer_t *out)
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
 	event.sigev_value.sival_ptr = kick;
 	event.sigev_notify_thread_id = gettid();
-	return timer_create(clock, &event, out);
+	return timer_create(clock, &event, out) < 0 ? -errno : 0;
 }
 
 /* Repeated too: the wake-up may have been dropped because another one was pending. */
@@ -218,13 +218,25 @@ static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 {
 	if (end == INT64_MAX)
 		return 0;
-	if (make_timer(kick, clock, &kick->timers[kick->timer_count]) < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, "timer_create", NULL);
+	int r = make_timer(kick, clock, &kick->timers[kick->timer_count]);
+	if (r < 0)
+		return error_fail(VISO_STAGE_GUEST, -r, "timer_create", NULL);
 	kick->timer_count++;
 	struct itimerspec setting = {.it_value = to_timespec(end), .it_interval = to_timespec(repeat_ns)};
 	if (timer_settime(kick->timers[kick->timer_count - 1], TIMER_ABSTIME, &setting, NULL) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
 	return 0;
+}
+
+int kick_set_slices(struct kick *kick, bool on)
+{
+	int r = kick->has_slice_timer ? 0 : make_timer(kick, CLOCK_MONOTONIC, &kick->slice_timer);
+	if (r < 0)
+		return r;
+	kick->has_slice_timer = true;
+	const struct timespec slice = to_timespec(on ? KICK_SLICE_NS : 0);
+	const struct itimerspec setting = {.it_value = slice, .it_interval = slice};
+	return timer_settime(kick->slice_timer, 0, &setting, NULL) < 0 ? -errno : 0;
 }
 
 /* A number of the calling thread's that no other gets, unlike its id: a timer knows its thread, not that id. */
@@ -351,6 +363,9 @@ void kick_leave(struct kick *kick)
 	if (kick->has_alarm_timer)
 		timer_delete(kick->alarm_timer);
 	kick->has_alarm_timer = false;
+	if (kick->has_slice_timer)
+		timer_delete(kick->slice_timer);
+	kick->has_slice_timer = false;
 	disarm_wall_timer(kick);
 	take_signals(kick);
 	innermost = kick->outer;

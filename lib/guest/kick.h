@@ -19,6 +19,9 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* How long a thread of the guest runs while others could. */
+enum { KICK_SLICE_NS = 5000000 };
+
 enum stop {
 	STOP_NONE = 0,
 	STOP_KILLED,    /* by the host program */
@@ -47,6 +50,8 @@ struct kick {
 	uint64_t wall_timer_user; /* that thread; 0 where there is no timer */
 	timer_t alarm_timer;      /* made when it is needed first */
 	bool has_alarm_timer;
+	timer_t slice_timer;
+	bool has_slice_timer;
 	sigset_t old_mask;
 	bool old_pending[2]; /* whether SIGPIPE and SIGXFSZ were pending already */
 	siginfo_t foreign;   /* a signal of the host program's that was found in place of ours; si_signo 0 for none */
@@ -62,6 +67,9 @@ void kick_release(struct kick *kick);
  */
 int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit);
 void kick_leave(struct kick *kick);
+
+/* In the running thread: the guest is interrupted again and again, so that its threads take turns; or no longer. */
+int kick_set_slices(struct kick *kick, bool on);
 
 /* From any thread: the guest is sent this signal. */
 void kick_stop(struct kick *kick, int signal);

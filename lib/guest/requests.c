@@ -19,7 +19,8 @@ static void resume(struct instance *instance)
 	struct program *program = stay->task->program;
 	*program->vcpu->regs = stay->regs;
 	stay->state = STAY_ANSWERED;
-	program_serve(program, true);
+	stay->task->again = true;
+	program_serve(program);
 }
 
 static int64_t ask(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)

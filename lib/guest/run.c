@@ -12,13 +12,19 @@
 #include "guest/instance.h"
 #include "guest/x86_64/registers.h"
 
+/* The process whose thread has run. */
+static struct program *running(struct instance *instance)
+{
+	return instance->scheduler.current->program;
+}
+
 /* A page fault that the program's areas do not explain; what is known of it goes to `info`. */
 static void tell_fault(struct instance *instance, const struct vcpu_exit *exit, int r, siginfo_t *info)
 {
 	if (r == -EIO) {
 		info->si_signo = SIGBUS;
 		info->si_code = BUS_ADRERR;
-	} else if (space_find(&instance->space, exit->address)) {
+	} else if (space_find(running(instance)->space, exit->address)) {
 		info->si_code = SEGV_ACCERR;
 	}
 }
@@ -26,7 +32,7 @@ static void tell_fault(struct instance *instance, const struct vcpu_exit *exit, 
 static void force_exception(struct instance *instance, const struct vcpu_exit *exit, const siginfo_t *info)
 {
 	char detail[80];
-	struct program *program = &instance->program;
+	struct program *program = running(instance);
 	struct task_signals *signals = &program->task->signals;
 	unsigned long long instruction = instance->vcpu.regs->rip, address = exit->address;
 	signals->trap = (uint64_t)exit->vector;
@@ -49,7 +55,7 @@ static void handle_exception(struct instance *instance, const struct vcpu_exit *
 	if (vcpu_is_page_fault(exit)) {
 		int r = -EFAULT;
 		if (vcpu_is_user_access(exit))
-			r = space_fault(&instance->space, exit->address, vcpu_fault_access(exit));
+			r = space_fault(running(instance)->space, exit->address, vcpu_fault_access(exit));
 		if (r == 0 || r == -ENOMEM)
 			return;
 		tell_fault(instance, exit, r, &info);
@@ -91,7 +97,7 @@ static void handle_stop(struct instance *instance)
 	case STOP_SIGNALLED:
 	case STOP_ALARM:
 		send_host_signals(instance);
-		timers_check(program);
+		timers_check_all(instance);
 		break;
 	case STOP_NONE:
 	default:
@@ -99,15 +105,16 @@ static void handle_stop(struct instance *instance)
 	}
 }
 
-/* A call that a signal interrupted goes on where no handler was entered. */
+/* A call that a signal interrupted is made again at the next turn, where no handler was entered. */
 static void serve(struct instance *instance)
 {
-	struct program *program = &instance->program;
-	for (bool again = false; !program_serve(program, again) && !program->ended; again = true) {
-		handle_stop(instance);
-		if (signals_deliver(program, true))
-			break;
-	}
+	struct program *program = running(instance);
+	struct task *task = program->task;
+	if (program_serve(program))
+		return;
+	handle_stop(instance);
+	if (!program->ended && signals_deliver(program, true))
+		task->again = false;
 }
 
 static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
@@ -125,17 +132,32 @@ static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 		break;
 	case VCPU_INTERRUPTED:
 		handle_stop(instance);
+		scheduler_end_slice(instance);
 		break;
 	case VCPU_FAULT:
 	default:
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, exit->detail);
 		break;
 	}
-	/* Where it waits for the host, the next call takes them. */
-	if (!instance->stay.leave && signal_is_pending(instance->program.task) && vcpu_is_in_program(&instance->vcpu))
-		signals_deliver(&instance->program, false);
-	if (instance->space.out_of_memory)
-		program_end(&instance->program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+}
+
+/* Lets the thread whose turn it is run, up to its next exit. */
+static void run_turn(struct instance *instance)
+{
+	struct vcpu_exit exit;
+	struct program *program = running(instance);
+	if (instance->scheduler.current->again) {
+		serve(instance);
+	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
+		signals_deliver(program, false);
+	} else {
+		gate_unlock(instance->gate);
+		vcpu_run(&instance->vcpu, &exit);
+		gate_lock(instance->gate);
+		handle_exit(instance, &exit);
+	}
+	if (program->space->out_of_memory)
+		program_end(program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
 }
 
 static struct timeval time_difference(struct timeval after, struct timeval before)
@@ -194,18 +216,17 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	if (r < 0)
 		return r;
 	gate_lock(instance->gate);
+	scheduler_start(instance);
 	if (kick_is_due(&instance->kick))
 		handle_stop(instance);
-	signals_deliver(program, false);
-	while (!program->ended && !instance->stay.leave) {
-		struct vcpu_exit exit;
-		gate_unlock(instance->gate);
-		vcpu_run(&instance->vcpu, &exit);
-		gate_lock(instance->gate);
-		handle_exit(instance, &exit);
-	}
+	while (!program->ended && !instance->stay.leave)
+		if (scheduler_choose(instance))
+			run_turn(instance);
+		else
+			handle_stop(instance);
 	if (program->ended && program->reason != VISO_REASON_EXITED)
 		keep_registers(instance);
+	scheduler_stop(instance);
 	gate_unlock(instance->gate);
 	kick_leave(&instance->kick);
 	return 0;
@@ -215,7 +236,6 @@ int instance_run_initial(struct instance *instance)
 {
 	struct rusage before;
 	getrusage(RUSAGE_THREAD, &before);
-	instance->program.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
 	int r = instance_run_until(instance, deadline(instance), cpu_limit(instance));
 	count_usage(instance, &before);
 	return r;

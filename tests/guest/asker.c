@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <virtiso/hypercall.h>
 
-enum { ADD = 1, FILL = 2, LENGTH = 3, WILD = 4, DEFERRED = 5, QUEUED = 6, OTHER = 7 };
+enum { ADD = 1, FILL = 2, LENGTH = 3, WILD = 4, DEFERRED = 5, QUEUED = 6, OTHER = 7, SLOW = 9 };
 
 __attribute__((used)) uint64_t ask_in_call(uint64_t number, uint64_t a)
 {
@@ -57,6 +57,28 @@ static int wild(void)
 	munmap(read_only + 4096, 4096);
 	EXPECT(viso_hypercall(LENGTH, (uintptr_t)read_only + 4090, 12, 0), -EFAULT);
 	EXPECT(viso_hypercall(LENGTH, (uintptr_t)read_only, 1ull << 40, 0), -EMSGSIZE);
+	return 0;
+}
+
+static void *ask_often(void *data)
+{
+	uint64_t wrong = 0;
+	for (uint64_t i = 0; i < 200; i++)
+		wrong += viso_hypercall(i % 4 ? ADD : SLOW, i, 1, 0) != (int64_t)i + 1;
+	return (void *)wrong;
+}
+
+/* Several threads at once, some of whose hypercalls are answered later. */
+static int threads(void)
+{
+	pthread_t all[6];
+	void *wrong;
+	for (int i = 0; i < 6; i++)
+		EXPECT(pthread_create(&all[i], NULL, ask_often, NULL), 0);
+	for (int i = 0; i < 6; i++) {
+		pthread_join(all[i], &wrong);
+		EXPECT((int64_t)(uintptr_t)wrong, 0);
+	}
 	return 0;
 }
 
@@ -152,6 +174,8 @@ int main(int argc, char **argv)
 		return plain();
 	if (!strcmp(how, "wild"))
 		return wild();
+	if (!strcmp(how, "threads"))
+		return threads();
 	if (!strcmp(how, "ready"))
 		return (int)viso_ready();
 	if (!strcmp(how, "ring"))

@@ -12,5 +12,6 @@ struct probe {
 extern const struct probe attack_probes[];
 extern const struct probe memory_probes[];
 extern const struct probe signal_probes[];
+extern const struct probe thread_probes[];
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ADD = 1, FILL = 2, LENGTH = 3, DEFERRED = 5, QUEUED = 6, OTHER = 7 };
+enum { ADD = 1, FILL = 2, LENGTH = 3, DEFERRED = 5, QUEUED = 6, OTHER = 7, SLOW = 9 };
 
 static uint64_t argument(viso_hypercall *hypercall, unsigned index)
 {
@@ -221,6 +221,46 @@ static void test_queue(void **state)
 	viso_guest_unref(guest);
 }
 
+static int64_t defer_to_queue(viso_hypercall *hypercall, void *userdata)
+{
+	int *pipe_end = userdata;
+	viso_hypercall_ref(hypercall);
+	if (viso_hypercall_defer(hypercall) < 0 || write(pipe_end[1], &hypercall, sizeof(hypercall)) < 0)
+		return -EPROTO;
+	return 0;
+}
+
+static void *answer_all(void *data)
+{
+	int *pipe_end = data;
+	viso_hypercall *hypercall;
+	while (read(pipe_end[0], &hypercall, sizeof(hypercall)) == sizeof(hypercall)) {
+		if (viso_hypercall_answer(hypercall, (int64_t)argument(hypercall, 0) + 1) < 0)
+			return hypercall;
+		viso_hypercall_unref(hypercall);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	need_kvm();
+	int ends[2];
+	pthread_t thread;
+	void *failed;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pthread_create(&thread, NULL, answer_all, ends), 0);
+	viso_guest *guest = asking(*state);
+	assert_ok(viso_guest_set_hypercall_handler(guest, SLOW, defer_to_queue, ends, NULL));
+	assert_output(run_in(guest, new_command("/asker", "threads", NULL)), "");
+	assert_output(run_in(guest, new_command("/asker-dynamic", "threads", NULL)), "");
+	viso_guest_unref(guest);
+	close(ends[1]);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	close(ends[0]);
+}
+
 struct inside {
 	viso_guest *guest;
 	viso_guest *other;
@@ -313,7 +353,7 @@ int main(void)
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_re_entrancy),
-		cmocka_unit_test(test_ends_from_within),
+		cmocka_unit_test(test_ends_from_within), cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests_name("guest hypercalls", tests, fixture_setup, fixture_teardown);
 }

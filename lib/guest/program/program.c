@@ -11,7 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/program/calls.h"
+#include "guest/instance.h"
 
 static void set_limit(struct program *program, int number, uint64_t value)
 {
@@ -50,7 +50,8 @@ int program_init(struct program *program, const viso_command *command, int root_
 		.exit_code = -1,
 	};
 	program->task = &program->first_task;
-	*program->task = (struct task){.program = program, .tid = 1};
+	program->pid = program->group = program->session = TASK_FIRST_ID;
+	*program->task = (struct task){.program = program, .tid = program->pid, .until = INT64_MAX};
 	signals_init(&program->signals);
 	if (program->root_fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
@@ -85,6 +86,34 @@ void program_forget(struct program *program)
 	free_memory(program);
 }
 
+struct task *program_find_task(struct instance *instance, int tid)
+{
+	for (struct task *task = NULL; (task = scheduler_after(&instance->scheduler, task));)
+		if (task->tid == tid)
+			return task;
+	return NULL;
+}
+
+struct task *program_task(struct program *program, int tid)
+{
+	struct task *task = program_find_task(program->instance, tid);
+	return task && task->program == program ? task : NULL;
+}
+
+struct program *program_by_pid(struct program *program, int pid)
+{
+	return pid == program->pid ? program : NULL;
+}
+
+int64_t program_cpu_time(const struct program *program)
+{
+	const struct scheduler *scheduler = &program->instance->scheduler;
+	int64_t time = program->cpu_time;
+	if (scheduler->current && scheduler->current->program == program)
+		time += clock_now(CLOCK_THREAD_CPUTIME_ID) - scheduler->cpu_start;
+	return time;
+}
+
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail)
 {
 	if (program->ended)
@@ -103,21 +132,13 @@ void program_exit(struct program *program, int code)
 	program->exit_code = code & 0xff;
 }
 
-struct task *program_task(struct program *program, int tid)
-{
-	return tid == (int)call_gettid(program, NULL) ? program->task : NULL;
-}
-
-struct program *program_by_pid(struct program *program, int pid)
-{
-	return pid == (int)call_getpid(program, NULL) ? program : NULL;
-}
-
-void program_drop_signal(struct program *program, int signal)
+void program_drop_signals(struct program *program, uint64_t set)
 {
 	struct process_signals *signals = &program->signals;
-	queue_drop(&signals->pending, signal_bit(signal), &signals->budget);
-	queue_drop(&program->task->signals.pending, signal_bit(signal), &signals->budget);
+	queue_drop(&signals->pending, set, &signals->budget);
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program)
+			queue_drop(&task->signals.pending, set, &signals->budget);
 }
 
 struct file *program_file(struct program *program, int fd)

@@ -39,6 +39,9 @@ struct instance;
 /* One process. */
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
+	int pid;
+	int group; /* process group */
+	int session;
 	struct address_space *space;
 	struct vcpu *vcpu;
 	struct kick *kick;
@@ -57,12 +60,13 @@ struct program {
 	unsigned groups[COMMAND_GROUPS_MAX];
 	struct rlimit limits[RLIM_NLIMITS];
 	unsigned umask;
-	char name[16]; /* prctl(PR_SET_NAME) */
+	char name[16]; /* of the first thread: prctl(PR_SET_NAME) */
 	struct process_signals signals;
 	struct task *task; /* the thread that runs, or ran last */
 	struct task first_task;
-	int64_t cpu_start;  /* of the running thread */
-	int64_t wall_start; /* CLOCK_MONOTONIC */
+	unsigned task_count; /* threads that have not ended */
+	int64_t cpu_time;    /* of its threads, until they were switched away; see program_cpu_time() */
+	int64_t wall_start;  /* CLOCK_MONOTONIC */
 
 	struct captured_output captured[2];
 	uint64_t unserved;                          /* calls that were answered with ENOSYS */
@@ -89,24 +93,29 @@ void program_forget(struct program *program);
 int program_open_streams(struct program *program, const viso_command *command, int out_host[3]);
 
 /*
- * Serves the system call that the registers tell of, and puts its result there; `again` where it has been begun before.
- * False where it was interrupted by a signal or must end: then nothing was put there.
+ * Serves the system call that the registers tell of, and puts its result there. False where it was interrupted, by a
+ * signal or since the guest must end: then nothing was put there, and it is to be made again.
  */
-bool program_serve(struct program *program, bool again);
+bool program_serve(struct program *program);
+
+/* The CPU time of all its threads up to now, in nanoseconds; the serving of its calls is part of it, as of a process.
+ */
+int64_t program_cpu_time(const struct program *program);
+
+/* A thread of the program, a thread of any program of the guest, and a program, by number; NULL where there is none. */
+struct task *program_task(struct program *program, int tid);
+struct task *program_find_task(struct instance *instance, int tid);
+struct program *program_by_pid(struct program *program, int pid);
+
+/* One thread ends. */
+void program_end_task(struct task *task);
 
 /* The program has ended. The first of these counts. */
 void program_exit(struct program *program, int code);
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail);
 
-/* A thread of the program, and a program of its guest, by their numbers; NULL where there is none. */
-struct task *program_task(struct program *program, int tid);
-struct program *program_by_pid(struct program *program, int pid);
-
-/* What is pending of a signal is dropped, for the process and all its threads. */
-void program_drop_signal(struct program *program, int signal);
-
-/* Its CPU time in nanoseconds. */
-int64_t program_cpu_time(const struct program *program);
+/* What is pending of these signals is dropped, for the process and all its threads. */
+void program_drop_signals(struct program *program, uint64_t set);
 
 /* The program's open file, borrowed; NULL where there is none. */
 struct file *program_file(struct program *program, int fd);

@@ -222,7 +222,7 @@ static void set_up_all(struct job *job)
 	    sysctls_write(job->plan) < 0)
 		_exit(127);
 	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
-		terminal_find_pts(job);
+		terminal_find_pts(job, AT_FDCWD);
 	if (hooks_before_program(job) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);

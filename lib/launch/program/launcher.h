@@ -20,6 +20,7 @@
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
  *   detached.c   an instance that goes on without its host
+ *   restore.c    one that criu makes
  *   terminal.c   a terminal for the program
  *   hooks.c      programs that run at certain moments of a container's life
  *   receive.c    files of the host that are copied in
@@ -477,12 +478,16 @@ int joined_enter_worker(void);
 /* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
 int joined_start(struct job *job);
 
+/* restore.c: in the holder, in place of the two that start and release the init. 0, or -1 with the failure noted. */
+int restore_start_init(struct job *job, int *out_root, int *out_pts);
+int restore_hide_init(const struct job *job);
+
 /* receive.c: in place of the program of a plan with PLAN_RECEIVE. */
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts; -1 where it has none. */
-void terminal_find_pts(struct job *job);
+/* The devpts of the container with this root directory: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job, int root);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */
@@ -495,7 +500,10 @@ struct pids_of_ours {
 	pid_t zygote;    /* hidden with its children; 0 for none */
 	pid_t init;      /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };
-/* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
+enum { PIDS_MAX = 16000 }; /* as many as a pipe holds */
+/*
+ * The descendants of a process, without ours, until the next call; how many there are, which may be more than are told,
+ * at most PIDS_MAX.
  */
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
 /* Writes their number to the pipe, and their ids. */
@@ -532,11 +540,15 @@ int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uin
 /* idrange.c */
 /* The first of 65536 host ids that no other worker uses. */
 uint32_t id_range_reserve(void);
+/* That which begins so; false where another worker has it, or it is none of them. */
+bool id_range_take(uint32_t first);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
 /* The number may be another process's meanwhile: then nothing is done, unless that is of the same parent, too. */
 void kill_children_of(pid_t parent, pid_t grandparent);
+/* Of the worker that holds an instance: its zygote, or what serves a plan there, where it is stopped. */
+void kill_stopped_zygotes(pid_t holder);
 /* Kills everything that has this uid, which nothing else on the host may have. */
 void kill_uid(uint32_t uid);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */

@@ -233,6 +233,17 @@ static bool reap(int flags, bool *out_killed)
 	return true;
 }
 
+/* The host waits for one of them, which will never tell. */
+static void kill_stopped_workers(void)
+{
+	for (int i = 0; i < worker_count; i++) {
+		if (is_stopped(workers[i].pid))
+			kill(workers[i].pid, SIGKILL);
+		else
+			kill_stopped_zygotes(workers[i].pid);
+	}
+}
+
 /* False where the host program closed its end. */
 static bool serve_control(void)
 {
@@ -242,6 +253,10 @@ static bool serve_control(void)
 		return n < 0 && errno == EINTR;
 	((char *)&guard)[(size_t)n < sizeof(guard) ? (size_t)n : sizeof(guard) - 1] = '\0';
 
+	if (guard.kind == GUARD_STOPPED) {
+		kill_stopped_workers();
+		return true;
+	}
 	if (guard.add) {
 		for (struct guarded *entry = guarded; entry; entry = entry->next)
 			if (entry->kind == guard.kind && !strcmp(entry->path, guard.path))

@@ -23,6 +23,7 @@ enum { IDLE_WORKERS_MAX = 16 };
 struct worker worker;
 
 static volatile sig_atomic_t busy, ending;
+static bool held_instance;
 
 /* An idle worker ends with main, or by its order; one that has a command ends that first. */
 static void on_launcher_death(int number)
@@ -401,6 +402,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		if (job->plan->pool.flags & POOL_PREPARE) {
 			pool_prepare(job);
 		} else if (job->plan->flags & PLAN_INSTANCE) {
+			held_instance = true;
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
 			close_start_fds(job);
@@ -516,6 +518,9 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 			drop_late_order(&job);
 		}
 		busy = 0;
+		/* Its ids may be wanted again, by whoever restores what it held. */
+		if (held_instance)
+			_exit(0);
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);
 		if (kept >= 0)

@@ -35,7 +35,7 @@ int64_t call_rt_sigaction(struct program *program, const uint64_t args[6])
 		action.mask &= ~SIGNALS_FIXED;
 		signals->actions[signal] = action;
 		if (ignores(&action, signal))
-			program_drop_signal(program, signal);
+			program_drop_signals(program, signal_bit(signal));
 	}
 	return args[2] ? space_write(program->space, args[2], &old, sizeof(old)) : 0;
 }
@@ -141,7 +141,7 @@ static int64_t send_to_process(struct program *program, int pid, int signal, con
 
 int64_t call_kill(struct program *program, const uint64_t args[6])
 {
-	int own = (int)call_getpid(program, NULL), pid = (int)args[0];
+	int own = program->pid, pid = (int)args[0];
 	if (check_signal(args[1]) < 0)
 		return -EINVAL;
 	/* 0 is the own process group; -1, all others, of which there is none. */
@@ -183,7 +183,7 @@ static int64_t read_info(struct program *program, uint64_t address, int pid, uin
 	if (space_read(program->space, out, address, sizeof(*out)) < 0)
 		return -EFAULT;
 	out->si_signo = (int)signal;
-	if ((out->si_code >= 0 || out->si_code == SI_TKILL) && pid != (int)call_getpid(program, NULL))
+	if ((out->si_code >= 0 || out->si_code == SI_TKILL) && pid != program->pid)
 		return -EPERM;
 	return 0;
 }

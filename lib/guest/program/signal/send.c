@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 
 /* signal(7): what these do where nothing else was asked for. */
@@ -76,7 +77,7 @@ void signals_exec(struct program *program)
 siginfo_t signal_from_program(const struct program *sender, int signal, int code)
 {
 	siginfo_t info = {.si_signo = signal, .si_code = code};
-	info.si_pid = (pid_t)call_getpid((struct program *)sender, NULL);
+	info.si_pid = sender->pid;
 	info.si_uid = sender->uid;
 	return info;
 }
@@ -91,36 +92,59 @@ static bool is_blocked(const struct task *task, int signal)
 	return (task->signals.mask | task->signals.waited) & signal_bit(signal);
 }
 
-/* Whether it would do nothing. What is blocked may be unblocked later, or fetched. */
-static bool is_ignored(const struct program *program, const struct task *task, int signal)
+/* The thread that is to take a signal to its process: where possible one that runs. NULL where all block it. */
+static struct task *choose_taker(struct program *program, int signal)
+{
+	struct task *taker = NULL;
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program && !is_blocked(task, signal) && (!taker || task->state == TASK_READY))
+			taker = task;
+	return taker;
+}
+
+/* A thread that waits for the signal by sigtimedwait(2). */
+static struct task *find_waiter(struct program *program, int signal)
+{
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program && (task->signals.waited & signal_bit(signal)))
+			return task;
+	return NULL;
+}
+
+/* Whether it would do nothing. What is blocked by all may be unblocked later, or fetched. */
+static bool is_ignored(const struct program *program, int signal)
 {
 	uint64_t handler = program->signals.actions[signal].handler;
-	if (is_blocked(task, signal))
-		return false;
 	return handler == (uintptr_t)SIG_IGN || (handler == (uintptr_t)SIG_DFL && (ignored & signal_bit(signal)));
 }
 
 /* A stop and SIGCONT take each other back (signal(7)). */
 static void drop_opposites(struct program *program, int signal)
 {
-	uint64_t set = 0;
 	if (signal == SIGCONT)
-		set = stopping;
+		program_drop_signals(program, stopping);
 	else if (stopping & signal_bit(signal))
-		set = signal_bit(SIGCONT);
-	if (!set)
-		return;
-	queue_drop(&program->signals.pending, set, &program->signals.budget);
-	queue_drop(&program->task->signals.pending, set, &program->signals.budget);
+		program_drop_signals(program, signal_bit(SIGCONT));
 }
 
 int signal_send(struct program *program, struct task *task, const siginfo_t *info)
 {
 	struct process_signals *signals = &program->signals;
-	drop_opposites(program, info->si_signo);
-	if (is_ignored(program, task ? task : program->task, info->si_signo))
+	int signal = info->si_signo;
+	struct task *taker = task;
+	drop_opposites(program, signal);
+	if (!task)
+		taker = choose_taker(program, signal);
+	else if (is_blocked(task, signal))
+		taker = NULL;
+	if (taker && is_ignored(program, signal))
 		return 0;
-	return queue_add(task ? &task->signals.pending : &signals->pending, info, &signals->budget);
+	int r = queue_add(task ? &task->signals.pending : &signals->pending, info, &signals->budget);
+	if (!taker)
+		taker = task ? task : find_waiter(program, signal);
+	if (r == 0 && taker && signal_is_pending(taker))
+		task_interrupt(taker);
+	return r;
 }
 
 void signal_send_self(struct program *program, int signal)

@@ -5,13 +5,17 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 
 static const int64_t second_ns = 1000000000;
 
+/* How exactly CPU time is watched, as by a tick of Linux: a process that waits must not be looked at all the time. */
+static const int64_t cpu_grain_ns = 4000000;
+
 void timers_init(struct timers *timers)
 {
-	*timers = (struct timers){.cpu_warning = 0};
+	*timers = (struct timers){.next = INT64_MAX};
 	for (int i = 0; i < INTERVAL_TIMERS; i++)
 		timers->interval[i].next = INT64_MAX;
 }
@@ -66,11 +70,13 @@ static int64_t now_of(const struct moments *moments, bool is_cpu, bool is_realti
 }
 
 /* CPU time cannot pass faster than the clock on the wall: where it is not due then, it is looked at again. */
-static void note_next(struct moments *moments, int64_t next, int64_t now)
+static void note_next(struct moments *moments, int64_t next, int64_t now, bool is_cpu)
 {
 	if (next == INT64_MAX)
 		return;
 	int64_t left = next > now ? next - now : 0;
+	if (is_cpu && left < cpu_grain_ns)
+		left = cpu_grain_ns;
 	int64_t at = left < INT64_MAX - moments->monotonic ? moments->monotonic + left : INT64_MAX;
 	if (at < moments->next)
 		moments->next = at;
@@ -87,7 +93,7 @@ static void check_interval(struct program *program, int which, struct moments *m
 		siginfo_t info = signal_from_kernel(signals[which]);
 		signal_send(program, NULL, &info);
 	}
-	note_next(moments, alarm->next, now);
+	note_next(moments, alarm->next, now, which != ITIMER_REAL);
 }
 
 static struct task *task_of(struct program *program, int tid)
@@ -125,7 +131,7 @@ static void check_posix(struct program *program, size_t id, struct moments *mome
 	int64_t times = advance(&timer->alarm, now);
 	if (times)
 		send_timer(program, timer, (int)id, times);
-	note_next(moments, timer->alarm.next, now);
+	note_next(moments, timer->alarm.next, now, is_cpu);
 }
 
 /* setrlimit(2): SIGXCPU at the soft limit and each second after it, the end at the hard one. */
@@ -149,7 +155,7 @@ static void check_cpu_limit(struct program *program, struct moments *moments)
 		*warning = moments->cpu + second_ns;
 		signal_send(program, NULL, &info);
 	}
-	note_next(moments, *warning, moments->cpu);
+	note_next(moments, *warning, moments->cpu, true);
 }
 
 static bool is_idle(const struct program *program)
@@ -162,13 +168,13 @@ static bool is_idle(const struct program *program)
 	return timers->posix_count == 0 && (limit->rlim_cur == RLIM_INFINITY || limit->rlim_cur >= limit->rlim_max);
 }
 
-void timers_check(struct program *program)
+/* Sends what is due, and has `next` of the timers. */
+static void check(struct program *program)
 {
 	struct timers *timers = &program->signals.timers;
-	if (is_idle(program)) {
-		kick_set_alarm(program->kick, INT64_MAX);
+	timers->next = INT64_MAX;
+	if (is_idle(program))
 		return;
-	}
 	struct moments moments = {
 		.monotonic = clock_now(CLOCK_MONOTONIC),
 		.realtime = clock_now(CLOCK_REALTIME),
@@ -180,5 +186,28 @@ void timers_check(struct program *program)
 	for (size_t i = 0; i < timers->posix_count; i++)
 		check_posix(program, i, &moments);
 	check_cpu_limit(program, &moments);
-	kick_set_alarm(program->kick, moments.next);
+	timers->next = moments.next;
+}
+
+static void set_alarm(struct instance *instance)
+{
+	int64_t next = INT64_MAX;
+	for (struct task *task = NULL; (task = scheduler_after(&instance->scheduler, task));)
+		if (task->program->signals.timers.next < next)
+			next = task->program->signals.timers.next;
+	kick_set_alarm(&instance->kick, next);
+}
+
+void timers_check(struct program *program)
+{
+	check(program);
+	set_alarm(program->instance);
+}
+
+void timers_check_all(struct instance *instance)
+{
+	for (struct task *task = NULL; (task = scheduler_after(&instance->scheduler, task));)
+		if (task->program->signals.timers.next <= clock_now(CLOCK_MONOTONIC))
+			check(task->program);
+	set_alarm(instance);
 }

@@ -32,8 +32,10 @@ struct timers {
 	struct posix_timer *posix;              /* by id */
 	size_t posix_count;
 	int64_t cpu_warning; /* CPU time of the next SIGXCPU */
+	int64_t next;        /* when they are to be looked at (CLOCK_MONOTONIC) */
 };
 
+struct instance;
 struct program;
 
 void timers_init(struct timers *timers);
@@ -42,9 +44,9 @@ void timers_release(struct timers *timers);
 /* After execve(2): what timer_create(2) made is gone. */
 void timers_exec(struct timers *timers);
 
-/* Sends the signals of the timers that are due, and has the guest woken for the next one. Where none runs it is cheap.
- */
+/* Sends the signals of the timers that are due, of one process or of all, and has the guest woken for the next one. */
 void timers_check(struct program *program);
+void timers_check_all(struct instance *instance);
 
 /* A signal that a timer sent has been taken. */
 void timers_taken(struct timers *timers, const siginfo_t *info);
