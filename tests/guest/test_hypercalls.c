@@ -353,7 +353,8 @@ int main(void)
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_re_entrancy),
-		cmocka_unit_test(test_ends_from_within), cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_ends_from_within),
+		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests_name("guest hypercalls", tests, fixture_setup, fixture_teardown);
 }
