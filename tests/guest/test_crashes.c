@@ -196,7 +196,8 @@ static void test_gdb_shows_all_threads(void **state)
 	char *output = host_output(command);
 	print_message("# %s\n", output);
 	assert_non_null(strstr(output, "crash_in_thread"));
-	assert_non_null(strstr(output, "sleep_in_thread"));
+	/* The other one is within the C library, where a debugger may find no way back. */
+	assert_true(strstr(output, "Thread 1 ") && strstr(output, "Thread 2 "));
 	free(output);
 	free(command);
 	assert_signalled(result, SIGSEGV);
