@@ -4,8 +4,9 @@
  *
  * The thread that runs the guest has one signal blocked. KVM_RUN unblocks it for its own duration (KVM_SET_SIGNAL_MASK)
  * and returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two
- * runs stays pending and ends the next one, so no wake-up is lost. Where the library waits for the guest (a read from a
- * pipe, a sleep) it polls an eventfd beside.
+ * runs stays pending and ends the next one, so no wake-up is lost: what KVM's immediate_exit, set before the signal,
+ * would give to a thread that has a handler. Where the library waits for the guest (a read from a pipe, a sleep) it
+ * polls an eventfd beside.
  */
 #ifndef GUEST_KICK_H
 #define GUEST_KICK_H
