@@ -123,15 +123,20 @@ void hypercall_abandon(viso_hypercall *hypercall)
 	part(hypercall);
 }
 
+void gate_abandon_all(struct gate *gate)
+{
+	gate_lock(gate);
+	while (gate->waiting)
+		hypercall_abandon(gate->waiting);
+	gate_unlock(gate);
+}
+
 void gate_close(struct gate *gate)
 {
 	if (!gate)
 		return;
-	gate_lock(gate);
-	while (gate->waiting)
-		hypercall_abandon(gate->waiting);
+	gate_abandon_all(gate);
 	gate->instance = NULL;
-	gate_unlock(gate);
 	gate_unref(gate);
 }
 
