@@ -126,10 +126,11 @@ VISO_PUBLIC int viso_guest_cancel(viso_guest *guest);
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_last_result(viso_guest *guest, viso_result **out_result);
 
 /**
- * Let hypercalls, requests and their answers go through a ring in memory that guest and host share, without an exit of the virtual machine,
- * where both sides are at it at the time; the program takes part by viso_ring_open() of <virtiso/hypercall.h>. While a call, request or
- * command runs, a thread of the library then looks at the ring; a side that has looked in vain for `poll_us` goes to sleep and is woken
- * by an exit.
+ * Let hypercalls go through a ring in memory that guest and host share, without an exit of the virtual machine, where both sides are at it
+ * at the time. The program takes part by viso_ring_open() and viso_ring_hypercall() of <virtiso/hypercall.h>; a thread of the library then
+ * looks at the ring. A side that has looked in vain for `poll_us` goes to sleep, or rings the doorbell by an exit, which serves what is
+ * there and wakes the other. It pays where a processor is free for each side; else the doorbell does the work. Requests and their answers
+ * go by exits as always, and a guest that has opened its ring cannot be frozen.
  *
  * @param guest    a guest that has not run anything
  * @param poll_us  how long a side looks before it sleeps, microseconds, 1 to 100000; 0 turns it off, as it is without this call

@@ -25,7 +25,9 @@ typedef struct viso_hypercall viso_hypercall;
  * limits do not interrupt it. It must return: neither longjmp nor an exception may leave it.
  *
  * A handler that cannot answer at once takes a reference and calls viso_hypercall_defer(): what it returns does not count then, the
- * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on.
+ * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on. What came through
+ * the ring (viso_guest_set_ring()) cannot be deferred (-EOPNOTSUPP); its handler may be called in a thread of the library's, while the
+ * program and other handlers of the guest run.
  *
  * @param hypercall  the hypercall, borrowed
  * @param userdata   what was given with the handler
@@ -107,7 +109,7 @@ VISO_PUBLIC viso_hypercall *viso_hypercall_unref(viso_hypercall *hypercall);
  * The number of a hypercall.
  *
  * @param hypercall  a hypercall
- * @return the number; -EINVAL, -ECHILD.
+ * @return the number; -EINVAL.
  * Threads: any at any time.
  * Since: 0.4
  */
@@ -119,7 +121,7 @@ VISO_PUBLIC int viso_hypercall_number(const viso_hypercall *hypercall);
  * @param hypercall  a hypercall
  * @param index      0 to 5
  * @param out_value  where it is put
- * @return 0; -EINVAL, -ECHILD.
+ * @return 0; -EINVAL.
  * Threads: any at any time.
  * Since: 0.4
  */

@@ -81,7 +81,9 @@ static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const u
 	viso_hypercall *hypercall = calloc(1, sizeof(*hypercall));
 	if (!hypercall)
 		return NULL;
-	handle_init(&hypercall->handle);
+	/* As handle_init(), without a system call. */
+	atomic_init(&hypercall->handle.references, 1);
+	hypercall->handle.owner = gate->instance->guest->sandbox.handle.owner;
 	atomic_fetch_add(&gate->references, 1);
 	hypercall->gate = gate;
 	hypercall->number = (unsigned)number;
@@ -121,15 +123,20 @@ void hypercall_abandon(viso_hypercall *hypercall)
 	part(hypercall);
 }
 
+void gate_abandon_all(struct gate *gate)
+{
+	gate_lock(gate);
+	while (gate->waiting)
+		hypercall_abandon(gate->waiting);
+	gate_unlock(gate);
+}
+
 void gate_close(struct gate *gate)
 {
 	if (!gate)
 		return;
-	gate_lock(gate);
-	while (gate->waiting)
-		hypercall_abandon(gate->waiting);
+	gate_abandon_all(gate);
 	gate->instance = NULL;
-	gate_unlock(gate);
 	gate_unref(gate);
 }
 
@@ -289,17 +296,13 @@ static int check(const viso_hypercall *hypercall, const char *function)
 
 int viso_hypercall_number(const viso_hypercall *hypercall)
 {
-	int r = check(hypercall, __func__);
-	return r < 0 ? r : (int)hypercall->number;
+	return hypercall ? (int)hypercall->number : error_argument(__func__, "the handle is NULL");
 }
 
 int viso_hypercall_argument(const viso_hypercall *hypercall, unsigned index, uint64_t *out_value)
 {
-	int r = check(hypercall, __func__);
-	if (r < 0)
-		return r;
-	if (index > 5 || !out_value)
-		return error_argument(__func__, "an argument is one of 0 to 5; out_value is not NULL");
+	if (!hypercall || index > 5 || !out_value)
+		return error_argument(__func__, "an argument is one of 0 to 5; neither handle nor out_value is NULL");
 	*out_value = hypercall->args[index];
 	return 0;
 }

@@ -39,6 +39,8 @@ int hypercalls_copy(struct guest_hypercalls *to, const struct guest_hypercalls *
 struct gate;
 
 struct gate *gate_new(struct instance *instance);
+/* Its tasks are going, as for a reset: none of them waits for a hypercall any more. */
+void gate_abandon_all(struct gate *gate);
 /* The guest's memory is going: whoever has a hypercall of it still gets -ESRCH. Takes NULL. */
 void gate_close(struct gate *gate);
 void gate_lock(struct gate *gate);

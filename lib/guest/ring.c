@@ -25,7 +25,7 @@
 #include "guest/numbers.h"
 #include "guest/x86_64/system.h"
 
-enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, LOOKS = 64, THREAD_STACK = 512 << 10 };
+enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, SPINS_MAX = 1500, LOOKS = 64, THREAD_STACK = 512 << 10 };
 
 struct ring {
 	struct instance *instance;
@@ -144,7 +144,9 @@ static int map_page(struct program *program, struct ring *ring)
 	if (!page || paging_map_shared(&program->space->tables, SYSTEM_RING, page, PROT_READ | PROT_WRITE) < 0)
 		return -ENOMEM;
 	ring->page = memory_page(program->space->memory, page);
-	ring->page->spins = (uint32_t)(ring->poll_ns / 1000 * SPINS_PER_US);
+	/* Where the other thread has no processor, looking for longer than an exit takes is a loss. */
+	int64_t spins = ring->poll_ns / 1000 * SPINS_PER_US;
+	ring->page->spins = (uint32_t)(spins < SPINS_MAX ? spins : SPINS_MAX);
 	return 0;
 }
 
