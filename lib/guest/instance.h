@@ -28,6 +28,7 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program; /* the first one, with whose end everything ends */
+	bool has_ended;         /* a process has, see processes_finish() */
 	struct scheduler scheduler;
 	struct stay stay;
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "guest/fault.h"
 #include "guest/instance.h"
+#include "guest/program/processes.h"
 
 /* The process whose thread has run. */
 static struct program *running(struct instance *instance)
@@ -104,8 +105,11 @@ static void run_turn(struct instance *instance)
 		vcpu_run(&instance->vcpu, &exit);
 		handle_exit(instance, &exit);
 	}
+	/* After a fork all of them share its memory, and one of them must go; the others may do with what it had. */
 	if (program->space->out_of_memory)
 		program_end(program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+	if (instance->has_ended && !instance->program.ended)
+		processes_finish(instance);
 }
 
 static struct timeval time_difference(struct timeval after, struct timeval before)

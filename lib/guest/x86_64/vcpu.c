@@ -135,7 +135,8 @@ static int set_msrs(struct vcpu *vcpu)
 
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
 {
-	*vcpu = (struct vcpu){.vm = vm, .memory = tables->memory, .regs = &vm->run->s.regs.regs};
+	*vcpu = (struct vcpu){
+		.vm = vm, .memory = tables->memory, .processor = processor, .regs = &vm->run->s.regs.regs};
 	if (system_build(tables, &vcpu->stack_page) < 0)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory",
 				  "the guest's memory limit leaves no room for its tables");
@@ -193,6 +194,19 @@ int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct pa
 	sregs->gs = state->segments[VCPU_GS];
 	sregs->cr3 = tables->root;
 	vcpu->was_interrupted = false;
+	return 0;
+}
+
+int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables)
+{
+	/* Intel SDM volume 1, chapter 13: no component is in use, but for the control words of x87 and SSE. */
+	struct kvm_xsave xsave = {0};
+	xsave.region[0] = 0x37f;
+	xsave.region[6] = 0x1f80;
+	xsave.region[128] = 3;
+	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &xsave) < 0)
+		return -errno;
+	set_sregs(vcpu, tables->root, vcpu->processor->cr4);
 	return 0;
 }
 

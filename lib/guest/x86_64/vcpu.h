@@ -23,7 +23,8 @@ struct vcpu_state {
 struct vcpu {
 	struct vm *vm;
 	struct guest_memory *memory;
-	uint64_t stack_page;   /* guest-physical, of ring 0 */
+	uint64_t stack_page; /* guest-physical, of ring 0 */
+	const struct processor *processor;
 	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
 	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
 };
@@ -48,6 +49,9 @@ struct vcpu_exit {
  */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
+
+/* For another program in place of this one: all its other registers are as at the start too. 0 or a negative errno. */
+int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables);
 
 /* Lets the program run until something happens. Its registers are then in vcpu->regs as after that in its own code. */
 void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out_exit);
