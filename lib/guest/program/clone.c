@@ -76,11 +76,6 @@ static void put_id(struct program *program, uint64_t address, int id)
 	(void)r;
 }
 
-static void copy_signals(struct task *task, const struct task *own)
-{
-	task->signal_mask = own->signal_mask;
-}
-
 /* What the flags tell to do with the numbers. */
 static void put_ids(struct program *program, struct task *task, const struct clone_args *args)
 {
@@ -104,7 +99,7 @@ static int64_t start_thread(struct program *program, const struct clone_args *ar
 		return r;
 	}
 	memcpy(task->name, task_name(program->task), sizeof(task->name));
-	copy_signals(task, program->task);
+	task_signals_copy(&task->signals, &program->task->signals, true);
 	put_ids(program, task, args);
 	scheduler_add(instance, task);
 	return task->tid;
@@ -132,7 +127,9 @@ static int64_t start_process(struct program *program, const struct clone_args *a
 	}
 	child->parent = args->flags & CLONE_PARENT ? program->parent : program;
 	child->exit_signal = (int)args->exit_signal;
-	copy_signals(task, program->task);
+	task_signals_copy(&task->signals, &program->task->signals, false);
+	if (args->flags & CLONE_CLEAR_SIGHAND)
+		signals_exec(child);
 	put_ids(program, task, args);
 	scheduler_add(program->instance, task);
 	if (!(args->flags & CLONE_VFORK))

@@ -121,14 +121,6 @@ static void close_on_exec(struct program *program)
 		}
 }
 
-/* signal(7): handlers are gone, what is ignored or blocked stays so. */
-static void reset_signals(struct program *program)
-{
-	for (int signal = 1; signal <= PROGRAM_SIGNALS; signal++)
-		if (program->actions[signal].handler != (uint64_t)(uintptr_t)SIG_IGN)
-			program->actions[signal] = (struct signal_action){0};
-}
-
 static void set_name(struct program *program, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -159,7 +151,7 @@ static void begin(struct program *program, struct executable *executable, struct
 	take_space(program, space);
 	process_release_parent(program);
 	close_on_exec(program);
-	reset_signals(program);
+	signals_exec(program);
 	free(program->executable);
 	program->executable = executable->path;
 	executable->path = NULL;

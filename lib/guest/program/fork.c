@@ -60,7 +60,7 @@ static void copy_values(struct program *child, const struct program *program, in
 	memcpy(child->groups, program->groups, sizeof(child->groups));
 	memcpy(child->limits, program->limits, sizeof(child->limits));
 	memcpy(child->name, task_name(program->task), sizeof(child->name));
-	memcpy(child->actions, program->actions, sizeof(child->actions));
+	signals_copy(&child->signals, &program->signals);
 }
 
 static int copy_all(struct program *child, struct program *program, bool shares_memory)

@@ -53,6 +53,17 @@ void process_release_parent(struct program *program)
 	task_interrupt(task);
 }
 
+siginfo_t process_describe(const struct program *program)
+{
+	siginfo_t info = {.si_signo = SIGCHLD};
+	bool exited = program->reason == VISO_REASON_EXITED;
+	info.si_pid = program->pid;
+	info.si_uid = program->uid;
+	info.si_code = exited ? CLD_EXITED : CLD_KILLED;
+	info.si_status = exited ? program->exit_code : program->signal;
+	return info;
+}
+
 /* The root is the first one's. */
 static void free_process(struct program *program)
 {
@@ -89,8 +100,9 @@ static void leave_children(struct program *program)
 		if (child->parent != program)
 			continue;
 		child->parent = NULL;
-		if (child->death_signal && !child->ended)
-			program_signal(child, child->death_signal);
+		const siginfo_t info = signal_from_program(program, child->death_signal, SI_USER);
+		if (info.si_signo)
+			signal_send(child, NULL, &info);
 		if (child->is_zombie)
 			process_forget(child);
 	}
@@ -102,11 +114,13 @@ static bool tell_parent(struct program *program)
 	struct program *parent = program->parent;
 	if (!parent || parent->ended)
 		return false;
-	const struct signal_action *action = &parent->actions[SIGCHLD];
+	const struct signal_action *action = &parent->signals.actions[SIGCHLD];
 	bool waits = program->exit_signal != SIGCHLD ||
-		     (action->handler != (uint64_t)(uintptr_t)SIG_IGN && !(action->flags & SA_NOCLDWAIT));
-	if (program->exit_signal)
-		program_signal(parent, program->exit_signal);
+		     (action->handler != (uintptr_t)SIG_IGN && !(action->flags & SA_NOCLDWAIT));
+	siginfo_t info = process_describe(program);
+	info.si_signo = program->exit_signal;
+	if (info.si_signo)
+		signal_send(parent, NULL, &info);
 	return waits;
 }
 

@@ -6,6 +6,7 @@
 #ifndef GUEST_PROGRAM_PROCESSES_H
 #define GUEST_PROGRAM_PROCESSES_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ void process_leave_space(struct program *program);
 
 /* What wait4(2) tells of its end. */
 int process_status(const struct program *program);
+
+/* What waitid(2) and SIGCHLD tell of it. */
+siginfo_t process_describe(const struct program *program);
 
 /* With the end of the guest, and in a forked child of the host: all but the first. */
 void processes_release(struct instance *instance);

@@ -85,17 +85,6 @@ int64_t call_wait4(struct program *program, const uint64_t args[6])
 	return r;
 }
 
-static siginfo_t describe(const struct program *child)
-{
-	siginfo_t info = {.si_signo = SIGCHLD};
-	bool exited = child->reason == VISO_REASON_EXITED;
-	info.si_pid = child->pid;
-	info.si_uid = child->uid;
-	info.si_code = exited ? CLD_EXITED : CLD_KILLED;
-	info.si_status = exited ? child->exit_code : child->signal;
-	return info;
-}
-
 int64_t call_waitid(struct program *program, const uint64_t args[6])
 {
 	struct choice choice = {.by_group = args[0] == P_PGID, .id = (int)args[1]};
@@ -113,7 +102,7 @@ int64_t call_waitid(struct program *program, const uint64_t args[6])
 	int64_t r = find_ended(program, choice, !(options & WNOHANG), &child);
 	if (r < 0)
 		return r;
-	const siginfo_t info = r == 1 ? describe(child) : (siginfo_t){0};
+	const siginfo_t info = r == 1 ? process_describe(child) : (siginfo_t){0};
 	bool is_written = !args[2] || space_write(program->space, args[2], &info, sizeof(info)) == 0;
 	if (r == 1 && put_usage(program, child, args[4]) < 0)
 		is_written = false;
