@@ -13,6 +13,7 @@
 #include "guest/exec.h"
 #include "guest/guest.h"
 #include "guest/program/path.h"
+#include "guest/program/processes.h"
 #include "guest/ring.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
@@ -24,9 +25,9 @@ static void tear_down(struct instance *instance)
 	gate_close(instance->gate);
 	instance->gate = NULL;
 	scheduler_release(instance);
+	processes_release(instance);
 	space_release(&instance->space);
-	for (size_t i = 0; i < instance->program.slot_count; i++)
-		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
+	program_close_files(&instance->program);
 	instance->program.root_fd = close_fd(instance->program.root_fd);
 	vm_release(&instance->vm);
 	memory_release(&instance->memory);
@@ -49,6 +50,7 @@ struct instance *instance_free(struct instance *instance)
 void instance_forget(struct instance *instance)
 {
 	scheduler_release(instance);
+	processes_forget_all(instance);
 	program_forget(&instance->program);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
@@ -84,6 +86,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 			   struct executable *executable)
 {
 	int r = program_init(&instance->program, command, root_fd);
+	instance->program.instance = instance;
 	if (r == 0)
 		r = kick_init(&instance->kick);
 	instance->kick.gate = instance->gate;
@@ -122,7 +125,6 @@ static int build(struct instance *instance, const viso_command *command, int roo
 		r = make_machine(instance, memory_max, &processor);
 	if (r < 0)
 		return r;
-	program->instance = instance;
 	program->space = &instance->space;
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;

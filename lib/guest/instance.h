@@ -28,6 +28,7 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program; /* the first one, with whose end everything ends */
+	bool has_ended;         /* a process has, see processes_finish() */
 	struct scheduler scheduler;
 	struct stay stay;
 	struct gate *gate;   /* to be locked where the guest is served */

@@ -10,6 +10,7 @@
 #include "guest/fault.h"
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
+#include "guest/program/processes.h"
 #include "guest/x86_64/registers.h"
 
 /* The process whose thread has run. */
@@ -156,8 +157,11 @@ static void run_turn(struct instance *instance)
 		gate_lock(instance->gate);
 		handle_exit(instance, &exit);
 	}
+	/* After a fork all of them share its memory, and one of them must go; the others may do with what it had. */
 	if (program->space->out_of_memory)
 		program_end(program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+	if (instance->has_ended && !instance->program.ended)
+		processes_finish(instance);
 }
 
 static struct timeval time_difference(struct timeval after, struct timeval before)

@@ -64,6 +64,9 @@ struct task {
 	int64_t deadline; /* of the first go; see task_deadline() */
 	int64_t progress; /* what the goes so far have moved, for calls that move bytes */
 	struct futex_wait futex;
+	bool is_repeated;            /* the call is being made again */
+	struct program *vfork_child; /* for which it waits in vfork(2) */
+	int vfork_pid;
 
 	/* What it waits for. */
 	struct pollfd *fds;
