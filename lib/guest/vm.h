@@ -20,6 +20,9 @@ struct vm {
 /* Opens /dev/kvm. A fd, or a negative errno with the error set. */
 int vm_open_kvm(void);
 
+/* For a process that cannot open it: it has this fd instead, and gives it up with its first VM. */
+void vm_give_kvm(int fd);
+
 /* Makes a VM with one processor and no memory. 0 or a negative errno with the error set. */
 int vm_init(struct vm *vm);
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "core/error.h"
+#include "guest/contained/contained.h"
+#include "guest/guest.h"
+
+static int refuse(const char *setting)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, setting,
+			  "%s needs the host program, and cannot be used with VISO_PLACEMENT_CONTAINED: leave the "
+			  "placement out, or the setting",
+			  setting);
+}
+
+int contained_check_setting(const viso_guest *guest, const char *setting)
+{
+	return guest->placement == VISO_PLACEMENT_CONTAINED ? refuse(setting) : 0;
+}
+
+int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
+{
+	int r = guest_check_setter(guest, __func__);
+	if (r < 0)
+		return r;
+	if (placement != VISO_PLACEMENT_THREAD && placement != VISO_PLACEMENT_CONTAINED)
+		return error_argument(__func__, "no such placement");
+	if (placement == VISO_PLACEMENT_CONTAINED && guest->core_path)
+		return refuse("viso_guest_set_core_path");
+	guest->placement = placement;
+	return 0;
+}
