@@ -30,6 +30,8 @@ int contained_take_report(const void *data, size_t size)
 	tame(report.object, sizeof(report.object));
 	tame(report.message, sizeof(report.message));
 	viso_stage stage = viso_stage_name((viso_stage)report.stage) ? (viso_stage)report.stage : VISO_STAGE_GUEST;
+	if (!report.message[0])
+		return error_fail(stage, report.error, report.object, NULL);
 	return error_fail(stage, report.error, report.object, "%s", report.message);
 bad:
 	return error_fail(VISO_STAGE_GUEST, EPROTO, "contained guest",

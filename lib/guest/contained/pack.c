@@ -133,8 +133,7 @@ static void take_numbers(const struct packed *packed, viso_command *command)
 		command->stdio[i] = (struct stdio_setting){.kind = (enum stdio_kind)packed->stdio[i], .fd = -1};
 	command->added_count = packed->added_count;
 	for (uint32_t i = 0; i < packed->added_count; i++)
-		command->added[i] =
-			(struct added_fd){.fd = CONTAINED_ADDED + (int)i, .number = (int)packed->added[i]};
+		command->added[i] = (struct added_fd){.fd = CONTAINED_ADDED + (int)i, .number = (int)packed->added[i]};
 	for (int i = 0; i < COMMAND_RLIMITS; i++)
 		if (packed->has_rlimit[i])
 			command_set_rlimits(command, (viso_rlimit)i, packed->rlimit[i], packed->rlimit[i]);
@@ -159,8 +158,7 @@ static int take_texts(const struct packed *packed, const char *end, viso_command
 	return r == 0 && at != end ? -EBADMSG : r;
 }
 
-int contained_unpack(const void *data, size_t size, struct contained_settings *out_settings,
-		     viso_command **out_command)
+int contained_unpack(const void *data, size_t size, struct contained_settings *out_settings, viso_command **out_command)
 {
 	const struct packed *packed = data;
 	if (size < sizeof(*packed) || size > CONTAINED_SETTINGS_MAX || !are_numbers_sane(packed, size))

@@ -18,6 +18,18 @@ int contained_check_setting(const viso_guest *guest, const char *setting)
 	return guest->placement == VISO_PLACEMENT_CONTAINED ? refuse(setting) : 0;
 }
 
+/* A setting that is made and needs the host program; NULL for none. */
+static const char *needs_host(const viso_guest *guest)
+{
+	if (guest->core_path)
+		return "viso_guest_set_core_path";
+	if (guest->ring_poll_us)
+		return "viso_guest_set_ring";
+	if (guest->hypercalls.fd >= 0)
+		return "viso_guest_queue_hypercall";
+	return guest->hypercalls.handlers ? "viso_guest_set_hypercall_handler" : NULL;
+}
+
 int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 {
 	int r = guest_check_setter(guest, __func__);
@@ -25,8 +37,9 @@ int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 		return r;
 	if (placement != VISO_PLACEMENT_THREAD && placement != VISO_PLACEMENT_CONTAINED)
 		return error_argument(__func__, "no such placement");
-	if (placement == VISO_PLACEMENT_CONTAINED && guest->core_path)
-		return refuse("viso_guest_set_core_path");
+	const char *setting = placement == VISO_PLACEMENT_CONTAINED ? needs_host(guest) : NULL;
+	if (setting)
+		return refuse(setting);
 	guest->placement = placement;
 	return 0;
 }

@@ -13,19 +13,109 @@
 #include "guest/contained/contained.h"
 
 static const char *const calls[] = {
-	"arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "copy_file_range", "dup", "dup2",
-	"dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit", "exit_group",
-	"faccessat", "faccessat2", "fadvise64", "fcntl", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "futex",
-	"getdents64", "getegid", "geteuid", "getgid", "getpid", "getppid", "getpriority", "getrandom", "getrlimit",
-	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "madvise", "mincore", "mmap", "mprotect", "mremap",
-	"munmap", "nanosleep", "newfstatat", "open", "openat", "openat2", "pipe2", "poll", "ppoll", "pread64",
-	"preadv", "preadv2", "pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat",
-	"readv", "recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
-	"rt_sigqueueinfo", "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity", "sched_getparam",
-	"sched_getscheduler", "sched_yield", "sendfile", "sendmsg", "sendto", "set_robust_list", "set_tid_address",
-	"stat", "statfs", "statx", "sysinfo", "tgkill", "timer_create", "timer_delete", "timer_getoverrun",
-	"timer_gettime", "timer_settime", "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "uname",
-	"write", "writev",
+	"arch_prctl",
+	"brk",
+	"clock_getres",
+	"clock_gettime",
+	"clock_nanosleep",
+	"close",
+	"copy_file_range",
+	"dup",
+	"dup2",
+	"dup3",
+	"epoll_create1",
+	"epoll_ctl",
+	"epoll_pwait",
+	"epoll_wait",
+	"eventfd2",
+	"exit",
+	"exit_group",
+	"faccessat",
+	"faccessat2",
+	"fadvise64",
+	"fcntl",
+	"fdatasync",
+	"flock",
+	"fstat",
+	"fstatfs",
+	"fsync",
+	"futex",
+	"getdents64",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getpid",
+	"getppid",
+	"getpriority",
+	"getrandom",
+	"getrlimit",
+	"getrusage",
+	"gettid",
+	"gettimeofday",
+	"getuid",
+	"lseek",
+	"madvise",
+	"mincore",
+	"mmap",
+	"mprotect",
+	"mremap",
+	"munmap",
+	"nanosleep",
+	"newfstatat",
+	"open",
+	"openat",
+	"openat2",
+	"pipe2",
+	"poll",
+	"ppoll",
+	"pread64",
+	"preadv",
+	"preadv2",
+	"pwrite64",
+	"pwritev",
+	"pwritev2",
+	"read",
+	"readahead",
+	"readlink",
+	"readlinkat",
+	"readv",
+	"recvfrom",
+	"recvmsg",
+	"restart_syscall",
+	"rseq",
+	"rt_sigaction",
+	"rt_sigpending",
+	"rt_sigprocmask",
+	"rt_sigqueueinfo",
+	"rt_sigreturn",
+	"rt_sigtimedwait",
+	"rt_tgsigqueueinfo",
+	"sched_getaffinity",
+	"sched_getparam",
+	"sched_getscheduler",
+	"sched_yield",
+	"sendfile",
+	"sendmsg",
+	"sendto",
+	"set_robust_list",
+	"set_tid_address",
+	"stat",
+	"statfs",
+	"statx",
+	"sysinfo",
+	"tgkill",
+	"timer_create",
+	"timer_delete",
+	"timer_getoverrun",
+	"timer_gettime",
+	"timer_settime",
+	"timerfd_create",
+	"timerfd_gettime",
+	"timerfd_settime",
+	"times",
+	"uname",
+	"write",
+	"writev",
 };
 
 /* The kind of an ioctl(2) lies in bits 8 to 15; terminals' is 'T', of which asking is allowed alone. */
@@ -48,6 +138,12 @@ static int allow_threads(viso_container *container)
 						      VISO_SYSCALL_ALLOW, 0);
 }
 
+/* getrlimit(3) of glibc is this call; limits are read alone. */
+static int allow_limits(viso_container *container)
+{
+	return viso_container_add_syscall_rule_if(container, "prlimit64", 2, UINT64_MAX, 0, VISO_SYSCALL_ALLOW, 0);
+}
+
 int contained_set_policy(viso_container *container)
 {
 	int r = viso_container_set_seccomp_profile(container, VISO_SECCOMP_DENY);
@@ -55,5 +151,7 @@ int contained_set_policy(viso_container *container)
 		r = viso_container_add_syscall_rule(container, calls[i], VISO_SYSCALL_ALLOW, 0);
 	if (r == 0)
 		r = allow_ioctls(container);
+	if (r == 0)
+		r = allow_limits(container);
 	return r == 0 ? allow_threads(container) : r;
 }

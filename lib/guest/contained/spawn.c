@@ -26,7 +26,8 @@
 /* The program, from image.S. */
 extern const char contained_image[], contained_image_end[];
 
-/* What serving takes beside the guest's memory: the program, KVM's own tables. And of addresses, those of its threads. */
+/* What serving takes beside the guest's memory: the program, KVM's own tables. And of addresses, those of its threads.
+ */
 static const uint64_t memory_beside = 96u << 20, addresses_beside = 512u << 20;
 
 /* The guest ends itself in time; where it does not, the host does so much later. */
