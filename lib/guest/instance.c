@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/exec.h"
+#include "guest/program/channel.h"
 #include "guest/program/path.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
@@ -18,6 +19,7 @@ static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
 	space_release(&instance->space);
+	channels_drop_files(instance);
 	for (size_t i = 0; i < instance->program.slot_count; i++)
 		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
 	instance->program.root_fd = close_fd(instance->program.root_fd);

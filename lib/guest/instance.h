@@ -27,6 +27,14 @@ struct instance {
 	struct kick kick;
 	struct program program;
 
+	/* What the files of its programs have in common; see program/channel.h and program/events/epoll.h. */
+	struct channel *channels;
+	size_t channels_queued;
+	unsigned files_on_way;
+	struct channel_files *files_dropped;
+	bool drops_files;
+	unsigned epoll_items;
+
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
 	bool has_thread;

@@ -22,13 +22,13 @@ enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 
 static const uint64_t transfer_max = 0x7ffff000;
 
 /* Waits until a stream is ready. 0, -EAGAIN where the program's fd is non-blocking, -EINTR where the guest must end. */
-static int wait_ready(struct program *program, struct file *file, short events)
+static int64_t wait_ready(struct program *program, struct file *file, short events)
 {
 	if (S_ISREG(file->type))
 		return 0;
 	struct pollfd fds[2] = {{.fd = file->fd, .events = events}};
 	int64_t until = file->flags & O_NONBLOCK ? 0 : INT64_MAX;
-	int n = task_wait(program, fds, 1, until);
+	int64_t n = task_wait(program, fds, 1, until);
 	if (n < 0)
 		return n;
 	return n == 0 ? -EAGAIN : 0;
@@ -50,7 +50,7 @@ static int limit_pieces(struct iovec *pieces, int count, size_t max)
 static int64_t read_stream(struct program *program, struct file *file, const struct iovec *pieces, int count)
 {
 	for (;;) {
-		int r = wait_ready(program, file, POLLIN);
+		int64_t r = wait_ready(program, file, POLLIN);
 		if (r < 0)
 			return r;
 		ssize_t n;
@@ -99,7 +99,7 @@ static int64_t write_stream(struct program *program, struct file *file, const st
 		left = PIPE_BUF;
 	count = limit_pieces(pieces, count, left);
 	for (;;) {
-		int r = wait_ready(program, file, POLLOUT);
+		int64_t r = wait_ready(program, file, POLLOUT);
 		if (r < 0)
 			return r;
 		ssize_t n;
@@ -167,6 +167,23 @@ static int64_t fill(const struct iovec *pieces, int count, size_t size, bool ran
 	return (int64_t)size;
 }
 
+void pieces_get(const struct iovec *pieces, int count, void *out, size_t size)
+{
+	for (size_t done = 0, i = 0; done < size && i < (size_t)count; done += pieces[i++].iov_len) {
+		size_t step = pieces[i].iov_len < size - done ? pieces[i].iov_len : size - done;
+		memcpy((uint8_t *)out + done, pieces[i].iov_base, step);
+	}
+}
+
+int64_t pieces_put(const struct iovec *pieces, int count, const void *data, size_t size)
+{
+	for (size_t done = 0, i = 0; done < size && i < (size_t)count; done += pieces[i++].iov_len) {
+		size_t step = pieces[i].iov_len < size - done ? pieces[i].iov_len : size - done;
+		memcpy(pieces[i].iov_base, (const uint8_t *)data + done, step);
+	}
+	return (int64_t)size;
+}
+
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
 		  int64_t offset)
 {
@@ -174,6 +191,8 @@ int64_t data_read(struct program *program, struct file *file, const struct iovec
 		return -EBADF;
 	ssize_t n;
 	switch (file->kind) {
+	case FILE_OBJECT:
+		return file->ops->read ? file->ops->read(program, file, pieces, count, size) : -EINVAL;
 	case FILE_REGULAR:
 		n = offset < 0 ? readv(file->fd, pieces, count) : preadv(file->fd, pieces, count, offset);
 		return n < 0 ? -errno : n;
@@ -202,6 +221,8 @@ int64_t data_write(struct program *program, struct file *file, const struct iove
 	if (!file_is_writable(file))
 		return -EBADF;
 	switch (file->kind) {
+	case FILE_OBJECT:
+		return file->ops->write ? file->ops->write(program, file, pieces, count, size) : -EINVAL;
 	case FILE_STREAM:
 		return write_stream(program, file, pieces, count, offset);
 	case FILE_CAPTURE:
@@ -274,12 +295,14 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 {
 	if (write)
 		return !(file->flags & O_NONBLOCK);
-	return moved == wanted && (file->kind != FILE_STREAM || S_ISREG(file->type));
+	return moved == wanted && file->kind != FILE_OBJECT && (file->kind != FILE_STREAM || S_ISREG(file->type));
 }
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
-	int64_t total = 0;
+	struct task *task = program->task;
+	int64_t total = (int64_t)task->moved;
+	advance(cursor, task->moved);
 	while (!at_end(cursor)) {
 		struct iovec pieces[PIECES_MAX];
 		size_t size;
@@ -289,8 +312,10 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 		int64_t at = offset < 0 ? -1 : offset + total;
 		int64_t n = write ? data_write(program, file, pieces, count, size, at)
 				  : data_read(program, file, pieces, count, size, at);
+		if (n == TASK_PARKED)
+			task->moved = (uint64_t)total;
 		if (n <= 0)
-			return total ? total : n;
+			return total && n != TASK_PARKED ? total : n;
 		total += n;
 		advance(cursor, (size_t)n);
 		if (!goes_on(file, write, size, (size_t)n) || program->ended || kick_is_due(program->kick))
@@ -371,7 +396,8 @@ static int check_offset(const struct file *file, uint64_t offset)
 		return -EBADF;
 	if (offset > INT64_MAX - transfer_max)
 		return -EINVAL;
-	bool is_seekable = file->kind != FILE_CAPTURE && (file->kind != FILE_STREAM || S_ISREG(file->type));
+	bool is_seekable = file->kind != FILE_CAPTURE && file->kind != FILE_OBJECT &&
+			   (file->kind != FILE_STREAM || S_ISREG(file->type));
 	return is_seekable ? 0 : -ESPIPE;
 }
 

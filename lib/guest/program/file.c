@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/program/events/epoll.h"
 
 struct file *file_new(enum file_kind kind, int fd, int flags)
 {
@@ -16,10 +17,22 @@ struct file *file_new(enum file_kind kind, int fd, int flags)
 	static const mode_t types[] = {
 		[FILE_REGULAR] = S_IFREG, [FILE_DIRECTORY] = S_IFDIR, [FILE_STREAM] = S_IFIFO, [FILE_NULL] = S_IFCHR,
 		[FILE_ZERO] = S_IFCHR,    [FILE_FULL] = S_IFCHR,      [FILE_RANDOM] = S_IFCHR, [FILE_CAPTURE] = S_IFIFO,
+		[FILE_OBJECT] = 0,
 	};
 	*file = (struct file){.references = 1, .kind = kind, .fd = fd, .flags = flags};
 	if (kind != FILE_PATH)
 		file->type = types[kind];
+	return file;
+}
+
+struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags)
+{
+	struct file *file = file_new(FILE_OBJECT, -1, flags);
+	if (file) {
+		file->type = type;
+		file->ops = ops;
+		file->object = object;
+	}
 	return file;
 }
 
@@ -33,6 +46,9 @@ struct file *file_ref(struct file *file)
 struct file *file_unref(struct file *file)
 {
 	if (file && --file->references == 0) {
+		epoll_forget(file);
+		if (file->ops)
+			file->ops->release(file);
 		close_fd(file->fd);
 		if (file->quota)
 			--*file->quota;

@@ -19,9 +19,29 @@ enum file_kind {
 	FILE_FULL,      /* /dev/full */
 	FILE_RANDOM,    /* /dev/random, /dev/urandom */
 	FILE_CAPTURE,   /* output that goes into a bounded buffer */
+	FILE_OBJECT,    /* neither on the host nor in a file system, by its ops: a pipe, socket, eventfd, ... */
 };
 
 struct captured_output;
+struct epoll_item;
+struct file;
+struct iovec;
+struct program;
+struct readiness;
+
+/* What an object does. Any but poll and release may be NULL. */
+struct file_ops {
+	/* As data_read() and data_write() of a file without offsets; EINVAL without them. */
+	int64_t (*read)(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size);
+	int64_t (*write)(struct program *program, struct file *file, const struct iovec *pieces, int count,
+			 size_t size);
+	/* Which of these events of poll(2) are ready, beside POLLERR and POLLHUP; see readiness.h. */
+	short (*poll)(struct file *file, short events, struct readiness *readiness);
+	/* As ioctl(2); ENOTTY without it. */
+	int64_t (*control)(struct program *program, struct file *file, uint32_t request, uint64_t argument);
+	/* The last reference has gone: frees file->object. The host's fd, if any, is closed after it. */
+	void (*release)(struct file *file);
+};
 
 struct file {
 	unsigned references; /* a guest is served by one thread at a time */
@@ -35,10 +55,17 @@ struct file {
 	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
 	size_t capture_max;
 	size_t capture_capacity;
+	const struct file_ops *ops;  /* FILE_OBJECT */
+	void *object;                /* FILE_OBJECT */
+	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
+	struct epoll_item *watchers; /* by which epolls wait for it */
 };
 
 /* Takes `fd` over where it succeeds; NULL without memory. */
 struct file *file_new(enum file_kind kind, int fd, int flags);
+
+/* A file of kind FILE_OBJECT, which has taken `object` over where it is not NULL. */
+struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags);
 
 struct file *file_ref(struct file *file);
 /* Takes NULL; NULL. */

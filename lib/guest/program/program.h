@@ -110,6 +110,9 @@ struct file *program_file(struct program *program, int fd);
 /* Gives a file the lowest free fd from `least` on, and takes the reference over, also on failure. The fd or -EMFILE. */
 int program_add_file(struct program *program, struct file *file, int least, bool close_on_exec);
 
+/* Takes an open fd out of the table. */
+void program_close(struct program *program, int fd);
+
 /* Counts a host fd that a file is to hold. False where the program may have no more. */
 bool program_take_host_fd(struct program *program, struct file *file);
 

@@ -16,7 +16,7 @@
 static struct stat synthetic_status(const struct file *file)
 {
 	static const unsigned minors[] = {[FILE_NULL] = 3, [FILE_ZERO] = 5, [FILE_FULL] = 7, [FILE_RANDOM] = 9};
-	struct stat st = {.st_mode = file->type | 0666, .st_nlink = 1, .st_blksize = GUEST_PAGE};
+	struct stat st = {.st_mode = file->type | (file->kind == FILE_OBJECT ? 0600 : 0666), .st_nlink = 1, .st_blksize = GUEST_PAGE};
 	if (S_ISCHR(file->type))
 		st.st_rdev = makedev(1, minors[file->kind]);
 	return st;
@@ -24,7 +24,7 @@ static struct stat synthetic_status(const struct file *file)
 
 static int file_status(const struct file *file, struct stat *out)
 {
-	if (file->fd < 0)
+	if (file->fd < 0 || file->kind == FILE_OBJECT)
 		*out = synthetic_status(file);
 	else if (fstat(file->fd, out) < 0)
 		return -errno;

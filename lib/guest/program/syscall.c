@@ -113,6 +113,21 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_times] = call_times,
 	[SYS_getrusage] = call_getrusage,
 
+	[SYS_eventfd] = call_eventfd,
+	[SYS_eventfd2] = call_eventfd2,
+	[SYS_timerfd_create] = call_timerfd_create,
+	[SYS_timerfd_settime] = call_timerfd_settime,
+	[SYS_timerfd_gettime] = call_timerfd_gettime,
+	[SYS_epoll_create] = call_epoll_create,
+	[SYS_epoll_create1] = call_epoll_create1,
+	[SYS_epoll_ctl] = call_epoll_ctl,
+	[SYS_epoll_wait] = call_epoll_wait,
+	[SYS_epoll_pwait] = call_epoll_pwait,
+	[SYS_epoll_pwait2] = call_epoll_pwait2,
+	[SYS_splice] = call_splice,
+	[SYS_tee] = call_splice,
+	[SYS_vmsplice] = call_splice,
+
 	[SYS_poll] = call_poll,
 	[SYS_ppoll] = call_ppoll,
 	[SYS_select] = call_select,
@@ -178,6 +193,7 @@ void program_serve(struct program *program)
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
+	program->task->moved = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	if (result == -ENOSYS)

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdint.h>
 
+struct instance;
 struct program;
 
 struct task {
@@ -18,7 +19,21 @@ struct task {
 	uint64_t signal_mask;
 	uint64_t signals_pending; /* sent to this thread while they were blocked */
 	uint64_t clear_tid;       /* the address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0 for none */
+	uint64_t waits_for;       /* see task_wait_for() */
+	uint64_t moved;           /* bytes that the call has moved so far, where it is made again */
 };
+
+/*
+ * What the task waits for beside host fds, in its next task_wait(): a change of an object of the guest's own. One bit
+ * stands for many objects, so that a task may be woken for nothing; then its call is made again and waits again.
+ */
+void task_wait_for(struct task *task, const void *object);
+
+/* An object has changed: tasks of the guest that are parked and wait for it can run. */
+void task_wake(struct instance *instance, const void *object);
+
+/* What task_wait() gives where another task is to run meanwhile: no errno. */
+#define TASK_PARKED INT64_MIN
 
 /*
  * For a system call of the task that runs: poll(2) of `count` host fds until `until` (CLOCK_MONOTONIC, nanoseconds;
@@ -26,6 +41,12 @@ struct task {
  * -EINTR where the task has a signal to look at or must end. `fds` has room for one more than `count`. Whatever the
  * call did before must be such that it can be done again.
  */
-int task_wait(struct program *program, struct pollfd *fds, int count, int64_t until);
+int64_t task_wait(struct program *program, struct pollfd *fds, int count, int64_t until);
+
+/*
+ * The end of the wait of a call that may be made again: where `until` was reckoned from a time that began with the
+ * call, the moment that the first go reckoned.
+ */
+int64_t task_deadline(struct program *program, int64_t until);
 
 #endif

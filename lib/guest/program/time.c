@@ -77,7 +77,7 @@ static int64_t sleep_until(struct program *program, uint64_t clock, int64_t end)
 	int64_t now;
 	while (read_clock(program, clock, &now) && now < end) {
 		int64_t monotonic = clock_now(CLOCK_MONOTONIC), left = end - now;
-		int n = task_wait(program, fds, 0, left < INT64_MAX - monotonic ? monotonic + left : INT64_MAX);
+		int64_t n = task_wait(program, fds, 0, left < INT64_MAX - monotonic ? monotonic + left : INT64_MAX);
 		if (n < 0)
 			return n;
 	}
