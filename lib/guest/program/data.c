@@ -14,6 +14,7 @@
 
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
+#include "guest/stay.h"
 
 /* After so many bytes a long call looks whether the guest must end. */
 enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 << 20 };
@@ -300,6 +301,9 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
+	if (file->kind == FILE_CONTACT)
+		return write ? stay_write(program, cursor->parts, cursor->count)
+			     : stay_read(program, cursor->parts, cursor->count);
 	struct task *task = program->task;
 	int64_t total = (int64_t)task->moved;
 	advance(cursor, task->moved);
