@@ -212,6 +212,7 @@ viso_guest *viso_guest_new(void)
 		free(guest);
 		return NULL;
 	}
+	guest_files_init(&guest->files);
 	pthread_mutex_init(&guest->lock, NULL);
 	pthread_cond_init(&guest->idle, NULL);
 	return guest;
@@ -231,6 +232,7 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	/* What is there still is the copy of a forked child. */
 	if (guest->initialised)
 		instance_forget(guest->initialised);
+	guest_files_release(&guest->files);
 	viso_result_unref(guest->last_result);
 	pthread_cond_destroy(&guest->idle);
 	pthread_mutex_destroy(&guest->lock);

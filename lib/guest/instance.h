@@ -27,6 +27,7 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program;
+	struct view view; /* the files that its programs see */
 	struct stay stay;
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 

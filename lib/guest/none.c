@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
+#include <virtiso/guest_files.h>
+#include <virtiso/guest_limits.h>
 #include <virtiso/guest_calls.h>
 
 #include <errno.h>
@@ -76,6 +78,46 @@ int viso_guest_cancel(viso_guest *guest)
 }
 
 int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_files_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_written_max(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path, int writable)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writable)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

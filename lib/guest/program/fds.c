@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/files/locks.h"
 #include "guest/program/calls.h"
 #include "guest/program/pipe.h"
 
@@ -23,6 +24,7 @@ void program_close(struct program *program, int fd)
 {
 	struct file *file = program->slots[fd].file;
 	program->slots[fd] = (struct file_slot){0};
+	locks_close(program, file);
 	file_unref(file);
 }
 
@@ -111,9 +113,13 @@ int64_t call_fcntl(struct program *program, const uint64_t args[6])
 		return pipe_size(file);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(file, (uint32_t)args[2]);
+	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
-		return 0; /* nobody else is there */
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return file->kind == FILE_PATH ? -EBADF : locks_fcntl(program, file, (int)args[1], args[2]);
 	default:
 		return -EINVAL;
 	}
@@ -164,12 +170,9 @@ int64_t call_lseek(struct program *program, const uint64_t args[6])
 		return -EBADF;
 	if ((int)args[2] < SEEK_SET || (int)args[2] > SEEK_HOLE)
 		return -EINVAL;
-	if (file->kind == FILE_CAPTURE || file->kind == FILE_OBJECT)
+	if (!file->ops->seek)
 		return -ESPIPE;
-	if (file->fd < 0)
-		return 0;
-	off_t at = lseek(file->fd, (off_t)args[1], (int)args[2]);
-	return at < 0 ? -errno : at;
+	return file->ops->seek(program, file, (int64_t)args[1], (int)args[2]);
 }
 
 /* Nothing that the guest writes lies in a cache of its own. */
@@ -178,12 +181,14 @@ int64_t call_sync(struct program *program, const uint64_t args[6])
 	return program_file(program, (int)args[0]) ? 0 : -EBADF;
 }
 
-int64_t call_flock(struct program *program, const uint64_t args[6])
+/* sync(2). */
+int64_t call_sync_all(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? 0 : -EBADF;
+	return 0;
 }
 
-int64_t call_ftruncate(struct program *program, const uint64_t args[6])
+int64_t call_flock(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? -EINVAL : -EBADF;
+	struct file *file = program_file(program, (int)args[0]);
+	return file && file->kind != FILE_PATH ? locks_flock(program, file, (int)args[1]) : -EBADF;
 }

@@ -15,6 +15,7 @@
 
 #include "command/command.h"
 #include "guest/address_space.h"
+#include "guest/files/view.h"
 #include "guest/kick.h"
 #include "guest/program/file.h"
 #include "guest/program/task.h"
@@ -38,6 +39,15 @@ struct file_slot {
 
 struct instance;
 
+/* Where in its memory execve(2) put what /proc shows of it. */
+struct program_image {
+	uint64_t auxiliary;
+	uint64_t auxiliary_end;
+	uint64_t arguments;
+	uint64_t arguments_end;
+	uint64_t environment_end;
+};
+
 /* One process. */
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
@@ -45,13 +55,11 @@ struct program {
 	struct vcpu *vcpu;
 	struct kick *kick;
 
-	int root_fd;      /* O_PATH, owned */
+	struct view *view; /* the guest's files; borrowed */
 	char *cwd;        /* absolute, in the root */
 	char *executable; /* absolute, in the root */
 	struct file_slot *slots;
 	size_t slot_count;
-	unsigned host_fds; /* that the program's files hold now */
-	unsigned host_fds_max;
 
 	unsigned uid;
 	unsigned gid;
@@ -59,6 +67,7 @@ struct program {
 	unsigned groups[COMMAND_GROUPS_MAX];
 	struct rlimit limits[RLIM_NLIMITS];
 	unsigned umask;
+	struct program_image image;
 	char name[16]; /* prctl(PR_SET_NAME) */
 	struct signal_action actions[PROGRAM_SIGNALS + 1];
 	uint64_t signals_pending; /* sent to the process while all its threads blocked them */
@@ -78,9 +87,8 @@ struct program {
 	char detail[112];
 };
 
-/* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error
- * set. */
-int program_init(struct program *program, const viso_command *command, int root_fd);
+/* Takes settings over from the command. 0 or a negative errno with the error set. */
+int program_init(struct program *program, const viso_command *command, struct view *view);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);
@@ -113,7 +121,10 @@ int program_add_file(struct program *program, struct file *file, int least, bool
 /* Takes an open fd out of the table. */
 void program_close(struct program *program, int fd);
 
-/* Counts a host fd that a file is to hold. False where the program may have no more. */
+/* Counts a file as open, until it is freed; once only. 0 or -ENFILE, where the guest may have no more. */
+int program_count_file(struct program *program, struct file *file);
+
+/* The same of a file that is to hold a fd of the host. False where the guest may have no more. */
 bool program_take_host_fd(struct program *program, struct file *file);
 
 #endif

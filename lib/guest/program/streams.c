@@ -102,9 +102,14 @@ static int open_input(struct file **out, int fd)
 	return *out ? 0 : fail(0, "the given input");
 }
 
+/* /dev/null. */
+static const dev_t null_device = 1 << 8 | 3;
+
 static int open_plain(struct file **out, enum file_kind kind)
 {
 	*out = file_new(kind, -1, O_RDWR);
+	if (*out && kind == FILE_DEVICE)
+		(*out)->rdev = null_device;
 	return *out ? 0 : error_memory();
 }
 
@@ -125,7 +130,7 @@ static int open_stream(struct program *program, const viso_command *command, int
 	const struct stdio_setting *setting = &command->stdio[stream];
 	switch (setting->kind) {
 	case STDIO_NULL:
-		return open_plain(out, FILE_NULL);
+		return open_plain(out, FILE_DEVICE);
 	case STDIO_PIPE:
 		return open_pipe(out, stream, out_host);
 	case STDIO_STDOUT:
@@ -141,7 +146,7 @@ static int open_stream(struct program *program, const viso_command *command, int
 	default:
 		/* Where the host runs without this stream, so does the program. */
 		return fd_is_inheritable(stream) ? open_copy(out, stream, stream, "the host program's own")
-						 : open_plain(out, FILE_NULL);
+						 : open_plain(out, FILE_DEVICE);
 	}
 }
 
