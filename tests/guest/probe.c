@@ -177,7 +177,7 @@ static int probe_many_files(int argc, char **argv)
 	while ((fd = open(argv[2], O_RDONLY)) >= 0)
 		count++;
 	printf("%d %s\n", count, strerror(errno));
-	return errno == EMFILE ? 0 : 1;
+	return errno == EMFILE || errno == ENFILE ? 0 : 1;
 }
 
 static int probe_limits(int argc, char **argv)

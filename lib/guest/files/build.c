@@ -2,12 +2,15 @@
 /* Making the view of a guest: its root, what lies upon it, and the directories that every Linux has. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
@@ -66,7 +69,10 @@ static int add_host(struct mount *mount, int fd, struct layer layer)
 /* The tree at the bottom of a file system, in which mount points are made. */
 static struct memory_tree *skeleton_of(const struct mount *mount)
 {
-	return mount->layers[mount->layer_count - 1].tree;
+	unsigned last = mount->layer_count - 1;
+	while (last > 0 && !mount->layers[last].tree)
+		last--;
+	return mount->layers[last].tree;
 }
 
 /* A directory below `parent`; the one that is there already where there is. */
@@ -165,6 +171,17 @@ static int add_root(struct builder *builder, const struct guest_files *settings,
 	if (r == 0)
 		r = add_host(mount, root_fd, (struct layer){.is_root = true});
 	return r < 0 ? r : add_skeleton(mount);
+}
+
+/* What the root has in its /tmp is there, below what is written. */
+static int add_below(struct mount *mount, int root_fd)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, "tmp", &how, sizeof(how));
+	return fd < 0 ? 0 : add_host(mount, fd, (struct layer){.is_root = true});
 }
 
 static int add_empty(struct builder *builder, const char *path)
@@ -331,8 +348,10 @@ static int add_all(struct builder *builder, const struct view_setting *setting)
 	int r = add_root(builder, setting->files, setting->root_fd);
 	if (r == 0)
 		r = add_empty(builder, "/tmp");
-	if (r == 0)
+	if (r == 0) {
 		builder->view->memory = builder->view->mounts[builder->view->mount_count - 1];
+		r = add_below(builder->view->memory, setting->root_fd);
+	}
 	if (r == 0)
 		r = add_devices(builder);
 	if (r == 0)
