@@ -361,6 +361,17 @@ static int add_all(struct builder *builder, const struct view_setting *setting)
 	return r == 0 ? add_proc(builder) : r;
 }
 
+/* From now on only what the guest may write to changes. */
+static void freeze_skeletons(struct view *view)
+{
+	for (size_t i = 0; i < view->mount_count; i++) {
+		const struct mount *mount = view->mounts[i];
+		for (unsigned layer = mount->writable ? 1 : 0; layer < mount->layer_count; layer++)
+			if (mount->layers[layer].tree)
+				memory_tree_freeze(mount->layers[layer].tree);
+	}
+}
+
 int view_init(struct view *view, const struct view_setting *setting)
 {
 	struct builder builder = {
@@ -380,6 +391,7 @@ int view_init(struct view *view, const struct view_setting *setting)
 		return error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
 	for (size_t i = 0; r == 0 && i < setting->files->count; i++)
 		r = add_item(&builder, &setting->files->items[i]);
+	freeze_skeletons(view);
 	return r;
 }
 
@@ -389,7 +401,7 @@ void view_release(struct view *view, bool forget)
 		struct mount *mount = view->mounts[i];
 		for (unsigned layer = 0; layer < mount->layer_count; layer++) {
 			memory_tree_unref(mount->layers[layer].tree);
-			if (!forget)
+			if (!forget && !mount->layers[layer].borrows_fd)
 				close_fd(mount->layers[layer].fd);
 		}
 		free(mount->path);

@@ -70,6 +70,7 @@ struct layer {
 	struct memory_tree *tree;  /* owned reference; NULL for one of the host */
 	struct memory_node *start; /* in memory: its root, or the file that it is */
 	int fd;                    /* of the host: its root or file, O_PATH, owned */
+	bool borrows_fd;           /* of a view that it was copied from */
 	bool is_root;              /* of the sandbox's root: its files belong to nobody in the guest */
 	bool has_whiteouts;        /* names that begin with ".wh." hide others, and are hidden */
 	bool maps_owner;           /* the host program's user is shown as the guest's program's */

@@ -97,7 +97,8 @@ void memory_status(const struct memory_node *node, struct stat *out);
 
 /*
  * A tree as bytes, and back: for snapshots in files. Numbers are of the host's byte order. memory_tree_save() adds to a
- * growing buffer; 0 or -ENOMEM. memory_tree_load() takes whatever bytes there are: NULL with `*error` -EINVAL or
+ * growing buffer; 0 or -ENOMEM. memory_tree_load() takes whatever bytes there are, and tells how many are
+ * the tree's: NULL with `*error` -EINVAL or
  * -ENOMEM. A loaded tree is frozen.
  */
 struct memory_buffer {
@@ -106,6 +107,6 @@ struct memory_buffer {
 	size_t capacity;
 };
 int memory_tree_save(const struct memory_tree *tree, struct memory_buffer *out);
-struct memory_tree *memory_tree_load(const uint8_t *data, size_t size, int *error);
+struct memory_tree *memory_tree_load(const uint8_t *data, size_t size, size_t *out_used, int *error);
 
 #endif

@@ -266,3 +266,58 @@ struct file *open_memory(struct program *program, const char *name, int *error)
 	memory_node_release(node);
 	return *error < 0 ? NULL : file;
 }
+
+static struct mount *same_mount(const struct view *view, const struct mount *mount)
+{
+	for (size_t i = 0; mount && i < view->mount_count; i++)
+		if (!strcmp(view->mounts[i]->path, mount->path))
+			return view->mounts[i];
+	return NULL;
+}
+
+/* The host's file again, with a position of its own. */
+static int open_host_again(const struct file *file)
+{
+	const struct part part = {.fd = file->fd};
+	if (file->kind != FILE_REGULAR)
+		return fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	int fd = layer_host_open(&part, file->flags & O_ACCMODE);
+	off_t at = lseek(file->fd, 0, SEEK_CUR);
+	if (fd >= 0 && at > 0)
+		lseek(fd, at, SEEK_SET);
+	return fd;
+}
+
+static int copy_text(const struct file *file, struct file *copy)
+{
+	if (file->kind != FILE_TEXT)
+		return 0;
+	copy->object = malloc(file->object_size + 1);
+	if (!copy->object)
+		return -ENOMEM;
+	memcpy(copy->object, file->object, file->object_size);
+	copy->object_size = file->object_size;
+	return 0;
+}
+
+struct file *open_copy_of(struct file *file, struct program *program, int *error)
+{
+	struct file *copy = NULL;
+	*error = -EOPNOTSUPP;
+	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE || file->kind == FILE_OBJECT)
+		return NULL;
+	int fd = file->fd < 0 ? -1 : open_host_again(file);
+	*error = file->fd >= 0 && fd < 0 ? (fd < -1 ? fd : -errno) : 0;
+	if (*error == 0)
+		*error = begin(program, file->kind, 0, file->path, same_mount(program->view, file->mount), fd, &copy);
+	if (*error < 0)
+		return NULL;
+	copy->flags = file->flags;
+	copy->type = file->type;
+	copy->rdev = file->rdev;
+	copy->position = file->position;
+	if (file->node)
+		memory_file_set_node(copy, memory_file_node(file));
+	*error = copy_text(file, copy);
+	return *error < 0 ? file_unref(copy) : copy;
+}
