@@ -171,10 +171,12 @@ static int look_root(const char *name, struct spot *out)
 	return look_plain("", name, out);
 }
 
-static int look_process(int pid, const char *name, struct spot *out)
+static int look_process(const struct proc_item *item, const char *name, struct spot *out)
 {
+	int pid = item->pid;
+	/* A thread has no threads. */
 	for (size_t i = 0; i < COUNT(process_items); i++)
-		if (!strcmp(name, process_items[i].name))
+		if (!strcmp(name, process_items[i].name) && (process_items[i].kind != ITEM_TASKS || !item->fd))
 			return set(out, process_items[i].kind, pid, 0);
 	for (size_t i = 0; i < COUNT(process_texts); i++)
 		if (!strcmp(name, process_texts[i].name))
@@ -199,7 +201,7 @@ int proc_look(struct spot *directory, const char *name, struct spot *out)
 	case ITEM_ROOT:
 		return look_root(name, out);
 	case ITEM_PROCESS:
-		return look_process(item->pid, name, out);
+		return look_process(item, name, out);
 	case ITEM_TASKS:
 		return proc_has_thread(out->view, item->pid, number) ? set(out, ITEM_PROCESS, item->pid, number)
 								     : -ENOENT;
@@ -300,11 +302,12 @@ static int list_root(struct spot *directory, layer_entry_fn *entry, void *data)
 	return r;
 }
 
-static int list_process(layer_entry_fn *entry, void *data)
+static int list_process(const struct proc_item *item, layer_entry_fn *entry, void *data)
 {
 	int r = 0;
 	for (size_t i = 0; i < COUNT(process_items) && r == 0; i++)
-		r = entry(data, process_items[i].name, 1, i < 3 ? DT_LNK : DT_DIR, false);
+		if (process_items[i].kind != ITEM_TASKS || !item->fd)
+			r = entry(data, process_items[i].name, 1, i < 3 ? DT_LNK : DT_DIR, false);
 	for (size_t i = 0; i < COUNT(process_texts) && r == 0; i++)
 		r = entry(data, process_texts[i].name, 1, DT_REG, false);
 	return r;
@@ -319,7 +322,7 @@ int proc_list(struct program *program, const struct spot *directory, layer_entry
 	case ITEM_ROOT:
 		return list_root((struct spot *)directory, entry, data);
 	case ITEM_PROCESS:
-		return list_process(entry, data);
+		return list_process(item, entry, data);
 	case ITEM_PLAIN_DIRECTORY:
 		return list_plain(plain[item->fd].path, entry, data);
 	case ITEM_TASKS:

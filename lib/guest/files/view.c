@@ -19,7 +19,10 @@
  */
 enum { LINKS_MAX = 40, STEPS_MAX = 8192 };
 
-int view_join(struct program *program, int directory, const char *path, char *out)
+/* A path that a program gives is bounded, and so is the directory that it counts from. */
+enum { WHOLE_MAX = 2 * PATH_MAX };
+
+static int join(struct program *program, int directory, const char *path, char *out, size_t size)
 {
 	const char *base = "";
 	if (path[0] != '/' && directory == AT_FDCWD) {
@@ -32,8 +35,13 @@ int view_join(struct program *program, int directory, const char *path, char *ou
 			return -ENOTDIR;
 		base = file->path;
 	}
-	int length = snprintf(out, PATH_MAX, "%s%s%s", base, *base && path[0] ? "/" : "", path);
-	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+	int length = snprintf(out, size, "%s%s%s", base, *base && path[0] ? "/" : "", path);
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+int view_join(struct program *program, int directory, const char *path, char *out)
+{
+	return join(program, directory, path, out, PATH_MAX);
 }
 
 void spot_release(struct spot *spot)
@@ -267,7 +275,7 @@ struct walk {
 	struct spot *next;  /* room for the next one */
 	unsigned links;
 	unsigned steps;
-	char rest[PATH_MAX]; /* what is still to be walked */
+	char rest[WHOLE_MAX]; /* what is still to be walked */
 };
 
 static int go_to_root(struct walk *walk)
@@ -328,7 +336,7 @@ static int follow_link(struct walk *walk)
 	if (n <= 0)
 		return n < 0 ? (int)n : -ENOENT;
 	size_t left = strlen(walk->rest);
-	if ((size_t)n + 1 + left + 1 > PATH_MAX)
+	if ((size_t)n + 1 + left + 1 > WHOLE_MAX)
 		return -ENAMETOOLONG;
 	memmove(walk->rest + n + 1, walk->rest, left + 1);
 	memcpy(walk->rest, target, (size_t)n);
@@ -386,7 +394,7 @@ static int walk_name(struct walk *walk, const char *name, unsigned flags, bool l
 
 static int walk_all(struct walk *walk, const char *path, unsigned flags)
 {
-	char name[PATH_MAX];
+	char name[WHOLE_MAX]; /* too long a one is refused when it is looked up */
 	bool last, slash;
 	strcpy(walk->rest, path);
 	int r = go_to_root(walk);
@@ -397,9 +405,9 @@ static int walk_all(struct walk *walk, const char *path, unsigned flags)
 
 int view_find(struct program *program, int directory, const char *path, unsigned flags, struct spot *out)
 {
-	char whole[PATH_MAX];
+	char whole[WHOLE_MAX];
 	clear(out, program->view, NULL);
-	int r = *path ? view_join(program, directory, path, whole) : -ENOENT;
+	int r = *path ? join(program, directory, path, whole, sizeof(whole)) : -ENOENT;
 	if (r < 0)
 		return r;
 	_cleanup_free_ struct spot *other = malloc(sizeof(*other));

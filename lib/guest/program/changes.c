@@ -55,10 +55,16 @@ int64_t call_mkdirat(struct program *program, const uint64_t args[6])
 static int64_t make_node(struct program *program, int directory, uint64_t address, uint64_t mode)
 {
 	mode_t type = (mode_t)mode & S_IFMT;
-	struct making making = {.mode = S_IFREG | ((mode_t)mode & 07777 & ~program->umask)};
-	if (type != 0 && type != S_IFREG)
-		making.mode = type;
-	return make(program, directory, address, making);
+	const struct making making = {.mode = S_IFREG | ((mode_t)mode & 07777 & ~program->umask)};
+	struct place *place = NULL;
+	int r = 0;
+	if (type == 0 || type == S_IFREG)
+		return make(program, directory, address, making);
+	place = find_place(program, directory, address, &r);
+	if (place)
+		r = place->child.top >= 0 ? -EEXIST : place->directory.mount->writable ? -EPERM : -EROFS;
+	place_free(place);
+	return r;
 }
 
 int64_t call_mknod(struct program *program, const uint64_t args[6])
