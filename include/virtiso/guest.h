@@ -4,7 +4,9 @@
  * A program guest: an ordinary Linux program in a virtual machine of its own under KVM, without a kernel to boot.
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
- * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
+ * guest's root and limits. The root is read-only unless <virtiso/guest_files.h> says otherwise; /tmp and /dev/shm are in memory, and
+ * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. A file cannot be
+ * mapped shared and writable (ENODEV), and there are no extended attributes and no pipes with names. Calls that are not served give the
  * program ENOSYS: there are no further processes or threads, no timers, no signal handlers, no sockets and no epoll. A shell
  * in a guest runs its built-in commands only.
  */

@@ -29,7 +29,7 @@
 #define assert(condition)                                                                                              \
 	do {                                                                                                           \
 		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, #condition, errno);                     \
+			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, #condition, errno);                      \
 			exit(1);                                                                                       \
 		}                                                                                                      \
 	} while (0)
@@ -419,9 +419,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *path);
-	} probes[] = {{"all", run_all},       {"layers", run_layers},   {"fill", run_fill},   {"sparse", run_sparse},
-		      {"names", run_names},   {"copy-up", run_copy_up}, {"locks", run_locks},
-		      {"hammer", run_hammer}, {"paths", run_paths}};
+	} probes[] = {{"all", run_all},       {"layers", run_layers}, {"fill", run_fill},
+		      {"sparse", run_sparse}, {"names", run_names},   {"copy-up", run_copy_up},
+		      {"locks", run_locks},   {"hammer", run_hammer}, {"paths", run_paths}};
 	for (size_t i = 0; argc == 3 && i < sizeof(probes) / sizeof(probes[0]); i++)
 		if (!strcmp(argv[1], probes[i].name))
 			return probes[i].run(argv[2]);

@@ -41,7 +41,8 @@ static void test_a_read_only_bind(void **state)
 	assert_ok(viso_guest_add_bind(guest, source, "/shown/in", 0));
 	assert_output(run_in(guest, new_command("busybox", "cat", "/shown/in/file", NULL)), "shown\n");
 	assert_output(run_in(guest, new_command("busybox", "ls", "/shown", NULL)), "in\n");
-	static const char *const lines[] = {"echo x >/shown/in/file", "echo x >/shown/in/new", "cd /shown/in && echo x >new"};
+	static const char *const lines[] = {"echo x >/shown/in/file", "echo x >/shown/in/new",
+					    "cd /shown/in && echo x >new"};
 	for (size_t i = 0; i < 3; i++)
 		assert_exited(run_in(guest, new_command("busybox", "sh", "-c", lines[i], NULL)), 1);
 	assert_exited(run_in(guest, new_command("busybox", "rm", "/shown/in/file", NULL)), 1);
@@ -69,8 +70,8 @@ static void test_nothing_leads_out_of_a_bind(void **state)
 	assert_string_equal(output, "secret-of-the-host\nsecret-of-the-host\nsecret-of-the-host\n");
 	free(output);
 	free(command);
-	static const char *const paths[] = {"/b/out", "/b/absolute", "/b/up/secret", "/b/../secret", "/b/fifo",
-					    "/b/inner/../../secret", "/b/magic/x"};
+	static const char *const paths[] = {"/b/out",  "/b/absolute",           "/b/up/secret", "/b/../secret",
+					    "/b/fifo", "/b/inner/../../secret", "/b/magic/x"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		viso_result *result = run_in(guest, new_command("busybox", "cat", paths[i], NULL));
 		assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "");
@@ -188,8 +189,10 @@ static void test_bad_settings(void **state)
 	assert_fails(viso_guest_add_bind(guest, "/no/such", "/a", 0), ENOENT, VISO_STAGE_GUEST, "/no/such");
 	assert_fails(viso_guest_add_bind(guest, "/dev/null", "/a", 0), EINVAL, VISO_STAGE_GUEST, "/dev/null");
 	assert_fails(viso_guest_add_bind_fd(guest, -1, "/a", 0), EBADF, VISO_STAGE_GUEST, "fd");
-	assert_fails(viso_guest_add_file(guest, "/a", NULL, 1, 0444), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_add_file");
-	assert_fails(viso_guest_add_file(guest, "/a", "", 0, 04755), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_add_file");
+	assert_fails(viso_guest_add_file(guest, "/a", NULL, 1, 0444), EINVAL, VISO_STAGE_ARGUMENT,
+		     "viso_guest_add_file");
+	assert_fails(viso_guest_add_file(guest, "/a", "", 0, 04755), EINVAL, VISO_STAGE_ARGUMENT,
+		     "viso_guest_add_file");
 	assert_exited(run_in(guest, new_command("/probe", "exit", "0", NULL)), 0);
 	assert_fails(viso_guest_add_bind(guest, "/", "/a", 0), EBUSY, VISO_STAGE_ARGUMENT, "viso_guest_add_bind");
 	viso_guest_unref(guest);
@@ -198,12 +201,9 @@ static void test_bad_settings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_read_only_bind),
-		cmocka_unit_test(test_nothing_leads_out_of_a_bind),
-		cmocka_unit_test(test_a_writable_bind),
-		cmocka_unit_test(test_another_process_changes_a_bind),
-		cmocka_unit_test(test_added_files),
-		cmocka_unit_test(test_bad_settings),
+		cmocka_unit_test(test_a_read_only_bind), cmocka_unit_test(test_nothing_leads_out_of_a_bind),
+		cmocka_unit_test(test_a_writable_bind),  cmocka_unit_test(test_another_process_changes_a_bind),
+		cmocka_unit_test(test_added_files),      cmocka_unit_test(test_bad_settings),
 	};
 	return cmocka_run_group_tests_name("guest binds", tests, fixture_setup, fixture_teardown);
 }

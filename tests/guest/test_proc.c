@@ -26,12 +26,24 @@ static void test_files_of_proc(void **state)
 	assert_output(run(fixture, "busybox", "cat", "/proc/sys/kernel/osrelease"), "6.1.0-virtiso\n");
 	assert_output(run(fixture, "busybox", "cat", "/sys/devices/system/cpu/online"), "0\n");
 	assert_output(run(fixture, "busybox", "readlink", "/dev/fd"), "/proc/self/fd\n");
-	assert_output(run(fixture, "busybox", "sh", "-c", "exec 5</fruit; read -r x </proc/self/fd/5; echo $x"), "pear\n");
-	static const char *const files[] = {"/proc/meminfo", "/proc/cpuinfo",     "/proc/stat",	   "/proc/uptime",
-					    "/proc/loadavg", "/proc/version",     "/proc/filesystems", "/proc/mounts",
-					    "/proc/2/stat",  "/proc/self/status", "/proc/self/limits", "/proc/self/statm",
-					    "/proc/sys/kernel/random/boot_id",    "/proc/self/mountinfo",
-					    "/proc/self/auxv", "/proc/self/fdinfo/0"};
+	assert_output(run(fixture, "busybox", "sh", "-c", "exec 5</fruit; read -r x </proc/self/fd/5; echo $x"),
+		      "pear\n");
+	static const char *const files[] = {"/proc/meminfo",
+					    "/proc/cpuinfo",
+					    "/proc/stat",
+					    "/proc/uptime",
+					    "/proc/loadavg",
+					    "/proc/version",
+					    "/proc/filesystems",
+					    "/proc/mounts",
+					    "/proc/2/stat",
+					    "/proc/self/status",
+					    "/proc/self/limits",
+					    "/proc/self/statm",
+					    "/proc/sys/kernel/random/boot_id",
+					    "/proc/self/mountinfo",
+					    "/proc/self/auxv",
+					    "/proc/self/fdinfo/0"};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		viso_result *result = run(fixture, "busybox", "cat", files[i]);
 		size_t size;
@@ -62,8 +74,9 @@ static void test_nothing_of_the_host(void **state)
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
 		assert_null(memmem(output, size, secrets[i], strlen(secrets[i])));
 	assert_exited(result, 0);
-	static const char *const absent[] = {"/proc/1/environ", "/proc/self/mem", "/proc/kcore", "/proc/kmsg",
-					     "/proc/sysrq-trigger", "/sys/kernel", "/dev/kvm", "/dev/mem", "/dev/sda"};
+	static const char *const absent[] = {
+		"/proc/1/environ", "/proc/self/mem", "/proc/kcore", "/proc/kmsg", "/proc/sysrq-trigger",
+		"/sys/kernel",     "/dev/kvm",       "/dev/mem",    "/dev/sda"};
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		assert_exited(run(fixture, "busybox", "test", "-e", absent[i]), 1);
 	/* No terminal. */

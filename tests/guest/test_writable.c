@@ -27,7 +27,8 @@ static char *snapshot_of_root(struct fixture *fixture)
 	return output;
 }
 
-/* Each applet is a program of its own: what one wrote is gone for the next. So they work as one: the shell's built-ins. */
+/* Each applet is a program of its own: what one wrote is gone for the next. So they work as one: the shell's built-ins.
+ */
 static void test_tmp_is_writable_and_forgotten(void **state)
 {
 	struct fixture *fixture = *state;
@@ -78,26 +79,31 @@ static void test_a_kept_upper(void **state)
 {
 	struct fixture *fixture = *state;
 	need_busybox();
-	char *upper, *command, *before = snapshot_of_root(fixture);
+	char *upper, *command, *before;
+	assert_true(asprintf(&command, "mkdir %s/few && cd %s/few && touch a b c d e", fixture->root_path,
+			     fixture->root_path) > 0);
+	assert_int_equal(system(command), 0);
+	free(command);
 	assert_true(asprintf(&upper, "%s/upper", fixture->base) > 0);
 	assert_int_equal(mkdir(upper, 0755), 0);
+	before = snapshot_of_root(fixture);
 	viso_guest *guest = new_guest(fixture, 0);
 	assert_ok(viso_guest_set_upper_directory(guest, upper));
 	assert_output(run_in(guest, new_command("/probe-files", "all", "/", NULL)), "done\n");
 	assert_output(run_in(guest, new_command("/probe-files", "layers", "/", NULL)), "done\n");
-	assert_exited(run_in(guest, new_command("busybox", "rm", "-r", "/many", NULL)), 0);
+	assert_exited(run_in(guest, new_command("busybox", "rm", "-r", "/few", NULL)), 0);
 	assert_exited(run_in(guest, new_command("busybox", "rm", "/table", NULL)), 0);
 	assert_exited(run_in(guest, new_command("busybox", "sed", "-i", "s/pear/plum/", "/fruit", NULL)), 0);
 	viso_guest_unref(guest);
 
 	guest = new_guest(fixture, 0);
 	assert_ok(viso_guest_set_upper_directory(guest, upper));
-	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/many", NULL)), 1);
+	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/few", NULL)), 1);
 	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/table", NULL)), 1);
 	assert_output(run_in(guest, new_command("busybox", "head", "-n", "1", "/fruit", NULL)), "plum\n");
 	/* A directory in the place of one that was removed shows nothing of it. */
-	assert_exited(run_in(guest, new_command("busybox", "mkdir", "/many", NULL)), 0);
-	assert_output(run_in(guest, new_command("busybox", "ls", "/many", NULL)), "");
+	assert_exited(run_in(guest, new_command("busybox", "mkdir", "/few", NULL)), 0);
+	assert_output(run_in(guest, new_command("busybox", "ls", "/few", NULL)), "");
 	/* Names of whiteouts are not for programs. */
 	assert_exited(run_in(guest, new_command("busybox", "touch", "/.wh.data", NULL)), 1);
 	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/data", NULL)), 0);

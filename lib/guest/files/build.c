@@ -59,9 +59,12 @@ static void add_memory(struct mount *mount, struct memory_tree *tree)
 static int add_host(struct mount *mount, int fd, struct layer layer)
 {
 	layer.ops = &layer_host_ops;
+	struct stat st;
 	layer.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (layer.fd < 0)
 		return -errno;
+	/* A file system that is shown as a whole was chosen by the host program. */
+	layer.device = fstat(layer.fd, &st) == 0 ? st.st_dev : 0;
 	mount->layers[mount->layer_count++] = layer;
 	return 0;
 }
@@ -202,8 +205,8 @@ static const struct {
 	unsigned major, minor;
 	mode_t mode;
 } devices[] = {
-	{"null", 1, 3, 0666},    {"zero", 1, 5, 0666}, {"full", 1, 7, 0666},
-	{"random", 1, 8, 0666},  {"tty", 5, 0, 0666},  {"urandom", 1, 9, 0666}, {"virtiso", 10, 255, 0666},
+	{"null", 1, 3, 0666}, {"zero", 1, 5, 0666},    {"full", 1, 7, 0666},       {"random", 1, 8, 0666},
+	{"tty", 5, 0, 0666},  {"urandom", 1, 9, 0666}, {"virtiso", 10, 255, 0666},
 };
 
 static const struct {
@@ -294,8 +297,8 @@ static int add_item_layers(struct builder *builder, struct mount *mount, const s
 }
 
 /*
- * The path with the links of the root followed, as far as it is there: so a file for /lib/x is seen where /lib is a link
- * to /usr/lib.
+ * The path with the links of the root followed, as far as it is there: so a file for /lib/x is seen where /lib is a
+ * link to /usr/lib.
  */
 static int resolve(struct builder *builder, const char *path, char *out)
 {

@@ -169,8 +169,8 @@ static int copy_contents(struct program *program, struct spot *spot, const struc
 }
 
 /*
- * The name of a copy on its way, in a kept directory: a whiteout of a name that no program can have, so that it is never
- * seen, also where the host program is killed meanwhile.
+ * The name of a copy on its way, in a kept directory: a whiteout of a name that no program can have, so that it is
+ * never seen, also where the host program is killed meanwhile.
  */
 static const char copy_name[] = ".wh..wh.copy";
 

@@ -200,8 +200,7 @@ int contents_resize(struct contents *contents, struct memory_quota *quota, uint6
 		if (r < 0)
 			return r;
 		uint64_t first = (size + PAGE - 1) / PAGE;
-		if (first < pages_of(contents->height) &&
-		    drop_from(contents->top, contents->height, first, quota))
+		if (first < pages_of(contents->height) && drop_from(contents->top, contents->height, first, quota))
 			contents->top = NULL;
 	}
 	contents->size = size;

@@ -52,8 +52,7 @@ struct layer_ops {
 	/* Makes a file, directory or link under a name that nothing has, or that is hidden. */
 	int (*make)(const struct layer *layer, const struct part *directory, const char *name,
 		    const struct making *making, struct part *out);
-	int (*link)(const struct layer *layer, const struct part *part, const struct part *directory,
-		    const char *name);
+	int (*link)(const struct layer *layer, const struct part *part, const struct part *directory, const char *name);
 	/* Takes a name away; of a directory what only hides names of lower layers goes with it. */
 	int (*remove)(const struct layer *layer, const struct part *directory, const char *name, bool is_directory);
 	int (*rename)(const struct layer *layer, const struct part *from, const char *name, const struct part *to,
@@ -70,6 +69,7 @@ struct layer {
 	struct memory_tree *tree;  /* owned reference; NULL for one of the host */
 	struct memory_node *start; /* in memory: its root, or the file that it is */
 	int fd;                    /* of the host: its root or file, O_PATH, owned */
+	dev_t device;              /* of the host, of that: what lies on it has been checked */
 	bool borrows_fd;           /* of a view that it was copied from */
 	bool is_root;              /* of the sandbox's root: its files belong to nobody in the guest */
 	bool has_whiteouts;        /* names that begin with ".wh." hide others, and are hidden */
@@ -88,7 +88,8 @@ static inline bool layer_is_memory(const struct layer *layer)
 int layer_start(const struct layer *layer, struct part *out);
 void part_release(struct part *part);
 
-/* Opens what a part of a layer of the host is, which must be a regular file or a directory. A fd or a negative errno. */
+/* Opens what a part of a layer of the host is, which must be a regular file or a directory. A fd or a negative errno.
+ */
 int layer_host_open(const struct part *part, int flags);
 
 #endif

@@ -109,7 +109,7 @@ static int look(const struct layer *layer, const struct part *directory, const c
 		return fd;
 	struct part found = {.fd = fd};
 	int r = status(layer, &found, out_st);
-	if (r == 0 && is_hidden(fd))
+	if (r == 0 && out_st->st_dev != layer->device && is_hidden(fd))
 		r = -ENOENT;
 	if (r < 0)
 		return r;

@@ -91,7 +91,7 @@ static int replace(struct view *view, const struct wanted *wanted)
 			link = &at->next;
 			continue;
 		}
-		bool head = at->start < lock->start, tail = at->last > lock->last;
+		bool head = at->start<lock->start, tail = at->last> lock->last;
 		if (head && tail) {
 			struct file_lock end = *at;
 			end.start = lock->last + 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Advisory locks among the programs of a guest: those of fcntl(2), which belong to a process or (F_OFD_SETLK) to an open
- * file, and those of flock(2), which belong to an open file. They never reach the host.
+ * Advisory locks among the programs of a guest: those of fcntl(2), which belong to a process or (F_OFD_SETLK) to an
+ * open file, and those of flock(2), which belong to an open file. They never reach the host.
  */
 #ifndef GUEST_FILES_LOCKS_H
 #define GUEST_FILES_LOCKS_H

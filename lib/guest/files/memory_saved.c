@@ -216,8 +216,8 @@ static bool is_sound(const struct saved_node *saved)
 	bool is_file = S_ISREG(saved->mode), is_link = S_ISLNK(saved->mode), is_directory = S_ISDIR(saved->mode);
 	return (is_file || is_link || is_directory) && saved->ino > 0 && saved->size <= CONTENTS_SIZE_MAX &&
 	       !(saved->flags & ~FLAGS) && (is_file || (saved->size == 0 && saved->pages == 0)) &&
-	       (is_directory || saved->entries == 0) && (is_link == (saved->target > 0)) &&
-	       saved->target < PATH_MAX && !(saved->mode & ~(uint32_t)(S_IFMT | 07777));
+	       (is_directory || saved->entries == 0) && (is_link == (saved->target > 0)) && saved->target < PATH_MAX &&
+	       !(saved->mode & ~(uint32_t)(S_IFMT | 07777));
 }
 
 static int get_node(struct reader *reader, struct memory_tree *tree)

@@ -71,14 +71,11 @@ static const struct {
 	const char *name;
 	proc_text_fn *text;
 } process_texts[] = {
-	{"auxv", proc_auxv},           {"cgroup", proc_cgroup},
-	{"cmdline", proc_cmdline},     {"comm", proc_comm},
-	{"environ", proc_environ},     {"limits", proc_limits},
-	{"maps", proc_maps},           {"mountinfo", proc_mountinfo},
-	{"mounts", proc_mounts},       {"oom_score_adj", proc_zero},
-	{"stat", proc_process_stat},
-	{"statm", proc_statm},         {"status", proc_status},
-	{"uid_map", proc_id_map},      {"gid_map", proc_id_map},
+	{"auxv", proc_auxv},          {"cgroup", proc_cgroup},       {"cmdline", proc_cmdline},
+	{"comm", proc_comm},          {"environ", proc_environ},     {"limits", proc_limits},
+	{"maps", proc_maps},          {"mountinfo", proc_mountinfo}, {"mounts", proc_mounts},
+	{"oom_score_adj", proc_zero}, {"stat", proc_process_stat},   {"statm", proc_statm},
+	{"status", proc_status},      {"uid_map", proc_id_map},      {"gid_map", proc_id_map},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -87,7 +84,7 @@ static const struct {
 	const char *name;
 	int kind;
 } process_items[] = {
-	{"cwd", ITEM_CWD}, {"exe", ITEM_EXE},           {"root", ITEM_PROCESS_ROOT},
+	{"cwd", ITEM_CWD}, {"exe", ITEM_EXE},         {"root", ITEM_PROCESS_ROOT},
 	{"fd", ITEM_FDS},  {"fdinfo", ITEM_FD_INFOS}, {"task", ITEM_TASKS},
 };
 

@@ -32,7 +32,8 @@ void proc_cpuinfo(const struct proc_subject *subject, FILE *out)
 	fprintf(out,
 		"processor\t: 0\nvendor_id\t: virtiso\ncpu family\t: 6\nmodel\t\t: 0\nmodel name\t: virtiso guest\n"
 		"stepping\t: 0\ncpu MHz\t\t: 1000.000\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\n"
-		"cpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t: fpu tsc cx8 cmov mmx fxsr sse sse2 syscall nx lm\n"
+		"cpu cores\t: 1\nfpu\t\t: yes\nwp\t\t: yes\nflags\t\t: fpu tsc cx8 cmov mmx fxsr sse sse2 syscall nx "
+		"lm\n"
 		"address sizes\t: 46 bits physical, 48 bits virtual\n\n");
 }
 
@@ -52,10 +53,18 @@ void proc_meminfo(const struct proc_subject *subject, FILE *out)
 	const struct {
 		const char *name;
 		unsigned long kib;
-	} lines[] = {{"MemTotal:", total},   {"MemFree:", total - used}, {"MemAvailable:", total - used},
-		     {"Buffers:", 0},        {"Cached:", 0},             {"SwapCached:", 0},
-		     {"Active:", used},      {"Inactive:", 0},           {"SwapTotal:", 0},
-		     {"SwapFree:", 0},       {"Dirty:", 0},              {"Shmem:", 0},
+	} lines[] = {{"MemTotal:", total},
+		     {"MemFree:", total - used},
+		     {"MemAvailable:", total - used},
+		     {"Buffers:", 0},
+		     {"Cached:", 0},
+		     {"SwapCached:", 0},
+		     {"Active:", used},
+		     {"Inactive:", 0},
+		     {"SwapTotal:", 0},
+		     {"SwapFree:", 0},
+		     {"Dirty:", 0},
+		     {"Shmem:", 0},
 		     {"Committed_AS:", used}};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		fprintf(out, "%-15s %8lu kB\n", lines[i].name, lines[i].kib);
@@ -275,10 +284,9 @@ void proc_maps(const struct proc_subject *subject, FILE *out)
 			name = area->file->path;
 		else if (!area->file && area->start < space->heap_end && area->end > space->heap_start)
 			name = "[heap]";
-		int n = fprintf(out, "%08llx-%08llx %c%c%cp %08llx %02x:%02x %llu ",
-				(unsigned long long)area->start, (unsigned long long)area->end,
-				area->protection & PROT_READ ? 'r' : '-', area->protection & PROT_WRITE ? 'w' : '-',
-				area->protection & PROT_EXEC ? 'x' : '-',
+		int n = fprintf(out, "%08llx-%08llx %c%c%cp %08llx %02x:%02x %llu ", (unsigned long long)area->start,
+				(unsigned long long)area->end, area->protection & PROT_READ ? 'r' : '-',
+				area->protection & PROT_WRITE ? 'w' : '-', area->protection & PROT_EXEC ? 'x' : '-',
 				(unsigned long long)(area->file ? area->file_offset : 0), major(st.st_dev),
 				minor(st.st_dev), (unsigned long long)st.st_ino);
 		fprintf(out, "%*s%s\n", *name && n < 73 ? 73 - n : 0, "", name);

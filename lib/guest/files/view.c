@@ -206,9 +206,9 @@ ssize_t spot_read_link(struct program *program, struct spot *spot, char out[PATH
 {
 	if (!S_ISLNK(spot->st.st_mode))
 		return -EINVAL;
-	ssize_t n = spot->mount->is_proc ? proc_read_link(program, spot, out, PATH_MAX - 1)
-					 : spot_layer(spot)->ops->read_link(spot_layer(spot), spot_part(spot), out,
-									    PATH_MAX - 1);
+	ssize_t n = spot->mount->is_proc
+			    ? proc_read_link(program, spot, out, PATH_MAX - 1)
+			    : spot_layer(spot)->ops->read_link(spot_layer(spot), spot_part(spot), out, PATH_MAX - 1);
 	if (n >= 0)
 		out[n] = '\0';
 	return n;
@@ -271,8 +271,8 @@ int spot_permission(struct program *program, struct spot *spot, int wanted)
 /* How far a walk has come. */
 struct walk {
 	struct program *program;
-	struct spot *here;  /* a directory, or at the end whatever it is */
-	struct spot *next;  /* room for the next one */
+	struct spot *here; /* a directory, or at the end whatever it is */
+	struct spot *next; /* room for the next one */
 	unsigned links;
 	unsigned steps;
 	char rest[WHOLE_MAX]; /* what is still to be walked */

@@ -44,7 +44,7 @@ struct view {
 	size_t mount_count;
 	struct file_counts counts;
 	struct file_lock *locks;
-	struct mount *memory;     /* /tmp, also for files without a name */
+	struct mount *memory;    /* /tmp, also for files without a name */
 	struct program *program; /* the first one; borrowed */
 	uint8_t boot_id[16];
 };
@@ -71,14 +71,15 @@ struct spot {
 enum { FIND_FOLLOW = 1, FIND_MAKE = 2 };
 
 /*
- * Freezes what the guest wrote to memory; what it writes from now on lies in empty trees above that. Files that are open
- * stay what they are. 0, -ENOMEM, or -EOPNOTSUPP where it was done too often.
+ * Freezes what the guest wrote to memory; what it writes from now on lies in empty trees above that. Files that are
+ * open stay what they are. 0, -ENOMEM, or -EOPNOTSUPP where it was done too often.
  */
 int view_freeze(struct view *view);
 
 /*
  * For a clone or a reset: a view of another guest over what was frozen in this one last, which must outlive it and into
- * which nothing is written meanwhile. out->program is set. 0, -ENOMEM, or -EINVAL where nothing was frozen. To be given to view_release().
+ * which nothing is written meanwhile. out->program is set. 0, -ENOMEM, or -EINVAL where nothing was frozen. To be given
+ * to view_release().
  */
 int view_copy(const struct view *view, struct view *out);
 

@@ -19,8 +19,8 @@ static int64_t write_all(struct program *program, struct file *file, uint8_t *da
 	size_t done = 0;
 	while (done < size && !program->ended && (done == 0 || !kick_is_due(program->kick))) {
 		struct iovec piece = {data + done, size - done};
-		int64_t n = data_write(program, file, &piece, 1, piece.iov_len,
-				       offset < 0 ? -1 : offset + (int64_t)done);
+		int64_t n =
+			data_write(program, file, &piece, 1, piece.iov_len, offset < 0 ? -1 : offset + (int64_t)done);
 		if (n <= 0)
 			return done ? (int64_t)done : n;
 		done += (size_t)n;
@@ -41,8 +41,7 @@ static int64_t send_pieces(struct program *program, struct file *in, struct file
 		int64_t got = data_read(program, in, &piece, 1, piece.iov_len, offset + total);
 		if (got <= 0)
 			return total ? total : got;
-		int64_t n = write_all(program, out, buffer, (size_t)got,
-				      out_offset < 0 ? -1 : out_offset + total);
+		int64_t n = write_all(program, out, buffer, (size_t)got, out_offset < 0 ? -1 : out_offset + total);
 		if (n <= 0)
 			return total ? total : n;
 		total += n;

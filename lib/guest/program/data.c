@@ -430,7 +430,8 @@ int64_t call_pwritev(struct program *program, const uint64_t args[6])
 	return r < 0 ? r : transfer_list(program, args, true, (int64_t)args[3]);
 }
 
-/* preadv2(2), pwritev2(2): an offset of -1 is where the file stands. What the flags ask for beyond advice is not done. */
+/* preadv2(2), pwritev2(2): an offset of -1 is where the file stands. What the flags ask for beyond advice is not done.
+ */
 static int64_t transfer_flags(struct program *program, const uint64_t *args, bool write)
 {
 	if (args[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))

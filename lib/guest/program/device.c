@@ -43,8 +43,8 @@ static int64_t fill(const struct iovec *pieces, int count, size_t size, bool ran
 	return (int64_t)size;
 }
 
-static int64_t read_device(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
-			   int64_t offset)
+static int64_t read_device(struct program *program, struct file *file, const struct iovec *pieces, int count,
+			   size_t size, int64_t offset)
 {
 	unsigned number = minor(file->rdev);
 	return number == NULL_MINOR ? 0 : fill(pieces, count, size, number >= RANDOM_MINOR);

@@ -16,11 +16,16 @@ static const struct {
 	const struct file_ops *ops;
 	mode_t type;
 } kinds[] = {
-	[FILE_REGULAR] = {&host_file_ops, S_IFREG}, [FILE_DIRECTORY] = {&directory_ops, S_IFDIR},
-	[FILE_PATH] = {&path_ops, 0},               [FILE_STREAM] = {&stream_ops, S_IFIFO},
-	[FILE_DEVICE] = {&device_ops, S_IFCHR},     [FILE_CAPTURE] = {&capture_ops, S_IFIFO},
-	[FILE_MEMORY] = {&memory_file_ops, S_IFREG}, [FILE_TEXT] = {&text_ops, S_IFREG},
-	[FILE_OBJECT] = {&contact_ops, 0},             [FILE_CONTACT] = {&contact_ops, S_IFCHR},
+	[FILE_REGULAR] = {&host_file_ops, S_IFREG},
+	[FILE_DIRECTORY] = {&directory_ops, S_IFDIR},
+	[FILE_PATH] = {&path_ops, 0},
+	[FILE_STREAM] = {&stream_ops, S_IFIFO},
+	[FILE_DEVICE] = {&device_ops, S_IFCHR},
+	[FILE_CAPTURE] = {&capture_ops, S_IFIFO},
+	[FILE_MEMORY] = {&memory_file_ops, S_IFREG},
+	[FILE_TEXT] = {&text_ops, S_IFREG},
+	[FILE_OBJECT] = {&contact_ops, 0},
+	[FILE_CONTACT] = {&contact_ops, S_IFCHR},
 };
 
 struct file *file_new(enum file_kind kind, int fd, int flags)

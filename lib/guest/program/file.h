@@ -78,15 +78,15 @@ struct file {
 	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
 	size_t capture_max;
 	size_t capture_capacity;
-	uint64_t position;        /* of files that are not of the host */
-	struct mount *mount;      /* FILE_MEMORY, FILE_REGULAR: where it lies; else NULL */
-	struct memory_node *node; /* in memory, held; its tree too */
-	struct listing *listing;  /* FILE_DIRECTORY: once it has been read */
-	dev_t rdev;               /* FILE_DEVICE */
-	void *object;             /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
-	size_t object_size;       /* FILE_TEXT */
-	bool has_locks;           /* may have some of flock(2) */
-	uint32_t changes;         /* how often it may have become ready; for EPOLLET */
+	uint64_t position;           /* of files that are not of the host */
+	struct mount *mount;         /* FILE_MEMORY, FILE_REGULAR: where it lies; else NULL */
+	struct memory_node *node;    /* in memory, held; its tree too */
+	struct listing *listing;     /* FILE_DIRECTORY: once it has been read */
+	dev_t rdev;                  /* FILE_DEVICE */
+	void *object;                /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
+	size_t object_size;          /* FILE_TEXT */
+	bool has_locks;              /* may have some of flock(2) */
+	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
 	struct epoll_item *watchers; /* by which epolls wait for it */
 };
 

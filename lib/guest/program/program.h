@@ -56,8 +56,8 @@ struct program {
 	struct kick *kick;
 
 	struct view *view; /* the guest's files; borrowed */
-	char *cwd;        /* absolute, in the root */
-	char *executable; /* absolute, in the root */
+	char *cwd;         /* absolute, in the root */
+	char *executable;  /* absolute, in the root */
 	struct file_slot *slots;
 	size_t slot_count;
 

@@ -30,9 +30,8 @@ static int status_at(struct program *program, int directory, uint64_t address, i
 	r = view_find(program, directory, *given ? given : ".", flags & AT_SYMLINK_NOFOLLOW ? 0 : FIND_FOLLOW, &spot);
 	if (r < 0)
 		return r;
-	struct file *file = proc_is_fd(&spot) && !(flags & AT_SYMLINK_NOFOLLOW)
-				    ? program_file(program, spot.proc.fd)
-				    : NULL;
+	struct file *file =
+		proc_is_fd(&spot) && !(flags & AT_SYMLINK_NOFOLLOW) ? program_file(program, spot.proc.fd) : NULL;
 	if (file)
 		r = file_status(file, out);
 	else
@@ -148,7 +147,8 @@ int64_t call_faccessat2(struct program *program, const uint64_t args[6])
  * writes to: how much is left. */
 static int64_t put_statfs(struct program *program, struct mount *mount, uint64_t address)
 {
-	struct statfs fs = {.f_type = TMPFS_MAGIC, .f_bsize = GUEST_PAGE, .f_namelen = NAME_MAX, .f_frsize = GUEST_PAGE};
+	struct statfs fs = {
+		.f_type = TMPFS_MAGIC, .f_bsize = GUEST_PAGE, .f_namelen = NAME_MAX, .f_frsize = GUEST_PAGE};
 	fs.f_flags = mount && mount->writable ? ST_NOSUID | ST_NODEV : ST_NOSUID | ST_NODEV | ST_RDONLY;
 	if (mount && mount->is_proc)
 		fs.f_type = PROC_SUPER_MAGIC;
