@@ -30,8 +30,3 @@ int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }
-
-int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}

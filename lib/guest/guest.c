@@ -190,8 +190,10 @@ viso_guest *viso_guest_ref(viso_guest *guest)
 
 viso_guest *viso_guest_unref(viso_guest *guest)
 {
-	if (guest && sandbox_unref(&guest->sandbox))
+	if (guest && sandbox_unref(&guest->sandbox)) {
+		guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 		free(guest);
+	}
 	return NULL;
 }
 

@@ -5,10 +5,12 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/sockets.h"
 #include "sandbox/sandbox.h"
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	struct guest_sockets sockets;
 };
 
 /* As sandbox_check_setter(). */

@@ -11,13 +11,17 @@ typedef int64_t system_call(struct program *program, const uint64_t args[6]);
 /* data.c */
 system_call call_read, call_readv, call_pread64, call_preadv, call_write, call_writev, call_pwrite64, call_sendfile;
 /* fds.c */
-system_call call_close, call_close_range, call_dup, call_dup2, call_dup3, call_fcntl, call_ioctl,
-	call_lseek, call_sync, call_flock, call_ftruncate;
+system_call call_close, call_close_range, call_dup, call_dup2, call_dup3, call_fcntl, call_ioctl, call_lseek, call_sync,
+	call_flock, call_ftruncate;
 /* pipe.c */
 system_call call_pipe, call_pipe2, call_splice;
 /* events/ */
 system_call call_eventfd, call_eventfd2, call_timerfd_create, call_timerfd_settime, call_timerfd_gettime,
 	call_epoll_create, call_epoll_create1, call_epoll_ctl, call_epoll_wait, call_epoll_pwait, call_epoll_pwait2;
+/* sockets/ */
+system_call call_socket, call_socketpair, call_connect, call_bind, call_listen, call_accept, call_accept4,
+	call_shutdown, call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_sendto, call_recvfrom,
+	call_sendmsg, call_recvmsg, call_sendmmsg, call_recvmmsg;
 /* files.c */
 system_call call_open, call_openat, call_openat2, call_creat, call_getdents64, call_getcwd, call_chdir, call_fchdir,
 	call_readlink, call_readlinkat;

@@ -300,9 +300,9 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
-	struct task *task = program->task;
-	int64_t total = (int64_t)task->moved;
-	advance(cursor, task->moved);
+	/* A write that has to wait for room goes on where it was. */
+	int64_t total = program->task->progress;
+	advance(cursor, (size_t)total);
 	while (!at_end(cursor)) {
 		struct iovec pieces[PIECES_MAX];
 		size_t size;
@@ -312,10 +312,12 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 		int64_t at = offset < 0 ? -1 : offset + total;
 		int64_t n = write ? data_write(program, file, pieces, count, size, at)
 				  : data_read(program, file, pieces, count, size, at);
-		if (n == TASK_PARKED)
-			task->moved = (uint64_t)total;
+		if (n == TASK_PARKED) {
+			program->task->progress = total;
+			return n;
+		}
 		if (n <= 0)
-			return total && n != TASK_PARKED ? total : n;
+			return total ? total : n;
 		total += n;
 		advance(cursor, (size_t)n);
 		if (!goes_on(file, write, size, (size_t)n) || program->ended || kick_is_due(program->kick))

@@ -128,6 +128,25 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_tee] = call_splice,
 	[SYS_vmsplice] = call_splice,
 
+	[SYS_socket] = call_socket,
+	[SYS_socketpair] = call_socketpair,
+	[SYS_connect] = call_connect,
+	[SYS_bind] = call_bind,
+	[SYS_listen] = call_listen,
+	[SYS_accept] = call_accept,
+	[SYS_accept4] = call_accept4,
+	[SYS_shutdown] = call_shutdown,
+	[SYS_getsockname] = call_getsockname,
+	[SYS_getpeername] = call_getpeername,
+	[SYS_setsockopt] = call_setsockopt,
+	[SYS_getsockopt] = call_getsockopt,
+	[SYS_sendto] = call_sendto,
+	[SYS_recvfrom] = call_recvfrom,
+	[SYS_sendmsg] = call_sendmsg,
+	[SYS_recvmsg] = call_recvmsg,
+	[SYS_sendmmsg] = call_sendmmsg,
+	[SYS_recvmmsg] = call_recvmmsg,
+
 	[SYS_poll] = call_poll,
 	[SYS_ppoll] = call_ppoll,
 	[SYS_select] = call_select,
@@ -193,7 +212,7 @@ void program_serve(struct program *program)
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
-	program->task->moved = 0;
+	program->task->progress = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	if (result == -ENOSYS)

@@ -19,21 +19,20 @@ struct task {
 	uint64_t signal_mask;
 	uint64_t signals_pending; /* sent to this thread while they were blocked */
 	uint64_t clear_tid;       /* the address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0 for none */
-	uint64_t waits_for;       /* see task_wait_for() */
-	uint64_t moved;           /* bytes that the call has moved so far, where it is made again */
+	int64_t progress;         /* what the goes of a call so far have moved, for calls that move bytes */
 };
 
 /*
- * What the task waits for beside host fds, in its next task_wait(): a change of an object of the guest's own. One bit
- * stands for many objects, so that a task may be woken for nothing; then its call is made again and waits again.
+ * Before task_wait(): it waits for this object of the guest's too, whose address is all that matters. Where it was
+ * woken, or was for another reason, the call is made again and sees for itself. 0 or -ENOMEM.
  */
-void task_wait_for(struct task *task, const void *object);
+int task_wait_for(struct program *program, const void *object);
 
-/* An object has changed: tasks of the guest that are parked and wait for it can run. */
+/* Something has changed about an object: all who wait for it look again. */
 void task_wake(struct instance *instance, const void *object);
 
-/* What task_wait() gives where another task is to run meanwhile: no errno. */
-#define TASK_PARKED INT64_MIN
+/* What task_wait() gives where another task is to run meanwhile: beyond all errnos. */
+enum { TASK_PARKED = -4097 };
 
 /*
  * For a system call of the task that runs: poll(2) of `count` host fds until `until` (CLOCK_MONOTONIC, nanoseconds;
