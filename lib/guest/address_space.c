@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "guest/program/file.h"
+#include "guest/shared_memory.h"
 
 /* As the kernel's default of vm.max_map_count: it bounds what the guest makes the host allocate for its areas. */
 enum { AREAS_MAX = 65530 };
@@ -24,13 +25,44 @@ int space_init(struct address_space *space, struct guest_memory *memory)
 	return paging_init(&space->tables, memory);
 }
 
-void space_release(struct address_space *space)
+static void area_ref(const struct area *area)
 {
-	for (size_t i = 0; i < space->count; i++)
-		file_unref(space->areas[i].file);
+	file_ref(area->file);
+	shared_memory_ref(area->shared);
+}
+
+static void area_unref(const struct area *area)
+{
+	file_unref(area->file);
+	shared_memory_unref(area->shared);
+}
+
+static void forget_areas(struct address_space *space)
+{
 	free(space->areas);
 	space->areas = NULL;
 	space->count = space->capacity = 0;
+}
+
+void space_release(struct address_space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		area_unref(&space->areas[i]);
+	forget_areas(space);
+}
+
+void space_destroy(struct address_space *space)
+{
+	space_discard(space, SPACE_START, SPACE_END);
+	space_release(space);
+	paging_release(&space->tables);
+}
+
+void space_forget(struct address_space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		shared_memory_forget(space->areas[i].shared);
+	forget_areas(space);
 }
 
 bool space_is_user(uint64_t address, uint64_t size)
@@ -96,7 +128,7 @@ static void insert_at(struct address_space *space, size_t index, const struct ar
 
 static void remove_at(struct address_space *space, size_t index)
 {
-	file_unref(space->areas[index].file);
+	area_unref(&space->areas[index]);
 	space->count--;
 	memmove(&space->areas[index], &space->areas[index + 1], (space->count - index) * sizeof(*space->areas));
 }
@@ -120,7 +152,7 @@ static void split(struct address_space *space, uint64_t address)
 	struct area upper = space->areas[i];
 	bool grows_down = upper.grows_down;
 	cut_front(&upper, address);
-	upper.file = file_ref(upper.file);
+	area_ref(&upper);
 	insert_at(space, i + 1, &upper);
 	space->areas[i].end = address;
 	space->areas[i].grows_down = grows_down;
@@ -129,7 +161,7 @@ static void split(struct address_space *space, uint64_t address)
 static bool can_join(const struct area *lower, const struct area *upper)
 {
 	return lower->end == upper->start && lower->protection == upper->protection && !lower->file && !upper->file &&
-	       !upper->grows_down;
+	       !lower->shared && !upper->shared && !upper->grows_down;
 }
 
 /* Joins an area with its anonymous neighbours, so that a growing heap stays one area. */
@@ -194,7 +226,7 @@ int space_unmap(struct address_space *space, uint64_t start, uint64_t end)
 	size_t first = first_behind(space, start), last = first;
 	while (last < space->count && space->areas[last].start < end) {
 		space->size -= space->areas[last].end - space->areas[last].start;
-		file_unref(space->areas[last].file);
+		area_unref(&space->areas[last]);
 		last++;
 	}
 	if (last == first)
@@ -217,7 +249,7 @@ int space_map(struct address_space *space, const struct area *area)
 		return r;
 	size_t index = first_behind(space, area->start);
 	insert_at(space, index, area);
-	file_ref(area->file);
+	area_ref(area);
 	space->size += size;
 	join_around(space, index);
 	return 0;
@@ -246,14 +278,20 @@ uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size)
 	return top >= SPACE_START + size ? top - size : 0;
 }
 
-/* Gives the pages of a range the rights of its area. */
-static void apply_protection(struct address_space *space, uint64_t start, uint64_t end, unsigned protection)
+uint64_t space_make_entry(const struct address_space *space, const struct area *area, uint64_t page)
+{
+	uint64_t entry = paging_make(page, area->protection);
+	return !area->shared && memory_is_shared(space->memory, page) ? paging_without_write(entry) : entry;
+}
+
+/* Gives the pages of an area its rights. */
+static void apply_protection(struct address_space *space, const struct area *area)
 {
 	struct page_run run = {.memory = space->memory, .apply = memory_remap};
 	uint64_t *entry;
-	for (uint64_t at = start; (entry = paging_next(&space->tables, &at, end)); at += GUEST_PAGE) {
+	for (uint64_t at = area->start; (entry = paging_next(&space->tables, &at, area->end)); at += GUEST_PAGE) {
 		uint64_t old = *entry;
-		*entry = paging_make(paging_page(old), protection);
+		*entry = space_make_entry(space, area, paging_page(old));
 		if (paging_takes_rights(old, *entry))
 			run_add(&run, paging_page(old));
 	}
@@ -275,7 +313,7 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 		if (area->protection == protection)
 			continue;
 		area->protection = protection;
-		apply_protection(space, area->start, area->end, protection);
+		apply_protection(space, area);
 	}
 	size_t next = i < space->count ? i : space->count;
 	while (next-- > 0 && space->areas[next].end > start)
@@ -317,4 +355,52 @@ uint64_t space_set_heap_end(struct address_space *space, uint64_t end)
 	}
 	space->heap_end = end;
 	return end;
+}
+
+/* One page of a private or shared area, for both. 0 or -ENOMEM. */
+static int copy_entry(struct address_space *to, const struct area *area, uint64_t address, uint64_t *entry)
+{
+	uint64_t *copy = paging_entry(&to->tables, address, true);
+	if (!copy || memory_share(to->memory, paging_page(*entry)) < 0)
+		return -ENOMEM;
+	*copy = *entry = area->shared ? *entry : paging_without_write(*entry);
+	return 0;
+}
+
+static int copy_pages(struct address_space *to, struct address_space *from, const struct area *area)
+{
+	struct page_run run = {.memory = from->memory, .apply = memory_remap};
+	uint64_t *entry;
+	int r = 0;
+	for (uint64_t at = area->start; r == 0 && (entry = paging_next(&from->tables, &at, area->end));
+	     at += GUEST_PAGE) {
+		uint64_t old = *entry;
+		r = copy_entry(to, area, at, entry);
+		if (paging_takes_rights(old, *entry))
+			run_add(&run, paging_page(old));
+	}
+	run_apply(&run);
+	return r;
+}
+
+int space_copy(struct address_space *to, struct address_space *from)
+{
+	*to = *from;
+	to->tables = (struct page_tables){0};
+	to->areas = reallocarray(NULL, from->count + 1, sizeof(*to->areas));
+	to->capacity = from->count + 1;
+	to->count = 0;
+	if (!to->areas)
+		return -ENOMEM;
+	int r = paging_init(&to->tables, from->memory);
+	if (r == 0)
+		r = paging_copy_supervisor(&to->tables, &from->tables, SPACE_START);
+	for (size_t i = 0; i < from->count && r == 0; i++) {
+		to->areas[to->count++] = from->areas[i];
+		area_ref(&from->areas[i]);
+		r = copy_pages(to, from, &from->areas[i]);
+	}
+	if (r < 0)
+		space_destroy(to);
+	return r;
 }

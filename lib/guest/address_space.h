@@ -18,16 +18,18 @@
 #define SPACE_END 0x7ffffffff000ull
 
 struct file;
+struct shared_memory;
 
 struct area {
 	uint64_t start;
 	uint64_t end;
-	unsigned protection;  /* PROT_ bits */
-	bool grows_down;      /* the stack */
-	bool is_program;      /* a segment of an ELF file: zeroes beyond file_size instead of SIGBUS */
-	struct file *file;    /* owned reference; NULL for anonymous memory */
-	uint64_t file_offset; /* of `start` */
-	uint64_t file_size;   /* is_program: how many bytes from `start` on come from the file */
+	unsigned protection;          /* PROT_ bits */
+	bool grows_down;              /* the stack */
+	bool is_program;              /* a segment of an ELF file: zeroes beyond file_size instead of SIGBUS */
+	struct file *file;            /* owned reference; NULL for anonymous memory */
+	struct shared_memory *shared; /* owned reference; MAP_SHARED without a file */
+	uint64_t file_offset;         /* of `start`, also in what is shared */
+	uint64_t file_size;           /* is_program: how many bytes from `start` on come from the file */
 };
 
 struct address_space {
@@ -50,13 +52,28 @@ struct address_space {
 
 /* 0 or -ENOMEM. */
 int space_init(struct address_space *space, struct guest_memory *memory);
+
+/*
+ * Makes `to` a copy of another address space of the same guest, as fork(2) does: private pages are shared until one of
+ * the two writes to them. The supervisor's pages are the same in both. 0 or -ENOMEM; then `to` holds nothing.
+ */
+int space_copy(struct address_space *to, struct address_space *from);
+
+/* Before the guest's memory goes as a whole: gives back the rest. */
 void space_release(struct address_space *space);
+
+/* For a process that has ended, or begins anew: gives its pages and page tables back too. The processor has left them.
+ */
+void space_destroy(struct address_space *space);
+
+/* In a forked child of the host: frees the host's memory only. */
+void space_forget(struct address_space *space);
 
 /* The area that holds `address`, or NULL. */
 struct area *space_find(struct address_space *space, uint64_t address);
 
 /*
- * Adds an area at exactly area->start; what is there is replaced. The caller keeps its reference to the file.
+ * Adds an area at exactly area->start; what is there is replaced. The caller keeps its references.
  * 0, or -ENOMEM (no memory, too many areas, over RLIMIT_AS) or -EINVAL (not page-aligned, or outside of user
  * addresses).
  */
@@ -74,6 +91,9 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 
 /* Moves the pages of an area's range to a range of the same length that is mapped and has no pages. 0 or -ENOMEM. */
 int space_move_pages(struct address_space *space, uint64_t from, uint64_t to, uint64_t size);
+
+/* The entry for a page of an area: it can be written only where no other owner would see it, or all are to. */
+uint64_t space_make_entry(const struct address_space *space, const struct area *area, uint64_t page);
 
 /* Throws the pages of a range away; they are made anew when touched (MADV_DONTNEED). */
 void space_discard(struct address_space *space, uint64_t start, uint64_t end);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "guest/program/file.h"
+#include "guest/shared_memory.h"
 
 /*
  * An exit of the guest costs as much as clearing a hundred pages, so that several pages are given at once: files by
@@ -53,7 +54,7 @@ static size_t choose_batch(struct address_space *space, uint64_t page)
 	else
 		space->batch = WINDOW;
 	/* Where memory gets scarce nothing is given that may not be needed. */
-	uint64_t left = space->memory->size / GUEST_PAGE - space->memory->used;
+	uint64_t left = space->memory->limit - space->memory->used;
 	if (space->memory->used > left)
 		return page == space->next_fault && left > 8 * BATCH_MAX ? WINDOW : 1;
 	return space->batch;
@@ -147,6 +148,43 @@ static int give_pages(struct address_space *space, struct area *area, uint64_t p
 	return 0;
 }
 
+/* As give_pages(), of what several processes share: up to a window of pages, as far as they lie in the area. */
+static int give_shared(struct address_space *space, const struct area *area, uint64_t page, uint64_t *entry)
+{
+	uint64_t end = (page & ~(WINDOW * GUEST_PAGE - 1)) + WINDOW * GUEST_PAGE;
+	if (end > area->end)
+		end = area->end;
+	for (uint64_t at = page; at < end && !paging_is_allocated(*entry); at += GUEST_PAGE, entry++) {
+		uint64_t memory, number = (area->file_offset + (at - area->start)) / GUEST_PAGE;
+		int r = shared_memory_page(area->shared, number, &memory);
+		if (r < 0 && at > page)
+			break;
+		if (r < 0)
+			return r == -ENOMEM ? no_page_left(space) : r;
+		*entry = paging_make(memory, area->protection);
+	}
+	return 0;
+}
+
+/* The first write to a page that may not be written yet, though its area may: others have it too, or had it. */
+static int own_page(struct address_space *space, const struct area *area, uint64_t *entry)
+{
+	uint64_t old = paging_page(*entry);
+	if (area->shared || !memory_is_shared(space->memory, old)) {
+		*entry = paging_make(old, area->protection);
+		return 0;
+	}
+	size_t pages;
+	uint64_t own = memory_allocate(space->memory, 1, &pages);
+	const void *from = memory_page(space->memory, old);
+	if (!own || !from)
+		return no_page_left(space);
+	memcpy(memory_page(space->memory, own), from, GUEST_PAGE);
+	*entry = paging_make(own, area->protection);
+	memory_free(space->memory, old, 1);
+	return 0;
+}
+
 int space_fault(struct address_space *space, uint64_t address, unsigned access)
 {
 	struct area *area = space_find(space, address);
@@ -158,8 +196,12 @@ int space_fault(struct address_space *space, uint64_t address, unsigned access)
 	uint64_t *entry = paging_entry(&space->tables, page, true);
 	if (!entry)
 		return no_page_left(space);
-	/* It may be there already: then the processor remembered rights from before they were widened. */
-	return paging_is_allocated(*entry) ? 0 : give_pages(space, area, page, entry);
+	if (!paging_is_allocated(*entry))
+		return area->shared ? give_shared(space, area, page, entry) : give_pages(space, area, page, entry);
+	if (access == PROT_WRITE && !paging_is_writable(*entry))
+		return own_page(space, area, entry);
+	/* It is there already: the processor remembered rights from before they were widened. */
+	return 0;
 }
 
 /* The host's address of a guest byte, and how many follow it in the same page; NULL where the guest may not reach it.
@@ -168,7 +210,7 @@ static uint8_t *host_address(struct address_space *space, uint64_t address, unsi
 {
 	struct area *area = space_find(space, address);
 	uint64_t *entry = area && is_allowed(area, access) ? paging_entry(&space->tables, address, false) : NULL;
-	if (!entry || !paging_is_allocated(*entry)) {
+	if (!entry || !paging_is_allocated(*entry) || (access == PROT_WRITE && !paging_is_writable(*entry))) {
 		if (space_fault(space, address, access) < 0)
 			return NULL;
 		entry = paging_entry(&space->tables, address, false);
@@ -204,6 +246,16 @@ int space_pieces(struct address_space *space, uint64_t address, uint64_t size, u
 	}
 	*out_size = total;
 	return count == 0 && size > 0 ? -EFAULT : count;
+}
+
+bool space_can_read(struct address_space *space, uint64_t address, size_t size)
+{
+	if (!space_is_user(address, size))
+		return false;
+	for (size_t done = 0, left; done < size; done += left)
+		if (!host_address(space, address + done, PROT_READ, &left))
+			return false;
+	return true;
 }
 
 int space_read(struct address_space *space, void *out, uint64_t address, size_t size)

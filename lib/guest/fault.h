@@ -18,6 +18,9 @@ int space_fault(struct address_space *space, uint64_t address, unsigned access);
 int space_read(struct address_space *space, void *out, uint64_t address, size_t size);
 int space_write(struct address_space *space, uint64_t address, const void *data, size_t size);
 
+/* Whether space_read() would succeed. */
+bool space_can_read(struct address_space *space, uint64_t address, size_t size);
+
 /*
  * Copies a string of at most `max` - 1 bytes with its NUL. Its length, -EFAULT, or -ENAMETOOLONG where there is no NUL.
  */

@@ -80,7 +80,8 @@ static void put_usage(viso_result *result, const struct instance *instance)
 	out[VISO_USAGE_WALL_US] = (instance->wall_end - instance->program.wall_start) / 1000;
 	out[VISO_USAGE_USER_US] = usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
 	out[VISO_USAGE_SYSTEM_US] = usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
-	out[VISO_USAGE_MEMORY_PEAK] = (int64_t)instance->memory_peak;
+	out[VISO_USAGE_MEMORY_PEAK] =
+		(int64_t)(instance->memory_peak ? instance->memory_peak : instance->memory.peak * GUEST_PAGE);
 	out[VISO_USAGE_MINOR_FAULTS] = usage->ru_minflt;
 	out[VISO_USAGE_MAJOR_FAULTS] = usage->ru_majflt;
 	out[VISO_USAGE_BLOCKS_IN] = usage->ru_inblock;
@@ -89,15 +90,9 @@ static void put_usage(viso_result *result, const struct instance *instance)
 	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
 }
 
-static int collect(viso_process *process, viso_result **out_result)
+int guest_make_result(struct instance *instance, viso_result **out_result)
 {
-	struct instance *instance = process->data;
 	struct program *program = &instance->program;
-	if (instance->has_thread)
-		pthread_join(instance->thread, NULL);
-	instance->has_thread = false;
-	if (instance->error)
-		return error_fail(VISO_STAGE_GUEST, -instance->error, instance->error_call, NULL);
 	viso_result *result = result_new();
 	if (!result)
 		return error_memory();
@@ -112,6 +107,17 @@ static int collect(viso_process *process, viso_result **out_result)
 	result_describe(result, program->detail[0] ? program->detail : NULL);
 	*out_result = result;
 	return 0;
+}
+
+static int collect(viso_process *process, viso_result **out_result)
+{
+	struct instance *instance = process->data;
+	if (instance->has_thread)
+		pthread_join(instance->thread, NULL);
+	instance->has_thread = false;
+	if (instance->error)
+		return error_fail(VISO_STAGE_GUEST, -instance->error, instance->error_call, NULL);
+	return guest_make_result(instance, out_result);
 }
 
 static void release(viso_process *process)
@@ -130,7 +136,7 @@ static const struct process_ops ops = {
 	.release = release,
 };
 
-static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
+int guest_check_command(const viso_command *command)
 {
 	if (command->terminal.columns)
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, "terminal",
@@ -140,13 +146,26 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 			VISO_STAGE_COMMAND, EOPNOTSUPP, "attributes",
 			"a guest's program has no OOM score, CPUs, nice value, scheduling policy or umask of the "
 			"host to set; leave them out or take a container");
+	return 0;
+}
+
+uint64_t guest_memory_max(const viso_guest *guest)
+{
+	return guest->sandbox.memory_max ? guest->sandbox.memory_max : memory_default;
+}
+
+static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
+{
+	int r = guest_check_command(command);
+	if (r < 0)
+		return r;
 	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
 	struct instance *instance;
 	int host[3] = {-1, -1, -1};
-	uint64_t memory_max = sandbox->memory_max ? sandbox->memory_max : memory_default;
-	int r = instance_new((viso_guest *)sandbox, command, root_fd, memory_max, host, &instance);
+	viso_guest *guest = (viso_guest *)sandbox;
+	r = instance_new(guest, command, root_fd, guest_memory_max(guest), host, &instance);
 	if (r < 0)
 		return r;
 	instance->end_fd = fd;
@@ -165,7 +184,22 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 	return 0;
 }
 
-static const struct backend backend = {.isolation = VISO_ISOLATION_GUEST, .spawn = spawn};
+static int signal_initialised(viso_sandbox *sandbox, int signal)
+{
+	return guest_signal_initialised((viso_guest *)sandbox, signal);
+}
+
+static void close_initialised(viso_sandbox *sandbox)
+{
+	guest_close_initialised((viso_guest *)sandbox);
+}
+
+static const struct backend backend = {
+	.isolation = VISO_ISOLATION_GUEST,
+	.spawn = spawn,
+	.signal = signal_initialised,
+	.close = close_initialised,
+};
 
 viso_guest *viso_guest_new(void)
 {
@@ -178,6 +212,8 @@ viso_guest *viso_guest_new(void)
 		free(guest);
 		return NULL;
 	}
+	pthread_mutex_init(&guest->lock, NULL);
+	pthread_cond_init(&guest->idle, NULL);
 	return guest;
 }
 
@@ -190,10 +226,16 @@ viso_guest *viso_guest_ref(viso_guest *guest)
 
 viso_guest *viso_guest_unref(viso_guest *guest)
 {
-	if (guest && sandbox_unref(&guest->sandbox)) {
-		guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
-		free(guest);
-	}
+	if (!guest || !sandbox_unref(&guest->sandbox))
+		return NULL;
+	/* What is there still is the copy of a forked child. */
+	if (guest->initialised)
+		instance_forget(guest->initialised);
+	viso_result_unref(guest->last_result);
+	pthread_cond_destroy(&guest->idle);
+	pthread_mutex_destroy(&guest->lock);
+	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
+	free(guest);
 	return NULL;
 }
 

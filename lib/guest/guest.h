@@ -8,12 +8,39 @@
 #include "guest/sockets.h"
 #include "sandbox/sandbox.h"
 
+struct instance;
+
+enum guest_use {
+	GUEST_IDLE,
+	GUEST_CALLED, /* a call, a request or the initialisation: can be cancelled */
+	GUEST_TAKEN,  /* something short */
+};
+
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	struct guest_sockets sockets;
+
+	/* The guest that stays (stay.c). */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
+	enum guest_use use;
+	pthread_t user; /* the thread that uses it */
+	bool is_cancelled;
+	bool is_closed;
+	struct instance *initialised; /* owned; NULL for none */
+	viso_result *last_result;     /* of its program, which has ended */
 };
 
 /* As sandbox_check_setter(). */
 int guest_check_setter(viso_guest *guest, const char *function);
+
+/* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */
+int guest_check_command(const viso_command *command);
+
+/* The memory limit, or its default. */
+uint64_t guest_memory_max(const viso_guest *guest);
+
+/* How the program of an instance has ended. 0, or -ENOMEM with the error set. */
+int guest_make_result(struct instance *instance, viso_result **out_result);
 
 #endif

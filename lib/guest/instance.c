@@ -30,6 +30,7 @@ static void tear_down(struct instance *instance)
 struct instance *instance_free(struct instance *instance)
 {
 	if (instance) {
+		stay_release(&instance->stay);
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
@@ -41,7 +42,7 @@ struct instance *instance_free(struct instance *instance)
 void instance_forget(struct instance *instance)
 {
 	program_forget(&instance->program);
-	free(instance->space.areas);
+	space_forget(&instance->space);
 	memory_forget(&instance->memory);
 	free(instance);
 }

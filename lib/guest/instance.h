@@ -11,6 +11,7 @@
 #include "guest/kick.h"
 #include "guest/memory.h"
 #include "guest/program/program.h"
+#include "guest/stay.h"
 #include "guest/vm.h"
 #include "guest/x86_64/vcpu.h"
 
@@ -26,6 +27,8 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program;
+	struct stay stay;
+	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	/* What the files of its programs have in common; see program/channel.h and program/events/epoll.h. */
 	struct channel *channels;
@@ -59,6 +62,14 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 
 /* Runs the program to its end on the calling thread, gives the machine back and tells end_fd. */
 void instance_run(struct instance *instance);
+
+/*
+ * Runs it on the calling thread until its program ends or leaves to the host (stay.h), with the time limits of the
+ * command or with these (nanoseconds, 0 for none). 0 or a negative errno with the error set. Any thread may do it, one
+ * at a time.
+ */
+int instance_run_initial(struct instance *instance);
+int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
 
 /* The last step of instance_run(). */
 void instance_end(struct instance *instance);

@@ -24,58 +24,115 @@ static const uint64_t huge_page = 2u << 20;
  * 256 MiB costs three times as much as one of 16 MiB. So the guest starts with a small slot and gets further ones.
  */
 static const uint64_t first_slot = 16u << 20;
+static const uint64_t first_slot_of_clone = 2u << 20;
 
-static int add_slot(struct guest_memory *memory)
+/* What a clone needs in any case. */
+static const size_t first_pages = 16;
+
+/* Beyond all the others: each of those doubles what there is. */
+static const uint32_t flush_slot = 31;
+
+/* Page tables that wait until all of them can be used again. */
+static const size_t tables_max = 256;
+
+static int put_slot(struct guest_memory *memory, uint64_t address, uint64_t size, const uint8_t *host)
 {
-	uint64_t size = memory->backed ? memory->backed : first_slot;
-	if (size > memory->size - memory->backed)
-		size = memory->size - memory->backed;
 	struct kvm_userspace_memory_region region = {
 		.slot = memory->slots,
-		.guest_phys_addr = memory->backed,
+		.guest_phys_addr = address,
 		.memory_size = size,
-		.userspace_addr = (uintptr_t)memory->base + memory->backed,
+		.userspace_addr = (uintptr_t)host,
 	};
 	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return -errno;
 	memory->slots++;
-	memory->backed += size;
 	return 0;
 }
 
-int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
+static int add_slot(struct guest_memory *memory)
+{
+	uint64_t own = memory->backed - memory->start;
+	uint64_t size = own ? own : (memory->frozen ? first_slot_of_clone : first_slot);
+	if (size > memory->size - memory->backed)
+		size = memory->size - memory->backed;
+	int r = put_slot(memory, memory->backed, size, memory->base + own);
+	if (r == 0)
+		memory->backed += size;
+	return r;
+}
+
+/* Reserves what the guest gets of its own from memory->start on. */
+static int reserve(struct guest_memory *memory, uint64_t size)
 {
 	uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	if (size > physical)
 		size = physical;
-	*memory = (struct guest_memory){.size = size & ~(GUEST_PAGE - 1), .vm_fd = vm_fd};
+	size &= ~(GUEST_PAGE - 1);
+	memory->limit = size / GUEST_PAGE;
+	memory->size = memory->start + size;
+	memory->backed = memory->next = memory->start;
 
-	size_t mapping_size = memory->size + huge_page;
+	size_t mapping_size = size + huge_page;
 	void *mapping =
 		mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapping == MAP_FAILED)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, "mmap", "no address space for %llu bytes of guest memory",
-				  (unsigned long long)memory->size);
+				  (unsigned long long)size);
 	memory->mapping = mapping;
 	memory->mapping_size = mapping_size;
 	memory->base = (uint8_t *)(((uintptr_t)mapping + huge_page - 1) & ~(huge_page - 1));
-	memory->next = GUEST_PAGE; /* address 0 stands for none */
 	/* A fork of the host must neither copy the guest nor make its pages copy-on-write under the running guest. */
 	madvise(mapping, mapping_size, MADV_DONTFORK);
+	return 0;
+}
+
+static int fail_slot(struct guest_memory *memory, int r)
+{
+	memory_release(memory);
+	return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_USER_MEMORY_REGION", NULL);
+}
+
+int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
+{
+	*memory = (struct guest_memory){.vm_fd = vm_fd};
+	int r = reserve(memory, size);
+	if (r < 0)
+		return r;
+	memory->next = GUEST_PAGE; /* address 0 stands for none */
 	/* A page that KVM has to fault in costs ten times as much as one with a huge page behind it. */
 	madvise(memory->base, memory->size, MADV_HUGEPAGE);
+	r = add_slot(memory);
+	return r < 0 ? fail_slot(memory, r) : 0;
+}
 
-	int r = add_slot(memory);
+int memory_init_clone(struct guest_memory *memory, struct frozen_memory *frozen, uint64_t size, int vm_fd)
+{
+	*memory = (struct guest_memory){.vm_fd = vm_fd};
+	memory->start = (frozen->size + huge_page - 1) & ~(huge_page - 1);
+	memory->frozen = frozen_ref(frozen);
+	memory->used = memory->peak = frozen->used;
+	int r = reserve(memory, size);
 	if (r < 0) {
 		memory_release(memory);
-		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_USER_MEMORY_REGION", NULL);
+		return r;
 	}
-	return 0;
+	/* Most clones change a few pages only, and there may be thousands of them: the first ones are small. */
+	uint64_t own = memory->size - memory->start;
+	if (own > huge_page)
+		madvise(memory->base + huge_page, own - huge_page, MADV_HUGEPAGE);
+	madvise(memory->base, first_pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+	r = put_slot(memory, 0, frozen->size, frozen->base);
+	if (r == 0)
+		r = add_slot(memory);
+	return r < 0 ? fail_slot(memory, r) : 0;
 }
 
 void memory_forget(struct guest_memory *memory)
 {
 	free(memory->freed);
+	free(memory->tables);
+	owners_release(&memory->owners);
+	frozen_unref(memory->frozen);
 	*memory = (struct guest_memory){0};
 }
 
@@ -106,7 +163,7 @@ static size_t fresh_pages(struct guest_memory *memory, size_t wanted)
 /* Up to `wanted` pages of the extent that was freed last; 0 pages where there is none. */
 static size_t freed_pages(struct guest_memory *memory, size_t wanted, uint64_t *out_address)
 {
-	if (memory->freed_count == 0)
+	if (wanted == 0 || memory->freed_count == 0)
 		return 0;
 	struct page_extent *extent = &memory->freed[memory->freed_count - 1];
 	size_t pages = extent->pages < wanted ? extent->pages : wanted;
@@ -121,23 +178,6 @@ static size_t freed_pages(struct guest_memory *memory, size_t wanted, uint64_t *
 static bool fits_freed(const struct guest_memory *memory, size_t wanted)
 {
 	return memory->freed_count && memory->freed[memory->freed_count - 1].pages >= wanted;
-}
-
-uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
-{
-	uint64_t address = memory->next;
-	size_t pages = fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);
-	if (pages)
-		memory->next += pages * GUEST_PAGE;
-	else
-		pages = freed_pages(memory, wanted, &address);
-	if (pages == 0)
-		return 0;
-	if (pages > 1)
-		madvise(memory->base + address, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
-	count_used(memory, pages);
-	*out_pages = pages;
-	return address;
 }
 
 static int remember_freed(struct guest_memory *memory, struct page_extent extent)
@@ -159,29 +199,144 @@ static int remember_freed(struct guest_memory *memory, struct page_extent extent
 	return 0;
 }
 
-void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
+static void give_back(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
-		return;
 	/*
 	 * KVM does not watch the host's changes to the guest's page tables: with shadow paging, as with a TLB, the
 	 * guest would go on to reach the page. Taking the page out of the host's mapping invalidates both
 	 * (mmu_notifier(9)).
 	 */
-	if (madvise(memory->base + address, pages * GUEST_PAGE, MADV_DONTNEED) < 0) {
+	void *host = memory_page(memory, address);
+	if (madvise(host, pages * GUEST_PAGE, MADV_DONTNEED) < 0) {
 		/* The host has locked its memory (mlockall(2)). */
 		memory_remap(memory, address, pages);
-		memset(memory->base + address, 0, pages * GUEST_PAGE);
+		memset(host, 0, pages * GUEST_PAGE);
 	}
 	if (remember_freed(memory, (struct page_extent){(uint32_t)(address / GUEST_PAGE), (uint32_t)pages}) == 0)
 		memory->used -= pages;
 }
 
+static bool is_handed_out(const struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	uint64_t end = memory_is_frozen(memory, address) ? memory->frozen->size : memory->next;
+	return pages && address < end && pages <= (end - address) / GUEST_PAGE;
+}
+
+void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
+{
+	if (!is_handed_out(memory, address, pages))
+		return;
+	if (memory_is_frozen(memory, address)) {
+		/* Others go on to have it. What this guest has lost it may take of its own. */
+		memory->used -= pages < memory->used ? pages : memory->used;
+		memory_remap(memory, address, pages);
+		return;
+	}
+	size_t done = 0;
+	while (done < pages) {
+		uint64_t start = address + done * GUEST_PAGE;
+		size_t same = 0;
+		bool had_others = owners_remove(&memory->owners, start / GUEST_PAGE) == 0;
+		do
+			same++;
+		while (done + same < pages &&
+		       (owners_remove(&memory->owners, start / GUEST_PAGE + same) == 0) == had_others);
+		done += same;
+		if (had_others)
+			memory_remap(memory, start, same);
+		else
+			give_back(memory, start, same);
+	}
+}
+
+int memory_share(struct guest_memory *memory, uint64_t address)
+{
+	return memory_is_frozen(memory, address) ? 0 : owners_add(&memory->owners, address / GUEST_PAGE);
+}
+
+bool memory_is_shared(const struct guest_memory *memory, uint64_t address)
+{
+	return memory_is_frozen(memory, address) || owners_further(&memory->owners, address / GUEST_PAGE) > 0;
+}
+
+/*
+ * Makes KVM forget all that it knows of the guest's page tables: it does when a slot goes
+ * (kvm_arch_flush_shadow_memslot() of arch/x86/kvm/mmu/mmu.c). The slot is one of a single page that no page table
+ * leads to.
+ */
+static bool forget_tables(struct guest_memory *memory)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = flush_slot,
+		.guest_phys_addr = memory->size,
+		.memory_size = GUEST_PAGE,
+		.userspace_addr = (uintptr_t)memory->base,
+	};
+	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return false;
+	region.memory_size = 0;
+	return ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0;
+}
+
+/* Takes the page tables that were given back among the free pages. */
+static bool recycle_tables(struct guest_memory *memory)
+{
+	if (memory->table_count == 0 || !forget_tables(memory))
+		return false;
+	for (size_t i = 0; i < memory->table_count; i++)
+		give_back(memory, memory->tables[i], 1);
+	memory->table_count = 0;
+	return true;
+}
+
+/*
+ * With shadow paging KVM keeps a shadow of each page table, found by the table's address, for as long as it sees no
+ * write to the table, and the host's writes it does not see. So a page that was a table must not become another one
+ * before KVM has forgotten them all, which is dear: it is done for many at once.
+ */
+void memory_free_table(struct guest_memory *memory, uint64_t address)
+{
+	if (memory_is_frozen(memory, address) || !is_handed_out(memory, address, 1))
+		return;
+	if (memory->table_count == memory->table_capacity) {
+		size_t capacity = memory->table_capacity ? 2 * memory->table_capacity : 64;
+		uint64_t *tables = reallocarray(memory->tables, capacity, sizeof(*tables));
+		if (!tables)
+			return; /* it is lost to this guest */
+		memory->tables = tables;
+		memory->table_capacity = capacity;
+	}
+	memory->tables[memory->table_count++] = address;
+	if (memory->table_count >= tables_max)
+		recycle_tables(memory);
+}
+
+uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
+{
+	uint64_t address = memory->next;
+	uint64_t left = memory->limit > memory->used ? memory->limit - memory->used : 0;
+	if (wanted > left)
+		wanted = (size_t)left;
+	size_t pages = wanted == 0 || fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);
+	if (pages)
+		memory->next += pages * GUEST_PAGE;
+	else
+		pages = freed_pages(memory, wanted, &address);
+	if (pages == 0)
+		return recycle_tables(memory) ? memory_allocate(memory, wanted, out_pages) : 0;
+	if (pages > 1)
+		madvise(memory_page(memory, address), pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+	count_used(memory, pages);
+	*out_pages = pages;
+	return address;
+}
+
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (pages == 0 || address >= memory->next || pages > (memory->next - address) / GUEST_PAGE)
+	if (!is_handed_out(memory, address, pages))
 		return;
-	/* As in memory_free(), but the contents stay. */
-	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ);
-	mprotect(memory->base + address, pages * GUEST_PAGE, PROT_READ | PROT_WRITE);
+	/* As in give_back(), but the contents stay. */
+	void *host = memory_page(memory, address);
+	mprotect(host, pages * GUEST_PAGE, PROT_READ);
+	mprotect(host, pages * GUEST_PAGE, PROT_READ | PROT_WRITE);
 }

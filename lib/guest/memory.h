@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest-physical memory: one anonymous mapping of the host, handed out by the page. All that a guest has, page tables
- * included, comes from here, so its size is the guest's memory limit.
+ * included, comes from here, so its size is the guest's memory limit. A clone has the memory of its snapshot below its
+ * own, which it shares with all other clones.
  */
 #ifndef GUEST_MEMORY_H
 #define GUEST_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "guest/frozen.h"
+#include "guest/owners.h"
 
 #define GUEST_PAGE 4096ull
 
@@ -18,9 +23,12 @@ struct page_extent {
 };
 
 struct guest_memory {
-	uint8_t *base; /* the host's address of guest-physical 0 */
-	uint64_t size;
-	void *mapping; /* base is aligned within it */
+	struct frozen_memory *frozen; /* a reference of its own; NULL where this is no clone */
+	uint64_t start;               /* guest-physical, where its own memory begins */
+	uint8_t *base;                /* the host's address of `start` */
+	uint64_t size;                /* where its own memory ends */
+	uint64_t limit;               /* pages that may be handed out at once */
+	void *mapping;                /* base is aligned within it */
 	size_t mapping_size;
 	int vm_fd;
 	uint64_t backed; /* guest-physical bytes that KVM knows about */
@@ -31,10 +39,17 @@ struct guest_memory {
 	size_t freed_capacity;
 	uint64_t used; /* pages that are handed out */
 	uint64_t peak;
+	struct page_owners owners;
+	uint64_t *tables; /* page tables that were given back and may not be used again yet */
+	size_t table_count;
+	size_t table_capacity;
 };
 
 /* Reserves the memory and gives the first part of it to the VM. 0 or a negative errno with the error set. */
 int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd);
+
+/* The same for a clone, above what is frozen. It takes a reference of its own. */
+int memory_init_clone(struct guest_memory *memory, struct frozen_memory *frozen, uint64_t size, int vm_fd);
 
 /* Gives it back; nothing happens where memory_init() was not called or failed. */
 void memory_release(struct guest_memory *memory);
@@ -48,16 +63,42 @@ void memory_forget(struct guest_memory *memory);
  */
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages);
 
-/* Takes adjacent pages back and makes sure that the guest does not reach them any more. */
+/*
+ * Takes one owner of each of these adjacent pages away, and those back that had no other. The entry of the page table
+ * by which the guest reached them through this owner is gone already, and works no longer afterwards.
+ */
 void memory_free(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/* One more owner of a page: it takes as many memory_free() until it is given back. 0 or -ENOMEM. */
+int memory_share(struct guest_memory *memory, uint64_t address);
+
+/* True where a page has further owners, so that it must be copied before one of them changes it. */
+bool memory_is_shared(const struct guest_memory *memory, uint64_t address);
+
+/* Takes a page table back that no processor uses any more. */
+void memory_free_table(struct guest_memory *memory, uint64_t address);
 
 /* Makes KVM forget how it mapped these pages, so that a change in the guest's page tables takes effect. */
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages);
 
+/* True where this is memory of a snapshot: by guest-physical address, and by the host's. */
+static inline bool memory_is_frozen(const struct guest_memory *memory, uint64_t address)
+{
+	return address < memory->start;
+}
+
+static inline bool memory_holds_frozen(const struct guest_memory *memory, const void *host)
+{
+	return memory->frozen && (uintptr_t)host - (uintptr_t)memory->frozen->base < memory->frozen->size;
+}
+
 /* The host's address of one guest page; NULL where `address` is not within the memory. */
 static inline void *memory_page(const struct guest_memory *memory, uint64_t address)
 {
-	return address < memory->size ? memory->base + (address & ~(GUEST_PAGE - 1)) : NULL;
+	uint64_t page = address & ~(GUEST_PAGE - 1);
+	if (address >= memory->start)
+		return address < memory->size ? memory->base + (page - memory->start) : NULL;
+	return address < memory->frozen->size ? memory->frozen->base + page : NULL;
 }
 
 #endif

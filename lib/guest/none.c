@@ -3,6 +3,7 @@
 #include <virtiso/guest.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_limits.h>
+#include <virtiso/guest_calls.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -45,6 +46,38 @@ int viso_guest_set_root(viso_guest *guest, viso_root *root)
 }
 
 int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_result **out_result)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+		    uint64_t *out_value)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void *in, size_t in_size, void *out,
+			      size_t out_max, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, void *out, size_t out_max, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_cancel(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

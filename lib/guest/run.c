@@ -124,26 +124,38 @@ static int64_t deadline(const struct instance *instance)
 	return instance->program.wall_start + (int64_t)ms * 1000000;
 }
 
-void instance_run(struct instance *instance)
+int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
+{
+	struct program *program = &instance->program;
+	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
+	if (r < 0)
+		return r;
+	handle_stop(instance);
+	while (!program->ended && !instance->stay.leave) {
+		struct vcpu_exit exit;
+		vcpu_run(&instance->vcpu, &exit);
+		handle_exit(instance, &exit);
+	}
+	kick_leave(&instance->kick);
+	return 0;
+}
+
+int instance_run_initial(struct instance *instance)
 {
 	struct rusage before;
-	struct program *program = &instance->program;
 	getrusage(RUSAGE_THREAD, &before);
-	program->cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	instance->program.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	int r = instance_run_until(instance, deadline(instance), cpu_limit(instance));
+	count_usage(instance, &before);
+	return r;
+}
 
-	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, deadline(instance), cpu_limit(instance));
+void instance_run(struct instance *instance)
+{
+	int r = instance_run_initial(instance);
 	if (r < 0) {
 		instance->error = r;
 		snprintf(instance->error_call, sizeof(instance->error_call), "%s", viso_error_object());
-	} else {
-		handle_stop(instance);
-		while (!program->ended) {
-			struct vcpu_exit exit;
-			vcpu_run(&instance->vcpu, &exit);
-			handle_exit(instance, &exit);
-		}
-		kick_leave(&instance->kick);
 	}
-	count_usage(instance, &before);
 	instance_end(instance);
 }

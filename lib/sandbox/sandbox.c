@@ -264,6 +264,13 @@ int viso_sandbox_run(viso_sandbox *sandbox, const viso_command *command, viso_re
 	return r;
 }
 
+static int signal_all(viso_sandbox *sandbox, int signal)
+{
+	int count = process_list_signal(sandbox->processes, signal);
+	int own = count >= 0 && sandbox->backend->signal ? sandbox->backend->signal(sandbox, signal) : 0;
+	return own < 0 ? own : count + own;
+}
+
 int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 {
 	int r = sandbox_check_use(sandbox, __func__);
@@ -271,13 +278,13 @@ int viso_sandbox_signal(viso_sandbox *sandbox, int signal)
 		return r;
 	if (signal < 1 || signal > 64)
 		return error_argument(__func__, "a signal is a number from 1 to 64");
-	return process_list_signal(sandbox->processes, signal);
+	return signal_all(sandbox, signal);
 }
 
 int viso_sandbox_kill(viso_sandbox *sandbox)
 {
 	int r = sandbox_check_use(sandbox, __func__);
-	return r < 0 ? r : process_list_signal(sandbox->processes, SIGKILL);
+	return r < 0 ? r : signal_all(sandbox, SIGKILL);
 }
 
 int viso_sandbox_pids(viso_sandbox *sandbox, int *out_pids, size_t max)

@@ -39,6 +39,9 @@ struct backend {
 	 */
 	int (*usage)(viso_sandbox *sandbox, int64_t *figures);
 	int (*pause)(viso_sandbox *sandbox, bool pause);
+	/* Signals what the handle itself runs beside its processes: how much that was, or a negative errno. May be
+	 * NULL. */
+	int (*signal)(viso_sandbox *sandbox, int signal);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };

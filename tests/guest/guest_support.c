@@ -34,6 +34,11 @@ static void fill_root(struct fixture *fixture)
 	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root,
 	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
+	shell("cp %s/callee %s/callee-pie %s/callee-dynamic %s/", probes, probes, probes, root);
+	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
+	      "do cp -L "
+	      "--parents $f %s/; done",
+	      root);
 	shell("if test -x /bin/busybox; then cp /bin/busybox %s/bin/; fi", root);
 	shell("cp /etc/passwd /etc/group %s/etc/", root);
 	shell("echo secret-of-the-host >%s/secret", fixture->base);

@@ -14,6 +14,7 @@
 
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
+#include "guest/stay.h"
 
 /* After so many bytes a long call looks whether the guest must end. */
 enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 << 20 };
@@ -300,6 +301,9 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
+	if (file->kind == FILE_CONTACT)
+		return write ? stay_write(program, cursor->parts, cursor->count)
+			     : stay_read(program, cursor->parts, cursor->count);
 	/* A write that has to wait for room goes on where it was. */
 	int64_t total = program->task->progress;
 	advance(cursor, (size_t)total);
@@ -339,7 +343,8 @@ static int64_t transfer_one(struct program *program, const uint64_t *args, bool 
 	cursor.count = 1;
 	cursor.index = 0;
 	cursor.done = 0;
-	if (args[2] == 0)
+	/* Where nothing is an answer as well. */
+	if (args[2] == 0 && !(write && file->kind == FILE_CONTACT))
 		return file->kind == FILE_DIRECTORY ? -EISDIR : 0;
 	return transfer(program, file, &cursor, write, offset);
 }

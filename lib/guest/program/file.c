@@ -15,8 +15,9 @@ struct file *file_new(enum file_kind kind, int fd, int flags)
 	if (!file)
 		return NULL;
 	static const mode_t types[] = {
-		[FILE_REGULAR] = S_IFREG, [FILE_DIRECTORY] = S_IFDIR, [FILE_STREAM] = S_IFIFO, [FILE_NULL] = S_IFCHR,
-		[FILE_ZERO] = S_IFCHR,    [FILE_FULL] = S_IFCHR,      [FILE_RANDOM] = S_IFCHR, [FILE_CAPTURE] = S_IFIFO,
+		[FILE_REGULAR] = S_IFREG, [FILE_DIRECTORY] = S_IFDIR, [FILE_STREAM] = S_IFIFO,
+		[FILE_NULL] = S_IFCHR,    [FILE_ZERO] = S_IFCHR,      [FILE_FULL] = S_IFCHR,
+		[FILE_RANDOM] = S_IFCHR,  [FILE_CAPTURE] = S_IFIFO,   [FILE_CONTACT] = S_IFCHR,
 		[FILE_OBJECT] = 0,
 	};
 	*file = (struct file){.references = 1, .kind = kind, .fd = fd, .flags = flags};

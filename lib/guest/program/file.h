@@ -20,6 +20,7 @@ enum file_kind {
 	FILE_RANDOM,    /* /dev/random, /dev/urandom */
 	FILE_CAPTURE,   /* output that goes into a bounded buffer */
 	FILE_OBJECT,    /* neither on the host nor in a file system, by its ops: a pipe, socket, eventfd, ... */
+	FILE_CONTACT,   /* /dev/virtiso: requests of the host and answers to them */
 };
 
 struct captured_output;

@@ -94,8 +94,8 @@ int64_t call_sysinfo(struct program *program, const uint64_t args[6])
 	const struct guest_memory *memory = program->space->memory;
 	const struct sysinfo info = {
 		.uptime = (clock_now(CLOCK_MONOTONIC) - program->wall_start) / 1000000000,
-		.totalram = memory->size,
-		.freeram = memory->size - memory->used * GUEST_PAGE,
+		.totalram = memory->limit * GUEST_PAGE,
+		.freeram = (memory->limit - memory->used) * GUEST_PAGE,
 		.procs = 1,
 		.mem_unit = 1,
 	};

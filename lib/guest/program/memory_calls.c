@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "guest/program/calls.h"
+#include "guest/shared_memory.h"
 
 static uint64_t page_up(uint64_t size)
 {
@@ -83,7 +84,13 @@ int64_t call_mmap(struct program *program, const uint64_t args[6])
 		.file = file,
 		.file_offset = file ? args[5] : 0,
 	};
+	if (type != MAP_PRIVATE && !file) {
+		area.shared = shared_memory_new(program->space->memory, size / GUEST_PAGE);
+		if (!area.shared)
+			return -ENOMEM;
+	}
 	r = space_map(program->space, &area);
+	shared_memory_unref(area.shared);
 	return r < 0 ? r : (int64_t)start;
 }
 

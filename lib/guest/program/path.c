@@ -23,7 +23,7 @@ static const struct {
 	unsigned minor; /* of the memory devices, major 1 */
 } devices[] = {
 	{"/dev/null", FILE_NULL, 3},     {"/dev/zero", FILE_ZERO, 5},      {"/dev/full", FILE_FULL, 7},
-	{"/dev/random", FILE_RANDOM, 8}, {"/dev/urandom", FILE_RANDOM, 9},
+	{"/dev/random", FILE_RANDOM, 8}, {"/dev/urandom", FILE_RANDOM, 9}, {"/dev/virtiso", FILE_CONTACT, 0},
 };
 enum { DEVICES = sizeof(devices) / sizeof(devices[0]), MEMORY_MAJOR = 1 };
 

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <sys/syscall.h>
+#include <virtiso/hypercall.h>
 
 #include "core/log.h"
 #include "guest/program/calls.h"
+#include "guest/stay.h"
 
 static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_read] = call_read,
@@ -215,6 +217,8 @@ void program_serve(struct program *program)
 	program->task->progress = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
+	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
+		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
 	if (result == -ENOSYS)
 		count_unserved(program, number);
 	regs->rax = (uint64_t)result;

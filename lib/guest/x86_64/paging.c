@@ -93,6 +93,16 @@ uint64_t paging_make(uint64_t page, unsigned protection)
 	return entry;
 }
 
+uint64_t paging_without_write(uint64_t entry)
+{
+	return entry & ~PTE_WRITABLE;
+}
+
+bool paging_is_writable(uint64_t entry)
+{
+	return entry & PTE_WRITABLE;
+}
+
 bool paging_takes_rights(uint64_t before, uint64_t after)
 {
 	uint64_t given = PTE_PRESENT | PTE_WRITABLE;
@@ -117,4 +127,35 @@ int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t
 	*entry = page | PTE_PRESENT | PTE_ACCESSED | (writable ? PTE_WRITABLE | PTE_DIRTY : 0) |
 		 (executable ? 0 : PTE_NO_EXECUTE);
 	return 0;
+}
+
+int paging_copy_supervisor(struct page_tables *to, struct page_tables *from, uint64_t end)
+{
+	for (uint64_t address = 0; address < end; address += GUEST_PAGE) {
+		const uint64_t *entry = paging_entry(from, address, false);
+		if (!entry || !(*entry & PTE_PRESENT) || (*entry & PTE_USER))
+			continue;
+		uint64_t *copy = paging_entry(to, address, true);
+		if (!copy)
+			return -ENOMEM;
+		*copy = *entry;
+	}
+	return 0;
+}
+
+static void release_table(struct page_tables *tables, uint64_t table, int level)
+{
+	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
+		const uint64_t *entry = table_entry(tables, table, (uint64_t)i << level_shift(level), level);
+		if (entry && (*entry & PTE_PRESENT))
+			release_table(tables, *entry & PTE_ADDRESS, level - 1);
+	}
+	memory_free_table(tables->memory, table);
+}
+
+void paging_release(struct page_tables *tables)
+{
+	if (tables->root)
+		release_table(tables, tables->root, LEVELS - 1);
+	tables->root = 0;
 }

@@ -38,6 +38,16 @@ uint64_t paging_make(uint64_t page, unsigned protection);
 /* True where a change of an entry takes rights away, so that what KVM or the processor remembers of it must go. */
 bool paging_takes_rights(uint64_t before, uint64_t after);
 
+/* The same entry without the right to write. */
+uint64_t paging_without_write(uint64_t entry);
+bool paging_is_writable(uint64_t entry);
+
+/* Gives new tables what the supervisor of others has below `end`. 0 or -ENOMEM. */
+int paging_copy_supervisor(struct page_tables *to, struct page_tables *from, uint64_t end);
+
+/* Gives the tables back; the pages that they lead to have been given back before. No processor uses them any more. */
+void paging_release(struct page_tables *tables);
+
 /* True where a page is allocated; its guest-physical address. */
 bool paging_is_allocated(uint64_t entry);
 uint64_t paging_page(uint64_t entry);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <virtiso/hypercall.h>
 
 enum { STUB_SIZE = 16, STUBS_EXCEPTIONS = 0x100, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4 };
 
@@ -46,13 +48,24 @@ static void build_stub(uint8_t *stub, int port)
 	memcpy(stub, code, sizeof(code));
 }
 
+/* mov %rax, %rdi; mov $RETURN, %eax; syscall; ud2. */
+static void build_trampoline(uint8_t *page)
+{
+	const uint32_t number = VISO_HYPERCALL_BASE + VISO_HYPERCALL_RETURN;
+	const uint8_t before[] = {0x48, 0x89, 0xc7, 0xb8}, after[] = {0x0f, 0x05, 0x0f, 0x0b};
+	put(page, 0, before, sizeof(before));
+	put(page, sizeof(before), &number, sizeof(number));
+	put(page, sizeof(before) + sizeof(number), after, sizeof(after));
+}
+
 int system_build(struct page_tables *tables, uint64_t *out_stack)
 {
 	size_t pages;
 	uint64_t first = memory_allocate(tables->memory, 1, &pages);
 	uint64_t second = memory_allocate(tables->memory, 1, &pages);
 	uint64_t third = memory_allocate(tables->memory, 1, &pages);
-	if (!first || !second || !third)
+	uint64_t fourth = memory_allocate(tables->memory, 1, &pages);
+	if (!first || !second || !third || !fourth)
 		return -ENOMEM;
 
 	build_tables(memory_page(tables->memory, first));
@@ -61,10 +74,15 @@ int system_build(struct page_tables *tables, uint64_t *out_stack)
 	for (int vector = 0; vector < SYSTEM_VECTORS; vector++)
 		build_stub(stubs + STUBS_EXCEPTIONS + vector * STUB_SIZE, PORT_EXCEPTION + vector);
 
+	build_trampoline(memory_page(tables->memory, fourth));
 	*out_stack = third;
 	if (paging_map_supervisor(tables, SYSTEM_TABLES, first, true, false) < 0 ||
 	    paging_map_supervisor(tables, SYSTEM_STUBS, second, false, true) < 0 ||
 	    paging_map_supervisor(tables, SYSTEM_STACK, third, true, false) < 0)
 		return -ENOMEM;
+	uint64_t *entry = paging_entry(tables, SYSTEM_TRAMPOLINE, true);
+	if (!entry)
+		return -ENOMEM;
+	*entry = paging_make(fourth, PROT_READ | PROT_EXEC);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * What the processor needs beside the program: descriptor tables, and the stubs through which system calls and
  * exceptions leave the guest. All of it lies in a few low pages, below the lowest address that a program can map, for
- * the guest's supervisor only. Nothing else ever runs in ring 0.
+ * the guest's supervisor only, but for the trampoline. Nothing else ever runs in ring 0.
  */
 #ifndef GUEST_X86_64_SYSTEM_H
 #define GUEST_X86_64_SYSTEM_H
@@ -16,6 +16,7 @@
 #define SYSTEM_STUBS 0x2000ull
 #define SYSTEM_STACK 0x3000ull /* one page, of ring 0 */
 #define SYSTEM_STACK_TOP 0x4000ull
+#define SYSTEM_TRAMPOLINE 0x4000ull /* one page of ring 3: where functions return to that the host has called */
 
 #define SYSTEM_GDT SYSTEM_TABLES
 #define SYSTEM_TSS (SYSTEM_TABLES + 0x100)
