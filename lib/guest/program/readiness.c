@@ -69,6 +69,7 @@ int64_t readiness_wait(struct program *program, readiness_check *check, void *da
 	int64_t ready;
 	readiness.fds = readiness.few;
 	do {
+		program->task->object_count = 0;
 		readiness.count = readiness.next = 0;
 		readiness.polled = false;
 		readiness.until = until;
