@@ -5,6 +5,7 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/counts.h"
 #include "guest/limits.h"
 #include "guest/sockets.h"
 #include "sandbox/sandbox.h"
@@ -20,6 +21,7 @@ enum guest_use {
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	struct guest_sockets sockets;
+	struct guest_counts counts;
 	struct guest_limits limits;
 
 	/* The guest that stays (stay.c). */

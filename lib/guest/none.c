@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
-#include <virtiso/guest_files.h>
-#include <virtiso/guest_limits.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_files.h>
 #include <virtiso/guest_limits.h>
 
 #include <errno.h>
@@ -91,4 +90,19 @@ int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
 int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
 {
 	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_syscalls_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_syscalls(viso_guest *guest, int unserved, int *out_numbers, uint64_t *out_counts, size_t max)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+const char *viso_syscall_name(int number)
+{
+	return "unknown";
 }

@@ -155,6 +155,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
 	if (r < 0)
 		return r;
+	instance->calls_made = 0;
 	scheduler_start(instance);
 	handle_stop(instance);
 	while (!program->ended && !instance->stay.leave)

@@ -2,10 +2,13 @@
 /* The table of system calls. */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <virtiso/hypercall.h>
 
 #include "core/log.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 
@@ -221,6 +224,16 @@ static void count_unserved(struct program *program, uint64_t number)
 	log_debug("guest: system call %llu is not served; the program gets ENOSYS", (unsigned long long)number);
 }
 
+/* Whether the guest may make one more system call. */
+static bool take_call(struct instance *instance)
+{
+	uint64_t max = instance->guest->limits.syscalls_max;
+	if (!max || ++instance->calls_made <= max)
+		return true;
+	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
+	return false;
+}
+
 void program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
@@ -229,6 +242,8 @@ void program_serve(struct program *program)
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
 	if (!task->again) {
+		if (!take_call(program->instance))
+			return;
 		task->has_deadline = false;
 		task->progress = 0;
 	}
@@ -238,6 +253,8 @@ void program_serve(struct program *program)
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
+	if (result != TASK_PARKED)
+		counts_add(&program->instance->guest->counts, number, result == -ENOSYS);
 	if (result == TASK_PARKED || task->keeps_registers) {
 		task->again = result == TASK_PARKED;
 		task->keeps_registers = false;
