@@ -141,6 +141,51 @@ static void test_pairs(void **state)
 		     "b'on' b'' b'three'\nb'fd' b'through'\nlate\nb'' True\nb'ab' b'abc'\n111\n13\n95\n97\n");
 }
 
+/* Threads that wait for what other threads do. */
+static void test_threads_wake_each_other(void **state)
+{
+	check_python("import os, select, socket, threading, time, asyncio\n"
+		     "r, w = os.pipe()\n"
+		     "a, b = socket.socketpair()\n"
+		     "got = []\n"
+		     "def drain():\n"
+		     "    n = 0\n"
+		     "    while (d := os.read(r, 70000)): n += len(d)\n"
+		     "    got.append(n)\n"
+		     "def echo():\n"
+		     "    while (d := b.recv(100)): b.sendall(d * 2)\n"
+		     "    b.close()\n"
+		     "def late(): time.sleep(0.02); os.write(w2, b'x')\n"
+		     "threads = [threading.Thread(target=f) for f in (drain, echo, late)]\n"
+		     "r2, w2 = os.pipe()\n"
+		     "for t in threads: t.start()\n"
+		     "os.write(w, b'z' * 3000000); os.close(w)\n"
+		     "for i in range(20): a.sendall(b'ab'); assert a.recv(4, socket.MSG_WAITALL) == b'abab'\n"
+		     "a.sendall(b'q' * 100000); a.shutdown(socket.SHUT_WR)\n"
+		     "n = 0\n"
+		     "while (d := a.recv(5000)): n += len(d)\n"
+		     "e = select.epoll(); e.register(r2)\n"
+		     "print(len(e.poll(5)), select.select([r2], [], [], 5)[0] == [r2])\n"
+		     "for t in threads: t.join()\n"
+		     "print(got, n)\n"
+		     "async def main():\n"
+		     "    print(await asyncio.to_thread(lambda: 6 * 7))\n"
+		     "asyncio.run(main())\n"
+		     /* A fd that is closed, and made again, while another thread waits for it. */
+		     "r, w = os.pipe()\n"
+		     "def reader():\n"
+		     "    try: os.read(r, 1)\n"
+		     "    except OSError: pass\n"
+		     "def poller():\n"
+		     "    p = select.epoll(); p.register(r); p.poll(0.1)\n"
+		     "threads = [threading.Thread(target=f, daemon=True) for f in (reader, poller)]\n"
+		     "for t in threads: t.start()\n"
+		     "time.sleep(0.02); os.close(r); e.close(); r = os.dup(0)\n"
+		     "threads[1].join(5); print(threads[1].is_alive())\n"
+		     "os._exit(0) if not print('end', flush=True) else 0\n",
+		     "1 True\n[3000000] 200000\n42\nFalse\nend\n");
+}
+
 struct asked {
 	char addresses[512];
 	int released;
@@ -300,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_epoll),
 		cmocka_unit_test(test_eventfd_and_pipes),
 		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_threads_wake_each_other),
 		cmocka_unit_test(test_connections_go_through_the_handler),
 		cmocka_unit_test(test_a_server_over_a_listening_socket),
 	};
