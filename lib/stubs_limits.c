@@ -18,11 +18,6 @@ int viso_guest_set_written_max(viso_guest *guest, uint64_t bytes)
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }
 
-int viso_guest_set_core_path(viso_guest *guest, const char *path)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
 int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
@@ -31,14 +26,4 @@ int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 int viso_guest_prepare(unsigned count)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
-int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value)
-{
-	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
-}
-
-int viso_result_fault_address(const viso_result *result, uint64_t *out_address)
-{
-	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
 }

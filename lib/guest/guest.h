@@ -22,6 +22,7 @@ struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	struct guest_sockets sockets;
 	struct guest_counts counts;
+	char *core_path;      /* absolute; NULL for none */
 	struct guest_limits limits;
 
 	/* The guest that stays (stay.c). */

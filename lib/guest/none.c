@@ -45,6 +45,11 @@ int viso_guest_set_root(viso_guest *guest, viso_root *root)
 	return error_argument(__func__, "the handle is NULL");
 }
 
+int viso_guest_set_core_path(viso_guest *guest, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
 int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes)
 {
 	return error_argument(__func__, "the handle is NULL");

@@ -81,7 +81,7 @@ static uint64_t file_size_left(struct program *program, struct file *file, int64
 
 static int64_t broken_pipe(struct program *program)
 {
-	program_signal(program, SIGPIPE);
+	signal_send_self(program, SIGPIPE);
 	return -EPIPE;
 }
 
@@ -92,7 +92,7 @@ static int64_t write_stream(struct program *program, struct file *file, const st
 	memcpy(pieces, whole, (size_t)count * sizeof(pieces[0]));
 	uint64_t left = file_size_left(program, file, offset);
 	if (left == 0) {
-		program_signal(program, SIGXFSZ);
+		signal_send_self(program, SIGXFSZ);
 		return -EFBIG;
 	}
 	/* Where only polling tells whether a write would block, it tells so for PIPE_BUF bytes. */

@@ -96,6 +96,8 @@ int64_t call_ppoll(struct program *program, const uint64_t args[6])
 {
 	int64_t until;
 	int r = call_moment(program, args[2], &until);
+	if (r == 0)
+		r = signal_use_mask(program, args[3], args[4]);
 	return r < 0 ? r : poll_list(program, args[0], (unsigned)args[1], until);
 }
 
@@ -158,13 +160,15 @@ int64_t call_select(struct program *program, const uint64_t args[6])
 
 int64_t call_pselect6(struct program *program, const uint64_t args[6])
 {
+	struct {
+		uint64_t address;
+		uint64_t size;
+	} mask = {0};
 	int64_t until;
 	int r = call_moment(program, args[4], &until);
+	if (r == 0 && args[5])
+		r = space_read(program->space, &mask, args[5], sizeof(mask));
+	if (r == 0)
+		r = signal_use_mask(program, mask.address, mask.size);
 	return r < 0 ? r : select_files(program, (int)args[0], args + 1, until);
-}
-
-int64_t call_pause(struct program *program, const uint64_t args[6])
-{
-	struct pollfd fds[1];
-	return task_wait(program, fds, 0, INT64_MAX);
 }

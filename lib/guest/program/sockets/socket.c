@@ -178,7 +178,7 @@ static int64_t refuse_to_send(struct program *program, const struct socket *sock
 	if (socket->in && socket->type == SOCK_DGRAM)
 		return -ECONNREFUSED;
 	if (!(flags & MSG_NOSIGNAL) && socket->type != SOCK_DGRAM)
-		program_signal(program, SIGPIPE);
+		signal_send_self(program, SIGPIPE);
 	return -EPIPE;
 }
 
