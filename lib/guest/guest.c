@@ -90,6 +90,14 @@ static void put_usage(viso_result *result, const struct instance *instance)
 	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
 }
 
+static void put_registers(viso_result *result, const struct instance *instance)
+{
+	memcpy(result->registers, instance->registers, sizeof(result->registers));
+	result->register_count = instance->register_count;
+	result->has_fault_address = instance->program.has_fault_address;
+	result->fault_address = instance->program.fault_address;
+}
+
 int guest_make_result(struct instance *instance, viso_result **out_result)
 {
 	struct program *program = &instance->program;
@@ -100,6 +108,7 @@ int guest_make_result(struct instance *instance, viso_result **out_result)
 	result->exit_code = program->exit_code;
 	result->signal = program->signal;
 	put_usage(result, instance);
+	put_registers(result, instance);
 	for (int i = 0; i < 2; i++) {
 		result->output[i] = program->captured[i];
 		program->captured[i] = (struct captured_output){0};
@@ -234,8 +243,10 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 		instance_forget(guest->initialised);
 	guest_files_release(&guest->files);
 	viso_result_unref(guest->last_result);
+	free(guest->core_path);
 	pthread_cond_destroy(&guest->idle);
 	pthread_mutex_destroy(&guest->lock);
+	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 	free(guest);
 	return NULL;
 }

@@ -18,6 +18,7 @@
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	scheduler_release(instance);
 	space_release(&instance->space);
 	channels_drop_files(instance);
 	for (size_t i = 0; i < instance->program.slot_count; i++)
@@ -41,6 +42,7 @@ struct instance *instance_free(struct instance *instance)
 
 void instance_forget(struct instance *instance)
 {
+	scheduler_release(instance);
 	program_forget(&instance->program);
 	view_release(&instance->view, true);
 	space_forget(&instance->space);
@@ -127,6 +129,8 @@ static int build(struct instance *instance, const viso_command *command, int roo
 	program->space = &instance->space;
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;
+	instance->scheduler.last_id = program->pid;
+	scheduler_add(instance, program->task);
 	r = executable_map(program, executable, &command->env, processor, &entry, &stack);
 	if (r == 0)
 		r = program_open_streams(program, command, out_host);

@@ -11,6 +11,7 @@
 #include "guest/kick.h"
 #include "guest/memory.h"
 #include "guest/program/program.h"
+#include "guest/scheduler.h"
 #include "guest/stay.h"
 #include "guest/vm.h"
 #include "guest/x86_64/vcpu.h"
@@ -26,8 +27,9 @@ struct instance {
 	struct address_space space;
 	struct vcpu vcpu;
 	struct kick kick;
-	struct program program;
-	struct view view; /* the files that its programs see */
+	struct program program; /* the first one, with whose end everything ends */
+	struct view view;       /* the files that its programs see */
+	struct scheduler scheduler;
 	struct stay stay;
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
@@ -38,6 +40,7 @@ struct instance {
 	struct channel_files *files_dropped;
 	bool drops_files;
 	unsigned epoll_items;
+	uint64_t calls_made; /* in this command or call; see viso_guest_set_syscalls_max() */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
@@ -46,12 +49,16 @@ struct instance {
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
 
+	bool has_core; /* one has been written, or could not be */
+
 	/* What is left after the end. */
 	int error; /* negative errno where it could not be run after all */
 	char error_call[32];
 	int64_t wall_end;
 	uint64_t memory_peak;
 	struct rusage usage;
+	struct result_register registers[RESULT_REGISTERS_MAX];
+	size_t register_count; /* 0 where it ended by itself */
 };
 
 /*

@@ -43,3 +43,14 @@ int viso_guest_set_written_max(viso_guest *guest, uint64_t bytes)
 	guest->limits.written_max = bytes;
 	return 0;
 }
+
+int viso_guest_set_syscalls_max(viso_guest *guest, uint64_t count)
+{
+	int r = guest_check_setter(guest, __func__);
+	if (r < 0)
+		return r;
+	if (count < 1)
+		return error_argument(__func__, "the number of system calls is 0");
+	guest->limits.syscalls_max = count;
+	return 0;
+}

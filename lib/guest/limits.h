@@ -10,6 +10,7 @@ struct guest_limits {
 	uint64_t processes_max;
 	uint64_t files_max;
 	uint64_t written_max;
+	uint64_t syscalls_max; /* 0: no limit */
 };
 
 /* How many processes and threads may be there at once. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
+#include <virtiso/guest_calls.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_limits.h>
-#include <virtiso/guest_calls.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -45,7 +45,17 @@ int viso_guest_set_root(viso_guest *guest, viso_root *root)
 	return error_argument(__func__, "the handle is NULL");
 }
 
+int viso_guest_set_core_path(viso_guest *guest, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
 int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
 {
 	return error_argument(__func__, "the handle is NULL");
 }
@@ -82,9 +92,24 @@ int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
 	return error_argument(__func__, "the handle is NULL");
 }
 
-int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
+int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
 {
 	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_syscalls_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_syscalls(viso_guest *guest, int unserved, int *out_numbers, uint64_t *out_counts, size_t max)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+const char *viso_syscall_name(int number)
+{
+	return "unknown";
 }
 
 int viso_guest_set_files_max(viso_guest *guest, uint64_t count)

@@ -8,6 +8,7 @@
 #include "guest/elf.h"
 
 struct program_image;
+enum { STACK_AUXILIARY = 24 };
 
 struct stack_setting {
 	const struct strings *argv;
@@ -19,7 +20,9 @@ struct stack_setting {
 	unsigned gid;
 	uint32_t hwcap;
 	uint32_t hwcap2;
+	uint64_t signal_stack; /* AT_MINSIGSTKSZ */
 	uint8_t random[16];
+	uint64_t (*out_auxiliary)[2]; /* room for STACK_AUXILIARY entries */
 };
 
 /*

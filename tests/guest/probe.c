@@ -68,7 +68,7 @@ static int probe_auxiliary(int argc, char **argv)
 
 static int probe_unknown_call(int argc, char **argv)
 {
-	const long numbers[] = {SYS_fork, SYS_socket, SYS_mount, SYS_ptrace, SYS_bpf, SYS_init_module, 449, 1000, -1};
+	const long numbers[] = {SYS_fork, SYS_mount, SYS_ptrace, SYS_bpf, SYS_init_module, 449, 1000, -1};
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (syscall(numbers[i], 0, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS)
 			return 1;
@@ -216,8 +216,8 @@ static const struct probe probes[] = {
 
 int main(int argc, char **argv)
 {
-	const struct probe *const tables[] = {probes, attack_probes, memory_probes};
-	for (int i = 0; argc > 1 && i < 3; i++)
+	const struct probe *const tables[] = {probes, attack_probes, memory_probes, signal_probes, thread_probes};
+	for (size_t i = 0; argc > 1 && i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct probe *probe = tables[i]; probe->name; probe++)
 			if (!strcmp(argv[1], probe->name))
 				return probe->run(argc, argv);

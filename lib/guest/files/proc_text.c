@@ -371,7 +371,7 @@ void proc_status(const struct proc_subject *subject, FILE *out)
 		(unsigned long long)program->space->memory->peak * GUEST_PAGE / 1024,
 		(unsigned long long)memory_used(subject) / 1024, threads);
 	fprintf(out, "SigPnd:\t0000000000000000\nSigBlk:\t%016llx\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n",
-		(unsigned long long)program->task->signal_mask);
+		(unsigned long long)program->task->signals.mask);
 	fprintf(out, "Seccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n");
 }
 

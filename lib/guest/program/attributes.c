@@ -198,7 +198,7 @@ static int check_size(struct program *program, uint64_t size)
 		return -EINVAL;
 	if (size <= program->limits[RLIMIT_FSIZE].rlim_cur)
 		return 0;
-	program_signal(program, SIGXFSZ);
+	signal_send_self(program, SIGXFSZ);
 	return -EFBIG;
 }
 

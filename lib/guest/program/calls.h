@@ -16,13 +16,17 @@ system_call call_read, call_readv, call_pread64, call_preadv, call_write, call_w
 /* copy.c */
 system_call call_sendfile, call_copy_file_range;
 /* fds.c */
-system_call call_close, call_close_range, call_dup, call_dup2, call_dup3, call_fcntl, call_ioctl,
-	call_lseek, call_sync, call_sync_all, call_flock;
+system_call call_close, call_close_range, call_dup, call_dup2, call_dup3, call_fcntl, call_ioctl, call_lseek, call_sync,
+	call_sync_all, call_flock;
 /* pipe.c */
 system_call call_pipe, call_pipe2, call_splice;
 /* events/ */
 system_call call_eventfd, call_eventfd2, call_timerfd_create, call_timerfd_settime, call_timerfd_gettime,
 	call_epoll_create, call_epoll_create1, call_epoll_ctl, call_epoll_wait, call_epoll_pwait, call_epoll_pwait2;
+/* sockets/ */
+system_call call_socket, call_socketpair, call_connect, call_bind, call_listen, call_accept, call_accept4,
+	call_shutdown, call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_sendto, call_recvfrom,
+	call_sendmsg, call_recvmsg, call_sendmmsg, call_recvmmsg;
 /* files.c */
 system_call call_open, call_openat, call_openat2, call_creat, call_memfd_create, call_getdents64, call_getcwd, call_chdir, call_fchdir,
 	call_readlink, call_readlinkat;
@@ -41,17 +45,30 @@ system_call call_brk, call_mmap, call_munmap, call_mprotect, call_mremap, call_m
 system_call call_clock_gettime, call_clock_getres, call_gettimeofday, call_time, call_nanosleep, call_clock_nanosleep,
 	call_times, call_getrusage;
 /* wait.c */
-system_call call_poll, call_ppoll, call_select, call_pselect6, call_pause, call_futex;
+system_call call_poll, call_ppoll, call_select, call_pselect6;
+/* futex.c */
+system_call call_futex, call_set_robust_list, call_get_robust_list;
 /* identity.c */
 system_call call_getpid, call_getppid, call_gettid, call_getuid, call_getgid, call_getresuid, call_getresgid,
 	call_getgroups, call_set_ids, call_getpgid, call_uname, call_sysinfo;
 /* process.c */
-system_call call_exit, call_arch_prctl, call_prctl, call_set_tid_address, call_set_robust_list, call_getrlimit,
-	call_setrlimit, call_prlimit64, call_sched_yield, call_sched_getaffinity, call_getcpu, call_getrandom,
-	call_personality, call_getpriority;
-/* signals.c */
-system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_kill, call_tkill,
-	call_tgkill;
+system_call call_arch_prctl, call_prctl, call_getrlimit, call_setrlimit, call_prlimit64, call_getrandom,
+	call_personality;
+/* thread.c */
+system_call call_clone, call_clone3, call_exit, call_exit_group, call_set_tid_address;
+/* sched.c */
+system_call call_sched_yield, call_sched_getaffinity, call_sched_setaffinity, call_sched_getscheduler,
+	call_sched_setscheduler, call_sched_getparam, call_sched_setparam, call_sched_get_priority_max,
+	call_sched_get_priority_min, call_sched_rr_get_interval, call_membarrier, call_getcpu, call_getpriority,
+	call_setpriority;
+/* signal/calls.c */
+system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_rt_sigreturn, call_kill,
+	call_tkill, call_tgkill, call_rt_sigqueueinfo, call_rt_tgsigqueueinfo;
+/* signal/wait_calls.c */
+system_call call_pause, call_rt_sigsuspend, call_rt_sigtimedwait;
+/* signal/timer_calls.c */
+system_call call_getitimer, call_setitimer, call_alarm, call_timer_create, call_timer_settime, call_timer_gettime,
+	call_timer_getoverrun, call_timer_delete;
 
 /* Moves bytes between a file and host memory, at `offset` or with -1 where the file stands. As read(2) and write(2). */
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,

@@ -81,7 +81,7 @@ static uint64_t file_size_left(struct program *program, struct file *file, int64
 
 static int64_t broken_pipe(struct program *program)
 {
-	program_signal(program, SIGPIPE);
+	signal_send_self(program, SIGPIPE);
 	return -EPIPE;
 }
 
@@ -207,7 +207,7 @@ static int64_t bytes_left(struct program *program, struct file *file, int64_t of
 	const struct file_counts *counts = &program->view->counts;
 	uint64_t left = file_size_left(program, file, offset);
 	if (left == 0) {
-		program_signal(program, SIGXFSZ);
+		signal_send_self(program, SIGXFSZ);
 		return -EFBIG;
 	}
 	if (counts->written_max) {
@@ -307,9 +307,9 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 	if (file->kind == FILE_CONTACT)
 		return write ? stay_write(program, cursor->parts, cursor->count)
 			     : stay_read(program, cursor->parts, cursor->count);
-	struct task *task = program->task;
-	int64_t total = (int64_t)task->moved;
-	advance(cursor, task->moved);
+	/* A write that has to wait for room goes on where it was. */
+	int64_t total = program->task->progress;
+	advance(cursor, (size_t)total);
 	while (!at_end(cursor)) {
 		struct iovec pieces[PIECES_MAX];
 		size_t size;
@@ -319,10 +319,12 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 		int64_t at = offset < 0 ? -1 : offset + total;
 		int64_t n = write ? data_write(program, file, pieces, count, size, at)
 				  : data_read(program, file, pieces, count, size, at);
-		if (n == TASK_PARKED)
-			task->moved = (uint64_t)total;
+		if (n == TASK_PARKED) {
+			program->task->progress = total;
+			return n;
+		}
 		if (n <= 0)
-			return total && n != TASK_PARKED ? total : n;
+			return total ? total : n;
 		total += n;
 		advance(cursor, (size_t)n);
 		if (!goes_on(file, write, size, (size_t)n) || program->ended || kick_is_due(program->kick))
@@ -344,7 +346,8 @@ static int64_t transfer_one(struct program *program, const uint64_t *args, bool 
 	cursor.count = 1;
 	cursor.index = 0;
 	cursor.done = 0;
-	if (args[2] == 0)
+	/* Where nothing is an answer as well. */
+	if (args[2] == 0 && !(write && file->kind == FILE_CONTACT))
 		return file->kind == FILE_DIRECTORY ? -EISDIR : 0;
 	return transfer(program, file, &cursor, write, offset);
 }

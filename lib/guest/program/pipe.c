@@ -30,7 +30,7 @@ static int64_t write_pipe(struct program *program, struct file *file, const stru
 	for (;;) {
 		int64_t n = channel_write(file->object, pieces, count, size, NULL);
 		if (n == -EPIPE)
-			program_signal(program, SIGPIPE);
+			signal_send_self(program, SIGPIPE);
 		if (n != -EAGAIN)
 			return n;
 		int64_t r = file_wait_unless_nonblocking(program, file, POLLOUT);

@@ -45,7 +45,8 @@ void readiness_time(struct readiness *readiness, int64_t moment)
 
 void readiness_object(struct readiness *readiness, const void *object)
 {
-	task_wait_for(readiness->program->task, object);
+	if (!readiness->polled && task_wait_for(readiness->program, object) < 0)
+		readiness->no_memory = true;
 }
 
 short file_poll(struct file *file, short events, struct readiness *readiness)
@@ -68,7 +69,7 @@ int64_t readiness_wait(struct program *program, readiness_check *check, void *da
 	int64_t ready;
 	readiness.fds = readiness.few;
 	do {
-		program->task->waits_for = 0;
+		program->task->object_count = 0;
 		readiness.count = readiness.next = 0;
 		readiness.polled = false;
 		readiness.until = until;
@@ -116,9 +117,8 @@ int64_t file_wait_unless_nonblocking(struct program *program, struct file *file,
 int64_t object_wait(struct program *program, const void *object)
 {
 	struct pollfd fds[1];
-	program->task->waits_for = 0;
-	task_wait_for(program->task, object);
-	return task_wait(program, fds, 0, INT64_MAX);
+	int r = task_wait_for(program, object);
+	return r < 0 ? r : task_wait(program, fds, 0, INT64_MAX);
 }
 
 void file_changed(struct instance *instance, struct file *file)

@@ -2,10 +2,14 @@
 /* The table of system calls. */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <virtiso/hypercall.h>
 
 #include "core/log.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 
@@ -146,6 +150,25 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_tee] = call_splice,
 	[SYS_vmsplice] = call_splice,
 
+	[SYS_socket] = call_socket,
+	[SYS_socketpair] = call_socketpair,
+	[SYS_connect] = call_connect,
+	[SYS_bind] = call_bind,
+	[SYS_listen] = call_listen,
+	[SYS_accept] = call_accept,
+	[SYS_accept4] = call_accept4,
+	[SYS_shutdown] = call_shutdown,
+	[SYS_getsockname] = call_getsockname,
+	[SYS_getpeername] = call_getpeername,
+	[SYS_setsockopt] = call_setsockopt,
+	[SYS_getsockopt] = call_getsockopt,
+	[SYS_sendto] = call_sendto,
+	[SYS_recvfrom] = call_recvfrom,
+	[SYS_sendmsg] = call_sendmsg,
+	[SYS_recvmsg] = call_recvmsg,
+	[SYS_sendmmsg] = call_sendmmsg,
+	[SYS_recvmmsg] = call_recvmmsg,
+
 	[SYS_poll] = call_poll,
 	[SYS_ppoll] = call_ppoll,
 	[SYS_select] = call_select,
@@ -172,20 +195,33 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_sysinfo] = call_sysinfo,
 
 	[SYS_exit] = call_exit,
-	[SYS_exit_group] = call_exit,
+	[SYS_exit_group] = call_exit_group,
+	[SYS_clone] = call_clone,
+	[SYS_clone3] = call_clone3,
 	[SYS_arch_prctl] = call_arch_prctl,
 	[SYS_prctl] = call_prctl,
 	[SYS_set_tid_address] = call_set_tid_address,
 	[SYS_set_robust_list] = call_set_robust_list,
+	[SYS_get_robust_list] = call_get_robust_list,
 	[SYS_getrlimit] = call_getrlimit,
 	[SYS_setrlimit] = call_setrlimit,
 	[SYS_prlimit64] = call_prlimit64,
 	[SYS_sched_yield] = call_sched_yield,
 	[SYS_sched_getaffinity] = call_sched_getaffinity,
+	[SYS_sched_setaffinity] = call_sched_setaffinity,
+	[SYS_sched_getscheduler] = call_sched_getscheduler,
+	[SYS_sched_setscheduler] = call_sched_setscheduler,
+	[SYS_sched_getparam] = call_sched_getparam,
+	[SYS_sched_setparam] = call_sched_setparam,
+	[SYS_sched_get_priority_max] = call_sched_get_priority_max,
+	[SYS_sched_get_priority_min] = call_sched_get_priority_min,
+	[SYS_sched_rr_get_interval] = call_sched_rr_get_interval,
+	[SYS_membarrier] = call_membarrier,
 	[SYS_getcpu] = call_getcpu,
 	[SYS_getrandom] = call_getrandom,
 	[SYS_personality] = call_personality,
 	[SYS_getpriority] = call_getpriority,
+	[SYS_setpriority] = call_setpriority,
 
 	[SYS_rt_sigaction] = call_rt_sigaction,
 	[SYS_rt_sigprocmask] = call_rt_sigprocmask,
@@ -194,6 +230,19 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_kill] = call_kill,
 	[SYS_tkill] = call_tkill,
 	[SYS_tgkill] = call_tgkill,
+	[SYS_rt_sigreturn] = call_rt_sigreturn,
+	[SYS_rt_sigsuspend] = call_rt_sigsuspend,
+	[SYS_rt_sigtimedwait] = call_rt_sigtimedwait,
+	[SYS_rt_sigqueueinfo] = call_rt_sigqueueinfo,
+	[SYS_rt_tgsigqueueinfo] = call_rt_tgsigqueueinfo,
+	[SYS_getitimer] = call_getitimer,
+	[SYS_setitimer] = call_setitimer,
+	[SYS_alarm] = call_alarm,
+	[SYS_timer_create] = call_timer_create,
+	[SYS_timer_settime] = call_timer_settime,
+	[SYS_timer_gettime] = call_timer_gettime,
+	[SYS_timer_getoverrun] = call_timer_getoverrun,
+	[SYS_timer_delete] = call_timer_delete,
 };
 
 static void count_unserved(struct program *program, uint64_t number)
@@ -205,18 +254,50 @@ static void count_unserved(struct program *program, uint64_t number)
 	log_debug("guest: system call %llu is not served; the program gets ENOSYS", (unsigned long long)number);
 }
 
-void program_serve(struct program *program)
+/* Whether the guest may make one more system call. */
+static bool take_call(struct instance *instance)
+{
+	uint64_t max = instance->guest->limits.syscalls_max;
+	if (!max || ++instance->calls_made <= max)
+		return true;
+	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
+	return false;
+}
+
+bool program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
+	struct task *task = program->task;
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
-	program->task->moved = 0;
+	task->call_number = number;
+	memcpy(task->call_args, args, sizeof(args));
+	bool is_first = !task->again;
+	if (is_first) {
+		if (!take_call(program->instance))
+			return true;
+		task->has_deadline = false;
+		task->progress = 0;
+	}
+	task->again = false;
+	task->object_count = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
+	if (is_first)
+		counts_add(&program->instance->guest->counts, number, result == -ENOSYS);
+	if (task->keeps_registers) {
+		task->keeps_registers = false;
+		return true;
+	}
+	task->again = result == TASK_PARKED || result == -EINTR;
+	if (task->again)
+		return result == TASK_PARKED;
 	if (result == -ENOSYS)
 		count_unserved(program, number);
+	signal_restore_mask(task);
 	regs->rax = (uint64_t)result;
+	return true;
 }

@@ -115,12 +115,15 @@ int64_t call_epoll_wait(struct program *program, const uint64_t args[6])
 
 int64_t call_epoll_pwait(struct program *program, const uint64_t args[6])
 {
-	return wait_for_events(program, args, call_moment_ms((int)args[3]));
+	int r = signal_use_mask(program, args[4], args[5]);
+	return r < 0 ? r : wait_for_events(program, args, call_moment_ms((int)args[3]));
 }
 
 int64_t call_epoll_pwait2(struct program *program, const uint64_t args[6])
 {
 	int64_t until;
 	int r = call_moment(program, args[3], &until);
+	if (r == 0)
+		r = signal_use_mask(program, args[4], args[5]);
 	return r < 0 ? r : wait_for_events(program, args, until);
 }
