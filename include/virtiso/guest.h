@@ -7,8 +7,7 @@
  * guest's root and limits. The root is read-only unless <virtiso/guest_files.h> says otherwise; /tmp and /dev/shm are in memory, and
  * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. A file cannot be
  * mapped shared and writable (ENODEV), and there are no extended attributes and no pipes with names. Calls that are not served give the
- * program ENOSYS: there are no further processes or threads, no timers, no signal handlers, no sockets and no epoll. A shell
- * in a guest runs its built-in commands only.
+ * program ENOSYS; viso_guest_syscalls() tells which.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H

@@ -7,6 +7,7 @@
 
 #include "guest/counts.h"
 #include "guest/files/settings.h"
+#include "guest/hypercalls.h"
 #include "guest/limits.h"
 #include "guest/sockets.h"
 #include "sandbox/sandbox.h"
@@ -26,12 +27,14 @@ struct viso_guest {
 	struct guest_counts counts;
 	char *core_path;      /* absolute; NULL for none */
 	struct guest_limits limits;
+	struct guest_hypercalls hypercalls;
+	unsigned ring_poll_us; /* 0 for no ring */
+	bool is_new_clone;     /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	pthread_t user; /* the thread that uses it */
 	bool is_cancelled;
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */

@@ -9,7 +9,9 @@
 #include <sys/utsname.h>
 
 #include "guest/files/view.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/processes.h"
 
 static uint64_t memory_used(const struct proc_subject *subject)
 {
@@ -391,7 +393,12 @@ void proc_fd_info(const struct proc_subject *subject, int fd, FILE *out)
 
 struct program *proc_process(struct view *view, int pid)
 {
-	return pid && pid == proc_own_pid(view->program) ? view->program : NULL;
+	struct instance *instance = view->program->instance;
+	struct program *found = instance && pid ? process_find(instance, pid) : NULL;
+	/* One that has ended has no memory to tell of. */
+	if (instance)
+		return found && !found->ended && found->space ? found : NULL;
+	return pid && pid == view->program->pid ? view->program : NULL;
 }
 
 bool proc_has_process(struct view *view, int pid)
@@ -401,18 +408,30 @@ bool proc_has_process(struct view *view, int pid)
 
 bool proc_has_thread(struct view *view, int pid, int tid)
 {
-	return proc_has_process(view, pid) && tid == pid;
+	struct program *program = proc_process(view, pid);
+	struct task *task = program && program->instance ? program_find_task(program->instance, tid) : NULL;
+	return task && task->program == program;
 }
 
 int proc_next_process(struct view *view, int pid)
 {
-	int own = proc_own_pid(view->program);
-	return pid < own ? own : 0;
+	int next = 0;
+	for (const struct program *at = view->program; at; at = at->next)
+		if (at->pid > pid && (!next || at->pid < next))
+			next = at->pid;
+	return next;
 }
 
 int proc_next_thread(struct view *view, int pid, int tid)
 {
-	return tid < pid ? pid : 0;
+	struct program *program = proc_process(view, pid);
+	int next = 0;
+	if (!program || !program->instance)
+		return 0;
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program && task->tid > tid && (!next || task->tid < next))
+			next = task->tid;
+	return next;
 }
 
 int proc_own_pid(struct program *program)

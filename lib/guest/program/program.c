@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "guest/files/locks.h"
 #include "guest/instance.h"
+#include "guest/program/processes.h"
 
 static void set_limit(struct program *program, int number, uint64_t value)
 {
@@ -66,11 +67,16 @@ static void free_memory(struct program *program)
 		free(program->captured[i].data);
 }
 
-void program_release(struct program *program)
+void program_close_files(struct program *program)
 {
 	for (size_t i = 0; i < program->slot_count; i++)
-		file_unref(program->slots[i].file);
+		program->slots[i].file = file_unref(program->slots[i].file);
 	locks_forget_process(program);
+}
+
+void program_release(struct program *program)
+{
+	program_close_files(program);
 	free_memory(program);
 	*program = (struct program){0};
 }
@@ -96,7 +102,7 @@ struct task *program_task(struct program *program, int tid)
 
 struct program *program_by_pid(struct program *program, int pid)
 {
-	return pid == program->pid ? program : NULL;
+	return process_find(program->instance, pid);
 }
 
 int64_t program_cpu_time(const struct program *program)
@@ -113,6 +119,7 @@ void program_end(struct program *program, viso_reason reason, int signal, const 
 	if (program->ended)
 		return;
 	program->ended = true;
+	program->instance->has_ended = true;
 	program->reason = reason;
 	program->signal = signal;
 	snprintf(program->detail, sizeof(program->detail), "%s", detail ? detail : "");

@@ -132,6 +132,8 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	struct process_signals *signals = &program->signals;
 	int signal = info->si_signo;
 	struct task *taker = task;
+	if (program->ended)
+		return 0;
 	drop_opposites(program, signal);
 	if (!task)
 		taker = choose_taker(program, signal);
@@ -145,6 +147,15 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	if (r == 0 && taker && signal_is_pending(taker))
 		task_interrupt(taker);
 	return r;
+}
+
+void signals_retarget(struct program *program)
+{
+	if (!program->signals.pending.set)
+		return;
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program && signal_is_pending(task))
+			task_interrupt(task);
 }
 
 void signal_send_self(struct program *program, int signal)
