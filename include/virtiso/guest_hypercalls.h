@@ -19,10 +19,15 @@ VISO_BEGIN_DECLS
 typedef struct viso_hypercall viso_hypercall;
 
 /**
- * What answers a hypercall. It may call the functions below on the hypercall, and no other on the guest.
+ * What answers a hypercall. It may call the functions below on the hypercall, and viso_guest_cancel(). Others on the same guest are
+ * refused where they would wait for the handler itself: calls and requests with -EBUSY, viso_sandbox_close() with -EDEADLK. It may give
+ * the last reference of the guest back: the program is killed then, once the handler is done. Its time goes by for the program, whose
+ * limits do not interrupt it. It must return: neither longjmp nor an exception may leave it.
  *
  * A handler that cannot answer at once takes a reference and calls viso_hypercall_defer(): what it returns does not count then, the
- * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on.
+ * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on. What came through
+ * the ring (viso_guest_set_ring()) cannot be deferred (-EOPNOTSUPP); its handler may be called in a thread of the library's, while the
+ * program and other handlers of the guest run.
  *
  * @param hypercall  the hypercall, borrowed
  * @param userdata   what was given with the handler
@@ -104,7 +109,7 @@ VISO_PUBLIC viso_hypercall *viso_hypercall_unref(viso_hypercall *hypercall);
  * The number of a hypercall.
  *
  * @param hypercall  a hypercall
- * @return the number; -EINVAL, -ECHILD.
+ * @return the number; -EINVAL.
  * Threads: any at any time.
  * Since: 0.4
  */
@@ -116,7 +121,7 @@ VISO_PUBLIC int viso_hypercall_number(const viso_hypercall *hypercall);
  * @param hypercall  a hypercall
  * @param index      0 to 5
  * @param out_value  where it is put
- * @return 0; -EINVAL, -ECHILD.
+ * @return 0; -EINVAL.
  * Threads: any at any time.
  * Since: 0.4
  */
@@ -149,10 +154,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_read(viso_hypercall *hypercall,
 VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_write(viso_hypercall *hypercall, uint64_t address, const void *data, size_t size);
 
 /**
- * Let the program's thread wait: the hypercall is answered later. For a handler, which must have taken a reference.
+ * Let the program's thread wait: the hypercall is answered later. For a handler, which must have taken a reference: what nobody can
+ * answer gives the program ENOSYS. Where a signal handler of the program's interrupts the wait, it gets EINTR, and the answer -ESRCH.
  *
  * @param hypercall  a hypercall
- * @return 0; -EINVAL also outside of a handler, -EALREADY, -ECHILD.
+ * @return 0; -EINVAL also outside of a handler, -EALREADY it is deferred or answered, -EMFILE, -ENFILE, -ENOMEM, -ECHILD.
  * Threads: that of the handler.
  * Since: 0.4
  */
@@ -163,7 +169,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_defer(viso_hypercall *hypercall
  *
  * @param hypercall  a hypercall
  * @param value      what the program gets; not -4095 to -1
- * @return 0; -EINVAL, -EALREADY it was answered, -ESRCH the program waits no longer, -ECHILD.
+ * @return 0; -EINVAL also not deferred, -EALREADY it was answered, -ESRCH the program waits no longer, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */

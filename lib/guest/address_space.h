@@ -47,6 +47,7 @@ struct address_space {
 	uint64_t stack_limit; /* RLIMIT_STACK */
 	uint64_t next_fault;  /* where the last batch of pages ended */
 	size_t batch;         /* pages that are given at once to a program that touches one after the other */
+	unsigned sharers;     /* processes that use it beside one: children of vfork(2) */
 	bool out_of_memory;   /* a page was needed and none was left: the program must be ended */
 };
 

@@ -166,6 +166,22 @@ int executable_find(struct program *program, const viso_command *command, struct
 	return program->executable ? 0 : error_memory();
 }
 
+int executable_open(struct program *program, const char *path, const struct strings *argv, struct executable *out)
+{
+	*out = (struct executable){0};
+	int r = copy_arguments(&out->argv, argv);
+	if (r == 0)
+		r = open_executable(program, path, &out->file, &out->path);
+	if (r == 0)
+		r = (out->script = strdup(path)) ? 0 : -ENOMEM;
+	if (r < 0)
+		return r;
+	for (int scripts = 0; (r = follow_script(program, out)) == 1; scripts++)
+		if (scripts == SCRIPTS_MAX)
+			return -ELOOP;
+	return r;
+}
+
 void executable_release(struct executable *executable)
 {
 	file_unref(executable->file);

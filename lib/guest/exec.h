@@ -18,6 +18,9 @@ struct executable {
 int executable_find(struct program *program, const viso_command *command, struct executable *out);
 void executable_release(struct executable *executable);
 
+/* The same for execve(2): `path` alone is looked at. 0 or a negative errno, without the error. */
+int executable_open(struct program *program, const char *path, const struct strings *argv, struct executable *out);
+
 /*
  * Maps it into the program's address space. Where execution begins and the stack pointer go to the outputs. 0 or a
  * negative errno with the error set.

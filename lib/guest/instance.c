@@ -11,16 +11,23 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/exec.h"
+#include "guest/guest.h"
 #include "guest/program/path.h"
+#include "guest/program/processes.h"
+#include "guest/ring.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	ring_close(instance->ring);
+	instance->ring = NULL;
+	gate_close(instance->gate);
+	instance->gate = NULL;
 	scheduler_release(instance);
+	processes_release(instance);
 	space_release(&instance->space);
-	for (size_t i = 0; i < instance->program.slot_count; i++)
-		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
+	program_close_files(&instance->program);
 	instance->program.root_fd = close_fd(instance->program.root_fd);
 	vm_release(&instance->vm);
 	memory_release(&instance->memory);
@@ -29,11 +36,13 @@ static void tear_down(struct instance *instance)
 struct instance *instance_free(struct instance *instance)
 {
 	if (instance) {
+		viso_guest *guest = instance->owns_guest ? instance->guest : NULL;
 		stay_release(&instance->stay);
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
 		free(instance);
+		viso_guest_unref(guest);
 	}
 	return NULL;
 }
@@ -41,9 +50,11 @@ struct instance *instance_free(struct instance *instance)
 void instance_forget(struct instance *instance)
 {
 	scheduler_release(instance);
+	processes_forget_all(instance);
 	program_forget(&instance->program);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
+	ring_forget(instance->ring);
 	free(instance);
 }
 
@@ -75,8 +86,10 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 			   struct executable *executable)
 {
 	int r = program_init(&instance->program, command, root_fd);
+	instance->program.instance = instance;
 	if (r == 0)
 		r = kick_init(&instance->kick);
+	instance->kick.gate = instance->gate;
 	if (r == 0 && strcmp(command->cwd, "/") != 0)
 		r = enter_directory(&instance->program, command->cwd);
 	return r < 0 ? r : executable_find(&instance->program, command, executable);
@@ -112,7 +125,6 @@ static int build(struct instance *instance, const viso_command *command, int roo
 		r = make_machine(instance, memory_max, &processor);
 	if (r < 0)
 		return r;
-	program->instance = instance;
 	program->space = &instance->space;
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;
@@ -134,12 +146,13 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
+	instance->gate = gate_new(instance);
 	instance->program.root_fd = instance->kick.stop_fd = -1;
 	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
 
-	int r = build(instance, command, root_fd, memory_max, &executable, out_host);
+	int r = instance->gate ? build(instance, command, root_fd, memory_max, &executable, out_host) : error_memory();
 	executable_release(&executable);
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)

@@ -28,8 +28,13 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program; /* the first one, with whose end everything ends */
+	bool has_ended;         /* a process has, see processes_finish() */
 	struct scheduler scheduler;
 	struct stay stay;
+	struct gate *gate;   /* to be locked where the guest is served */
+	struct ring *ring;   /* NULL where the program has opened none */
+	bool look_for_stop;  /* a stop may have come that ends neither a wait nor KVM_RUN */
+	bool owns_guest;     /* a handler gave its last reference back */
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;

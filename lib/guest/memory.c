@@ -232,17 +232,14 @@ void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 		memory_remap(memory, address, pages);
 		return;
 	}
-	size_t done = 0;
-	while (done < pages) {
-		uint64_t start = address + done * GUEST_PAGE;
-		size_t same = 0;
-		bool had_others = owners_remove(&memory->owners, start / GUEST_PAGE) == 0;
-		do
-			same++;
-		while (done + same < pages &&
-		       (owners_remove(&memory->owners, start / GUEST_PAGE + same) == 0) == had_others);
-		done += same;
-		if (had_others)
+	for (size_t done = 0, same; done < pages; done += same) {
+		uint64_t start = address + done * GUEST_PAGE, first = start / GUEST_PAGE;
+		bool has_others = owners_further(&memory->owners, first) > 0;
+		/* Looked at before it is counted down: the page that ends a run is the first one of the next. */
+		for (same = 0; done + same < pages && (owners_further(&memory->owners, first + same) > 0) == has_others;
+		     same++)
+			owners_remove(&memory->owners, first + same);
+		if (has_others)
 			memory_remap(memory, start, same);
 		else
 			give_back(memory, start, same);

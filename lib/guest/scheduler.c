@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
 
 /* While others run, whether a parked task's fds are ready is looked up so often at most. */
@@ -45,6 +46,10 @@ void scheduler_remove(struct instance *instance, struct task *task)
 	if (task->state == TASK_ENDED)
 		return;
 	scheduler_unpark(instance, task);
+	if (task->hypercall)
+		hypercall_abandon(task->hypercall);
+	if (instance->stay.task == task)
+		instance->stay.task = NULL;
 	if (scheduler->current == task) {
 		scheduler_count_time(instance);
 		scheduler->current = NULL;
@@ -60,24 +65,39 @@ void scheduler_remove(struct instance *instance, struct task *task)
 	scheduler->ended = task;
 }
 
-static void bury(struct scheduler *scheduler)
+void scheduler_free_ended(struct instance *instance)
 {
+	struct scheduler *scheduler = &instance->scheduler;
 	for (struct task *task; (task = scheduler->ended);) {
 		scheduler->ended = task->next;
 		task_free(task);
 	}
 }
 
+void scheduler_replace(struct instance *instance, struct task *task, struct task *heir)
+{
+	struct scheduler *scheduler = &instance->scheduler;
+	*heir = *task;
+	if (task->next == task) {
+		heir->next = heir->previous = heir;
+	} else {
+		heir->next->previous = heir;
+		heir->previous->next = heir;
+	}
+	if (scheduler->turn == task)
+		scheduler->turn = heir;
+	if (scheduler->current == task)
+		scheduler->current = heir;
+}
+
 static bool is_used(const struct instance *instance, int id)
 {
-	const struct task *first = instance->scheduler.turn, *task = first;
-	if (!task)
-		return false;
-	do {
-		const struct program *program = task->program;
-		if (task->tid == id || program->pid == id || program->group == id || program->session == id)
+	for (const struct task *task = NULL; (task = scheduler_after(&instance->scheduler, task));)
+		if (task->tid == id)
 			return true;
-	} while ((task = task->next) != first);
+	for (const struct program *program = &instance->program; program; program = program->next)
+		if (program->pid == id || program->group == id || program->session == id)
+			return true;
 	return false;
 }
 
@@ -277,7 +297,7 @@ bool scheduler_choose(struct instance *instance)
 	struct scheduler *scheduler = &instance->scheduler;
 	struct task *current = scheduler->current;
 	if (scheduler->ended)
-		bury(scheduler);
+		scheduler_free_ended(instance);
 	if (scheduler->count == 1 && current && current->state == TASK_READY)
 		return true;
 	bool stays =
@@ -306,7 +326,7 @@ void scheduler_release(struct instance *instance)
 	struct scheduler *scheduler = &instance->scheduler;
 	while (scheduler->turn)
 		scheduler_remove(instance, scheduler->turn);
-	bury(scheduler);
+	scheduler_free_ended(instance);
 	free(scheduler->fds);
 	scheduler->fds = NULL;
 	scheduler->fd_capacity = 0;

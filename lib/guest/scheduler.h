@@ -52,8 +52,12 @@ void scheduler_stop(struct instance *instance);
 /* Adds a task that can run. It has its `saved` state unless it is the first, whose state is in the processor. */
 void scheduler_add(struct instance *instance, struct task *task);
 
-/* Takes it out for ever. It is freed at the next choice. */
+/* Takes it out for ever. It is freed at the next choice, or now where nothing of the task is in use. */
 void scheduler_remove(struct instance *instance, struct task *task);
+void scheduler_free_ended(struct instance *instance);
+
+/* `task` goes on as `heir`, which has ended: with all that it has but its number. The caller frees `task` alone. */
+void scheduler_replace(struct instance *instance, struct task *task, struct task *heir);
 
 /* A number that no task, process or process group has. */
 int scheduler_new_id(struct instance *instance);

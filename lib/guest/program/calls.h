@@ -31,13 +31,21 @@ system_call call_poll, call_ppoll, call_select, call_pselect6;
 /* futex.c */
 system_call call_futex, call_set_robust_list, call_get_robust_list;
 /* identity.c */
-system_call call_getpid, call_getppid, call_gettid, call_getuid, call_getgid, call_getresuid, call_getresgid,
-	call_getgroups, call_set_ids, call_getpgid, call_uname, call_sysinfo;
+system_call call_getpid, call_gettid, call_getuid, call_getgid, call_getresuid, call_getresgid, call_getgroups,
+	call_set_ids, call_uname, call_sysinfo;
 /* process.c */
 system_call call_arch_prctl, call_prctl, call_getrlimit, call_setrlimit, call_prlimit64, call_getrandom,
 	call_personality;
+/* clone.c */
+system_call call_clone, call_clone3, call_fork, call_vfork;
+/* exec_calls.c */
+system_call call_execve, call_execveat;
+/* wait_calls.c */
+system_call call_wait4, call_waitid;
+/* groups.c */
+system_call call_getppid, call_getpgid, call_getpgrp, call_setpgid, call_getsid, call_setsid;
 /* thread.c */
-system_call call_clone, call_clone3, call_exit, call_exit_group, call_set_tid_address;
+system_call call_exit, call_exit_group, call_set_tid_address;
 /* sched.c */
 system_call call_sched_yield, call_sched_getaffinity, call_sched_setaffinity, call_sched_getscheduler,
 	call_sched_setscheduler, call_sched_getparam, call_sched_setparam, call_sched_get_priority_max,

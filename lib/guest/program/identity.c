@@ -5,10 +5,8 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "guest/instance.h"
 #include "guest/program/calls.h"
-
-/* The parent of the first program, and of those whose parent has ended. */
-enum { PARENT_PID = 1 };
 
 int64_t call_getpid(struct program *program, const uint64_t args[6])
 {
@@ -18,16 +16,6 @@ int64_t call_getpid(struct program *program, const uint64_t args[6])
 int64_t call_gettid(struct program *program, const uint64_t args[6])
 {
 	return program->task->tid;
-}
-
-int64_t call_getppid(struct program *program, const uint64_t args[6])
-{
-	return PARENT_PID;
-}
-
-int64_t call_getpgid(struct program *program, const uint64_t args[6])
-{
-	return args[0] == 0 || (int64_t)args[0] == program->pid ? program->group : -ESRCH;
 }
 
 int64_t call_getuid(struct program *program, const uint64_t args[6])
@@ -96,7 +84,7 @@ int64_t call_sysinfo(struct program *program, const uint64_t args[6])
 		.uptime = (clock_now(CLOCK_MONOTONIC) - program->wall_start) / 1000000000,
 		.totalram = memory->limit * GUEST_PAGE,
 		.freeram = (memory->limit - memory->used) * GUEST_PAGE,
-		.procs = 1,
+		.procs = (unsigned short)program->instance->scheduler.count,
 		.mem_unit = 1,
 	};
 	return space_write(program->space, args[0], &info, sizeof(info));

@@ -33,6 +33,7 @@ int64_t call_arch_prctl(struct program *program, const uint64_t args[6])
 
 int64_t call_prctl(struct program *program, const uint64_t args[6])
 {
+	const int none = 0;
 	char name[sizeof(program->name)] = {0}, *own = task_name(program->task);
 	switch ((int)args[0]) {
 	case PR_SET_NAME:
@@ -44,11 +45,21 @@ int64_t call_prctl(struct program *program, const uint64_t args[6])
 		return space_write(program->space, args[1], own, sizeof(name));
 	case PR_GET_DUMPABLE:
 	case PR_SET_DUMPABLE:
-	case PR_SET_PDEATHSIG:
 	case PR_SET_KEEPCAPS:
 	case PR_GET_KEEPCAPS:
 	case PR_SET_NO_NEW_PRIVS:
 		return 0;
+	case PR_SET_PDEATHSIG:
+		if (args[1] > PROGRAM_SIGNALS)
+			return -EINVAL;
+		program->death_signal = (int)args[1];
+		return 0;
+	case PR_GET_PDEATHSIG:
+		return space_write(program->space, args[1], &program->death_signal, sizeof(int));
+	case PR_SET_CHILD_SUBREAPER:
+		return 0;
+	case PR_GET_CHILD_SUBREAPER:
+		return space_write(program->space, args[1], &none, sizeof(none));
 	case PR_GET_NO_NEW_PRIVS:
 		return 1;
 	default:

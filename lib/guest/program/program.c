@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/instance.h"
+#include "guest/program/processes.h"
 
 static void set_limit(struct program *program, int number, uint64_t value)
 {
@@ -72,10 +73,15 @@ static void free_memory(struct program *program)
 		free(program->captured[i].data);
 }
 
-void program_release(struct program *program)
+void program_close_files(struct program *program)
 {
 	for (size_t i = 0; i < program->slot_count; i++)
-		file_unref(program->slots[i].file);
+		program->slots[i].file = file_unref(program->slots[i].file);
+}
+
+void program_release(struct program *program)
+{
+	program_close_files(program);
 	close_fd(program->root_fd);
 	free_memory(program);
 	*program = (struct program){.root_fd = -1};
@@ -102,7 +108,7 @@ struct task *program_task(struct program *program, int tid)
 
 struct program *program_by_pid(struct program *program, int pid)
 {
-	return pid == program->pid ? program : NULL;
+	return process_find(program->instance, pid);
 }
 
 int64_t program_cpu_time(const struct program *program)
@@ -119,6 +125,7 @@ void program_end(struct program *program, viso_reason reason, int signal, const 
 	if (program->ended)
 		return;
 	program->ended = true;
+	program->instance->has_ended = true;
 	program->reason = reason;
 	program->signal = signal;
 	snprintf(program->detail, sizeof(program->detail), "%s", detail ? detail : "");
@@ -174,8 +181,10 @@ int program_add_file(struct program *program, struct file *file, int least, bool
 	return (int)fd;
 }
 
-bool program_take_host_fd(struct program *program, struct file *file)
+bool program_take_host_fd(struct program *user, struct file *file)
 {
+	/* A file may be in several processes: all of them are counted in the first one. */
+	struct program *program = &user->instance->program;
 	if (program->host_fds >= program->host_fds_max)
 		return false;
 	program->host_fds++;

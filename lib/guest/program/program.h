@@ -39,9 +39,17 @@ struct instance;
 /* One process. */
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
+	struct program *next;      /* the list of all processes, which begins with the first one */
+	struct program *parent;    /* NULL for process 1 */
 	int pid;
 	int group; /* process group */
 	int session;
+	int exit_signal;         /* what the parent gets at its end; 0 for none */
+	int death_signal;        /* prctl(PR_SET_PDEATHSIG) */
+	bool is_zombie;          /* has ended and is to be waited for */
+	bool has_executed;       /* execve(2), after which its parent may not move it to another group */
+	struct task *vfork_task; /* of the parent, that waits until this one has memory of its own */
+	int64_t children_time;   /* CPU time of the children that were waited for */
 	struct address_space *space;
 	struct vcpu *vcpu;
 	struct kick *kick;
@@ -101,6 +109,9 @@ bool program_serve(struct program *program);
 /* The CPU time of all its threads up to now, in nanoseconds; the serving of its calls is part of it, as of a process.
  */
 int64_t program_cpu_time(const struct program *program);
+
+/* Closes all files. */
+void program_close_files(struct program *program);
 
 /* A thread of the program, a thread of any program of the guest, and a program, by number; NULL where there is none. */
 struct task *program_task(struct program *program, int tid);

@@ -15,7 +15,8 @@
 /* Of a file that has no fd on the host. */
 static struct stat synthetic_status(const struct file *file)
 {
-	static const unsigned minors[] = {[FILE_NULL] = 3, [FILE_ZERO] = 5, [FILE_FULL] = 7, [FILE_RANDOM] = 9};
+	static const unsigned minors[] = {
+		[FILE_NULL] = 3, [FILE_ZERO] = 5, [FILE_FULL] = 7, [FILE_RANDOM] = 9, [FILE_CONTACT] = 0};
 	struct stat st = {.st_mode = file->type | 0666, .st_nlink = 1, .st_blksize = GUEST_PAGE};
 	if (S_ISCHR(file->type))
 		st.st_rdev = makedev(1, minors[file->kind]);

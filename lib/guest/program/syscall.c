@@ -4,9 +4,10 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <virtiso/hypercall.h>
 
 #include "core/log.h"
+#include "guest/hypercalls.h"
+#include "guest/numbers.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 
@@ -136,8 +137,10 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_setuid] = call_set_ids,
 	[SYS_setgid] = call_set_ids,
 	[SYS_getpgid] = call_getpgid,
-	[SYS_getsid] = call_getpgid,
-	[SYS_getpgrp] = call_getpid,
+	[SYS_getpgrp] = call_getpgrp,
+	[SYS_setpgid] = call_setpgid,
+	[SYS_getsid] = call_getsid,
+	[SYS_setsid] = call_setsid,
 	[SYS_uname] = call_uname,
 	[SYS_sysinfo] = call_sysinfo,
 
@@ -145,6 +148,12 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_exit_group] = call_exit_group,
 	[SYS_clone] = call_clone,
 	[SYS_clone3] = call_clone3,
+	[SYS_fork] = call_fork,
+	[SYS_vfork] = call_vfork,
+	[SYS_execve] = call_execve,
+	[SYS_execveat] = call_execveat,
+	[SYS_wait4] = call_wait4,
+	[SYS_waitid] = call_waitid,
 	[SYS_arch_prctl] = call_arch_prctl,
 	[SYS_prctl] = call_prctl,
 	[SYS_set_tid_address] = call_set_tid_address,
@@ -210,16 +219,23 @@ bool program_serve(struct program *program)
 	int64_t result = -ENOSYS;
 	task->call_number = number;
 	memcpy(task->call_args, args, sizeof(args));
+	/* A signal handler was entered instead of waiting on. */
+	if (task->hypercall && !task->again)
+		hypercall_abandon(task->hypercall);
 	if (!task->again) {
 		task->has_deadline = false;
 		task->progress = 0;
+		task->vfork_pid = 0;
 	}
+	task->is_repeated = task->again;
 	task->again = false;
 	task->object_count = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
+	/* By execve(2) the process may have another one. */
+	task = program->task;
 	if (task->keeps_registers) {
 		task->keeps_registers = false;
 		return true;

@@ -159,3 +159,12 @@ void paging_release(struct page_tables *tables)
 		release_table(tables, tables->root, LEVELS - 1);
 	tables->root = 0;
 }
+
+int paging_map_shared(struct page_tables *tables, uint64_t address, uint64_t page, unsigned protection)
+{
+	uint64_t *entry = paging_entry(tables, address, true);
+	if (!entry)
+		return -ENOMEM;
+	*entry = paging_make(page, protection) & ~PTE_ALLOCATED;
+	return 0;
+}

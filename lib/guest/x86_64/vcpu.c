@@ -199,6 +199,19 @@ int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct pa
 	return 0;
 }
 
+int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables)
+{
+	/* Intel SDM volume 1, chapter 13: no component is in use, but for the control words of x87 and SSE. */
+	struct kvm_xsave xsave = {0};
+	xsave.region[0] = 0x37f;
+	xsave.region[6] = 0x1f80;
+	xsave.region[128] = 3;
+	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &xsave) < 0)
+		return -errno;
+	set_sregs(vcpu, tables->root, vcpu->processor->cr4);
+	return 0;
+}
+
 uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
 {
 	return gs ? sregs_of(vcpu)->gs.base : sregs_of(vcpu)->fs.base;

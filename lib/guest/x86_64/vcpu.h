@@ -51,6 +51,9 @@ struct vcpu_exit {
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
 
+/* For another program in place of this one: all its other registers are as at the start too. 0 or a negative errno. */
+int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables);
+
 /*
  * Whether the registers are the program's and may be changed: where the processor was interrupted it can be within a
  * stub, or about to enter one. Then it comes out of there by itself when it runs on.

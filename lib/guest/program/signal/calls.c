@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/processes.h"
 #include "guest/x86_64/signal_frame.h"
 
 #ifndef SS_AUTODISARM
@@ -139,16 +141,34 @@ static int64_t send_to_process(struct program *program, int pid, int signal, con
 	return signal ? signal_send(target, NULL, info) : 0;
 }
 
+/* To a process group, or with -1 to all processes but the own one. 0, or -ESRCH where there is none. */
+static int64_t send_to_group(struct program *program, int group, int signal, const siginfo_t *info)
+{
+	int64_t r = -ESRCH;
+	for (struct program *target = &program->instance->program; target; target = target->next) {
+		if (group == -1 ? target == program : target->group != group)
+			continue;
+		if (signal)
+			signal_send(target, NULL, info);
+		r = 0;
+	}
+	return r;
+}
+
 int64_t call_kill(struct program *program, const uint64_t args[6])
 {
-	int own = program->pid, pid = (int)args[0];
+	int pid = (int)args[0], signal = (int)args[1];
 	if (check_signal(args[1]) < 0)
 		return -EINVAL;
-	/* 0 is the own process group; -1, all others, of which there is none. */
-	if (pid == 0 || pid == -own)
-		pid = own;
-	siginfo_t info = signal_from_program(program, (int)args[1], SI_USER);
-	return send_to_process(program, pid, (int)args[1], &info);
+	siginfo_t info = signal_from_program(program, signal, SI_USER);
+	/* Process 1 is the library. */
+	if (pid == INIT_PID)
+		return -EPERM;
+	if (pid > 0)
+		return send_to_process(program, pid, signal, &info);
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	return send_to_group(program, pid == 0 ? program->group : pid == -1 ? -1 : -pid, signal, &info);
 }
 
 static int64_t send_to_task(struct program *target, int tid, int signal, const siginfo_t *info)
@@ -164,7 +184,8 @@ int64_t call_tkill(struct program *program, const uint64_t args[6])
 	if (check_signal(args[1]) < 0 || (int)args[0] <= 0)
 		return -EINVAL;
 	siginfo_t info = signal_from_program(program, (int)args[1], SI_TKILL);
-	return send_to_task(program, (int)args[0], (int)args[1], &info);
+	struct task *task = program_find_task(program->instance, (int)args[0]);
+	return send_to_task(task ? task->program : NULL, (int)args[0], (int)args[1], &info);
 }
 
 int64_t call_tgkill(struct program *program, const uint64_t args[6])

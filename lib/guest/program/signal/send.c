@@ -132,6 +132,8 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	struct process_signals *signals = &program->signals;
 	int signal = info->si_signo;
 	struct task *taker = task;
+	if (program->ended)
+		return 0;
 	drop_opposites(program, signal);
 	if (!task)
 		taker = choose_taker(program, signal);
