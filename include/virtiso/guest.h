@@ -5,8 +5,19 @@
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
  * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
- * program ENOSYS: there are no further processes or threads, no timers, no signal handlers, no sockets and no epoll. A shell
- * in a guest runs its built-in commands only.
+ * program ENOSYS and are counted (viso_guest_syscalls()): there are no further processes. A shell in a guest runs its built-in
+ * commands only.
+ *
+ * | what | system calls |
+ * |---|---|
+ * | waiting | poll, ppoll, select, pselect6, epoll_create, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait, epoll_pwait2 (an epoll in an epoll, but no deeper) |
+ * | events | eventfd, eventfd2, timerfd_create, timerfd_settime, timerfd_gettime |
+ * | pipes | pipe, pipe2, fcntl with F_SETPIPE_SZ up to 1 MiB; splice, tee and vmsplice give EINVAL |
+ * | sockets | socket (AF_UNIX, AF_INET, AF_INET6), socketpair, connect, accept, accept4, shutdown, getsockname, getpeername, getsockopt, setsockopt, sendto, recvfrom, sendmsg, recvmsg, sendmmsg, recvmmsg; bind gives EACCES, and listen EOPNOTSUPP but for a socket that was handed in and listens |
+ *
+ * Sockets that are handed in by viso_command_add_fd() are of these families. One that listens must be non-blocking (O_NONBLOCK), else
+ * the command is not started (-EINVAL): accept(2) of one that blocks could hold the host program. fds travel between the ends
+ * of a socketpair of the guest's only.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H
