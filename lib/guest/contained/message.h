@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "command/command.h"
+#include "guest/counts.h"
+#include "guest/limits.h"
 #include "sandbox/result.h"
 
 enum { CONTAINED_MAGIC = 0x76697367, CONTAINED_SETTINGS_MAX = 4 << 20 };
@@ -29,7 +31,7 @@ enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 3 };
 /* Beside what the other process has from its own standard streams. */
 struct contained_settings {
 	uint64_t memory_max;
-	uint64_t processes_max; /* 0: the default */
+	struct guest_limits limits;
 };
 
 /* Packs them, to be freed. 0 or -ENOMEM, -E2BIG with the error set. */
@@ -66,6 +68,7 @@ struct contained_answer {
 	uint32_t reserved;
 	struct result_register registers[RESULT_REGISTERS_MAX];
 	char detail[112];
+	uint64_t counts[2][COUNTED_CALLS]; /* of system calls, as in struct guest_counts */
 };
 
 /* Sets the error that a report tells of: a negative errno, -EPROTO for what is none; 0 for a start that succeeded. */

@@ -81,7 +81,7 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	int root = open(CONTAINED_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, CONTAINED_ROOT, NULL);
-	guest->limits.processes_max = settings.processes_max;
+	guest->limits = settings.limits;
 	vm_give_kvm(CONTAINED_KVM);
 	r = instance_new(guest, command, root, settings.memory_max, host, out_instance);
 	close(root);
@@ -125,6 +125,9 @@ static void answer(struct instance *instance)
 		memcpy(answer.registers, result->registers, sizeof(answer.registers));
 		snprintf(answer.detail, sizeof(answer.detail), "%s", instance->program.detail);
 	}
+	for (int i = 0; i < 2; i++)
+		for (int number = 0; number < COUNTED_CALLS; number++)
+			answer.counts[i][number] = atomic_load(&instance->guest->counts.of[i][number]);
 	say(&answer, sizeof(answer));
 }
 
@@ -135,6 +138,8 @@ int main(void)
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
+	guest_files_init(&guest.files);
+	hypercalls_init(&guest.hypercalls);
 	int r = start(&guest, &instance);
 	report(r);
 	if (r == 0) {

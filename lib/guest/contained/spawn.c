@@ -40,6 +40,7 @@ struct wishes {
 };
 
 struct contained {
+	viso_guest *guest; /* borrowed: its end is that of its processes */
 	viso_container *container;
 	viso_process *server; /* that serves it */
 	int socket;
@@ -149,7 +150,7 @@ static int add_settings(const viso_guest *guest, const viso_command *command, vi
 {
 	const struct contained_settings settings = {
 		.memory_max = guest_memory_max(guest),
-		.processes_max = guest->limits.processes_max,
+		.limits = guest->limits,
 	};
 	_cleanup_free_ void *data = NULL;
 	size_t size;
@@ -282,6 +283,14 @@ static void insist(viso_process *process)
 		contained->server->ops->insist(contained->server);
 }
 
+static void add_counts(viso_guest *guest, const struct contained_answer *answer)
+{
+	for (int i = 0; i < 2; i++)
+		for (int number = 0; number < COUNTED_CALLS; number++)
+			atomic_fetch_add_explicit(&guest->counts.of[i][number], answer->counts[i][number],
+						  memory_order_relaxed);
+}
+
 /* The host's word counts where it has ended the process; what is no answer is a failure of the machine. */
 static int make_result(struct contained *contained, viso_result *server, viso_result **out_result)
 {
@@ -289,6 +298,8 @@ static int make_result(struct contained *contained, viso_result *server, viso_re
 	int r = 1;
 	if (server->reason == VISO_REASON_EXITED)
 		r = contained_take_answer(&answer, (size_t)receive(contained, &answer, sizeof(answer)), out_result);
+	if (r == 0)
+		add_counts(contained->guest, &answer);
 	if (r <= 0)
 		return r;
 	viso_result *result = result_new();
@@ -356,6 +367,7 @@ int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd,
 	struct contained *contained = calloc(1, sizeof(*contained));
 	if (!contained)
 		return error_memory();
+	contained->guest = guest;
 	contained->socket = -1;
 	int r = spawn(guest, command, root_fd, contained);
 	if (r == 0) {
