@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An allow list: what the serving of a guest calls, and the start-up of a static program. Among them is none that makes
- * a socket, a process, a program or a mount, that looks at other processes, or that steers a terminal.
+ * a socket but pairs of the guest's own, a process, a program or a mount, that looks at other processes, or that steers a terminal.
  */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <virtiso/container_security.h>
 
 #include "core/error.h"
@@ -48,7 +49,8 @@ static const char *const calls[] = {
 	"getppid",
 	"getpriority",
 	"getrandom",
-	"getrlimit",
+	"getpeername",
+	"getrlimit", "getsockname", "getsockopt", "setsockopt", "shutdown",
 	"getrusage",
 	"gettid",
 	"gettimeofday",
@@ -144,6 +146,13 @@ static int allow_limits(viso_container *container)
 	return viso_container_add_syscall_rule_if(container, "prlimit64", 2, UINT64_MAX, 0, VISO_SYSCALL_ALLOW, 0);
 }
 
+/* Both ends are the guest's. */
+static int allow_pairs(viso_container *container)
+{
+	return viso_container_add_syscall_rule_if(container, "socketpair", 0, 0xffffffff, AF_UNIX, VISO_SYSCALL_ALLOW,
+						  0);
+}
+
 int contained_set_policy(viso_container *container)
 {
 	int r = viso_container_set_seccomp_profile(container, VISO_SECCOMP_DENY);
@@ -153,5 +162,7 @@ int contained_set_policy(viso_container *container)
 		r = allow_ioctls(container);
 	if (r == 0)
 		r = allow_limits(container);
+	if (r == 0)
+		r = allow_pairs(container);
 	return r == 0 ? allow_threads(container) : r;
 }
