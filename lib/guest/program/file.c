@@ -2,7 +2,10 @@
 #include "guest/program/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +44,63 @@ struct file *file_unref(struct file *file)
 		free(file);
 	}
 	return NULL;
+}
+
+/* The same file with a fd of its own, counted nowhere. */
+static int copy_plain(const struct file *file, int fd, struct file **out)
+{
+	struct file *copy = calloc(1, sizeof(*copy));
+	char *path = file->path ? strdup(file->path) : NULL;
+	if (!copy || (file->path && !path)) {
+		free(copy);
+		free(path);
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	*copy = *file;
+	copy->references = 1;
+	copy->fd = fd;
+	copy->quota = NULL;
+	copy->path = path;
+	*out = copy;
+	return 0;
+}
+
+int file_copy_mapped(struct file *file, struct file **out)
+{
+	int fd = file->fd < 0 ? -1 : fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (file->fd >= 0 && fd < 0)
+		return -errno;
+	return copy_plain(file, fd, out);
+}
+
+/* An open file of its own, which stands where the other does: two of them must not move each other's position. */
+static int open_anew(const struct file *file)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", file->fd);
+	_cleanup_close_ int fd = open(name, (file->flags & O_ACCMODE) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	off_t at = lseek(file->fd, 0, SEEK_CUR);
+	if (at > 0 && lseek(fd, at, SEEK_SET) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int file_copy(struct file *file, struct file **out)
+{
+	/* Pipes of the program's own would carry bytes from one clone to another. */
+	if (file->kind == FILE_STREAM && file->quota)
+		return -EOPNOTSUPP;
+	int fd = -1;
+	if (file->kind == FILE_REGULAR || file->kind == FILE_DIRECTORY)
+		fd = open_anew(file);
+	else if (file->fd >= 0)
+		fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0 && file->fd >= 0)
+		return fd == -1 ? -errno : fd;
+	return copy_plain(file, fd, out);
 }
 
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset)

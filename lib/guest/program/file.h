@@ -4,6 +4,7 @@
 #ifndef GUEST_PROGRAM_FILE_H
 #define GUEST_PROGRAM_FILE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ enum file_kind {
 struct captured_output;
 
 struct file {
-	unsigned references; /* a guest is served by one thread at a time */
+	atomic_uint references; /* clones of a snapshot share those that they have mapped */
 	enum file_kind kind;
 	int fd;                          /* of the host; -1 where the kind needs none */
 	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
@@ -42,6 +43,16 @@ struct file {
 struct file *file_new(enum file_kind kind, int fd, int flags);
 
 struct file *file_ref(struct file *file);
+
+/*
+ * For a snapshot, a file that is mapped: what can be read from it without an open file of one's own. 0 or a negative
+ * errno: -EOPNOTSUPP, -EMFILE, -ENOMEM.
+ */
+int file_copy_mapped(struct file *file, struct file **out);
+
+/* The same for an open one: the copy stands where the file does, and moves by itself. Streams are shared. */
+int file_copy(struct file *file, struct file **out);
+
 /* Takes NULL; NULL. */
 struct file *file_unref(struct file *file);
 
