@@ -8,11 +8,6 @@
 
 #include "core/error.h"
 
-int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
 int viso_guest_set_files_max(viso_guest *guest, uint64_t count)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);

@@ -5,6 +5,7 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/limits.h"
 #include "sandbox/sandbox.h"
 
 struct instance;
@@ -17,6 +18,7 @@ enum guest_use {
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	struct guest_limits limits;
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */

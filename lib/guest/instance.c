@@ -17,6 +17,7 @@
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	scheduler_release(instance);
 	space_release(&instance->space);
 	for (size_t i = 0; i < instance->program.slot_count; i++)
 		instance->program.slots[i].file = file_unref(instance->program.slots[i].file);
@@ -39,6 +40,7 @@ struct instance *instance_free(struct instance *instance)
 
 void instance_forget(struct instance *instance)
 {
+	scheduler_release(instance);
 	program_forget(&instance->program);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
@@ -114,6 +116,8 @@ static int build(struct instance *instance, const viso_command *command, int roo
 	program->space = &instance->space;
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;
+	instance->scheduler.last_id = program->pid;
+	scheduler_add(instance, program->task);
 	r = executable_map(program, executable, &command->env, processor, &entry, &stack);
 	if (r == 0)
 		r = program_open_streams(program, command, out_host);

@@ -11,6 +11,7 @@
 #include "guest/kick.h"
 #include "guest/memory.h"
 #include "guest/program/program.h"
+#include "guest/scheduler.h"
 #include "guest/stay.h"
 #include "guest/vm.h"
 #include "guest/x86_64/vcpu.h"
@@ -26,7 +27,8 @@ struct instance {
 	struct address_space space;
 	struct vcpu vcpu;
 	struct kick kick;
-	struct program program;
+	struct program program; /* the first one, with whose end everything ends */
+	struct scheduler scheduler;
 	struct stay stay;
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 

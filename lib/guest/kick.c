@@ -145,20 +145,37 @@ int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 	}
 }
 
+static int make_timer(struct kick *kick, clockid_t clock, timer_t *out)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
+	event.sigev_value.sival_ptr = kick;
+	event.sigev_notify_thread_id = gettid();
+	return timer_create(clock, &event, out) < 0 ? -errno : 0;
+}
+
 static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 {
 	if (end == INT64_MAX)
 		return 0;
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
-	event.sigev_value.sival_ptr = kick;
-	event.sigev_notify_thread_id = gettid();
-	if (timer_create(clock, &event, &kick->timers[kick->timer_count]) < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, "timer_create", NULL);
+	int r = make_timer(kick, clock, &kick->timers[kick->timer_count]);
+	if (r < 0)
+		return error_fail(VISO_STAGE_GUEST, -r, "timer_create", NULL);
 	kick->timer_count++;
 	struct itimerspec setting = {.it_value = to_timespec(end), .it_interval = to_timespec(repeat_ns)};
 	if (timer_settime(kick->timers[kick->timer_count - 1], TIMER_ABSTIME, &setting, NULL) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
 	return 0;
+}
+
+int kick_set_slices(struct kick *kick, bool on)
+{
+	int r = kick->has_slice_timer ? 0 : make_timer(kick, CLOCK_MONOTONIC, &kick->slice_timer);
+	if (r < 0)
+		return r;
+	kick->has_slice_timer = true;
+	const struct timespec slice = to_timespec(on ? KICK_SLICE_NS : 0);
+	const struct itimerspec setting = {.it_value = slice, .it_interval = slice};
+	return timer_settime(kick->slice_timer, 0, &setting, NULL) < 0 ? -errno : 0;
 }
 
 static int set_vcpu_mask(int vcpu_fd, const sigset_t *mask)
@@ -218,6 +235,9 @@ void kick_leave(struct kick *kick)
 	pthread_mutex_unlock(&kick->lock);
 	while (kick->timer_count > 0)
 		timer_delete(kick->timers[--kick->timer_count]);
+	if (kick->has_slice_timer)
+		timer_delete(kick->slice_timer);
+	kick->has_slice_timer = false;
 	drain(kick);
 
 	const struct timespec now = {0};

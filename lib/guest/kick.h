@@ -19,6 +19,9 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* How long a thread of the guest runs while others could. */
+enum { KICK_SLICE_NS = 5000000 };
+
 enum stop {
 	STOP_NONE = 0,
 	STOP_SIGNALLED = -1, /* a positive number is a signal from the host program, SIGKILL for kill */
@@ -35,6 +38,8 @@ struct kick {
 	int64_t cpu_deadline; /* CPU time of the thread; INT64_MAX for none */
 	timer_t timers[2];
 	int timer_count;
+	timer_t slice_timer;
+	bool has_slice_timer;
 	sigset_t old_mask;
 	bool old_pending[2]; /* whether SIGPIPE and SIGXFSZ were pending already */
 	siginfo_t foreign;   /* a signal of the host program's that was found in place of ours; si_signo 0 for none */
@@ -50,6 +55,9 @@ void kick_release(struct kick *kick);
  */
 int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit);
 void kick_leave(struct kick *kick);
+
+/* In the running thread: the guest is interrupted again and again, so that its threads take turns; or no longer. */
+int kick_set_slices(struct kick *kick, bool on);
 
 /* From any thread: the guest is sent this signal. The first one counts, but SIGKILL always does. */
 void kick_stop(struct kick *kick, int signal);

@@ -2,6 +2,7 @@
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_limits.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -44,6 +45,11 @@ int viso_guest_set_root(viso_guest *guest, viso_root *root)
 }
 
 int viso_guest_set_memory_max(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

@@ -10,6 +10,12 @@
 #include "guest/fault.h"
 #include "guest/instance.h"
 
+/* The process whose thread has run. */
+static struct program *running(struct instance *instance)
+{
+	return instance->scheduler.current->program;
+}
+
 static void end_by_exception(struct instance *instance, const struct vcpu_exit *exit, int signal)
 {
 	char detail[80];
@@ -18,7 +24,7 @@ static void end_by_exception(struct instance *instance, const struct vcpu_exit *
 		snprintf(detail, sizeof(detail), "address 0x%llx, instruction 0x%llx", address, instruction);
 	else
 		snprintf(detail, sizeof(detail), "instruction 0x%llx", instruction);
-	program_end(&instance->program, VISO_REASON_SIGNALLED, signal, detail);
+	program_end(running(instance), VISO_REASON_SIGNALLED, signal, detail);
 }
 
 static void handle_exception(struct instance *instance, const struct vcpu_exit *exit)
@@ -27,7 +33,7 @@ static void handle_exception(struct instance *instance, const struct vcpu_exit *
 	if (vcpu_is_page_fault(exit)) {
 		int r = -EFAULT;
 		if (vcpu_is_user_access(exit))
-			r = space_fault(&instance->space, exit->address, vcpu_fault_access(exit));
+			r = space_fault(running(instance)->space, exit->address, vcpu_fault_access(exit));
 		if (r == 0 || r == -ENOMEM)
 			return;
 		signal = r == -EIO ? SIGBUS : SIGSEGV;
@@ -59,28 +65,47 @@ static void handle_stop(struct instance *instance)
 	}
 }
 
+static void serve(struct instance *instance)
+{
+	program_serve(running(instance));
+	/* The answer to a call that was waiting when the guest was stopped. */
+	if ((int64_t)instance->vcpu.regs->rax == -EINTR)
+		handle_stop(instance);
+}
+
 static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 {
 	switch (exit->event) {
 	case VCPU_SYSCALL:
-		program_serve(&instance->program);
-		/* The answer to a call that was waiting when the guest was stopped. */
-		if ((int64_t)instance->vcpu.regs->rax == -EINTR)
-			handle_stop(instance);
+		serve(instance);
 		break;
 	case VCPU_EXCEPTION:
 		handle_exception(instance, exit);
 		break;
 	case VCPU_INTERRUPTED:
 		handle_stop(instance);
+		scheduler_end_slice(instance);
 		break;
 	case VCPU_FAULT:
 	default:
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, exit->detail);
 		break;
 	}
-	if (instance->space.out_of_memory)
-		program_end(&instance->program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+}
+
+/* Lets the thread whose turn it is run, up to its next exit. */
+static void run_turn(struct instance *instance)
+{
+	struct vcpu_exit exit;
+	struct program *program = running(instance);
+	if (instance->scheduler.current->again) {
+		serve(instance);
+	} else {
+		vcpu_run(&instance->vcpu, &exit);
+		handle_exit(instance, &exit);
+	}
+	if (program->space->out_of_memory)
+		program_end(program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
 }
 
 static struct timeval time_difference(struct timeval after, struct timeval before)
@@ -130,12 +155,14 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
 	if (r < 0)
 		return r;
+	scheduler_start(instance);
 	handle_stop(instance);
-	while (!program->ended && !instance->stay.leave) {
-		struct vcpu_exit exit;
-		vcpu_run(&instance->vcpu, &exit);
-		handle_exit(instance, &exit);
-	}
+	while (!program->ended && !instance->stay.leave)
+		if (scheduler_choose(instance))
+			run_turn(instance);
+		else
+			handle_stop(instance);
+	scheduler_stop(instance);
 	kick_leave(&instance->kick);
 	return 0;
 }
@@ -144,7 +171,6 @@ int instance_run_initial(struct instance *instance)
 {
 	struct rusage before;
 	getrusage(RUSAGE_THREAD, &before);
-	instance->program.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
 	int r = instance_run_until(instance, deadline(instance), cpu_limit(instance));
 	count_usage(instance, &before);
 	return r;

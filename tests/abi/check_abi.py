@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "include"))
 import doxygen  # noqa: E402
 
+# For programs that run in a guest, freestanding: no part of the library's interface.
+FOR_GUESTS = {"virtiso/hypercall.h"}
 OWN_HEADERS = {"stddef.h", "stdint.h"}
 PLAIN_TYPES = {"void", "char", "int", "unsigned", "size_t", "int64_t", "uint64_t", "const"}
 DUMPS = sorted((ROOT / "tests/abi").glob("*.abi"))
@@ -211,7 +213,7 @@ class Abi:
 
     def check_umbrella_includes_every_header(self):
         present = {f"virtiso/{path.name}" for path in (ROOT / "include/virtiso").glob("*.h")}
-        same("headers of virtiso.h", {header.name for header in self.headers[1:]}, present)
+        same("headers of virtiso.h", {header.name for header in self.headers[1:]}, present - FOR_GUESTS)
         installed = re.findall(r"'(virtiso/\w+\.h)'", (ROOT / "include/meson.build").read_text())
         same("installed headers", installed, present)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the default seccomp filter of a strength to standard output, for the floor drivers: they are static and without
- * libseccomp, and are to load the same filter as the library.
+ * Writes the default seccomp filter of a strength to standard output, for the floor drivers: they are static and
+ * without libseccomp, and are to load the same filter as the library.
  *
  *   dump_filter jail|container
  */

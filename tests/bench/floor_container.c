@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of container/start: the system calls of a container with everything fresh, from a process that does nothing else.
+ * The floor of container/start: the system calls of a container with everything fresh, from a process that does nothing
+ * else.
  *
  *   floor_container N ROOT PROGRAM
  */
@@ -48,8 +49,8 @@ static void once(void)
 		floor_die(root_path);
 	int root = copy_root(host_root);
 	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP |
-			 CLONE_PIDFD,
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+			 CLONE_NEWCGROUP | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of container/exec: a process that joins all namespaces of a running container, and by vfork and exec a program in it.
+ * The floor of container/exec: a process that joins all namespaces of a running container, and by vfork and exec a
+ * program in it.
  *
  *   floor_exec N ROOT PROGRAM
  */
@@ -31,8 +32,8 @@ static void stay(int root, int done)
 static void start_container(void)
 {
 	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP |
-			 CLONE_PIDFD,
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+			 CLONE_NEWCGROUP | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&container,
 		.exit_signal = SIGCHLD,
 	};
@@ -66,8 +67,8 @@ static int program_child(void *argument)
 static int joining_child(void *argument)
 {
 	int status;
-	FLOOR_CHECK(setns(container, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
-					     CLONE_NEWCGROUP));
+	FLOOR_CHECK(setns(container, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+					     CLONE_NEWNET | CLONE_NEWCGROUP));
 	FLOOR_CHECK(syscall(SYS_setresgid, 0, 0, 0));
 	FLOOR_CHECK(syscall(SYS_setresuid, 0, 0, 0));
 	int pid = clone(program_child, stacks[1] + sizeof(stacks[1]), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_floor N: what KVM itself takes to make a machine, run a program in ring 3 to its first system call, which is
- * exit_group(), and take the machine away; N times, each in nanoseconds on a line of its own. The same calls to KVM as
- * the library makes, with everything else left out: no file is opened or parsed, and no limit is set.
+ * guest_floor [start|exit|reset|machine] N: what KVM itself takes, N times, each in nanoseconds on a line of its own.
+ * The same calls to KVM as the library makes, with everything else left out: no file is opened or parsed, and no limit
+ * is set.
+ *
+ *   start    to make a machine, run a program in ring 3 to its first system call, and take the machine away
+ *   exit     to leave a machine by a system call and enter it again, on the average of EXITS
+ *   reset    the same, where the program has written to 16 pages and these are copied back
+ *   machine  to make a machine of 64 MiB, and take it away
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +21,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MEMORY = 16 << 20, CPUID_MAX = 256, PAGE = 4096, VECTORS = 32, PORT_SYSCALL = 0x10, PORT_EXCEPTION = 0x20 };
+enum { EXITS = 200, DIRTY_PAGES = 16 };
+enum {
+	MEMORY = 16 << 20,
+	LARGE_MEMORY = 64 << 20,
+	CPUID_MAX = 256,
+	PAGE = 4096,
+	VECTORS = 32,
+	PORT_SYSCALL = 0x10,
+	PORT_EXCEPTION = 0x20
+};
 enum { GDT = 0x1000, TSS = 0x1100, IDT = 0x1200, STUBS = 0x2000, STACK_TOP = 0x4000, ROOT = 0x8000, TABLES = 0x9000 };
-enum { CODE = 0x20000, USER_STACK = 0x21000 };
+enum { CODE = 0x20000, USER_STACK = 0x21000, DATA = 0x100000, SAVED = 0x200000 };
 
 #define USER 7ull
 #define NO_EXECUTE (1ull << 63)
 
-static const uint64_t code_address = 0x400000, stack_address = 0x7fffffff0000;
+static const uint64_t code_address = 0x400000, data_address = 0x600000, stack_address = 0x7fffffff0000;
 static struct kvm_cpuid2 *cpuid;
 
 static long check(long result, const char *call)
@@ -79,8 +93,11 @@ static void fill(uint8_t *memory)
 		((uint64_t *)(memory + IDT))[2 * i] = stub | 0x10 << 16 | 0x8eull << 40;
 		put_stub(memory + stub, PORT_EXCEPTION + (int)i);
 	}
-	const uint8_t exit_group[] = {0xb8, 0xe7, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05};
-	memcpy(memory + CODE, exit_group, sizeof(exit_group));
+	/* 16 times: movb %cl, (%rdi); add $4096, %rdi. Then mov $231, %eax; syscall; and again. */
+	const uint8_t code[] = {0xbf, 0x00, 0x00, 0x60, 0x00, 0xb9, DIRTY_PAGES, 0,    0,    0,    0x88,
+				0x0f, 0x48, 0x81, 0xc7, 0x00, 0x10, 0x00,        0x00, 0xff, 0xc9, 0x75,
+				0xf3, 0xb8, 0xe7, 0,    0,    0,    0x0f,        0x05, 0xeb, 0xe0};
+	memcpy(memory + CODE, code, sizeof(code));
 	memset(memory + USER_STACK, 0, PAGE);
 
 	uint64_t next = TABLES;
@@ -89,6 +106,8 @@ static void fill(uint8_t *memory)
 	map(memory, &next, 0x3000, 0x3000, 2 | NO_EXECUTE);
 	map(memory, &next, code_address, CODE, 4);
 	map(memory, &next, stack_address, USER_STACK, 6 | NO_EXECUTE);
+	for (uint64_t at = 0; at < DIRTY_PAGES * PAGE; at += PAGE)
+		map(memory, &next, data_address + at, DATA + at, 6 | NO_EXECUTE);
 }
 
 static void set_registers(int vcpu, struct kvm_run *run)
@@ -142,30 +161,104 @@ static void check_exit(const struct kvm_run *run)
 	}
 }
 
-static void floor_run(void)
+struct machine {
+	int kvm, vm, vcpu;
+	struct kvm_run *run;
+	size_t run_size, size;
+	uint8_t *memory;
+};
+
+static struct machine machine_make(size_t size)
 {
-	int kvm = (int)CHECK(open("/dev/kvm", O_RDWR | O_CLOEXEC));
-	int vm = (int)CHECK(ioctl(kvm, KVM_CREATE_VM, 0));
-	int vcpu = (int)CHECK(ioctl(vm, KVM_CREATE_VCPU, 0));
-	size_t run_size = (size_t)CHECK(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
-	struct kvm_run *run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	uint8_t *memory =
-		mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	check(run == MAP_FAILED || memory == MAP_FAILED ? -1 : 0, "mmap");
+	struct machine machine = {.size = size};
+	machine.kvm = (int)CHECK(open("/dev/kvm", O_RDWR | O_CLOEXEC));
+	machine.vm = (int)CHECK(ioctl(machine.kvm, KVM_CREATE_VM, 0));
+	machine.vcpu = (int)CHECK(ioctl(machine.vm, KVM_CREATE_VCPU, 0));
+	machine.run_size = (size_t)CHECK(ioctl(machine.kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
+	machine.run = mmap(NULL, machine.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, machine.vcpu, 0);
+	machine.memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	check(machine.run == MAP_FAILED || machine.memory == MAP_FAILED ? -1 : 0, "mmap");
 
-	struct kvm_userspace_memory_region region = {.memory_size = MEMORY, .userspace_addr = (uintptr_t)memory};
-	CHECK(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region));
-	fill(memory);
-	CHECK(ioctl(vcpu, KVM_SET_CPUID2, cpuid));
-	set_registers(vcpu, run);
-	CHECK(ioctl(vcpu, KVM_RUN, 0));
-	check_exit(run);
+	struct kvm_userspace_memory_region region = {.memory_size = size, .userspace_addr = (uintptr_t)machine.memory};
+	CHECK(ioctl(machine.vm, KVM_SET_USER_MEMORY_REGION, &region));
+	fill(machine.memory);
+	CHECK(ioctl(machine.vcpu, KVM_SET_CPUID2, cpuid));
+	set_registers(machine.vcpu, machine.run);
+	return machine;
+}
 
-	munmap(run, run_size);
-	close(vcpu);
-	close(vm);
-	close(kvm);
-	munmap(memory, MEMORY);
+static void machine_release(struct machine *machine)
+{
+	munmap(machine->run, machine->run_size);
+	close(machine->vcpu);
+	close(machine->vm);
+	close(machine->kvm);
+	munmap(machine->memory, machine->size);
+}
+
+static void machine_run(struct machine *machine)
+{
+	CHECK(ioctl(machine->vcpu, KVM_RUN, 0));
+	check_exit(machine->run);
+}
+
+/* Back behind the system call, as SYSRET would. */
+static void machine_return(struct machine *machine)
+{
+	struct kvm_sync_regs *regs = &machine->run->s.regs;
+	regs->regs.rip = regs->regs.rcx;
+	regs->regs.rflags = regs->regs.r11;
+	regs->sregs.cs.selector = 0x33;
+	regs->sregs.cs.dpl = regs->sregs.ss.dpl = 3;
+	regs->sregs.ss.selector = 0x2b;
+	machine->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+}
+
+static long long now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
+
+static long long measure_start(void)
+{
+	long long begin = now();
+	struct machine machine = machine_make(MEMORY);
+	machine_run(&machine);
+	machine_release(&machine);
+	return now() - begin;
+}
+
+static long long measure_machine(void)
+{
+	long long begin = now();
+	struct machine machine = machine_make(LARGE_MEMORY);
+	machine_release(&machine);
+	return now() - begin;
+}
+
+static long long measure_exits(int resets)
+{
+	struct machine machine = machine_make(MEMORY);
+	machine_run(&machine);
+	long long begin = now();
+	for (int i = 0; i < EXITS; i++) {
+		machine_return(&machine);
+		machine_run(&machine);
+		if (resets)
+			memcpy(machine.memory + DATA, machine.memory + SAVED, DIRTY_PAGES * PAGE);
+	}
+	long long each = (now() - begin) / EXITS;
+	machine_release(&machine);
+	return each;
+}
+
+static long long measure(const char *mode)
+{
+	if (!strcmp(mode, "exit") || !strcmp(mode, "reset"))
+		return measure_exits(mode[0] == 'r');
+	return strcmp(mode, "machine") ? measure_start() : measure_machine();
 }
 
 /* Once for all machines, as in the library. */
@@ -181,14 +274,10 @@ static void get_cpuid(void)
 
 int main(int argc, char **argv)
 {
-	long repetitions = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
+	const char *mode = argc > 2 ? argv[1] : "start";
+	long repetitions = argc > 1 ? strtol(argv[argc - 1], NULL, 10) : 1;
 	get_cpuid();
-	for (long i = 0; i < repetitions; i++) {
-		struct timespec start, end;
-		clock_gettime(CLOCK_MONOTONIC, &start);
-		floor_run();
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		printf("%lld\n", (end.tv_sec - start.tv_sec) * 1000000000ll + end.tv_nsec - start.tv_nsec);
-	}
+	for (long i = 0; i < repetitions; i++)
+		printf("%lld\n", measure(mode));
 	return 0;
 }

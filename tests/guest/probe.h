@@ -11,5 +11,6 @@ struct probe {
 /* The tables of the other files, which end with an empty entry. */
 extern const struct probe attack_probes[];
 extern const struct probe memory_probes[];
+extern const struct probe thread_probes[];
 
 #endif

@@ -27,14 +27,21 @@ system_call call_brk, call_mmap, call_munmap, call_mprotect, call_mremap, call_m
 system_call call_clock_gettime, call_clock_getres, call_gettimeofday, call_time, call_nanosleep, call_clock_nanosleep,
 	call_times, call_getrusage;
 /* wait.c */
-system_call call_poll, call_ppoll, call_select, call_pselect6, call_pause, call_futex;
+system_call call_poll, call_ppoll, call_select, call_pselect6, call_pause;
+/* futex.c */
+system_call call_futex, call_set_robust_list, call_get_robust_list;
 /* identity.c */
 system_call call_getpid, call_getppid, call_gettid, call_getuid, call_getgid, call_getresuid, call_getresgid,
 	call_getgroups, call_set_ids, call_getpgid, call_uname, call_sysinfo;
 /* process.c */
-system_call call_exit, call_arch_prctl, call_prctl, call_set_tid_address, call_set_robust_list, call_getrlimit,
-	call_setrlimit, call_prlimit64, call_sched_yield, call_sched_getaffinity, call_getcpu, call_getrandom,
-	call_personality, call_getpriority;
+system_call call_arch_prctl, call_prctl, call_getrlimit, call_setrlimit, call_prlimit64, call_getrandom,
+	call_personality;
+/* thread.c */
+system_call call_clone, call_clone3, call_exit, call_exit_group, call_set_tid_address;
+/* sched.c */
+system_call call_sched_yield, call_sched_getaffinity, call_sched_setaffinity, call_sched_getscheduler,
+	call_sched_setscheduler, call_sched_getparam, call_sched_setparam, call_sched_get_priority_max, call_sched_get_priority_min,
+	call_sched_rr_get_interval, call_membarrier, call_getcpu, call_getpriority, call_setpriority;
 /* signals.c */
 system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_kill, call_tkill,
 	call_tgkill;

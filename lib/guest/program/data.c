@@ -280,10 +280,12 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
-	int64_t total = 0;
 	if (file->kind == FILE_CONTACT)
 		return write ? stay_write(program, cursor->parts, cursor->count)
 			     : stay_read(program, cursor->parts, cursor->count);
+	/* A write that has to wait for room goes on where it was. */
+	int64_t total = program->task->progress;
+	advance(cursor, (size_t)total);
 	while (!at_end(cursor)) {
 		struct iovec pieces[PIECES_MAX];
 		size_t size;
@@ -293,6 +295,10 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 		int64_t at = offset < 0 ? -1 : offset + total;
 		int64_t n = write ? data_write(program, file, pieces, count, size, at)
 				  : data_read(program, file, pieces, count, size, at);
+		if (n == TASK_PARKED) {
+			program->task->progress = total;
+			return n;
+		}
 		if (n <= 0)
 			return total ? total : n;
 		total += n;

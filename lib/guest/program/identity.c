@@ -7,17 +7,17 @@
 
 #include "guest/program/calls.h"
 
-/* The only process of its world; not 1, which programs take for init. */
-enum { PROGRAM_PID = 2, PARENT_PID = 1 };
+/* The parent of the first program, and of those whose parent has ended. */
+enum { PARENT_PID = 1 };
 
 int64_t call_getpid(struct program *program, const uint64_t args[6])
 {
-	return PROGRAM_PID;
+	return program->pid;
 }
 
 int64_t call_gettid(struct program *program, const uint64_t args[6])
 {
-	return PROGRAM_PID;
+	return program->task->tid;
 }
 
 int64_t call_getppid(struct program *program, const uint64_t args[6])
@@ -27,7 +27,7 @@ int64_t call_getppid(struct program *program, const uint64_t args[6])
 
 int64_t call_getpgid(struct program *program, const uint64_t args[6])
 {
-	return args[0] == 0 || args[0] == PROGRAM_PID ? PROGRAM_PID : -ESRCH;
+	return args[0] == 0 || (int64_t)args[0] == program->pid ? program->group : -ESRCH;
 }
 
 int64_t call_getuid(struct program *program, const uint64_t args[6])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls on the process as such: its end, thread pointer, limits, scheduling, randomness. */
+/* System calls on the process as such: thread pointer, name, limits, randomness. */
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,13 +10,7 @@
 /* asm/prctl.h */
 enum { SET_GS = 0x1001, SET_FS = 0x1002, GET_FS = 0x1003, GET_GS = 0x1004 };
 
-enum { ROBUST_LIST_SIZE = 24, RANDOM_PIECE = 256 };
-
-int64_t call_exit(struct program *program, const uint64_t args[6])
-{
-	program_exit(program, (int)args[0]);
-	return 0;
-}
+enum { RANDOM_PIECE = 256 };
 
 int64_t call_arch_prctl(struct program *program, const uint64_t args[6])
 {
@@ -39,15 +33,15 @@ int64_t call_arch_prctl(struct program *program, const uint64_t args[6])
 
 int64_t call_prctl(struct program *program, const uint64_t args[6])
 {
-	char name[sizeof(program->name)] = {0};
+	char name[sizeof(program->name)] = {0}, *own = task_name(program->task);
 	switch ((int)args[0]) {
 	case PR_SET_NAME:
 		if (space_read_string(program->space, name, args[1], sizeof(name)) == -EFAULT)
 			return -EFAULT;
-		memcpy(program->name, name, sizeof(name) - 1);
+		memcpy(own, name, sizeof(name) - 1);
 		return 0;
 	case PR_GET_NAME:
-		return space_write(program->space, args[1], program->name, sizeof(program->name));
+		return space_write(program->space, args[1], own, sizeof(name));
 	case PR_GET_DUMPABLE:
 	case PR_SET_DUMPABLE:
 	case PR_SET_PDEATHSIG:
@@ -60,16 +54,6 @@ int64_t call_prctl(struct program *program, const uint64_t args[6])
 	default:
 		return -EINVAL;
 	}
-}
-
-int64_t call_set_tid_address(struct program *program, const uint64_t args[6])
-{
-	return call_gettid(program, args);
-}
-
-int64_t call_set_robust_list(struct program *program, const uint64_t args[6])
-{
-	return args[1] == ROBUST_LIST_SIZE ? 0 : -EINVAL;
 }
 
 int64_t call_getrlimit(struct program *program, const uint64_t args[6])
@@ -117,29 +101,6 @@ int64_t call_prlimit64(struct program *program, const uint64_t args[6])
 	return r;
 }
 
-int64_t call_sched_yield(struct program *program, const uint64_t args[6])
-{
-	return 0;
-}
-
-/* One processor. */
-int64_t call_sched_getaffinity(struct program *program, const uint64_t args[6])
-{
-	const uint64_t mask = 1;
-	if (args[1] < sizeof(mask) || args[1] % sizeof(mask))
-		return -EINVAL;
-	return space_write(program->space, args[2], &mask, sizeof(mask)) < 0 ? -EFAULT : (int64_t)sizeof(mask);
-}
-
-int64_t call_getcpu(struct program *program, const uint64_t args[6])
-{
-	const unsigned zero = 0;
-	for (int i = 0; i < 2; i++)
-		if (args[i] && space_write(program->space, args[i], &zero, sizeof(zero)) < 0)
-			return -EFAULT;
-	return 0;
-}
-
 int64_t call_getrandom(struct program *program, const uint64_t args[6])
 {
 	uint8_t bytes[RANDOM_PIECE];
@@ -163,10 +124,4 @@ int64_t call_getrandom(struct program *program, const uint64_t args[6])
 int64_t call_personality(struct program *program, const uint64_t args[6])
 {
 	return (uint32_t)args[0] == 0xffffffff || args[0] == 0 ? 0 : -EINVAL;
-}
-
-/* As the system call has it: 20 less the nice value. */
-int64_t call_getpriority(struct program *program, const uint64_t args[6])
-{
-	return 20;
 }

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/instance.h"
 
 static void set_limit(struct program *program, int number, uint64_t value)
 {
@@ -48,7 +49,8 @@ int program_init(struct program *program, const viso_command *command, int root_
 		.exit_code = -1,
 	};
 	program->task = &program->first_task;
-	*program->task = (struct task){.program = program, .tid = 1};
+	program->pid = program->group = program->session = TASK_FIRST_ID;
+	*program->task = (struct task){.program = program, .tid = program->pid, .until = INT64_MAX};
 	if (program->root_fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
 	memcpy(program->groups, command->groups, command->group_count * sizeof(program->groups[0]));
@@ -78,6 +80,34 @@ void program_release(struct program *program)
 void program_forget(struct program *program)
 {
 	free_memory(program);
+}
+
+struct task *program_find_task(struct instance *instance, int tid)
+{
+	for (struct task *task = NULL; (task = scheduler_after(&instance->scheduler, task));)
+		if (task->tid == tid)
+			return task;
+	return NULL;
+}
+
+struct task *program_task(struct program *program, int tid)
+{
+	struct task *task = program_find_task(program->instance, tid);
+	return task && task->program == program ? task : NULL;
+}
+
+struct program *program_by_pid(struct program *program, int pid)
+{
+	return pid == program->pid ? program : NULL;
+}
+
+int64_t program_cpu_time(const struct program *program)
+{
+	const struct scheduler *scheduler = &program->instance->scheduler;
+	int64_t time = program->cpu_time;
+	if (scheduler->current && scheduler->current->program == program)
+		time += clock_now(CLOCK_THREAD_CPUTIME_ID) - scheduler->cpu_start;
+	return time;
 }
 
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail)

@@ -41,6 +41,9 @@ struct instance;
 /* One process. */
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
+	int pid;
+	int group;   /* process group */
+	int session;
 	struct address_space *space;
 	struct vcpu *vcpu;
 	struct kick *kick;
@@ -59,12 +62,13 @@ struct program {
 	unsigned groups[COMMAND_GROUPS_MAX];
 	struct rlimit limits[RLIM_NLIMITS];
 	unsigned umask;
-	char name[16]; /* prctl(PR_SET_NAME) */
+	char name[16]; /* of the first thread: prctl(PR_SET_NAME) */
 	struct signal_action actions[PROGRAM_SIGNALS + 1];
 	uint64_t signals_pending; /* sent to the process while all its threads blocked them */
 	struct task *task;        /* the thread that runs, or ran last */
 	struct task first_task;
-	int64_t cpu_start;  /* of the running thread */
+	unsigned task_count; /* threads that have not ended */
+	int64_t cpu_time;    /* of its threads, until they were switched away; see program_cpu_time() */
 	int64_t wall_start; /* CLOCK_MONOTONIC */
 
 	struct captured_output captured[2];
@@ -90,6 +94,17 @@ int program_open_streams(struct program *program, const viso_command *command, i
 
 /* Serves the system call that the registers tell of, and puts its result there. */
 void program_serve(struct program *program);
+
+/* The CPU time of all its threads up to now, in nanoseconds; the serving of its calls is part of it, as of a process. */
+int64_t program_cpu_time(const struct program *program);
+
+/* A thread of the program, a thread of any program of the guest, and a program, by number; NULL where there is none. */
+struct task *program_task(struct program *program, int tid);
+struct task *program_find_task(struct instance *instance, int tid);
+struct program *program_by_pid(struct program *program, int pid);
+
+/* One thread ends. */
+void program_end_task(struct task *task);
 
 /* The program has ended. The first of these counts. */
 void program_exit(struct program *program, int code);

@@ -56,11 +56,11 @@ int64_t call_sigaltstack(struct program *program, const uint64_t args[6])
 	return args[1] ? space_write(program->space, args[1], &none, sizeof(none)) : 0;
 }
 
-static int64_t send_to_self(struct program *program, int64_t pid, uint64_t signal)
+static int64_t send_to_self(struct program *program, int pid, uint64_t signal)
 {
 	if (signal > PROGRAM_SIGNALS)
 		return -EINVAL;
-	if (pid != call_getpid(program, NULL))
+	if (pid != program->pid && !program_task(program, pid))
 		return -ESRCH;
 	return signal ? program_signal(program, (int)signal) : 0;
 }

@@ -141,20 +141,33 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_sysinfo] = call_sysinfo,
 
 	[SYS_exit] = call_exit,
-	[SYS_exit_group] = call_exit,
+	[SYS_exit_group] = call_exit_group,
+	[SYS_clone] = call_clone,
+	[SYS_clone3] = call_clone3,
 	[SYS_arch_prctl] = call_arch_prctl,
 	[SYS_prctl] = call_prctl,
 	[SYS_set_tid_address] = call_set_tid_address,
 	[SYS_set_robust_list] = call_set_robust_list,
+	[SYS_get_robust_list] = call_get_robust_list,
 	[SYS_getrlimit] = call_getrlimit,
 	[SYS_setrlimit] = call_setrlimit,
 	[SYS_prlimit64] = call_prlimit64,
 	[SYS_sched_yield] = call_sched_yield,
 	[SYS_sched_getaffinity] = call_sched_getaffinity,
+	[SYS_sched_setaffinity] = call_sched_setaffinity,
+	[SYS_sched_getscheduler] = call_sched_getscheduler,
+	[SYS_sched_setscheduler] = call_sched_setscheduler,
+	[SYS_sched_getparam] = call_sched_getparam,
+	[SYS_sched_setparam] = call_sched_setparam,
+	[SYS_sched_get_priority_max] = call_sched_get_priority_max,
+	[SYS_sched_get_priority_min] = call_sched_get_priority_min,
+	[SYS_sched_rr_get_interval] = call_sched_rr_get_interval,
+	[SYS_membarrier] = call_membarrier,
 	[SYS_getcpu] = call_getcpu,
 	[SYS_getrandom] = call_getrandom,
 	[SYS_personality] = call_personality,
 	[SYS_getpriority] = call_getpriority,
+	[SYS_setpriority] = call_setpriority,
 
 	[SYS_rt_sigaction] = call_rt_sigaction,
 	[SYS_rt_sigprocmask] = call_rt_sigprocmask,
@@ -177,13 +190,25 @@ static void count_unserved(struct program *program, uint64_t number)
 void program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
+	struct task *task = program->task;
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
+	if (!task->again) {
+		task->has_deadline = false;
+		task->progress = 0;
+	}
+	task->again = false;
+	task->object_count = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
+	if (result == TASK_PARKED || task->keeps_registers) {
+		task->again = result == TASK_PARKED;
+		task->keeps_registers = false;
+		return;
+	}
 	if (result == -ENOSYS)
 		count_unserved(program, number);
 	regs->rax = (uint64_t)result;

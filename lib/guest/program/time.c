@@ -5,16 +5,17 @@
 #include <sys/times.h>
 #include <time.h>
 
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 
 enum { CLOCKS_MAX = 12, TICKS_A_SECOND = 100 };
 
 static const int64_t second_ns = 1000000000;
 
-/* The program's own CPU time; the serving of its calls is part of it, as of a process. */
-static int64_t cpu_time(const struct program *program)
+/* Of the thread that makes the call. */
+static int64_t thread_cpu_time(const struct program *program)
 {
-	return clock_now(CLOCK_THREAD_CPUTIME_ID) - program->cpu_start;
+	return program->task->cpu_time + clock_now(CLOCK_THREAD_CPUTIME_ID) - program->instance->scheduler.cpu_start;
 }
 
 static bool read_clock(const struct program *program, uint64_t clock, int64_t *out)
@@ -22,7 +23,7 @@ static bool read_clock(const struct program *program, uint64_t clock, int64_t *o
 	if (clock >= CLOCKS_MAX)
 		return false;
 	if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID) {
-		*out = cpu_time(program);
+		*out = clock == CLOCK_PROCESS_CPUTIME_ID ? program_cpu_time(program) : thread_cpu_time(program);
 		return true;
 	}
 	struct timespec time;
@@ -98,7 +99,7 @@ static int64_t sleep_for(struct program *program, uint64_t clock, bool absolute,
 		return -EINVAL;
 	int64_t ns = time.tv_sec < INT64_MAX / second_ns - 1 ? time.tv_sec * second_ns + time.tv_nsec : INT64_MAX;
 	if (!absolute)
-		ns = ns < INT64_MAX - now ? ns + now : INT64_MAX;
+		ns = task_deadline(program, ns < INT64_MAX - now ? ns + now : INT64_MAX);
 	return sleep_until(program, clock, ns);
 }
 
@@ -114,7 +115,7 @@ int64_t call_clock_nanosleep(struct program *program, const uint64_t args[6])
 
 int64_t call_times(struct program *program, const uint64_t args[6])
 {
-	const struct tms times = {.tms_utime = cpu_time(program) / (second_ns / TICKS_A_SECOND)};
+	const struct tms times = {.tms_utime = program_cpu_time(program) / (second_ns / TICKS_A_SECOND)};
 	if (args[0] && space_write(program->space, args[0], &times, sizeof(times)) < 0)
 		return -EFAULT;
 	return clock_now(CLOCK_MONOTONIC) / (second_ns / TICKS_A_SECOND);
@@ -127,7 +128,7 @@ int64_t call_getrusage(struct program *program, const uint64_t args[6])
 		return -EINVAL;
 	struct rusage usage = {0};
 	if (who != RUSAGE_CHILDREN) {
-		int64_t us = cpu_time(program) / 1000;
+		int64_t us = (who == RUSAGE_THREAD ? thread_cpu_time(program) : program_cpu_time(program)) / 1000;
 		usage.ru_utime = (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 		usage.ru_maxrss = (long)(program->space->memory->peak * GUEST_PAGE / 1024);
 	}

@@ -2,7 +2,6 @@
 /* System calls that wait for files. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,9 @@ static int moment_at(struct program *program, uint64_t address, int64_t *out)
 		return 0;
 	if (space_read(program->space, &time, address, sizeof(time)) < 0)
 		return -EFAULT;
-	return moment(time.tv_sec, time.tv_nsec, out);
+	int r = moment(time.tv_sec, time.tv_nsec, out);
+	*out = task_deadline(program, *out);
+	return r;
 }
 
 /*
@@ -91,6 +92,7 @@ int64_t call_poll(struct program *program, const uint64_t args[6])
 	int64_t until = INT64_MAX;
 	if (milliseconds >= 0)
 		moment(milliseconds / 1000, milliseconds % 1000 * 1000000ll, &until);
+	until = task_deadline(program, until);
 	return poll_list(program, args[0], (unsigned)args[1], until);
 }
 
@@ -154,6 +156,7 @@ int64_t call_select(struct program *program, const uint64_t args[6])
 		if (time.tv_usec < 0 || time.tv_usec >= 1000000 || moment(time.tv_sec, time.tv_usec * 1000, &until) < 0)
 			return -EINVAL;
 	}
+	until = task_deadline(program, until);
 	return select_files(program, (int)args[0], args + 1, until);
 }
 
@@ -164,42 +167,8 @@ int64_t call_pselect6(struct program *program, const uint64_t args[6])
 	return r < 0 ? r : select_files(program, (int)args[0], args + 1, until);
 }
 
-/* No signal is ever handled, so that only the end of the program ends these. */
-static int64_t wait_until(struct program *program, int64_t until)
-{
-	struct pollfd fds[1];
-	return task_wait(program, fds, 0, until);
-}
-
 int64_t call_pause(struct program *program, const uint64_t args[6])
 {
-	return wait_until(program, INT64_MAX);
-}
-
-/* With one thread there is nobody to wake, and nobody who would. */
-int64_t call_futex(struct program *program, const uint64_t args[6])
-{
-	int operation = (int)args[1] & FUTEX_CMD_MASK;
-	uint32_t value;
-	if (operation == FUTEX_WAKE || operation == FUTEX_WAKE_BITSET)
-		return 0;
-	if (operation != FUTEX_WAIT && operation != FUTEX_WAIT_BITSET)
-		return -ENOSYS;
-	if (args[0] % sizeof(value))
-		return -EINVAL;
-	if (space_read(program->space, &value, args[0], sizeof(value)) < 0)
-		return -EFAULT;
-	if (value != (uint32_t)args[2])
-		return -EAGAIN;
-	int64_t until;
-	int r = moment_at(program, args[3], &until);
-	if (r < 0)
-		return r;
-	/* FUTEX_WAIT_BITSET has an absolute time. */
-	if (operation == FUTEX_WAIT_BITSET && args[3]) {
-		int64_t clock = clock_now((int)args[1] & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
-		until = until == INT64_MAX || until < clock ? until : until - clock;
-	}
-	int64_t n = wait_until(program, until);
-	return n < 0 ? n : -ETIMEDOUT;
+	struct pollfd fds[1];
+	return task_wait(program, fds, 0, INT64_MAX);
 }

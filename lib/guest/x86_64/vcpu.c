@@ -159,6 +159,43 @@ void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
 	*vcpu->regs = (struct kvm_regs){.rip = entry, .rsp = stack, .rflags = FLAGS_FIXED};
 }
 
+bool vcpu_can_switch(const struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events;
+	if (!vcpu->was_interrupted)
+		return true;
+	/* On some hosts the stubs run in ring 3, so that the ring tells nothing. */
+	if (vcpu->regs->rip < SPACE_START || vcpu->regs->rip >= SPACE_END || sregs_of(vcpu)->cs.dpl != 3)
+		return false;
+	/* A fault that the processor is about to take belongs to the program that caused it. */
+	return ioctl(vcpu->vm->vcpu_fd, KVM_GET_VCPU_EVENTS, &events) == 0 && !events.exception.injected &&
+	       !events.exception.pending;
+}
+
+int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out)
+{
+	const struct kvm_sregs *sregs = sregs_of(vcpu);
+	const struct kvm_segment segments[] = {sregs->ds, sregs->es, sregs->fs, sregs->gs};
+	out->regs = *vcpu->regs;
+	memcpy(out->segments, segments, sizeof(segments));
+	return ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, &out->xsave) < 0 ? -errno : 0;
+}
+
+int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
+{
+	struct kvm_sregs *sregs = sregs_of(vcpu);
+	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &state->xsave) < 0)
+		return -errno;
+	*vcpu->regs = state->regs;
+	sregs->ds = state->segments[VCPU_DS];
+	sregs->es = state->segments[VCPU_ES];
+	sregs->fs = state->segments[VCPU_FS];
+	sregs->gs = state->segments[VCPU_GS];
+	sregs->cr3 = tables->root;
+	vcpu->was_interrupted = false;
+	return 0;
+}
+
 uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
 {
 	return gs ? sregs_of(vcpu)->gs.base : sregs_of(vcpu)->fs.base;

@@ -3,6 +3,7 @@
 #ifndef GUEST_X86_64_VCPU_H
 #define GUEST_X86_64_VCPU_H
 
+#include <linux/kvm.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,7 +11,14 @@
 #include "guest/x86_64/cpuid.h"
 #include "guest/x86_64/paging.h"
 
-struct kvm_regs;
+enum { VCPU_DS, VCPU_ES, VCPU_FS, VCPU_GS, VCPU_SEGMENTS };
+
+/* What a thread that does not run has in place of a processor. */
+struct vcpu_state {
+	struct kvm_regs regs;
+	struct kvm_segment segments[VCPU_SEGMENTS];
+	struct kvm_xsave xsave;
+};
 
 struct vcpu {
 	struct vm *vm;
@@ -43,6 +51,16 @@ void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
 
 /* Lets the program run until something happens. Its registers are then in vcpu->regs as after that in its own code. */
 void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out_exit);
+
+/*
+ * Whether the program's state can be put away: not while the processor was interrupted within a stub or on its way
+ * there.
+ */
+bool vcpu_can_switch(const struct vcpu *vcpu);
+
+/* Puts the program's state away; takes another one, in its address space. 0 or a negative errno. */
+int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out);
+int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables);
 
 /* The bases of FS and GS. */
 uint64_t vcpu_base(const struct vcpu *vcpu, bool gs);

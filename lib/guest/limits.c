@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/limits.h"
+
+#include "core/error.h"
+#include "guest/guest.h"
+
+static const uint64_t processes_default = 256, processes_largest = 4096;
+
+uint64_t guest_processes_max(const struct viso_guest *guest)
+{
+	return guest->limits.processes_max ? guest->limits.processes_max : processes_default;
+}
+
+int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
+{
+	int r = guest_check_setter(guest, __func__);
+	if (r < 0)
+		return r;
+	if (count < 1 || count > processes_largest)
+		return error_argument(__func__, "the number of processes is not between 1 and 4096");
+	guest->limits.processes_max = count;
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What bounds a guest beside its memory and time. */
+#ifndef GUEST_LIMITS_H
+#define GUEST_LIMITS_H
+
+#include <virtiso/guest_limits.h>
+
+/* 0 stands for the default. */
+struct guest_limits {
+	uint64_t processes_max;
+};
+
+/* How many processes and threads may be there at once. */
+uint64_t guest_processes_max(const struct viso_guest *guest);
+
+#endif

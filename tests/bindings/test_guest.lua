@@ -1,0 +1,113 @@
+-- SPDX-License-Identifier: MIT
+-- What only guests have: options, calls, requests, hypercalls, snapshots.
+
+local tap = require "tap"
+local virtiso = require "virtiso"
+
+local busybox = "/bin/busybox"
+local machine = virtiso.machine()
+local build = os.getenv "VIRTISO_BUILD"
+local plugin, asks = build .. "/examples/guest/plugin", build .. "/examples/guest/asks"
+local plain = virtiso.root{programs = {busybox}}
+
+local function guest(options)
+	if not machine:supports "guest" then
+		tap.missing(machine:detail "guest")
+	end
+	options = options or {}
+	options.root = options.root or plain
+	return virtiso.guest(options)
+end
+
+local function shell(script)
+	return {busybox, "sh", "-c", script}
+end
+
+local function fails(call, ...)
+	local ok, err = pcall(call, ...)
+	tap.equal(ok, false, "the call failed")
+	return err
+end
+
+local function loaded()
+	local box = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, memory_max = "64M"}
+	assert(box:initialise({"/plugin"}, {timeout = 20}))
+	return box
+end
+
+tap.case("files and limits", function()
+	local box <close> = guest{contents = {["/etc/motd"] = "hello\n"}, writable = "discard", binds = {["/data"] = {source = "/etc", read_only = true}}}
+	local result = box:run(shell "cat /etc/motd; echo x > /mem; cat /mem; test -e /data/passwd && echo bound", {timeout = 20})
+	tap.equal(result.stdout, "hello\nx\nbound\n")
+	tap.equal(box:syscalls().write ~= nil, true)
+	local few <close> = guest{syscalls_max = 5}
+	tap.equal(few:run(shell "echo x", {timeout = 20}).reason, "syscalls_max")
+end)
+
+tap.case("calls", function()
+	local box <close> = loaded()
+	box:set_call_timeout(10)
+	tap.equal(box:call("add", 40, 2), 42)
+	tap.equal(box:call("add", -1, 0), -1)
+	tap.equal(box:call_bytes("shout", "hello", {timeout = 10}), "HELLO")
+	tap.equal(fails(box.call, box, "no_such_function").errno, 2)
+end)
+
+tap.case("a program that ends before it is ready", function()
+	local box <close> = guest()
+	local ready, result = box:initialise(shell "exit 3", {timeout = 20})
+	tap.equal(ready, nil)
+	tap.equal(result.exit_code, 3)
+end)
+
+tap.case("requests", function()
+	local box <close> = guest()
+	assert(box:initialise(shell 'exec 3<>/dev/virtiso; while read -r line <&3; do echo "$line" | tr a-z A-Z >&3; done', {timeout = 20}))
+	tap.equal(box:request("hello\n", {timeout = 10}), "HELLO\n")
+end)
+
+tap.case("hypercalls", function()
+	local box <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = function(call)
+		local thing = call:read(call:argument(0), call:argument(1))
+		return thing == "gold" and -2 or #thing
+	end}}
+	tap.equal(box:run({"/asks"}, {timeout = 20}).stdout, "apples: 6\npears: 5\ngold: errno 2\n")
+end)
+
+tap.case("queued hypercalls", function()
+	local box <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = false}}
+	local process = box:spawn({"/asks"}, {capture_output = true, timeout = 20})
+	box:next_hypercall(10):answer(1)
+	box:next_hypercall(10):refuse(13)
+	box:next_hypercall(10):answer(3)
+	tap.equal(process:wait().stdout, "apples: 1\npears: errno 13\ngold: 3\n")
+	tap.equal(box:next_hypercall(0), nil)
+end)
+
+tap.case("snapshots", function()
+	local box <close> = loaded()
+	local snapshot = box:snapshot()
+	for _ = 1, 3 do
+		tap.equal(box:call "count_calls", 1)
+		box:reset()
+	end
+	local clone <close> = snapshot:clone()
+	tap.equal(clone:call "count_calls", 1)
+	tap.equal(clone:call "count_calls", 2)
+	tap.equal(snapshot:size() > 4096, true)
+	local path = os.tmpname()
+	snapshot:save(path)
+	local settings <close> = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, memory_max = "64M"}
+	local again <close> = settings:load_snapshot(path):clone()
+	tap.equal(again:call "count_calls", 1)
+	os.remove(path)
+end)
+
+tap.case("machines that are kept ready", function()
+	if machine:supports "guest" then
+		virtiso.prepare_guests(2)
+		virtiso.prepare_guests(0)
+	end
+end)
+
+tap.finish()

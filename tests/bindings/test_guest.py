@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""What only guests have: options, calls, requests, hypercalls, snapshots."""
+
+import errno
+import os
+import socket
+import tempfile
+import threading
+
+import support
+import tap
+import virtiso
+from support import BUSYBOX, shell
+
+BUILD = os.environ["VIRTISO_BUILD"]
+PLUGIN = os.path.join(BUILD, "examples", "guest", "plugin")
+ASKS = os.path.join(BUILD, "examples", "guest", "asks")
+# Answers each request in upper case.
+ECHO = 'exec 3<>/dev/virtiso; while read -r line <&3; do echo "$line" | tr a-z A-Z >&3; done'
+
+
+class GuestCase(support.TestCase):
+    def setUp(self):
+        support.need("guest")
+        super().setUp()
+        self.directory = tempfile.TemporaryDirectory()
+        self.scratch = self.directory.name
+        self.boxes = []
+
+    def tearDown(self):
+        while self.boxes:
+            self.boxes.pop().close()
+        self.directory.cleanup()
+        super().tearDown()
+
+    def box(self, root=None, **options):
+        self.boxes.append(virtiso.Guest(root or support.root(), **options))
+        return self.boxes[-1]
+
+    def plugin(self, **options):
+        if not os.path.exists(PLUGIN):
+            raise tap.Missing("the examples, which were not built")
+        guest = self.box(virtiso.Root(files=[(PLUGIN, "/plugin")]), memory_max="64M", **options)
+        guest.initialise(["/plugin"], timeout=20)
+        return guest
+
+
+class Options(GuestCase):
+    def test_files(self):
+        with open(os.path.join(self.scratch, "data"), "w", encoding="ascii") as file:
+            file.write("from the host\n")
+        box = self.box(
+            binds={"/data": virtiso.Bind(self.scratch, read_only=True), "/out": self.scratch},
+            contents={"/etc/motd": "hello\n"},
+            writable="discard",
+        )
+        result = box.run(shell("cat /data/data /etc/motd; echo x > /mem; cat /mem; echo y 2>/dev/null > /data/y || echo no; echo z > /out/z"), timeout=20)
+        self.assertEqual((result.stdout, result.stderr), ("from the host\nhello\nx\nno\n", ""))
+        self.assertEqual(sorted(os.listdir(self.scratch)), ["data", "z"])
+
+    def test_kept_upper(self):
+        for script in "echo kept > /kept", "test -e /kept":
+            self.box(writable=self.scratch).run(shell(script), user=0, check=True, timeout=20)
+        with open(os.path.join(self.scratch, "kept"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "kept\n")
+
+    def test_limits(self):
+        box = self.box(syscalls_max=5)
+        self.assertEqual(box.run(shell("echo x"), timeout=20).reason, virtiso.Reason.SYSCALLS_MAX)
+        for name in "processes_max", "files_max", "written_max", "syscalls_max":
+            with self.assertRaises(virtiso.InvalidArgument):
+                self.box(**{name: 0})
+
+    def test_syscalls(self):
+        box = self.box()
+        box.run(shell("echo x"), timeout=20)
+        self.assertGreaterEqual(box.syscalls()["write"], 1)
+        self.assertNotIn("write", box.syscalls(unserved=True))
+
+    def test_placement(self):
+        box = self.box(placement="contained")
+        self.assertEqual(box.run(shell("echo x"), timeout=20).stdout, "x\n")
+
+    def test_connect(self):
+        ours, theirs = socket.socketpair()
+        asked = []
+
+        def connect(address):
+            asked.append(address)
+            if address != "tcp:192.0.2.1:80":
+                raise OSError(errno.EACCES, "no")
+            return theirs
+
+        ours.sendall(b"hello\n")
+        ours.shutdown(socket.SHUT_WR)
+        with ours, theirs:
+            result = self.box(connect=connect).run(shell(f"{BUSYBOX} nc 192.0.2.1 80 </dev/null"), timeout=20)
+        self.assertEqual((result.stdout, asked), ("hello\n", ["tcp:192.0.2.1:80"]))
+
+    def test_crash(self):
+        result = self.box().run(shell("kill -SEGV $$"), timeout=20)
+        self.assertEqual(result.signal, 11)
+        self.assertIn("rip", result.registers)
+        self.assertIsNone(self.box().run(shell("true"), timeout=20).registers)
+
+
+class Calls(GuestCase):
+    def test_numbers_and_bytes(self):
+        guest = self.plugin()
+        self.assertEqual(guest.call("add", 40, 2, timeout=10), 42)
+        self.assertEqual(guest.call("add", -1, 0, timeout=10), 2**64 - 1)
+        self.assertEqual(guest.call_bytes("shout", b"hello", timeout=10), b"HELLO")
+        with self.assertRaises(virtiso.NotFound):
+            guest.call("no_such_function")
+        with self.assertRaises(TypeError):
+            guest.call("add", 1, 2, 3, 4, 5, 6, 7)
+        with self.assertRaises(virtiso.Error) as caught:
+            guest.call_bytes("shout", b"hello", max=1)
+        self.assertEqual(caught.exception.errno, errno.EREMOTEIO)
+        self.assertIsNone(guest.last_result)
+
+    def test_ended_before_it_was_ready(self):
+        with self.assertRaises(virtiso.ProcessEnded) as caught:
+            self.box().initialise(shell("exit 3"), timeout=20)
+        self.assertEqual(caught.exception.result.exit_code, 3)
+
+    def test_requests(self):
+        guest = self.box()
+        guest.initialise(shell(ECHO), timeout=20)
+        self.assertEqual(guest.request(b"hello\n", timeout=10), b"HELLO\n")
+        self.assertEqual(guest.request(b"again\n", timeout=10), b"AGAIN\n")
+
+    def test_timeout_and_cancel(self):
+        guest = self.box()
+        guest.initialise(shell("read -r line </dev/virtiso; while :; do :; done"), timeout=20)
+        guest.snapshot()
+        with self.assertRaises(virtiso.TimeoutExpired):
+            guest.request(b"x\n", timeout=0.2)
+        with self.assertRaises(virtiso.Error) as caught:
+            guest.request(b"x\n", timeout=0.2)
+        self.assertEqual(caught.exception.errno, errno.EIO)
+        self.assertEqual(guest.last_result.reason, virtiso.Reason.TIMED_OUT)
+        guest.reset()
+        timer = threading.Timer(0.2, guest.cancel)
+        timer.start()
+        with self.assertRaises(virtiso.Canceled):
+            guest.request(b"x\n", timeout=20)
+        timer.join()
+        self.assertFalse(guest.cancel())
+
+
+class Hypercalls(GuestCase):
+    def asks(self, **options):
+        if not os.path.exists(ASKS):
+            raise tap.Missing("the examples, which were not built")
+        return self.box(virtiso.Root(files=[(ASKS, "/asks")]), **options)
+
+    def test_handler(self):
+        def price(call):
+            thing = call.read(call.argument(0), call.argument(1))
+            self.assertEqual(call.number, 1)
+            with self.assertRaises(virtiso.Error):
+                call.read(16, 1)
+            if thing == b"gold":
+                raise OSError(errno.ENOENT, "none")
+            return len(thing)
+
+        self.assertEqual(self.asks(hypercalls={1: price}).run(["/asks"], timeout=20).stdout, "apples: 6\npears: 5\ngold: errno 2\n")
+        self.assertEqual(self.asks().run(["/asks"], timeout=20).stdout, "apples: errno 38\npears: errno 38\ngold: errno 38\n")
+
+    def test_queue(self):
+        box = self.asks(hypercalls={1: None})
+        with box.spawn(["/asks"], capture_output=True, timeout=20) as process:
+            call = box.next_hypercall(timeout=10)
+            call.answer(1)
+            box.next_hypercall(timeout=10).refuse(errno.EACCES)
+            del call
+            box.next_hypercall(timeout=10)  # dropped
+            process.wait()
+        self.assertEqual(process.result.stdout, "apples: 1\npears: errno 13\ngold: errno 38\n")
+        self.assertIsNone(box.next_hypercall(timeout=0))
+
+    def test_deferred(self):
+        answered = []
+
+        def later(call):
+            call.defer()
+            answered.append(threading.Timer(0.05, call.answer, [7]))
+            answered[-1].start()
+            return 0
+
+        result = self.asks(hypercalls={1: later}).run(["/asks"], timeout=20)
+        self.assertEqual(result.stdout, "apples: 7\npears: 7\ngold: 7\n")
+        for timer in answered:
+            timer.join()
+
+    def test_handler_that_raises(self):
+        def fail(call):
+            raise ZeroDivisionError
+
+        box = self.asks(hypercalls={1: fail})
+        with self.assertRaises((ZeroDivisionError, virtiso.ProcessEnded)):
+            box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
+
+
+class Snapshots(GuestCase):
+    def test_reset(self):
+        guest = self.plugin()
+        with self.assertRaises(virtiso.InvalidArgument):
+            guest.reset()
+        snapshot = guest.snapshot()
+        for _ in range(3):
+            self.assertEqual(guest.call("count_calls", timeout=10), 1)
+            guest.reset()
+        self.assertGreater(snapshot.size, 4096)
+
+    def test_clones(self):
+        guest = self.plugin()
+        guest.call("count_calls", timeout=10)
+        snapshot = guest.snapshot()
+        with snapshot.clone() as one, snapshot.clone() as other:
+            self.assertEqual([one.call("count_calls", timeout=10) for _ in range(2)], [2, 3])
+            self.assertEqual(other.call("count_calls", timeout=10), 2)
+        self.assertEqual(guest.call("count_calls", timeout=10), 2)
+
+    def test_saved(self):
+        path = os.path.join(self.scratch, "snapshot")
+        guest = self.plugin()
+        guest.call("count_calls", timeout=10)
+        guest.snapshot().save(path)
+        settings = self.box(virtiso.Root(files=[(PLUGIN, "/plugin")]), memory_max="64M")
+        with virtiso.Snapshot.load(path, settings).clone() as clone:
+            self.assertEqual(clone.call("count_calls", timeout=10), 2)
+        with self.assertRaises(virtiso.Error):
+            virtiso.Snapshot.load("/dev/null", self.box())
+
+    def test_prepare(self):
+        virtiso.prepare_guests(2)
+        self.assertEqual(self.box().run(shell("echo x"), timeout=20).stdout, "x\n")
+        virtiso.prepare_guests(0)
+
+
+if __name__ == "__main__":
+    tap.main()
