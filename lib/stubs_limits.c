@@ -43,11 +43,6 @@ int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }
 
-int viso_guest_prepare(unsigned count)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
 int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value)
 {
 	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);

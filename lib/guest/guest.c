@@ -217,6 +217,33 @@ viso_guest *viso_guest_new(void)
 	return guest;
 }
 
+viso_guest *guest_new_like(viso_guest *guest)
+{
+	viso_guest *copy = viso_guest_new();
+	if (!copy)
+		return NULL;
+	pthread_mutex_lock(&guest->sandbox.lock);
+	copy->sandbox.root = viso_root_ref(guest->sandbox.root);
+	copy->sandbox.memory_max = guest->sandbox.memory_max;
+	copy->sandbox.processes_max = guest->sandbox.processes_max;
+	copy->sandbox.network = guest->sandbox.network;
+	copy->sandbox.frozen = true;
+	pthread_mutex_unlock(&guest->sandbox.lock);
+	return copy;
+}
+
+void guest_replace(viso_guest *guest, struct instance *instance)
+{
+	pthread_mutex_lock(&guest->lock);
+	guest->initialised = instance;
+	pthread_mutex_unlock(&guest->lock);
+}
+
+void guest_forget_result(viso_guest *guest)
+{
+	guest->last_result = viso_result_unref(guest->last_result);
+}
+
 viso_guest *viso_guest_ref(viso_guest *guest)
 {
 	if (guest)

@@ -37,6 +37,15 @@ int guest_check_setter(viso_guest *guest, const char *function);
 /* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */
 int guest_check_command(const viso_command *command);
 
+/* A guest with the same settings, which cannot be changed any more. NULL with the error set. */
+viso_guest *guest_new_like(viso_guest *guest);
+
+/* Puts an instance into a guest that is taken, or that nobody else has yet, in the place of what was there. */
+void guest_replace(viso_guest *guest, struct instance *instance);
+
+/* Of a guest that is taken: how its program has ended does not count any more. */
+void guest_forget_result(viso_guest *guest);
+
 /* The memory limit, or its default. */
 uint64_t guest_memory_max(const viso_guest *guest);
 

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "guest/exec.h"
 #include "guest/program/path.h"
+#include "guest/shells.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
@@ -33,6 +34,7 @@ struct instance *instance_free(struct instance *instance)
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
+		viso_snapshot_unref(instance->snapshot);
 		free(instance);
 	}
 	return NULL;
@@ -84,9 +86,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 
 static int make_machine(struct instance *instance, uint64_t memory_max, const struct processor **out_processor)
 {
-	int r = vm_init(&instance->vm);
-	if (r == 0)
-		r = processor_get(instance->vm.kvm_fd, out_processor);
+	int r = shells_take(&instance->vm, out_processor);
 	if (r == 0)
 		r = memory_init(&instance->memory, memory_max, instance->vm.vm_fd);
 	if (r < 0)
@@ -135,7 +135,7 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 		return error_memory();
 	instance->guest = guest;
 	instance->program.root_fd = instance->kick.stop_fd = -1;
-	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
+	instance->vm = vm_none;
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <virtiso/snapshot.h>
 
 #include "guest/address_space.h"
 #include "guest/kick.h"
@@ -30,7 +31,8 @@ struct instance {
 	struct program program; /* the first one, with whose end everything ends */
 	struct scheduler scheduler;
 	struct stay stay;
-	uint64_t generation; /* viso_generation(): 0 where it is no clone */
+	struct viso_snapshot *snapshot; /* of which it is a clone, a reference; else NULL */
+	uint64_t generation;            /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */

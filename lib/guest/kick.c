@@ -83,6 +83,13 @@ void kick_clear(struct kick *kick, int signal)
 		eventfd_write(kick->stop_fd, 1);
 }
 
+void kick_forget(struct kick *kick)
+{
+	eventfd_t count;
+	atomic_store(&kick->signal, 0);
+	eventfd_read(kick->stop_fd, &count);
+}
+
 static bool is_ours(const struct kick *kick, const siginfo_t *info)
 {
 	return (info->si_code == SI_TIMER || info->si_code == SI_QUEUE) && info->si_value.sival_ptr == kick;

@@ -65,6 +65,9 @@ void kick_stop(struct kick *kick, int signal);
 /* In the running thread: the program has survived this signal. */
 void kick_clear(struct kick *kick, int signal);
 
+/* While no thread runs the guest: whatever signal was sent counts no longer. */
+void kick_forget(struct kick *kick);
+
 /* In the running thread: whether and why the guest must end; takes the pending signal away. */
 int kick_check(struct kick *kick);
 

@@ -2,6 +2,7 @@
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/snapshot.h>
 #include <virtiso/guest_limits.h>
 
 #include <errno.h>
@@ -84,4 +85,40 @@ int viso_guest_cancel(viso_guest *guest)
 int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
 {
 	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+/* No snapshot can exist: these get NULL or garbage. */
+viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
+{
+	return snapshot;
+}
+
+viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
+{
+	return NULL;
+}
+
+int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_reset(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_snapshot_size(const viso_snapshot *snapshot)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_prepare(unsigned count)
+{
+	return unsupported(__func__);
 }

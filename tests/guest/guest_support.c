@@ -34,6 +34,7 @@ static void fill_root(struct fixture *fixture)
 	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root,
 	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
+	shell("cp %s/frozen-static %s/frozen-dynamic %s/", probes, probes, root);
 	shell("cp %s/callee %s/callee-pie %s/callee-dynamic %s/", probes, probes, probes, root);
 	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
 	      "do cp -L "

@@ -85,6 +85,11 @@ struct program {
 /* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error
  * set. */
 int program_init(struct program *program, const viso_command *command, int root_fd);
+/*
+ * A copy in no machine, with the files and the first thread, for a snapshot or a clone. Pipes of the program's own
+ * cannot be copied: -EOPNOTSUPP; or another negative errno. Then nothing is left.
+ */
+int program_copy(struct program *to, const struct program *from);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);
