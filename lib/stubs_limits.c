@@ -23,11 +23,6 @@ int viso_guest_set_syscalls_max(viso_guest *guest, uint64_t count)
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }
 
-int viso_guest_set_core_path(viso_guest *guest, const char *path)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
 int viso_guest_syscalls(viso_guest *guest, int unserved, int *out_numbers, uint64_t *out_counts, size_t max)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
@@ -41,14 +36,4 @@ const char *viso_syscall_name(int number)
 int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
-
-int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value)
-{
-	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
-}
-
-int viso_result_fault_address(const viso_result *result, uint64_t *out_address)
-{
-	return error_fail(VISO_STAGE_GUEST, ENODATA, __func__, NULL);
 }

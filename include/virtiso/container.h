@@ -193,13 +193,22 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, c
 
 /**
  * Write the state of a running instance of viso_sandbox_start() to a directory, by criu(8), and end it. It takes root of the
- * host. What commands have left in the background is kept; where it fails, the instance goes on and the directory is empty.
+ * host, criu with its helpers (tar, nftables) and a kernel with CONFIG_CHECKPOINT_RESTORE. What commands have left in the
+ * background is kept, with the files beneath the container's own /tmp and /dev; it is stopped for a while (SIGSTOP). Where it
+ * fails, the instance goes on and the directory is empty.
+ *
+ * Not each container can be kept so: its root is read-only, its network VISO_NETWORK_NONE, and it has no mounts, layers, masks,
+ * namespaces, id maps, clocks, sysctls, limits by control groups, hooks, Landlock, or VISO_SYSCALL_NOTIFY of choice. What runs
+ * in the background must have a session of its own, as setsid(1) gives it, and no stream of the host.
  *
  * @param container  a container with a running instance
- * @param directory  an existing, empty directory of the host
+ * @param directory  an existing, empty directory of the host. It gets mode 0750 and a group that is nobody's: what is written
+ *                   there is the memory of programs
  * @return 0, or a negative errno: -EINVAL also without an instance, -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOTEMPTY, -EBUSY a
  *         command runs, -EOPNOTSUPP criu is not installed or cannot do it here (the message has its last words), the caller is
- *         not root, or the container was attached to; -ENOMEM, -ESTALE, -ECHILD.
+ *         not root, nothing runs in the background, the container was attached to, or has a setting (the error's object) that
+ *         would not be restored; -ETIMEDOUT, -EAGAIN as viso_sandbox_pause(), -ESRCH the instance has ended, -ENOMEM, -ESTALE,
+ *         -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: criu(8)
@@ -207,12 +216,18 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_attach(const char *directory, c
 VISO_PUBLIC VISO_CHECK_RESULT int viso_container_checkpoint(viso_container *container, const char *directory);
 
 /**
- * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start(). This version
- * cannot do it: what criu restores would not end with the host program. criu(8) can, outside of the library.
+ * Start the instance of a container from what viso_container_checkpoint() wrote, instead of viso_sandbox_start(). It is like
+ * any other then: commands run in it, and it ends with the sandbox and with the host program. Its network namespace is a new one
+ * with a loopback interface; connections are lost. A failed restore may be tried again.
  *
- * @param container  a container with the same settings, that has not run anything
- * @param directory  as above
- * @return a negative errno: -EOPNOTSUPP, -EINVAL, -EBUSY, -ESTALE, -ECHILD.
+ * criu gives the programs the rights that are written in the images, so whoever can change them is root: keep them safe.
+ *
+ * @param container  a container with the same settings and the same root file system, that has not run anything
+ * @param directory  as above; it stays as it is, and restore.log in there has what criu said
+ * @return 0, or a negative errno: -EOPNOTSUPP criu is not installed or could not do it, the caller is not root, or a setting (the
+ *         error's object) is not restored; -ENOENT nothing was written there, -EPERM others can write to the directory, -EBUSY
+ *         settings are frozen, or the host ids that the container had belong to another one now; -EINVAL, -ENOTDIR, -EACCES,
+ *         -ESRCH, -ETIMEDOUT, -EPIPE, -EMFILE, -ENOMEM, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: criu(8)

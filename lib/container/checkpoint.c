@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/container.h"
+#include "container/restore.h"
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/remove_tree.h"
@@ -68,18 +71,23 @@ static int check_processes(viso_container *container)
 			return error_fail(VISO_STAGE_CHECKPOINT, EBUSY, "command",
 					  "a command runs in the container, whose waiting host program no checkpoint "
 					  "holds; wait until it ends: what it leaves in the background is kept");
-	return count < 0 ? count : 0;
+	return count != 0 ? (count < 0 ? count : 0)
+			  : error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "background",
+				       "nothing runs in the container, so there is nothing to be kept");
 }
 
 static int describe_dump(viso_command *command, int init, const char *directory)
 {
 	char pid[16];
 	snprintf(pid, sizeof(pid), "%d", init);
-	const char *const arguments[] = {"dump", "--tree", pid, "--images-dir", directory, "-v1",
-					 /* The nodes of /dev are the host's. */
-					 "--external", "mnt[]:ms",
-					 /* The groups are the library's. */
-					 "--manage-cgroups=ignore", "--file-locks", "--ext-unix-sk"};
+	const char *const arguments[] = {
+		"dump", "--tree", pid, "--images-dir", directory, "-v1",
+		/* The nodes of /dev are the host's. */
+		"--external", "mnt[]:ms",
+		/* There is nothing in it but a loopback interface, which a new one has, too. */
+		"--empty-ns", "net", "--network-lock", "nftables",
+		/* The groups are the library's. */
+		"--manage-cgroups=ignore", "--file-locks", "--ext-unix-sk"};
 	int r = viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL);
 	if (r == 0)
 		r = viso_command_capture(command, OUTPUT_MAX);
@@ -88,6 +96,59 @@ static int describe_dump(viso_command *command, int init, const char *directory)
 	for (size_t i = 0; r == 0 && i < sizeof(arguments) / sizeof(arguments[0]); i++)
 		r = viso_command_add_arg(command, arguments[i]);
 	return r;
+}
+
+/*
+ * What is in the images is the memory of programs: root's alone, but for criu itself when it restores, which reads them
+ * from inside of the user namespace.
+ */
+static int write_state(int directory, int init)
+{
+	char path[32], text[64];
+	unsigned inside, first;
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", init);
+	FILE *map = fopen(path, "re");
+	bool known = map && fscanf(map, "%u %u", &inside, &first) == 2;
+	if (map)
+		fclose(map);
+	if (!known)
+		return error_fail(VISO_STAGE_CHECKPOINT, ESRCH, path, NULL);
+	int length = snprintf(text, sizeof(text), "first_id %u\n", first);
+	_cleanup_close_ int fd = openat(directory, RESTORE_STATE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fchown(directory, (uid_t)-1, first) < 0 || fchmod(directory, 0750) < 0 || fd < 0 ||
+	    write(fd, text, (size_t)length) != length || mkdirat(directory, RESTORE_ROOT, 0700) < 0)
+		return error_fail(VISO_STAGE_CHECKPOINT, errno, RESTORE_STATE, NULL);
+	return 0;
+}
+
+/*
+ * Until the init shows itself nothing may run in there that could look into it; and what stands when criu comes stands
+ * when it is restored. Beneath /proc it is then its own user's (proc(5)).
+ */
+static int stop_and_show(viso_container *container)
+{
+	enum { TRIES = 1000 };
+	int r = launched_instance_pause(&container->instance, true);
+	char path[32];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d/status", container->instance.init);
+	if (r >= 0 && kill(container->instance.init, SIGNAL_SHOW) < 0)
+		r = error_fail(VISO_STAGE_CHECKPOINT, errno, "init", NULL);
+	for (int i = 0; r >= 0 && i < TRIES && stat(path, &st) == 0 && st.st_uid == 0; i++)
+		usleep(1000);
+	return r < 0 ? r : 0;
+}
+
+static void hide_and_resume(viso_container *container)
+{
+	enum { TRIES = 1000 };
+	char path[32];
+	struct stat st;
+	snprintf(path, sizeof(path), "/proc/%d/status", container->instance.init);
+	kill(container->instance.init, SIGNAL_HIDE);
+	for (int i = 0; i < TRIES && stat(path, &st) == 0 && st.st_uid != 0; i++)
+		usleep(1000);
+	launched_instance_pause(&container->instance, false);
 }
 
 static int dump(int init, const char *directory)
@@ -108,6 +169,20 @@ static int dump(int init, const char *directory)
 	return r < 0 ? r : host_program_check(result, VISO_STAGE_CHECKPOINT, EOPNOTSUPP, "criu");
 }
 
+static int dump_stopped(viso_container *container, int directory, const char *path)
+{
+	int r = stop_and_show(container);
+	if (r == 0)
+		r = write_state(directory, container->instance.init);
+	if (r == 0)
+		r = dump(container->instance.init, path);
+	if (r == 0)
+		r = images_name_program(directory);
+	if (r < 0)
+		hide_and_resume(container);
+	return r;
+}
+
 int viso_container_checkpoint(viso_container *container, const char *directory)
 {
 	int r = sandbox_check_use(container ? &container->sandbox : NULL, __func__);
@@ -126,26 +201,14 @@ int viso_container_checkpoint(viso_container *container, const char *directory)
 		return fd;
 	if (!path)
 		return error_fail(VISO_STAGE_CHECKPOINT, errno, directory, NULL);
-	r = check_processes(container);
+	r = plain_check(container->instance.plan, container->instance.plan->cgroups.count > 0, __func__);
 	if (r == 0)
-		r = dump(container->instance.init, path);
+		r = check_processes(container);
+	if (r == 0)
+		r = dump_stopped(container, fd, path);
 	if (r < 0) {
 		remove_contents(fd);
 		return r;
 	}
 	return viso_sandbox_close(&container->sandbox);
-}
-
-int viso_container_restore(viso_container *container, const char *directory)
-{
-	int r = container_check_setter(container, __func__);
-	if (r < 0)
-		return r;
-	if (!directory)
-		return error_argument(__func__, "the directory is NULL");
-	/* What criu makes is the child of criu: the launcher could neither end it with the host nor count it. */
-	return error_fail(VISO_STAGE_CHECKPOINT, EOPNOTSUPP, __func__,
-			  "%s: an instance that criu restores would not end with the host program; start it by "
-			  "criu(8) outside of the library",
-			  __func__);
 }

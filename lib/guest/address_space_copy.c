@@ -198,7 +198,10 @@ static bool is_kept_page(struct reset *reset, uint64_t address, uint64_t now, ui
 	if (!area || address < area->start || address >= area->end)
 		area = space_find((struct address_space *)reset->kept, address);
 	reset->area = area;
-	return area && !area->shared && (area->protection & PROT_WRITE) && (paging_is_allocated(before) || !area->file);
+	if (!area || area->shared || !(area->protection & PROT_WRITE))
+		return false;
+	bool begins_empty = !area->file || (area->is_program && address - area->start >= area->file_size);
+	return paging_is_allocated(before) || begins_empty;
 }
 
 static void put_contents_back(struct guest_memory *memory, uint64_t page, uint64_t before)

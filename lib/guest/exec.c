@@ -13,6 +13,7 @@
 #include "guest/elf.h"
 #include "guest/program/path.h"
 #include "guest/stack.h"
+#include "guest/x86_64/signal_frame.h"
 
 /* As Linux: a script's first line counts up to here, and so many scripts may have each other as interpreters. */
 enum { SCRIPT_LINE = 256, SCRIPTS_MAX = 5 };
@@ -255,6 +256,8 @@ int executable_map(struct program *program, const struct executable *executable,
 		.gid = program->gid,
 		.hwcap = processor->hwcap,
 		.hwcap2 = processor->hwcap2,
+		.signal_stack = frame_size_max(processor),
+		.out_auxiliary = program->auxiliary,
 	};
 	if (getrandom(setting.random, sizeof(setting.random), 0) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "getrandom", NULL);

@@ -90,6 +90,14 @@ static void put_usage(viso_result *result, const struct instance *instance)
 	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
 }
 
+static void put_registers(viso_result *result, const struct instance *instance)
+{
+	memcpy(result->registers, instance->registers, sizeof(result->registers));
+	result->register_count = instance->register_count;
+	result->has_fault_address = instance->program.has_fault_address;
+	result->fault_address = instance->program.fault_address;
+}
+
 int guest_make_result(struct instance *instance, viso_result **out_result)
 {
 	struct program *program = &instance->program;
@@ -100,6 +108,7 @@ int guest_make_result(struct instance *instance, viso_result **out_result)
 	result->exit_code = program->exit_code;
 	result->signal = program->signal;
 	put_usage(result, instance);
+	put_registers(result, instance);
 	for (int i = 0; i < 2; i++) {
 		result->output[i] = program->captured[i];
 		program->captured[i] = (struct captured_output){0};
@@ -228,8 +237,14 @@ viso_guest *guest_new_like(viso_guest *guest)
 	copy->sandbox.processes_max = guest->sandbox.processes_max;
 	copy->sandbox.network = guest->sandbox.network;
 	copy->sandbox.frozen = true;
+	copy->limits = guest->limits;
+	copy->core_path = guest->core_path ? strdup(guest->core_path) : NULL;
+	bool is_whole = !guest->core_path || copy->core_path;
 	pthread_mutex_unlock(&guest->sandbox.lock);
-	return copy;
+	if (is_whole)
+		return copy;
+	error_memory();
+	return viso_guest_unref(copy);
 }
 
 void guest_replace(viso_guest *guest, struct instance *instance)
@@ -259,6 +274,7 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	if (guest->initialised)
 		instance_forget(guest->initialised);
 	viso_result_unref(guest->last_result);
+	free(guest->core_path);
 	pthread_cond_destroy(&guest->idle);
 	pthread_mutex_destroy(&guest->lock);
 	free(guest);

@@ -18,6 +18,7 @@ enum guest_use {
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	char *core_path;      /* absolute; NULL for none */
 	struct guest_limits limits;
 
 	/* The guest that stays (stay.c). */

@@ -41,12 +41,16 @@ struct instance {
 	uint64_t timeout_ms;
 	uint64_t cpu_time_ms;
 
+	bool has_core; /* one has been written, or could not be */
+
 	/* What is left after the end. */
 	int error; /* negative errno where it could not be run after all */
 	char error_call[32];
 	int64_t wall_end;
 	uint64_t memory_peak;
 	struct rusage usage;
+	struct result_register registers[RESULT_REGISTERS_MAX];
+	size_t register_count; /* 0 where it ended by itself */
 };
 
 /*

@@ -42,7 +42,7 @@ static struct timespec to_timespec(int64_t ns)
 
 int kick_init(struct kick *kick)
 {
-	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .alarm = INT64_MAX};
 	pthread_mutex_init(&kick->lock, NULL);
 	if (kick->stop_fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
@@ -55,13 +55,16 @@ void kick_release(struct kick *kick)
 	pthread_mutex_destroy(&kick->lock);
 }
 
+static const unsigned long long killed = 1ull << (SIGKILL - 1);
+
+/*
+ * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread looks
+ * at the flag before it waits, then the eventfd ends the wait; and KVM_RUN takes the signal when it begins, as it would
+ * immediate_exit.
+ */
 void kick_stop(struct kick *kick, int signal)
 {
-	int none = 0;
-	if (signal == SIGKILL)
-		atomic_store(&kick->signal, SIGKILL);
-	else if (!atomic_compare_exchange_strong(&kick->signal, &none, signal))
-		return;
+	atomic_fetch_or(&kick->signals, 1ull << (signal - 1));
 	eventfd_write(kick->stop_fd, 1);
 	pthread_mutex_lock(&kick->lock);
 	if (kick->thread) {
@@ -74,19 +77,16 @@ void kick_stop(struct kick *kick, int signal)
 	pthread_mutex_unlock(&kick->lock);
 }
 
-void kick_clear(struct kick *kick, int signal)
+uint64_t kick_take_signals(struct kick *kick)
 {
-	eventfd_t count;
-	eventfd_read(kick->stop_fd, &count);
-	/* Where a kill has come meanwhile, what was read may have been its wake-up. */
-	if (!atomic_compare_exchange_strong(&kick->signal, &signal, 0))
-		eventfd_write(kick->stop_fd, 1);
+	return atomic_fetch_and(&kick->signals, killed) & ~killed;
 }
 
 void kick_forget(struct kick *kick)
 {
 	eventfd_t count;
-	atomic_store(&kick->signal, 0);
+	atomic_store(&kick->signals, 0);
+	kick->alarm = INT64_MAX;
 	eventfd_read(kick->stop_fd, &count);
 }
 
@@ -108,19 +108,23 @@ static void drain(struct kick *kick)
 			kick->foreign = info;
 }
 
-static int stop_reason(const struct kick *kick)
+static enum stop stop_reason(const struct kick *kick)
 {
-	int signal = atomic_load(&kick->signal);
-	if (signal)
-		return signal;
+	unsigned long long signals = atomic_load(&kick->signals);
+	if (signals & killed)
+		return STOP_KILLED;
 	if (kick->deadline != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->deadline)
 		return STOP_TIMED_OUT;
 	if (kick->cpu_deadline != INT64_MAX && clock_now(CLOCK_THREAD_CPUTIME_ID) >= kick->cpu_deadline)
 		return STOP_CPU_TIME;
+	if (signals)
+		return STOP_SIGNALLED;
+	if (kick->alarm != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->alarm)
+		return STOP_ALARM;
 	return STOP_NONE;
 }
 
-int kick_check(struct kick *kick)
+enum stop kick_check(struct kick *kick)
 {
 	drain(kick);
 	return stop_reason(kick);
@@ -131,33 +135,66 @@ bool kick_is_due(const struct kick *kick)
 	return stop_reason(kick) != STOP_NONE;
 }
 
+static int64_t earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 {
+	int64_t end = earliest(until, earliest(kick->deadline, kick->alarm));
 	fds[count] = (struct pollfd){.fd = kick->stop_fd, .events = POLLIN};
-	for (;;) {
-		int64_t end = until < kick->deadline ? until : kick->deadline;
+	/* Even where a fd is ready: the caller may come again and again, since a terminal can be ready for less than is
+	 * asked. */
+	while (!kick_is_due(kick)) {
 		int64_t left = end == INT64_MAX ? 0 : end - clock_now(CLOCK_MONOTONIC);
 		struct timespec timeout = to_timespec(left > 0 ? left : 0);
 		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		/* Even where a fd is ready: the caller may come again and again, since a terminal can be ready for less
-		 * than is asked. */
-		if (kick_is_due(kick))
-			return -EINTR;
-		if (n > 0)
+		if (n > 0 && fds[count].revents) {
+			/* The reason may have been dealt with before: then this is a wake-up of the past. */
+			eventfd_t wakeups;
+			eventfd_read(kick->stop_fd, &wakeups);
+			n--;
+		}
+		if (n > 0 && !kick_is_due(kick))
 			return n;
 		if (clock_now(CLOCK_MONOTONIC) >= until)
-			return 0;
+			return kick_is_due(kick) ? -EINTR : 0;
 	}
+	return -EINTR;
 }
 
+/* A timer that kicks the calling thread. */
 static int make_timer(struct kick *kick, clockid_t clock, timer_t *out)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
 	event.sigev_value.sival_ptr = kick;
 	event.sigev_notify_thread_id = gettid();
 	return timer_create(clock, &event, out) < 0 ? -errno : 0;
+}
+
+/* Repeated too: the wake-up may have been dropped because another one was pending. */
+static void arm_alarm(struct kick *kick)
+{
+	struct itimerspec setting = {{0}};
+	if (kick->alarm != INT64_MAX) {
+		setting.it_value = to_timespec(kick->alarm > 0 ? kick->alarm : 1);
+		setting.it_interval = to_timespec(repeat_ns);
+		if (!kick->has_alarm_timer)
+			kick->has_alarm_timer = make_timer(kick, CLOCK_MONOTONIC, &kick->alarm_timer) == 0;
+	}
+	if (kick->has_alarm_timer)
+		timer_settime(kick->alarm_timer, TIMER_ABSTIME, &setting, NULL);
+}
+
+void kick_set_alarm(struct kick *kick, int64_t when)
+{
+	if (when == kick->alarm)
+		return;
+	kick->alarm = when;
+	arm_alarm(kick);
 }
 
 static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
@@ -229,6 +266,8 @@ int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_lim
 		kick_leave(kick);
 		return r;
 	}
+	if (kick->alarm != INT64_MAX)
+		arm_alarm(kick);
 	pthread_mutex_lock(&kick->lock);
 	kick->thread = gettid();
 	pthread_mutex_unlock(&kick->lock);
@@ -242,6 +281,9 @@ void kick_leave(struct kick *kick)
 	pthread_mutex_unlock(&kick->lock);
 	while (kick->timer_count > 0)
 		timer_delete(kick->timers[--kick->timer_count]);
+	if (kick->has_alarm_timer)
+		timer_delete(kick->alarm_timer);
+	kick->has_alarm_timer = false;
 	if (kick->has_slice_timer)
 		timer_delete(kick->slice_timer);
 	kick->has_slice_timer = false;

@@ -24,20 +24,25 @@ enum { KICK_SLICE_NS = 5000000 };
 
 enum stop {
 	STOP_NONE = 0,
-	STOP_SIGNALLED = -1, /* a positive number is a signal from the host program, SIGKILL for kill */
-	STOP_TIMED_OUT = -2,
-	STOP_CPU_TIME = -3,
+	STOP_KILLED,    /* by the host program */
+	STOP_TIMED_OUT, /* these end the guest; those that follow do not */
+	STOP_CPU_TIME,
+	STOP_SIGNALLED, /* the host program has sent signals: kick_take_signals() */
+	STOP_ALARM,     /* a timer of a program's is due: kick_set_alarm() */
 };
 
 struct kick {
-	pthread_mutex_t lock; /* guards thread */
-	pid_t thread;         /* that runs the guest; 0 while none does */
-	int stop_fd;          /* an eventfd, readable from the stop on */
-	atomic_int signal;    /* from the host program; 0 for none */
-	int64_t deadline;     /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
-	int64_t cpu_deadline; /* CPU time of the thread; INT64_MAX for none */
+	pthread_mutex_t lock;  /* guards thread */
+	pid_t thread;          /* that runs the guest; 0 while none does */
+	int stop_fd;           /* an eventfd, readable from the stop on */
+	atomic_ullong signals; /* that the host program has sent, as a set; SIGKILL stays */
+	int64_t deadline;      /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
+	int64_t cpu_deadline;  /* CPU time of the thread; INT64_MAX for none */
+	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
 	timer_t timers[2];
 	int timer_count;
+	timer_t alarm_timer; /* made when it is needed first */
+	bool has_alarm_timer;
 	timer_t slice_timer;
 	bool has_slice_timer;
 	sigset_t old_mask;
@@ -59,17 +64,20 @@ void kick_leave(struct kick *kick);
 /* In the running thread: the guest is interrupted again and again, so that its threads take turns; or no longer. */
 int kick_set_slices(struct kick *kick, bool on);
 
-/* From any thread: the guest is sent this signal. The first one counts, but SIGKILL always does. */
+/* From any thread: the guest is sent this signal. */
 void kick_stop(struct kick *kick, int signal);
 
-/* In the running thread: the program has survived this signal. */
-void kick_clear(struct kick *kick, int signal);
+/* In the running thread: why it was interrupted, the most important reason; takes the pending wake-up away. */
+enum stop kick_check(struct kick *kick);
 
 /* While no thread runs the guest: whatever signal was sent counts no longer. */
 void kick_forget(struct kick *kick);
 
-/* In the running thread: whether and why the guest must end; takes the pending signal away. */
-int kick_check(struct kick *kick);
+/* In the running thread: the signals that the host program has sent, which are then taken. */
+uint64_t kick_take_signals(struct kick *kick);
+
+/* In the running thread: it is to be interrupted at that time (CLOCK_MONOTONIC, nanoseconds; INT64_MAX for not). */
+void kick_set_alarm(struct kick *kick, int64_t when);
 
 /*
  * In the running thread: whether the guest must end or has a signal to look at. For calls that work for long: what is

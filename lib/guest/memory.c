@@ -347,7 +347,7 @@ uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out
 
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (!is_handed_out(memory, address, pages))
+	if (!memory->has_run || !is_handed_out(memory, address, pages))
 		return;
 	/* As in give_back(), but the contents stay. */
 	void *host = memory_page(memory, address);

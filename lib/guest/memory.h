@@ -32,6 +32,7 @@ struct guest_memory {
 	size_t mapping_size;
 	int vm_fd;
 	uint64_t backed; /* guest-physical bytes that KVM knows about */
+	bool has_run;    /* before the first run KVM knows nothing that it would have to forget */
 	unsigned slots;
 	uint64_t next; /* below it pages have been handed out at least once */
 	struct page_extent *freed;

@@ -2,8 +2,8 @@
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
-#include <virtiso/snapshot.h>
 #include <virtiso/guest_limits.h>
+#include <virtiso/snapshot.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -41,6 +41,11 @@ viso_sandbox *viso_guest_sandbox(viso_guest *guest)
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_core_path(viso_guest *guest, const char *path)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

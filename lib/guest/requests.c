@@ -19,6 +19,7 @@ static void resume(struct instance *instance)
 	struct program *program = stay->task->program;
 	*program->vcpu->regs = stay->regs;
 	stay->state = STAY_ANSWERED;
+	stay->task->again = true;
 	program_serve(program);
 }
 

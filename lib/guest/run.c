@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "guest/fault.h"
 #include "guest/instance.h"
+#include "guest/x86_64/registers.h"
 
 /* The process whose thread has run. */
 static struct program *running(struct instance *instance)
@@ -16,30 +17,50 @@ static struct program *running(struct instance *instance)
 	return instance->scheduler.current->program;
 }
 
-static void end_by_exception(struct instance *instance, const struct vcpu_exit *exit, int signal)
+/* A page fault that the program's areas do not explain; what is known of it goes to `info`. */
+static void tell_fault(struct instance *instance, const struct vcpu_exit *exit, int r, siginfo_t *info)
+{
+	if (r == -EIO) {
+		info->si_signo = SIGBUS;
+		info->si_code = BUS_ADRERR;
+	} else if (space_find(running(instance)->space, exit->address)) {
+		info->si_code = SEGV_ACCERR;
+	}
+}
+
+static void force_exception(struct instance *instance, const struct vcpu_exit *exit, const siginfo_t *info)
 {
 	char detail[80];
+	struct program *program = running(instance);
+	struct task_signals *signals = &program->task->signals;
 	unsigned long long instruction = instance->vcpu.regs->rip, address = exit->address;
-	if (vcpu_is_page_fault(exit))
+	signals->trap = (uint64_t)exit->vector;
+	signals->trap_error = exit->error_code;
+	if (vcpu_is_page_fault(exit)) {
+		signals->trap_address = exit->address;
 		snprintf(detail, sizeof(detail), "address 0x%llx, instruction 0x%llx", address, instruction);
-	else
+	} else {
 		snprintf(detail, sizeof(detail), "instruction 0x%llx", instruction);
-	program_end(running(instance), VISO_REASON_SIGNALLED, signal, detail);
+	}
+	signal_force(program, info, detail);
+	program->has_fault_address = program->ended && vcpu_is_page_fault(exit);
+	program->fault_address = exit->address;
 }
 
 static void handle_exception(struct instance *instance, const struct vcpu_exit *exit)
 {
-	int signal = vcpu_exception_signal(exit);
+	siginfo_t info;
+	int signal = vcpu_exception_signal(&instance->vcpu, exit, &info);
 	if (vcpu_is_page_fault(exit)) {
 		int r = -EFAULT;
 		if (vcpu_is_user_access(exit))
 			r = space_fault(running(instance)->space, exit->address, vcpu_fault_access(exit));
 		if (r == 0 || r == -ENOMEM)
 			return;
-		signal = r == -EIO ? SIGBUS : SIGSEGV;
+		tell_fault(instance, exit, r, &info);
 	}
 	if (signal) {
-		end_by_exception(instance, exit, signal);
+		force_exception(instance, exit, &info);
 		return;
 	}
 	char detail[80];
@@ -47,30 +68,52 @@ static void handle_exception(struct instance *instance, const struct vcpu_exit *
 	program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, detail);
 }
 
+/* What the host program has sent; of its sender the program sees as little as of one outside of its PID namespace. */
+static void send_host_signals(struct instance *instance)
+{
+	uint64_t set = kick_take_signals(&instance->kick);
+	for (int signal = 1; signal <= PROGRAM_SIGNALS; signal++) {
+		const siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
+		if (set & signal_bit(signal))
+			signal_send(&instance->program, NULL, &info);
+	}
+}
+
 /* A time is over, or the host program has sent a signal. */
 static void handle_stop(struct instance *instance)
 {
 	struct program *program = &instance->program;
-	int stop = kick_check(&instance->kick);
-	if (stop == STOP_TIMED_OUT) {
+	switch (kick_check(&instance->kick)) {
+	case STOP_TIMED_OUT:
 		program_end(program, VISO_REASON_TIMED_OUT, SIGKILL, NULL);
-	} else if (stop == STOP_CPU_TIME) {
+		break;
+	case STOP_CPU_TIME:
 		program_end(program, VISO_REASON_CPU_TIME, SIGKILL, NULL);
-	} else if (stop == SIGKILL) {
+		break;
+	case STOP_KILLED:
 		program_end(program, VISO_REASON_KILLED, SIGKILL, NULL);
-	} else if (stop > 0) {
-		program_signal(program, stop);
-		if (!program->ended)
-			kick_clear(&instance->kick, stop);
+		break;
+	case STOP_SIGNALLED:
+	case STOP_ALARM:
+		send_host_signals(instance);
+		timers_check_all(instance);
+		break;
+	case STOP_NONE:
+	default:
+		break;
 	}
 }
 
+/* A call that a signal interrupted is made again at the next turn, where no handler was entered. */
 static void serve(struct instance *instance)
 {
-	program_serve(running(instance));
-	/* The answer to a call that was waiting when the guest was stopped. */
-	if ((int64_t)instance->vcpu.regs->rax == -EINTR)
-		handle_stop(instance);
+	struct program *program = running(instance);
+	struct task *task = program->task;
+	if (program_serve(program))
+		return;
+	handle_stop(instance);
+	if (!program->ended && signals_deliver(program, true))
+		task->again = false;
 }
 
 static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
@@ -100,6 +143,8 @@ static void run_turn(struct instance *instance)
 	struct program *program = running(instance);
 	if (instance->scheduler.current->again) {
 		serve(instance);
+	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
+		signals_deliver(program, false);
 	} else {
 		vcpu_run(&instance->vcpu, &exit);
 		handle_exit(instance, &exit);
@@ -149,6 +194,14 @@ static int64_t deadline(const struct instance *instance)
 	return instance->program.wall_start + (int64_t)ms * 1000000;
 }
 
+/* For the result of a program that did not end by itself. */
+static void keep_registers(struct instance *instance)
+{
+	const struct vcpu *vcpu = &instance->vcpu;
+	instance->register_count =
+		registers_list(vcpu->regs, vcpu_base(vcpu, false), vcpu_base(vcpu, true), instance->registers);
+}
+
 int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
@@ -162,6 +215,8 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 			run_turn(instance);
 		else
 			handle_stop(instance);
+	if (program->ended && program->reason != VISO_REASON_EXITED)
+		keep_registers(instance);
 	scheduler_stop(instance);
 	kick_leave(&instance->kick);
 	return 0;

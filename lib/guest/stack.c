@@ -17,10 +17,8 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 
-enum { AUXILIARY_MAX = 24, CLOCK_TICKS = 100, STRING_MAX = 128 << 10, TOTAL_MAX = 6 << 20, STACK_START = 132 << 10 };
+enum { CLOCK_TICKS = 100, STRING_MAX = 128 << 10, TOTAL_MAX = 6 << 20, STACK_START = 132 << 10 };
 
-/* What Linux needs for a signal frame with AVX-512 state. */
-static const uint64_t signal_stack = 3632;
 static const char platform[] = "x86_64";
 
 /* The stack is built in a copy that ends at `top`, from both sides of it. */
@@ -75,12 +73,14 @@ static void put_auxiliary(struct builder *builder, const struct stack_setting *s
 		{AT_SECURE, 0},
 		{AT_RANDOM, random},
 		{AT_HWCAP2, setting->hwcap2},
-		{AT_MINSIGSTKSZ, signal_stack},
+		{AT_MINSIGSTKSZ, setting->signal_stack},
 		{AT_EXECFN, path},
 		{AT_PLATFORM, name},
 		{AT_NULL, 0},
 	};
-	_Static_assert(sizeof(entries) / sizeof(entries[0]) <= AUXILIARY_MAX, "the auxiliary vector outgrew its room");
+	_Static_assert(sizeof(entries) / sizeof(entries[0]) <= STACK_AUXILIARY,
+		       "the auxiliary vector outgrew its room");
+	memcpy(setting->out_auxiliary, entries, sizeof(entries));
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		put_word(builder, entries[i][0]);
 		put_word(builder, entries[i][1]);
@@ -119,7 +119,7 @@ int stack_build(struct address_space *space, const struct stack_setting *setting
 	int r = check_size(setting, space->stack_limit);
 	if (r < 0)
 		return r;
-	size_t words = 1 + setting->argv->count + 1 + setting->env->count + 1 + 2 * AUXILIARY_MAX;
+	size_t words = 1 + setting->argv->count + 1 + setting->env->count + 1 + 2 * STACK_AUXILIARY;
 	size_t strings = setting->argv->bytes + setting->env->bytes + strlen(setting->path) + 1 + sizeof(platform) +
 			 sizeof(setting->random);
 	/* The stack pointer is aligned to 16; the last 8 bytes stay empty, as on Linux. */

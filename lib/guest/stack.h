@@ -7,6 +7,8 @@
 #include "guest/address_space.h"
 #include "guest/elf.h"
 
+enum { STACK_AUXILIARY = 24 };
+
 struct stack_setting {
 	const struct strings *argv;
 	const struct strings *env;
@@ -17,7 +19,9 @@ struct stack_setting {
 	unsigned gid;
 	uint32_t hwcap;
 	uint32_t hwcap2;
+	uint64_t signal_stack; /* AT_MINSIGSTKSZ */
 	uint8_t random[16];
+	uint64_t (*out_auxiliary)[2]; /* room for STACK_AUXILIARY entries */
 };
 
 /*

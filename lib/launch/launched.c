@@ -81,6 +81,12 @@ static int launched_kill(viso_process *process)
 	return r < 0 && shutdown(process->fd, SHUT_WR) == 0 ? 0 : r;
 }
 
+static void launched_insist(viso_process *process)
+{
+	(void)process;
+	launcher_kill_stopped();
+}
+
 int launched_ask(int channel, enum order_kind kind, int pipe)
 {
 	union {
@@ -257,6 +263,7 @@ static void end_start(int channel)
 	struct report report;
 	ssize_t n;
 	send(channel, &order, sizeof(order), MSG_NOSIGNAL);
+	launcher_await_end(channel);
 	/* Fds that come along are not received, and closed by the kernel. */
 	while ((n = recv(channel, &report, sizeof(report), 0)) < 0
 		       ? errno == EINTR || errno == ECONNRESET
@@ -389,6 +396,7 @@ static const struct process_ops launched_ops = {
 	.await_start = await_start,
 	.signal = launched_signal,
 	.kill = launched_kill,
+	.insist = launched_insist,
 	.pids = launched_pids,
 	.usage = launched_usage,
 	.pause = launched_pause,
@@ -400,6 +408,7 @@ static const struct process_ops in_instance_ops = {
 	.await_start = await_start,
 	.signal = launched_signal,
 	.kill = launched_kill,
+	.insist = launched_insist,
 	.usage = launched_usage,
 	.collect = collect,
 	.release = release,

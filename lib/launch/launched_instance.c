@@ -181,6 +181,7 @@ void launched_instance_end(struct launched_instance *instance)
 	/* The end of the orders is one, too. */
 	if (send(instance->channel, &order, sizeof(order), MSG_NOSIGNAL) < 0)
 		shutdown(instance->channel, SHUT_WR);
+	launcher_await_end(instance->channel);
 	receive(instance->channel, &report, &fd);
 	close_fd(fd);
 	shutdown(instance->channel, SHUT_RDWR);

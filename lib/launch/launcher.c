@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include "core/memfd.h"
 #include "launch/own_socket.h"
 #include "launch/spawn_launcher.h"
+#include "sandbox/reply.h"
 
 /* A tree or bridge that is removed when the host program dies. Each new launcher has to be told. */
 struct guarded {
@@ -140,13 +142,20 @@ static int send_to_launcher(size_t which, const struct msghdr *message)
 		pthread_mutex_lock(&launcher->lock);
 		r = ensure_running(launcher);
 		const struct own_socket *target = (const struct own_socket *)((const char *)launcher + which);
-		int number = r == 0 ? target->fd : -1; /* a full socket must not hold the lock */
+		int number = r == 0 ? target->fd : -1;
+		/* A full socket must not hold the lock, and without it another thread may close the number, which may
+		 * be somebody else's then. */
+		_cleanup_close_ int socket = r == 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : -1;
+		int error = errno;
 		pthread_mutex_unlock(&launcher->lock);
 		if (r < 0)
 			return r;
+		if (socket < 0)
+			return error_fail(VISO_STAGE_LAUNCHER, error, "dup",
+					  "too many open files to reach the launcher");
 
 		ssize_t n;
-		while ((n = sendmsg(number, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		while ((n = sendmsg(socket, message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
 			;
 		if (n >= 0)
 			return 0;
@@ -343,4 +352,23 @@ void launcher_unguard_tree(const char *path)
 	if (guarded)
 		send_guard(guarded, false);
 	free(guarded);
+}
+
+/* Where it cannot be sent, there is nobody who could be stopped. */
+void launcher_kill_stopped(void)
+{
+	struct guard guard = {.add = true, .kind = GUARD_STOPPED};
+	struct iovec iov = {.iov_base = &guard, .iov_len = offsetof(struct guard, path) + 1};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	send_to_launcher(offsetof(struct launcher, control), &message);
+}
+
+void launcher_await_end(int fd)
+{
+	struct pollfd told = {.fd = fd, .events = POLLIN};
+	for (int r; (r = poll(&told, 1, REPLY_PATIENCE_MS)) <= 0;)
+		if (r == 0)
+			launcher_kill_stopped();
+		else if (errno != EINTR && errno != ENOMEM)
+			return;
 }

@@ -40,6 +40,13 @@ int launcher_guard_tree(const char *path);
  */
 int launcher_guard_bridge(const char *name, uint32_t group);
 
+/*
+ * Waits until an end that was asked for is told at the fd. Whoever of the launcher's processes is stopped meanwhile, by
+ * SIGSTOP from outside, is killed after a while: it would never tell.
+ */
+void launcher_await_end(int fd);
+void launcher_kill_stopped(void);
+
 /* The tree is gone or shall be kept: the launcher forgets it. Never fails. */
 void launcher_unguard_tree(const char *path);
 

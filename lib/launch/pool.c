@@ -242,6 +242,8 @@ static void shrink(struct pool *pool, unsigned count)
 			shutdown(gone[i].fd, SHUT_WR);
 	for (unsigned i = 0; i < gone_count; i++) {
 		char byte;
+		if (own_socket_is_ours(&gone[i]))
+			launcher_await_end(gone[i].fd);
 		while (own_socket_is_ours(&gone[i]) && recv(gone[i].fd, &byte, 1, 0) < 0 && errno == EINTR)
 			;
 		own_socket_close(&gone[i]);

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "sandbox/answer.h"
 #include "sandbox/process_list.h"
+#include "sandbox/reply.h"
 #include "sandbox/result.h"
 
 viso_process *process_new(void)
@@ -100,12 +101,20 @@ int process_finish(viso_process *process, int timeout_ms)
 	return r;
 }
 
+int process_await_end(viso_process *process)
+{
+	int r, patience = process->ops->insist ? REPLY_PATIENCE_MS : -1;
+	while ((r = process_finish(process, patience)) == -EINTR || (r == -ETIMEDOUT && patience > 0))
+		if (r == -ETIMEDOUT)
+			process->ops->insist(process);
+	return r;
+}
+
 static void process_free(viso_process *process)
 {
 	if (handle_is_mine(&process->handle) && process->ops && !process->result && !process->collect_error) {
 		process->ops->kill(process);
-		while (process_finish(process, -1) == -EINTR)
-			;
+		process_await_end(process);
 	}
 	if (process->ops)
 		process->ops->release(process);

@@ -25,6 +25,9 @@ struct process_ops {
 	int (*signal)(viso_process *process, int signal);
 	/* Kills the program and all that it started; reason KILLED. Returns at once. 0 or a negative errno. */
 	int (*kill)(viso_process *process);
+	/* The same where it has not helped for long: also by killing what should do it. NULL where nothing can be done.
+	 */
+	void (*insist)(viso_process *process);
 	/* Has the ids of its processes written to the pipe (sandbox/pids.h). NULL where it has none of its own. */
 	int (*pids)(viso_process *process, int pipe);
 	/* Has its figures, or what came of pausing it, written to the pipe (sandbox/answer.h). NULL where it has none
@@ -99,5 +102,8 @@ viso_process *process_new(void);
 
 /* Waits for the end and collects the result into the process; as viso_process_wait(). */
 int process_finish(viso_process *process, int timeout_ms);
+
+/* The same for one that was killed: it is insisted on that. */
+int process_await_end(viso_process *process);
 
 #endif

@@ -197,8 +197,7 @@ static bool end_one(struct process_list *list)
 	if (!process)
 		return false;
 	viso_process_kill(process);
-	while (process_finish(process, -1) == -EINTR)
-		;
+	process_await_end(process);
 	viso_process_unref(process);
 	return true;
 }

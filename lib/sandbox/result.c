@@ -127,3 +127,38 @@ int viso_result_output_truncated(const viso_result *result, viso_stream stream)
 		return error_argument(__func__, "the result is NULL or the stream is no output");
 	return result->output[stream - VISO_STDOUT].truncated;
 }
+
+static int no_data(const char *function, const char *what)
+{
+	return error_fail(VISO_STAGE_PROCESS, ENODATA, function, "%s: %s", function, what);
+}
+
+int viso_result_register(const viso_result *result, const char *name, uint64_t *out_value)
+{
+	int r = handle_check(result ? &result->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (!name || !out_value)
+		return error_argument(__func__, "the name or the output is NULL");
+	if (!result->register_count)
+		return no_data(__func__, "only a guest that did not exit by itself leaves registers");
+	for (size_t i = 0; i < result->register_count; i++)
+		if (!strcmp(result->registers[i].name, name)) {
+			*out_value = result->registers[i].value;
+			return 0;
+		}
+	return error_argument(__func__, "no such register; they are rax to r15, rip, rflags, fs_base and gs_base");
+}
+
+int viso_result_fault_address(const viso_result *result, uint64_t *out_address)
+{
+	int r = handle_check(result ? &result->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (!out_address)
+		return error_argument(__func__, "the output is NULL");
+	if (!result->has_fault_address)
+		return no_data(__func__, "no access to an address has ended this command");
+	*out_address = result->fault_address;
+	return 0;
+}

@@ -8,12 +8,17 @@
 
 #include "core/handle.h"
 
-enum { RESULT_USAGE_COUNT = VISO_USAGE_IO_PRESSURE_US + 1, RESULT_DESCRIPTION_MAX = 160 };
+enum { RESULT_USAGE_COUNT = VISO_USAGE_IO_PRESSURE_US + 1, RESULT_DESCRIPTION_MAX = 160, RESULT_REGISTERS_MAX = 24 };
 
 struct captured_output {
 	char *data; /* malloced, followed by a NUL; NULL where nothing was captured */
 	size_t size;
 	bool truncated;
+};
+
+struct result_register {
+	char name[8];
+	uint64_t value;
 };
 
 struct viso_result {
@@ -23,6 +28,10 @@ struct viso_result {
 	int signal;                        /* 0 where no signal ended it */
 	int64_t usage[RESULT_USAGE_COUNT]; /* -1: not counted */
 	struct captured_output output[2];  /* stdout, stderr */
+	struct result_register registers[RESULT_REGISTERS_MAX];
+	size_t register_count; /* 0 where there are none */
+	bool has_fault_address;
+	uint64_t fault_address;
 	char description[RESULT_DESCRIPTION_MAX];
 };
 

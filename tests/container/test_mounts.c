@@ -400,6 +400,24 @@ static void test_sources_that_cannot_be_mounted(void **state)
 	assert_int_equal(support_count_fds(), fds);
 }
 
+/* After a few starts root's launcher clones containers from another mount namespace than the host's: nothing tells. */
+static void test_later_starts_are_as_the_first(void **state)
+{
+	static const char script[] = "cut -d ' ' -f 4-6 /proc/self/mountinfo; ls -a / /.. /dev/..; ls -l /dev | wc -l; "
+				     "umount -l / 2>/dev/null || echo refused; ls /proc/1/root/.. | wc -l";
+	enum { STARTS = 8 };
+	struct box *box = box_open(state);
+	viso_result *first = box_run(box, shell(script));
+	const char *output = viso_result_output(first, VISO_STDOUT, NULL);
+	assert_non_null(strstr(output, "refused"));
+	for (int i = 1; i < STARTS; i++) {
+		struct box *next = box_new(box->strength, box_tree());
+		assert_prints(next, shell(script), output);
+		box_close(next);
+	}
+	viso_result_unref(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +438,7 @@ int main(void)
 		AT_CONTAINER(test_masks),
 		AT_CONTAINER(test_targets),
 		AT_CONTAINER(test_nothing_shows_on_the_host),
+		AT_CONTAINER(test_later_starts_are_as_the_first),
 		AT_CONTAINER(test_arguments),
 		AT_CONTAINER(test_settings_freeze),
 		AT_CONTAINER(test_sources_that_cannot_be_mounted),

@@ -57,6 +57,43 @@ static void test_pause_without_the_first_thread(void **state)
 	viso_process_unref(process);
 }
 
+/* Reads the state of a process; 0 where there is none. */
+static char state_of(int pid)
+{
+	char path[32], text[512];
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	if (file)
+		fclose(file);
+	text[n] = '\0';
+	const char *end = strrchr(text, ')');
+	return end && end[1] ? end[2] : '\0';
+}
+
+/* Nothing may be left that goes on, however far a program is with the starting of others. */
+static void test_pause_amid_forks(void **state)
+{
+	enum { ROUNDS = 12, CHILDREN = 100 };
+	struct box *box = box_open(state);
+	for (int round = 0; round < ROUNDS; round++) {
+		int pids[CHILDREN + 1], count = 0, moving = 0;
+		viso_process *process = box_spawn(box, probe("slow-forks", "100", NULL));
+		while (count < 2) {
+			count = viso_sandbox_pids(box->sandbox, pids, CHILDREN + 1);
+			assert_true(count >= 0);
+		}
+		assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+		count = viso_sandbox_pids(box->sandbox, pids, CHILDREN + 1);
+		assert_in_range(count, 2, CHILDREN + 1);
+		for (int i = 0; i < count; i++)
+			moving += state_of(pids[i]) != 'T';
+		assert_int_equal(moving, 0);
+		assert_ok(viso_process_kill(process));
+		viso_process_unref(process);
+	}
+}
+
 /* Sets what needs a group, so that there is a freezer. */
 static void want_group(struct box *box)
 {
@@ -264,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT_EACH_STRENGTH(test_pause),
 		AT_EACH_STRENGTH(test_pause_without_the_first_thread),
+		AT_EACH_STRENGTH(test_pause_amid_forks),
 		AT_CONTAINER(test_pause_by_a_group),
 		AT_EACH_STRENGTH(test_kill_while_paused),
 		AT_CONTAINER(test_kill_while_paused_by_a_group),

@@ -146,13 +146,27 @@ static void test_bash(void **state)
 	     "bash -c 'kill -9 $$'; [ $? = 137 ] && k=Killed; echo $x $t $k");
 }
 
+/* A container in a container, by a program that knows nothing of this one; the later ones are not made as the first. */
+static void test_bubblewrap(void **state)
+{
+	enum { STARTS = 6 };
+	begin(state);
+	struct box *box = container_of("bwrap", "sh", "ls", "umount", NULL);
+	assert_ok(viso_container_set_seccomp_profile(box->container, VISO_SECCOMP_NONE));
+	for (int i = 0; i < STARTS; i++)
+		RUNS(box, "*dev\n*proc\n*tmp\n*refused\n/tmp 2\n", "bwrap", "--unshare-all", "--ro-bind", "/", "/",
+		     "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp", "--cap-add", "ALL",
+		     "--uid", "0", "sh", "-c", "ls -d /../*; umount -l / 2>/dev/null || echo refused; echo $PWD $$");
+}
+
 #define PROGRAM(function) cmocka_unit_test_teardown(function, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PROGRAM(test_python), PROGRAM(test_node), PROGRAM(test_git),    PROGRAM(test_gcc),
-		PROGRAM(test_perl),   PROGRAM(test_java), PROGRAM(test_sqlite), PROGRAM(test_bash),
+		PROGRAM(test_python), PROGRAM(test_node), PROGRAM(test_git),
+		PROGRAM(test_gcc),    PROGRAM(test_perl), PROGRAM(test_java),
+		PROGRAM(test_sqlite), PROGRAM(test_bash), PROGRAM(test_bubblewrap),
 	};
 	return cmocka_run_group_tests_name("real programs in containers", tests, NULL, box_group_teardown);
 }

@@ -117,11 +117,76 @@ static void test_stopped_holder(void **state)
 	in_a_host(stop_holder_and_ask, (void *)(intptr_t)box->strength);
 }
 
+struct closing {
+	struct box *box;
+	viso_process *process; /* let go of, if there is one */
+	bool prepared;
+	long result;
+};
+
+static void *end(void *argument)
+{
+	struct closing *closing = argument;
+	if (closing->prepared)
+		closing->result = viso_container_prepare(closing->box->container, 0);
+	else if (closing->process)
+		viso_process_unref(closing->process);
+	else
+		closing->result = viso_sandbox_close(closing->box->sandbox);
+	return NULL;
+}
+
+/* What is asked to end is waited for, but not for ever: who is stopped is killed then. All at once, as above. */
+static void stop_and_end(void *argument)
+{
+	viso_isolation strength = (viso_isolation)(intptr_t)argument;
+	unsigned mark = mark_new();
+	mark_this_process(mark);
+	support_time_limit(50);
+	struct closing closing[4] = {{.box = box_new(strength, box_tree())},
+				     {.box = box_new(strength, box_tree())},
+				     {.box = box_new(strength, box_tree())},
+				     {.box = box_new(strength, box_tree())}};
+	pthread_t threads[4];
+	int count = strength == VISO_ISOLATION_CONTAINER && geteuid() == 0 ? 4 : 3;
+	viso_process *lost = box_spawn(closing[0].box, shell("probe sleep | probe sleep"));
+	assert_ok(viso_sandbox_start(closing[1].box->sandbox));
+	assert_prints(closing[1].box, probe("background", "1", NULL), "left\n");
+	assert_ok(viso_sandbox_start(closing[2].box->sandbox));
+	closing[2].process = box_spawn(closing[2].box, probe("sleep", NULL));
+	if (count == 4)
+		assert_ok(viso_container_prepare(closing[3].box->container, 2));
+	closing[3].prepared = true;
+	send_all(mark, "viso-worker", SIGSTOP);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, end, &closing[i]), 0);
+	for (int i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(closing[i].result, 0);
+	assert_int_equal(viso_process_wait(lost, 0, NULL), -EPIPE);
+	viso_process_unref(lost);
+	for (int i = 0; i < 4; i++)
+		box_close(closing[i].box);
+	/* The next one has a new worker. */
+	struct box *next = box_new(strength, box_tree());
+	assert_prints(next, shell("echo next"), "next\n");
+	box_close(next);
+	support_time_limit(0);
+}
+
+static void test_ending_what_is_stopped(void **state)
+{
+	struct box *box = box_open(state);
+	in_a_host(stop_and_end, (void *)(intptr_t)box->strength);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		AT_EACH_STRENGTH(test_stopped_workers),
 		AT_EACH_STRENGTH(test_stopped_holder),
+		AT_EACH_STRENGTH(test_ending_what_is_stopped),
 	};
 	return cmocka_run_group_tests(tests, NULL, box_group_teardown);
 }

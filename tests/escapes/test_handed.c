@@ -96,7 +96,7 @@ static int listen_at(const char *name)
 		address.sun_path[0] = '\0';
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) + (name[0] != '@'));
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(listen(fd, 16), 0); /* nobody may accept */
 	return fd;
 }
 

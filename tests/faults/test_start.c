@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum wanted { ERRORS, KILLS };
-enum { SECONDS = 20, WAIT_MS = 10000, PROGRAM_EXIT = 3 };
+enum { SECONDS = 20, WAIT_MS = 10000, PROGRAM_EXIT = 3, MEANWHILE_US = 10000 };
 
 /* How a start is made. */
 struct scenario {
@@ -32,6 +32,7 @@ struct scenario {
 	bool limited; /* in control groups */
 	bool full;    /* with settings of every kind */
 	bool stays;   /* in an instance, by viso_sandbox_start() */
+	int more;     /* starts after that, with a pause before each */
 };
 
 /* What the host found, for the test. */
@@ -154,6 +155,13 @@ static void host(void *argument)
 
 	tracer_phase(PHASE_START);
 	int r = start(&self->scenario, box, &result);
+	for (int i = 0; i < self->scenario.more && r == 0; i++) {
+		check_result(finding, result, self->may_be_killed);
+		viso_result_unref(result);
+		result = NULL;
+		usleep(MEANWHILE_US);
+		r = start(&self->scenario, box, &result);
+	}
 	tracer_phase(PHASE_OTHER);
 
 	if (r < 0)
@@ -232,6 +240,14 @@ static bool is_spared(const struct call_point *point)
 	       (point->number == SYS_futex && !strcmp(point->part, "worker"));
 }
 
+static bool is_among(const struct call_list *calls, const struct call_point *point)
+{
+	for (size_t i = 0; i < calls->count; i++)
+		if (!memcmp(&calls->points[i], point, sizeof(*point)))
+			return true;
+	return false;
+}
+
 /* Loops make the same call again and again: the first ones and the last stand for all where not all is wanted. */
 static bool is_chosen(const struct call_list *calls, const struct call_point *point, bool all)
 {
@@ -242,10 +258,7 @@ static bool is_chosen(const struct call_list *calls, const struct call_point *po
 		return false;
 	if (all || point->occurrence <= SOME)
 		return true;
-	for (size_t i = 0; i < calls->count; i++)
-		if (!memcmp(&calls->points[i], &next, sizeof(next)))
-			return point->number != SYS_prctl;
-	return true;
+	return !is_among(calls, &next) || point->number != SYS_prctl;
 }
 
 /* All faults that are wanted at one call. How many did harm; counts those that were tried and met. */
@@ -290,15 +303,24 @@ static void test_each_call(void **state, const struct scenario *scenario, enum w
 	assert_true(self.finding->complete);
 	const int fds = self.finding->fds;
 
+	/* Those of a start without more of them have a test of their own. */
+	struct call_list known = {0};
+	self.scenario.more = 0;
+	if (scenario->more)
+		trace(host, &self, NULL, SECONDS, &known, &outcome);
+	self.scenario.more = scenario->more;
+
 	int tried = 0, met = 0, failed = 0;
 	for (size_t i = 0; i < calls.count; i++)
-		if (is_chosen(&calls, &calls.points[i], option && !strcmp(option, "all")))
+		if (!is_among(&known, &calls.points[i]) &&
+		    is_chosen(&calls, &calls.points[i], option && !strcmp(option, "all")))
 			failed += try_faults(&self, &calls.points[i], wanted, fds, &tried, &met);
 	printf("# %zu calls; %d faults, %d met\n", calls.count, tried, met);
 	assert_int_equal(failed, 0);
 	/* Which process does what when is not quite the same each time. */
 	assert_true(option || met > tried * 3 / 4);
 	munmap(self.finding, sizeof(*self.finding));
+	free(known.points);
 	free(calls.points);
 }
 
@@ -311,6 +333,22 @@ static void test_next_start(void **state)
 {
 	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .to_end = true, .again = true},
 		       ERRORS);
+}
+
+/* Meanwhile the launcher makes what later containers are cloned from; without it they are made as the first. */
+static void test_later_starts(void **state)
+{
+	test_each_call(
+		state,
+		&(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .to_end = true, .again = true, .more = 1},
+		ERRORS);
+}
+
+/* By spawning: what viso_sandbox_run() keeps may just be killed when the next start takes it, and that is told. */
+static void test_death_at_later_starts(void **state)
+{
+	test_each_call(state, &(struct scenario){.strength = VISO_ISOLATION_CONTAINER, .again = true, .more = 1},
+		       KILLS);
 }
 
 static void test_start_with_all_settings(void **state)
@@ -343,9 +381,11 @@ static const struct {
 } tests[] = {
 	{"first", AT_CONTAINER(test_first_start)},
 	{"next", AT_CONTAINER(test_next_start)},
+	{"later", AT_CONTAINER(test_later_starts)},
 	{"full", AT_CONTAINER(test_start_with_all_settings)},
 	{"instance", AT_CONTAINER(test_start_in_an_instance)},
 	{"death", AT_CONTAINER(test_death_at_each_call)},
+	{"later-death", AT_CONTAINER(test_death_at_later_starts)},
 	{"instance-death", AT_CONTAINER(test_death_about_an_instance)},
 };
 

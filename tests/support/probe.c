@@ -249,6 +249,22 @@ static int do_background(char **argv)
 	return 0;
 }
 
+/* Has so many children, each of whose forks takes long: there are many pages to be copied. */
+static int do_slow_forks(char **argv)
+{
+	const size_t size = 48 << 20;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return 1;
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	memset(memory, 1, size);
+	for (int i = atoi(argument(argv, "1")); i > 0; i--)
+		if (fork() == 0)
+			break;
+	for (;;)
+		pause();
+}
+
 /* Forks without end, each parent ending at once, in N chains, for at most five seconds. */
 static int do_run_away(char **argv)
 {
@@ -601,6 +617,7 @@ static const struct {
 	{"eat", do_eat},
 	{"fork", do_fork},
 	{"background", do_background},
+	{"slow-forks", do_slow_forks},
 	{"clocks", show_clocks},
 	{"run-away", do_run_away},
 	{"headless", do_headless},

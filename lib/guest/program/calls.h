@@ -27,7 +27,7 @@ system_call call_brk, call_mmap, call_munmap, call_mprotect, call_mremap, call_m
 system_call call_clock_gettime, call_clock_getres, call_gettimeofday, call_time, call_nanosleep, call_clock_nanosleep,
 	call_times, call_getrusage;
 /* wait.c */
-system_call call_poll, call_ppoll, call_select, call_pselect6, call_pause;
+system_call call_poll, call_ppoll, call_select, call_pselect6;
 /* futex.c */
 system_call call_futex, call_set_robust_list, call_get_robust_list;
 /* identity.c */
@@ -40,11 +40,17 @@ system_call call_arch_prctl, call_prctl, call_getrlimit, call_setrlimit, call_pr
 system_call call_clone, call_clone3, call_exit, call_exit_group, call_set_tid_address;
 /* sched.c */
 system_call call_sched_yield, call_sched_getaffinity, call_sched_setaffinity, call_sched_getscheduler,
-	call_sched_setscheduler, call_sched_getparam, call_sched_setparam, call_sched_get_priority_max, call_sched_get_priority_min,
-	call_sched_rr_get_interval, call_membarrier, call_getcpu, call_getpriority, call_setpriority;
-/* signals.c */
-system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_kill, call_tkill,
-	call_tgkill;
+	call_sched_setscheduler, call_sched_getparam, call_sched_setparam, call_sched_get_priority_max,
+	call_sched_get_priority_min, call_sched_rr_get_interval, call_membarrier, call_getcpu, call_getpriority,
+	call_setpriority;
+/* signal/calls.c */
+system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_rt_sigreturn, call_kill,
+	call_tkill, call_tgkill, call_rt_sigqueueinfo, call_rt_tgsigqueueinfo;
+/* signal/wait_calls.c */
+system_call call_pause, call_rt_sigsuspend, call_rt_sigtimedwait;
+/* signal/timer_calls.c */
+system_call call_getitimer, call_setitimer, call_alarm, call_timer_create, call_timer_settime, call_timer_gettime,
+	call_timer_getoverrun, call_timer_delete;
 
 /* Moves bytes between a file and host memory, at `offset` or with -1 where the file stands. As read(2) and write(2). */
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,

@@ -50,6 +50,10 @@ static void clear_pointers(struct program *program)
 	program->slot_count = 0;
 	program->host_fds = 0;
 	program->captured[0] = program->captured[1] = (struct captured_output){0};
+	program->signals.pending.items = NULL;
+	program->signals.pending.count = program->signals.pending.capacity = 0;
+	program->signals.timers.posix = NULL;
+	program->signals.timers.posix_count = 0;
 
 	struct task *task = &program->first_task;
 	program->task = task;
@@ -62,6 +66,36 @@ static void clear_pointers(struct program *program)
 	task->objects = NULL;
 	task->object_count = task->object_capacity = 0;
 	task->futex = (struct futex_wait){0};
+	task->signals.pending.items = NULL;
+	task->signals.pending.count = task->signals.pending.capacity = 0;
+}
+
+static int copy_queue(struct signal_queue *to, const struct signal_queue *from)
+{
+	if (from->count == 0)
+		return 0;
+	to->items = calloc(from->count, sizeof(*to->items));
+	if (!to->items)
+		return -ENOMEM;
+	memcpy(to->items, from->items, from->count * sizeof(*to->items));
+	to->count = to->capacity = from->count;
+	return 0;
+}
+
+static int copy_signals(struct program *to, const struct program *from)
+{
+	const struct timers *timers = &from->signals.timers;
+	int r = copy_queue(&to->signals.pending, &from->signals.pending);
+	if (r == 0)
+		r = copy_queue(&to->first_task.signals.pending, &from->first_task.signals.pending);
+	if (r < 0 || timers->posix_count == 0)
+		return r;
+	to->signals.timers.posix = calloc(timers->posix_count, sizeof(*timers->posix));
+	if (!to->signals.timers.posix)
+		return -ENOMEM;
+	memcpy(to->signals.timers.posix, timers->posix, timers->posix_count * sizeof(*timers->posix));
+	to->signals.timers.posix_count = timers->posix_count;
+	return 0;
 }
 
 int program_copy(struct program *to, const struct program *from)
@@ -74,6 +108,8 @@ int program_copy(struct program *to, const struct program *from)
 	int r = to->root_fd < 0 ? -errno : copy_string(&to->cwd, from->cwd);
 	if (r == 0)
 		r = copy_string(&to->executable, from->executable);
+	if (r == 0)
+		r = copy_signals(to, from);
 	if (r == 0)
 		r = copy_slots(to, from);
 	if (r < 0)

@@ -23,13 +23,13 @@ enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 
 static const uint64_t transfer_max = 0x7ffff000;
 
 /* Waits until a stream is ready. 0, -EAGAIN where the program's fd is non-blocking, -EINTR where the guest must end. */
-static int wait_ready(struct program *program, struct file *file, short events)
+static int64_t wait_ready(struct program *program, struct file *file, short events)
 {
 	if (S_ISREG(file->type))
 		return 0;
 	struct pollfd fds[2] = {{.fd = file->fd, .events = events}};
 	int64_t until = file->flags & O_NONBLOCK ? 0 : INT64_MAX;
-	int n = task_wait(program, fds, 1, until);
+	int64_t n = task_wait(program, fds, 1, until);
 	if (n < 0)
 		return n;
 	return n == 0 ? -EAGAIN : 0;
@@ -51,7 +51,7 @@ static int limit_pieces(struct iovec *pieces, int count, size_t max)
 static int64_t read_stream(struct program *program, struct file *file, const struct iovec *pieces, int count)
 {
 	for (;;) {
-		int r = wait_ready(program, file, POLLIN);
+		int64_t r = wait_ready(program, file, POLLIN);
 		if (r < 0)
 			return r;
 		ssize_t n;
@@ -81,7 +81,7 @@ static uint64_t file_size_left(struct program *program, struct file *file, int64
 
 static int64_t broken_pipe(struct program *program)
 {
-	program_signal(program, SIGPIPE);
+	signal_send_self(program, SIGPIPE);
 	return -EPIPE;
 }
 
@@ -92,7 +92,7 @@ static int64_t write_stream(struct program *program, struct file *file, const st
 	memcpy(pieces, whole, (size_t)count * sizeof(pieces[0]));
 	uint64_t left = file_size_left(program, file, offset);
 	if (left == 0) {
-		program_signal(program, SIGXFSZ);
+		signal_send_self(program, SIGXFSZ);
 		return -EFBIG;
 	}
 	/* Where only polling tells whether a write would block, it tells so for PIPE_BUF bytes. */
@@ -100,7 +100,7 @@ static int64_t write_stream(struct program *program, struct file *file, const st
 		left = PIPE_BUF;
 	count = limit_pieces(pieces, count, left);
 	for (;;) {
-		int r = wait_ready(program, file, POLLOUT);
+		int64_t r = wait_ready(program, file, POLLOUT);
 		if (r < 0)
 			return r;
 		ssize_t n;
@@ -322,7 +322,8 @@ static int64_t transfer_one(struct program *program, const uint64_t *args, bool 
 	cursor.count = 1;
 	cursor.index = 0;
 	cursor.done = 0;
-	if (args[2] == 0)
+	/* Where nothing is an answer as well. */
+	if (args[2] == 0 && !(write && file->kind == FILE_CONTACT))
 		return file->kind == FILE_DIRECTORY ? -EISDIR : 0;
 	return transfer(program, file, &cursor, write, offset);
 }

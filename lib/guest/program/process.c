@@ -80,6 +80,8 @@ static int64_t set_limit(struct program *program, uint64_t number, uint64_t addr
 		program->space->data_limit = limit.rlim_cur;
 	else if (number == RLIMIT_STACK)
 		program->space->stack_limit = limit.rlim_cur;
+	else if (number == RLIMIT_CPU)
+		timers_check(program);
 	return 0;
 }
 

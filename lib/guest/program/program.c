@@ -25,6 +25,7 @@ static void set_limits(struct program *program, const viso_command *command)
 	set_limit(program, RLIMIT_STACK, 8u << 20);
 	set_limit(program, RLIMIT_NOFILE, PROGRAM_FILES_DEFAULT);
 	set_limit(program, RLIMIT_CORE, 0);
+	set_limit(program, RLIMIT_SIGPENDING, SIGNALS_QUEUED_DEFAULT);
 	for (int i = 0; i < COMMAND_RLIMITS; i++)
 		if (command->has_rlimit[i])
 			set_limit(program, command_rlimit_number((viso_rlimit)i), command->rlimit[i]);
@@ -51,6 +52,7 @@ int program_init(struct program *program, const viso_command *command, int root_
 	program->task = &program->first_task;
 	program->pid = program->group = program->session = TASK_FIRST_ID;
 	*program->task = (struct task){.program = program, .tid = program->pid, .until = INT64_MAX};
+	signals_init(&program->signals);
 	if (program->root_fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
 	memcpy(program->groups, command->groups, command->group_count * sizeof(program->groups[0]));
@@ -64,6 +66,8 @@ static void free_memory(struct program *program)
 	free(program->cwd);
 	free(program->executable);
 	free(program->slots);
+	signals_release(&program->signals);
+	task_signals_release(&program->first_task.signals);
 	for (int i = 0; i < 2; i++)
 		free(program->captured[i].data);
 }
@@ -128,38 +132,13 @@ void program_exit(struct program *program, int code)
 	program->exit_code = code & 0xff;
 }
 
-/* signal(7): the default action of the others is to end the program, or to stop it, which has no meaning here. */
-static bool is_ignored_by_default(int signal)
+void program_drop_signals(struct program *program, uint64_t set)
 {
-	return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT || signal == SIGSTOP ||
-	       signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-}
-
-int program_signal(struct program *program, int signal)
-{
-	uint64_t handler = program->actions[signal].handler;
-	if (signal != SIGKILL && signal != SIGSTOP) {
-		if (handler == (uint64_t)(uintptr_t)SIG_IGN || (!handler && is_ignored_by_default(signal)))
-			return 0;
-		if (handler)
-			return -ENOSYS;
-		if (program->task->signal_mask >> (signal - 1) & 1) {
-			program->signals_pending |= 1ull << (signal - 1);
-			return 0;
-		}
-	}
-	if (signal != SIGSTOP)
-		program_end(program, VISO_REASON_SIGNALLED, signal, NULL);
-	return 0;
-}
-
-void program_unblock_signals(struct program *program)
-{
-	uint64_t free = program->signals_pending & ~program->task->signal_mask;
-	program->signals_pending &= ~free;
-	for (int signal = 1; signal <= PROGRAM_SIGNALS && !program->ended; signal++)
-		if (free >> (signal - 1) & 1)
-			program_signal(program, signal);
+	struct process_signals *signals = &program->signals;
+	queue_drop(&signals->pending, set, &signals->budget);
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program)
+			queue_drop(&task->signals.pending, set, &signals->budget);
 }
 
 struct file *program_file(struct program *program, int fd)

@@ -18,17 +18,15 @@
 #include "guest/kick.h"
 #include "guest/program/file.h"
 #include "guest/program/task.h"
+#include "guest/stack.h"
 #include "guest/x86_64/vcpu.h"
 #include "sandbox/result.h"
 
-enum { PROGRAM_FILES_DEFAULT = 1024, PROGRAM_FILES_MAX = 4096, PROGRAM_SIGNALS = 64, PROGRAM_CALLS = 512 };
-
-/* What the guest's kernel interface calls struct sigaction. */
-struct signal_action {
-	uint64_t handler;
-	uint64_t flags;
-	uint64_t restorer;
-	uint64_t mask;
+enum {
+	PROGRAM_FILES_DEFAULT = 1024,
+	PROGRAM_FILES_MAX = 4096,
+	PROGRAM_CALLS = 512,
+	PROGRAM_AUXILIARY = STACK_AUXILIARY
 };
 
 struct file_slot {
@@ -42,7 +40,7 @@ struct instance;
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
 	int pid;
-	int group;   /* process group */
+	int group; /* process group */
 	int session;
 	struct address_space *space;
 	struct vcpu *vcpu;
@@ -63,13 +61,12 @@ struct program {
 	struct rlimit limits[RLIM_NLIMITS];
 	unsigned umask;
 	char name[16]; /* of the first thread: prctl(PR_SET_NAME) */
-	struct signal_action actions[PROGRAM_SIGNALS + 1];
-	uint64_t signals_pending; /* sent to the process while all its threads blocked them */
-	struct task *task;        /* the thread that runs, or ran last */
+	struct process_signals signals;
+	struct task *task; /* the thread that runs, or ran last */
 	struct task first_task;
 	unsigned task_count; /* threads that have not ended */
 	int64_t cpu_time;    /* of its threads, until they were switched away; see program_cpu_time() */
-	int64_t wall_start; /* CLOCK_MONOTONIC */
+	int64_t wall_start;  /* CLOCK_MONOTONIC */
 
 	struct captured_output captured[2];
 	uint64_t unserved;                          /* calls that were answered with ENOSYS */
@@ -80,6 +77,9 @@ struct program {
 	int exit_code;
 	int signal;
 	char detail[112];
+	bool has_fault_address;
+	uint64_t fault_address;                   /* whose access ended it */
+	uint64_t auxiliary[PROGRAM_AUXILIARY][2]; /* what it was given at its start, up to AT_NULL */
 };
 
 /* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error
@@ -97,10 +97,14 @@ void program_forget(struct program *program);
 /* The standard streams. Host ends of pipes go to `out_host`. 0 or a negative errno with the error set. */
 int program_open_streams(struct program *program, const viso_command *command, int out_host[3]);
 
-/* Serves the system call that the registers tell of, and puts its result there. */
-void program_serve(struct program *program);
+/*
+ * Serves the system call that the registers tell of, and puts its result there. False where it was interrupted, by a
+ * signal or since the guest must end: then nothing was put there, and it is to be made again.
+ */
+bool program_serve(struct program *program);
 
-/* The CPU time of all its threads up to now, in nanoseconds; the serving of its calls is part of it, as of a process. */
+/* The CPU time of all its threads up to now, in nanoseconds; the serving of its calls is part of it, as of a process.
+ */
 int64_t program_cpu_time(const struct program *program);
 
 /* A thread of the program, a thread of any program of the guest, and a program, by number; NULL where there is none. */
@@ -115,14 +119,8 @@ void program_end_task(struct task *task);
 void program_exit(struct program *program, int code);
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail);
 
-/*
- * A signal is sent to the program. It ends, unless the signal is ignored or blocked; handlers are not run yet: -ENOSYS
- * for those. 0 otherwise.
- */
-int program_signal(struct program *program, int signal);
-
-/* Signals that were blocked are blocked no longer. */
-void program_unblock_signals(struct program *program);
+/* What is pending of these signals is dropped, for the process and all its threads. */
+void program_drop_signals(struct program *program, uint64_t set);
 
 /* The program's open file, borrowed; NULL where there is none. */
 struct file *program_file(struct program *program, int fd);

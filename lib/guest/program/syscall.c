@@ -2,6 +2,7 @@
 /* The table of system calls. */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <virtiso/hypercall.h>
 
@@ -176,6 +177,19 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_kill] = call_kill,
 	[SYS_tkill] = call_tkill,
 	[SYS_tgkill] = call_tgkill,
+	[SYS_rt_sigreturn] = call_rt_sigreturn,
+	[SYS_rt_sigsuspend] = call_rt_sigsuspend,
+	[SYS_rt_sigtimedwait] = call_rt_sigtimedwait,
+	[SYS_rt_sigqueueinfo] = call_rt_sigqueueinfo,
+	[SYS_rt_tgsigqueueinfo] = call_rt_tgsigqueueinfo,
+	[SYS_getitimer] = call_getitimer,
+	[SYS_setitimer] = call_setitimer,
+	[SYS_alarm] = call_alarm,
+	[SYS_timer_create] = call_timer_create,
+	[SYS_timer_settime] = call_timer_settime,
+	[SYS_timer_gettime] = call_timer_gettime,
+	[SYS_timer_getoverrun] = call_timer_getoverrun,
+	[SYS_timer_delete] = call_timer_delete,
 };
 
 static void count_unserved(struct program *program, uint64_t number)
@@ -187,13 +201,15 @@ static void count_unserved(struct program *program, uint64_t number)
 	log_debug("guest: system call %llu is not served; the program gets ENOSYS", (unsigned long long)number);
 }
 
-void program_serve(struct program *program)
+bool program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
 	struct task *task = program->task;
 	const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
 	uint64_t number = regs->rax;
 	int64_t result = -ENOSYS;
+	task->call_number = number;
+	memcpy(task->call_args, args, sizeof(args));
 	if (!task->again) {
 		task->has_deadline = false;
 		task->progress = 0;
@@ -204,12 +220,16 @@ void program_serve(struct program *program)
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
-	if (result == TASK_PARKED || task->keeps_registers) {
-		task->again = result == TASK_PARKED;
+	if (task->keeps_registers) {
 		task->keeps_registers = false;
-		return;
+		return true;
 	}
+	task->again = result == TASK_PARKED || result == -EINTR;
+	if (task->again)
+		return result == TASK_PARKED;
 	if (result == -ENOSYS)
 		count_unserved(program, number);
+	signal_restore_mask(task);
 	regs->rax = (uint64_t)result;
+	return true;
 }

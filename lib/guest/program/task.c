@@ -21,6 +21,8 @@ struct task *task_new(struct program *program, int tid)
 void task_free(struct task *task)
 {
 	bool is_leader = task_is_leader(task);
+	queue_drop(&task->signals.pending, UINT64_MAX, &task->program->signals.budget);
+	task_signals_release(&task->signals);
 	free(task->saved);
 	free(task->fds);
 	free(task->objects);
@@ -46,12 +48,14 @@ char *task_name(struct task *task)
 int task_wait(struct program *program, struct pollfd *fds, int count, int64_t until)
 {
 	struct instance *instance = program->instance;
-	if (instance->scheduler.count <= 1)
+	bool is_pending = signal_is_pending(program->task);
+	if (instance->scheduler.count <= 1 && !is_pending)
 		return kick_wait(program->kick, fds, count, until);
+	/* What is ready, or is not waited for, comes before a signal. */
 	int n = kick_wait(program->kick, fds, count, 0);
 	if (n != 0 || clock_now(CLOCK_MONOTONIC) >= until)
 		return n;
-	return scheduler_park(instance, fds, count, until);
+	return is_pending ? -EINTR : scheduler_park(instance, fds, count, until);
 }
 
 int task_wait_for(struct program *program, const void *object)

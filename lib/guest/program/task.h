@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest/program/signal/signal.h"
+
 struct instance;
 struct program;
 struct vcpu_state;
@@ -47,13 +49,14 @@ struct task {
 		*saved;   /* its registers; there once the guest has several tasks, valid while it is not current */
 	int64_t cpu_time; /* until it was switched away last */
 
-	uint64_t signal_mask;
-	uint64_t signals_pending; /* sent to this thread while they were blocked */
-	uint64_t clear_tid;       /* the address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0 for none */
-	uint64_t robust_list;     /* set_robust_list(2) */
+	struct task_signals signals;
+	uint64_t clear_tid;   /* the address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0 for none */
+	uint64_t robust_list; /* set_robust_list(2) */
 
 	/* The system call that it makes. */
-	bool again;           /* it was parked in it and must make it again */
+	uint64_t call_number;
+	uint64_t call_args[6];
+	bool again;           /* it was parked in it, or interrupted, and must make it again */
 	bool keeps_registers; /* what the call returns does not go into a register: it has set all of them */
 	bool has_deadline;
 	int64_t deadline; /* of the first go; see task_deadline() */

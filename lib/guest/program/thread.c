@@ -81,7 +81,7 @@ static int64_t start_thread(struct program *program, const struct clone_args *ar
 		return r;
 	}
 	memcpy(task->name, task_name(own), sizeof(task->name));
-	task->signal_mask = own->signal_mask;
+	task_signals_copy(&task->signals, &own->signals, true);
 	if (args->flags & CLONE_CHILD_CLEARTID)
 		task->clear_tid = args->child_tid;
 	if (args->flags & CLONE_PARENT_SETTID)

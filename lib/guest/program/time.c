@@ -78,14 +78,22 @@ static int64_t sleep_until(struct program *program, uint64_t clock, int64_t end)
 	int64_t now;
 	while (read_clock(program, clock, &now) && now < end) {
 		int64_t monotonic = clock_now(CLOCK_MONOTONIC), left = end - now;
-		int n = task_wait(program, fds, 0, left < INT64_MAX - monotonic ? monotonic + left : INT64_MAX);
+		int64_t n = task_wait(program, fds, 0, left < INT64_MAX - monotonic ? monotonic + left : INT64_MAX);
 		if (n < 0)
 			return n;
 	}
 	return 0;
 }
 
-static int64_t sleep_for(struct program *program, uint64_t clock, bool absolute, uint64_t address)
+/* What is left of a sleep that a signal ended. */
+static int64_t put_rest(struct program *program, uint64_t clock, int64_t end, uint64_t address)
+{
+	int64_t now;
+	read_clock(program, clock, &now);
+	return put_time(program, address, end > now ? end - now : 0) < 0 ? -EFAULT : -EINTR;
+}
+
+static int64_t sleep_for(struct program *program, uint64_t clock, bool absolute, uint64_t address, uint64_t rest)
 {
 	struct timespec time;
 	int64_t now;
@@ -100,17 +108,18 @@ static int64_t sleep_for(struct program *program, uint64_t clock, bool absolute,
 	int64_t ns = time.tv_sec < INT64_MAX / second_ns - 1 ? time.tv_sec * second_ns + time.tv_nsec : INT64_MAX;
 	if (!absolute)
 		ns = task_deadline(program, ns < INT64_MAX - now ? ns + now : INT64_MAX);
-	return sleep_until(program, clock, ns);
+	int64_t r = sleep_until(program, clock, ns);
+	return r == -EINTR && rest && !absolute ? put_rest(program, clock, ns, rest) : r;
 }
 
 int64_t call_nanosleep(struct program *program, const uint64_t args[6])
 {
-	return sleep_for(program, CLOCK_MONOTONIC, false, args[0]);
+	return sleep_for(program, CLOCK_MONOTONIC, false, args[0], args[1]);
 }
 
 int64_t call_clock_nanosleep(struct program *program, const uint64_t args[6])
 {
-	return sleep_for(program, args[0], args[1] & TIMER_ABSTIME, args[2]);
+	return sleep_for(program, args[0], args[1] & TIMER_ABSTIME, args[2], args[3]);
 }
 
 int64_t call_times(struct program *program, const uint64_t args[6])

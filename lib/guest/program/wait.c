@@ -40,7 +40,7 @@ static int moment_at(struct program *program, uint64_t address, int64_t *out)
  * Polls the program's fds until `until`, and sets their revents. Files that are not of the host are always ready. The
  * number of ready fds, or a negative errno.
  */
-static int poll_files(struct program *program, struct pollfd *fds, size_t count, int64_t until)
+static int64_t poll_files(struct program *program, struct pollfd *fds, size_t count, int64_t until)
 {
 	_cleanup_free_ struct pollfd *host = calloc(count + 1, sizeof(*host));
 	if (!host)
@@ -60,7 +60,7 @@ static int poll_files(struct program *program, struct pollfd *fds, size_t count,
 			fds[i].revents = fds[i].events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 		ready += fds[i].revents != 0;
 	}
-	int n = task_wait(program, host, (int)count, ready ? 0 : until);
+	int64_t n = task_wait(program, host, (int)count, ready ? 0 : task_deadline(program, until));
 	if (n < 0)
 		return n;
 	for (size_t i = 0; i < count; i++)
@@ -80,7 +80,7 @@ static int64_t poll_list(struct program *program, uint64_t address, uint64_t cou
 		return -ENOMEM;
 	if (space_read(program->space, fds, address, count * sizeof(*fds)) < 0)
 		return -EFAULT;
-	int n = poll_files(program, fds, count, until);
+	int64_t n = poll_files(program, fds, count, until);
 	if (n >= 0 && space_write(program->space, address, fds, count * sizeof(*fds)) < 0)
 		return -EFAULT;
 	return n;
@@ -100,6 +100,8 @@ int64_t call_ppoll(struct program *program, const uint64_t args[6])
 {
 	int64_t until;
 	int r = moment_at(program, args[2], &until);
+	if (r == 0)
+		r = signal_use_mask(program, args[3], args[4]);
 	return r < 0 ? r : poll_list(program, args[0], (unsigned)args[1], until);
 }
 
@@ -127,7 +129,7 @@ static int64_t select_files(struct program *program, int count, const uint64_t a
 		if (fds[fd].fd >= 0 && !program_file(program, fd))
 			return -EBADF;
 	}
-	int n = poll_files(program, fds, (size_t)count, until);
+	int64_t n = poll_files(program, fds, (size_t)count, until);
 	if (n < 0)
 		return n;
 	int64_t bits = 0;
@@ -162,13 +164,15 @@ int64_t call_select(struct program *program, const uint64_t args[6])
 
 int64_t call_pselect6(struct program *program, const uint64_t args[6])
 {
+	struct {
+		uint64_t address;
+		uint64_t size;
+	} mask = {0};
 	int64_t until;
 	int r = moment_at(program, args[4], &until);
+	if (r == 0 && args[5])
+		r = space_read(program->space, &mask, args[5], sizeof(mask));
+	if (r == 0)
+		r = signal_use_mask(program, mask.address, mask.size);
 	return r < 0 ? r : select_files(program, (int)args[0], args + 1, until);
-}
-
-int64_t call_pause(struct program *program, const uint64_t args[6])
-{
-	struct pollfd fds[1];
-	return task_wait(program, fds, 0, INT64_MAX);
 }

@@ -98,6 +98,8 @@ static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 	if (space_reset(&instance->space, &snapshot->space) < 0)
 		return error_memory();
 	kick_forget(&instance->kick);
+	instance->has_core = false;
+	instance->register_count = 0;
 	return set_up_program(instance, snapshot);
 }
 

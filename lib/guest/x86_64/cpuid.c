@@ -7,6 +7,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "core/error.h"
@@ -103,6 +104,35 @@ static void filter(struct kvm_cpuid2 *cpuid)
 	cpuid->nent = kept;
 }
 
+/* The components lie where the host's processor has them: leaf 0xd tells of each its size in EAX and its offset in EBX.
+ */
+static uint32_t xstate_size(struct kvm_cpuid2 *cpuid, uint64_t xcr0)
+{
+	uint32_t size = 576; /* the legacy part and the header */
+	for (uint32_t component = 2; component < 63; component++) {
+		const struct kvm_cpuid_entry2 *leaf = find(cpuid, 0xd, component);
+		if ((xcr0 >> component & 1) && leaf && leaf->eax + leaf->ebx > size)
+			size = leaf->eax + leaf->ebx;
+	}
+	return size;
+}
+
+/* FXSAVE tells which bits of MXCSR there are (Intel SDM volume 1, 11.6.6). */
+static uint32_t mxcsr_mask(void)
+{
+	uint8_t area[512] __attribute__((aligned(16))) = {0};
+	uint32_t mask;
+	__asm__ volatile("fxsave64 %0" : "=m"(area));
+	memcpy(&mask, area + 28, sizeof(mask));
+	return mask;
+}
+
+/* The three parts are valid together only. */
+static uint64_t without_half_avx512(uint64_t features)
+{
+	return (features & XCR0_AVX512) == XCR0_AVX512 ? features : features & ~XCR0_AVX512;
+}
+
 static void choose_state(struct processor *out, struct kvm_cpuid2 *cpuid)
 {
 	const struct kvm_cpuid_entry2 none = {0};
@@ -116,11 +146,13 @@ static void choose_state(struct processor *out, struct kvm_cpuid2 *cpuid)
 	out->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
 	if ((leaf1->ecx & LEAF1_ECX_XSAVE) && leafd) {
 		out->cr4 |= CR4_OSXSAVE;
-		out->xcr0 = leafd->eax & XCR0_OFFERED;
-		/* The three parts are valid together only. */
-		if ((out->xcr0 & XCR0_AVX512) != XCR0_AVX512)
-			out->xcr0 &= ~XCR0_AVX512;
+		out->xcr0 = without_half_avx512(leafd->eax & XCR0_OFFERED);
 	}
+	if (leafd)
+		out->xstate_features = without_half_avx512(leafd->eax & XCR0_OFFERED);
+	if (out->xstate_features)
+		out->xstate_size = xstate_size(cpuid, out->xstate_features);
+	out->mxcsr_mask = mxcsr_mask();
 	if (leaf7->ebx & LEAF7_EBX_FSGSBASE) {
 		out->cr4 |= CR4_FSGSBASE;
 		out->hwcap2 |= 2; /* HWCAP2_FSGSBASE */

@@ -21,6 +21,7 @@
 
 #include "core/error.h"
 #include "guest/address_space.h"
+#include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
 
 #define CR0_START 0x80050033ull /* PG AM WP NE ET MP PE */
@@ -37,22 +38,6 @@
 #define FLAGS_CLEARED 0x47700ull  /* by SYSCALL, as on Linux: AC NT IOPL OF DF IF TF */
 
 enum {
-	VECTOR_DIVIDE = 0,
-	VECTOR_DEBUG = 1,
-	VECTOR_BREAKPOINT = 3,
-	VECTOR_OVERFLOW = 4,
-	VECTOR_BOUND = 5,
-	VECTOR_OPCODE = 6,
-	VECTOR_DOUBLE = 8,
-	VECTOR_TSS = 10,
-	VECTOR_SEGMENT = 11,
-	VECTOR_STACK = 12,
-	VECTOR_PROTECTION = 13,
-	VECTOR_PAGE = 14,
-	VECTOR_X87 = 16,
-	VECTOR_ALIGNMENT = 17,
-	VECTOR_SIMD = 19,
-	VECTOR_CONTROL = 21,
 	PAGE_FAULT_WRITE = 2,
 	PAGE_FAULT_USER = 4,
 	PAGE_FAULT_FETCH = 16,
@@ -150,7 +135,8 @@ int vcpu_prepare(const struct vm *vm, const struct processor *processor)
 
 static void begin(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
 {
-	*vcpu = (struct vcpu){.vm = vm, .memory = tables->memory, .regs = &vm->run->s.regs.regs};
+	*vcpu = (struct vcpu){
+		.vm = vm, .memory = tables->memory, .processor = processor, .regs = &vm->run->s.regs.regs};
 	set_sregs(vcpu, tables->root, processor->cr4);
 	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
@@ -173,6 +159,23 @@ void vcpu_init_clone(struct vcpu *vcpu, struct vm *vm, struct page_tables *table
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
 {
 	*vcpu->regs = (struct kvm_regs){.rip = entry, .rsp = stack, .rflags = FLAGS_FIXED};
+}
+
+uint64_t vcpu_stack_pointer(const struct vcpu *vcpu)
+{
+	return vcpu->regs->rsp;
+}
+
+void vcpu_set_result(struct vcpu *vcpu, int64_t result)
+{
+	vcpu->regs->rax = (uint64_t)result;
+}
+
+void vcpu_rewind_call(struct vcpu *vcpu, uint64_t number)
+{
+	enum { SYSCALL_LENGTH = 2 };
+	vcpu->regs->rip -= SYSCALL_LENGTH;
+	vcpu->regs->rax = number;
 }
 
 bool vcpu_can_switch(const struct vcpu *vcpu)
@@ -303,6 +306,14 @@ static bool enter_user(struct vcpu *vcpu)
 	return true;
 }
 
+bool vcpu_is_in_program(struct vcpu *vcpu)
+{
+	if (!vcpu_can_switch(vcpu))
+		return false;
+	vcpu->was_interrupted = false;
+	return true;
+}
+
 void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	struct kvm_run *run = vcpu->vm->run;
@@ -313,6 +324,7 @@ void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 		return;
 	}
 	vcpu->was_interrupted = false;
+	vcpu->memory->has_run = true;
 	if (ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0) < 0) {
 		out->event = VCPU_INTERRUPTED;
 		vcpu->was_interrupted = true;
@@ -342,32 +354,4 @@ unsigned vcpu_fault_access(const struct vcpu_exit *exit)
 	if (exit->error_code & PAGE_FAULT_FETCH)
 		return PROT_EXEC;
 	return exit->error_code & PAGE_FAULT_WRITE ? PROT_WRITE : PROT_READ;
-}
-
-int vcpu_exception_signal(const struct vcpu_exit *exit)
-{
-	/* arch/x86/kernel/traps.c */
-	switch (exit->vector) {
-	case VECTOR_DIVIDE:
-	case VECTOR_X87:
-	case VECTOR_SIMD:
-		return SIGFPE;
-	case VECTOR_DEBUG:
-	case VECTOR_BREAKPOINT:
-		return SIGTRAP;
-	case VECTOR_OPCODE:
-		return SIGILL;
-	case VECTOR_SEGMENT:
-	case VECTOR_STACK:
-	case VECTOR_ALIGNMENT:
-		return SIGBUS;
-	case VECTOR_OVERFLOW:
-	case VECTOR_BOUND:
-	case VECTOR_TSS:
-	case VECTOR_PROTECTION:
-	case VECTOR_PAGE:
-		return SIGSEGV;
-	default:
-		return 0;
-	}
 }

@@ -4,6 +4,7 @@
 #define GUEST_X86_64_VCPU_H
 
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct vcpu_state {
 struct vcpu {
 	struct vm *vm;
 	struct guest_memory *memory;
+	const struct processor *processor;
 	uint64_t stack_page;   /* guest-physical, of ring 0 */
 	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
 	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
@@ -54,6 +56,18 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, cons
 void vcpu_init_clone(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
 
+/*
+ * Whether the registers are the program's and may be changed: where the processor was interrupted it can be within a
+ * stub, or about to enter one. Then it comes out of there by itself when it runs on.
+ */
+bool vcpu_is_in_program(struct vcpu *vcpu);
+
+uint64_t vcpu_stack_pointer(const struct vcpu *vcpu);
+/* What a system call gives. */
+void vcpu_set_result(struct vcpu *vcpu, int64_t result);
+/* The program makes its system call, of this number, once more when it goes on. */
+void vcpu_rewind_call(struct vcpu *vcpu, uint64_t number);
+
 /* Lets the program run until something happens. Its registers are then in vcpu->regs as after that in its own code. */
 void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out_exit);
 
@@ -78,7 +92,9 @@ bool vcpu_is_page_fault(const struct vcpu_exit *exit);
 /* True where the program itself touched the address; false where the processor did so on its behalf, in its tables. */
 bool vcpu_is_user_access(const struct vcpu_exit *exit);
 
-/* The signal that Linux sends for an exception; 0 where a program cannot cause it. */
-int vcpu_exception_signal(const struct vcpu_exit *exit);
+/*
+ * The signal that Linux sends for an exception, with code and address; 0 where a program cannot cause it. exception.c
+ */
+int vcpu_exception_signal(const struct vcpu *vcpu, const struct vcpu_exit *exit, siginfo_t *out);
 
 #endif

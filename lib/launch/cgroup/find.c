@@ -14,7 +14,7 @@
 bool version_2_has(const struct hierarchies *hierarchies, const char *controller)
 {
 	const struct hierarchy *two = hierarchy_version_2(hierarchies);
-	return two && group_file_has(two->point, "cgroup.controllers", controller);
+	return two && has_word(two->controllers, controller, " \n");
 }
 
 static bool is_writable(const char *directory, const char *file)

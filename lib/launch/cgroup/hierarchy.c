@@ -22,15 +22,20 @@ bool has_word(const char *list, const char *word, const char *separators)
 	return false;
 }
 
-bool group_file_has(const char *directory, const char *file, const char *word)
+/* "" where it cannot be read. */
+static void read_group_file(const char *directory, const char *file, char *text, size_t size)
 {
-	char path[PLAN_CGROUP_PATH_MAX + 64], text[512];
+	char path[PLAN_CGROUP_PATH_MAX + 64];
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+	text[n < 0 ? 0 : n] = '\0';
+}
+
+bool group_file_has(const char *directory, const char *file, const char *word)
+{
+	char text[512];
+	read_group_file(directory, file, text, sizeof(text));
 	return has_word(text, word, " \n");
 }
 
@@ -49,7 +54,10 @@ static void add_mount(struct hierarchies *out, const char *line)
 	if (sscanf(line, "%*s %*s %*s %447s %447s", item->root, item->point) != 2)
 		return;
 	item->own[0] = '\0';
-	snprintf(item->controllers, sizeof(item->controllers), "%.63s", options);
+	if (item->version == 2)
+		read_group_file(item->point, "cgroup.controllers", item->controllers, sizeof(item->controllers));
+	else
+		snprintf(item->controllers, sizeof(item->controllers), "%.255s", options);
 	out->count++;
 }
 

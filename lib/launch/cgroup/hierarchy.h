@@ -9,7 +9,8 @@
 
 struct hierarchy {
 	int version;
-	char controllers[64]; /* version 1: separated by commas, among other mount options */
+	/* Version 1: separated by commas, among other mount options; version 2: all that there are, by blanks. */
+	char controllers[256];
 	char point[PLAN_CGROUP_PATH_MAX];
 	char root[PLAN_CGROUP_PATH_MAX]; /* which of its groups is mounted there */
 	char own[PLAN_CGROUP_PATH_MAX];  /* directory of the caller's group; "" where it cannot be seen from here */

@@ -23,6 +23,7 @@
 #include "launch/plan/namespaces.h"
 #include "launch/plan/network.h"
 #include "launch/plan/pool.h"
+#include "launch/plan/restore.h"
 #include "launch/plan/security.h"
 
 enum {
@@ -108,6 +109,7 @@ struct plan {
 	struct plan_network network;
 	struct plan_pool pool;
 	struct plan_hooks hooks;
+	struct plan_restore restore;
 };
 
 enum report_kind { REPORT_STARTED = 1, REPORT_FAILED = 2, REPORT_ENDED = 3, REPORT_FD = 4 };
@@ -184,10 +186,11 @@ struct order {
 	uint32_t unused;
 };
 
-enum guard_kind { GUARD_TREE, GUARD_BRIDGE };
+enum guard_kind { GUARD_TREE, GUARD_BRIDGE, GUARD_STOPPED };
 
 /*
- * On the control socket: what is to be removed when the host program dies, or no longer. A directory tree; or a bridge
+ * On the control socket: what is to be removed when the host program dies, or no longer; or GUARD_STOPPED, without more,
+ * that workers which somebody has stopped are to be killed, since the host waits for one. A directory tree; or a bridge
  * where no interface is left on it, after all interfaces of the group, which are the host's.
  */
 struct guard {

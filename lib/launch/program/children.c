@@ -62,6 +62,42 @@ void kill_children_of(pid_t parent, pid_t grandparent)
 	close_quietly(process);
 }
 
+/* A program may have the name, too; being stopped it would not mind. */
+static bool has_name(pid_t pid, const char *name)
+{
+	char path[32], text[32];
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close_quietly(fd);
+	text[n > 0 ? n - 1 : 0] = '\0'; /* without its newline */
+	return !strcmp(text, name);
+}
+
+static bool is_spared_server(pid_t pid)
+{
+	return !has_name(pid, "viso-worker") || !is_stopped(pid);
+}
+
+static bool is_spared_zygote(pid_t pid)
+{
+	char path[64];
+	if (!has_name(pid, "viso-zygote"))
+		return true;
+	if (is_stopped(pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	kill_listed(AT_FDCWD, path, is_spared_server);
+	return true;
+}
+
+void kill_stopped_zygotes(pid_t holder)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)holder, (int)holder);
+	kill_listed(AT_FDCWD, path, is_spared_zygote);
+}
+
 /*
  * Everything that has the jail's own uid, in one system call that no fork can outrun: kill(-1) holds the lock that fork
  * needs (kernel/signal.c). Only for a uid that nothing else on the host has.

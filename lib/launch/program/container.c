@@ -152,7 +152,7 @@ static int set_up(const struct job *job)
 
 /*
  * A network namespace takes as long as all the mounts together, so a helper makes those meanwhile: it has the same
- * mount namespace, and pivot_root moves the init along with it.
+ * mount namespace, and pivot_root moves the init along with it, or the init goes into what is stacked.
  */
 static int enter_root_and_network(struct job *job)
 {
@@ -171,7 +171,7 @@ static int enter_root_and_network(struct job *job)
 	if (status != 0)
 		return fail(VISO_STAGE_MOUNT, ECHILD, "helper"); /* unless it has noted why */
 	note_step(VISO_STEP_MOUNTS);
-	return r;
+	return r < 0 ? -1 : hollow_enter_root(job);
 }
 
 /* Most of it was there when the init was cloned. */
@@ -222,7 +222,7 @@ static void set_up_all(struct job *job)
 	    sysctls_write(job->plan) < 0)
 		_exit(127);
 	if (job->plan->terminal.columns || (job->plan->flags & PLAN_INSTANCE))
-		terminal_find_pts(job);
+		terminal_find_pts(job, AT_FDCWD);
 	if (hooks_before_program(job) < 0)
 		_exit(127);
 	atomic_store(&worker.page->set_up, 1);

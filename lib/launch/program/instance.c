@@ -149,7 +149,8 @@ static int start_instance(struct job *job)
 {
 	int namespace = job_has_namespace(job) ? CLONE_NEWUSER | CLONE_NEWNS : 0;
 	if (job->plan->isolation == PLAN_CONTAINER) {
-		if (joined_start_init(job, &instance.root, &instance.pts) < 0)
+		if ((job->plan->restore.images_fd ? restore_start_init(job, &instance.root, &instance.pts)
+						  : joined_start_init(job, &instance.root, &instance.pts)) < 0)
 			return -1;
 		instance.init = job->pid;
 	}
@@ -171,16 +172,22 @@ static int start_instance(struct job *job)
 		return fail(VISO_STAGE_LAUNCHER, ECHILD, "zygote"); /* unless it has noted why */
 	if (!instance.init)
 		return 0;
-	return joined_release_init(job) < 0 ? -1 : report_fd(job->channel, REPORT_FD_ROOT, instance.root);
+	if ((job->plan->restore.images_fd ? restore_hide_init(job) : joined_release_init(job)) < 0)
+		return -1;
+	return report_fd(job->channel, REPORT_FD_ROOT, instance.root);
 }
 
 /* Frozen by a group, those that serve the commands could not end one, and in version 1 the command could not die. */
 static const struct cgroup no_groups[CGROUPS];
 
+static struct pids_of_ours ours_of(const struct job *job)
+{
+	return (struct pids_of_ours){.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
+}
+
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
-	const struct pids_of_ours ours = {
-		.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
+	const struct pids_of_ours ours = ours_of(job);
 	int64_t figures[PLAN_FIGURES];
 	int32_t error = 0;
 	switch (order->kind) {
@@ -262,7 +269,7 @@ static void end_instance(struct job *job)
 		close(instance.ask[ASK_HOLDER]);
 		close(instance.zygote_pidfd);
 	}
-	if (instance.zygote > 0 || job->pid > 0)
+	if (instance.zygote > 0 || job->pid > 0 || job->plan->restore.images_fd)
 		end_children(job, &usage);
 	close_quietly(job->init_socket[0]);
 	close_quietly(job->init_socket[1]);
@@ -284,6 +291,9 @@ int instance_hold(struct job *job)
 	if (r == 0) {
 		close_start_fds(job);
 		hooks_after(job, VISO_HOOK_POSTSTART);
+		/* They stood when criu wrote them down. */
+		if (job->plan->restore.images_fd)
+			resume_processes(no_groups, worker.pid, ours_of(job));
 		report_started(job, instance.init ? instance.init : instance.zygote);
 		/* What comes to the holder from ended commands is reaped by the kernel. */
 		handle_children(SIG_IGN);

@@ -45,6 +45,25 @@ static const struct {
 } namespaces[] = {{"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"ipc", CLONE_NEWIPC},      {"uts", CLONE_NEWUTS},
 		  {"net", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"cgroup", CLONE_NEWCGROUP}};
 
+/*
+ * From outside alone: there the sender's pid is 0 for us (pid_namespaces(7)), and nobody inside may say SI_USER of a
+ * signal that another process gets (rt_sigqueueinfo(2)).
+ */
+static void show_or_hide(int signal, siginfo_t *info, void *context)
+{
+	if (info->si_code == SI_USER && info->si_pid == 0)
+		prctl(PR_SET_DUMPABLE, signal == SIGNAL_SHOW, 0, 0, 0);
+}
+
+/* What criu(8) needs: a session of its own within the pid namespace, and to be seen when it asks. */
+static void be_ready_for_criu(void)
+{
+	struct sigaction action = {.sa_sigaction = show_or_hide, .sa_flags = SA_SIGINFO};
+	sigaction(SIGNAL_SHOW, &action, NULL);
+	sigaction(SIGNAL_HIDE, &action, NULL);
+	setsid();
+}
+
 static _Noreturn void reap_for_ever(void)
 {
 	/* The kernel itself reaps what its parent ignores so, orphans as well (wait(2), NOTES). */
@@ -87,6 +106,7 @@ _Noreturn void instance_stay(struct job *job)
 		_exit(127);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close_between(0, ~0u);
+	be_ready_for_criu();
 	reap_for_ever();
 }
 

@@ -20,10 +20,12 @@
  *   instance.c   an instance that stays: one process holds it, another one serves its plans from within
  *   joined.c     what is special about an instance of a container: its init, and how a command gets into it
  *   detached.c   an instance that goes on without its host
+ *   restore.c    one that criu makes
  *   terminal.c   a terminal for the program
  *   hooks.c      programs that run at certain moments of a container's life
  *   receive.c    files of the host that are copied in
  *   pids.c       which processes there are
+ *   hollow.c     what plain containers are cloned from
  *   pool.c       what is kept ready for a container of a pool: template.c its mounts, pristine.c its network
  *   network.c    the network of a container, as its init sees it; interfaces.c  what is left of it
  *   companion.c  a helper program of its network
@@ -65,6 +67,8 @@ struct hook_end {
 /* Shared by all processes of one launcher. */
 struct launcher_shared {
 	atomic_int idle_workers;
+	atomic_uint container_starts; /* until there are enough for hollow.c */
+	atomic_int hollow;            /* its state, and main's fd of it */
 };
 
 /*
@@ -136,6 +140,7 @@ struct job {
 	bool launcher_gone;     /* main was killed meanwhile */
 	bool builds_template;   /* the mounts are those of the template */
 	bool has_template;      /* in which it was cloned */
+	bool in_hollow;         /* likewise */
 	bool has_network;       /* a prepared one, in which it was cloned */
 	bool network_is_spoilt; /* it is not for another container, whatever it looks like */
 	int kept;               /* the channel of the plan, where the process has one of its own; else -1 */
@@ -277,9 +282,21 @@ void container_wait_for_maps(void);
 /* Makes the template of the plan's container, where it is not there. 0, or -1 with the failure noted. */
 int template_make(struct job *job);
 void template_drop(void);
+/* Notes where template_leave() goes back to. 0, or -1 with the failure noted. */
+int template_find_home(void);
 /* What is cloned between these two gets a copy of the template. */
 int template_enter(void);
 void template_leave(void);
+
+/* hollow.c: the mount namespace that plain containers are cloned from */
+/* In main, when it was woken; without it containers are cloned from the host's. */
+void hollow_make_where_wanted(struct launcher_shared *with_workers);
+/* In a worker, which asks for it so. */
+void hollow_ask_by(struct launcher_shared *with_main, int wake);
+/* What is cloned then, until template_leave(), is in it where that suits the job. 0, or -1 with the failure noted. */
+int hollow_enter(struct job *job);
+/* In the init of such a container: its root becomes the one that is attached. 0, or -1 with the failure noted. */
+int hollow_enter_root(const struct job *job);
 
 /* pristine.c: one empty network namespace */
 /* Where it is not there. A failure shows when a container makes its own. */
@@ -319,6 +336,9 @@ int mounts_add_own_parts(const struct job *job);
 int mounts_copy_root(struct job *job);
 /* Makes the root of a container and pivots into it. 0 or -1. */
 int mounts_enter(const struct job *job);
+/* Makes the root that all containers of hollow.c have below theirs, and pivots into it. 0, or -1 with the failure
+ * noted. */
+int mounts_enter_hollow(void);
 /* Whether the container's network namespace has to be entered before the mounts are made. */
 bool mounts_need_network(const struct plan *plan);
 /* mount/root.c: locks an upper that is kept, as long as job->upper_lock is open. 0, or -1 with the failure noted. */
@@ -458,12 +478,16 @@ int joined_enter_worker(void);
 /* In what serves a plan: the process that enters the container for it. 0, or -1 with the failure noted. */
 int joined_start(struct job *job);
 
+/* restore.c: in the holder, in place of the two that start and release the init. 0, or -1 with the failure noted. */
+int restore_start_init(struct job *job, int *out_root, int *out_pts);
+int restore_hide_init(const struct job *job);
+
 /* receive.c: in place of the program of a plan with PLAN_RECEIVE. */
 _Noreturn void receive_files(struct job *job);
 
 /* terminal.c */
-/* The devpts of the container in which we are: job->pts; -1 where it has none. */
-void terminal_find_pts(struct job *job);
+/* The devpts of the container with this root directory: job->pts; -1 where it has none. */
+void terminal_find_pts(struct job *job, int root);
 /* The program's streams are its terminal, if it is to have one. 0, or -1 with the failure noted. */
 int terminal_open(struct job *job);
 /* After setsid(2). */
@@ -476,7 +500,10 @@ struct pids_of_ours {
 	pid_t zygote;    /* hidden with its children; 0 for none */
 	pid_t init;      /* of a container's instance: hidden with the grandchildren of the zygote; 0 for none */
 };
-/* The descendants of a process, without ours, until the next call; how many there are, which may be more than are told.
+enum { PIDS_MAX = 16000 }; /* as many as a pipe holds */
+/*
+ * The descendants of a process, without ours, until the next call; how many there are, which may be more than are told,
+ * at most PIDS_MAX.
  */
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
 /* Writes their number to the pipe, and their ids. */
@@ -513,11 +540,15 @@ int idmap_write_one(const char *task, const struct plan *plan, uint32_t uid, uin
 /* idrange.c */
 /* The first of 65536 host ids that no other worker uses. */
 uint32_t id_range_reserve(void);
+/* That which begins so; false where another worker has it, or it is none of them. */
+bool id_range_take(uint32_t first);
 
 /* children.c: kills all children of this process but those that `spared` (may be NULL) is true for. */
 void kill_children(bool (*spared)(pid_t));
 /* The number may be another process's meanwhile: then nothing is done, unless that is of the same parent, too. */
 void kill_children_of(pid_t parent, pid_t grandparent);
+/* Of the worker that holds an instance: its zygote, or what serves a plan there, where it is stopped. */
+void kill_stopped_zygotes(pid_t holder);
 /* Kills everything that has this uid, which nothing else on the host may have. */
 void kill_uid(uint32_t uid);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */

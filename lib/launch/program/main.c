@@ -233,6 +233,17 @@ static bool reap(int flags, bool *out_killed)
 	return true;
 }
 
+/* The host waits for one of them, which will never tell. */
+static void kill_stopped_workers(void)
+{
+	for (int i = 0; i < worker_count; i++) {
+		if (is_stopped(workers[i].pid))
+			kill(workers[i].pid, SIGKILL);
+		else
+			kill_stopped_zygotes(workers[i].pid);
+	}
+}
+
 /* False where the host program closed its end. */
 static bool serve_control(void)
 {
@@ -242,6 +253,10 @@ static bool serve_control(void)
 		return n < 0 && errno == EINTR;
 	((char *)&guard)[(size_t)n < sizeof(guard) ? (size_t)n : sizeof(guard) - 1] = '\0';
 
+	if (guard.kind == GUARD_STOPPED) {
+		kill_stopped_workers();
+		return true;
+	}
 	if (guard.add) {
 		for (struct guarded *entry = guarded; entry; entry = entry->next)
 			if (entry->kind == guard.kind && !strcmp(entry->path, guard.path))
@@ -287,6 +302,7 @@ static void serve_until_host_ends(int signals)
 		bool ready = keep_workers_ready();
 		polls[5].fd = ready || worker_count > 0 ? -1 : LAUNCHER_FD_REQUESTS;
 		remove_left_cgroups();
+		hollow_make_where_wanted(shared);
 		/* What could not be done now is tried again. */
 		if (poll(polls, 6, left_cgroups ? 5 : ready ? -1 : 50) < 0) {
 			/* What `polls` says is old then, and reading for it could wait for ever. */

@@ -39,21 +39,50 @@ bool is_stopped(int32_t pid)
 	return stopped;
 }
 
-/* One more may have been started while the others were stopped, so it is looked again until all stand. */
+/*
+ * One that was in the midst of a fork when the list was read, and stopped before it was looked at, has a child that is
+ * not in the list. So all must stand twice, with the same list: what stood before the second was read starts none.
+ */
+struct standing {
+	int count;
+	int32_t pids[PIDS_MAX];
+};
+
+static bool stood_before(struct standing *before, const int32_t *pids, int count)
+{
+	size_t size = (size_t)count * sizeof(*pids);
+	bool same = count == before->count && !memcmp(before->pids, pids, size);
+	memcpy(before->pids, pids, size);
+	before->count = count;
+	return same;
+}
+
+/* How many do not stand yet; each of them is told to. */
+static int stop_all(const int32_t *pids, int count)
+{
+	int moving = 0;
+	for (int i = 0; i < count; i++)
+		if (!is_stopped(pids[i])) {
+			kill(pids[i], SIGSTOP);
+			moving++;
+		}
+	return moving;
+}
+
 static int stop(pid_t ancestor, struct pids_of_ours hidden)
 {
+	static struct standing before; /* see pids.c about its place */
+	before.count = -1;
 	for (int round = 0; round < ROUNDS; round++) {
 		const int32_t *pids;
 		int count;
-		bool all = true;
 		pids_find(ancestor, hidden, &pids, &count);
-		for (int i = 0; i < count; i++)
-			if (!is_stopped(pids[i])) {
-				kill(pids[i], SIGSTOP);
-				all = false;
-			}
-		if (all)
+		if (stop_all(pids, count))
+			before.count = -1;
+		else if (stood_before(&before, pids, count))
 			return 0;
+		else
+			continue;
 		usleep(round < 10 ? 100 : 2000);
 	}
 	return ETIMEDOUT;

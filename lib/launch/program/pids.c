@@ -13,12 +13,12 @@
 
 #include "launcher.h"
 
-enum { FOUND_MAX = 16000, READINGS = 8 }; /* as many as a pipe holds */
+enum { READINGS = 8 };
 
 struct found {
 	int count; /* may be more than there is room for */
-	int32_t pids[FOUND_MAX];
-	int32_t parents[FOUND_MAX];
+	int32_t pids[PIDS_MAX];
+	int32_t parents[PIDS_MAX];
 };
 
 static ssize_t read_text(const char *path, char *text, size_t size)
@@ -74,7 +74,7 @@ static void add_children(struct found *found, int32_t parent, const char *task)
 			return;
 		if (!is_alive(pid))
 			continue;
-		if (found->count < FOUND_MAX) {
+		if (found->count < PIDS_MAX) {
 			found->pids[found->count] = pid;
 			found->parents[found->count] = parent;
 		}
@@ -99,20 +99,20 @@ static void find(struct found *found, pid_t ancestor)
 {
 	found->count = 0;
 	add_children_of_all_threads(found, ancestor);
-	for (int i = 0; i < found->count && i < FOUND_MAX; i++)
+	for (int i = 0; i < found->count && i < PIDS_MAX; i++)
 		add_children_of_all_threads(found, found->pids[i]);
 }
 
 static bool same(const struct found *a, const struct found *b)
 {
-	int count = a->count < FOUND_MAX ? a->count : FOUND_MAX;
+	int count = a->count < PIDS_MAX ? a->count : PIDS_MAX;
 	return a->count == b->count && !memcmp(a->pids, b->pids, (size_t)count * sizeof(a->pids[0]));
 }
 
 static bool is_child_of(const struct found *found, int32_t pid, pid_t parent)
 {
 	/* What is near to the ancestor stands first. */
-	for (int i = 0; i < found->count && i < FOUND_MAX; i++)
+	for (int i = 0; i < found->count && i < PIDS_MAX; i++)
 		if (found->pids[i] == pid)
 			return found->parents[i] == parent;
 	return false;
@@ -145,12 +145,12 @@ int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pi
 	const struct found *last = &found[now];
 	int32_t *pids = found[!now].pids;
 	int count = ancestor > 0 ? last->count : 0;
-	for (int i = 0; i < count && i < FOUND_MAX; i++)
+	for (int i = 0; i < count && i < PIDS_MAX; i++)
 		if (!is_ours(last, i, hidden))
 			pids[shown++] = last->pids[i];
 	*out_pids = pids;
 	*out_count = shown;
-	return count > FOUND_MAX ? count : shown;
+	return count > PIDS_MAX ? count : shown;
 }
 
 void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden)
@@ -186,7 +186,7 @@ int pids_kill(pid_t ancestor)
 {
 	static struct found found;
 	find(&found, ancestor);
-	for (int i = 0; i < found.count && i < FOUND_MAX; i++)
+	for (int i = 0; i < found.count && i < PIDS_MAX; i++)
 		kill_found(found.pids[i], found.parents[i]);
 	return found.count;
 }

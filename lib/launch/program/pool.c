@@ -81,7 +81,7 @@ int pool_choose(struct job *job)
 int pool_enter(struct job *job)
 {
 	if (!job->has_template)
-		return 0;
+		return hollow_enter(job);
 	if (template_enter() < 0)
 		return -1;
 	job->has_network = wants_network(job->plan) && pristine_enter();
@@ -93,7 +93,7 @@ void pool_leave(const struct job *job)
 {
 	if (job->has_network)
 		pristine_leave();
-	if (job->has_template)
+	if (job->has_template || job->in_hollow)
 		template_leave();
 }
 

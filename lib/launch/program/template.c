@@ -30,7 +30,7 @@ static struct {
 	int root; /* may be below that of the namespace */
 } home = {.mounts = -1, .root = -1};
 
-static int find_home(void)
+int template_find_home(void)
 {
 	if (home.mounts < 0)
 		home.mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -87,7 +87,7 @@ static int build_in_child(struct job *job)
 int template_make(struct job *job)
 {
 	struct stat st;
-	if (find_home() < 0 || fstat(job->root, &st) < 0)
+	if (template_find_home() < 0 || fstat(job->root, &st) < 0)
 		return fail(VISO_STAGE_ROOT, 0, "root");
 	if (template.mounts >= 0 && st.st_dev == template.device && st.st_ino == template.inode)
 		return 0;

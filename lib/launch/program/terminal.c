@@ -21,14 +21,14 @@
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
 
-void terminal_find_pts(struct job *job)
+void terminal_find_pts(struct job *job, int root)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	struct statfs fs;
-	job->pts = (int)syscall(SYS_openat2, AT_FDCWD, "/dev/pts", &how, sizeof(how));
+	job->pts = (int)syscall(SYS_openat2, root, "/dev/pts", &how, sizeof(how));
 	if (job->pts >= 0 && (fstatfs(job->pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC))
 		job->pts = close_quietly(job->pts);
 }

@@ -23,6 +23,7 @@ enum { IDLE_WORKERS_MAX = 16 };
 struct worker worker;
 
 static volatile sig_atomic_t busy, ending;
+static bool held_instance;
 
 /* An idle worker ends with main, or by its order; one that has a command ends that first. */
 static void on_launcher_death(int number)
@@ -239,7 +240,7 @@ static void job_init(struct job *job)
 	job->companion.pidfd = job->companion.ready = job->companion.complaints = -1;
 	job->host_uid = worker.first_id;
 	job->companion.pid = 0;
-	job->launcher_gone = job->builds_template = job->has_template = job->has_network = false;
+	job->launcher_gone = job->builds_template = job->has_template = job->in_hollow = job->has_network = false;
 	job->hook_socket[0] = job->hook_socket[1] = -1;
 	job->hooks_begun = false;
 	job->hook_failure.error = 0;
@@ -401,6 +402,7 @@ static int serve(void *buffer, ssize_t received, struct job *job)
 		if (job->plan->pool.flags & POOL_PREPARE) {
 			pool_prepare(job);
 		} else if (job->plan->flags & PLAN_INSTANCE) {
+			held_instance = true;
 			instance_hold(job);
 		} else if (start_job(job) == 0) {
 			close_start_fds(job);
@@ -516,6 +518,9 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 			drop_late_order(&job);
 		}
 		busy = 0;
+		/* Its ids may be wanted again, by whoever restores what it held. */
+		if (held_instance)
+			_exit(0);
 		if (ending || getppid() != worker.launcher_pid)
 			_exit(1);
 		if (kept >= 0)
@@ -532,6 +537,7 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received)
 {
 	worker_init(page);
+	hollow_ask_by(shared, wake_main);
 	serve_all(shared, page, wake_main, received);
 }
 

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "mount/mounts.h"
 
@@ -123,6 +124,22 @@ int mounts_add_own_parts(const struct job *job)
 	return r;
 }
 
+int mounts_enter_hollow(void)
+{
+	static const struct option options[] = {{"mode", "0755"}, {"size", "64k"}, {NULL, NULL}};
+	struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	int root = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "/");
+	if (root < 0 || mount_stack(root) < 0 || mkdirat(root, "proc", 0755) < 0 || mkdirat(root, "dev", 0755) < 0)
+		return -1;
+	int proc = mounts_new_proc();
+	if (proc < 0 || target_attach(proc, root, "proc") < 0 || mount_dev(root, true) < 0 ||
+	    syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0)
+		return -1;
+	return pivot(root);
+}
+
 int mounts_enter(const struct job *job)
 {
 	int root = job->root_copy, scratch;
@@ -133,7 +150,7 @@ int mounts_enter(const struct job *job)
 		return -1;
 	if (root < 0 && (root = root_copy(job)) < 0)
 		return -1;
-	int r = fill_root(job, root, scratch) < 0 ? -1 : pivot(root);
+	int r = fill_root(job, root, scratch) < 0 ? -1 : job->in_hollow ? 0 : pivot(root);
 	close(root);
 	close_quietly(scratch);
 	bool prepared = job->plan->pool.flags & POOL_PREPARED;

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The vectors of exceptions. See: AMD64 Architecture Programmer's Manual, volume 2, chapter 8. */
+#ifndef GUEST_X86_64_EXCEPTION_H
+#define GUEST_X86_64_EXCEPTION_H
+
+enum {
+	VECTOR_DIVIDE = 0,
+	VECTOR_DEBUG = 1,
+	VECTOR_BREAKPOINT = 3,
+	VECTOR_OVERFLOW = 4,
+	VECTOR_BOUND = 5,
+	VECTOR_OPCODE = 6,
+	VECTOR_DOUBLE = 8,
+	VECTOR_TSS = 10,
+	VECTOR_SEGMENT = 11,
+	VECTOR_STACK = 12,
+	VECTOR_PROTECTION = 13,
+	VECTOR_PAGE = 14,
+	VECTOR_X87 = 16,
+	VECTOR_ALIGNMENT = 17,
+	VECTOR_SIMD = 19,
+	VECTOR_CONTROL = 21,
+};
+
+#endif
