@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Stand-ins: each goes when the real one is there. */
+/* Snapshots in files are declared, so that programs can be built for them, but not made yet. */
 #include <virtiso/snapshot.h>
 
 #include <errno.h>
 
 #include "core/error.h"
 
+static int unsupported(const char *function)
+{
+	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+			  "%s: snapshots cannot be saved to files yet; make them anew in each process", function);
+}
+
 int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
+	return unsupported(__func__);
 }
 
 int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_snapshot)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
+	return unsupported(__func__);
 }
