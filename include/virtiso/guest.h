@@ -5,7 +5,7 @@
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
  * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
- * program ENOSYS: there are no further processes or threads, no timers, no signal handlers, no sockets and no epoll. A shell
+ * program ENOSYS: there are no further processes or threads, no sockets and no epoll. A shell
  * in a guest runs its built-in commands only.
  */
 #ifndef VIRTISO_GUEST_H

@@ -12,6 +12,17 @@
  *  - viso_guest_request() hands bytes to viso_receive() or a read(2) from /dev/virtiso, and gets those that the program answers with
  *    by viso_reply() or one write(2) there.
  *
+ * Between two of these nothing of the guest runs, its other threads neither.
+ *
+ * A function that is called returns: one that leaves by longjmp(3) or an exception goes on in the first thread's place, and the call
+ * ends by its time limit, where the program ends, or never. viso_ready() and viso_receive() in it give EBUSY. Signal handlers run on its
+ * stack, and what it does by system calls and hypercalls is served as always.
+ *
+ * viso_receive() gives a whole request. By read(2) it can be taken in pieces; where it has been read, read(2) gives 0 until it is
+ * answered. Each write(2) is an answer, also one of no bytes; a second one to the same request gives EINVAL. Whoever calls viso_receive()
+ * again without an answer has answered with no bytes. The host goes on as soon as there is an answer: what the program does after it, up to
+ * where it receives again, it does with the next request.
+ *
  * One call or request at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
  * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
  */

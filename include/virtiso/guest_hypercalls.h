@@ -19,7 +19,10 @@ VISO_BEGIN_DECLS
 typedef struct viso_hypercall viso_hypercall;
 
 /**
- * What answers a hypercall. It may call the functions below on the hypercall, and no other on the guest.
+ * What answers a hypercall. It may call the functions below on the hypercall, and viso_guest_cancel(). Others on the same guest are
+ * refused where they would wait for the handler itself: calls and requests with -EBUSY, viso_sandbox_close() with -EDEADLK. It may give
+ * the last reference of the guest back: the program is killed then, once the handler is done. Its time goes by for the program, whose
+ * limits do not interrupt it. It must return: neither longjmp nor an exception may leave it.
  *
  * A handler that cannot answer at once takes a reference and calls viso_hypercall_defer(): what it returns does not count then, the
  * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on.
@@ -149,10 +152,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_read(viso_hypercall *hypercall,
 VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_write(viso_hypercall *hypercall, uint64_t address, const void *data, size_t size);
 
 /**
- * Let the program's thread wait: the hypercall is answered later. For a handler, which must have taken a reference.
+ * Let the program's thread wait: the hypercall is answered later. For a handler, which must have taken a reference: what nobody can
+ * answer gives the program ENOSYS. Where a signal handler of the program's interrupts the wait, it gets EINTR, and the answer -ESRCH.
  *
  * @param hypercall  a hypercall
- * @return 0; -EINVAL also outside of a handler, -EALREADY, -ECHILD.
+ * @return 0; -EINVAL also outside of a handler, -EALREADY it is deferred or answered, -EMFILE, -ENFILE, -ENOMEM, -ECHILD.
  * Threads: that of the handler.
  * Since: 0.4
  */
@@ -163,7 +167,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_defer(viso_hypercall *hypercall
  *
  * @param hypercall  a hypercall
  * @param value      what the program gets; not -4095 to -1
- * @return 0; -EINVAL, -EALREADY it was answered, -ESRCH the program waits no longer, -ECHILD.
+ * @return 0; -EINVAL also not deferred, -EALREADY it was answered, -ESRCH the program waits no longer, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */

@@ -28,6 +28,27 @@ enum {
 	VISO_HYPERCALL_DOORBELL = 0x406
 };
 
+/** What viso_ring_open() gives: memory that the program and the library share. */
+enum { VISO_RING_SLOTS = 32 };
+struct viso_ring_slot {
+	uint64_t number;
+	uint64_t args[6];
+	int64_t value;
+	uint64_t by_exit;
+};
+struct viso_ring {
+	uint32_t head; /* what the program has put in */
+	uint32_t unused1[15];
+	uint32_t tail; /* what the library has answered */
+	uint32_t host_sleeps;
+	uint32_t spins; /* how often to look for an answer before the doorbell */
+	uint32_t unused2[13];
+	struct viso_ring_slot slots[VISO_RING_SLOTS];
+};
+
+/* The library itself needs the numbers only. */
+#ifndef VISO_HYPERCALL_NUMBERS_ONLY
+
 /** A hypercall with all six arguments. What the host program's handler answers; -4095 to -1 is an errno. */
 static inline int64_t viso_hypercall6(unsigned number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
@@ -68,5 +89,46 @@ static inline int64_t viso_generation(void)
 {
 	return viso_hypercall(VISO_HYPERCALL_GENERATION, 0, 0, 0);
 }
+
+/** The ring, where the host program has turned it on; else NULL. Once in a program. */
+static inline struct viso_ring *viso_ring_open(void)
+{
+	int64_t address = viso_hypercall(VISO_HYPERCALL_RING, 0, 0, 0);
+	return address > 0 ? (struct viso_ring *)(uintptr_t)address : NULL;
+}
+
+/**
+ * A hypercall through the ring: as viso_hypercall6(), but mostly without an exit of the virtual machine. One thread of the program at a
+ * time. The handler cannot defer it; hypercalls that are queued are made as always.
+ */
+static inline int64_t viso_ring_hypercall(struct viso_ring *ring, unsigned number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+					  uint64_t f)
+{
+	uint32_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
+	struct viso_ring_slot *slot = &ring->slots[head % VISO_RING_SLOTS];
+	slot->number = number;
+	slot->args[0] = a;
+	slot->args[1] = b;
+	slot->args[2] = c;
+	slot->args[3] = d;
+	slot->args[4] = e;
+	slot->args[5] = f;
+	__atomic_store_n(&ring->head, ++head, __ATOMIC_RELEASE);
+	/* Either this sees that the other side sleeps, or that sees the new index before it does. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	uint32_t left = __atomic_load_n(&ring->host_sleeps, __ATOMIC_RELAXED) ? 0 : ring->spins;
+	while (__atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) != head) {
+		if (left-- == 0) {
+			int64_t r = viso_hypercall(VISO_HYPERCALL_DOORBELL, 0, 0, 0);
+			if (r < 0)
+				return r;
+			left = ring->spins;
+		}
+		__builtin_ia32_pause();
+	}
+	return slot->by_exit ? viso_hypercall6(number, a, b, c, d, e, f) : slot->value;
+}
+
+#endif
 
 #endif

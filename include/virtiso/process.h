@@ -85,8 +85,8 @@ VISO_PUBLIC int viso_process_fd(viso_process *process);
 VISO_PUBLIC int viso_process_take_stream(viso_process *process, viso_stream stream);
 
 /**
- * Send a signal to the program. In a guest a signal does what it does by default; where the program has a handler for it,
- * nothing happens.
+ * Send a signal to the program. In a guest it reaches handlers too, with si_pid 0 for its sender; there a program cannot be stopped and
+ * continued (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT).
  *
  * @param process  a process
  * @param signal   a signal number, 1 to 64; SIGKILL is viso_process_kill()

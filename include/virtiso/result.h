@@ -156,12 +156,13 @@ VISO_PUBLIC const char *viso_result_output(const viso_result *result, viso_strea
 VISO_PUBLIC int viso_result_output_truncated(const viso_result *result, viso_stream stream);
 
 /**
- * A register at the moment when a program of a guest ended by a signal or fault.
+ * A register at the moment when a program of a guest ended in another way than by exiting: by a signal, a fault, or since its time
+ * was over.
  *
  * @param result     a result
  * @param name       "rax" to "r15", "rip", "rflags", "fs_base", "gs_base"
  * @param out_value  where it is put; untouched on failure
- * @return 0; -ENODATA there are none, as for other ends and strengths, -EINVAL also no such register, -ECHILD.
+ * @return 0; -ENODATA there are none, as of a program that exited and for other strengths, -EINVAL also no such register, -ECHILD.
  * Threads: any.
  * Since: 0.4
  */

@@ -41,6 +41,15 @@ bool handle_ref_if_alive(struct handle *handle)
 	return false;
 }
 
+bool handle_unref_unless_last(struct handle *handle)
+{
+	unsigned references = atomic_load(&handle->references);
+	while (references > 1)
+		if (atomic_compare_exchange_weak(&handle->references, &references, references - 1))
+			return true;
+	return false;
+}
+
 bool handle_unref(struct handle *handle)
 {
 	return atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) == 1;

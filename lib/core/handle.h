@@ -25,6 +25,9 @@ void handle_ref(struct handle *handle);
 /* For weak pointers: false where the last reference is gone already. */
 bool handle_ref_if_alive(struct handle *handle);
 
+/* Gives a reference back, but not the last one: false. */
+bool handle_unref_unless_last(struct handle *handle);
+
 /* Gives a reference back; true where it was the last one. */
 bool handle_unref(struct handle *handle);
 

@@ -203,10 +203,19 @@ static void close_initialised(viso_sandbox *sandbox)
 	guest_close_initialised((viso_guest *)sandbox);
 }
 
+static int check_close(viso_sandbox *sandbox)
+{
+	if (hypercalls_are_served_here((viso_guest *)sandbox))
+		return error_fail(VISO_STAGE_ARGUMENT, EDEADLK, "guest",
+				  "a handler of the guest's own cannot close it");
+	return 0;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
 	.spawn = spawn,
 	.signal = signal_initialised,
+	.check_close = check_close,
 	.close = close_initialised,
 };
 
@@ -221,6 +230,7 @@ viso_guest *viso_guest_new(void)
 		free(guest);
 		return NULL;
 	}
+	hypercalls_init(&guest->hypercalls);
 	pthread_mutex_init(&guest->lock, NULL);
 	pthread_cond_init(&guest->idle, NULL);
 	return guest;
@@ -238,6 +248,7 @@ viso_guest *guest_new_like(viso_guest *guest)
 	copy->sandbox.network = guest->sandbox.network;
 	copy->sandbox.frozen = true;
 	copy->limits = guest->limits;
+	copy->ring_poll_us = guest->ring_poll_us;
 	copy->core_path = guest->core_path ? strdup(guest->core_path) : NULL;
 	bool is_whole = !guest->core_path || copy->core_path;
 	pthread_mutex_unlock(&guest->sandbox.lock);
@@ -274,9 +285,10 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	if (guest->initialised)
 		instance_forget(guest->initialised);
 	viso_result_unref(guest->last_result);
-	free(guest->core_path);
+	hypercalls_release(&guest->hypercalls, handle_is_mine(&guest->sandbox.handle));
 	pthread_cond_destroy(&guest->idle);
 	pthread_mutex_destroy(&guest->lock);
+	free(guest->core_path);
 	free(guest);
 	return NULL;
 }

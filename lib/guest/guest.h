@@ -5,6 +5,7 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/hypercalls.h"
 #include "guest/limits.h"
 #include "sandbox/sandbox.h"
 
@@ -20,12 +21,14 @@ struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
 	char *core_path;      /* absolute; NULL for none */
 	struct guest_limits limits;
+	struct guest_hypercalls hypercalls;
+	unsigned ring_poll_us; /* 0 for no ring */
+	bool is_new_clone;     /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	pthread_t user; /* the thread that uses it */
 	bool is_cancelled;
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */

@@ -11,13 +11,19 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/exec.h"
+#include "guest/guest.h"
 #include "guest/program/path.h"
 #include "guest/shells.h"
+#include "guest/ring.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
 {
 	instance->memory_peak = instance->memory.peak * GUEST_PAGE;
+	ring_close(instance->ring);
+	instance->ring = NULL;
+	gate_close(instance->gate);
+	instance->gate = NULL;
 	scheduler_release(instance);
 	space_release(&instance->space);
 	for (size_t i = 0; i < instance->program.slot_count; i++)
@@ -30,12 +36,14 @@ static void tear_down(struct instance *instance)
 struct instance *instance_free(struct instance *instance)
 {
 	if (instance) {
+		viso_guest *guest = instance->owns_guest ? instance->guest : NULL;
 		stay_release(&instance->stay);
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
 		viso_snapshot_unref(instance->snapshot);
 		free(instance);
+		viso_guest_unref(guest);
 	}
 	return NULL;
 }
@@ -46,6 +54,7 @@ void instance_forget(struct instance *instance)
 	program_forget(&instance->program);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
+	ring_forget(instance->ring);
 	free(instance);
 }
 
@@ -79,6 +88,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 	int r = program_init(&instance->program, command, root_fd);
 	if (r == 0)
 		r = kick_init(&instance->kick);
+	instance->kick.gate = instance->gate;
 	if (r == 0 && strcmp(command->cwd, "/") != 0)
 		r = enter_directory(&instance->program, command->cwd);
 	return r < 0 ? r : executable_find(&instance->program, command, executable);
@@ -134,12 +144,13 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
+	instance->gate = gate_new(instance);
 	instance->program.root_fd = instance->kick.stop_fd = -1;
 	instance->vm = vm_none;
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
 
-	int r = build(instance, command, root_fd, memory_max, &executable, out_host);
+	int r = instance->gate ? build(instance, command, root_fd, memory_max, &executable, out_host) : error_memory();
 	executable_release(&executable);
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)

@@ -32,7 +32,11 @@ struct instance {
 	struct scheduler scheduler;
 	struct stay stay;
 	struct viso_snapshot *snapshot; /* of which it is a clone, a reference; else NULL */
-	uint64_t generation;            /* viso_generation(): 0 where it is no clone */
+	struct gate *gate;   /* to be locked where the guest is served */
+	struct ring *ring;   /* NULL where the program has opened none */
+	bool look_for_stop;  /* a stop may have come that ends neither a wait nor KVM_RUN */
+	bool owns_guest;     /* a handler gave its last reference back */
+	uint64_t generation; /* viso_generation(): 0 where it is no clone */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */

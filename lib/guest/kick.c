@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/hypercalls.h"
 #include "guest/vm.h"
 
 #ifndef sigev_notify_thread_id
@@ -40,6 +41,13 @@ static struct timespec to_timespec(int64_t ns)
 	return (struct timespec){.tv_sec = ns / second_ns, .tv_nsec = ns % second_ns};
 }
 
+static void delete_wall_timer(struct kick *kick)
+{
+	if (kick->wall_timer_user)
+		timer_delete(kick->wall_timer);
+	kick->wall_timer_user = 0;
+}
+
 int kick_init(struct kick *kick)
 {
 	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .alarm = INT64_MAX};
@@ -51,6 +59,7 @@ int kick_init(struct kick *kick)
 
 void kick_release(struct kick *kick)
 {
+	delete_wall_timer(kick);
 	kick->stop_fd = close_fd(kick->stop_fd);
 	pthread_mutex_destroy(&kick->lock);
 }
@@ -95,6 +104,18 @@ static bool is_ours(const struct kick *kick, const siginfo_t *info)
 	return (info->si_code == SI_TIMER || info->si_code == SI_QUEUE) && info->si_value.sival_ptr == kick;
 }
 
+/* The guests that the calling thread runs, one from a handler of another. */
+static _Thread_local struct kick *innermost;
+
+/* Those of outer guests are as good as taken: they look for themselves when the handler is done. */
+static bool is_of_outer(const siginfo_t *info)
+{
+	for (const struct kick *outer = innermost ? innermost->outer : NULL; outer; outer = outer->outer)
+		if (is_ours(outer, info))
+			return true;
+	return false;
+}
+
 /* Takes the pending kicks off the thread. */
 static void drain(struct kick *kick)
 {
@@ -104,7 +125,7 @@ static void drain(struct kick *kick)
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	while (sigtimedwait(&set, &info, &now) > 0)
-		if (!is_ours(kick, &info))
+		if (!is_ours(kick, &info) && !is_of_outer(&info))
 			kick->foreign = info;
 }
 
@@ -149,7 +170,11 @@ int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 	while (!kick_is_due(kick)) {
 		int64_t left = end == INT64_MAX ? 0 : end - clock_now(CLOCK_MONOTONIC);
 		struct timespec timeout = to_timespec(left > 0 ? left : 0);
+		gate_unlock(kick->gate);
 		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
+		int error = errno;
+		gate_lock(kick->gate);
+		errno = error;
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0 && fds[count].revents) {
@@ -222,8 +247,45 @@ int kick_set_slices(struct kick *kick, bool on)
 	return timer_settime(kick->slice_timer, 0, &setting, NULL) < 0 ? -errno : 0;
 }
 
-static int set_vcpu_mask(int vcpu_fd, const sigset_t *mask)
+/* A number of the calling thread's that no other gets, unlike its id: a timer knows its thread, not that id. */
+static uint64_t thread_number(void)
 {
+	static atomic_ullong last;
+	static _Thread_local uint64_t number;
+	if (!number)
+		number = atomic_fetch_add(&last, 1) + 1;
+	return number;
+}
+
+static int arm_wall_timer(struct kick *kick, int64_t end)
+{
+	if (end == INT64_MAX)
+		return 0;
+	if (kick->wall_timer_user != thread_number()) {
+		delete_wall_timer(kick);
+		if (make_timer(kick, CLOCK_MONOTONIC, &kick->wall_timer) < 0)
+			return error_fail(VISO_STAGE_GUEST, errno, "timer_create", NULL);
+		kick->wall_timer_user = thread_number();
+	}
+	const struct itimerspec setting = {.it_value = to_timespec(end), .it_interval = to_timespec(repeat_ns)};
+	if (timer_settime(kick->wall_timer, TIMER_ABSTIME, &setting, NULL) < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
+	return 0;
+}
+
+static void disarm_wall_timer(struct kick *kick)
+{
+	const struct itimerspec off = {{0}};
+	if (kick->deadline != INT64_MAX && kick->wall_timer_user)
+		timer_settime(kick->wall_timer, 0, &off, NULL);
+}
+
+static int set_vcpu_mask(struct vm *vm, const sigset_t *mask)
+{
+	uint64_t wanted;
+	memcpy(&wanted, mask, sizeof(wanted));
+	if (vm->signal_mask == wanted)
+		return 0;
 	struct {
 		struct kvm_signal_mask header;
 		uint8_t set[KERNEL_SIGSET_SIZE];
@@ -231,7 +293,10 @@ static int set_vcpu_mask(int vcpu_fd, const sigset_t *mask)
 	sigset_t run = *mask;
 	sigdelset(&run, KICK_SIGNAL);
 	memcpy(setting.header.sigset, &run, KERNEL_SIGSET_SIZE);
-	return ioctl(vcpu_fd, KVM_SET_SIGNAL_MASK, &setting) < 0 ? vm_fail("KVM_SET_SIGNAL_MASK") : 0;
+	if (ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, &setting) < 0)
+		return vm_fail("KVM_SET_SIGNAL_MASK");
+	vm->signal_mask = wanted;
+	return 0;
 }
 
 /* Writing for the guest may cause these in the host's thread; they are the guest's. */
@@ -242,24 +307,46 @@ static void block_signals(struct kick *kick, sigset_t *out_blocked)
 	sigset_t pending, block;
 	sigemptyset(&block);
 	sigaddset(&block, KICK_SIGNAL);
-	sigpending(&pending);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		sigaddset(&block, write_signals[i]);
-		kick->old_pending[i] = sigismember(&pending, write_signals[i]) == 1;
-	}
 	pthread_sigmask(SIG_BLOCK, &block, &kick->old_mask);
-	pthread_sigmask(SIG_BLOCK, NULL, out_blocked);
+	sigorset(out_blocked, &block, &kick->old_mask);
+	/* What was not blocked was not pending. */
+	sigemptyset(&pending);
+	if (sigismember(&kick->old_mask, SIGPIPE) || sigismember(&kick->old_mask, SIGXFSZ))
+		sigpending(&pending);
+	for (int i = 0; i < 2; i++)
+		kick->old_pending[i] = sigismember(&pending, write_signals[i]) == 1;
 }
 
-int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit)
+/* Takes off the thread what the guest has caused. */
+static void take_signals(struct kick *kick)
+{
+	const struct timespec now = {0};
+	sigset_t pending;
+	sigpending(&pending);
+	if (sigismember(&pending, KICK_SIGNAL))
+		drain(kick);
+	for (int i = 0; i < 2; i++) {
+		sigset_t set;
+		sigemptyset(&set);
+		sigaddset(&set, write_signals[i]);
+		if (sigismember(&pending, write_signals[i]) && !kick->old_pending[i])
+			sigtimedwait(&set, NULL, &now);
+	}
+}
+
+int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
 {
 	sigset_t blocked;
+	kick->outer = innermost;
+	innermost = kick;
 	block_signals(kick, &blocked);
 	kick->deadline = deadline ? deadline : INT64_MAX;
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
-	int r = set_vcpu_mask(vcpu_fd, &blocked);
+	int r = set_vcpu_mask(vm, &blocked);
 	if (r == 0)
-		r = add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
+		r = arm_wall_timer(kick, kick->deadline);
 	if (r == 0)
 		r = add_timer(kick, CLOCK_THREAD_CPUTIME_ID, kick->cpu_deadline);
 	if (r < 0) {
@@ -287,17 +374,11 @@ void kick_leave(struct kick *kick)
 	if (kick->has_slice_timer)
 		timer_delete(kick->slice_timer);
 	kick->has_slice_timer = false;
-	drain(kick);
-
-	const struct timespec now = {0};
-	for (int i = 0; i < 2; i++) {
-		sigset_t set;
-		sigemptyset(&set);
-		sigaddset(&set, write_signals[i]);
-		if (!kick->old_pending[i])
-			sigtimedwait(&set, NULL, &now);
-	}
+	disarm_wall_timer(kick);
+	take_signals(kick);
+	innermost = kick->outer;
 	if (kick->foreign.si_signo)
 		syscall(SYS_rt_sigqueueinfo, getpid(), KICK_SIGNAL, &kick->foreign);
+	kick->foreign.si_signo = 0;
 	pthread_sigmask(SIG_SETMASK, &kick->old_mask, NULL);
 }

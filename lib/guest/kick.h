@@ -4,8 +4,9 @@
  *
  * The thread that runs the guest has one signal blocked. KVM_RUN unblocks it for its own duration (KVM_SET_SIGNAL_MASK)
  * and returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two
- * runs stays pending and ends the next one, so no wake-up is lost. Where the library waits for the guest (a read from a
- * pipe, a sleep) it polls an eventfd beside.
+ * runs stays pending and ends the next one, so no wake-up is lost: what KVM's immediate_exit, set before the signal,
+ * would give to a thread that has a handler. Where the library waits for the guest (a read from a pipe, a sleep) it
+ * polls an eventfd beside.
  */
 #ifndef GUEST_KICK_H
 #define GUEST_KICK_H
@@ -31,7 +32,12 @@ enum stop {
 	STOP_ALARM,     /* a timer of a program's is due: kick_set_alarm() */
 };
 
+struct gate;
+struct vm;
+
 struct kick {
+	struct gate *gate;     /* unlocked while the thread waits */
+	struct kick *outer;    /* of the guest whose handler runs this one, in the same thread */
 	pthread_mutex_t lock;  /* guards thread */
 	pid_t thread;          /* that runs the guest; 0 while none does */
 	int stop_fd;           /* an eventfd, readable from the stop on */
@@ -41,7 +47,9 @@ struct kick {
 	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
 	timer_t timers[2];
 	int timer_count;
-	timer_t alarm_timer; /* made when it is needed first */
+	timer_t wall_timer;       /* of the deadline; kept for the next call from the same thread */
+	uint64_t wall_timer_user; /* that thread; 0 where there is no timer */
+	timer_t alarm_timer;      /* made when it is needed first */
 	bool has_alarm_timer;
 	timer_t slice_timer;
 	bool has_slice_timer;
@@ -58,7 +66,7 @@ void kick_release(struct kick *kick);
  * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a
  * negative errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
  */
-int kick_enter(struct kick *kick, int vcpu_fd, int64_t deadline, int64_t cpu_limit);
+int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit);
 void kick_leave(struct kick *kick);
 
 /* In the running thread: the guest is interrupted again and again, so that its threads take turns; or no longer. */

@@ -2,6 +2,7 @@
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/snapshot.h>
 
@@ -88,6 +89,77 @@ int viso_guest_cancel(viso_guest *guest)
 }
 
 int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn handler, void *userdata,
+				     viso_destroy_fn destroy)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_queue_hypercall(viso_guest *guest, unsigned number)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_hypercall_fd(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_next_hypercall(viso_guest *guest, int timeout_ms, viso_hypercall **out_hypercall)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+viso_hypercall *viso_hypercall_ref(viso_hypercall *hypercall)
+{
+	return NULL;
+}
+
+viso_hypercall *viso_hypercall_unref(viso_hypercall *hypercall)
+{
+	return NULL;
+}
+
+int viso_hypercall_number(const viso_hypercall *hypercall)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_argument(const viso_hypercall *hypercall, unsigned index, uint64_t *out_value)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_read(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_write(viso_hypercall *hypercall, uint64_t address, const void *data, size_t size)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_defer(viso_hypercall *hypercall)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_answer(viso_hypercall *hypercall, int64_t value)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_hypercall_refuse(viso_hypercall *hypercall, int error)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_ring(viso_guest *guest, unsigned poll_us)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

@@ -30,7 +30,9 @@ static int64_t ask(struct viso_guest *guest, struct instance *instance, int time
 		return error_argument(
 			function, "the guest's program does not receive requests; it waits in viso_ready() for calls");
 	stay->leave = false;
+	gate_lock(instance->gate);
 	resume(instance);
+	gate_unlock(instance->gate);
 	int r = stay->leave ? 0 : guest_run_taken(guest, instance, timeout_ms, function);
 	if (r < 0)
 		return r;

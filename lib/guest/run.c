@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "guest/fault.h"
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/x86_64/registers.h"
 
@@ -121,6 +122,10 @@ static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 	switch (exit->event) {
 	case VCPU_SYSCALL:
 		serve(instance);
+		/* A handler of the host program's may have run another guest, or for long. */
+		if (instance->look_for_stop)
+			handle_stop(instance);
+		instance->look_for_stop = false;
 		break;
 	case VCPU_EXCEPTION:
 		handle_exception(instance, exit);
@@ -146,7 +151,9 @@ static void run_turn(struct instance *instance)
 	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
 		signals_deliver(program, false);
 	} else {
+		gate_unlock(instance->gate);
 		vcpu_run(&instance->vcpu, &exit);
+		gate_lock(instance->gate);
 		handle_exit(instance, &exit);
 	}
 	if (program->space->out_of_memory)
@@ -205,11 +212,13 @@ static void keep_registers(struct instance *instance)
 int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
-	int r = kick_enter(&instance->kick, instance->vm.vcpu_fd, until, cpu_until);
+	int r = kick_enter(&instance->kick, &instance->vm, until, cpu_until);
 	if (r < 0)
 		return r;
+	gate_lock(instance->gate);
 	scheduler_start(instance);
-	handle_stop(instance);
+	if (kick_is_due(&instance->kick))
+		handle_stop(instance);
 	while (!program->ended && !instance->stay.leave)
 		if (scheduler_choose(instance))
 			run_turn(instance);
@@ -218,6 +227,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	if (program->ended && program->reason != VISO_REASON_EXITED)
 		keep_registers(instance);
 	scheduler_stop(instance);
+	gate_unlock(instance->gate);
 	kick_leave(&instance->kick);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
 
 /* While others run, whether a parked task's fds are ready is looked up so often at most. */
@@ -45,6 +46,10 @@ void scheduler_remove(struct instance *instance, struct task *task)
 	if (task->state == TASK_ENDED)
 		return;
 	scheduler_unpark(instance, task);
+	if (task->hypercall)
+		hypercall_abandon(task->hypercall);
+	if (instance->stay.task == task)
+		instance->stay.task = NULL;
 	if (scheduler->current == task) {
 		scheduler_count_time(instance);
 		scheduler->current = NULL;

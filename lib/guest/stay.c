@@ -37,10 +37,11 @@ static int check_taking(const struct viso_guest *guest, bool poisoned_too, const
 static void mark_taken(struct viso_guest *guest, enum guest_use use)
 {
 	guest->use = use;
-	guest->user = pthread_self();
 	guest->is_cancelled = false;
 	/* A handler may give the last reference of the host program's back. */
 	handle_ref(&guest->sandbox.handle);
+	if (use == GUEST_CALLED)
+		guest->is_new_clone = false;
 }
 
 int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
@@ -68,14 +69,10 @@ static struct instance *take_out(struct viso_guest *guest)
 
 void guest_give_back(struct viso_guest *guest)
 {
-	struct instance *ended = NULL;
 	pthread_mutex_lock(&guest->lock);
 	guest->use = GUEST_IDLE;
-	if (guest->is_closed)
-		ended = take_out(guest);
 	pthread_cond_broadcast(&guest->idle);
 	pthread_mutex_unlock(&guest->lock);
-	instance_free(ended);
 	viso_guest_unref(guest);
 }
 
@@ -93,10 +90,9 @@ void guest_close_initialised(struct viso_guest *guest)
 	guest->is_closed = true;
 	if (guest->use == GUEST_CALLED)
 		stop_user(guest);
-	/* From a handler of the call's own, the call itself will do it. */
-	while (guest->use != GUEST_IDLE && !pthread_equal(guest->user, pthread_self()))
+	while (guest->use != GUEST_IDLE)
 		pthread_cond_wait(&guest->idle, &guest->lock);
-	struct instance *instance = guest->use == GUEST_IDLE ? take_out(guest) : NULL;
+	struct instance *instance = take_out(guest);
 	pthread_mutex_unlock(&guest->lock);
 	instance_free(instance);
 }

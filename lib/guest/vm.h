@@ -4,6 +4,7 @@
 #define GUEST_VM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct kvm_run;
 struct processor;
@@ -13,6 +14,7 @@ struct vm {
 	int vcpu_fd;
 	struct kvm_run *run; /* what the kernel and we share for the processor */
 	size_t run_size;
+	uint64_t signal_mask; /* of KVM_SET_SIGNAL_MASK; 0 before it was set */
 };
 
 /* Opens /dev/kvm. A fd, or a negative errno with the error set. */

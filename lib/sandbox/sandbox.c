@@ -350,6 +350,8 @@ int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
 int viso_sandbox_close(viso_sandbox *sandbox)
 {
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
+	if (r == 0 && sandbox->backend->check_close)
+		r = sandbox->backend->check_close(sandbox);
 	if (r < 0)
 		return r;
 	close_sandbox(sandbox, true);

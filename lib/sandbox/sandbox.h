@@ -42,6 +42,8 @@ struct backend {
 	/* Signals what the handle itself runs beside its processes: how much that was, or a negative errno. May be
 	 * NULL. */
 	int (*signal)(viso_sandbox *sandbox, int signal);
+	/* Whether viso_sandbox_close() would wait for its own caller: -EDEADLK, with the error set. May be NULL. */
+	int (*check_close)(viso_sandbox *sandbox);
 	/* Gives back what the handle itself holds from the kernel, after its processes have ended; may be NULL. */
 	void (*close)(viso_sandbox *sandbox);
 };

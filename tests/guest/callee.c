@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fenv.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,25 @@ KEEP uint64_t system_calls(void)
 	ssize_t n = fd >= 0 ? read(fd, &byte, 1) : -1;
 	close(fd);
 	return n == 1 ? (uint64_t)byte : 0;
+}
+
+static void *count_always(void *data)
+{
+	for (;;)
+		__atomic_fetch_add((uint64_t *)data, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* What a second thread does while a call waits. */
+KEEP uint64_t thread_counts(void)
+{
+	static uint64_t counted;
+	static pthread_t thread;
+	if (!thread && pthread_create(&thread, NULL, count_always, &counted) != 0)
+		return 0;
+	uint64_t before = counted;
+	usleep(20000);
+	return __atomic_load_n(&counted, __ATOMIC_RELAXED) - before;
 }
 
 KEEP uint64_t crash(void)

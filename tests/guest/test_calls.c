@@ -57,6 +57,20 @@ static void test_numbers(void **state)
 	}
 }
 
+/* Other threads of the program run during calls, and stand still between them. */
+static void test_threads_of_the_program(void **state)
+{
+	need_kvm();
+	for (size_t i = 0; i < 3; i++) {
+		viso_guest *guest = initialised(*state, callees[i], "ready");
+		for (int n = 0; n < 3; n++)
+			assert_true(call(guest, "thread_counts", 0) > 0);
+		for (uint64_t n = 1; n <= 50; n++)
+			assert_int_equal(call(guest, "count", 0), n);
+		viso_guest_unref(guest);
+	}
+}
+
 static void test_names(void **state)
 {
 	need_kvm();
@@ -365,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_threads_of_the_program),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_ends),

@@ -183,6 +183,27 @@ static void test_gdb_shows_the_backtrace(void **state)
 	}
 }
 
+static void test_gdb_shows_all_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[PATH_MAX], *command;
+	need_kvm();
+	skip_without(system("gdb --version >/dev/null 2>&1") == 0, "gdb");
+	viso_guest *guest = guest_with_core(fixture, path);
+	viso_result *result = run_in(guest, new_command("/probe", "signal-crash-thread", NULL));
+	assert_true(asprintf(&command, "gdb -nx -q -batch -ex 'thread apply all bt' %s/probe %s 2>&1; true",
+			     fixture->root_path, path) > 0);
+	char *output = host_output(command);
+	print_message("# %s\n", output);
+	assert_non_null(strstr(output, "crash_in_thread"));
+	/* The other one is within the C library, where a debugger may find no way back. */
+	assert_true(strstr(output, "Thread 1 ") && strstr(output, "Thread 2 "));
+	free(output);
+	free(command);
+	assert_signalled(result, SIGSEGV);
+	viso_guest_unref(guest);
+}
+
 static void test_core_paths(void **state)
 {
 	struct fixture *fixture = *state;
@@ -213,11 +234,9 @@ static void test_core_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers_and_address),
-		cmocka_unit_test(test_kinds_of_ends),
-		cmocka_unit_test(test_core_is_elf),
-		cmocka_unit_test(test_gdb_shows_the_backtrace),
-		cmocka_unit_test(test_core_paths),
+		cmocka_unit_test(test_registers_and_address), cmocka_unit_test(test_kinds_of_ends),
+		cmocka_unit_test(test_core_is_elf),           cmocka_unit_test(test_gdb_shows_the_backtrace),
+		cmocka_unit_test(test_gdb_shows_all_threads), cmocka_unit_test(test_core_paths),
 	};
 	return cmocka_run_group_tests_name("guest crashes", tests, fixture_setup, fixture_teardown);
 }

@@ -84,7 +84,8 @@ static void test_hostile_answers(void **state)
 	} cases[] = {{"wild", -EFAULT}, {"huge", -EFAULT}};
 	for (int i = 0; i < 2; i++) {
 		int64_t value[32] = {0};
-		assert_int_equal(viso_guest_request(guest, cases[i].request, strlen(cases[i].request) + 1, value, sizeof(value), 5000),
+		assert_int_equal(viso_guest_request(guest, cases[i].request, strlen(cases[i].request) + 1, value,
+						    sizeof(value), 5000),
 				 sizeof(value[0]));
 		assert_int_equal(value[0], cases[i].error);
 	}
@@ -110,7 +111,9 @@ static void test_ends(void **state)
 		viso_guest *guest = serving(*state, "/callee", "serve");
 		char out[8] = "-";
 		viso_result *result;
-		assert_fails(viso_guest_request(guest, cases[i].request, strlen(cases[i].request), out, sizeof(out), 200), cases[i].error, VISO_STAGE_GUEST, "");
+		assert_fails(
+			viso_guest_request(guest, cases[i].request, strlen(cases[i].request), out, sizeof(out), 200),
+			cases[i].error, VISO_STAGE_GUEST, "");
 		assert_string_equal(out, "-");
 		assert_fails(viso_guest_request(guest, "abc", 3, out, sizeof(out), 200), EIO, VISO_STAGE_GUEST, "");
 		assert_ok(viso_guest_last_result(guest, &result));
@@ -166,10 +169,11 @@ static void test_interpreters(void **state)
 			assert_ok(viso_command_add_arg(command, interpreter->script));
 		else
 			for (int arg = 0; arg < 2; arg++)
-				assert_ok(viso_command_add_arg(command, arg ? "while read -r line </dev/virtiso; do case $line in "
-										"hello) echo HELLO >/dev/virtiso;; *) echo WHAT "
-										">/dev/virtiso;; esac; done"
-									    : "-c"));
+				assert_ok(viso_command_add_arg(
+					command, arg ? "while read -r line </dev/virtiso; do case $line in "
+						       "hello) echo HELLO >/dev/virtiso;; *) echo WHAT "
+						       ">/dev/virtiso;; esac; done"
+						     : "-c"));
 		initialise(guest, command);
 		for (int n = 0; n < 20; n++)
 			assert_answer(guest, "hello\n", "HELLO\n");
@@ -181,8 +185,9 @@ static void test_interpreters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_hypercall), cmocka_unit_test(test_sizes),	 cmocka_unit_test(test_hostile_answers),
-		cmocka_unit_test(test_ends),	     cmocka_unit_test(test_by_the_device), cmocka_unit_test(test_interpreters),
+		cmocka_unit_test(test_by_hypercall),    cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_hostile_answers), cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_by_the_device),   cmocka_unit_test(test_interpreters),
 	};
 	return cmocka_run_group_tests_name("guest requests", tests, fixture_setup, fixture_teardown);
 }

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <virtiso/hypercall.h>
 
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
+#include "guest/numbers.h"
 #include "guest/program/calls.h"
+#include "guest/ring.h"
 
 /* The stack of calls is as large as that of the first thread may grow, up to this. */
 static const uint64_t stack_max = 8u << 20;
@@ -218,7 +220,11 @@ int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args
 		return (int64_t)program->instance->generation;
 	case VISO_HYPERCALL_RETURN:
 		return return_value(program, args[0]);
+	case VISO_HYPERCALL_RING:
+		return ring_open(program);
+	case VISO_HYPERCALL_DOORBELL:
+		return ring_serve(program);
 	default:
-		return -ENOSYS;
+		return hypercall_serve(program, number, args);
 	}
 }

@@ -4,9 +4,10 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <virtiso/hypercall.h>
 
 #include "core/log.h"
+#include "guest/hypercalls.h"
+#include "guest/numbers.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 
@@ -210,6 +211,9 @@ bool program_serve(struct program *program)
 	int64_t result = -ENOSYS;
 	task->call_number = number;
 	memcpy(task->call_args, args, sizeof(args));
+	/* A signal handler was entered instead of waiting on. */
+	if (task->hypercall && !task->again)
+		hypercall_abandon(task->hypercall);
 	if (!task->again) {
 		task->has_deadline = false;
 		task->progress = 0;

@@ -15,6 +15,7 @@
 
 struct instance;
 struct program;
+struct viso_hypercall;
 struct vcpu_state;
 
 enum task_state {
@@ -49,6 +50,7 @@ struct task {
 		*saved;   /* its registers; there once the guest has several tasks, valid while it is not current */
 	int64_t cpu_time; /* until it was switched away last */
 
+	struct viso_hypercall *hypercall; /* that it waits for; NULL for none */
 	struct task_signals signals;
 	uint64_t clear_tid;   /* the address of CLONE_CHILD_CLEARTID and set_tid_address(2); 0 for none */
 	uint64_t robust_list; /* set_robust_list(2) */

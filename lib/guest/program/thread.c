@@ -150,6 +150,7 @@ void program_end_task(struct task *task)
 		futex_wake_one(program, task->clear_tid);
 	task->clear_tid = 0;
 	scheduler_remove(program->instance, task);
+	signals_retarget(program);
 }
 
 int64_t call_exit(struct program *program, const uint64_t args[6])

@@ -51,6 +51,7 @@ static int build(struct instance *instance, const viso_snapshot *snapshot)
 {
 	const struct processor *processor;
 	int r = kick_init(&instance->kick);
+	instance->kick.gate = instance->gate;
 	if (r == 0)
 		r = shells_take(&instance->vm, &processor);
 	if (r == 0)
@@ -70,10 +71,11 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
+	instance->gate = gate_new(instance);
 	instance->program.root_fd = instance->kick.stop_fd = -1;
 	instance->vm = vm_none;
 	instance->snapshot = viso_snapshot_ref(snapshot);
-	int r = build(instance, snapshot);
+	int r = instance->gate ? build(instance, snapshot) : error_memory();
 	if (r < 0) {
 		instance_free(instance);
 		return r;
@@ -153,6 +155,7 @@ int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
 		viso_guest_unref(guest);
 		return r;
 	}
+	guest->is_new_clone = true;
 	guest_replace(guest, instance);
 	*out_guest = guest;
 	return 0;

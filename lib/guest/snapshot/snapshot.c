@@ -44,6 +44,9 @@ static int check(const struct instance *instance, const char *function)
 {
 	if (instance->stay.state == STAY_STARTS || instance->stay.state == STAY_NOT)
 		return error_argument(function, "the guest is not initialised");
+	if (instance->ring)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "ring",
+				  "%s: the guest's program has opened the ring, which cannot be frozen", function);
 	if (instance->scheduler.count != 1 || instance->scheduler.current != &instance->program.first_task)
 		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "threads",
 				  "%s: the guest has several threads or processes, which cannot be frozen; let it end "

@@ -230,3 +230,12 @@ void paging_forget(struct page_tables *tables)
 	free(tables->copies);
 	*tables = (struct page_tables){.memory = tables->memory};
 }
+
+int paging_map_shared(struct page_tables *tables, uint64_t address, uint64_t page, unsigned protection)
+{
+	uint64_t *entry = paging_entry(tables, address, true);
+	if (!entry)
+		return -ENOMEM;
+	*entry = paging_make(page, protection) & ~PTE_ALLOCATED;
+	return 0;
+}

@@ -37,6 +37,12 @@ int paging_init_clone(struct page_tables *tables, struct guest_memory *memory, u
 int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t page, bool writable, bool executable);
 
 /*
+ * Maps one page of the library's own for the program, with PROT_ bits. It does not count as allocated: no call of the
+ * program gets at it. 0 or -ENOMEM.
+ */
+int paging_map_shared(struct page_tables *tables, uint64_t address, uint64_t page, unsigned protection);
+
+/*
  * The entry of a user page, for the calls below; NULL where a table on the way is missing, or with `make` where there
  * is no memory for it. Only with `make` it may be changed.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* See: AMD64 Architecture Programmer's Manual, volume 2, "Segmented Virtual Memory" and "Exceptions and Interrupts". */
 #include "guest/x86_64/system.h"
+#include "guest/numbers.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <virtiso/hypercall.h>
 
 enum { STUB_SIZE = 16, STUBS_EXCEPTIONS = 0x100, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4 };
 
@@ -80,9 +80,5 @@ int system_build(struct page_tables *tables, uint64_t *out_stack)
 	    paging_map_supervisor(tables, SYSTEM_STUBS, second, false, true) < 0 ||
 	    paging_map_supervisor(tables, SYSTEM_STACK, third, true, false) < 0)
 		return -ENOMEM;
-	uint64_t *entry = paging_entry(tables, SYSTEM_TRAMPOLINE, true);
-	if (!entry)
-		return -ENOMEM;
-	*entry = paging_make(fourth, PROT_READ | PROT_EXEC);
-	return 0;
+	return paging_map_shared(tables, SYSTEM_TRAMPOLINE, fourth, PROT_READ | PROT_EXEC);
 }

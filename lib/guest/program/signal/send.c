@@ -147,6 +147,15 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	return r;
 }
 
+void signals_retarget(struct program *program)
+{
+	if (!program->signals.pending.set)
+		return;
+	for (struct task *task = NULL; (task = scheduler_after(&program->instance->scheduler, task));)
+		if (task->program == program && signal_is_pending(task))
+			task_interrupt(task);
+}
+
 void signal_send_self(struct program *program, int signal)
 {
 	siginfo_t info = signal_from_program(program, signal, SI_USER);

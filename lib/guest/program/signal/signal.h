@@ -73,6 +73,9 @@ siginfo_t signal_from_kernel(int signal);
  */
 int signal_send(struct program *program, struct task *task, const siginfo_t *info);
 
+/* A thread has ended: what it was to take for the process goes to others that wait. */
+void signals_retarget(struct program *program);
+
 /* Sends the running thread a signal that its system call caused. */
 void signal_send_self(struct program *program, int signal);
 
