@@ -12,8 +12,3 @@ int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
 }
-
-int viso_guest_prepare(unsigned count)
-{
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__, NULL);
-}
