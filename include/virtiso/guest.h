@@ -5,8 +5,12 @@
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
  * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
- * program ENOSYS: there are no further processes or threads, no sockets and no epoll. A shell
- * in a guest runs its built-in commands only.
+ * program ENOSYS: there are no sockets and no epoll.
+ *
+ * The program may have threads and children, and execute other programs of its root (viso_guest_set_processes_max()). All of them share
+ * the guest's one processor and its memory, and everything ends with the first program, which is process 2. Process 1 is the library: it
+ * takes over what has lost its parent. A further process that finds no memory left is killed; the first one ends with
+ * VISO_REASON_OUT_OF_MEMORY.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H
