@@ -4,9 +4,21 @@
  * A program guest: an ordinary Linux program in a virtual machine of its own under KVM, without a kernel to boot.
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
- * guest's root and limits. The root is read-only, its /tmp too, and /proc is empty. Calls that are not served give the
- * program ENOSYS: there are no further processes or threads, no sockets and no epoll. A shell
- * in a guest runs its built-in commands only.
+ * guest's root and limits. The root is read-only unless <virtiso/guest_files.h> says otherwise; /tmp and /dev/shm are in memory, and
+ * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. A file cannot be
+ * mapped shared and writable (ENODEV), and there are no extended attributes and no pipes with names. Calls that are not served give the
+ * program ENOSYS; viso_guest_syscalls() tells which. The threads and child processes of a guest share one virtual processor.
+ *
+ * Of waiting and sockets there are
+ *
+ *  - waiting: poll, ppoll, select, pselect6, epoll_create, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait, epoll_pwait2 (an epoll in an epoll, but no deeper)
+ *  - events: eventfd, eventfd2, timerfd_create, timerfd_settime, timerfd_gettime
+ *  - pipes: pipe, pipe2, fcntl with F_SETPIPE_SZ up to 1 MiB; splice, tee and vmsplice give EINVAL
+ *  - sockets: socket (AF_UNIX, AF_INET, AF_INET6), socketpair, connect, accept, accept4, shutdown, getsockname, getpeername, getsockopt, setsockopt, sendto, recvfrom, sendmsg, recvmsg, sendmmsg, recvmmsg; bind gives EACCES, and listen EOPNOTSUPP but for a socket that was handed in and listens
+ *
+ * Sockets that are handed in by viso_command_add_fd() are of these families. One that listens must be non-blocking (O_NONBLOCK), else
+ * the command is not started (-EINVAL): accept(2) of one that blocks could hold the host program. fds travel between the ends
+ * of a socketpair of the guest's only.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H

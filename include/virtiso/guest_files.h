@@ -3,7 +3,8 @@
  * @file guest_files.h
  * What the program in a guest sees as its files beside its root, where it may write, and whom it may connect to.
  *
- * Without these calls the root is read-only and /tmp is empty, writable and in memory (up to half of the guest's memory). Everything
+ * Without these calls the root is read-only; its /tmp (usually empty) and /dev/shm are writable and in memory, each up to half of the guest's
+ * memory, and never kept. Everything
  * of the host is looked up beneath the root or the directory that was given, never through a magic link, so that no path leads out.
  * Paths in the guest are absolute, without "." and "..", and not "/" itself.
  */
@@ -24,7 +25,7 @@ VISO_BEGIN_DECLS
  *
  * @param guest     a guest that has not run anything
  * @param source    a file or directory of the host
- * @param path      where it is seen; made where it is missing
+ * @param path      where it is seen, over what the root has there; made where it is missing
  * @param writable  1 where the program may change it, with the rights of the host program's user; 0 where not
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -EMFILE, -ENOMEM.
  * Threads: one handle from one thread at a time.
@@ -60,7 +61,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_bind_fd(viso_guest *guest, int 
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode);
 
 /**
- * Let the program write everywhere in its root; what it writes is kept in memory and thrown away at its end.
+ * Let the program write everywhere in its root, whoever owns it; what it writes is kept in memory and thrown away at its end. A directory of
+ * the root cannot be renamed as long as something of the root is in it (EXDEV, as by overlay file systems; mv(1) copies it then).
  *
  * @param guest     a guest that has not run anything
  * @param size_max  how many bytes it may write altogether, ENOSPC beyond; 0 for half of the guest's memory
@@ -93,7 +95,9 @@ typedef int (*viso_connect_fn)(const char *address, void *userdata);
 
 /**
  * Let the program open connections, each through the host program. Without a handler every connect(2) gives ECONNREFUSED. The program
- * gets the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses.
+ * gets the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses. What is no socket, or one
+ * of another type, is closed, and the program gets ECONNREFUSED or EPROTOTYPE. A socket that is still being connected stays so
+ * for the program. An abstract name is "unix:@name"; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none

@@ -11,7 +11,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/elf.h"
-#include "guest/program/path.h"
+#include "guest/files/open.h"
 #include "guest/stack.h"
 #include "guest/x86_64/signal_frame.h"
 
@@ -21,16 +21,16 @@ enum { SCRIPT_LINE = 256, SCRIPTS_MAX = 5 };
 static int open_executable(struct program *program, const char *given, struct file **out_file, char **out_path)
 {
 	char path[PATH_MAX];
-	struct resolved found;
-	int r = *given ? path_join(program, AT_FDCWD, given, path) : -ENOENT;
+	struct spot spot;
+	int r = *given ? view_join(program, AT_FDCWD, given, path) : -ENOENT;
 	if (r == 0)
-		r = path_resolve(program, path, true, &found);
+		r = view_find(program, AT_FDCWD, path, FIND_FOLLOW, &spot);
 	if (r < 0)
 		return r;
-	r = S_ISREG(found.st.st_mode) ? path_permission(&found, X_OK) : -EACCES;
+	r = S_ISREG(spot.st.st_mode) ? spot_permission(program, &spot, X_OK) : -EACCES;
 	if (r == 0)
-		r = path_open(program, path, &found, O_RDONLY, out_file);
-	resolved_release(&found);
+		r = open_spot(program, &spot, O_RDONLY, out_file);
+	spot_release(&spot);
 	if (r == 0 && !(*out_path = strdup(path))) {
 		*out_file = file_unref(*out_file);
 		r = -ENOMEM;
@@ -162,7 +162,7 @@ int executable_find(struct program *program, const viso_command *command, struct
 				  name, out->argv.items[0]);
 	if (r < 0)
 		return fail(r, name);
-	program->executable = strdup(out->path);
+	program->executable = strdup(out->file->path);
 	return program->executable ? 0 : error_memory();
 }
 
@@ -277,7 +277,7 @@ int executable_map(struct program *program, const struct executable *executable,
 	};
 	if (getrandom(setting.random, sizeof(setting.random), 0) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "getrandom", NULL);
-	r = stack_build(space, &setting, places.stack_top, out_stack);
+	r = stack_build(space, &setting, places.stack_top, &program->image, out_stack);
 	if (r == -E2BIG)
 		return error_fail(VISO_STAGE_EXEC, E2BIG, executable->path,
 				  "the arguments and environment are longer than a quarter of the stack limit");

@@ -230,6 +230,7 @@ viso_guest *viso_guest_new(void)
 		free(guest);
 		return NULL;
 	}
+	guest_files_init(&guest->files);
 	hypercalls_init(&guest->hypercalls);
 	pthread_mutex_init(&guest->lock, NULL);
 	pthread_cond_init(&guest->idle, NULL);
@@ -250,10 +251,12 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	/* What is there still is the copy of a forked child. */
 	if (guest->initialised)
 		instance_forget(guest->initialised);
+	guest_files_release(&guest->files);
 	viso_result_unref(guest->last_result);
 	hypercalls_release(&guest->hypercalls, handle_is_mine(&guest->sandbox.handle));
 	pthread_cond_destroy(&guest->idle);
 	pthread_mutex_destroy(&guest->lock);
+	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 	free(guest->core_path);
 	free(guest);
 	return NULL;

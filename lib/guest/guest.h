@@ -5,8 +5,11 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/counts.h"
+#include "guest/files/settings.h"
 #include "guest/hypercalls.h"
 #include "guest/limits.h"
+#include "guest/sockets.h"
 #include "sandbox/sandbox.h"
 
 struct instance;
@@ -19,6 +22,9 @@ enum guest_use {
 
 struct viso_guest {
 	viso_sandbox sandbox; /* first, so that the one is the other */
+	struct guest_files files;
+	struct guest_sockets sockets;
+	struct guest_counts counts;
 	char *core_path;      /* absolute; NULL for none */
 	struct guest_limits limits;
 	struct guest_hypercalls hypercalls;

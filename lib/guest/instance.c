@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "guest/exec.h"
 #include "guest/guest.h"
-#include "guest/program/path.h"
+#include "guest/program/channel.h"
 #include "guest/program/processes.h"
 #include "guest/ring.h"
 
@@ -27,8 +27,9 @@ static void tear_down(struct instance *instance)
 	scheduler_release(instance);
 	processes_release(instance);
 	space_release(&instance->space);
+	channels_drop_files(instance);
 	program_close_files(&instance->program);
-	instance->program.root_fd = close_fd(instance->program.root_fd);
+	view_release(&instance->view, false);
 	vm_release(&instance->vm);
 	memory_release(&instance->memory);
 }
@@ -52,6 +53,7 @@ void instance_forget(struct instance *instance)
 	scheduler_release(instance);
 	processes_forget_all(instance);
 	program_forget(&instance->program);
+	view_release(&instance->view, true);
 	space_forget(&instance->space);
 	memory_forget(&instance->memory);
 	ring_forget(instance->ring);
@@ -60,32 +62,42 @@ void instance_forget(struct instance *instance)
 
 static int enter_directory(struct program *program, const char *path)
 {
-	struct resolved found;
-	struct file *file = NULL;
-	int r = path_resolve(program, path, true, &found);
+	struct spot spot;
+	int r = view_find(program, AT_FDCWD, path, FIND_FOLLOW, &spot);
 	if (r == 0) {
-		r = S_ISDIR(found.st.st_mode) ? path_permission(&found, X_OK) : -ENOTDIR;
-		if (r == 0)
-			r = path_open(program, path, &found, O_RDONLY, &file);
-		resolved_release(&found);
-	}
-	if (r == 0) {
-		free(program->cwd);
-		program->cwd = strdup(file->path);
-		if (!program->cwd)
+		r = S_ISDIR(spot.st.st_mode) ? spot_permission(program, &spot, X_OK) : -ENOTDIR;
+		char *cwd = r == 0 ? strdup(spot.path) : NULL;
+		spot_release(&spot);
+		if (r == 0 && !cwd)
 			r = -ENOMEM;
+		if (r == 0) {
+			free(program->cwd);
+			program->cwd = cwd;
+		}
 	}
-	file_unref(file);
 	return r < 0 ? error_fail(VISO_STAGE_CWD, -r, path, "the directory %s cannot be entered in the root: %s", path,
 				  strerrordesc_np(-r))
 		     : 0;
 }
 
 /* What can fail for reasons of the command and the root, before a machine is made for it. */
-static int prepare_program(struct instance *instance, const viso_command *command, int root_fd,
+static int prepare_program(struct instance *instance, const viso_command *command, int root_fd, uint64_t memory_max,
 			   struct executable *executable)
 {
-	int r = program_init(&instance->program, command, root_fd);
+	const struct viso_guest *guest = instance->guest;
+	const struct view_setting setting = {
+		.files = &guest->files,
+		.root_fd = root_fd,
+		.memory_max = memory_max,
+		.files_max = guest->limits.files_max,
+		.written_max = guest->limits.written_max,
+		.uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID,
+		.gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID,
+	};
+	instance->view.program = &instance->program;
+	int r = view_init(&instance->view, &setting);
+	if (r == 0)
+		r = program_init(&instance->program, command, &instance->view);
 	instance->program.instance = instance;
 	if (r == 0)
 		r = kick_init(&instance->kick);
@@ -120,7 +132,7 @@ static int build(struct instance *instance, const viso_command *command, int roo
 	uint64_t entry, stack;
 	struct program *program = &instance->program;
 
-	int r = prepare_program(instance, command, root_fd, executable);
+	int r = prepare_program(instance, command, root_fd, memory_max, executable);
 	if (r == 0)
 		r = make_machine(instance, memory_max, &processor);
 	if (r < 0)
@@ -147,7 +159,7 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 		return error_memory();
 	instance->guest = guest;
 	instance->gate = gate_new(instance);
-	instance->program.root_fd = instance->kick.stop_fd = -1;
+	instance->kick.stop_fd = -1;
 	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;

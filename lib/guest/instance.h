@@ -28,6 +28,7 @@ struct instance {
 	struct vcpu vcpu;
 	struct kick kick;
 	struct program program; /* the first one, with whose end everything ends */
+	struct view view;       /* the files that its programs see */
 	bool has_ended;         /* a process has, see processes_finish() */
 	struct scheduler scheduler;
 	struct stay stay;
@@ -36,6 +37,15 @@ struct instance {
 	bool look_for_stop;  /* a stop may have come that ends neither a wait nor KVM_RUN */
 	bool owns_guest;     /* a handler gave its last reference back */
 	uint64_t generation; /* viso_generation(): 0 where it is no clone */
+
+	/* What the files of its programs have in common; see program/channel.h and program/events/epoll.h. */
+	struct channel *channels;
+	size_t channels_queued;
+	unsigned files_on_way;
+	struct channel_files *files_dropped;
+	bool drops_files;
+	unsigned epoll_items;
+	uint64_t calls_made; /* in this command or call; see viso_guest_set_syscalls_max() */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */

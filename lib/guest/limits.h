@@ -8,6 +8,9 @@
 /* 0 stands for the default. */
 struct guest_limits {
 	uint64_t processes_max;
+	uint64_t files_max;
+	uint64_t written_max;
+	uint64_t syscalls_max; /* 0: no limit */
 };
 
 /* How many processes and threads may be there at once. */

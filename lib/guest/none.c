@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
+#include <virtiso/guest_files.h>
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_limits.h>
@@ -159,6 +160,61 @@ int viso_hypercall_refuse(viso_hypercall *hypercall, int error)
 }
 
 int viso_guest_set_ring(viso_guest *guest, unsigned poll_us)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_syscalls_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_syscalls(viso_guest *guest, int unserved, int *out_numbers, uint64_t *out_counts, size_t max)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+const char *viso_syscall_name(int number)
+{
+	return "unknown";
+}
+
+int viso_guest_set_files_max(viso_guest *guest, uint64_t count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_written_max(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path, int writable)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writable)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

@@ -219,6 +219,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	int r = kick_enter(&instance->kick, &instance->vm, until, cpu_until);
 	if (r < 0)
 		return r;
+	instance->calls_made = 0;
 	gate_lock(instance->gate);
 	scheduler_start(instance);
 	if (kick_is_due(&instance->kick))

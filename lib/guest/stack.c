@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "guest/fault.h"
+#include "guest/program/program.h"
 
 /* AT_HWCAP2 and AT_EXECFN are in all headers that we build with; this one is young. */
 #ifndef AT_MINSIGSTKSZ
@@ -114,7 +115,8 @@ static int map_stack(struct address_space *space, uint64_t top, uint64_t needed,
 	return space_map(space, &stack);
 }
 
-int stack_build(struct address_space *space, const struct stack_setting *setting, uint64_t top, uint64_t *out_pointer)
+int stack_build(struct address_space *space, const struct stack_setting *setting, uint64_t top,
+		struct program_image *out_image, uint64_t *out_pointer)
 {
 	int r = check_size(setting, space->stack_limit);
 	if (r < 0)
@@ -130,9 +132,14 @@ int stack_build(struct address_space *space, const struct stack_setting *setting
 
 	struct builder builder = {.data = data, .start = top - size, .strings = words * sizeof(uint64_t)};
 	put_word(&builder, setting->argv->count);
+	out_image->arguments = builder.start + builder.strings;
 	put_list(&builder, setting->argv);
+	out_image->arguments_end = builder.start + builder.strings;
 	put_list(&builder, setting->env);
+	out_image->environment_end = builder.start + builder.strings;
+	out_image->auxiliary = builder.start + builder.words * sizeof(uint64_t);
 	put_auxiliary(&builder, setting);
+	out_image->auxiliary_end = builder.start + builder.words * sizeof(uint64_t);
 
 	r = map_stack(space, top, size, setting->program->executable_stack);
 	if (r < 0)

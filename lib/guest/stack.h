@@ -7,6 +7,7 @@
 #include "guest/address_space.h"
 #include "guest/elf.h"
 
+struct program_image;
 enum { STACK_AUXILIARY = 24 };
 
 struct stack_setting {
@@ -25,9 +26,11 @@ struct stack_setting {
 };
 
 /*
- * Maps the stack below `top` and fills it. The stack pointer goes to `*out_pointer`. 0, -E2BIG as execve(2), -ENOMEM or
+ * Maps the stack below `top` and fills it. The stack pointer goes to `*out_pointer`, where
+ * things lie to `*out_image`. 0, -E2BIG as execve(2), -ENOMEM or
  * -EFAULT.
  */
-int stack_build(struct address_space *space, const struct stack_setting *setting, uint64_t top, uint64_t *out_pointer);
+int stack_build(struct address_space *space, const struct stack_setting *setting, uint64_t top,
+		struct program_image *out_image, uint64_t *out_pointer);
 
 #endif

@@ -48,6 +48,9 @@ void result_describe(viso_result *result, const char *detail)
 	case VISO_REASON_GUEST_FAULT:
 		snprintf(text, RESULT_DESCRIPTION_MAX, "the virtual machine failed");
 		break;
+	case VISO_REASON_SYSCALLS_MAX:
+		snprintf(text, RESULT_DESCRIPTION_MAX, "its system calls were used up");
+		break;
 	case VISO_REASON_SIGNALLED:
 	default:
 		snprintf(text, RESULT_DESCRIPTION_MAX, "killed by signal %d (%s)", result->signal,

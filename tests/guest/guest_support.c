@@ -34,6 +34,7 @@ static void fill_root(struct fixture *fixture)
 	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root,
 	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
+	shell("cp %s/probe-files %s/", probes, root);
 	shell("cp %s/callee* %s/asker* %s/", probes, probes, root);
 	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
 	      "do cp -L "
@@ -152,6 +153,8 @@ void assert_reason(viso_result *result, viso_reason reason)
 
 void assert_output(viso_result *result, const char *expected)
 {
+	if (strcmp(viso_result_output(result, VISO_STDOUT, NULL), expected) != 0)
+		print_error("standard error: %s\n", viso_result_output(result, VISO_STDERR, NULL));
 	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), expected);
 	assert_exited(result, 0);
 }

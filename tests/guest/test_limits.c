@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -132,6 +133,45 @@ static void test_usage_is_counted(void **state)
 	viso_result_unref(result);
 }
 
+/* What was asked for is told, of all commands together; a call too many ends the guest. */
+static void test_system_calls_are_counted_and_limited(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_guest *guest = new_guest(fixture, 0);
+	enum { PROBED = 100 };
+	int numbers[PROBED];
+	uint64_t counts[PROBED];
+	assert_int_equal(viso_guest_syscalls(guest, 0, NULL, NULL, 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_exited(run_in(guest, new_command("/probe", "unknown-call", NULL)), 0);
+	int found = viso_guest_syscalls(guest, 1, numbers, counts, PROBED);
+	assert_in_range(found, 3, PROBED);
+	bool has_mount = false;
+	for (int i = 0; i < found; i++) {
+		assert_true(i == 0 || numbers[i] > numbers[i - 1]);
+		has_mount |= !strcmp(viso_syscall_name(numbers[i]), "mount") && counts[i] == 2;
+	}
+	assert_true(has_mount);
+	assert_true(viso_guest_syscalls(guest, 0, numbers, NULL, 1) > 1);
+	viso_guest_unref(guest);
+
+	guest = new_guest(fixture, 0);
+	assert_fails(viso_guest_set_syscalls_max(guest, 0), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_syscalls_max");
+	assert_ok(viso_guest_set_syscalls_max(guest, 1000));
+	viso_result *result = run_in(guest, new_command("/probe", "call-loop", NULL));
+	assert_string_equal(viso_result_describe(result), "its system calls were used up");
+	assert_reason(result, VISO_REASON_SYSCALLS_MAX);
+	uint64_t total = 0;
+	found = viso_guest_syscalls(guest, 0, numbers, counts, PROBED);
+	for (int i = 0; i < found; i++)
+		total += counts[i];
+	assert_int_equal(total, 1000);
+	/* Each command anew. */
+	assert_exited(run_in(guest, new_command("/probe", "exit", "0", NULL)), 0);
+	viso_guest_unref(guest);
+}
+
 static void test_memory_setting(void **state)
 {
 	viso_guest *guest = viso_guest_new();
@@ -155,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_memory_is_given_when_touched_and_taken_back),
 		cmocka_unit_test(test_address_space_limits),
 		cmocka_unit_test(test_usage_is_counted),
+		cmocka_unit_test(test_system_calls_are_counted_and_limited),
 		cmocka_unit_test(test_memory_setting),
 	};
 	return cmocka_run_group_tests_name("guest limits", tests, fixture_setup, fixture_teardown);

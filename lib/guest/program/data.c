@@ -70,11 +70,11 @@ static int64_t read_stream(struct program *program, struct file *file, const str
 static uint64_t file_size_left(struct program *program, struct file *file, int64_t offset)
 {
 	uint64_t limit = program->limits[RLIMIT_FSIZE].rlim_cur;
-	if (limit == RLIM_INFINITY || !S_ISREG(file->type))
+	if (limit == RLIM_INFINITY || !S_ISREG(file->type) || !file->ops->seek)
 		return UINT64_MAX;
 	struct stat st;
-	off_t at = offset < 0 ? lseek(file->fd, 0, SEEK_CUR) : offset;
-	if ((file->flags & O_APPEND) && fstat(file->fd, &st) == 0)
+	int64_t at = offset < 0 ? file->ops->seek(program, file, 0, SEEK_CUR) : offset;
+	if ((file->flags & O_APPEND) && file_status(file, &st) == 0)
 		at = st.st_size;
 	return at < 0 || (uint64_t)at >= limit ? 0 : limit - (uint64_t)at;
 }
@@ -86,19 +86,13 @@ static int64_t broken_pipe(struct program *program)
 }
 
 static int64_t write_stream(struct program *program, struct file *file, const struct iovec *whole, int count,
-			    int64_t offset)
+			    size_t size, int64_t offset)
 {
 	struct iovec pieces[PIECES_MAX];
 	memcpy(pieces, whole, (size_t)count * sizeof(pieces[0]));
-	uint64_t left = file_size_left(program, file, offset);
-	if (left == 0) {
-		signal_send_self(program, SIGXFSZ);
-		return -EFBIG;
-	}
 	/* Where only polling tells whether a write would block, it tells so for PIPE_BUF bytes. */
-	if (!S_ISREG(file->type) && !S_ISSOCK(file->type) && !file->never_blocks && left > PIPE_BUF)
-		left = PIPE_BUF;
-	count = limit_pieces(pieces, count, left);
+	if (!S_ISREG(file->type) && !S_ISSOCK(file->type) && !file->never_blocks && size > PIPE_BUF)
+		count = limit_pieces(pieces, count, PIPE_BUF);
 	for (;;) {
 		int64_t r = wait_ready(program, file, POLLOUT);
 		if (r < 0)
@@ -132,7 +126,7 @@ static int grow_capture(struct file *file, size_t more)
 	return 0;
 }
 
-static int64_t capture(struct file *file, const struct iovec *pieces, int count, size_t size)
+static int64_t capture(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size)
 {
 	struct captured_output *output = file->capture;
 	for (int i = 0; i < count; i++) {
@@ -151,71 +145,101 @@ static int64_t capture(struct file *file, const struct iovec *pieces, int count,
 	return (int64_t)size;
 }
 
-static int64_t fill(const struct iovec *pieces, int count, size_t size, bool random)
+void pieces_get(const struct iovec *pieces, int count, void *out, size_t size)
 {
-	for (int i = 0; i < count; i++) {
-		if (!random) {
-			memset(pieces[i].iov_base, 0, pieces[i].iov_len);
-			continue;
-		}
-		for (size_t done = 0; done < pieces[i].iov_len;) {
-			ssize_t n = getrandom((uint8_t *)pieces[i].iov_base + done, pieces[i].iov_len - done, 0);
-			if (n < 0 && errno != EINTR)
-				return -errno;
-			done += n > 0 ? (size_t)n : 0;
-		}
+	for (size_t done = 0, i = 0; done < size && i < (size_t)count; done += pieces[i++].iov_len) {
+		size_t step = pieces[i].iov_len < size - done ? pieces[i].iov_len : size - done;
+		memcpy((uint8_t *)out + done, pieces[i].iov_base, step);
+	}
+}
+
+int64_t pieces_put(const struct iovec *pieces, int count, const void *data, size_t size)
+{
+	for (size_t done = 0, i = 0; done < size && i < (size_t)count; done += pieces[i++].iov_len) {
+		size_t step = pieces[i].iov_len < size - done ? pieces[i].iov_len : size - done;
+		memcpy(pieces[i].iov_base, (const uint8_t *)data + done, step);
 	}
 	return (int64_t)size;
 }
+
+static int64_t read_stream_at(struct program *program, struct file *file, const struct iovec *pieces, int count,
+			      size_t size, int64_t offset)
+{
+	if (offset < 0)
+		return read_stream(program, file, pieces, count);
+	ssize_t n = preadv(file->fd, pieces, count, offset);
+	return n < 0 ? -errno : n;
+}
+
+static int64_t seek_stream(struct program *program, struct file *file, int64_t offset, int whence)
+{
+	off_t at = lseek(file->fd, (off_t)offset, whence);
+	return at < 0 ? -errno : at;
+}
+
+static int resize_stream(struct program *program, struct file *file, uint64_t size)
+{
+	return ftruncate(file->fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+const struct file_ops stream_ops = {
+	.pread = read_stream_at,
+	.pwrite = write_stream,
+	.seek = seek_stream,
+	.resize = resize_stream,
+};
+
+const struct file_ops capture_ops = {.write = capture};
 
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
 		  int64_t offset)
 {
 	if (!file_is_readable(file))
 		return -EBADF;
-	ssize_t n;
-	switch (file->kind) {
-	case FILE_REGULAR:
-		n = offset < 0 ? readv(file->fd, pieces, count) : preadv(file->fd, pieces, count, offset);
-		return n < 0 ? -errno : n;
-	case FILE_STREAM:
-		if (offset < 0)
-			return read_stream(program, file, pieces, count);
-		n = preadv(file->fd, pieces, count, offset);
-		return n < 0 ? -errno : n;
-	case FILE_NULL:
-		return 0;
-	case FILE_ZERO:
-	case FILE_FULL:
-		return fill(pieces, count, size, false);
-	case FILE_RANDOM:
-		return fill(pieces, count, size, true);
-	case FILE_DIRECTORY:
-		return -EISDIR;
-	default:
-		return -EBADF;
+	if (file->ops->pread)
+		return file->ops->pread(program, file, pieces, count, size, offset);
+	return file->ops->read ? file->ops->read(program, file, pieces, count, size) : -EINVAL;
+}
+
+/* How many bytes may be written: -EDQUOT and -EFBIG where there are none. */
+static int64_t bytes_left(struct program *program, struct file *file, int64_t offset)
+{
+	const struct file_counts *counts = &program->view->counts;
+	uint64_t left = file_size_left(program, file, offset);
+	if (left == 0) {
+		signal_send_self(program, SIGXFSZ);
+		return -EFBIG;
 	}
+	if (counts->written_max) {
+		uint64_t more = counts->written < counts->written_max ? counts->written_max - counts->written : 0;
+		left = more < left ? more : left;
+	}
+	return left == 0 ? -EDQUOT : left < INT64_MAX ? (int64_t)left : INT64_MAX;
 }
 
 int64_t data_write(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
 		   int64_t offset)
 {
+	struct iovec limited[PIECES_MAX];
 	if (!file_is_writable(file))
 		return -EBADF;
-	switch (file->kind) {
-	case FILE_STREAM:
-		return write_stream(program, file, pieces, count, offset);
-	case FILE_CAPTURE:
-		return capture(file, pieces, count, size);
-	case FILE_NULL:
-	case FILE_ZERO:
-	case FILE_RANDOM:
-		return (int64_t)size;
-	case FILE_FULL:
-		return -ENOSPC;
-	default:
-		return -EBADF;
+	int64_t left = bytes_left(program, file, offset);
+	if (left < 0)
+		return left;
+	if ((uint64_t)left < size) {
+		memcpy(limited, pieces, (size_t)count * sizeof(limited[0]));
+		count = limit_pieces(limited, count, (size_t)left);
+		pieces = limited;
+		size = (size_t)left;
 	}
+	int64_t n = -EINVAL;
+	if (file->ops->pwrite)
+		n = file->ops->pwrite(program, file, pieces, count, size, offset);
+	else if (file->ops->write)
+		n = file->ops->write(program, file, pieces, count, size);
+	if (n > 0)
+		program->view->counts.written += (uint64_t)n;
+	return n;
 }
 
 /* The guest's buffers of one call, and how far they have been used. */
@@ -274,8 +298,8 @@ static int next_pieces(struct program *program, const struct cursor *cursor, uns
 static bool goes_on(const struct file *file, bool write, size_t wanted, size_t moved)
 {
 	if (write)
-		return !(file->flags & O_NONBLOCK);
-	return moved == wanted && (file->kind != FILE_STREAM || S_ISREG(file->type));
+		return S_ISREG(file->type) || !(file->flags & O_NONBLOCK);
+	return moved == wanted && file->kind != FILE_OBJECT && (file->kind != FILE_STREAM || S_ISREG(file->type));
 }
 
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
@@ -382,8 +406,7 @@ static int check_offset(const struct file *file, uint64_t offset)
 		return -EBADF;
 	if (offset > INT64_MAX - transfer_max)
 		return -EINVAL;
-	bool is_seekable = file->kind != FILE_CAPTURE && (file->kind != FILE_STREAM || S_ISREG(file->type));
-	return is_seekable ? 0 : -ESPIPE;
+	return file_is_seekable(file) ? 0 : -ESPIPE;
 }
 
 int64_t call_pread64(struct program *program, const uint64_t args[6])
@@ -404,61 +427,29 @@ int64_t call_pwrite64(struct program *program, const uint64_t args[6])
 	return r < 0 ? r : transfer_one(program, args, true, (int64_t)args[3]);
 }
 
-/* Writes all of a host buffer; the number of bytes, or a negative errno where there were none. */
-static int64_t write_all(struct program *program, struct file *file, uint8_t *data, size_t size)
+int64_t call_pwritev(struct program *program, const uint64_t args[6])
 {
-	size_t done = 0;
-	while (done < size && !program->ended && (done == 0 || !kick_is_due(program->kick))) {
-		struct iovec piece = {data + done, size - done};
-		int64_t n = data_write(program, file, &piece, 1, piece.iov_len, -1);
-		if (n <= 0)
-			return done ? (int64_t)done : n;
-		done += (size_t)n;
-	}
-	return (int64_t)done;
+	int r = check_offset(program_file(program, (int)args[0]), args[3]);
+	return r < 0 ? r : transfer_list(program, args, true, (int64_t)args[3]);
 }
 
-static int64_t send_pieces(struct program *program, struct file *in, struct file *out, int64_t offset, uint64_t size)
+/* preadv2(2), pwritev2(2): an offset of -1 is where the file stands. What the flags ask for beyond advice is not done.
+ */
+static int64_t transfer_flags(struct program *program, const uint64_t *args, bool write)
 {
-	_cleanup_free_ uint8_t *buffer = malloc(SEND_PIECE);
-	if (!buffer)
-		return -ENOMEM;
-	int64_t total = 0;
-	while ((uint64_t)total < size && !program->ended && (total == 0 || !kick_is_due(program->kick))) {
-		uint64_t left = size - (uint64_t)total;
-		struct iovec piece = {buffer, left < SEND_PIECE ? left : SEND_PIECE};
-		int64_t got = data_read(program, in, &piece, 1, piece.iov_len, offset + total);
-		if (got <= 0)
-			return total ? total : got;
-		int64_t n = write_all(program, out, buffer, (size_t)got);
-		if (n <= 0)
-			return total ? total : n;
-		total += n;
-		if (n < got)
-			break;
-	}
-	return total;
+	if (args[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
+	if ((int64_t)args[3] == -1)
+		return transfer_list(program, args, write, -1);
+	return write ? call_pwritev(program, args) : call_preadv(program, args);
 }
 
-int64_t call_sendfile(struct program *program, const uint64_t args[6])
+int64_t call_preadv2(struct program *program, const uint64_t args[6])
 {
-	struct file *out = program_file(program, (int)args[0]), *in = program_file(program, (int)args[1]);
-	if (!out || !in || !file_is_writable(out) || !file_is_readable(in))
-		return -EBADF;
-	if (in->kind != FILE_REGULAR)
-		return -EINVAL;
-	int64_t offset = lseek(in->fd, 0, SEEK_CUR);
-	if (args[2] && space_read(program->space, &offset, args[2], sizeof(offset)) < 0)
-		return -EFAULT;
-	if (offset < 0 || (uint64_t)offset > INT64_MAX - transfer_max)
-		return -EINVAL;
-	int64_t n = send_pieces(program, in, out, offset, args[3] < transfer_max ? args[3] : transfer_max);
-	if (n <= 0)
-		return n;
-	offset += n;
-	if (!args[2])
-		lseek(in->fd, offset, SEEK_SET);
-	else if (space_write(program->space, args[2], &offset, sizeof(offset)) < 0)
-		return -EFAULT;
-	return n;
+	return transfer_flags(program, args, false);
+}
+
+int64_t call_pwritev2(struct program *program, const uint64_t args[6])
+{
+	return transfer_flags(program, args, true);
 }

@@ -16,7 +16,6 @@
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/futex.h"
-#include "guest/program/path.h"
 #include "guest/program/processes.h"
 
 /* As execve(2) and stack.c: each string up to 32 pages, all of them up to 6 MiB with their pointers. */
@@ -193,7 +192,7 @@ static int64_t start(struct program *program, int directory, const uint64_t args
 		return -ENOMEM;
 	int r = call_path(program, args[0], given);
 	if (r == 0)
-		r = *given ? path_join(program, directory, given, request->path) : -ENOENT;
+		r = *given ? view_join(program, directory, given, request->path) : -ENOENT;
 	if (r == 0 && directory == AT_FDCWD)
 		strcpy(request->path, given);
 	if (r == 0 && !follows)

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/files/locks.h"
 #include "guest/program/calls.h"
+#include "guest/program/pipe.h"
 
 /* asm-generic/ioctls.h: what the kernel copies for these is at most this long. */
 enum {
@@ -18,10 +20,11 @@ enum {
 	TERMIOS_SIZE = 36
 };
 
-static void close_slot(struct program *program, size_t fd)
+void program_close(struct program *program, int fd)
 {
 	struct file *file = program->slots[fd].file;
 	program->slots[fd] = (struct file_slot){0};
+	locks_close(program, file);
 	file_unref(file);
 }
 
@@ -29,7 +32,7 @@ int64_t call_close(struct program *program, const uint64_t args[6])
 {
 	if (!program_file(program, (int)args[0]))
 		return -EBADF;
-	close_slot(program, (size_t)args[0] & 0xffffffff);
+	program_close(program, (int)args[0]);
 	return 0;
 }
 
@@ -42,7 +45,7 @@ int64_t call_close_range(struct program *program, const uint64_t args[6])
 		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
 			program->slots[fd].close_on_exec = true;
 		else
-			close_slot(program, fd);
+			program_close(program, (int)fd);
 	}
 	return 0;
 }
@@ -60,7 +63,7 @@ static int64_t duplicate_to(struct program *program, int from, int to, bool clos
 		return -EBADF;
 	file_ref(file);
 	if (program_file(program, to))
-		close_slot(program, (size_t)to);
+		program_close(program, to);
 	return program_add_file(program, file, to, close_on_exec);
 }
 
@@ -106,9 +109,17 @@ int64_t call_fcntl(struct program *program, const uint64_t args[6])
 		/* Kept by us: the host's fd is left as it is. */
 		file->flags = (file->flags & ~(O_NONBLOCK | O_APPEND)) | ((int)args[2] & (O_NONBLOCK | O_APPEND));
 		return 0;
+	case F_GETPIPE_SZ:
+		return pipe_size(file);
+	case F_SETPIPE_SZ:
+		return pipe_set_size(file, (uint32_t)args[2]);
+	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
-		return 0; /* nobody else is there */
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return file->kind == FILE_PATH ? -EBADF : locks_fcntl(program, file, (int)args[1], args[2]);
 	default:
 		return -EINVAL;
 	}
@@ -136,6 +147,8 @@ int64_t call_ioctl(struct program *program, const uint64_t args[6])
 	case IOCTL_TIOCGWINSZ:
 		return ask_terminal(program, file, IOCTL_TIOCGWINSZ, args[2], sizeof(struct winsize));
 	case IOCTL_FIONREAD:
+		if (file->ops && file->ops->control)
+			return file->ops->control(program, file, IOCTL_FIONREAD, args[2]);
 		if (file->fd < 0 || ioctl(file->fd, FIONREAD, &value) < 0)
 			return -ENOTTY;
 		return space_write(program->space, args[2], &value, sizeof(value));
@@ -145,55 +158,9 @@ int64_t call_ioctl(struct program *program, const uint64_t args[6])
 		file->flags = (file->flags & ~O_NONBLOCK) | (value ? O_NONBLOCK : 0);
 		return 0;
 	default:
-		return -ENOTTY;
+		return file->ops && file->ops->control ? file->ops->control(program, file, (uint32_t)args[1], args[2])
+						       : -ENOTTY;
 	}
-}
-
-/* One end of a pipe in the program's table. */
-static int add_pipe_end(struct program *program, int fd, int flags)
-{
-	struct file *file = file_new(FILE_STREAM, fd, flags & ~O_CLOEXEC);
-	if (!file || !program_take_host_fd(program, file)) {
-		if (file)
-			file_unref(file);
-		else
-			close_fd(fd);
-		return file ? -EMFILE : -ENOMEM;
-	}
-	file->never_blocks = true;
-	return program_add_file(program, file, 0, flags & O_CLOEXEC);
-}
-
-static int64_t make_pipe(struct program *program, uint64_t out, int flags)
-{
-	if (flags & ~(O_CLOEXEC | O_NONBLOCK))
-		return -EINVAL;
-	int ends[2], fds[2];
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	fds[0] = add_pipe_end(program, ends[0], O_RDONLY | flags);
-	if (fds[0] < 0) {
-		close_fd(ends[1]);
-		return fds[0];
-	}
-	fds[1] = add_pipe_end(program, ends[1], O_WRONLY | flags);
-	int r = fds[1] < 0 ? fds[1] : space_write(program->space, out, fds, sizeof(fds));
-	if (r < 0) {
-		close_slot(program, (size_t)fds[0]);
-		if (fds[1] >= 0)
-			close_slot(program, (size_t)fds[1]);
-	}
-	return r;
-}
-
-int64_t call_pipe(struct program *program, const uint64_t args[6])
-{
-	return make_pipe(program, args[0], 0);
-}
-
-int64_t call_pipe2(struct program *program, const uint64_t args[6])
-{
-	return make_pipe(program, args[0], (int)args[1]);
 }
 
 int64_t call_lseek(struct program *program, const uint64_t args[6])
@@ -203,12 +170,9 @@ int64_t call_lseek(struct program *program, const uint64_t args[6])
 		return -EBADF;
 	if ((int)args[2] < SEEK_SET || (int)args[2] > SEEK_HOLE)
 		return -EINVAL;
-	if (file->kind == FILE_CAPTURE)
+	if (!file->ops->seek)
 		return -ESPIPE;
-	if (file->fd < 0)
-		return 0;
-	off_t at = lseek(file->fd, (off_t)args[1], (int)args[2]);
-	return at < 0 ? -errno : at;
+	return file->ops->seek(program, file, (int64_t)args[1], (int)args[2]);
 }
 
 /* Nothing that the guest writes lies in a cache of its own. */
@@ -217,12 +181,14 @@ int64_t call_sync(struct program *program, const uint64_t args[6])
 	return program_file(program, (int)args[0]) ? 0 : -EBADF;
 }
 
-int64_t call_flock(struct program *program, const uint64_t args[6])
+/* sync(2). */
+int64_t call_sync_all(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? 0 : -EBADF;
+	return 0;
 }
 
-int64_t call_ftruncate(struct program *program, const uint64_t args[6])
+int64_t call_flock(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? -EINVAL : -EBADF;
+	struct file *file = program_file(program, (int)args[0]);
+	return file && file->kind != FILE_PATH ? locks_flock(program, file, (int)args[1]) : -EBADF;
 }

@@ -3,24 +3,55 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/files/locks.h"
+#include "guest/files/view.h"
+#include "guest/program/events/epoll.h"
+
+const struct file_ops contact_ops;
+
+static const struct {
+	const struct file_ops *ops;
+	mode_t type;
+} kinds[] = {
+	[FILE_REGULAR] = {&host_file_ops, S_IFREG},
+	[FILE_DIRECTORY] = {&directory_ops, S_IFDIR},
+	[FILE_PATH] = {&path_ops, 0},
+	[FILE_STREAM] = {&stream_ops, S_IFIFO},
+	[FILE_DEVICE] = {&device_ops, S_IFCHR},
+	[FILE_CAPTURE] = {&capture_ops, S_IFIFO},
+	[FILE_MEMORY] = {&memory_file_ops, S_IFREG},
+	[FILE_TEXT] = {&text_ops, S_IFREG},
+	[FILE_OBJECT] = {&contact_ops, 0},
+	[FILE_CONTACT] = {&contact_ops, S_IFCHR},
+};
 
 struct file *file_new(enum file_kind kind, int fd, int flags)
 {
 	struct file *file = calloc(1, sizeof(*file));
 	if (!file)
 		return NULL;
-	static const mode_t types[] = {
-		[FILE_REGULAR] = S_IFREG, [FILE_DIRECTORY] = S_IFDIR, [FILE_STREAM] = S_IFIFO,
-		[FILE_NULL] = S_IFCHR,    [FILE_ZERO] = S_IFCHR,      [FILE_FULL] = S_IFCHR,
-		[FILE_RANDOM] = S_IFCHR,  [FILE_CAPTURE] = S_IFIFO,   [FILE_CONTACT] = S_IFCHR,
+	*file = (struct file){
+		.references = 1,
+		.kind = kind,
+		.ops = kinds[kind].ops,
+		.type = kinds[kind].type,
+		.fd = fd,
+		.flags = flags,
 	};
-	*file = (struct file){.references = 1, .kind = kind, .fd = fd, .flags = flags};
-	if (kind != FILE_PATH)
-		file->type = types[kind];
+	return file;
+}
+
+struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags)
+{
+	struct file *file = file_new(FILE_OBJECT, -1, flags);
+	if (file) {
+		file->type = type;
+		file->ops = ops;
+		file->object = object;
+	}
 	return file;
 }
 
@@ -34,9 +65,16 @@ struct file *file_ref(struct file *file)
 struct file *file_unref(struct file *file)
 {
 	if (file && --file->references == 0) {
+		epoll_forget(file);
+		if (file->view && file->has_locks)
+			locks_forget_file(file->view, file);
+		if (file->ops->release)
+			file->ops->release(file);
 		close_fd(file->fd);
-		if (file->quota)
-			--*file->quota;
+		if (file->view) {
+			file->view->counts.open--;
+			file->view->counts.host_fds -= file->has_host_fd;
+		}
 		free(file->path);
 		free(file);
 	}
@@ -45,16 +83,20 @@ struct file *file_unref(struct file *file)
 
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset)
 {
-	size_t done = 0;
-	while (done < size) {
-		ssize_t n = pread(file->fd, (uint8_t *)out + done, size - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && done == 0)
-			return -errno;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
+	return file->ops->contents ? file->ops->contents(file, out, size, offset) : -ENODEV;
+}
+
+bool file_is_seekable(const struct file *file)
+{
+	return file->ops->seek && (file->kind != FILE_STREAM || S_ISREG(file->type));
+}
+
+int file_status(struct file *file, struct stat *out)
+{
+	if (file->ops->status)
+		return file->ops->status(file, out);
+	if (file->fd >= 0 && file->kind != FILE_OBJECT)
+		return fstat(file->fd, out) < 0 ? -errno : 0;
+	*out = (struct stat){.st_mode = file->type | 0600, .st_nlink = 1, .st_blksize = 4096};
+	return 0;
 }

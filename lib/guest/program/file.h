@@ -7,39 +7,93 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum file_kind {
-	FILE_REGULAR,   /* of the root, read-only */
-	FILE_DIRECTORY, /* of the root */
+	FILE_REGULAR,   /* of the host: of the root, a bind, or the upper directory */
+	FILE_DIRECTORY, /* with the names of all layers */
 	FILE_PATH,      /* opened with O_PATH: a name only */
 	FILE_STREAM,    /* a standard stream, or a pipe of the program's own: any file of the host that it was given */
-	FILE_NULL,      /* /dev/null */
-	FILE_ZERO,      /* /dev/zero */
-	FILE_FULL,      /* /dev/full */
-	FILE_RANDOM,    /* /dev/random, /dev/urandom */
-	FILE_CAPTURE,   /* output that goes into a bounded buffer */
+	FILE_DEVICE,    /* /dev/null and the like */
 	FILE_CONTACT,   /* /dev/virtiso: requests of the host and answers to them */
+	FILE_CAPTURE,   /* output that goes into a bounded buffer */
+	FILE_MEMORY,    /* a regular file in memory */
+	FILE_TEXT,      /* of /proc: what it was when it was opened */
+	FILE_OBJECT,    /* neither on the host nor in a file system, by its ops: a pipe, socket, eventfd, ... */
 };
 
 struct captured_output;
+struct epoll_item;
+struct file;
+struct listing;
+struct memory_node;
+struct mount;
+struct program;
+struct readiness;
+struct view;
+
+/*
+ * What a kind of file does. Operations that are absent give what is said here. All return what the program gets, but
+ * for poll, contents and release.
+ */
+struct file_ops {
+	/* As data_read() and data_write() of a file without offsets; EINVAL without them. */
+	int64_t (*read)(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size);
+	int64_t (*write)(struct program *program, struct file *file, const struct iovec *pieces, int count,
+			 size_t size);
+	/* In their place, of a file that has offsets: at `offset`, or where the file stands with -1. */
+	int64_t (*pread)(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
+			 int64_t offset);
+	int64_t (*pwrite)(struct program *program, struct file *file, const struct iovec *pieces, int count,
+			  size_t size, int64_t offset);
+	/* As lseek(2); ESPIPE without it. */
+	int64_t (*seek)(struct program *program, struct file *file, int64_t offset, int whence);
+	/* As fstat(2); without it that of the host's fd, or of an anonymous file of this type. */
+	int (*status)(struct file *file, struct stat *out);
+	/* As ftruncate(2); EINVAL without it. */
+	int (*resize)(struct program *program, struct file *file, uint64_t size);
+	/* For areas that map it: what is at an offset, as much as there is. ENODEV without it. */
+	ssize_t (*contents)(struct file *file, void *out, size_t size, uint64_t offset);
+	/* Which of these events of poll(2) are ready, beside POLLERR and POLLHUP; see readiness.h. */
+	short (*poll)(struct file *file, short events, struct readiness *readiness);
+	/* As ioctl(2); ENOTTY without it. */
+	int64_t (*control)(struct program *program, struct file *file, uint32_t request, uint64_t argument);
+	/* The last reference has gone: frees file->object. The host's fd, if any, is closed after it. */
+	void (*release)(struct file *file);
+};
 
 struct file {
 	unsigned references; /* a guest is served by one thread at a time */
 	enum file_kind kind;
+	const struct file_ops *ops;
 	int fd;                          /* of the host; -1 where the kind needs none */
 	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
 	mode_t type;                     /* S_IFMT bits */
 	bool never_blocks;               /* the host's fd is non-blocking by our own doing */
-	unsigned *quota;                 /* what was counted for the host's fd; see program.h */
-	char *path;                      /* FILE_DIRECTORY, FILE_PATH: absolute in the root */
+	struct view *view;               /* where it is counted as open; NULL before it is */
+	bool has_host_fd;                /* and as one with a fd of the host */
+	char *path;                      /* absolute in the guest, by which it was opened; NULL for none */
 	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
 	size_t capture_max;
 	size_t capture_capacity;
+	uint64_t position;           /* of files that are not of the host */
+	struct mount *mount;         /* FILE_MEMORY, FILE_REGULAR: where it lies; else NULL */
+	struct memory_node *node;    /* in memory, held; its tree too */
+	struct listing *listing;     /* FILE_DIRECTORY: once it has been read */
+	dev_t rdev;                  /* FILE_DEVICE */
+	void *object;                /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
+	size_t object_size;          /* FILE_TEXT */
+	bool has_locks;              /* may have some of flock(2) */
+	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
+	struct epoll_item *watchers; /* by which epolls wait for it */
 };
 
-/* Takes `fd` over where it succeeds; NULL without memory. */
+/* Takes `fd` over where it succeeds; NULL without memory. Its operations are those of the kind. */
 struct file *file_new(enum file_kind kind, int fd, int flags);
+/* A file of kind FILE_OBJECT, which has taken `object` over where it is not NULL. */
+struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags);
 
 struct file *file_ref(struct file *file);
 /* Takes NULL; NULL. */
@@ -47,6 +101,11 @@ struct file *file_unref(struct file *file);
 
 /* Reads until `size` or the end of the file; the number of bytes, or a negative errno where there were none. */
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset);
+
+int file_status(struct file *file, struct stat *out);
+
+/* Whether it has offsets, for pread(2) and lseek(2). */
+bool file_is_seekable(const struct file *file);
 
 static inline bool file_is_readable(const struct file *file)
 {
@@ -57,5 +116,12 @@ static inline bool file_is_writable(const struct file *file)
 {
 	return file->kind != FILE_PATH && (file->flags & 3) != 0;
 }
+
+/* Of each kind: data.c, files/. */
+extern const struct file_ops stream_ops, capture_ops, device_ops, host_file_ops, memory_file_ops, directory_ops,
+	text_ops, path_ops, contact_ops;
+
+/* The kind of a character device by its number: FILE_DEVICE, FILE_CONTACT; -1 for one that is not served. */
+int device_kind(dev_t rdev);
 
 #endif

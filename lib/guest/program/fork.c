@@ -49,7 +49,8 @@ static void copy_values(struct program *child, const struct program *program, in
 		.pid = pid,
 		.group = program->group,
 		.session = program->session,
-		.root_fd = program->root_fd, /* borrowed from the first one */
+		.view = program->view,
+		.image = program->image,
 		.uid = program->uid,
 		.gid = program->gid,
 		.group_count = program->group_count,

@@ -63,18 +63,19 @@ int64_t call_set_ids(struct program *program, const uint64_t args[6])
 	return args[0] == program->uid || args[0] == program->gid ? 0 : -EPERM;
 }
 
+/* The oldest kernel that has what we serve; the host's own is not the guest's business. */
+const struct utsname guest_kernel_name = {
+	.sysname = "Linux",
+	.nodename = "guest",
+	.release = "6.1.0-virtiso",
+	.version = "#1 SMP virtiso",
+	.machine = "x86_64",
+	.domainname = "(none)",
+};
+
 int64_t call_uname(struct program *program, const uint64_t args[6])
 {
-	/* The oldest kernel that has what we serve; the host's own is not the guest's business. */
-	static const struct utsname name = {
-		.sysname = "Linux",
-		.nodename = "guest",
-		.release = "6.1.0-virtiso",
-		.version = "#1 SMP virtiso",
-		.machine = "x86_64",
-		.domainname = "(none)",
-	};
-	return space_write(program->space, args[0], &name, sizeof(name));
+	return space_write(program->space, args[0], &guest_kernel_name, sizeof(guest_kernel_name));
 }
 
 int64_t call_sysinfo(struct program *program, const uint64_t args[6])

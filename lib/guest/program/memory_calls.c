@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 
 #include "guest/program/calls.h"
 #include "guest/shared_memory.h"
@@ -31,13 +32,16 @@ static int mapped_file(struct program *program, const uint64_t *args, struct fil
 		return -EINVAL;
 	if (args[5] > INT64_MAX - page_up(args[1]))
 		return -EOVERFLOW;
-	if (file->kind == FILE_ZERO)
+	/* /dev/zero: documented in mmap(2) of old as anonymous memory. */
+	if (file->kind == FILE_DEVICE && minor(file->rdev) == 5)
 		return 0;
-	if (file->kind != FILE_REGULAR)
-		return file->kind == FILE_STREAM && S_ISREG(file->type) ? -EACCES : -ENODEV;
+	if (!file->ops->contents)
+		return S_ISREG(file->type) ? -EACCES : -ENODEV;
+	if (!file_is_readable(file))
+		return -EACCES;
 	/* A shared mapping of a file that cannot be written is as good as a private one. */
 	if ((flags & MAP_TYPE) != MAP_PRIVATE && (args[2] & PROT_WRITE))
-		return -EACCES;
+		return file_is_writable(file) ? -ENODEV : -EACCES;
 	*out = file;
 	return 0;
 }

@@ -67,7 +67,6 @@ siginfo_t process_describe(const struct program *program)
 /* The root is the first one's. */
 static void free_process(struct program *program)
 {
-	program->root_fd = -1;
 	program_release(program);
 	free(program);
 }

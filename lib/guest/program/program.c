@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/files/locks.h"
 #include "guest/instance.h"
 #include "guest/program/processes.h"
 
@@ -32,17 +33,12 @@ static void set_limits(struct program *program, const viso_command *command)
 			set_limit(program, command_rlimit_number((viso_rlimit)i), command->rlimit[i]);
 	if (program->limits[RLIMIT_NOFILE].rlim_max > PROGRAM_FILES_MAX)
 		set_limit(program, RLIMIT_NOFILE, PROGRAM_FILES_MAX);
-
-	/* The guest's files must not use up the fds of the host program. */
-	struct rlimit own = {0};
-	getrlimit(RLIMIT_NOFILE, &own);
-	program->host_fds_max = own.rlim_cur / 4 < PROGRAM_FILES_MAX ? (unsigned)(own.rlim_cur / 4) : PROGRAM_FILES_MAX;
 }
 
-int program_init(struct program *program, const viso_command *command, int root_fd)
+int program_init(struct program *program, const viso_command *command, struct view *view)
 {
 	*program = (struct program){
-		.root_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3),
+		.view = view,
 		.uid = command->has_user ? command->uid : COMMAND_DEFAULT_ID,
 		.gid = command->has_user ? command->gid : COMMAND_DEFAULT_ID,
 		.group_count = command->group_count,
@@ -54,8 +50,6 @@ int program_init(struct program *program, const viso_command *command, int root_
 	program->pid = program->group = program->session = TASK_FIRST_ID;
 	*program->task = (struct task){.program = program, .tid = program->pid, .until = INT64_MAX};
 	signals_init(&program->signals);
-	if (program->root_fd < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, "root", NULL);
 	memcpy(program->groups, command->groups, command->group_count * sizeof(program->groups[0]));
 	set_limits(program, command);
 	program->cwd = strdup("/");
@@ -77,14 +71,14 @@ void program_close_files(struct program *program)
 {
 	for (size_t i = 0; i < program->slot_count; i++)
 		program->slots[i].file = file_unref(program->slots[i].file);
+	locks_forget_process(program);
 }
 
 void program_release(struct program *program)
 {
 	program_close_files(program);
-	close_fd(program->root_fd);
 	free_memory(program);
-	*program = (struct program){.root_fd = -1};
+	*program = (struct program){0};
 }
 
 void program_forget(struct program *program)
@@ -170,7 +164,7 @@ int program_add_file(struct program *program, struct file *file, int least, bool
 	size_t fd = (size_t)least;
 	while (fd < program->slot_count && program->slots[fd].file)
 		fd++;
-	int r = fd >= program->limits[RLIMIT_NOFILE].rlim_cur ? -EMFILE : 0;
+	int r = fd >= program->limits[RLIMIT_NOFILE].rlim_cur ? -EMFILE : program_count_file(program, file);
 	if (r == 0 && fd >= program->slot_count)
 		r = grow_slots(program, fd + 1);
 	if (r < 0) {
@@ -181,13 +175,24 @@ int program_add_file(struct program *program, struct file *file, int least, bool
 	return (int)fd;
 }
 
-bool program_take_host_fd(struct program *user, struct file *file)
+int program_count_file(struct program *program, struct file *file)
 {
-	/* A file may be in several processes: all of them are counted in the first one. */
-	struct program *program = &user->instance->program;
-	if (program->host_fds >= program->host_fds_max)
+	struct file_counts *counts = &program->view->counts;
+	if (file->view)
+		return 0;
+	if (counts->open >= counts->open_max)
+		return -ENFILE;
+	counts->open++;
+	file->view = program->view;
+	return 0;
+}
+
+bool program_take_host_fd(struct program *program, struct file *file)
+{
+	struct file_counts *counts = &program->view->counts;
+	if (counts->host_fds >= counts->host_fds_max || program_count_file(program, file) < 0)
 		return false;
-	program->host_fds++;
-	file->quota = &program->host_fds;
+	counts->host_fds++;
+	file->has_host_fd = true;
 	return true;
 }

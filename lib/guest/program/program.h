@@ -15,6 +15,7 @@
 
 #include "command/command.h"
 #include "guest/address_space.h"
+#include "guest/files/view.h"
 #include "guest/kick.h"
 #include "guest/program/file.h"
 #include "guest/program/task.h"
@@ -36,6 +37,15 @@ struct file_slot {
 
 struct instance;
 
+/* Where in its memory execve(2) put what /proc shows of it. */
+struct program_image {
+	uint64_t auxiliary;
+	uint64_t auxiliary_end;
+	uint64_t arguments;
+	uint64_t arguments_end;
+	uint64_t environment_end;
+};
+
 /* One process. */
 struct program {
 	struct instance *instance; /* the guest that it is in, with all that its processes have in common */
@@ -54,13 +64,11 @@ struct program {
 	struct vcpu *vcpu;
 	struct kick *kick;
 
-	int root_fd;      /* O_PATH, owned */
-	char *cwd;        /* absolute, in the root */
-	char *executable; /* absolute, in the root */
+	struct view *view; /* the guest's files; borrowed */
+	char *cwd;         /* absolute, in the root */
+	char *executable;  /* absolute, in the root */
 	struct file_slot *slots;
 	size_t slot_count;
-	unsigned host_fds; /* that the program's files hold now */
-	unsigned host_fds_max;
 
 	unsigned uid;
 	unsigned gid;
@@ -68,6 +76,7 @@ struct program {
 	unsigned groups[COMMAND_GROUPS_MAX];
 	struct rlimit limits[RLIM_NLIMITS];
 	unsigned umask;
+	struct program_image image;
 	char name[16]; /* of the first thread: prctl(PR_SET_NAME) */
 	struct process_signals signals;
 	struct task *task; /* the thread that runs, or ran last */
@@ -90,9 +99,8 @@ struct program {
 	uint64_t auxiliary[PROGRAM_AUXILIARY][2]; /* what it was given at its start, up to AT_NULL */
 };
 
-/* Takes settings over from the command; opens nothing but copies of `root_fd`. 0 or a negative errno with the error
- * set. */
-int program_init(struct program *program, const viso_command *command, int root_fd);
+/* Takes settings over from the command. 0 or a negative errno with the error set. */
+int program_init(struct program *program, const viso_command *command, struct view *view);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);
@@ -134,7 +142,13 @@ struct file *program_file(struct program *program, int fd);
 /* Gives a file the lowest free fd from `least` on, and takes the reference over, also on failure. The fd or -EMFILE. */
 int program_add_file(struct program *program, struct file *file, int least, bool close_on_exec);
 
-/* Counts a host fd that a file is to hold. False where the program may have no more. */
+/* Takes an open fd out of the table. */
+void program_close(struct program *program, int fd);
+
+/* Counts a file as open, until it is freed; once only. 0 or -ENFILE, where the guest may have no more. */
+int program_count_file(struct program *program, struct file *file);
+
+/* The same of a file that is to hold a fd of the host. False where the guest may have no more. */
 bool program_take_host_fd(struct program *program, struct file *file);
 
 #endif

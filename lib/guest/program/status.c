@@ -5,37 +5,18 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "guest/files/proc.h"
 #include "guest/program/calls.h"
-#include "guest/program/path.h"
-
-/* Of a file that has no fd on the host. */
-static struct stat synthetic_status(const struct file *file)
-{
-	static const unsigned minors[] = {
-		[FILE_NULL] = 3, [FILE_ZERO] = 5, [FILE_FULL] = 7, [FILE_RANDOM] = 9, [FILE_CONTACT] = 0};
-	struct stat st = {.st_mode = file->type | 0666, .st_nlink = 1, .st_blksize = GUEST_PAGE};
-	if (S_ISCHR(file->type))
-		st.st_rdev = makedev(1, minors[file->kind]);
-	return st;
-}
-
-static int file_status(const struct file *file, struct stat *out)
-{
-	if (file->fd < 0)
-		*out = synthetic_status(file);
-	else if (fstat(file->fd, out) < 0)
-		return -errno;
-	return 0;
-}
 
 /* What a path names, relative to a fd, with the AT_ flags of fstatat(2). 0 or a negative errno. */
 static int status_at(struct program *program, int directory, uint64_t address, int flags, struct stat *out)
 {
-	char given[PATH_MAX], path[PATH_MAX];
+	char given[PATH_MAX];
 	int r = call_path(program, address, given);
 	if (r < 0)
 		return r;
@@ -45,15 +26,18 @@ static int status_at(struct program *program, int directory, uint64_t address, i
 	}
 	if (!*given && !(flags & AT_EMPTY_PATH))
 		return -ENOENT;
-	struct resolved found;
-	r = path_join(program, directory, *given ? given : ".", path);
-	if (r == 0)
-		r = path_resolve(program, path, !(flags & AT_SYMLINK_NOFOLLOW), &found);
+	struct spot spot;
+	r = view_find(program, directory, *given ? given : ".", flags & AT_SYMLINK_NOFOLLOW ? 0 : FIND_FOLLOW, &spot);
 	if (r < 0)
 		return r;
-	*out = found.st;
-	resolved_release(&found);
-	return 0;
+	struct file *file =
+		proc_is_fd(&spot) && !(flags & AT_SYMLINK_NOFOLLOW) ? program_file(program, spot.proc.fd) : NULL;
+	if (file)
+		r = file_status(file, out);
+	else
+		*out = spot.st;
+	spot_release(&spot);
+	return r;
 }
 
 /* The kernel's struct stat of x86-64 is the C library's. */
@@ -125,19 +109,22 @@ int64_t call_statx(struct program *program, const uint64_t args[6])
 
 static int64_t access_at(struct program *program, int directory, uint64_t address, int mode, int flags)
 {
-	char given[PATH_MAX], path[PATH_MAX];
+	char given[PATH_MAX];
 	if (mode & ~(R_OK | W_OK | X_OK))
 		return -EINVAL;
 	int r = call_path(program, address, given);
+	struct file *file = r == 0 && !*given && (flags & AT_EMPTY_PATH) ? program_file(program, directory) : NULL;
+	if (file && !file->path)
+		return 0;
+	struct spot spot;
 	if (r == 0)
-		r = *given ? path_join(program, directory, given, path) : -ENOENT;
-	struct resolved found;
-	if (r == 0)
-		r = path_resolve(program, path, !(flags & AT_SYMLINK_NOFOLLOW), &found);
+		r = view_find(program, file ? AT_FDCWD : directory, file ? file->path : given,
+			      flags & AT_SYMLINK_NOFOLLOW ? 0 : FIND_FOLLOW, &spot);
 	if (r < 0)
 		return r;
-	r = path_permission(&found, mode);
-	resolved_release(&found);
+	/* A fd of the program is there, whatever it is. */
+	r = proc_is_fd(&spot) ? 0 : spot_permission(program, &spot, mode);
+	spot_release(&spot);
 	return r;
 }
 
@@ -156,27 +143,50 @@ int64_t call_faccessat2(struct program *program, const uint64_t args[6])
 	return access_at(program, (int)args[0], args[1], (int)args[2], (int)args[3]);
 }
 
-/* A full, read-only file system; the figures of the host's are not the guest's business. */
-static int64_t put_statfs(struct program *program, uint64_t address)
+/* In memory what there is; of the host's file systems the figures are not the guest's business, but for one that it
+ * writes to: how much is left. */
+static int64_t put_statfs(struct program *program, struct mount *mount, uint64_t address)
 {
-	struct statfs fs = {.f_type = TMPFS_MAGIC,
-			    .f_bsize = GUEST_PAGE,
-			    .f_namelen = NAME_MAX,
-			    .f_frsize = GUEST_PAGE,
-			    .f_flags = 1};
+	struct statfs fs = {
+		.f_type = TMPFS_MAGIC, .f_bsize = GUEST_PAGE, .f_namelen = NAME_MAX, .f_frsize = GUEST_PAGE};
+	fs.f_flags = mount && mount->writable ? ST_NOSUID | ST_NODEV : ST_NOSUID | ST_NODEV | ST_RDONLY;
+	if (mount && mount->is_proc)
+		fs.f_type = PROC_SUPER_MAGIC;
+	if (mount && mount->writable && layer_is_memory(&mount->layers[0])) {
+		const struct memory_quota *quota = &mount->layers[0].tree->quota;
+		fs.f_blocks = quota->max / GUEST_PAGE;
+		fs.f_bfree = quota->used < quota->max ? (quota->max - quota->used) / GUEST_PAGE : 0;
+		fs.f_files = fs.f_blocks;
+	} else if (mount && mount->writable) {
+		struct statvfs host;
+		if (fstatvfs(mount->layers[0].fd, &host) == 0) {
+			fs.f_blocks = host.f_blocks * host.f_frsize / GUEST_PAGE;
+			fs.f_bfree = host.f_bavail * host.f_frsize / GUEST_PAGE;
+			fs.f_files = host.f_files;
+		}
+	}
+	fs.f_bavail = fs.f_bfree;
+	fs.f_ffree = fs.f_files;
 	return space_write(program->space, address, &fs, sizeof(fs));
 }
 
 int64_t call_statfs(struct program *program, const uint64_t args[6])
 {
-	struct stat st;
-	int r = status_at(program, AT_FDCWD, args[0], 0, &st);
-	return r < 0 ? r : put_statfs(program, args[1]);
+	char given[PATH_MAX];
+	struct spot spot;
+	int r = call_path(program, args[0], given);
+	if (r == 0)
+		r = view_find(program, AT_FDCWD, given, FIND_FOLLOW, &spot);
+	if (r < 0)
+		return r;
+	spot_release(&spot);
+	return put_statfs(program, spot.mount, args[1]);
 }
 
 int64_t call_fstatfs(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? put_statfs(program, args[1]) : -EBADF;
+	struct file *file = program_file(program, (int)args[0]);
+	return file ? put_statfs(program, file->mount, args[1]) : -EBADF;
 }
 
 /* Extended attributes: the root has none. */

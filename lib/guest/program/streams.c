@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "guest/program/program.h"
+#include "guest/program/sockets/socket.h"
 
 static int fail(int stream, const char *what)
 {
@@ -33,7 +34,7 @@ static bool can_open_anew(int fd, const struct stat *st)
  * matter of its open file, which here may be shared with the host program. Where that is refused, the stream is polled
  * and used in small pieces.
  */
-static struct file *make_stream(int fd)
+static struct file *make_stream(struct program *program, int fd)
 {
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
@@ -46,6 +47,12 @@ static struct file *make_stream(int fd)
 		close_fd(fd);
 		errno = EISDIR;
 		return NULL;
+	}
+	if (S_ISSOCK(st.st_mode)) {
+		int error;
+		struct file *socket = socket_from_host(program, fd, &error);
+		errno = -error;
+		return socket;
 	}
 	bool never_blocks = false;
 	if (can_open_anew(fd, &st)) {
@@ -68,10 +75,10 @@ static struct file *make_stream(int fd)
 	return file;
 }
 
-static int open_copy(struct file **out, int stream, int fd, const char *what)
+static int open_copy(struct program *program, struct file **out, int stream, int fd, const char *what)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	*out = copy < 0 ? NULL : make_stream(copy);
+	*out = copy < 0 ? NULL : make_stream(program, copy);
 	return *out ? 0 : fail(stream, what);
 }
 
@@ -93,18 +100,23 @@ static int open_pipe(struct file **out, int stream, int *out_host)
 	return 0;
 }
 
-static int open_input(struct file **out, int fd)
+static int open_input(struct program *program, struct file **out, int fd)
 {
 	char name[32];
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	int anew = open(name, O_RDONLY | O_CLOEXEC);
-	*out = anew < 0 ? NULL : make_stream(anew);
+	*out = anew < 0 ? NULL : make_stream(program, anew);
 	return *out ? 0 : fail(0, "the given input");
 }
+
+/* /dev/null. */
+static const dev_t null_device = 1 << 8 | 3;
 
 static int open_plain(struct file **out, enum file_kind kind)
 {
 	*out = file_new(kind, -1, O_RDWR);
+	if (*out && kind == FILE_DEVICE)
+		(*out)->rdev = null_device;
 	return *out ? 0 : error_memory();
 }
 
@@ -125,23 +137,23 @@ static int open_stream(struct program *program, const viso_command *command, int
 	const struct stdio_setting *setting = &command->stdio[stream];
 	switch (setting->kind) {
 	case STDIO_NULL:
-		return open_plain(out, FILE_NULL);
+		return open_plain(out, FILE_DEVICE);
 	case STDIO_PIPE:
 		return open_pipe(out, stream, out_host);
 	case STDIO_STDOUT:
 		*out = file_ref(program_file(program, STDOUT_FILENO));
 		return 0;
 	case STDIO_FD:
-		return open_copy(out, stream, setting->fd, "the given fd");
+		return open_copy(program, out, stream, setting->fd, "the given fd");
 	case STDIO_INPUT:
-		return open_input(out, setting->fd);
+		return open_input(program, out, setting->fd);
 	case STDIO_CAPTURE:
 		return open_capture(program, out, stream, setting->max);
 	case STDIO_INHERIT:
 	default:
 		/* Where the host runs without this stream, so does the program. */
-		return fd_is_inheritable(stream) ? open_copy(out, stream, stream, "the host program's own")
-						 : open_plain(out, FILE_NULL);
+		return fd_is_inheritable(stream) ? open_copy(program, out, stream, stream, "the host program's own")
+						 : open_plain(out, FILE_DEVICE);
 	}
 }
 
@@ -155,19 +167,11 @@ static int put_file(struct program *program, struct file *file, int number)
 	return r < 0 ? error_memory() : 0;
 }
 
-/* What is handed in: read and written like a stream. The calls of sockets are not served. */
+/* What is handed in: read and written like a stream. */
 static int open_added(struct program *program, const struct added_fd *added)
 {
-	struct stat st;
 	struct file *file;
-	if (fstat(added->fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		char object[32];
-		snprintf(object, sizeof(object), "fd %d", added->number);
-		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, object,
-				  "%s is a socket, which a guest cannot use: take a pipe, a jail or a container",
-				  object);
-	}
-	int r = open_copy(&file, added->number, added->fd, "the given fd");
+	int r = open_copy(program, &file, added->number, added->fd, "the given fd");
 	return r < 0 ? r : put_file(program, file, added->number);
 }
 

@@ -2,14 +2,20 @@
 /* The table of system calls. */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "core/log.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
 #include "guest/hypercalls.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
+
+/* fchmodat2(2) is from Linux 6.6; older headers lack it. */
+enum { FCHMODAT2 = 452 };
 
 static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_read] = call_read,
@@ -19,6 +25,9 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_write] = call_write,
 	[SYS_writev] = call_writev,
 	[SYS_pwrite64] = call_pwrite64,
+	[SYS_pwritev] = call_pwritev,
+	[SYS_preadv2] = call_preadv2,
+	[SYS_pwritev2] = call_pwritev2,
 	[SYS_sendfile] = call_sendfile,
 
 	[SYS_close] = call_close,
@@ -37,6 +46,12 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_readahead] = call_sync,
 	[SYS_flock] = call_flock,
 	[SYS_ftruncate] = call_ftruncate,
+	[SYS_fallocate] = call_fallocate,
+	[SYS_copy_file_range] = call_copy_file_range,
+	[SYS_sync] = call_sync_all,
+	[SYS_syncfs] = call_sync,
+	[SYS_sync_file_range] = call_sync,
+	[SYS_memfd_create] = call_memfd_create,
 
 	[SYS_open] = call_open,
 	[SYS_openat] = call_openat,
@@ -73,29 +88,33 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_lremovexattr] = call_no_attributes,
 	[SYS_fremovexattr] = call_no_attributes,
 
-	[SYS_mkdir] = call_change_path,
-	[SYS_rmdir] = call_change_path,
-	[SYS_unlink] = call_change_path,
-	[SYS_rename] = call_change_path,
-	[SYS_link] = call_change_path,
-	[SYS_chmod] = call_change_path,
-	[SYS_chown] = call_change_path,
-	[SYS_lchown] = call_change_path,
-	[SYS_truncate] = call_change_path,
-	[SYS_mknod] = call_change_path,
-	[SYS_utime] = call_change_path,
-	[SYS_utimes] = call_change_path,
-	[SYS_mkdirat] = call_change_at,
-	[SYS_unlinkat] = call_change_at,
-	[SYS_renameat] = call_change_at,
-	[SYS_renameat2] = call_change_at,
-	[SYS_linkat] = call_change_at,
-	[SYS_fchmodat] = call_change_at,
-	[SYS_fchownat] = call_change_at,
-	[SYS_mknodat] = call_change_at,
-	[SYS_utimensat] = call_change_at,
-	[SYS_symlink] = call_change_second_path,
-	[SYS_symlinkat] = call_change_second_path,
+	[SYS_mkdir] = call_mkdir,
+	[SYS_mkdirat] = call_mkdirat,
+	[SYS_mknod] = call_mknod,
+	[SYS_mknodat] = call_mknodat,
+	[SYS_symlink] = call_symlink,
+	[SYS_symlinkat] = call_symlinkat,
+	[SYS_unlink] = call_unlink,
+	[SYS_rmdir] = call_rmdir,
+	[SYS_unlinkat] = call_unlinkat,
+	[SYS_rename] = call_rename,
+	[SYS_renameat] = call_renameat,
+	[SYS_renameat2] = call_renameat2,
+	[SYS_link] = call_link,
+	[SYS_linkat] = call_linkat,
+	[SYS_chmod] = call_chmod,
+	[SYS_fchmod] = call_fchmod,
+	[SYS_fchmodat] = call_fchmodat,
+	[SYS_chown] = call_chown,
+	[SYS_lchown] = call_lchown,
+	[SYS_fchown] = call_fchown,
+	[SYS_fchownat] = call_fchownat,
+	[SYS_utimensat] = call_utimensat,
+	[SYS_utimes] = call_utimes,
+	[SYS_futimesat] = call_futimesat,
+	[SYS_utime] = call_utime,
+	[SYS_truncate] = call_truncate,
+	[FCHMODAT2] = call_fchmodat2,
 	[SYS_umask] = call_umask,
 
 	[SYS_brk] = call_brk,
@@ -116,6 +135,40 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_clock_nanosleep] = call_clock_nanosleep,
 	[SYS_times] = call_times,
 	[SYS_getrusage] = call_getrusage,
+
+	[SYS_eventfd] = call_eventfd,
+	[SYS_eventfd2] = call_eventfd2,
+	[SYS_timerfd_create] = call_timerfd_create,
+	[SYS_timerfd_settime] = call_timerfd_settime,
+	[SYS_timerfd_gettime] = call_timerfd_gettime,
+	[SYS_epoll_create] = call_epoll_create,
+	[SYS_epoll_create1] = call_epoll_create1,
+	[SYS_epoll_ctl] = call_epoll_ctl,
+	[SYS_epoll_wait] = call_epoll_wait,
+	[SYS_epoll_pwait] = call_epoll_pwait,
+	[SYS_epoll_pwait2] = call_epoll_pwait2,
+	[SYS_splice] = call_splice,
+	[SYS_tee] = call_splice,
+	[SYS_vmsplice] = call_splice,
+
+	[SYS_socket] = call_socket,
+	[SYS_socketpair] = call_socketpair,
+	[SYS_connect] = call_connect,
+	[SYS_bind] = call_bind,
+	[SYS_listen] = call_listen,
+	[SYS_accept] = call_accept,
+	[SYS_accept4] = call_accept4,
+	[SYS_shutdown] = call_shutdown,
+	[SYS_getsockname] = call_getsockname,
+	[SYS_getpeername] = call_getpeername,
+	[SYS_setsockopt] = call_setsockopt,
+	[SYS_getsockopt] = call_getsockopt,
+	[SYS_sendto] = call_sendto,
+	[SYS_recvfrom] = call_recvfrom,
+	[SYS_sendmsg] = call_sendmsg,
+	[SYS_recvmsg] = call_recvmsg,
+	[SYS_sendmmsg] = call_sendmmsg,
+	[SYS_recvmmsg] = call_recvmmsg,
 
 	[SYS_poll] = call_poll,
 	[SYS_ppoll] = call_ppoll,
@@ -210,6 +263,16 @@ static void count_unserved(struct program *program, uint64_t number)
 	log_debug("guest: system call %llu is not served; the program gets ENOSYS", (unsigned long long)number);
 }
 
+/* Whether the guest may make one more system call. */
+static bool take_call(struct instance *instance)
+{
+	uint64_t max = instance->guest->limits.syscalls_max;
+	if (!max || ++instance->calls_made <= max)
+		return true;
+	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
+	return false;
+}
+
 bool program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
@@ -222,7 +285,10 @@ bool program_serve(struct program *program)
 	/* A signal handler was entered instead of waiting on. */
 	if (task->hypercall && !task->again)
 		hypercall_abandon(task->hypercall);
-	if (!task->again) {
+	bool is_first = !task->again;
+	if (is_first) {
+		if (!take_call(program->instance))
+			return true;
 		task->has_deadline = false;
 		task->progress = 0;
 		task->vfork_pid = 0;
@@ -234,6 +300,8 @@ bool program_serve(struct program *program)
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
+	if (is_first)
+		counts_add(&program->instance->guest->counts, number, result == -ENOSYS);
 	/* By execve(2) the process may have another one. */
 	task = program->task;
 	if (task->keeps_registers) {

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
+#include "guest/program/readiness.h"
 
 static const int64_t second_ns = 1000000000;
 
@@ -23,7 +24,7 @@ static int moment(int64_t seconds, int64_t ns, int64_t *out)
 }
 
 /* As moment(), from a struct timespec of the guest; for ever where there is none. */
-static int moment_at(struct program *program, uint64_t address, int64_t *out)
+int call_moment(struct program *program, uint64_t address, int64_t *out)
 {
 	struct timespec time;
 	*out = INT64_MAX;
@@ -36,39 +37,39 @@ static int moment_at(struct program *program, uint64_t address, int64_t *out)
 	return r;
 }
 
-/*
- * Polls the program's fds until `until`, and sets their revents. Files that are not of the host are always ready. The
- * number of ready fds, or a negative errno.
- */
+int64_t call_moment_ms(int milliseconds)
+{
+	int64_t until = INT64_MAX;
+	if (milliseconds >= 0)
+		moment(milliseconds / 1000, milliseconds % 1000 * 1000000ll, &until);
+	return until;
+}
+
+struct polled_files {
+	struct pollfd *fds;
+	size_t count;
+};
+
+static int64_t check_files(void *data, struct readiness *readiness)
+{
+	const struct polled_files *polled = data;
+	int ready = 0;
+	for (size_t i = 0; i < polled->count; i++) {
+		struct pollfd *entry = &polled->fds[i];
+		struct file *file = program_file(readiness->program, entry->fd);
+		entry->revents = 0;
+		if (entry->fd >= 0)
+			entry->revents = file ? file_poll(file, entry->events, readiness) : POLLNVAL;
+		ready += entry->revents != 0;
+	}
+	return ready;
+}
+
+/* Polls the program's fds until `until`, and sets their revents. What the system call returns. */
 static int64_t poll_files(struct program *program, struct pollfd *fds, size_t count, int64_t until)
 {
-	_cleanup_free_ struct pollfd *host = calloc(count + 1, sizeof(*host));
-	if (!host)
-		return -ENOMEM;
-	int ready = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct file *file = program_file(program, fds[i].fd);
-		host[i] = (struct pollfd){.fd = -1, .events = fds[i].events};
-		fds[i].revents = 0;
-		if (fds[i].fd < 0)
-			continue;
-		if (file && file->kind == FILE_STREAM)
-			host[i].fd = file->fd;
-		else if (!file || file->kind == FILE_PATH)
-			fds[i].revents = POLLNVAL;
-		else
-			fds[i].revents = fds[i].events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
-		ready += fds[i].revents != 0;
-	}
-	int64_t n = task_wait(program, host, (int)count, ready ? 0 : task_deadline(program, until));
-	if (n < 0)
-		return n;
-	for (size_t i = 0; i < count; i++)
-		if (host[i].fd >= 0 && host[i].revents) {
-			fds[i].revents = host[i].revents;
-			ready++;
-		}
-	return ready;
+	struct polled_files polled = {fds, count};
+	return readiness_wait(program, check_files, &polled, task_deadline(program, until));
 }
 
 static int64_t poll_list(struct program *program, uint64_t address, uint64_t count, int64_t until)
@@ -88,18 +89,13 @@ static int64_t poll_list(struct program *program, uint64_t address, uint64_t cou
 
 int64_t call_poll(struct program *program, const uint64_t args[6])
 {
-	int milliseconds = (int)args[2];
-	int64_t until = INT64_MAX;
-	if (milliseconds >= 0)
-		moment(milliseconds / 1000, milliseconds % 1000 * 1000000ll, &until);
-	until = task_deadline(program, until);
-	return poll_list(program, args[0], (unsigned)args[1], until);
+	return poll_list(program, args[0], (unsigned)args[1], call_moment_ms((int)args[2]));
 }
 
 int64_t call_ppoll(struct program *program, const uint64_t args[6])
 {
 	int64_t until;
-	int r = moment_at(program, args[2], &until);
+	int r = call_moment(program, args[2], &until);
 	if (r == 0)
 		r = signal_use_mask(program, args[3], args[4]);
 	return r < 0 ? r : poll_list(program, args[0], (unsigned)args[1], until);
@@ -169,7 +165,7 @@ int64_t call_pselect6(struct program *program, const uint64_t args[6])
 		uint64_t size;
 	} mask = {0};
 	int64_t until;
-	int r = moment_at(program, args[4], &until);
+	int r = call_moment(program, args[4], &until);
 	if (r == 0 && args[5])
 		r = space_read(program->space, &mask, args[5], sizeof(mask));
 	if (r == 0)
