@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contained/contained.h"
 #include "guest/instance.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -165,15 +166,17 @@ uint64_t guest_memory_max(const viso_guest *guest)
 
 static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
 {
+	viso_guest *guest = (viso_guest *)sandbox;
 	int r = guest_check_command(command);
 	if (r < 0)
 		return r;
+	if (guest->placement == VISO_PLACEMENT_CONTAINED)
+		return contained_spawn(guest, command, root_fd, to_end, process);
 	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
 	struct instance *instance;
 	int host[3] = {-1, -1, -1};
-	viso_guest *guest = (viso_guest *)sandbox;
 	r = instance_new(guest, command, root_fd, guest_memory_max(guest), host, &instance);
 	if (r < 0)
 		return r;
@@ -292,6 +295,7 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	pthread_mutex_destroy(&guest->lock);
 	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 	free(guest->core_path);
+	viso_root_unref(guest->program_root);
 	free(guest);
 	return NULL;
 }

@@ -27,6 +27,8 @@ struct viso_guest {
 	struct guest_counts counts;
 	char *core_path; /* absolute; NULL for none */
 	struct guest_limits limits;
+	viso_placement placement;
+	viso_root *program_root; /* of what serves it, contained; NULL before the first start; guarded by `lock` */
 	struct guest_hypercalls hypercalls;
 	unsigned ring_poll_us; /* 0 for no ring */
 	bool is_new_clone;     /* handlers may be set, until its first call */

@@ -43,7 +43,7 @@ static int put_slot(struct guest_memory *memory, uint64_t address, uint64_t size
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
-	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+	if (memory->vm_fd >= 0 && ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return -errno;
 	memory->slots++;
 	return 0;
@@ -283,6 +283,8 @@ static bool forget_tables(struct guest_memory *memory)
 		.memory_size = GUEST_PAGE,
 		.userspace_addr = (uintptr_t)memory->base,
 	};
+	if (memory->vm_fd < 0)
+		return true;
 	if (ioctl(memory->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return false;
 	region.memory_size = 0;

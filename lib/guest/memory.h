@@ -47,7 +47,10 @@ struct guest_memory {
 	size_t table_capacity;
 };
 
-/* Reserves the memory and gives the first part of it to the VM. 0 or a negative errno with the error set. */
+/*
+ * Reserves the memory and gives the first part of it to the VM; with -1 there is none, as in tests. 0 or a negative
+ * errno with the error set.
+ */
 int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd);
 
 /* The same for a clone, above what is frozen. It takes a reference of its own. */

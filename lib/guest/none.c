@@ -62,6 +62,11 @@ int viso_guest_set_processes_max(viso_guest *guest, uint64_t count)
 	return error_argument(__func__, "the handle is NULL");
 }
 
+int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
+{
+	return unsupported(__func__);
+}
+
 int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_result **out_result)
 {
 	return error_argument(__func__, "the handle is NULL");

@@ -19,6 +19,7 @@
 #include <virtiso/guest_calls.h>
 
 #include "core/error.h"
+#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
@@ -214,6 +215,8 @@ void ring_forget(struct ring *ring)
 int viso_guest_set_ring(viso_guest *guest, unsigned poll_us)
 {
 	int r = guest_check_setter(guest, __func__);
+	if (r == 0 && poll_us)
+		r = contained_check_setting(guest, __func__);
 	if (r < 0)
 		return r;
 	if (poll_us > POLL_US_MAX)

@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 
@@ -263,6 +264,8 @@ static int initialise(struct viso_guest *guest, const viso_command *command, con
 int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_result **out_result)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, __func__);
+	if (r == 0)
+		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = begin(guest, command, __func__);
 	if (r < 0)

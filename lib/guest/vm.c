@@ -20,9 +20,16 @@ int vm_fail(const char *call)
 	return error_fail(VISO_STAGE_KVM, errno, call, NULL);
 }
 
+static int given = -1;
+
+void vm_give_kvm(int fd)
+{
+	given = fd;
+}
+
 int vm_open_kvm(void)
 {
-	_cleanup_close_ int fd = open(device, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_close_ int fd = given >= 0 ? TAKE_FD(given) : open(device, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return error_fail(
 			VISO_STAGE_KVM, EACCES, device,

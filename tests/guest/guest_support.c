@@ -97,6 +97,9 @@ viso_guest *new_guest(struct fixture *fixture, uint64_t memory_max)
 	assert_ok(viso_guest_set_root(guest, fixture->root));
 	if (memory_max)
 		assert_ok(viso_guest_set_memory_max(guest, memory_max));
+	/* All tests with all guests contained: what cannot be done there says so. */
+	if (getenv("VISO_TEST_CONTAINED"))
+		assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
 	return guest;
 }
 

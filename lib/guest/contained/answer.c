@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process that serves a contained guest says. It may be the guest's program that speaks. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "guest/contained/message.h"
+
+enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
+
+/* A text of theirs: it ends, and holds nothing that would steer a terminal to which somebody prints it. */
+static void tame(char *text, size_t size)
+{
+	text[size - 1] = 0;
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+}
+
+int contained_take_report(const void *data, size_t size)
+{
+	struct contained_report report;
+	if (size != sizeof(report))
+		goto bad;
+	memcpy(&report, data, sizeof(report));
+	if (report.magic != CONTAINED_MAGIC || report.error < 0 || report.error > ERRNO_MAX)
+		goto bad;
+	if (!report.error)
+		return 0;
+	tame(report.object, sizeof(report.object));
+	tame(report.message, sizeof(report.message));
+	viso_stage stage = viso_stage_name((viso_stage)report.stage) ? (viso_stage)report.stage : VISO_STAGE_GUEST;
+	if (!report.message[0])
+		return error_fail(stage, report.error, report.object, NULL);
+	return error_fail(stage, report.error, report.object, "%s", report.message);
+bad:
+	return error_fail(VISO_STAGE_GUEST, EPROTO, "contained guest",
+			  "the process that serves the guest has not told how its start went");
+}
+
+static bool is_sane(const struct contained_answer *answer)
+{
+	if (answer->magic != CONTAINED_MAGIC || answer->error < 0 || answer->error > ERRNO_MAX)
+		return false;
+	if (answer->reason < VISO_REASON_EXITED || answer->reason > VISO_REASON_SYSCALLS_MAX)
+		return false;
+	bool exited = answer->reason == VISO_REASON_EXITED;
+	return answer->register_count <= RESULT_REGISTERS_MAX && answer->signal >= 0 && answer->signal <= SIGNAL_MAX &&
+	       (exited ? answer->exit_code >= 0 && answer->exit_code <= 0xff : answer->exit_code == -1);
+}
+
+static void put_registers(viso_result *result, struct contained_answer *answer)
+{
+	for (uint32_t i = 0; i < answer->register_count; i++) {
+		tame(answer->registers[i].name, sizeof(answer->registers[i].name));
+		result->registers[i] = answer->registers[i];
+	}
+	result->register_count = answer->register_count;
+	result->has_fault_address = answer->has_fault_address != 0;
+	result->fault_address = answer->fault_address;
+}
+
+int contained_take_answer(const void *data, size_t size, viso_result **out_result)
+{
+	struct contained_answer answer;
+	if (size != sizeof(answer))
+		return 1;
+	memcpy(&answer, data, sizeof(answer));
+	if (!is_sane(&answer))
+		return 1;
+	tame(answer.detail, sizeof(answer.detail));
+	if (answer.error)
+		return error_fail(VISO_STAGE_GUEST, answer.error, answer.detail, NULL);
+	viso_result *result = result_new();
+	if (!result)
+		return error_memory();
+	result->reason = (viso_reason)answer.reason;
+	result->exit_code = answer.exit_code;
+	result->signal = answer.signal;
+	for (int i = 0; i < RESULT_USAGE_COUNT; i++)
+		result->usage[i] = answer.usage[i] < 0 ? -1 : answer.usage[i];
+	put_registers(result, &answer);
+	result_describe(result, answer.detail[0] ? answer.detail : NULL);
+	*out_result = result;
+	return 0;
+}

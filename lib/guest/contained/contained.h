@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest that is served in a process of its own (VISO_PLACEMENT_CONTAINED): a small program of ours, carried by the
+ * library, that runs in a container through the public API. It sees the guest's root, read-only, and nothing else of
+ * the host.
+ */
+#ifndef GUEST_CONTAINED_CONTAINED_H
+#define GUEST_CONTAINED_CONTAINED_H
+
+#include <virtiso/container.h>
+#include <virtiso/guest.h>
+
+#include "sandbox/process.h"
+
+/* As backend.spawn(). */
+int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd, bool to_end, viso_process *process);
+
+/* Its system calls: those that serving takes. 0 or a negative errno with the error set. */
+int contained_set_policy(viso_container *container);
+
+/* 0; -EOPNOTSUPP, in the name of `setting`, where the guest is contained and the setting needs the host program. */
+int contained_check_setting(const viso_guest *guest, const char *setting);
+
+#endif

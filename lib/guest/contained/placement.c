@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "core/error.h"
+#include "guest/contained/contained.h"
+#include "guest/guest.h"
+
+static int refuse(const char *setting)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, setting,
+			  "%s needs the host program, and cannot be used with VISO_PLACEMENT_CONTAINED: leave the "
+			  "placement out, or the setting",
+			  setting);
+}
+
+int contained_check_setting(const viso_guest *guest, const char *setting)
+{
+	return guest->placement == VISO_PLACEMENT_CONTAINED ? refuse(setting) : 0;
+}
+
+/* A setting that is made and needs the host program; NULL for none. */
+static const char *needs_host(const viso_guest *guest)
+{
+	if (guest->core_path)
+		return "viso_guest_set_core_path";
+	if (guest->ring_poll_us)
+		return "viso_guest_set_ring";
+	if (guest->hypercalls.fd >= 0)
+		return "viso_guest_queue_hypercall";
+	return guest->hypercalls.handlers ? "viso_guest_set_hypercall_handler" : NULL;
+}
+
+int viso_guest_set_placement(viso_guest *guest, viso_placement placement)
+{
+	int r = guest_check_setter(guest, __func__);
+	if (r < 0)
+		return r;
+	if (placement != VISO_PLACEMENT_THREAD && placement != VISO_PLACEMENT_CONTAINED)
+		return error_argument(__func__, "no such placement");
+	const char *setting = placement == VISO_PLACEMENT_CONTAINED ? needs_host(guest) : NULL;
+	if (setting)
+		return refuse(setting);
+	guest->placement = placement;
+	return 0;
+}

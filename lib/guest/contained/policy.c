@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An allow list: what the serving of a guest calls, and the start-up of a static program. Among them is none that makes
+ * a socket, a process, a program or a mount, that looks at other processes, or that steers a terminal.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <virtiso/container_security.h>
+
+#include "core/error.h"
+#include "guest/contained/contained.h"
+
+static const char *const calls[] = {
+	"arch_prctl",
+	"brk",
+	"clock_getres",
+	"clock_gettime",
+	"clock_nanosleep",
+	"close",
+	"copy_file_range",
+	"dup",
+	"dup2",
+	"dup3",
+	"epoll_create1",
+	"epoll_ctl",
+	"epoll_pwait",
+	"epoll_wait",
+	"eventfd2",
+	"exit",
+	"exit_group",
+	"faccessat",
+	"faccessat2",
+	"fadvise64",
+	"fcntl",
+	"fdatasync",
+	"flock",
+	"fstat",
+	"fstatfs",
+	"fsync",
+	"futex",
+	"getdents64",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getpid",
+	"getppid",
+	"getpriority",
+	"getrandom",
+	"getrlimit",
+	"getrusage",
+	"gettid",
+	"gettimeofday",
+	"getuid",
+	"lseek",
+	"madvise",
+	"mincore",
+	"mmap",
+	"mprotect",
+	"mremap",
+	"munmap",
+	"nanosleep",
+	"newfstatat",
+	"open",
+	"openat",
+	"openat2",
+	"pipe2",
+	"poll",
+	"ppoll",
+	"pread64",
+	"preadv",
+	"preadv2",
+	"pwrite64",
+	"pwritev",
+	"pwritev2",
+	"read",
+	"readahead",
+	"readlink",
+	"readlinkat",
+	"readv",
+	"recvfrom",
+	"recvmsg",
+	"restart_syscall",
+	"rseq",
+	"rt_sigaction",
+	"rt_sigpending",
+	"rt_sigprocmask",
+	"rt_sigqueueinfo",
+	"rt_sigreturn",
+	"rt_sigtimedwait",
+	"rt_tgsigqueueinfo",
+	"sched_getaffinity",
+	"sched_getparam",
+	"sched_getscheduler",
+	"sched_yield",
+	"sendfile",
+	"sendmsg",
+	"sendto",
+	"set_robust_list",
+	"set_tid_address",
+	"stat",
+	"statfs",
+	"statx",
+	"sysinfo",
+	"tgkill",
+	"timer_create",
+	"timer_delete",
+	"timer_getoverrun",
+	"timer_gettime",
+	"timer_settime",
+	"timerfd_create",
+	"timerfd_gettime",
+	"timerfd_settime",
+	"times",
+	"uname",
+	"write",
+	"writev",
+};
+
+/* The kind of an ioctl(2) lies in bits 8 to 15; terminals' is 'T', of which asking is allowed alone. */
+static int allow_ioctls(viso_container *container)
+{
+	static const unsigned terminal[] = {TCGETS, TIOCGWINSZ, FIONREAD, TIOCGPTN};
+	int r = viso_container_add_syscall_rule_if(container, "ioctl", 1, 0xff00, KVMIO << 8, VISO_SYSCALL_ALLOW, 0);
+	for (size_t i = 0; i < sizeof(terminal) / sizeof(terminal[0]) && r == 0; i++)
+		r = viso_container_add_syscall_rule_if(container, "ioctl", 1, 0xffffffff, terminal[i],
+						       VISO_SYSCALL_ALLOW, 0);
+	return r;
+}
+
+/* Threads, but no processes. glibc takes clone(2) where clone3(2), whose flags a filter cannot see, is not there. */
+static int allow_threads(viso_container *container)
+{
+	int r = viso_container_add_syscall_rule(container, "clone3", VISO_SYSCALL_ERROR, ENOSYS);
+	return r ? r
+		 : viso_container_add_syscall_rule_if(container, "clone", 0, CLONE_THREAD, CLONE_THREAD,
+						      VISO_SYSCALL_ALLOW, 0);
+}
+
+/* getrlimit(3) of glibc is this call; limits are read alone. */
+static int allow_limits(viso_container *container)
+{
+	return viso_container_add_syscall_rule_if(container, "prlimit64", 2, UINT64_MAX, 0, VISO_SYSCALL_ALLOW, 0);
+}
+
+int contained_set_policy(viso_container *container)
+{
+	int r = viso_container_set_seccomp_profile(container, VISO_SECCOMP_DENY);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++)
+		r = viso_container_add_syscall_rule(container, calls[i], VISO_SYSCALL_ALLOW, 0);
+	if (r == 0)
+		r = allow_ioctls(container);
+	if (r == 0)
+		r = allow_limits(container);
+	return r == 0 ? allow_threads(container) : r;
+}

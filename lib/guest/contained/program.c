@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * viso-guest: serves one guest with the code of the library, in a container that the library has made for it
+ * (contained.h). No part of it is of use outside of one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "guest/contained/message.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
+
+/*
+ * What the handles of a host program take and this one has none of: its guest is no handle. The linker wants them all
+ * the same.
+ */
+bool sandbox_unref(viso_sandbox *sandbox)
+{
+	return false;
+}
+
+viso_root *viso_root_unref(viso_root *root)
+{
+	return NULL;
+}
+
+static void say(const void *message, size_t size)
+{
+	while (send(CONTAINED_SOCKET, message, size, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+static int read_settings(struct contained_settings *settings, viso_command **out_command)
+{
+	struct stat st;
+	if (fstat(CONTAINED_SETTINGS, &st) < 0 || st.st_size <= 0)
+		return -EBADMSG;
+	void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, CONTAINED_SETTINGS, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	int r = contained_unpack(data, (size_t)st.st_size, settings, out_command);
+	munmap(data, (size_t)st.st_size);
+	close(CONTAINED_SETTINGS);
+	return r < 0 ? error_fail(VISO_STAGE_GUEST, -r, "settings", NULL) : 0;
+}
+
+/* The host has gone where nothing comes any more; the launcher then kills us as well. */
+static void *listen_to_host(void *data)
+{
+	struct instance *instance = data;
+	uint32_t signal;
+	ssize_t n;
+	while ((n = recv(CONTAINED_SOCKET, &signal, sizeof(signal), 0)) != 0)
+		if (n == sizeof(signal) && signal >= 1 && signal <= 64)
+			kick_stop(&instance->kick, (int)signal);
+		else if (n < 0 && errno != EINTR)
+			break;
+	kick_stop(&instance->kick, SIGKILL);
+	return NULL;
+}
+
+static int start(struct viso_guest *guest, struct instance **out_instance)
+{
+	struct contained_settings settings;
+	viso_command *command = NULL;
+	pthread_t thread;
+	int host[3] = {-1, -1, -1};
+	int r = read_settings(&settings, &command);
+	if (r < 0)
+		return r;
+	int root = open(CONTAINED_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, CONTAINED_ROOT, NULL);
+	guest->limits.processes_max = settings.processes_max;
+	vm_give_kvm(CONTAINED_KVM);
+	r = instance_new(guest, command, root, settings.memory_max, host, out_instance);
+	close(root);
+	/* The command is not given back: its fds are this process's own. */
+	if (r < 0)
+		return r;
+	(*out_instance)->end_fd = -1;
+	r = pthread_create(&thread, NULL, listen_to_host, *out_instance);
+	return r ? error_fail(VISO_STAGE_GUEST, r, "pthread_create", NULL) : 0;
+}
+
+static void report(int r)
+{
+	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = -r};
+	if (r < 0) {
+		report.stage = (int32_t)viso_error_stage();
+		snprintf(report.object, sizeof(report.object), "%s", viso_error_object());
+		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
+	}
+	say(&report, sizeof(report));
+}
+
+static void answer(struct instance *instance)
+{
+	struct contained_answer answer = {.magic = CONTAINED_MAGIC, .error = -instance->error};
+	viso_result *result = NULL;
+	int r = guest_make_result(instance, &result);
+	if (r < 0 || instance->error) {
+		answer.error = instance->error ? -instance->error : -r;
+		answer.reason = VISO_REASON_GUEST_FAULT;
+		answer.exit_code = -1;
+		snprintf(answer.detail, sizeof(answer.detail), "%s", instance->error_call);
+	} else {
+		answer.reason = result->reason;
+		answer.exit_code = result->exit_code;
+		answer.signal = result->signal;
+		answer.has_fault_address = result->has_fault_address;
+		answer.fault_address = result->fault_address;
+		memcpy(answer.usage, result->usage, sizeof(answer.usage));
+		answer.register_count = (uint32_t)result->register_count;
+		memcpy(answer.registers, result->registers, sizeof(answer.registers));
+		snprintf(answer.detail, sizeof(answer.detail), "%s", instance->program.detail);
+	}
+	say(&answer, sizeof(answer));
+}
+
+int main(void)
+{
+	static struct viso_guest guest;
+	struct instance *instance;
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	int r = start(&guest, &instance);
+	report(r);
+	if (r == 0) {
+		instance_run(instance);
+		answer(instance);
+	}
+	_exit(0);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What passes between the host program and the process that serves a contained guest, from a hostile other side. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <virtiso/error.h>
+
+#include "guest/contained/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Ends the run; libFuzzer keeps the input. */
+static void expect(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "fuzz_contained: %s\n", what);
+	abort();
+}
+
+static void look_at_result(const viso_result *result)
+{
+	int reason = viso_result_reason(result);
+	expect(reason >= VISO_REASON_EXITED && reason <= VISO_REASON_SYSCALLS_MAX, "no reason");
+	expect(viso_result_exit_code(result) >= -1 && viso_result_exit_code(result) <= 255, "no exit code");
+	expect(viso_result_signal(result) >= 0 && viso_result_signal(result) <= 64, "no signal");
+	expect(memchr(viso_result_describe(result), 0, RESULT_DESCRIPTION_MAX) != NULL, "a text without end");
+	for (size_t i = 0; i < result->register_count; i++)
+		expect(memchr(result->registers[i].name, 0, sizeof(result->registers[i].name)) != NULL,
+		       "a register's name without end");
+}
+
+static void look_at_command(struct contained_settings settings, viso_command *command)
+{
+	void *packed;
+	size_t size;
+	struct contained_settings again;
+	viso_command *same;
+	expect(contained_pack(&settings, command, &packed, &size) == 0, "a command that cannot be packed");
+	expect(contained_unpack(packed, size, &again, &same) == 0, "a packed command that cannot be unpacked");
+	expect(same->argv.count == command->argv.count && same->added_count == command->added_count, "another command");
+	free(packed);
+	/* Their fds are numbers of the other process. */
+	same->added_count = command->added_count = 0;
+	viso_command_unref(same);
+	viso_command_unref(command);
+}
+
+static void set_magic(uint8_t *data)
+{
+	const uint32_t magic = CONTAINED_MAGIC;
+	memcpy(data, &magic, sizeof(magic));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* A copy of its very size, with what every message begins with. */
+	uint8_t *copy = malloc(size ? size : 1);
+	expect(copy != NULL, "no memory");
+	memcpy(copy, data, size);
+	if (size >= 8) {
+		uint32_t whole = (uint32_t)size;
+		set_magic(copy);
+		struct contained_settings settings;
+		viso_command *command;
+		memcpy(copy + 4, &whole, sizeof(whole));
+		if (contained_unpack(copy, size, &settings, &command) == 0)
+			look_at_command(settings, command);
+		memcpy(copy + 4, data + 4, sizeof(whole));
+	}
+
+	/* A short input is a message that ends in zeroes. */
+	struct contained_answer answer = {0};
+	memcpy(&answer, copy, size < sizeof(answer) ? size : sizeof(answer));
+	viso_result *result = NULL;
+	int r = contained_take_answer(&answer, sizeof(answer), &result);
+	expect(r <= 0 || !result, "a result of what is no answer");
+	if (r == 0)
+		look_at_result(result);
+	viso_result_unref(result);
+
+	struct contained_report report = {0};
+	memcpy(&report, copy, size < sizeof(report) ? size : sizeof(report));
+	r = contained_take_report(&report, sizeof(report));
+	expect(r == 0 || (r == -viso_error_number() && viso_error_message()[0]), "a failure without its error");
+	expect(contained_take_report(copy, size) <= 0, "a report of another size");
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests that are served in a container: alike to use, and what serves them reaches nothing of the host. */
+#include "guest_support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <virtiso/guest_calls.h>
+#include <virtiso/guest_limits.h>
+
+static viso_guest *contained(struct fixture *fixture)
+{
+	viso_guest *guest = new_guest(fixture, 0);
+	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
+	return guest;
+}
+
+static viso_process *spawn(viso_guest *guest, viso_command *command)
+{
+	viso_process *process;
+	assert_ok(viso_sandbox_spawn(viso_guest_sandbox(guest), command, &process));
+	viso_command_unref(command);
+	return process;
+}
+
+static bool is_server(pid_t pid)
+{
+	char path[64], name[32] = "";
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && !strncmp(name, "viso-guest", 10);
+}
+
+/* The process that serves a guest whose standard input is this file, which no other one has; 0 for none. */
+static pid_t find_server(const char *input)
+{
+	pid_t found = 0;
+	DIR *proc = opendir("/proc");
+	assert_non_null(proc);
+	for (struct dirent *entry; !found && (entry = readdir(proc));) {
+		char path[288], link[PATH_MAX];
+		pid_t pid = atoi(entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%s/fd/0", entry->d_name);
+		ssize_t n = pid > 0 && is_server(pid) ? readlink(path, link, sizeof(link) - 1) : -1;
+		if (n > 0 && (size_t)n == strlen(input) && !memcmp(link, input, (size_t)n))
+			found = pid;
+	}
+	closedir(proc);
+	return found;
+}
+
+/* A command that sleeps, by which its server is found. */
+static viso_command *new_sleeper(const char *input)
+{
+	viso_command *command = new_command("/probe", "sleep", "60000", NULL);
+	int fd = open(input, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
+	close(fd);
+	return command;
+}
+
+static void test_runs_alike(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_guest *guest = contained(fixture);
+	assert_exited(run_in(guest, new_command("/probe", "exit", "7", NULL)), 7);
+	viso_result *result = NULL;
+	viso_command *command = new_command("/absent", NULL);
+	assert_int_equal(viso_sandbox_run(viso_guest_sandbox(guest), command, &result), -ENOENT);
+	viso_process *process;
+	assert_int_equal(viso_sandbox_spawn(viso_guest_sandbox(guest), command, &process), -ENOENT);
+	viso_command_unref(command);
+	viso_guest_unref(guest);
+}
+
+static void test_limits_and_signals(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_guest *guest = contained(fixture);
+	viso_command *command = new_command("/probe", "loop", NULL);
+	assert_ok(viso_command_set_timeout_ms(command, 200));
+	assert_reason(run_in(guest, command), VISO_REASON_TIMED_OUT);
+
+	viso_process *process = spawn(guest, new_command("/probe", "loop", NULL));
+	viso_result *result;
+	assert_ok(viso_process_signal(process, SIGTERM));
+	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_signalled(result, SIGTERM);
+	viso_process_unref(process);
+
+	process = spawn(guest, new_command("/probe", "loop", NULL));
+	assert_ok(viso_process_kill(process));
+	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_reason(result, VISO_REASON_KILLED);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+}
+
+static void test_what_needs_the_host_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_guest *guest = contained(fixture);
+	viso_command *command = new_command("/callee", NULL);
+	assert_fails(viso_guest_set_core_path(guest, "/tmp/core"), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+		     "viso_guest_set_core_path");
+	assert_fails(viso_guest_initialise(guest, command, NULL), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+		     "viso_guest_initialise");
+	viso_command_unref(command);
+	viso_guest_unref(guest);
+
+	guest = new_guest(fixture, 0);
+	assert_ok(viso_guest_set_core_path(guest, "/tmp/core"));
+	assert_fails(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+		     "viso_guest_set_core_path");
+	viso_guest_unref(guest);
+}
+
+/* Makes a stopped process call the kernel: as if the guest's program had got the better of it. */
+static long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
+			long c)
+{
+	struct user_regs_struct regs = *at;
+	int status;
+	regs.rip = text;
+	regs.rax = (unsigned long)number;
+	regs.orig_rax = (unsigned long)-1;
+	regs.rdi = (unsigned long)a;
+	regs.rsi = (unsigned long)b;
+	regs.rdx = (unsigned long)c;
+	regs.r10 = 0;
+	assert_int_equal(ptrace(PTRACE_SETREGS, pid, NULL, &regs), 0);
+	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
+	return (long)regs.rax;
+}
+
+/* A process that misbehaves, and where in it a call can be made. */
+struct victim {
+	pid_t pid;
+	struct user_regs_struct regs;
+	uint64_t text;
+	uint64_t stack;
+};
+
+/* It is stopped in a system call, whose instruction lies right before its RIP. */
+static struct victim seize(pid_t pid)
+{
+	struct victim victim = {.pid = pid};
+	int status;
+	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &victim.regs), 0);
+	victim.text = victim.regs.rip - 2;
+	errno = 0;
+	assert_int_equal(ptrace(PTRACE_PEEKTEXT, pid, (void *)victim.text, NULL) & 0xffff, 0x050f);
+	victim.stack = (victim.regs.rsp - 4096) & ~0xfull;
+	return victim;
+}
+
+static void put_string(const struct victim *victim, const char *text)
+{
+	for (size_t at = 0, size = strlen(text) + 1; at < size; at += sizeof(long)) {
+		long word = 0;
+		memcpy(&word, text + at, size - at < sizeof(word) ? size - at : sizeof(word));
+		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
+	}
+}
+
+static long open_by(const struct victim *victim, long directory, const char *path)
+{
+	put_string(victim, path);
+	return remote_call(victim->pid, &victim->regs, victim->text, SYS_openat, directory, (long)victim->stack,
+			   O_RDONLY);
+}
+
+/* What a hostile one tries; `expected` is whether it succeeds. */
+static void attack(const struct victim *victim, const char *secret, bool expected)
+{
+	long fd = open_by(victim, AT_FDCWD, secret);
+	assert_int_equal(fd >= 0, expected);
+	const int families[] = {AF_INET, AF_UNIX, AF_NETLINK};
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		assert_int_equal(remote_call(victim->pid, &victim->regs, victim->text, SYS_socket, families[i],
+					     families[i] == AF_NETLINK ? SOCK_RAW : SOCK_STREAM, 0) >= 0,
+				 expected);
+	assert_int_equal(remote_call(victim->pid, &victim->regs, victim->text, SYS_kill, getpid(), 0, 0) == 0,
+			 expected);
+}
+
+/* A process of the host's own, without a container around. */
+static pid_t unguarded_process(void)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			syscall(SYS_pause);
+	assert_true(pid > 0);
+	usleep(50000);
+	return pid;
+}
+
+static void test_a_process_that_misbehaves_reaches_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, for ptrace(2) of the contained process");
+	char *secret, *up, *input;
+	assert_true(asprintf(&input, "%s/input", fixture->base) > 0);
+	close(open(input, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	assert_true(asprintf(&secret, "%s/secret", fixture->base) > 0);
+	assert_true(asprintf(&up, "/guest/../../../../../../..%s/secret", fixture->base) > 0);
+
+	/* The attack works where there is no defence. */
+	pid_t unguarded = unguarded_process();
+	struct victim victim = seize(unguarded);
+	attack(&victim, secret, true);
+	kill(unguarded, SIGKILL);
+	waitpid(unguarded, NULL, 0);
+
+	viso_guest *guest = contained(fixture);
+	viso_process *process = spawn(guest, new_sleeper(input));
+	pid_t server = find_server(input);
+	assert_true(server > 0);
+	victim = seize(server);
+	attack(&victim, secret, false);
+	assert_true(open_by(&victim, AT_FDCWD, "/guest/fruit") >= 0);
+	assert_true(open_by(&victim, AT_FDCWD, up) < 0);
+	assert_true(open_by(&victim, AT_FDCWD, "/proc/1/root/etc/passwd") < 0);
+	/* Every directory that it was handed leads nowhere either. */
+	char *relative;
+	assert_true(asprintf(&relative, "../../../../../../../..%s/secret", fixture->base) > 0);
+	for (long fd = 0; fd < 64; fd++)
+		assert_true(open_by(&victim, fd, relative) < 0);
+	put_string(&victim, "/viso-guest");
+	assert_true(remote_call(server, &victim.regs, victim.text, SYS_execve, (long)victim.stack, 0, 0) < 0);
+	assert_true(remote_call(server, &victim.regs, victim.text, SYS_clone, SIGCHLD, 0, 0) < 0);
+
+	/* An answer that is none: the host says so, and is none the worse. */
+	put_string(&victim, "a result that is none");
+	assert_int_equal(remote_call(server, &victim.regs, victim.text, SYS_write, 3, (long)victim.stack, 21), 21);
+	struct user_regs_struct regs = victim.regs;
+	regs.rip = victim.text;
+	regs.rax = SYS_exit_group;
+	regs.orig_rax = (unsigned long)-1;
+	regs.rdi = 0;
+	assert_int_equal(ptrace(PTRACE_SETREGS, server, NULL, &regs), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_reason(result, VISO_REASON_GUEST_FAULT);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	free(input);
+	free(relative);
+	free(secret);
+	free(up);
+}
+
+/* A host program that is killed leaves nothing. */
+static void test_ends_with_the_host(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	int ready[2];
+	char *input;
+	assert_true(asprintf(&input, "%s/other-input", fixture->base) > 0);
+	close(open(input, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t host = fork();
+	if (host == 0) {
+		/* Handles of the parent are not ours. */
+		viso_root *root = viso_root_new();
+		viso_guest *guest = viso_guest_new();
+		viso_process *process;
+		if (viso_root_use_directory(root, fixture->root_path) < 0 || viso_guest_set_root(guest, root) < 0 ||
+		    viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED) < 0 ||
+		    viso_sandbox_spawn(viso_guest_sandbox(guest), new_sleeper(input), &process) < 0)
+			_exit(1);
+		pid_t server = find_server(input);
+		if (write(ready[1], &server, sizeof(server)) != sizeof(server))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	pid_t server = 0;
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &server, sizeof(server)), sizeof(server));
+	close(ready[0]);
+	assert_true(server > 0 && is_server(server));
+	kill(host, SIGKILL);
+	waitpid(host, NULL, 0);
+	for (int i = 0; i < 500 && is_server(server); i++)
+		usleep(10000);
+	assert_false(is_server(server));
+	free(input);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs_alike),
+		cmocka_unit_test(test_limits_and_signals),
+		cmocka_unit_test(test_what_needs_the_host_is_refused),
+		cmocka_unit_test(test_a_process_that_misbehaves_reaches_nothing),
+		cmocka_unit_test(test_ends_with_the_host),
+	};
+	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);
+}
