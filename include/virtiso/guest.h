@@ -7,7 +7,7 @@
  * guest's root and limits. The root is read-only unless <virtiso/guest_files.h> says otherwise; /tmp and /dev/shm are in memory, and
  * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. A file cannot be
  * mapped shared and writable (ENODEV), and there are no extended attributes and no pipes with names. Calls that are not served give the
- * program ENOSYS; viso_guest_syscalls() tells which. The threads and child processes of a guest share one virtual processor.
+ * program ENOSYS; viso_guest_syscalls() tells which.
  *
  * Of waiting and sockets there are
  *
@@ -19,6 +19,11 @@
  * Sockets that are handed in by viso_command_add_fd() are of these families. One that listens must be non-blocking (O_NONBLOCK), else
  * the command is not started (-EINVAL): accept(2) of one that blocks could hold the host program. fds travel between the ends
  * of a socketpair of the guest's only.
+ *
+ * The program may have threads and children, and execute other programs of its root (viso_guest_set_processes_max()). All of them share
+ * the guest's one processor and its memory, and everything ends with the first program, which is process 2. Process 1 is the library: it
+ * takes over what has lost its parent. A further process that finds no memory left is killed; the first one ends with
+ * VISO_REASON_OUT_OF_MEMORY.
  */
 #ifndef VIRTISO_GUEST_H
 #define VIRTISO_GUEST_H

@@ -26,7 +26,7 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ *         frozen (the message names it: further threads or processes, pipes of its own), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -90,7 +90,7 @@ VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is written, with mode 0600
- * @return 0; -EINVAL, -EOPNOTSUPP the program has open what cannot be saved (the message names it), -ENOENT, -ENOTDIR, -EACCES, -ENOSPC, -EROFS, -EDQUOT,
+ * @return 0; -EINVAL, -EOPNOTSUPP always in this release: snapshots cannot be saved yet; later also -ENOENT, -ENOTDIR, -EACCES, -ENOSPC, -EROFS, -EDQUOT,
  *         -EIO, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
@@ -104,7 +104,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * @param path          what viso_snapshot_save() wrote; it is mapped: it must not be changed as long as the snapshot is used
  * @param guest         a guest that has not run anything, with the same root and settings; it is frozen by this
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not such a file, or a damaged one, -EPROTO by another build of the library, -ENOEXEC for another
+ * @return 0; -EINVAL also not such a file, or a damaged one, -EOPNOTSUPP always in this release, later also -EPROTO by another build of the library, -ENOEXEC for another
  *         processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES, -ESTALE, -EBUSY, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.4

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "guest/page_run.h"
 #include "guest/program/file.h"
 #include "guest/shared_memory.h"
 
@@ -25,13 +26,13 @@ int space_init(struct address_space *space, struct guest_memory *memory)
 	return paging_init(&space->tables, memory);
 }
 
-static void area_ref(const struct area *area)
+void area_ref(const struct area *area)
 {
 	file_ref(area->file);
 	shared_memory_ref(area->shared);
 }
 
-static void area_unref(const struct area *area)
+void area_unref(const struct area *area)
 {
 	file_unref(area->file);
 	shared_memory_unref(area->shared);
@@ -49,13 +50,14 @@ void space_release(struct address_space *space)
 	for (size_t i = 0; i < space->count; i++)
 		area_unref(&space->areas[i]);
 	forget_areas(space);
+	paging_forget(&space->tables);
 }
 
 void space_destroy(struct address_space *space)
 {
 	space_discard(space, SPACE_START, SPACE_END);
-	space_release(space);
 	paging_release(&space->tables);
+	space_release(space);
 }
 
 void space_forget(struct address_space *space)
@@ -63,6 +65,7 @@ void space_forget(struct address_space *space)
 	for (size_t i = 0; i < space->count; i++)
 		shared_memory_forget(space->areas[i].shared);
 	forget_areas(space);
+	paging_forget(&space->tables);
 }
 
 bool space_is_user(uint64_t address, uint64_t size)
@@ -177,37 +180,16 @@ static void join_around(struct address_space *space, size_t index)
 	}
 }
 
-/* Adjacent guest pages that are collected so that the host's memory is changed once for all of them. */
-struct page_run {
-	struct guest_memory *memory;
-	void (*apply)(struct guest_memory *memory, uint64_t address, size_t pages);
-	uint64_t first;
-	size_t pages;
-};
-
-static void run_apply(struct page_run *run)
-{
-	if (run->pages)
-		run->apply(run->memory, run->first, run->pages);
-	run->pages = 0;
-}
-
-static void run_add(struct page_run *run, uint64_t page)
-{
-	if (run->pages && page == run->first + run->pages * GUEST_PAGE) {
-		run->pages++;
-		return;
-	}
-	run_apply(run);
-	run->first = page;
-	run->pages = 1;
-}
-
 void space_discard(struct address_space *space, uint64_t start, uint64_t end)
 {
 	struct page_run run = {.memory = space->memory, .apply = memory_free};
 	uint64_t *entry;
 	for (uint64_t at = start; (entry = paging_next(&space->tables, &at, end)); at += GUEST_PAGE) {
+		entry = paging_to_change(&space->tables, at, entry);
+		if (!entry) {
+			space->out_of_memory = true;
+			break;
+		}
 		uint64_t page = paging_page(*entry);
 		*entry = 0;
 		run_add(&run, page);
@@ -281,7 +263,8 @@ uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size)
 uint64_t space_make_entry(const struct address_space *space, const struct area *area, uint64_t page)
 {
 	uint64_t entry = paging_make(page, area->protection);
-	return !area->shared && memory_is_shared(space->memory, page) ? paging_without_write(entry) : entry;
+	bool is_others = area->shared ? memory_is_frozen(space->memory, page) : memory_is_shared(space->memory, page);
+	return is_others ? paging_without_write(entry) : entry;
 }
 
 /* Gives the pages of an area its rights. */
@@ -290,8 +273,15 @@ static void apply_protection(struct address_space *space, const struct area *are
 	struct page_run run = {.memory = space->memory, .apply = memory_remap};
 	uint64_t *entry;
 	for (uint64_t at = area->start; (entry = paging_next(&space->tables, &at, area->end)); at += GUEST_PAGE) {
-		uint64_t old = *entry;
-		*entry = space_make_entry(space, area, paging_page(old));
+		uint64_t old = *entry, now = space_make_entry(space, area, paging_page(old));
+		if (now == old)
+			continue;
+		entry = paging_to_change(&space->tables, at, entry);
+		if (!entry) {
+			space->out_of_memory = true;
+			break;
+		}
+		*entry = now;
 		if (paging_takes_rights(old, *entry))
 			run_add(&run, paging_page(old));
 	}
@@ -327,7 +317,8 @@ int space_move_pages(struct address_space *space, uint64_t from, uint64_t to, ui
 	uint64_t *entry;
 	for (uint64_t at = from; (entry = paging_next(&space->tables, &at, from + size)); at += GUEST_PAGE) {
 		uint64_t *target = paging_entry(&space->tables, to + (at - from), true);
-		if (!target) {
+		entry = target ? paging_to_change(&space->tables, at, entry) : NULL;
+		if (!entry) {
 			space->out_of_memory = true;
 			break;
 		}
@@ -355,52 +346,4 @@ uint64_t space_set_heap_end(struct address_space *space, uint64_t end)
 	}
 	space->heap_end = end;
 	return end;
-}
-
-/* One page of a private or shared area, for both. 0 or -ENOMEM. */
-static int copy_entry(struct address_space *to, const struct area *area, uint64_t address, uint64_t *entry)
-{
-	uint64_t *copy = paging_entry(&to->tables, address, true);
-	if (!copy || memory_share(to->memory, paging_page(*entry)) < 0)
-		return -ENOMEM;
-	*copy = *entry = area->shared ? *entry : paging_without_write(*entry);
-	return 0;
-}
-
-static int copy_pages(struct address_space *to, struct address_space *from, const struct area *area)
-{
-	struct page_run run = {.memory = from->memory, .apply = memory_remap};
-	uint64_t *entry;
-	int r = 0;
-	for (uint64_t at = area->start; r == 0 && (entry = paging_next(&from->tables, &at, area->end));
-	     at += GUEST_PAGE) {
-		uint64_t old = *entry;
-		r = copy_entry(to, area, at, entry);
-		if (paging_takes_rights(old, *entry))
-			run_add(&run, paging_page(old));
-	}
-	run_apply(&run);
-	return r;
-}
-
-int space_copy(struct address_space *to, struct address_space *from)
-{
-	*to = *from;
-	to->tables = (struct page_tables){0};
-	to->areas = reallocarray(NULL, from->count + 1, sizeof(*to->areas));
-	to->capacity = from->count + 1;
-	to->count = 0;
-	if (!to->areas)
-		return -ENOMEM;
-	int r = paging_init(&to->tables, from->memory);
-	if (r == 0)
-		r = paging_copy_supervisor(&to->tables, &from->tables, SPACE_START);
-	for (size_t i = 0; i < from->count && r == 0; i++) {
-		to->areas[to->count++] = from->areas[i];
-		area_ref(&from->areas[i]);
-		r = copy_pages(to, from, &from->areas[i]);
-	}
-	if (r < 0)
-		space_destroy(to);
-	return r;
 }

@@ -32,6 +32,14 @@ struct area {
 	uint64_t file_size;           /* is_program: how many bytes from `start` on come from the file */
 };
 
+/* See fault.c. */
+struct stale_page {
+	uint64_t page;
+	uint64_t old;
+};
+
+enum { STALE_PAGES = 64 };
+
 struct address_space {
 	struct page_tables tables;
 	struct guest_memory *memory;
@@ -48,7 +56,9 @@ struct address_space {
 	uint64_t next_fault;  /* where the last batch of pages ended */
 	size_t batch;         /* pages that are given at once to a program that touches one after the other */
 	unsigned sharers;     /* processes that use it beside one: children of vfork(2) */
-	bool out_of_memory;   /* a page was needed and none was left: the program must be ended */
+	struct stale_page stale[STALE_PAGES];
+	size_t stale_count;
+	bool out_of_memory; /* a page was needed and none was left: the program must be ended */
 };
 
 /* 0 or -ENOMEM. */
@@ -59,6 +69,30 @@ int space_init(struct address_space *space, struct guest_memory *memory);
  * the two writes to them. The supervisor's pages are the same in both. 0 or -ENOMEM; then `to` holds nothing.
  */
 int space_copy(struct address_space *to, struct address_space *from);
+
+/*
+ * For a snapshot. What is written from now on is copied first, so that memory can be frozen; areas other than shared
+ * ones. Then a copy of all but the memory is kept in `out`, in which copies of the files have taken the places of those
+ * that are mapped. 0 or a negative errno.
+ */
+void space_freeze(struct address_space *space);
+int space_keep(struct address_space *out, const struct address_space *space);
+
+/* What a clone begins with: the snapshot's, above its frozen memory. 0 or -ENOMEM; then nothing is left. */
+int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory);
+
+/*
+ * Makes a clone's what it was in the beginning. Pages of its own that it will likely write to again stay, up to a
+ * bound, and have what they are copies of. 0 or -ENOMEM. Neither it nor the snapshot has shared areas.
+ */
+int space_reset(struct address_space *space, const struct address_space *kept);
+
+void space_release_kept(struct address_space *kept);
+bool space_has_shared(const struct address_space *space);
+
+/* References to what an area holds. */
+void area_ref(const struct area *area);
+void area_unref(const struct area *area);
 
 /* Before the guest's memory goes as a whole: gives back the rest. */
 void space_release(struct address_space *space);

@@ -162,30 +162,102 @@ static int give_shared(struct address_space *space, const struct area *area, uin
 		if (r < 0)
 			return r == -ENOMEM ? no_page_left(space) : r;
 		*entry = paging_make(memory, area->protection);
+		if (memory_is_frozen(space->memory, memory))
+			*entry = paging_without_write(*entry);
 	}
+	return 0;
+}
+
+/*
+ * After a write fault of the guest KVM can still have the old page in its shadow of the page tables, for reading, until
+ * the guest makes its write again. Nobody can see that, unless the host writes to the new page before. So the last ones
+ * are remembered, and KVM is made to forget a page only where it matters: that is dear with a memory that thousands of
+ * virtual machines share (mmu_notifier(9)).
+ */
+static void note_stale(struct address_space *space, uint64_t page, uint64_t old)
+{
+	if (space->stale_count == STALE_PAGES) {
+		memory_remap(space->memory, space->stale[0].old, 1);
+		space->stale[0] = space->stale[--space->stale_count];
+	}
+	space->stale[space->stale_count++] = (struct stale_page){page, old};
+}
+
+/* The host is about to write to a page. */
+static void settle(struct address_space *space, uint64_t page)
+{
+	for (size_t i = 0; i < space->stale_count; i++)
+		if (space->stale[i].page == page) {
+			memory_remap(space->memory, space->stale[i].old, 1);
+			space->stale[i--] = space->stale[--space->stale_count];
+		}
+}
+
+/* All entries for this page of what is shared go to its new place. */
+static void move_entries(struct address_space *space, const struct shared_memory *shared, uint64_t number,
+			 uint64_t page)
+{
+	for (size_t i = 0; i < space->count; i++) {
+		struct area *area = &space->areas[i];
+		uint64_t at = area->start + number * GUEST_PAGE - area->file_offset;
+		if (area->shared != shared || at < area->start || at >= area->end)
+			continue;
+		uint64_t *entry = paging_entry(&space->tables, at, false);
+		if (!entry || !paging_is_allocated(*entry) || paging_page(*entry) == page)
+			continue;
+		uint64_t old = paging_page(*entry);
+		entry = paging_to_change(&space->tables, at, entry);
+		if (!entry || memory_share(space->memory, page) < 0) {
+			space->out_of_memory = true;
+			return;
+		}
+		*entry = paging_make(page, area->protection);
+		memory_remap(space->memory, old, 1);
+	}
+}
+
+static int own_shared(struct address_space *space, const struct area *area, uint64_t address, uint64_t *entry)
+{
+	uint64_t old = paging_page(*entry), page = old;
+	uint64_t number = (area->file_offset + (address - area->start)) / GUEST_PAGE;
+	if (memory_is_frozen(space->memory, old)) {
+		struct shared_memory *shared = area->shared;
+		if (shared_memory_own(shared, number, &page) < 0)
+			return no_page_left(space);
+		*entry = paging_make(page, area->protection);
+		memory_remap(space->memory, old, 1);
+		move_entries(space, shared, number, page);
+		return space->out_of_memory ? -ENOMEM : 0;
+	}
+	*entry = paging_make(page, area->protection);
 	return 0;
 }
 
 /* The first write to a page that may not be written yet, though its area may: others have it too, or had it. */
-static int own_page(struct address_space *space, const struct area *area, uint64_t *entry)
+static int own_page(struct address_space *space, const struct area *area, uint64_t *entry, bool by_guest)
 {
 	uint64_t old = paging_page(*entry);
-	if (area->shared || !memory_is_shared(space->memory, old)) {
+	if (!memory_is_shared(space->memory, old)) {
 		*entry = paging_make(old, area->protection);
 		return 0;
 	}
 	size_t pages;
-	uint64_t own = memory_allocate(space->memory, 1, &pages);
 	const void *from = memory_page(space->memory, old);
-	if (!own || !from)
+	uint64_t own = from ? memory_allocate(space->memory, 1, &pages) : 0;
+	if (!own)
 		return no_page_left(space);
 	memcpy(memory_page(space->memory, own), from, GUEST_PAGE);
 	*entry = paging_make(own, area->protection);
-	memory_free(space->memory, old, 1);
+	if (by_guest && memory_is_frozen(space->memory, old)) {
+		memory_leave_frozen(space->memory, 1);
+		note_stale(space, own, old);
+	} else {
+		memory_free(space->memory, old, 1);
+	}
 	return 0;
 }
 
-int space_fault(struct address_space *space, uint64_t address, unsigned access)
+static int touch(struct address_space *space, uint64_t address, unsigned access, bool by_guest)
 {
 	struct area *area = space_find(space, address);
 	if (!area)
@@ -199,9 +271,14 @@ int space_fault(struct address_space *space, uint64_t address, unsigned access)
 	if (!paging_is_allocated(*entry))
 		return area->shared ? give_shared(space, area, page, entry) : give_pages(space, area, page, entry);
 	if (access == PROT_WRITE && !paging_is_writable(*entry))
-		return own_page(space, area, entry);
+		return area->shared ? own_shared(space, area, page, entry) : own_page(space, area, entry, by_guest);
 	/* It is there already: the processor remembered rights from before they were widened. */
 	return 0;
+}
+
+int space_fault(struct address_space *space, uint64_t address, unsigned access)
+{
+	return touch(space, address, access, true);
 }
 
 /* The host's address of a guest byte, and how many follow it in the same page; NULL where the guest may not reach it.
@@ -211,10 +288,12 @@ static uint8_t *host_address(struct address_space *space, uint64_t address, unsi
 	struct area *area = space_find(space, address);
 	uint64_t *entry = area && is_allowed(area, access) ? paging_entry(&space->tables, address, false) : NULL;
 	if (!entry || !paging_is_allocated(*entry) || (access == PROT_WRITE && !paging_is_writable(*entry))) {
-		if (space_fault(space, address, access) < 0)
+		if (touch(space, address, access, false) < 0)
 			return NULL;
 		entry = paging_entry(&space->tables, address, false);
 	}
+	if (access == PROT_WRITE && space->stale_count)
+		settle(space, paging_page(*entry));
 	uint8_t *page = memory_page(space->memory, paging_page(*entry));
 	if (!page)
 		return NULL;

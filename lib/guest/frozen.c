@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "guest/memory.h"
 
@@ -15,6 +16,7 @@ struct frozen_memory *frozen_new_mapped(void *mapping, size_t mapping_size, uint
 	if (!frozen)
 		return NULL;
 	atomic_init(&frozen->references, 1);
+	frozen->owner = getpid();
 	frozen->mapping = mapping;
 	frozen->mapping_size = mapping_size;
 	frozen->base = base;
@@ -76,7 +78,7 @@ struct frozen_memory *frozen_ref(struct frozen_memory *frozen)
 struct frozen_memory *frozen_unref(struct frozen_memory *frozen)
 {
 	if (frozen && atomic_fetch_sub(&frozen->references, 1) == 1) {
-		if (frozen->mapping)
+		if (frozen->mapping && frozen->owner == getpid())
 			munmap(frozen->mapping, frozen->mapping_size);
 		free(frozen);
 	}

@@ -240,6 +240,40 @@ viso_guest *viso_guest_new(void)
 	return guest;
 }
 
+viso_guest *guest_new_like(viso_guest *guest)
+{
+	viso_guest *copy = viso_guest_new();
+	if (!copy)
+		return NULL;
+	pthread_mutex_lock(&guest->sandbox.lock);
+	copy->sandbox.root = viso_root_ref(guest->sandbox.root);
+	copy->sandbox.memory_max = guest->sandbox.memory_max;
+	copy->sandbox.processes_max = guest->sandbox.processes_max;
+	copy->sandbox.network = guest->sandbox.network;
+	copy->sandbox.frozen = true;
+	copy->limits = guest->limits;
+	copy->ring_poll_us = guest->ring_poll_us;
+	copy->core_path = guest->core_path ? strdup(guest->core_path) : NULL;
+	guest_sockets_copy(&copy->sockets, &guest->sockets);
+	int r = guest->core_path && !copy->core_path ? error_memory() : 0;
+	if (r == 0)
+		r = hypercalls_copy(&copy->hypercalls, &guest->hypercalls);
+	pthread_mutex_unlock(&guest->sandbox.lock);
+	return r < 0 ? viso_guest_unref(copy) : copy;
+}
+
+void guest_replace(viso_guest *guest, struct instance *instance)
+{
+	pthread_mutex_lock(&guest->lock);
+	guest->initialised = instance;
+	pthread_mutex_unlock(&guest->lock);
+}
+
+void guest_forget_result(viso_guest *guest)
+{
+	guest->last_result = viso_result_unref(guest->last_result);
+}
+
 viso_guest *viso_guest_ref(viso_guest *guest)
 {
 	if (guest)
@@ -278,6 +312,12 @@ viso_sandbox *viso_guest_sandbox(viso_guest *guest)
 int guest_check_setter(viso_guest *guest, const char *function)
 {
 	return sandbox_check_setter(guest ? &guest->sandbox : NULL, function);
+}
+
+int guest_check_handler_setter(viso_guest *guest, const char *function)
+{
+	return guest && guest->is_new_clone ? sandbox_check_use(&guest->sandbox, function)
+					    : guest_check_setter(guest, function);
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)

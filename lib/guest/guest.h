@@ -25,7 +25,7 @@ struct viso_guest {
 	struct guest_files files;
 	struct guest_sockets sockets;
 	struct guest_counts counts;
-	char *core_path;      /* absolute; NULL for none */
+	char *core_path; /* absolute; NULL for none */
 	struct guest_limits limits;
 	viso_placement placement;
 	viso_root *program_root; /* of what serves it, contained; NULL before the first start; guarded by `lock` */
@@ -45,9 +45,20 @@ struct viso_guest {
 
 /* As sandbox_check_setter(). */
 int guest_check_setter(viso_guest *guest, const char *function);
+/* The same for handlers, which a clone may be given before its first call. */
+int guest_check_handler_setter(viso_guest *guest, const char *function);
 
 /* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */
 int guest_check_command(const viso_command *command);
+
+/* A guest with the same settings, which cannot be changed any more. NULL with the error set. */
+viso_guest *guest_new_like(viso_guest *guest);
+
+/* Puts an instance into a guest that is taken, or that nobody else has yet, in the place of what was there. */
+void guest_replace(viso_guest *guest, struct instance *instance);
+
+/* Of a guest that is taken: how its program has ended does not count any more. */
+void guest_forget_result(viso_guest *guest);
 
 /* The memory limit, or its default. */
 uint64_t guest_memory_max(const viso_guest *guest);

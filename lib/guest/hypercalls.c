@@ -78,8 +78,7 @@ struct hypercall_handler *hypercalls_find(const struct viso_guest *guest, uint64
 
 static int check_setter(viso_guest *guest, unsigned number, const char *function)
 {
-	int r = guest && guest->is_new_clone ? sandbox_check_use(&guest->sandbox, function)
-					     : guest_check_setter(guest, function);
+	int r = guest_check_handler_setter(guest, function);
 	if (r == 0 && number >= NUMBERS)
 		r = error_argument(function, "a hypercall is a number from 0 to 1023");
 	return r;

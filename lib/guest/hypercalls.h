@@ -50,8 +50,8 @@ void gate_unlock(struct gate *gate);
 int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t args[6]);
 
 /*
- * Serves one that came through the ring: no task waits for it. False where the program must ask by an exit. With the gate's lock
- * held, which is not while the handler runs.
+ * Serves one that came through the ring: no task waits for it. False where the program must ask by an exit. With the
+ * gate's lock held, which is not while the handler runs.
  */
 bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value);
 

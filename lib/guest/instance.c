@@ -15,6 +15,7 @@
 #include "guest/program/channel.h"
 #include "guest/program/processes.h"
 #include "guest/ring.h"
+#include "guest/shells.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)
@@ -42,6 +43,7 @@ struct instance *instance_free(struct instance *instance)
 		tear_down(instance);
 		program_release(&instance->program);
 		kick_release(&instance->kick);
+		viso_snapshot_unref(instance->snapshot);
 		free(instance);
 		viso_guest_unref(guest);
 	}
@@ -109,9 +111,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 
 static int make_machine(struct instance *instance, uint64_t memory_max, const struct processor **out_processor)
 {
-	int r = vm_init(&instance->vm);
-	if (r == 0)
-		r = processor_get(instance->vm.kvm_fd, out_processor);
+	int r = shells_take(&instance->vm, out_processor);
 	if (r == 0)
 		r = memory_init(&instance->memory, memory_max, instance->vm.vm_fd);
 	if (r < 0)
@@ -160,7 +160,7 @@ int instance_new(struct viso_guest *guest, const viso_command *command, int root
 	instance->guest = guest;
 	instance->gate = gate_new(instance);
 	instance->kick.stop_fd = -1;
-	instance->vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
+	instance->vm = vm_none;
 	instance->timeout_ms = command->timeout_ms;
 	instance->cpu_time_ms = command->cpu_time_ms;
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <virtiso/snapshot.h>
 
 #include "guest/address_space.h"
 #include "guest/kick.h"
@@ -32,11 +33,12 @@ struct instance {
 	bool has_ended;         /* a process has, see processes_finish() */
 	struct scheduler scheduler;
 	struct stay stay;
-	struct gate *gate;   /* to be locked where the guest is served */
-	struct ring *ring;   /* NULL where the program has opened none */
-	bool look_for_stop;  /* a stop may have come that ends neither a wait nor KVM_RUN */
-	bool owns_guest;     /* a handler gave its last reference back */
-	uint64_t generation; /* viso_generation(): 0 where it is no clone */
+	struct viso_snapshot *snapshot; /* of which it is a clone, a reference; else NULL */
+	struct gate *gate;              /* to be locked where the guest is served */
+	struct ring *ring;              /* NULL where the program has opened none */
+	bool look_for_stop;             /* a stop may have come that ends neither a wait nor KVM_RUN */
+	bool owns_guest;                /* a handler gave its last reference back */
+	uint64_t generation;            /* viso_generation(): 0 where it is no clone */
 
 	/* What the files of its programs have in common; see program/channel.h and program/events/epoll.h. */
 	struct channel *channels;

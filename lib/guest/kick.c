@@ -91,6 +91,14 @@ uint64_t kick_take_signals(struct kick *kick)
 	return atomic_fetch_and(&kick->signals, killed) & ~killed;
 }
 
+void kick_forget(struct kick *kick)
+{
+	eventfd_t count;
+	atomic_store(&kick->signals, 0);
+	kick->alarm = INT64_MAX;
+	eventfd_read(kick->stop_fd, &count);
+}
+
 static bool is_ours(const struct kick *kick, const siginfo_t *info)
 {
 	return (info->si_code == SI_TIMER || info->si_code == SI_QUEUE) && info->si_value.sival_ptr == kick;

@@ -78,6 +78,9 @@ void kick_stop(struct kick *kick, int signal);
 /* In the running thread: why it was interrupted, the most important reason; takes the pending wake-up away. */
 enum stop kick_check(struct kick *kick);
 
+/* While no thread runs the guest: whatever signal was sent counts no longer. */
+void kick_forget(struct kick *kick);
+
 /* In the running thread: the signals that the host program has sent, which are then taken. */
 uint64_t kick_take_signals(struct kick *kick);
 

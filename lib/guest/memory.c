@@ -146,6 +146,7 @@ void memory_release(struct guest_memory *memory)
 static void count_used(struct guest_memory *memory, uint64_t pages)
 {
 	memory->used += pages;
+	memory->own += pages;
 	if (memory->used > memory->peak)
 		memory->peak = memory->used;
 }
@@ -212,8 +213,16 @@ static void give_back(struct guest_memory *memory, uint64_t address, size_t page
 		memory_remap(memory, address, pages);
 		memset(host, 0, pages * GUEST_PAGE);
 	}
-	if (remember_freed(memory, (struct page_extent){(uint32_t)(address / GUEST_PAGE), (uint32_t)pages}) == 0)
-		memory->used -= pages;
+	if (remember_freed(memory, (struct page_extent){(uint32_t)(address / GUEST_PAGE), (uint32_t)pages}) == 0) {
+		memory->used -= pages < memory->used ? pages : memory->used;
+		memory->own -= pages;
+	}
+}
+
+void memory_count_anew(struct guest_memory *memory, size_t copies)
+{
+	memory->used = memory->frozen->used + memory->own - copies;
+	memory->peak = memory->used;
 }
 
 static bool is_handed_out(const struct guest_memory *memory, uint64_t address, size_t pages)
@@ -222,13 +231,18 @@ static bool is_handed_out(const struct guest_memory *memory, uint64_t address, s
 	return pages && address < end && pages <= (end - address) / GUEST_PAGE;
 }
 
+void memory_leave_frozen(struct guest_memory *memory, size_t pages)
+{
+	/* Others go on to have them. What this guest has lost it may take of its own. */
+	memory->used -= pages < memory->used ? pages : memory->used;
+}
+
 void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 {
 	if (!is_handed_out(memory, address, pages))
 		return;
 	if (memory_is_frozen(memory, address)) {
-		/* Others go on to have it. What this guest has lost it may take of its own. */
-		memory->used -= pages < memory->used ? pages : memory->used;
+		memory_leave_frozen(memory, pages);
 		memory_remap(memory, address, pages);
 		return;
 	}
@@ -332,7 +346,7 @@ uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out
 
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages)
 {
-	if (!is_handed_out(memory, address, pages))
+	if (!memory->has_run || !is_handed_out(memory, address, pages))
 		return;
 	/* As in give_back(), but the contents stay. */
 	void *host = memory_page(memory, address);

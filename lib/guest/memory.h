@@ -32,12 +32,14 @@ struct guest_memory {
 	size_t mapping_size;
 	int vm_fd;
 	uint64_t backed; /* guest-physical bytes that KVM knows about */
+	bool has_run;    /* before the first run KVM knows nothing that it would have to forget */
 	unsigned slots;
 	uint64_t next; /* below it pages have been handed out at least once */
 	struct page_extent *freed;
 	size_t freed_count;
 	size_t freed_capacity;
-	uint64_t used; /* pages that are handed out */
+	uint64_t used; /* pages that are handed out, of the frozen ones too */
+	uint64_t own;  /* of these, not frozen */
 	uint64_t peak;
 	struct page_owners owners;
 	uint64_t *tables; /* page tables that were given back and may not be used again yet */
@@ -71,6 +73,12 @@ uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out
  * by which the guest reached them through this owner is gone already, and works no longer afterwards.
  */
 void memory_free(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/* In a clone: pages that are frozen are not used any more; KVM may still know them. */
+void memory_leave_frozen(struct guest_memory *memory, size_t pages);
+
+/* After a reset: all that is frozen is used again, but for `copies` pages that are there twice. */
+void memory_count_anew(struct guest_memory *memory, size_t copies);
 
 /* One more owner of a page: it takes as many memory_free() until it is given back. 0 or -ENOMEM. */
 int memory_share(struct guest_memory *memory, uint64_t address);

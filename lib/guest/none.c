@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
-#include <virtiso/guest_files.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_limits.h>
+#include <virtiso/snapshot.h>
 
 #include <errno.h>
 #include <stddef.h>
@@ -222,4 +223,39 @@ int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
 int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
 	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
+{
+	return snapshot;
+}
+
+viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
+{
+	return NULL;
+}
+
+int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_reset(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_snapshot_size(const viso_snapshot *snapshot)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_prepare(unsigned count)
+{
+	return unsupported(__func__);
 }

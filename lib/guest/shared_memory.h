@@ -23,6 +23,12 @@ struct shared_memory *shared_memory_new(struct guest_memory *memory, uint64_t pa
 struct shared_memory *shared_memory_ref(struct shared_memory *shared);
 struct shared_memory *shared_memory_unref(struct shared_memory *shared);
 
+/* The same pages for a clone, whose memory this is: those are frozen. NULL without memory. */
+struct shared_memory *shared_memory_copy(const struct shared_memory *shared, struct guest_memory *memory);
+
+/* Replaces a page that is frozen by a copy. 0 with the copy and one more owner, the caller; or -ENOMEM. */
+int shared_memory_own(struct shared_memory *shared, uint64_t number, uint64_t *out_page);
+
 /* In a forked child of the host: frees the host's memory only. Takes NULL. */
 void shared_memory_forget(struct shared_memory *shared);
 

@@ -34,7 +34,7 @@ void guest_sockets_release(struct guest_sockets *sockets, bool is_mine)
 
 int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
 {
-	int r = guest_check_setter(guest, __func__);
+	int r = guest_check_handler_setter(guest, __func__);
 	if (r == 0 && handler)
 		r = contained_check_setting(guest, __func__);
 	if (r < 0)

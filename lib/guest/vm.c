@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/x86_64/cpuid.h"
 
 static const char device[] = "/dev/kvm";
 
@@ -66,20 +67,22 @@ static int create_vm(int kvm_fd)
 	return fd;
 }
 
-int vm_init(struct vm *vm)
+const struct vm vm_none = {.vm_fd = -1, .vcpu_fd = -1};
+
+int vm_init(struct vm *vm, const struct processor **out_processor)
 {
-	*vm = (struct vm){.kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
-	int fd = vm_open_kvm();
-	if (fd < 0)
-		return fd;
-	vm->kvm_fd = fd;
+	*vm = vm_none;
+	_cleanup_close_ int fd = vm_open_kvm();
+	int r = fd < 0 ? fd : processor_get(fd, out_processor);
+	if (r < 0)
+		return r;
 	vm->vm_fd = create_vm(fd);
 	if (vm->vm_fd < 0)
 		return vm_fail("KVM_CREATE_VM");
 	vm->vcpu_fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu_fd < 0)
 		return vm_fail("KVM_CREATE_VCPU");
-	int size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int size = ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < (int)sizeof(struct kvm_run))
 		return vm_fail("KVM_GET_VCPU_MMAP_SIZE");
 	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
@@ -97,5 +100,4 @@ void vm_release(struct vm *vm)
 	vm->run = NULL;
 	vm->vcpu_fd = close_fd(vm->vcpu_fd);
 	vm->vm_fd = close_fd(vm->vm_fd);
-	vm->kvm_fd = close_fd(vm->kvm_fd);
 }

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 struct kvm_run;
+struct processor;
 
 struct vm {
-	int kvm_fd;
 	int vm_fd;
 	int vcpu_fd;
 	struct kvm_run *run; /* what the kernel and we share for the processor */
@@ -20,11 +20,13 @@ struct vm {
 /* Opens /dev/kvm. A fd, or a negative errno with the error set. */
 int vm_open_kvm(void);
 
+/* One that is not there. */
+extern const struct vm vm_none;
 /* For a process that cannot open it: it has this fd instead, and gives it up with its first VM. */
 void vm_give_kvm(int fd);
 
 /* Makes a VM with one processor and no memory. 0 or a negative errno with the error set. */
-int vm_init(struct vm *vm);
+int vm_init(struct vm *vm, const struct processor **out_processor);
 
 /* Gives it back; may be called after a failed vm_init(). */
 void vm_release(struct vm *vm);

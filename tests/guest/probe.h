@@ -13,5 +13,6 @@ extern const struct probe attack_probes[];
 extern const struct probe memory_probes[];
 extern const struct probe signal_probes[];
 extern const struct probe thread_probes[];
+extern const struct probe process_probes[];
 
 #endif

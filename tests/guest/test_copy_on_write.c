@@ -24,7 +24,8 @@ struct machine {
 static void set_up(struct machine *machine, uint64_t memory)
 {
 	skip_without(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm");
-	assert_ok(vm_init(&machine->vm));
+	const struct processor *processor;
+	assert_ok(vm_init(&machine->vm, &processor));
 	assert_ok(memory_init(&machine->memory, memory, machine->vm.vm_fd));
 	assert_ok(space_init(&machine->parent, &machine->memory));
 }

@@ -73,14 +73,9 @@ static void test_the_hosts_root_as_root(void **state)
 	char own_fd[64];
 	FILE *file = tmpfile();
 	snprintf(own_fd, sizeof(own_fd), "/proc/%d/fd/%d", getpid(), fileno(file));
-	const char *const paths[] = {"/proc/self/mem",
-				     "/proc/self/fd/3",
-				     own_fd,
-				     "/proc/kallsyms",
-				     "/sys/kernel/uevent_seqnum",
-				     "/dev/kvm",
-				     "/dev/shm/../kvm",
-				     "/dev/tty"};
+	const char *const paths[] = {
+		"/proc/self/mem", "/proc/self/fd/3", own_fd,    "/proc/kallsyms", "/sys/kernel/uevent_seqnum",
+		"/dev/kvm",       "/dev/shm/../kvm", "/dev/tty"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		assert_hidden(guest, paths[i]);
 	/* A host program that is root lends the guest no more than what everybody may read. */

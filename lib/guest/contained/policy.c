@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An allow list: what the serving of a guest calls, and the start-up of a static program. Among them is none that makes
- * a socket but pairs of the guest's own, a process, a program or a mount, that looks at other processes, or that steers a terminal.
+ * a socket but pairs of the guest's own, a process, a program or a mount, that looks at other processes, or that steers
+ * a terminal.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -50,7 +51,11 @@ static const char *const calls[] = {
 	"getpriority",
 	"getrandom",
 	"getpeername",
-	"getrlimit", "getsockname", "getsockopt", "setsockopt", "shutdown",
+	"getrlimit",
+	"getsockname",
+	"getsockopt",
+	"setsockopt",
+	"shutdown",
 	"getrusage",
 	"gettid",
 	"gettimeofday",

@@ -28,8 +28,8 @@ system_call call_socket, call_socketpair, call_connect, call_bind, call_listen, 
 	call_shutdown, call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_sendto, call_recvfrom,
 	call_sendmsg, call_recvmsg, call_sendmmsg, call_recvmmsg;
 /* files.c */
-system_call call_open, call_openat, call_openat2, call_creat, call_memfd_create, call_getdents64, call_getcwd, call_chdir, call_fchdir,
-	call_readlink, call_readlinkat;
+system_call call_open, call_openat, call_openat2, call_creat, call_memfd_create, call_getdents64, call_getcwd,
+	call_chdir, call_fchdir, call_readlink, call_readlinkat;
 /* status.c */
 system_call call_stat, call_lstat, call_fstat, call_newfstatat, call_statx, call_access, call_faccessat,
 	call_faccessat2, call_statfs, call_fstatfs, call_no_attributes;

@@ -199,7 +199,8 @@ static int64_t room_for(const struct channel *channel, size_t size)
 {
 	if (channel->read_shut || channel->write_shut)
 		return -EPIPE;
-	size_t needed = cost(channel, size), room = channel->size > channel->queued ? channel->size - channel->queued : 0;
+	size_t needed = cost(channel, size),
+	       room = channel->size > channel->queued ? channel->size - channel->queued : 0;
 	if (channel->keeps_messages && needed > channel->size)
 		return -EMSGSIZE;
 	if (needed > room && (channel->keeps_messages || needed <= PIPE_BUF || room == 0))

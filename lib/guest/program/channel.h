@@ -12,11 +12,11 @@
 #include <sys/uio.h>
 
 enum {
-	CHANNEL_SIZE = 64 << 10,     /* as of a pipe, pipe(7) */
-	CHANNEL_SIZE_MAX = 1 << 20,  /* as /proc/sys/fs/pipe-max-size */
-	CHANNEL_FILES_MAX = 253,     /* SCM_MAX_FD */
+	CHANNEL_SIZE = 64 << 10,         /* as of a pipe, pipe(7) */
+	CHANNEL_SIZE_MAX = 1 << 20,      /* as /proc/sys/fs/pipe-max-size */
+	CHANNEL_FILES_MAX = 253,         /* SCM_MAX_FD */
 	CHANNEL_FILES_ON_WAY_MAX = 4096, /* of all queues of a guest together */
-	CHANNELS_SIZE_MAX = 64 << 20 /* of all queues of a guest together */
+	CHANNELS_SIZE_MAX = 64 << 20     /* of all queues of a guest together */
 };
 
 struct file;

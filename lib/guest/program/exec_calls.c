@@ -75,7 +75,7 @@ static int load(struct program *program, const struct executable *executable, co
 	int r = space_init(space, old->memory);
 	if (r < 0)
 		return r;
-	r = paging_copy_supervisor(&space->tables, &old->tables, SPACE_START);
+	r = paging_copy_below(&space->tables, &old->tables, SPACE_START);
 	space->limit = program->limits[RLIMIT_AS].rlim_cur;
 	space->data_limit = program->limits[RLIMIT_DATA].rlim_cur;
 	space->stack_limit = program->limits[RLIMIT_STACK].rlim_cur;

@@ -2,11 +2,16 @@
 #include "guest/program/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "guest/files/locks.h"
+#include "guest/files/memory_file.h"
+#include "guest/files/open.h"
 #include "guest/files/view.h"
 #include "guest/program/events/epoll.h"
 
@@ -79,6 +84,63 @@ struct file *file_unref(struct file *file)
 		free(file);
 	}
 	return NULL;
+}
+
+/* The same file with a fd of its own, counted nowhere and without what only the original may hold. */
+static int copy_plain(const struct file *file, int fd, struct file **out)
+{
+	struct file *copy = calloc(1, sizeof(*copy));
+	char *path = file->path ? strdup(file->path) : NULL;
+	if (!copy || (file->path && !path)) {
+		free(copy);
+		free(path);
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	*copy = *file;
+	copy->references = 1;
+	copy->fd = fd;
+	copy->path = path;
+	copy->view = NULL;
+	copy->mount = NULL;
+	copy->node = NULL;
+	copy->listing = NULL;
+	copy->object = NULL;
+	copy->object_size = 0;
+	copy->watchers = NULL;
+	copy->has_host_fd = copy->has_locks = false;
+	*out = copy;
+	return 0;
+}
+
+static int copy_with_fd(const struct file *file, struct file **out)
+{
+	int fd = file->fd < 0 ? -1 : fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+	return file->fd >= 0 && fd < 0 ? -errno : copy_plain(file, fd, out);
+}
+
+int file_copy_mapped(struct file *file, struct file **out)
+{
+	if (!file->ops->contents || file->kind == FILE_OBJECT || file->kind == FILE_TEXT)
+		return -EOPNOTSUPP;
+	int r = copy_with_fd(file, out);
+	if (r == 0 && file->node)
+		memory_file_set_node(*out, memory_file_node(file));
+	return r;
+}
+
+int file_copy(struct file *file, struct program *program, struct file **out)
+{
+	int r;
+	/* Pipes of the program's own would carry bytes from one clone to another. */
+	if (file->kind == FILE_OBJECT)
+		return -EOPNOTSUPP;
+	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE || file->kind == FILE_CONTACT)
+		return copy_with_fd(file, out);
+	struct file *copy = open_copy_of(file, program, &r);
+	if (copy)
+		*out = copy;
+	return copy ? 0 : r;
 }
 
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset)

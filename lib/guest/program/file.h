@@ -4,6 +4,7 @@
 #ifndef GUEST_PROGRAM_FILE_H
 #define GUEST_PROGRAM_FILE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,7 +66,7 @@ struct file_ops {
 };
 
 struct file {
-	unsigned references; /* a guest is served by one thread at a time */
+	atomic_uint references; /* clones of a snapshot share those that they have mapped */
 	enum file_kind kind;
 	const struct file_ops *ops;
 	int fd;                          /* of the host; -1 where the kind needs none */
@@ -96,6 +97,17 @@ struct file *file_new(enum file_kind kind, int fd, int flags);
 struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags);
 
 struct file *file_ref(struct file *file);
+
+/*
+ * For a snapshot, a file that is mapped: what can be read from it without an open file of one's own. 0 or a negative
+ * errno: -EOPNOTSUPP, -EMFILE, -ENOMEM.
+ */
+int file_copy_mapped(struct file *file, struct file **out);
+
+/* The same for an open one, for a program that sees the same files: the copy stands where the file does, and moves by
+ * itself. Streams are shared; pipes and the like give -EOPNOTSUPP. */
+int file_copy(struct file *file, struct program *program, struct file **out);
+
 /* Takes NULL; NULL. */
 struct file *file_unref(struct file *file);
 

@@ -101,6 +101,11 @@ struct program {
 
 /* Takes settings over from the command. 0 or a negative errno with the error set. */
 int program_init(struct program *program, const viso_command *command, struct view *view);
+/*
+ * A copy in no machine, with the files and the first thread, for a snapshot or a clone, which sees the files of `view`
+ * (view_copy()). Pipes and the like cannot be copied: -EOPNOTSUPP; or another negative errno. Then nothing is left.
+ */
+int program_copy(struct program *to, const struct program *from, struct view *view);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);

@@ -8,8 +8,8 @@
 
 #include "core/log.h"
 #include "guest/guest.h"
-#include "guest/instance.h"
 #include "guest/hypercalls.h"
+#include "guest/instance.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define PTE_PRESENT 0x1ull
@@ -42,6 +44,52 @@ int paging_init(struct page_tables *tables, struct guest_memory *memory)
 	return tables->root ? 0 : -ENOMEM;
 }
 
+int paging_init_clone(struct page_tables *tables, struct guest_memory *memory, uint64_t root)
+{
+	*tables = (struct page_tables){.memory = memory};
+	const void *origin = memory_page(memory, root);
+	tables->root = origin ? allocate_table(tables) : 0;
+	if (!tables->root)
+		return -ENOMEM;
+	memcpy(memory_page(memory, tables->root), origin, GUEST_PAGE);
+	return 0;
+}
+
+static bool is_own(const struct page_tables *tables, uint64_t entry)
+{
+	return (entry & PTE_PRESENT) && !memory_is_frozen(tables->memory, entry & PTE_ADDRESS);
+}
+
+static int note_copy(struct page_tables *tables, uint64_t table, uint64_t origin, uint64_t address)
+{
+	if (tables->copy_count == tables->copy_capacity) {
+		size_t capacity = tables->copy_capacity ? 2 * tables->copy_capacity : 8;
+		struct table_copy *copies = reallocarray(tables->copies, capacity, sizeof(*copies));
+		if (!copies)
+			return -ENOMEM;
+		tables->copies = copies;
+		tables->copy_capacity = capacity;
+	}
+	tables->copies[tables->copy_count++] =
+		(struct table_copy){table, origin, address >> level_shift(1) << level_shift(1)};
+	return 0;
+}
+
+/* Gives an entry a table of this level that may be changed. 0 or -ENOMEM. */
+static int own_table(struct page_tables *tables, uint64_t *entry, uint64_t address, int level)
+{
+	uint64_t origin = *entry & PTE_PRESENT ? *entry & PTE_ADDRESS : 0;
+	const void *from = origin ? memory_page(tables->memory, origin) : NULL;
+	uint64_t table = origin && !from ? 0 : allocate_table(tables);
+	if (!table || (level == 0 && tables->memory->frozen && note_copy(tables, table, origin, address) < 0))
+		return -ENOMEM;
+	if (from)
+		memcpy(memory_page(tables->memory, table), from, GUEST_PAGE);
+	/* Rights are given by the last level alone. */
+	*entry = table | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED;
+	return 0;
+}
+
 uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make)
 {
 	uint64_t table = tables->root;
@@ -49,16 +97,18 @@ uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make)
 		uint64_t *entry = table_entry(tables, table, address, level);
 		if (!entry)
 			return NULL;
-		if (!(*entry & PTE_PRESENT)) {
-			uint64_t lower = make ? allocate_table(tables) : 0;
-			if (!lower)
-				return NULL;
-			/* Rights are given by the last level alone. */
-			*entry = lower | PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED;
-		}
+		if (make && !is_own(tables, *entry) && own_table(tables, entry, address, level - 1) < 0)
+			return NULL;
+		if (!(*entry & PTE_PRESENT))
+			return NULL;
 		table = *entry & PTE_ADDRESS;
 	}
 	return table_entry(tables, table, address, 0);
+}
+
+uint64_t *paging_to_change(struct page_tables *tables, uint64_t address, uint64_t *entry)
+{
+	return memory_holds_frozen(tables->memory, entry) ? paging_entry(tables, address, true) : entry;
 }
 
 uint64_t *paging_next(struct page_tables *tables, uint64_t *address, uint64_t end)
@@ -129,11 +179,11 @@ int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t
 	return 0;
 }
 
-int paging_copy_supervisor(struct page_tables *to, struct page_tables *from, uint64_t end)
+int paging_copy_below(struct page_tables *to, struct page_tables *from, uint64_t end)
 {
 	for (uint64_t address = 0; address < end; address += GUEST_PAGE) {
 		const uint64_t *entry = paging_entry(from, address, false);
-		if (!entry || !(*entry & PTE_PRESENT) || (*entry & PTE_USER))
+		if (!entry || !(*entry & PTE_PRESENT))
 			continue;
 		uint64_t *copy = paging_entry(to, address, true);
 		if (!copy)
@@ -143,8 +193,23 @@ int paging_copy_supervisor(struct page_tables *to, struct page_tables *from, uin
 	return 0;
 }
 
+uint64_t paging_own_page(struct page_tables *tables, uint64_t address)
+{
+	size_t pages;
+	uint64_t *entry = paging_entry(tables, address, true);
+	const void *from = entry && (*entry & PTE_PRESENT) ? memory_page(tables->memory, *entry & PTE_ADDRESS) : NULL;
+	uint64_t own = from ? memory_allocate(tables->memory, 1, &pages) : 0;
+	if (!own)
+		return 0;
+	memcpy(memory_page(tables->memory, own), from, GUEST_PAGE);
+	*entry = (*entry & ~PTE_ADDRESS) | own;
+	return own;
+}
+
 static void release_table(struct page_tables *tables, uint64_t table, int level)
 {
+	if (memory_is_frozen(tables->memory, table))
+		return;
 	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
 		const uint64_t *entry = table_entry(tables, table, (uint64_t)i << level_shift(level), level);
 		if (entry && (*entry & PTE_PRESENT))
@@ -157,7 +222,13 @@ void paging_release(struct page_tables *tables)
 {
 	if (tables->root)
 		release_table(tables, tables->root, LEVELS - 1);
-	tables->root = 0;
+	paging_forget(tables);
+}
+
+void paging_forget(struct page_tables *tables)
+{
+	free(tables->copies);
+	*tables = (struct page_tables){.memory = tables->memory};
 }
 
 int paging_map_shared(struct page_tables *tables, uint64_t address, uint64_t page, unsigned protection)

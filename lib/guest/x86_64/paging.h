@@ -11,13 +11,27 @@
 
 #include "guest/memory.h"
 
+/* A table of the lowest level that a clone has of its own. */
+struct table_copy {
+	uint64_t table;   /* guest-physical */
+	uint64_t origin;  /* the frozen table that it was copied from; 0 for none */
+	uint64_t address; /* of what its first entry maps */
+};
+
 struct page_tables {
 	struct guest_memory *memory;
 	uint64_t root; /* guest-physical: CR3 */
+	/* In a clone: which tables may differ from those of the snapshot. */
+	struct table_copy *copies;
+	size_t copy_count;
+	size_t copy_capacity;
 };
 
 /* 0 or -ENOMEM. */
 int paging_init(struct page_tables *tables, struct guest_memory *memory);
+
+/* The same tables as those that are frozen at `root`, of which each is copied before it is changed. 0 or -ENOMEM. */
+int paging_init_clone(struct page_tables *tables, struct guest_memory *memory, uint64_t root);
 
 /* Maps one page for the guest's supervisor only. 0 or -ENOMEM. */
 int paging_map_supervisor(struct page_tables *tables, uint64_t address, uint64_t page, bool writable, bool executable);
@@ -30,11 +44,17 @@ int paging_map_shared(struct page_tables *tables, uint64_t address, uint64_t pag
 
 /*
  * The entry of a user page, for the calls below; NULL where a table on the way is missing, or with `make` where there
- * is no memory for it.
+ * is no memory for it. Only with `make` it may be changed.
  */
 uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make);
 
-/* The first address in [address, end) that has a page, and its entry; NULL where there is none. */
+/* An entry that was found without `make`, to be changed. NULL without memory. */
+uint64_t *paging_to_change(struct page_tables *tables, uint64_t address, uint64_t *entry);
+
+/*
+ * The first address in [address, end) that has a page, and its entry, which is not to be changed; NULL where there is
+ * none.
+ */
 uint64_t *paging_next(struct page_tables *tables, uint64_t *address, uint64_t end);
 
 /* An entry for a page with the PROT_ bits of mmap(2). With PROT_NONE the page stays allocated, out of the guest's
@@ -48,11 +68,20 @@ bool paging_takes_rights(uint64_t before, uint64_t after);
 uint64_t paging_without_write(uint64_t entry);
 bool paging_is_writable(uint64_t entry);
 
-/* Gives new tables what the supervisor of others has below `end`. 0 or -ENOMEM. */
-int paging_copy_supervisor(struct page_tables *to, struct page_tables *from, uint64_t end);
+/* Gives new tables all that others have below `end`. 0 or -ENOMEM. */
+int paging_copy_below(struct page_tables *to, struct page_tables *from, uint64_t end);
+
+/*
+ * In a clone: puts a copy of its own in the place of a page of the snapshot, with the same rights. Its guest-physical
+ * address; 0 without memory.
+ */
+uint64_t paging_own_page(struct page_tables *tables, uint64_t address);
 
 /* Gives the tables back; the pages that they lead to have been given back before. No processor uses them any more. */
 void paging_release(struct page_tables *tables);
+
+/* Before the guest's memory goes as a whole, and in a forked child of the host: frees the host's memory only. */
+void paging_forget(struct page_tables *tables);
 
 /* True where a page is allocated; its guest-physical address. */
 bool paging_is_allocated(uint64_t entry);

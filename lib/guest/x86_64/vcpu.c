@@ -97,7 +97,7 @@ static void set_sregs(struct vcpu *vcpu, uint64_t root, uint64_t cr4)
 	};
 }
 
-static int set_msrs(struct vcpu *vcpu)
+static int set_msrs(const struct vm *vm)
 {
 	struct {
 		struct kvm_msrs header;
@@ -112,19 +112,14 @@ static int set_msrs(struct vcpu *vcpu)
 				{.index = MSR_SYSCALL_MASK, .data = FLAGS_CLEARED},
 			},
 	};
-	int done = ioctl(vcpu->vm->vcpu_fd, KVM_SET_MSRS, &msrs);
+	int done = ioctl(vm->vcpu_fd, KVM_SET_MSRS, &msrs);
 	if (done >= 0 && done < 4)
 		errno = EINVAL;
 	return done == 4 ? 0 : vm_fail("KVM_SET_MSRS");
 }
 
-int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
+int vcpu_prepare(const struct vm *vm, const struct processor *processor)
 {
-	*vcpu = (struct vcpu){
-		.vm = vm, .memory = tables->memory, .processor = processor, .regs = &vm->run->s.regs.regs};
-	if (system_build(tables, &vcpu->stack_page) < 0)
-		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory",
-				  "the guest's memory limit leaves no room for its tables");
 	if (ioctl(vm->vcpu_fd, KVM_SET_CPUID2, processor->cpuid) < 0)
 		return vm_fail("KVM_SET_CPUID2");
 	if (processor->xcr0) {
@@ -135,9 +130,30 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, cons
 	struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = 0x1f80};
 	if (ioctl(vm->vcpu_fd, KVM_SET_FPU, &fpu) < 0)
 		return vm_fail("KVM_SET_FPU");
+	return set_msrs(vm);
+}
+
+static void begin(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
+{
+	*vcpu = (struct vcpu){
+		.vm = vm, .memory = tables->memory, .processor = processor, .regs = &vm->run->s.regs.regs};
 	set_sregs(vcpu, tables->root, processor->cr4);
 	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	return set_msrs(vcpu);
+}
+
+int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
+{
+	begin(vcpu, vm, tables, processor);
+	if (system_build(tables, &vcpu->stack_page) < 0)
+		return error_fail(VISO_STAGE_GUEST, ENOMEM, "memory",
+				  "the guest's memory limit leaves no room for its tables");
+	return 0;
+}
+
+void vcpu_init_clone(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor)
+{
+	begin(vcpu, vm, tables, processor);
+	vcpu->stack_page = paging_page(*paging_entry(tables, SYSTEM_STACK, false));
 }
 
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
@@ -321,6 +337,7 @@ void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 		return;
 	}
 	vcpu->was_interrupted = false;
+	vcpu->memory->has_run = true;
 	if (ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0) < 0) {
 		out->event = VCPU_INTERRUPTED;
 		vcpu->was_interrupted = true;

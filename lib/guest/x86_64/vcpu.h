@@ -45,10 +45,15 @@ struct vcpu_exit {
 	char detail[80];
 };
 
+/* Whatever does not depend on a guest. 0 or a negative errno with the error set. */
+int vcpu_prepare(const struct vm *vm, const struct processor *processor);
+
 /*
  * Sets the processor up to enter ring 3 at `entry` with this stack pointer. 0 or a negative errno with the error set.
  */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
+/* The same for a clone, whose tables have the system's pages already. */
+void vcpu_init_clone(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
 
 /* For another program in place of this one: all its other registers are as at the start too. 0 or a negative errno. */

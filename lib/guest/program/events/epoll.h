@@ -26,17 +26,17 @@ struct epoll_item {
 	int fd;
 	uint32_t events;
 	uint64_t data;
-	bool disabled;       /* EPOLLONESHOT: it has been told of */
-	bool is_told;        /* EPOLLET: it has been told of the change number `seen` of the file */
+	bool disabled; /* EPOLLONESHOT: it has been told of */
+	bool is_told;  /* EPOLLET: it has been told of the change number `seen` of the file */
 	uint32_t seen;
-	bool on_host; /* EPOLLET: the epoll of the host tells edges of it */
+	bool on_host;        /* EPOLLET: the epoll of the host tells edges of it */
 	uint32_t host_edges; /* that it has told */
 	uint32_t ready;      /* as the last look found */
 };
 
 struct epoll {
 	struct instance *instance;
-	struct file *file;         /* its own, whose fd is the host's epoll; -1 until an edge of the host's is asked for */
+	struct file *file; /* its own, whose fd is the host's epoll; -1 until an edge of the host's is asked for */
 	struct epoll_item *first;
 	struct epoll_item *last;
 	unsigned count;

@@ -13,8 +13,8 @@
 enum { HOST_EVENTS = 64 };
 
 /* What events of poll(2) an item waits for; the numbers are the same. */
-static const uint32_t polled_events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM |
-				      EPOLLWRBAND | EPOLLRDHUP;
+static const uint32_t polled_events =
+	EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP;
 
 /* Remembers the edges of the host's files. More than fit are told of at the next look. */
 static void take_host_edges(struct epoll *epoll, struct readiness *readiness)

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies of address spaces: for fork(2), for snapshots and for clones of these. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "guest/address_space.h"
+#include "guest/page_run.h"
+#include "guest/program/file.h"
+#include "guest/shared_memory.h"
+#include "guest/x86_64/system.h"
+
+/* A list of areas without any in it yet; the rest as in `from`, but for the tables. 0 or -ENOMEM. */
+static int begin(struct address_space *to, const struct address_space *from)
+{
+	*to = *from;
+	to->tables = (struct page_tables){.memory = from->memory};
+	to->capacity = from->count + 4;
+	to->count = 0;
+	to->stale_count = 0;
+	to->areas = reallocarray(NULL, to->capacity, sizeof(*to->areas));
+	return to->areas ? 0 : -ENOMEM;
+}
+
+/* One page of a private or shared area, for both. 0 or -ENOMEM. */
+static int copy_entry(struct address_space *to, const struct area *area, uint64_t address, uint64_t entry)
+{
+	uint64_t *copy = paging_entry(&to->tables, address, true);
+	if (!copy || memory_share(to->memory, paging_page(entry)) < 0)
+		return -ENOMEM;
+	*copy = area->shared ? entry : paging_without_write(entry);
+	return 0;
+}
+
+/* Takes the right to write from an entry that has it; that is always in a table that may be changed. */
+static void protect_entry(struct page_run *run, uint64_t *entry)
+{
+	if (!paging_is_writable(*entry))
+		return;
+	*entry = paging_without_write(*entry);
+	run_add(run, paging_page(*entry));
+}
+
+static int copy_pages(struct address_space *to, struct address_space *from, const struct area *area)
+{
+	struct page_run run = {.memory = from->memory, .apply = memory_remap};
+	uint64_t *entry;
+	int r = 0;
+	for (uint64_t at = area->start; r == 0 && (entry = paging_next(&from->tables, &at, area->end));
+	     at += GUEST_PAGE) {
+		r = copy_entry(to, area, at, *entry);
+		if (!area->shared)
+			protect_entry(&run, entry);
+	}
+	run_apply(&run);
+	return r;
+}
+
+int space_copy(struct address_space *to, struct address_space *from)
+{
+	int r = begin(to, from);
+	if (r < 0)
+		return r;
+	r = paging_init(&to->tables, from->memory);
+	if (r == 0)
+		r = paging_copy_below(&to->tables, &from->tables, SPACE_START);
+	for (size_t i = 0; i < from->count && r == 0; i++) {
+		to->areas[to->count++] = from->areas[i];
+		area_ref(&from->areas[i]);
+		r = copy_pages(to, from, &from->areas[i]);
+	}
+	if (r < 0)
+		space_destroy(to);
+	return r;
+}
+
+void space_freeze(struct address_space *space)
+{
+	struct page_run run = {.memory = space->memory, .apply = memory_remap};
+	uint64_t *entry;
+	for (uint64_t at = SPACE_START; (entry = paging_next(&space->tables, &at, SPACE_END)); at += GUEST_PAGE)
+		protect_entry(&run, entry);
+	run_apply(&run);
+}
+
+/* The copy that an earlier area has got of the same thing, or a new one. 0 or a negative errno. */
+static int keep_file(struct address_space *out, const struct address_space *from, size_t index)
+{
+	struct file *file = from->areas[index].file;
+	if (!file)
+		return 0;
+	for (size_t i = 0; i < index; i++)
+		if (from->areas[i].file == file) {
+			out->areas[index].file = file_ref(out->areas[i].file);
+			return 0;
+		}
+	return file_copy_mapped(file, &out->areas[index].file);
+}
+
+static int keep_shared(struct address_space *out, const struct address_space *from, size_t index,
+		       struct guest_memory *memory)
+{
+	struct shared_memory *shared = from->areas[index].shared, **copy = &out->areas[index].shared;
+	if (!shared)
+		return 0;
+	for (size_t i = 0; i < index && !*copy; i++)
+		if (from->areas[i].shared == shared)
+			*copy = shared_memory_ref(out->areas[i].shared);
+	if (!*copy)
+		*copy = shared_memory_copy(shared, memory);
+	return *copy ? 0 : -ENOMEM;
+}
+
+static void drop_kept(struct address_space *out)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		file_unref(out->areas[i].file);
+		shared_memory_forget(out->areas[i].shared);
+	}
+	free(out->areas);
+	*out = (struct address_space){0};
+}
+
+int space_keep(struct address_space *out, const struct address_space *space)
+{
+	int r = begin(out, space);
+	out->memory = NULL;
+	out->tables = (struct page_tables){.root = space->tables.root};
+	for (size_t i = 0; i < space->count && r == 0; i++) {
+		out->areas[i] = space->areas[i];
+		out->areas[i].file = NULL;
+		out->areas[i].shared = NULL;
+		out->count++;
+		r = keep_file(out, space, i);
+		if (r == 0)
+			r = keep_shared(out, space, i, NULL);
+	}
+	if (r < 0)
+		drop_kept(out);
+	return r;
+}
+
+void space_release_kept(struct address_space *kept)
+{
+	drop_kept(kept);
+}
+
+static int clone_areas(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
+{
+	int r = 0;
+	for (size_t i = 0; i < kept->count && r == 0; i++) {
+		out->areas[i] = kept->areas[i];
+		out->areas[i].shared = NULL;
+		file_ref(out->areas[i].file);
+		out->count++;
+		r = keep_shared(out, kept, i, memory);
+	}
+	return r;
+}
+
+int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
+{
+	int r = begin(out, kept);
+	out->memory = memory;
+	out->tables.memory = memory;
+	if (r == 0)
+		r = clone_areas(out, kept, memory);
+	if (r == 0)
+		r = paging_init_clone(&out->tables, memory, kept->tables.root);
+	/* The processor writes to these on its own. */
+	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_TABLES))
+		r = -ENOMEM;
+	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_STACK))
+		r = -ENOMEM;
+	if (r < 0)
+		space_release(out);
+	return r;
+}
+
+struct reset {
+	struct address_space *space;
+	const struct address_space *kept;
+	const struct area *area; /* the kept area that was found last */
+	struct page_run freed;
+	struct page_run remapped;
+	size_t left;   /* pages that may stay */
+	size_t copies; /* pages that stay as copies of frozen ones */
+};
+
+/* Only memory that is private and may be written is likely to be wanted again; what a file held can be read again. */
+static bool is_kept_page(struct reset *reset, uint64_t address, uint64_t now, uint64_t before)
+{
+	struct guest_memory *memory = reset->space->memory;
+	if (reset->left == 0 || !paging_is_allocated(now) || memory_is_shared(memory, paging_page(now)))
+		return false;
+	const struct area *area = reset->area;
+	if (!area || address < area->start || address >= area->end)
+		area = space_find((struct address_space *)reset->kept, address);
+	reset->area = area;
+	if (!area || area->shared || !(area->protection & PROT_WRITE))
+		return false;
+	bool begins_empty = !area->file || (area->is_program && address - area->start >= area->file_size);
+	return paging_is_allocated(before) || begins_empty;
+}
+
+static void put_contents_back(struct guest_memory *memory, uint64_t page, uint64_t before)
+{
+	void *to = memory_page(memory, page);
+	const void *from = paging_is_allocated(before) ? memory_page(memory, paging_page(before)) : NULL;
+	if (from)
+		memcpy(to, from, GUEST_PAGE);
+	else
+		memset(to, 0, GUEST_PAGE);
+}
+
+static void reset_entry(struct reset *reset, uint64_t address, uint64_t *entry, uint64_t before)
+{
+	struct guest_memory *memory = reset->space->memory;
+	uint64_t now = *entry, page = paging_page(now);
+	if (is_kept_page(reset, address, now, before)) {
+		put_contents_back(memory, page, before);
+		*entry = paging_make(page, reset->area->protection);
+		reset->left--;
+		reset->copies += paging_is_allocated(before);
+		if (paging_takes_rights(now, *entry))
+			run_add(&reset->remapped, page);
+		return;
+	}
+	*entry = before;
+	if (!paging_is_allocated(now))
+		return;
+	if (!memory_is_frozen(memory, page))
+		run_add(&reset->freed, page);
+	else if (page != paging_page(before) || paging_takes_rights(now, before))
+		run_add(&reset->remapped, page);
+}
+
+static void reset_table(struct reset *reset, const struct table_copy *copy)
+{
+	static const uint64_t none[GUEST_PAGE / sizeof(uint64_t)];
+	struct guest_memory *memory = reset->space->memory;
+	uint64_t *entries = memory_page(memory, copy->table);
+	const uint64_t *origin = copy->origin ? memory_page(memory, copy->origin) : none;
+	if (memcmp(entries, origin, GUEST_PAGE) == 0)
+		return;
+	for (size_t i = 0; i < GUEST_PAGE / sizeof(uint64_t); i++) {
+		uint64_t address = copy->address + i * GUEST_PAGE;
+		if (entries[i] != origin[i] && address >= SPACE_START)
+			reset_entry(reset, address, &entries[i], origin[i]);
+	}
+}
+
+static int reset_areas(struct address_space *space, const struct address_space *kept)
+{
+	if (space->count == kept->count && memcmp(space->areas, kept->areas, kept->count * sizeof(*kept->areas)) == 0)
+		return 0;
+	if (space->capacity < kept->count) {
+		struct area *areas = reallocarray(space->areas, kept->count, sizeof(*areas));
+		if (!areas)
+			return -ENOMEM;
+		space->areas = areas;
+		space->capacity = kept->count;
+	}
+	for (size_t i = 0; i < kept->count; i++)
+		area_ref(&kept->areas[i]);
+	for (size_t i = 0; i < space->count; i++)
+		area_unref(&space->areas[i]);
+	memcpy(space->areas, kept->areas, kept->count * sizeof(*kept->areas));
+	space->count = kept->count;
+	return 0;
+}
+
+bool space_has_shared(const struct address_space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		if (space->areas[i].shared)
+			return true;
+	return false;
+}
+
+/* More than these would cost each reset more than they spare the calls. */
+enum { STAY_MAX = 256 };
+
+int space_reset(struct address_space *space, const struct address_space *kept)
+{
+	struct guest_memory *memory = space->memory;
+	struct reset reset = {
+		.space = space,
+		.kept = kept,
+		.freed = {.memory = memory, .apply = memory_free},
+		.remapped = {.memory = memory, .apply = memory_remap},
+		.left = memory->limit / 16 < STAY_MAX ? memory->limit / 16 : STAY_MAX,
+	};
+	int r = reset_areas(space, kept);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < space->tables.copy_count; i++)
+		reset_table(&reset, &space->tables.copies[i]);
+	run_apply(&reset.freed);
+	run_apply(&reset.remapped);
+	memory_count_anew(memory, reset.copies);
+
+	struct address_space old = *space;
+	*space = *kept;
+	space->tables = old.tables;
+	space->memory = memory;
+	space->areas = old.areas;
+	space->capacity = old.capacity;
+	/* What was stale still is: those pages stay. */
+	memcpy(space->stale, old.stale, sizeof(old.stale));
+	space->stale_count = old.stale_count;
+	return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests that go on from a snapshot. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+
+#include "core/error.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
+#include "guest/program/channel.h"
+#include "guest/shells.h"
+#include "guest/snapshot/snapshot.h"
+
+static int new_generation(uint64_t *out)
+{
+	uint64_t number = 0;
+	while (number == 0) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return error_fail(VISO_STAGE_GUEST, errno, "getrandom", NULL);
+		/* The program gets it as the result of a system call. */
+		number &= INT64_MAX;
+	}
+	*out = number;
+	return 0;
+}
+
+/* What is not memory: the program and its place. */
+static int set_up_program(struct instance *instance, const viso_snapshot *snapshot)
+{
+	struct program *program = &instance->program;
+	instance->view.program = program;
+	int r = view_copy(&snapshot->view, &instance->view);
+	if (r == 0)
+		r = program_copy(program, &snapshot->program, &instance->view);
+	if (r < 0)
+		return r == -ENOMEM ? error_memory() : error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
+	program->instance = instance;
+	program->space = &instance->space;
+	program->vcpu = &instance->vcpu;
+	program->kick = &instance->kick;
+	scheduler_add(instance, program->task);
+
+	struct symbol_cache symbols = instance->stay.symbols;
+	instance->stay = snapshot->stay;
+	instance->stay.symbols = symbols;
+	instance->stay.task = program->task;
+	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
+	if (r < 0)
+		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL);
+	return new_generation(&instance->generation);
+}
+
+static int build(struct instance *instance, const viso_snapshot *snapshot)
+{
+	const struct processor *processor;
+	int r = kick_init(&instance->kick);
+	instance->kick.gate = instance->gate;
+	if (r == 0)
+		r = shells_take(&instance->vm, &processor);
+	if (r == 0)
+		r = memory_init_clone(&instance->memory, snapshot->memory, guest_memory_max(instance->guest),
+				      instance->vm.vm_fd);
+	if (r < 0)
+		return r;
+	if (space_clone(&instance->space, &snapshot->space, &instance->memory) < 0)
+		return error_memory();
+	vcpu_init_clone(&instance->vcpu, &instance->vm, &instance->space.tables, processor);
+	return set_up_program(instance, snapshot);
+}
+
+int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance)
+{
+	struct instance *instance = calloc(1, sizeof(*instance));
+	if (!instance)
+		return error_memory();
+	instance->guest = guest;
+	instance->gate = gate_new(instance);
+	instance->kick.stop_fd = -1;
+	instance->vm = vm_none;
+	instance->snapshot = viso_snapshot_ref(snapshot);
+	int r = instance->gate ? build(instance, snapshot) : error_memory();
+	if (r < 0) {
+		instance_free(instance);
+		return r;
+	}
+	*out_instance = instance;
+	return 0;
+}
+
+/* True where the machine is as it was, but for what memory and registers hold. */
+static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
+{
+	const struct scheduler *scheduler = &instance->scheduler;
+	return scheduler->count == 1 && scheduler->current == &instance->program.first_task &&
+	       !space_has_shared(&instance->space) && !space_has_shared(&snapshot->space);
+}
+
+static int go_back(struct instance *instance, const viso_snapshot *snapshot)
+{
+	gate_abandon_all(instance->gate);
+	scheduler_release(instance);
+	instance->scheduler = (struct scheduler){0};
+	channels_drop_files(instance);
+	program_release(&instance->program);
+	if (space_reset(&instance->space, &snapshot->space) < 0)
+		return error_memory();
+	view_release(&instance->view, false);
+	kick_forget(&instance->kick);
+	instance->has_core = false;
+	instance->register_count = 0;
+	return set_up_program(instance, snapshot);
+}
+
+/* Threads, processes and memory that they share: a machine of its own is made anew, and takes the old one's place. */
+static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_snapshot *snapshot)
+{
+	struct instance *other;
+	int r = snapshot_instantiate(snapshot, guest, &other);
+	if (r < 0)
+		return r;
+	guest_replace(guest, other);
+	instance_free(instance);
+	return 0;
+}
+
+int viso_guest_reset(viso_guest *guest)
+{
+	struct instance *instance;
+	int r = guest_take(guest, false, true, __func__, &instance);
+	if (r < 0)
+		return r;
+	viso_snapshot *snapshot = instance->snapshot;
+	if (!snapshot) {
+		r = error_argument(__func__, "the guest is no clone; make a snapshot of it first");
+	} else {
+		viso_snapshot_ref(snapshot);
+		guest_forget_result(guest);
+		r = can_go_back(instance, snapshot) ? go_back(instance, snapshot)
+						    : begin_anew(guest, instance, snapshot);
+		if (r < 0)
+			program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "it could not be reset");
+		viso_snapshot_unref(snapshot);
+	}
+	guest_give_back(guest);
+	return r;
+}
+
+int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
+{
+	if (!out_guest)
+		return error_argument(__func__, "out_guest is NULL");
+	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	viso_guest *guest = guest_new_like(snapshot->settings);
+	struct instance *instance;
+	if (!guest)
+		return -ENOMEM;
+	r = snapshot_instantiate(snapshot, guest, &instance);
+	if (r < 0) {
+		viso_guest_unref(guest);
+		return r;
+	}
+	guest->is_new_clone = true;
+	guest_replace(guest, instance);
+	*out_guest = guest;
+	return 0;
+}

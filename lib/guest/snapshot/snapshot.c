@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/snapshot/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
+#include "guest/program/channel.h"
+
+static void release(viso_snapshot *snapshot)
+{
+	space_release_kept(&snapshot->space);
+	if (handle_is_mine(&snapshot->handle))
+		program_release(&snapshot->program);
+	else
+		program_forget(&snapshot->program);
+	view_release(&snapshot->view, !handle_is_mine(&snapshot->handle));
+	view_release(&snapshot->origin, !handle_is_mine(&snapshot->handle));
+	viso_snapshot_unref(snapshot->parent);
+	frozen_unref(snapshot->memory);
+	viso_guest_unref(snapshot->settings);
+	free(snapshot);
+}
+
+viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
+{
+	if (snapshot)
+		handle_ref(&snapshot->handle);
+	return snapshot;
+}
+
+viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
+{
+	if (snapshot && handle_unref(&snapshot->handle))
+		release(snapshot);
+	return NULL;
+}
+
+int64_t viso_snapshot_size(const viso_snapshot *snapshot)
+{
+	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
+	return r < 0 ? r : (int64_t)(snapshot->memory->used * GUEST_PAGE);
+}
+
+static int check(const struct instance *instance, const char *function)
+{
+	if (instance->stay.state == STAY_STARTS || instance->stay.state == STAY_NOT)
+		return error_argument(function, "the guest is not initialised");
+	if (instance->ring)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "ring",
+				  "%s: the guest's program has opened the ring, which cannot be frozen", function);
+	if (instance->scheduler.count != 1 || instance->scheduler.current != &instance->program.first_task)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "threads",
+				  "%s: the guest has several threads or processes, which cannot be frozen; let it end "
+				  "them before it is ready",
+				  function);
+	return 0;
+}
+
+static int fail(int r)
+{
+	switch (-r) {
+	case EOPNOTSUPP:
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "files",
+				  "the guest's program has a pipe, socket, epoll or the like of its own open, which "
+				  "cannot be frozen; let it close it before it is ready");
+	case ENOMEM:
+		return error_memory();
+	default:
+		return error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
+	}
+}
+
+static int keep(viso_snapshot *snapshot, struct instance *instance)
+{
+	int r = vcpu_save(&instance->vcpu, &snapshot->vcpu);
+	if (r < 0)
+		return error_fail(VISO_STAGE_KVM, -r, "KVM_GET_XSAVE", NULL);
+	r = space_keep(&snapshot->space, &instance->space);
+	if (r == 0)
+		r = view_freeze(&instance->view);
+	snapshot->view.program = &snapshot->program;
+	if (r == 0)
+		r = view_copy(&instance->view, &snapshot->view);
+	if (r == 0)
+		r = program_copy(&snapshot->program, &instance->program, &snapshot->view);
+	if (r < 0)
+		return fail(r);
+	snapshot->parent = viso_snapshot_ref(instance->snapshot);
+	snapshot->stay = instance->stay;
+	snapshot->stay.symbols = (struct symbol_cache){0};
+	snapshot->stay.task = NULL;
+	space_freeze(&instance->space);
+	snapshot->memory = frozen_new(&instance->memory);
+	snapshot->settings = guest_new_like(instance->guest);
+	return snapshot->memory && snapshot->settings ? 0 : error_memory();
+}
+
+/* The memory of the instance goes to the snapshot, and another one goes on in its place. */
+static int replace(viso_snapshot *snapshot, struct viso_guest *guest, struct instance *instance)
+{
+	struct instance *other;
+	int r = snapshot_instantiate(snapshot, guest, &other);
+	if (r < 0)
+		return r;
+	frozen_take_mapping(snapshot->memory, &instance->memory);
+	paging_forget(&instance->space.tables);
+	space_release_kept(&instance->space);
+	/* The views of the snapshot and its clones borrow what this one holds of the host. */
+	channels_drop_files(instance);
+	program_close_files(&instance->program);
+	snapshot->origin = instance->view;
+	snapshot->origin.program = &snapshot->program;
+	instance->view = (struct view){0};
+	guest_replace(guest, other);
+	instance_free(instance);
+	return 0;
+}
+
+int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
+{
+	struct instance *instance;
+	if (!out_snapshot)
+		return error_argument(__func__, "out_snapshot is NULL");
+	int r = guest_take(guest, false, false, __func__, &instance);
+	if (r < 0)
+		return r;
+	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	r = snapshot ? check(instance, __func__) : error_memory();
+	if (snapshot)
+		handle_init(&snapshot->handle);
+	if (r == 0)
+		r = keep(snapshot, instance);
+	if (r == 0)
+		r = replace(snapshot, guest, instance);
+	if (r == 0)
+		*out_snapshot = snapshot;
+	else
+		viso_snapshot_unref(snapshot);
+	guest_give_back(guest);
+	return r;
+}

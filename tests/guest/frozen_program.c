@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that is frozen when it is ready. Its functions leave a secret wherever a call can, and look for it. */
+#include <fcntl.h>
+#include <immintrin.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <virtiso/hypercall.h>
+
+#define SECRET 0x5ec2e75ec2e75ec2ull
+
+static uint64_t data = 1, zeroed;
+static __thread uint64_t of_thread;
+static uint64_t *heap, *area, *late, *read_only;
+static char pages[64][4096];
+static int fd;
+
+static void *map(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+uint64_t leave_secret(void)
+{
+	uint64_t on_stack[512];
+	for (int i = 0; i < 512; i++)
+		((volatile uint64_t *)on_stack)[i] = SECRET;
+	data = zeroed = of_thread = *heap = *area = SECRET;
+	late[1000] = SECRET;
+	mprotect(read_only, 4096, PROT_READ | PROT_WRITE);
+	*read_only = SECRET;
+	uint64_t *more = sbrk(65536), *mapped = map(1 << 20);
+	*more = SECRET;
+	mapped[5] = SECRET;
+	memset(pages, 0x5e, sizeof(pages));
+	munmap(area + 512, 4096);
+	mmap(area + 512, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	lseek(fd, 5, SEEK_SET);
+	open("/fruit", O_RDONLY);
+	dup2(fd, 50);
+	close(2);
+	chdir("/dir");
+	umask(0777);
+	sigset_t set;
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGTERM, SIG_IGN);
+	struct rlimit limit = {20, 20};
+	setrlimit(RLIMIT_NOFILE, &limit);
+	const uint64_t secret = SECRET;
+	__asm__ volatile("movq %0, %%xmm7" : : "r"(secret) : "xmm7");
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vmovq %0, %%xmm9\n\tvinsertf128 $1, %%xmm9, %%ymm9, %%ymm9" : : "r"(secret) : "xmm9");
+	return 0;
+}
+
+/* A bit for each place that has changed. */
+uint64_t find_secret(void)
+{
+	uint64_t found = 0, low = 0, high = 0;
+	__asm__ volatile("movq %%xmm7, %0" : "=r"(low));
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vextractf128 $1, %%ymm9, %%xmm6\n\tvmovq %%xmm6, %0" : "=r"(high) : : "xmm6");
+	found |= (low == SECRET) << 0 | (high == SECRET) << 1;
+	uint64_t on_stack[512];
+	for (int i = 0; i < 512; i++)
+		if (((volatile uint64_t *)on_stack)[i] == SECRET)
+			found |= 1 << 2;
+	found |= (data != 1) << 3 | (zeroed != 0) << 4 | (of_thread != 7) << 5 | (*heap != 2) << 6 | (*area != 3) << 7;
+	found |= (late[1000] != 0) << 8 | (*read_only != 4) << 9 | (pages[60][0] != 0) << 10;
+	uint64_t *end = sbrk(0);
+	uint64_t *more = sbrk(65536);
+	found |= (more != end || *more != 0) << 11;
+	uint64_t *mapped = map(1 << 20);
+	found |= (mapped[5] != 0) << 12 | (area[512] != 5) << 13;
+	found |= (lseek(fd, 0, SEEK_CUR) != 2) << 14 | (fcntl(50, F_GETFD) != -1) << 15 | (fcntl(2, F_GETFD) < 0) << 16;
+	char cwd[64];
+	found |= (!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, "/") != 0) << 17 | (umask(022) != 022) << 18;
+	sigset_t set;
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	found |= sigismember(&set, SIGUSR1) << 19 | (signal(SIGTERM, SIG_DFL) != SIG_DFL) << 20;
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return found | (uint64_t)(limit.rlim_cur == 20) << 21 | (uint64_t)(open("/fruit", O_RDONLY) != fd + 1) << 22;
+}
+
+uint64_t count(void)
+{
+	return ++data;
+}
+
+uint64_t crash(void)
+{
+	leave_secret();
+	return *(volatile uint64_t *)16;
+}
+
+uint64_t hang(void)
+{
+	leave_secret();
+	for (;;)
+		__asm__ volatile("pause");
+}
+
+uint64_t leave(void)
+{
+	leave_secret();
+	_exit(3);
+}
+
+uint64_t eat(void)
+{
+	for (;;)
+		memset(map(1 << 20), 1, 1 << 20);
+}
+
+/* Both ends of writing to the same page: the host's, by a system call, and the program's own. */
+uint64_t mix_writers(void)
+{
+	struct stat st;
+	for (int i = 0; i < 64; i++) {
+		volatile char *page = pages[i];
+		if (page[100])
+			return 1;
+		if (i % 2)
+			page[100] = 1;
+		if (fstat(fd, (struct stat *)(pages[i] + 1024)) < 0)
+			return 2;
+		memcpy(&st, pages[i] + 1024, sizeof(st));
+		if (st.st_size != 15)
+			return 3;
+		page[100] = 2;
+		if (fstat(fd, (struct stat *)(pages[i] + 2048)) < 0 ||
+		    memcmp(pages[i] + 1024, pages[i] + 2048, sizeof(st)) != 0)
+			return 4;
+	}
+	return 0;
+}
+
+uint64_t generation(void)
+{
+	return (uint64_t)viso_generation();
+}
+
+uint64_t random_number(void)
+{
+	uint64_t number = 0;
+	syscall(SYS_getrandom, &number, sizeof(number), 0);
+	return number;
+}
+
+uint64_t dirty(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		pages[i % 64][i] = (char)n;
+	return n;
+}
+
+uint64_t map_shared(uint64_t value)
+{
+	static uint64_t *shared;
+	if (!shared) {
+		shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		return 0;
+	}
+	uint64_t old = *shared;
+	*shared = value;
+	return old;
+}
+
+int main(int argc, char **argv)
+{
+	heap = malloc(8);
+	area = map(4 * 4096);
+	late = map(1 << 20);
+	read_only = map(4096);
+	*heap = 2;
+	*area = 3;
+	area[512] = 5;
+	*read_only = 4;
+	mprotect(read_only, 4096, PROT_READ);
+	of_thread = 7;
+	fd = open("/fruit", O_RDONLY);
+	lseek(fd, 2, SEEK_SET);
+	if (argc > 1 && strcmp(argv[1], "shared") == 0)
+		map_shared(0);
+	return (int)-viso_ready();
+}

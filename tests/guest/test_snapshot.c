@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests that are frozen, cloned and reset. */
+#include "guest_support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
+
+static viso_guest *initialised(struct fixture *fixture, const char *program, const char *argument, uint64_t memory)
+{
+	viso_guest *guest = new_guest(fixture, memory);
+	viso_command *command = new_command(program, argument, NULL);
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	return guest;
+}
+
+static viso_snapshot *frozen(struct fixture *fixture, const char *program, viso_guest **out_guest)
+{
+	viso_snapshot *snapshot = NULL;
+	*out_guest = initialised(fixture, program, "plain", 0);
+	assert_ok(viso_guest_snapshot(*out_guest, &snapshot));
+	assert_non_null(snapshot);
+	return snapshot;
+}
+
+static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
+{
+	uint64_t value = 0;
+	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 5000, &value));
+	return value;
+}
+
+static viso_guest *clone_of(viso_snapshot *snapshot)
+{
+	viso_guest *guest = NULL;
+	assert_ok(viso_snapshot_clone(snapshot, &guest));
+	return guest;
+}
+
+/* Where a secret is found without a reset: everywhere. */
+enum { ALL_PLACES = (1 << 23) - 1, REGISTERS = 7 };
+
+static void test_nothing_is_left(void **state)
+{
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_guest *guest;
+		viso_snapshot *snapshot = frozen(*state, programs[i], &guest);
+		viso_guest *clone = clone_of(snapshot);
+		/* The attack is good: all places but what calls may not keep, and but what the processor lacks. */
+		assert_int_equal(call(clone, "find_secret", 0), 0);
+		assert_ok(viso_guest_reset(clone));
+		call(clone, "leave_secret", 0);
+		uint64_t found = call(clone, "find_secret", 0);
+		assert_int_equal((found | REGISTERS) & ~(1ull << 11 | 1ull << 12),
+				 ALL_PLACES & ~(1ull << 11 | 1ull << 12));
+		for (int round = 0; round < 20; round++) {
+			assert_ok(viso_guest_reset(clone));
+			assert_int_equal(call(clone, "find_secret", 0), 0);
+			assert_ok(viso_guest_reset(clone));
+			call(clone, "leave_secret", 0);
+		}
+		/* The guest that was frozen, and new clones, have seen none of it. */
+		assert_int_equal(call(guest, "find_secret", 0), 0);
+		viso_guest *other = clone_of(snapshot);
+		assert_int_equal(call(other, "find_secret", 0), 0);
+		viso_guest_unref(other);
+		viso_guest_unref(clone);
+		viso_guest_unref(guest);
+		viso_snapshot_unref(snapshot);
+	}
+}
+
+static void test_clones_are_apart(void **state)
+{
+	need_kvm();
+	viso_guest *guest, *clones[20];
+	viso_snapshot *snapshot = frozen(*state, "/frozen-dynamic", &guest);
+	assert_true(viso_snapshot_size(snapshot) > 65536);
+	for (int i = 0; i < 20; i++)
+		clones[i] = clone_of(snapshot);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+	for (int round = 1; round <= 5; round++)
+		for (int i = 0; i < 20; i++)
+			for (int n = 0; n <= i; n++)
+				assert_int_equal(call(clones[i], "count", 0), 1 + (round - 1) * (i + 1) + n + 1);
+	assert_true(call(clones[0], "generation", 0) != call(clones[1], "generation", 0));
+	assert_true(call(clones[0], "random_number", 0) != call(clones[1], "random_number", 0));
+	uint64_t before = call(clones[0], "generation", 0);
+	assert_ok(viso_guest_reset(clones[0]));
+	assert_true(before != 0 && before != call(clones[0], "generation", 0));
+	for (int i = 0; i < 20; i++)
+		viso_guest_unref(clones[i]);
+}
+
+static void test_after_a_bad_end(void **state)
+{
+	static const struct {
+		const char *symbol;
+		int error;
+	} ends[] = {{"crash", EFAULT}, {"hang", ETIMEDOUT}, {"leave", ESRCH}, {"eat", ENOMEM}};
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-dynamic", "plain", 16u << 20);
+	viso_snapshot *snapshot;
+	viso_result *result;
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < 4; i++) {
+			assert_int_equal(viso_guest_call(guest, ends[i].symbol, NULL, 0,
+							 ends[i].error == ETIMEDOUT ? 200 : 8000, NULL),
+					 -ends[i].error);
+			assert_int_equal(viso_guest_call(guest, "count", NULL, 0, 300, NULL), -EIO);
+			assert_ok(viso_guest_last_result(guest, &result));
+			viso_result_unref(result);
+			assert_ok(viso_guest_reset(guest));
+			assert_int_equal(viso_guest_last_result(guest, &result), -ENODATA);
+			assert_int_equal(call(guest, "find_secret", 0), 0);
+			assert_ok(viso_guest_reset(guest));
+		}
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+static void test_host_and_guest_write(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	for (int i = 0; i < 5; i++) {
+		viso_guest *clone = clone_of(snapshot);
+		assert_int_equal(call(clone, "mix_writers", 0), 0);
+		assert_ok(viso_guest_reset(clone));
+		assert_int_equal(call(clone, "mix_writers", 0), 0);
+		viso_guest_unref(clone);
+	}
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+static void test_shared_memory(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-static", "shared", 0);
+	viso_snapshot *snapshot;
+	assert_int_equal(call(guest, "map_shared", 5), 0);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	viso_guest *clone = clone_of(snapshot);
+	assert_int_equal(call(clone, "map_shared", 6), 5);
+	assert_int_equal(call(guest, "map_shared", 7), 5);
+	assert_int_equal(call(clone, "map_shared", 8), 6);
+	assert_ok(viso_guest_reset(clone));
+	assert_int_equal(call(clone, "map_shared", 8), 5);
+	viso_guest_unref(clone);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+/* A clone can be frozen again, with what it has done since. */
+static void test_snapshots_of_clones(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *first = frozen(*state, "/frozen-dynamic", &guest), *second;
+	assert_int_equal(call(guest, "count", 0), 2);
+	call(guest, "dirty", 64);
+	assert_ok(viso_guest_snapshot(guest, &second));
+	viso_snapshot_unref(first);
+	viso_guest *clone = clone_of(second);
+	assert_int_equal(call(clone, "count", 0), 3);
+	assert_int_equal(call(clone, "count", 0), 4);
+	assert_int_equal(call(guest, "count", 0), 3);
+	assert_ok(viso_guest_reset(clone));
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(clone, "count", 0), 3);
+	assert_int_equal(call(guest, "count", 0), 3);
+	viso_snapshot_unref(second);
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+}
+
+static void *use_clones(void *data)
+{
+	for (int i = 0; i < 15; i++) {
+		viso_guest *clone = clone_of(data);
+		for (int j = 0; j < 5; j++) {
+			call(clone, "dirty", 64);
+			assert_int_equal(call(clone, "count", 0), 2);
+			assert_ok(viso_guest_reset(clone));
+		}
+		viso_guest_unref(clone);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-dynamic", &guest);
+	pthread_t threads[4];
+	assert_ok(viso_guest_prepare(8));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_clones, snapshot), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_ok(viso_guest_prepare(0));
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
+static void test_a_thousand_clones(void **state)
+{
+	enum { COUNT = 1000 };
+	static viso_guest *clones[COUNT];
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	int made = 0;
+	for (; made < COUNT; made++)
+		if (viso_snapshot_clone(snapshot, &clones[made]) < 0)
+			break;
+	if (made < COUNT)
+		assert_int_equal(viso_error_number(), EMFILE);
+	assert_true(made >= 100);
+	for (int i = 0; i < made; i += 7)
+		assert_int_equal(call(clones[i], "count", 0), 2);
+	for (int i = 0; i < made; i++)
+		viso_guest_unref(clones[i]);
+	assert_int_equal(call(guest, "count", 0), 2);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
+static void test_after_a_fork(void **state)
+{
+	need_kvm();
+	viso_guest *guest, *clone;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	assert_ok(viso_guest_prepare(2));
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(20);
+		bool ok = viso_snapshot_clone(snapshot, &clone) == -ECHILD && viso_guest_reset(guest) == -ECHILD &&
+			  viso_snapshot_size(snapshot) == -ECHILD;
+		viso_guest_unref(guest);
+		viso_snapshot_unref(snapshot);
+		/* What the parent has ready is of no use here. */
+		viso_guest *own = new_guest(*state, 0);
+		(void)own;
+		_exit(ok && viso_guest_prepare(1) == 0 && viso_guest_prepare(0) == 0 ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_ok(viso_guest_prepare(0));
+	clone = clone_of(snapshot);
+	assert_int_equal(call(clone, "count", 0), 2);
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
+static void test_refusals(void **state)
+{
+	need_kvm();
+	viso_guest *guest = new_guest(*state, 0), *clone = guest;
+	viso_snapshot *snapshot = (viso_snapshot *)state;
+	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EINVAL);
+	assert_int_equal(viso_guest_reset(guest), -EINVAL);
+	assert_int_equal(viso_guest_snapshot(guest, NULL), -EINVAL);
+	assert_int_equal(viso_guest_snapshot(NULL, &snapshot), -EINVAL);
+	assert_ptr_equal(snapshot, state);
+	assert_int_equal(viso_snapshot_clone(NULL, &clone), -EINVAL);
+	assert_ptr_equal(clone, guest);
+	assert_int_equal(viso_snapshot_size(NULL), -EINVAL);
+	assert_int_equal(viso_guest_prepare(10001), -EINVAL);
+	assert_null(viso_snapshot_unref(NULL));
+	viso_guest_unref(guest);
+
+	guest = initialised(*state, "/frozen-static", "plain", 0);
+	assert_int_equal(viso_guest_reset(guest), -EINVAL);
+	assert_int_equal(viso_guest_call(guest, "crash", NULL, 0, 1000, NULL), -EFAULT);
+	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EIO);
+	viso_guest_unref(guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_is_left), cmocka_unit_test(test_clones_are_apart),
+		cmocka_unit_test(test_after_a_bad_end), cmocka_unit_test(test_host_and_guest_write),
+		cmocka_unit_test(test_shared_memory),   cmocka_unit_test(test_snapshots_of_clones),
+		cmocka_unit_test(test_threads),         cmocka_unit_test(test_a_thousand_clones),
+		cmocka_unit_test(test_after_a_fork),    cmocka_unit_test(test_refusals),
+	};
+	return cmocka_run_group_tests_name("guest snapshot", tests, fixture_setup, fixture_teardown);
+}
