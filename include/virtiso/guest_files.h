@@ -97,7 +97,7 @@ typedef int (*viso_connect_fn)(const char *address, void *userdata);
  * Let the program open connections, each through the host program. Without a handler every connect(2) gives ECONNREFUSED. The program
  * gets the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses. What is no socket, or one
  * of another type, is closed, and the program gets ECONNREFUSED or EPROTOTYPE. A socket that is still being connected stays so
- * for the program. An abstract name is "unix:@name"; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
+ * for the program. The address of an abstract name has an at sign before the name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none

@@ -41,13 +41,6 @@ static struct timespec to_timespec(int64_t ns)
 	return (struct timespec){.tv_sec = ns / second_ns, .tv_nsec = ns % second_ns};
 }
 
-static void delete_wall_timer(struct kick *kick)
-{
-	if (kick->wall_timer_user)
-		timer_delete(kick->wall_timer);
-	kick->wall_timer_user = 0;
-}
-
 int kick_init(struct kick *kick)
 {
 	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .alarm = INT64_MAX};
@@ -59,7 +52,6 @@ int kick_init(struct kick *kick)
 
 void kick_release(struct kick *kick)
 {
-	delete_wall_timer(kick);
 	kick->stop_fd = close_fd(kick->stop_fd);
 	pthread_mutex_destroy(&kick->lock);
 }
@@ -247,39 +239,6 @@ int kick_set_slices(struct kick *kick, bool on)
 	return timer_settime(kick->slice_timer, 0, &setting, NULL) < 0 ? -errno : 0;
 }
 
-/* A number of the calling thread's that no other gets, unlike its id: a timer knows its thread, not that id. */
-static uint64_t thread_number(void)
-{
-	static atomic_ullong last;
-	static _Thread_local uint64_t number;
-	if (!number)
-		number = atomic_fetch_add(&last, 1) + 1;
-	return number;
-}
-
-static int arm_wall_timer(struct kick *kick, int64_t end)
-{
-	if (end == INT64_MAX)
-		return 0;
-	if (kick->wall_timer_user != thread_number()) {
-		delete_wall_timer(kick);
-		if (make_timer(kick, CLOCK_MONOTONIC, &kick->wall_timer) < 0)
-			return error_fail(VISO_STAGE_GUEST, errno, "timer_create", NULL);
-		kick->wall_timer_user = thread_number();
-	}
-	const struct itimerspec setting = {.it_value = to_timespec(end), .it_interval = to_timespec(repeat_ns)};
-	if (timer_settime(kick->wall_timer, TIMER_ABSTIME, &setting, NULL) < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
-	return 0;
-}
-
-static void disarm_wall_timer(struct kick *kick)
-{
-	const struct itimerspec off = {{0}};
-	if (kick->deadline != INT64_MAX && kick->wall_timer_user)
-		timer_settime(kick->wall_timer, 0, &off, NULL);
-}
-
 static int set_vcpu_mask(struct vm *vm, const sigset_t *mask)
 {
 	uint64_t wanted;
@@ -346,7 +305,7 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
 	int r = set_vcpu_mask(vm, &blocked);
 	if (r == 0)
-		r = arm_wall_timer(kick, kick->deadline);
+		r = add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
 	if (r == 0)
 		r = add_timer(kick, CLOCK_THREAD_CPUTIME_ID, kick->cpu_deadline);
 	if (r < 0) {
@@ -374,7 +333,6 @@ void kick_leave(struct kick *kick)
 	if (kick->has_slice_timer)
 		timer_delete(kick->slice_timer);
 	kick->has_slice_timer = false;
-	disarm_wall_timer(kick);
 	take_signals(kick);
 	innermost = kick->outer;
 	if (kick->foreign.si_signo)

@@ -47,9 +47,7 @@ struct kick {
 	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
 	timer_t timers[2];
 	int timer_count;
-	timer_t wall_timer;       /* of the deadline; kept for the next call from the same thread */
-	uint64_t wall_timer_user; /* that thread; 0 where there is no timer */
-	timer_t alarm_timer;      /* made when it is needed first */
+	timer_t alarm_timer; /* made when it is needed first */
 	bool has_alarm_timer;
 	timer_t slice_timer;
 	bool has_slice_timer;

@@ -216,7 +216,8 @@ static const struct probe probes[] = {
 
 int main(int argc, char **argv)
 {
-	const struct probe *const tables[] = {probes, attack_probes, memory_probes, signal_probes, thread_probes, process_probes};
+	const struct probe *const tables[] = {probes,        attack_probes, memory_probes,
+					      signal_probes, thread_probes, process_probes};
 	for (size_t i = 0; argc > 1 && i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct probe *probe = tables[i]; probe->name; probe++)
 			if (!strcmp(argv[1], probe->name))

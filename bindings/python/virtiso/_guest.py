@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
 import sys
+import threading
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Type, Union
 
 from . import native
 from ._command import Options, Stream, make_command
@@ -102,7 +104,6 @@ class Guest(Sandbox):
             self.set_connect(connect)
 
     def _prepare_handle(self, root: Optional[Root]) -> None:
-        self._raised: Optional[BaseException] = None
         self._options: Optional[Options] = None
         super().__init__(native.viso_guest_sandbox(self._handle), root)
 
@@ -157,7 +158,7 @@ class Guest(Sandbox):
         wanted = handler
 
         def pass_on(handle: native.viso_hypercall) -> int:
-            return self._guard(lambda: wanted(Hypercall(handle)) or 0)
+            return _guard(lambda: wanted(Hypercall(handle)) or 0)
 
         native.viso_guest_set_hypercall_handler(self._handle, number, pass_on)
 
@@ -171,27 +172,9 @@ class Guest(Sandbox):
                 peer = connect(address)
                 return os.dup(peer if isinstance(peer, int) else peer.fileno())
 
-            return self._guard(give)
+            return _guard(give)
 
         native.viso_guest_set_connect_handler(self._handle, pass_on)
-
-    def _guard(self, function: Callable[[], int]) -> int:
-        """Calls a handler; what it raises must not go through the library."""
-        try:
-            return function()
-        except OSError as error:
-            return -(error.errno or errno.EIO)
-        except BaseException as error:  # KeyboardInterrupt too
-            if self._options is None:  # of a command: nobody is there to raise it
-                sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__))  # type: ignore[arg-type]
-            else:
-                self._raised = error
-            return -errno.EIO
-
-    def _reraise(self) -> None:
-        raised, self._raised = self._raised, None
-        if raised is not None:
-            raise raised
 
     def initialise(
         self,
@@ -217,16 +200,10 @@ class Guest(Sandbox):
             args, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout, cpu_time=cpu_time, env=env, cwd=cwd, user=user
         )
         command = make_command(options)
-        self._options = options
-        try:
+        with _raising():
             handle = self._build(lambda: native.viso_guest_initialise(self._handle, command))
-        except BaseException:
-            self._options = None
-            raise
-        finally:
-            self._reraise()
+        self._options = options
         if handle is not None:
-            self._options = None
             result = read_result(handle, options)
             error = ProcessEnded(errno.ESRCH, f"the program ended before it was ready: {result.describe()}", Stage.GUEST, "ready")
             error.result = result  # type: ignore[attr-defined]
@@ -235,24 +212,18 @@ class Guest(Sandbox):
     def call(self, symbol: str, *args: int, timeout: Optional[float] = None) -> int:
         """Call a function of the program, that waits in viso_ready(), with up to six numbers; the number that it returns, without
         a sign."""
-        try:
+        with _raising():
             return native.viso_guest_call(self._handle, symbol, args, _timeout_ms(timeout))
-        finally:
-            self._reraise()
 
     def call_bytes(self, symbol: str, data: Bytes = b"", *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
         """Call ``int64_t function(const void *in, size_t in_size, void *out, size_t out_max)`` of the program with bytes."""
-        try:
+        with _raising():
             return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
-        finally:
-            self._reraise()
 
     def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
         """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer."""
-        try:
+        with _raising():
             return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
-        finally:
-            self._reraise()
 
     def cancel(self) -> bool:
         """Cancel the call or request that is on its way, from another thread; it raises :class:`Canceled`."""
@@ -303,6 +274,38 @@ class Guest(Sandbox):
     def syscalls(self, *, unserved: bool = False) -> Dict[str, int]:
         """How often each system call was made so far; with ``unserved`` those that the library does not serve."""
         return {native.viso_syscall_name(number): count for number, count in native.viso_guest_syscalls(self._handle, unserved)}
+
+
+#: Where the handlers that run in this thread put what they raise; None where nobody is there to raise it.
+_running = threading.local()
+
+
+@contextlib.contextmanager
+def _raising() -> Iterator[None]:
+    """Raises what handlers raised within. They are not tied to their guest: it would never be released then."""
+    outer, raised = getattr(_running, "raised", None), []  # type: ignore[var-annotated]
+    _running.raised = raised
+    try:
+        yield
+    finally:
+        _running.raised = outer
+        if raised:
+            raise raised[0]
+
+
+def _guard(function: Callable[[], int]) -> int:
+    """Calls a handler; what it raises must not go through the library."""
+    try:
+        return function()
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    except BaseException as error:  # KeyboardInterrupt too
+        raised: Optional[List[BaseException]] = getattr(_running, "raised", None)
+        if raised is None:
+            sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__))  # type: ignore[arg-type]
+        else:
+            raised.append(error)
+        return -errno.EIO
 
 
 class _Unraisable:
