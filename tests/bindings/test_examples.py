@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 import support
 import tap
@@ -311,6 +312,46 @@ class Judge(unittest.TestCase):
             done = run("judge.py", "--tests", scratch, os.path.join(scratch, "up.py"))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertRegex(done.stdout, r"^\S*up.py +OK ")
+
+
+class Guests(unittest.TestCase):
+    """What guests alone can do."""
+
+    def check(self, name, *arguments):
+        support.need("guest")
+        done = run(name, *arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def test_calls(self):
+        plugin = os.path.join(BUILD, "examples", "guest", "plugin")
+        for name in "calls", "calls.py", "calls.lua":
+            found = self.check(name, "20", plugin)
+            self.assertIn("shout: HELLO, PLUGIN\n20 times two calls and a reset", found, name)
+
+    def test_hypercall(self):
+        asks = os.path.join(BUILD, "examples", "guest", "asks")
+        for name in "hypercall", "hypercall.py", "hypercall.lua":
+            self.assertEqual(self.check(name, asks), "apples: 3\npears: 4\ngold: errno 2\n", name)
+
+    def test_prewarmed(self):
+        if not os.path.exists("/usr/bin/python3"):
+            raise tap.Missing("/usr/bin/python3")
+        for name in "prewarmed", "prewarmed.py", "prewarmed.lua":
+            self.assertRegex(self.check(name, "3"), "3 requests, each in a clone: .* the last is 2\n", name)
+
+    def test_service(self):
+        support.need("guest")
+        if not os.path.exists("/usr/bin/python3"):
+            raise tap.Missing("/usr/bin/python3")
+        with subprocess.Popen([*command_line("service.py"), "0"], stdout=subprocess.PIPE, text=True) as service:
+            try:
+                address = service.stdout.readline().strip()
+                for code, answer in ((b"x = 6\nprint(x * 7)", b"42\n"), (b"print(x)", b"NameError: name 'x' is not defined\n")):
+                    with urllib.request.urlopen(urllib.request.Request(address, code), timeout=30) as reply:
+                        self.assertEqual(reply.read(), answer)
+            finally:
+                service.terminate()
 
 
 if __name__ == "__main__":
