@@ -69,18 +69,6 @@ static void test_a_socket(void **state)
 	close(ends[0]);
 }
 
-static void test_no_socket_in_a_guest(void **state)
-{
-	struct box *box = box_open(state);
-	int ends[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	viso_command *command = probe("cat", "4", NULL);
-	assert_ok(viso_command_add_fd(command, ends[1], 4));
-	assert_start_fails(box, command, EOPNOTSUPP, VISO_STAGE_STDIO, "fd 4");
-	close(ends[0]);
-	close(ends[1]);
-}
-
 /* What chance gave the launcher as numbers must not matter: here every low one is asked for, in both directions. */
 static void all_in_order(struct box *box, bool upwards)
 {
@@ -218,8 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		AT_ALL_STRENGTHS(test_a_file),
 		AT_ALL_STRENGTHS(test_a_pipe),
-		AT_EACH_STRENGTH(test_a_socket),
-		AT_GUEST(test_no_socket_in_a_guest),
+		AT_ALL_STRENGTHS(test_a_socket),
 		AT_EACH_STRENGTH(test_as_many_as_there_may_be),
 		AT_EACH_STRENGTH(test_nothing_else_comes_along),
 		AT_ALL_STRENGTHS(test_limits_of_open_files),
