@@ -171,8 +171,7 @@ static void test_gdb_shows_the_backtrace(void **state)
 		viso_result *result = run_in(guest, new_command(program, "signal-crash", "0x1234", NULL));
 		snprintf(program, sizeof(program), "%s/%s", fixture->root_path, programs[i]);
 		char *output = backtrace(program, path);
-		print_message("# %s\n", output);
-		const char *inner = strstr(output, "crash_inner"), *outer = strstr(output, "crash_outer");
+			const char *inner = strstr(output, "crash_inner"), *outer = strstr(output, "crash_outer");
 		assert_non_null(strstr(output, "Program terminated with signal SIGSEGV"));
 		assert_true(inner && outer && inner < outer && strstr(outer, "signals_crash") && strstr(outer, "main"));
 		assert_non_null(strstr(output, "0x1234"));
@@ -194,7 +193,6 @@ static void test_gdb_shows_all_threads(void **state)
 	assert_true(asprintf(&command, "gdb -nx -q -batch -ex 'thread apply all bt' %s/probe %s 2>&1; true",
 			     fixture->root_path, path) > 0);
 	char *output = host_output(command);
-	print_message("# %s\n", output);
 	assert_non_null(strstr(output, "crash_in_thread"));
 	/* The other one is within the C library, where a debugger may find no way back. */
 	assert_true(strstr(output, "Thread 1 ") && strstr(output, "Thread 2 "));

@@ -87,7 +87,8 @@ static void merge(struct listing *listing)
 	size_t kept = 0;
 	const char *last = NULL;
 	struct listed *hidden = NULL;
-	qsort(listing->entries, listing->count, sizeof(struct listed *), by_name_and_layer);
+	if (listing->count)
+		qsort(listing->entries, listing->count, sizeof(struct listed *), by_name_and_layer);
 	for (size_t i = 0; i < listing->count; i++) {
 		struct listed *entry = listing->entries[i];
 		bool is_new = !last || strcmp(last, entry->name) != 0;
