@@ -338,9 +338,11 @@ static int parse_entry(struct reading *reading, json_object *entry)
 	if (r < 0)
 		return r;
 	int included = parse_circumstances(reading, entry, "includes", true, &rule.included);
+	if (included < 0)
+		return included;
 	int excluded = parse_circumstances(reading, entry, "excludes", false, &rule.excluded);
-	if (included <= 0 || excluded <= 0)
-		return included < 0 ? included : excluded < 0 ? excluded : 0;
+	if (included == 0 || excluded <= 0)
+		return excluded < 0 ? excluded : 0;
 	const char *single = string_member(entry, "name");
 	if (!names && !single)
 		return fail_format(reading, "names", "missing");
