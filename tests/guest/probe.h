@@ -12,6 +12,10 @@ struct probe {
 extern const struct probe attack_probes[];
 extern const struct probe memory_probes[];
 extern const struct probe signal_probes[];
+extern const struct probe signal_wait_probes[];
+extern const struct probe signal_attack_probes[];
+extern const struct probe signal_thread_probes[];
+extern const struct probe socket_probes[];
 extern const struct probe thread_probes[];
 extern const struct probe process_probes[];
 

@@ -338,6 +338,15 @@ static int teardown(void **state)
 	return fixture_teardown(state);
 }
 
+/* The heap of the host program must not come out where another thread shortens what a call is sending. */
+static void test_messages_that_shrink(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	assert_output(run(fixture, "/probe", "shrink-sent"), "done\n");
+	assert_output(run(fixture, "/probe", "shrink-received"), "done\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_epoll),
 		cmocka_unit_test(test_eventfd_and_pipes),
 		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_messages_that_shrink),
 		cmocka_unit_test(test_threads_wake_each_other),
 		cmocka_unit_test(test_connections_go_through_the_handler),
 		cmocka_unit_test(test_a_server_over_a_listening_socket),
