@@ -59,7 +59,7 @@ static int read_parts(struct program *program, struct parts *parts, const struct
 	return check_parts(parts);
 }
 
-/* Copies between the program's buffers, from `skip` on, and one of ours. 0 or -EFAULT. */
+/* Copies between the program's buffers, from `skip` on, and one of ours. 0, or -EFAULT where there is not so much. */
 static int copy_parts(struct program *program, const struct parts *parts, size_t skip, uint8_t *buffer, size_t size,
 		      bool out_of_guest)
 {
@@ -79,7 +79,40 @@ static int copy_parts(struct program *program, const struct parts *parts, size_t
 		size -= step;
 		skip = 0;
 	}
-	return 0;
+	return size ? -EFAULT : 0;
+}
+
+/* What a call moves goes through a buffer of ours, one piece after the other. */
+struct passage {
+	uint8_t *buffer;
+	size_t capacity;
+	size_t total; /* moved so far */
+};
+
+/*
+ * Begins, or goes on where the call waited. Meanwhile another thread may have shortened the parts, which are read anew:
+ * what is beyond their end must not be moved. 1, 0 where there is nothing left to move, or -ENOMEM.
+ */
+static int passage_begin(struct passage *passage, struct program *program, const struct parts *parts)
+{
+	size_t total = (size_t)program->task->progress;
+	passage->total = total;
+	if (total && total >= parts->size)
+		return 0;
+	passage->capacity = parts->size - total < SOCKET_PIECE ? parts->size - total : SOCKET_PIECE;
+	passage->buffer = malloc(passage->capacity + 1);
+	return passage->buffer ? 1 : -ENOMEM;
+}
+
+static struct iovec passage_piece(const struct passage *passage, const struct parts *parts)
+{
+	size_t left = parts->size - passage->total;
+	return (struct iovec){passage->buffer, left < passage->capacity ? left : passage->capacity};
+}
+
+static void passage_end(struct passage *passage)
+{
+	free(passage->buffer);
 }
 
 /* A stream takes one piece after the other; what a call has moved so far is kept for its next go. */
@@ -87,31 +120,30 @@ static int64_t send_parts(struct program *program, struct file *file, const stru
 			  struct channel_files **files)
 {
 	const struct socket *socket = socket_of(file);
-	size_t total = (size_t)program->task->progress;
+	_cleanup_(passage_end) struct passage passage = {0};
 	if (socket->type != SOCK_STREAM && parts->size > SOCKET_PIECE)
 		return -EMSGSIZE;
-	size_t capacity = parts->size - total < SOCKET_PIECE ? parts->size - total : SOCKET_PIECE;
-	_cleanup_free_ uint8_t *buffer = malloc(capacity + 1);
-	if (!buffer)
-		return -ENOMEM;
+	int r = passage_begin(&passage, program, parts);
+	if (r <= 0)
+		return r < 0 ? r : (int64_t)passage.total;
 	do {
-		struct iovec piece = {buffer, parts->size - total < capacity ? parts->size - total : capacity};
-		if (copy_parts(program, parts, total, buffer, piece.iov_len, true) < 0)
-			return total ? (int64_t)total : -EFAULT;
+		struct iovec piece = passage_piece(&passage, parts);
+		if (copy_parts(program, parts, passage.total, passage.buffer, piece.iov_len, true) < 0)
+			return passage.total ? (int64_t)passage.total : -EFAULT;
 		/* Files go with the first byte. */
-		struct message message = {&piece, 1, piece.iov_len, flags, total ? NULL : *files};
+		struct message message = {&piece, 1, piece.iov_len, flags, passage.total ? NULL : *files};
 		int64_t n = socket_send(program, file, &message);
 		if (n == TASK_PARKED) {
-			program->task->progress = (int64_t)total;
+			program->task->progress = (int64_t)passage.total;
 			return n;
 		}
 		if (n < 0)
-			return total ? (int64_t)total : n;
-		if (!total)
+			return passage.total ? (int64_t)passage.total : n;
+		if (!passage.total)
 			*files = message.files;
-		total += (size_t)n;
-	} while (total < parts->size && !program->ended && !kick_is_due(program->kick));
-	return (int64_t)total;
+		passage.total += (size_t)n;
+	} while (passage.total < parts->size && !program->ended && !kick_is_due(program->kick));
+	return (int64_t)passage.total;
 }
 
 static int64_t send_message(struct program *program, struct file *file, const struct msghdr *header,
@@ -140,31 +172,30 @@ static int64_t send_message(struct program *program, struct file *file, const st
 static int64_t receive_parts(struct program *program, struct file *file, const struct parts *parts,
 			     struct message *message)
 {
-	size_t total = (size_t)program->task->progress;
 	bool wants_all = (message->flags & MSG_WAITALL) && socket_of(file)->type == SOCK_STREAM;
-	size_t capacity = parts->size - total < SOCKET_PIECE ? parts->size - total : SOCKET_PIECE;
-	_cleanup_free_ uint8_t *buffer = malloc(capacity + 1);
-	if (!buffer)
-		return -ENOMEM;
+	_cleanup_(passage_end) struct passage passage = {0};
+	int r = passage_begin(&passage, program, parts);
+	if (r <= 0)
+		return r < 0 ? r : (int64_t)passage.total;
 	do {
-		struct iovec piece = {buffer, parts->size - total < capacity ? parts->size - total : capacity};
+		struct iovec piece = passage_piece(&passage, parts);
 		message->pieces = &piece;
 		message->count = 1;
 		message->size = piece.iov_len;
 		int64_t n = socket_receive(program, file, message);
 		if (n == TASK_PARKED) {
-			program->task->progress = (int64_t)total;
+			program->task->progress = (int64_t)passage.total;
 			return n;
 		}
 		if (n <= 0)
-			return total ? (int64_t)total : n;
-		if (copy_parts(program, parts, total, buffer, (size_t)n, false) < 0)
-			return total ? (int64_t)total : -EFAULT;
-		total += (size_t)n;
+			return passage.total ? (int64_t)passage.total : n;
+		if (copy_parts(program, parts, passage.total, passage.buffer, (size_t)n, false) < 0)
+			return passage.total ? (int64_t)passage.total : -EFAULT;
+		passage.total += (size_t)n;
 		/* A look at what is there cannot be continued; files end what belongs together. */
-	} while (wants_all && total < parts->size && !message->files && !(message->flags & MSG_PEEK) &&
+	} while (wants_all && passage.total < parts->size && !message->files && !(message->flags & MSG_PEEK) &&
 		 !program->ended && !kick_is_due(program->kick));
-	return (int64_t)total;
+	return (int64_t)passage.total;
 }
 
 static int64_t receive_message(struct program *program, struct file *file, struct msghdr *header,
