@@ -202,6 +202,10 @@ static void test_bad_files(void **state)
 	assert_fails(viso_container_load_seccomp(container, "/not/there"), ENOENT, VISO_STAGE_SECCOMP, "/not/there");
 	assert_fails(viso_container_load_seccomp(container, "/tmp"), EINVAL, VISO_STAGE_SECCOMP, "/tmp");
 	assert_fails(viso_container_load_seccomp(container, NULL), EINVAL, VISO_STAGE_ARGUMENT, "load_seccomp");
+	/* A zero byte is no white space. */
+	static const char behind[] = "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}\0";
+	write_profile(behind, sizeof(behind) - 1);
+	assert_fails(viso_container_load_seccomp(container, path), EINVAL, VISO_STAGE_SECCOMP, path);
 	write_profile("{", 1);
 	assert_int_equal(truncate(path, (1 << 20) + 1), 0);
 	assert_fails(viso_container_load_seccomp(container, path), EFBIG, VISO_STAGE_SECCOMP, path);

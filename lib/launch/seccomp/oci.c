@@ -425,7 +425,7 @@ int oci_profile_parse(const char *text, size_t size, const char *name, struct oc
 	if (!json && strncmp(text, "null", 4))
 		return error_memory();
 	for (size_t i = json_tokener_get_parse_end(tokener); i < size; i++)
-		if (!strchr(" \t\r\n", text[i]))
+		if (!text[i] || !strchr(" \t\r\n", text[i]))
 			return fail_format(&reading, "JSON", "something stands behind the object");
 	int r = parse_profile(&reading, json);
 	if (r < 0)
