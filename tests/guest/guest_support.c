@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 10000 };
+enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000 };
 
 void need_kvm(void)
 {
