@@ -91,7 +91,7 @@ static bool find_other(int directory, char name[64])
 	for (struct dirent *entry; list && (entry = readdir(list));)
 		if (!strncmp(entry->d_name, "mm-", 3) && strcmp(entry->d_name, "mm-1.img") &&
 		    strlen(entry->d_name) < 64) {
-			strcpy(name, entry->d_name);
+			snprintf(name, 64, "%s", entry->d_name);
 			return true;
 		}
 	return false;

@@ -9,15 +9,7 @@
 
 #include "container/restore.h"
 #include "core/error.h"
-
-static bool is_zero(const void *part, size_t size)
-{
-	const char *byte = part;
-	for (size_t i = 0; i < size; i++)
-		if (byte[i])
-			return false;
-	return true;
-}
+#include "core/zero.h"
 
 static int refuse(const char *setting, const char *function)
 {

@@ -20,6 +20,7 @@
 #include "container/container.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/zero.h"
 #include "launch/owns_ids.h"
 #include "launch/pool.h"
 
@@ -55,15 +56,6 @@ static const struct sock_filter few_sockets[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
 };
 _Static_assert(sizeof(few_sockets) / sizeof(few_sockets[0]) == FILTER_END, "the jumps lead to the filter behind");
-
-static bool is_zero(const void *part, size_t size)
-{
-	const char *byte = part;
-	for (size_t i = 0; i < size; i++)
-		if (byte[i])
-			return false;
-	return true;
-}
 
 static int refuse(const char *setting)
 {

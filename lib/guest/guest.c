@@ -12,13 +12,12 @@
 #include "core/error.h"
 #include "guest/contained/contained.h"
 #include "guest/instance.h"
+#include "guest/thread.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
 
 static const uint64_t memory_default = 256u << 20;
 static const uint64_t memory_least = 4u << 20;
-
-enum { THREAD_STACK = 512 << 10 };
 
 static void *run_thread(void *data)
 {
@@ -26,21 +25,12 @@ static void *run_thread(void *data)
 	return NULL;
 }
 
-/* The thread never sees a signal of the host program's: it starts with all of them blocked. */
 static int start_thread(struct instance *instance)
 {
-	pthread_attr_t attributes;
-	sigset_t all, old;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	atomic_store(&instance->state, INSTANCE_RUNNING);
-	int error = pthread_create(&instance->thread, &attributes, run_thread, instance);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	if (error)
-		return error_fail(VISO_STAGE_GUEST, error, "pthread_create", NULL);
+	int r = thread_start(&instance->thread, run_thread, instance);
+	if (r < 0)
+		return error_fail(VISO_STAGE_GUEST, -r, "pthread_create", NULL);
 	instance->has_thread = true;
 	return 0;
 }
@@ -314,10 +304,16 @@ int guest_check_setter(viso_guest *guest, const char *function)
 	return sandbox_check_setter(guest ? &guest->sandbox : NULL, function);
 }
 
+int guest_check_host_setter(viso_guest *guest, const char *function)
+{
+	int r = guest_check_setter(guest, function);
+	return r < 0 ? r : contained_check_setting(guest, function);
+}
+
 int guest_check_handler_setter(viso_guest *guest, const char *function)
 {
 	return guest && guest->is_new_clone ? sandbox_check_use(&guest->sandbox, function)
-					    : guest_check_setter(guest, function);
+					    : guest_check_host_setter(guest, function);
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)

@@ -45,7 +45,9 @@ struct viso_guest {
 
 /* As sandbox_check_setter(). */
 int guest_check_setter(viso_guest *guest, const char *function);
-/* The same for handlers, which a clone may be given before its first call. */
+/* The same for what needs the host program, and cannot be in a contained guest; and for handlers of that kind, which a
+ * clone may be given before its first call. */
+int guest_check_host_setter(viso_guest *guest, const char *function);
 int guest_check_handler_setter(viso_guest *guest, const char *function);
 
 /* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */

@@ -11,7 +11,6 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/hypercall.h"
 #include "guest/kick.h"
@@ -115,8 +114,6 @@ int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hy
 				     viso_destroy_fn destroy)
 {
 	int r = check_setter(guest, number, __func__);
-	if (r == 0 && function)
-		r = contained_check_setting(guest, __func__);
 	if (r < 0)
 		return r;
 	struct hypercall_handler *handler = function ? handler_new(function, userdata, destroy) : NULL;
@@ -128,8 +125,6 @@ int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hy
 int viso_guest_queue_hypercall(viso_guest *guest, unsigned number)
 {
 	int r = check_setter(guest, number, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = open_queue(&guest->hypercalls);
 	if (r < 0)

@@ -12,21 +12,20 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <virtiso/guest_calls.h>
 
 #include "core/error.h"
-#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/numbers.h"
+#include "guest/thread.h"
 #include "guest/x86_64/system.h"
 
-enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, SPINS_MAX = 1500, LOOKS = 64, THREAD_STACK = 512 << 10 };
+enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, SPINS_MAX = 1500, LOOKS = 64 };
 
 struct ring {
 	struct instance *instance;
@@ -123,20 +122,6 @@ static void *run_thread(void *data)
 	return NULL;
 }
 
-static int start_thread(struct ring *ring)
-{
-	pthread_attr_t attributes;
-	sigset_t all, old;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int error = pthread_create(&ring->thread, &attributes, run_thread, ring);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	return -error;
-}
-
 /* Below all that the program can map or unmap. */
 static int map_page(struct program *program, struct ring *ring)
 {
@@ -167,7 +152,7 @@ int64_t ring_open(struct program *program)
 	pthread_cond_init(&ring->changed, NULL);
 	int r = map_page(program, ring);
 	if (r == 0)
-		r = start_thread(ring);
+		r = thread_start(&ring->thread, run_thread, ring);
 	if (r < 0) {
 		ring_forget(ring);
 		return r;
@@ -214,9 +199,7 @@ void ring_forget(struct ring *ring)
 
 int viso_guest_set_ring(viso_guest *guest, unsigned poll_us)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0 && poll_us)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (poll_us > POLL_US_MAX)

@@ -8,7 +8,6 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/contained/contained.h"
 #include "guest/guest.h"
 
 static void give_back(struct connect_handler *handler, bool is_mine)
@@ -35,8 +34,6 @@ void guest_sockets_release(struct guest_sockets *sockets, bool is_mine)
 int viso_guest_set_connect_handler(viso_guest *guest, viso_connect_fn handler, void *userdata, viso_destroy_fn destroy)
 {
 	int r = guest_check_handler_setter(guest, __func__);
-	if (r == 0 && handler)
-		r = contained_check_setting(guest, __func__);
 	if (r < 0)
 		return r;
 	struct connect_handler *new = NULL;

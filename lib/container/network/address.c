@@ -43,7 +43,7 @@ bool address_parse(const char *text, bool prefix, struct address *out)
 	struct address address = {0};
 	if (!text || strlen(text) >= sizeof(copy))
 		return false;
-	strcpy(copy, text);
+	snprintf(copy, sizeof(copy), "%s", text);
 	char *slash = strchr(copy, '/');
 	if (prefix != (slash != NULL))
 		return false;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -158,9 +159,9 @@ struct text {
 
 static void append(struct text *text, const struct address *address)
 {
-	char line[ADDRESS_TEXT_MAX + 1];
-	address_format(address, true, line);
-	strcat(line, "\n");
+	char line[ADDRESS_TEXT_MAX + 1], shown[ADDRESS_TEXT_MAX];
+	address_format(address, true, shown);
+	snprintf(line, sizeof(line), "%s\n", shown);
 	for (const char *c = line; *c; c++, text->length++)
 		if (text->length + 1 < text->size)
 			text->buffer[text->length] = *c;

@@ -13,7 +13,6 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/contained/contained.h"
 #include "guest/guest.h"
 
 enum { ITEMS_MAX = 256, DATA_MAX = 16 << 20 };
@@ -93,9 +92,7 @@ static int check_source(int fd, const char *object)
 
 int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path, int writable)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (!source)
@@ -116,9 +113,7 @@ int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path,
 
 int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writable)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r == 0)
 		r = check_path(__func__, path);
 	if (r < 0)
@@ -136,9 +131,7 @@ int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writ
 
 int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r == 0)
 		r = check_path(__func__, path);
 	if (r < 0)
@@ -163,9 +156,7 @@ static void set_upper(viso_guest *guest, enum guest_upper upper, uint64_t max, i
 
 int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (size_max > INT64_MAX)
@@ -176,9 +167,7 @@ int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
 
 int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
-	int r = guest_check_setter(guest, __func__);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	int r = guest_check_host_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (!directory)
