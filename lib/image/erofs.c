@@ -43,7 +43,8 @@ static int exclude_beneath(viso_command *command, const char *path)
 			*end++ = '\\';
 		*end++ = *path;
 	}
-	strcpy(end, "/");
+	*end++ = '/';
+	*end = '\0';
 	return add_option(command, "--exclude-regex=", text);
 }
 

@@ -304,7 +304,7 @@ static int resolve(struct builder *builder, const char *path, char *out)
 {
 	struct program looker = {.view = builder->view, .cwd = (char *)"/"};
 	char start[PATH_MAX];
-	strcpy(start, path);
+	snprintf(start, sizeof(start), "%s", path);
 	for (char *slash; (slash = strrchr(start, '/'));) {
 		struct spot spot;
 		*slash = '\0';

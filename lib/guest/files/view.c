@@ -78,7 +78,7 @@ static void add_part(struct spot *spot, unsigned layer, const struct part *part,
 int view_start(struct view *view, struct mount *mount, struct spot *out)
 {
 	clear(out, view, mount);
-	strcpy(out->path, mount->path);
+	snprintf(out->path, sizeof(out->path), "%s", mount->path);
 	if (mount->is_proc)
 		return proc_root(out);
 	for (unsigned i = 0; i < mount->layer_count; i++) {
@@ -311,7 +311,7 @@ static int step_up(struct walk *walk)
 	char path[PATH_MAX];
 	if (!S_ISDIR(walk->here->st.st_mode))
 		return -ENOTDIR;
-	strcpy(path, walk->here->path);
+	snprintf(path, sizeof(path), "%s", walk->here->path);
 	*strrchr(path, '/') = '\0';
 	int r = go_to_root(walk);
 	char *rest = path, *name;
@@ -396,7 +396,7 @@ static int walk_all(struct walk *walk, const char *path, unsigned flags)
 {
 	char name[WHOLE_MAX]; /* too long a one is refused when it is looked up */
 	bool last, slash;
-	strcpy(walk->rest, path);
+	snprintf(walk->rest, sizeof(walk->rest), "%s", path);
 	int r = go_to_root(walk);
 	while (r == 0 && next_name(walk, name, &last, &slash))
 		r = walk_name(walk, name, flags, last, slash);
@@ -435,7 +435,7 @@ int view_find_parent(struct program *program, int directory, const char *path, s
 		return -ENOENT;
 	if (length >= PATH_MAX)
 		return -ENAMETOOLONG;
-	strcpy(parent, path);
+	snprintf(parent, sizeof(parent), "%s", path);
 	while (length > 1 && parent[length - 1] == '/')
 		parent[--length] = '\0';
 	if (out_slash)
@@ -445,7 +445,7 @@ int view_find_parent(struct program *program, int directory, const char *path, s
 	if (strlen(last) > NAME_MAX)
 		return -ENAMETOOLONG;
 	bool is_name = *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
-	strcpy(name, is_name ? last : "");
+	snprintf(name, NAME_MAX + 1, "%s", is_name ? last : "");
 	if (!is_name)
 		return view_find(program, directory, path, FIND_FOLLOW, out);
 	if (slash)
@@ -463,7 +463,7 @@ int view_find_parent(struct program *program, int directory, const char *path, s
 int view_find_parent_of(struct program *program, const char *path, struct spot *out, const char **out_name)
 {
 	char parent[PATH_MAX];
-	strcpy(parent, path);
+	snprintf(parent, sizeof(parent), "%s", path);
 	char *slash = strrchr(parent, '/');
 	slash[slash == parent ? 1 : 0] = '\0';
 	*out_name = strrchr(path, '/') + 1;

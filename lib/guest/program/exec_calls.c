@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,7 +195,7 @@ static int64_t start(struct program *program, int directory, const uint64_t args
 	if (r == 0)
 		r = *given ? view_join(program, directory, given, request->path) : -ENOENT;
 	if (r == 0 && directory == AT_FDCWD)
-		strcpy(request->path, given);
+		snprintf(request->path, sizeof(request->path), "%s", given);
 	if (r == 0 && !follows)
 		r = -ELOOP;
 	if (r == 0)

@@ -31,7 +31,4 @@ struct viso_snapshot {
 /* A guest that goes on from the snapshot, and holds a reference to it. 0 or a negative errno with the error set. */
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance);
 
-/* Brings such a guest back in its machine. 0 or a negative errno with the error set: then it must not go on. */
-int snapshot_reset(struct instance *instance);
-
 #endif

@@ -289,16 +289,6 @@ static viso_manifest *parse(viso_manifest *record, char *text, size_t size, cons
 	return viso_manifest_unref(record);
 }
 
-viso_manifest *record_parse(const char *text, size_t size, const char *name)
-{
-	char *copy;
-	viso_manifest *record = begin(size, &copy);
-	if (!record)
-		return NULL;
-	memcpy(copy, text, size);
-	return parse(record, copy, size, name);
-}
-
 /* Up to `size` bytes, as many as there are. */
 static ssize_t read_all(int fd, char *text, size_t size)
 {

@@ -99,13 +99,10 @@ bool record_is_of_this_boot(const viso_manifest *record);
  * this library reads. */
 char *record_print(const viso_manifest *record, bool is_private, size_t *out_size);
 
-/* Reads such a text, which may be of somebody hostile. NULL with the error set: -EBADMSG, -ENOMEM. `name` is for it. */
 /* As much as is read of a file that somebody hostile may have written; a million entries have half of it. */
 enum { RECORD_FILE_MAX = 512 << 20 };
 
-viso_manifest *record_parse(const char *text, size_t size, const char *name);
-
-/* Reads an open file. NULL with the error set: -EBADMSG, -EIO, -ENOMEM. */
+/* Reads such a text from an open file. NULL with the error set: -EBADMSG, -EIO, -ENOMEM. `name` is for it. */
 viso_manifest *record_read(int fd, const char *name);
 
 /* Compares the tree with the list and sets the states. How many differ, or a negative errno with the error set. */

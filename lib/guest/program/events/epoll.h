@@ -54,9 +54,6 @@ int epoll_host_fd(const struct file *file);
 /* Asks all files: how many are ready; the first `max` of them are put into `out`. */
 unsigned epoll_check(struct epoll *epoll, struct readiness *readiness, struct epoll_item **out, unsigned max);
 
-/* What an item is ready for, once epoll_check() has put it out. */
-uint32_t epoll_item_events(const struct epoll_item *item);
-
 /* Gives a file this fd of the host's (-1: none) in place of the one that it has, which is closed. */
 void epoll_set_host_fd(struct program *program, struct file *file, int fd);
 
