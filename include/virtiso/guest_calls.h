@@ -43,7 +43,7 @@ VISO_BEGIN_DECLS
  * @param command     the command; VISO_STDIO_PIPE is refused
  * @param out_result  where it is put how the program ended, where it did so before it was ready, owned by the caller; else
  *                    untouched; NULL where it is not wanted
- * @return 0 once it is ready; -ESRCH it ended before; or a negative errno as viso_sandbox_run(), -EALREADY it was initialised.
+ * @return 0 once it is ready; -ESRCH it ended before, also where its time was over: the result tells; or a negative errno as viso_sandbox_run(), -EALREADY it was initialised.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

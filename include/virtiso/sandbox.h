@@ -173,7 +173,7 @@ VISO_PUBLIC int viso_sandbox_kill(viso_sandbox *sandbox);
  * results can be fetched. A second call does nothing.
  *
  * @param sandbox  a sandbox
- * @return 0; -EINVAL, -ECHILD.
+ * @return 0; -EINVAL, -EDEADLK called by a handler of the same guest, which would have to wait for itself; -ECHILD.
  * Threads: any at any time.
  * Since: 0.1
  */
