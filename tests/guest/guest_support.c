@@ -155,6 +155,15 @@ void assert_reason(viso_result *result, viso_reason reason)
 	check(result, reason, -1, -1);
 }
 
+void assert_probes_pass(struct fixture *fixture, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		print_message("# %s\n", names[i]);
+		assert_exited(run(fixture, "/probe", names[i]), 0);
+		assert_exited(run(fixture, "/probe-pie", names[i]), 0);
+	}
+}
+
 void assert_output(viso_result *result, const char *expected)
 {
 	if (strcmp(viso_result_output(result, VISO_STDOUT, NULL), expected) != 0)

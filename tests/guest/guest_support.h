@@ -24,7 +24,7 @@ void need_kvm(void);
 /* A guest of its own over the fixture's root, with this memory limit (0: the default). */
 viso_guest *new_guest(struct fixture *fixture, uint64_t memory_max);
 
-/* A command with a list of arguments that ends with NULL; output captured, 10 s at most. */
+/* A command with a list of arguments that ends with NULL; output captured, a minute at most. */
 viso_command *new_command(const char *program, ...) __attribute__((sentinel));
 
 /* Runs it in the guest and gives the command back. */
@@ -37,6 +37,9 @@ viso_result *run_in(viso_guest *guest, viso_command *command);
 void assert_exited(viso_result *result, int code);
 void assert_signalled(viso_result *result, int signal);
 void assert_reason(viso_result *result, viso_reason reason);
+
+/* Runs what /probe knows by these names, with musl and with glibc: each must exit with 0. */
+void assert_probes_pass(struct fixture *fixture, const char *const *names, size_t count);
 
 /* Checks that it exited with 0 and wrote exactly this. */
 void assert_output(viso_result *result, const char *expected);

@@ -9,11 +9,7 @@ static void test_children(void **state)
 	static const char *const probes[] = {"fork", "child-signals", "orphans", "exec", "vfork"};
 	struct fixture *fixture = *state;
 	need_kvm();
-	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-		print_message("# %s\n", probes[i]);
-		assert_exited(run(fixture, "/probe", probes[i]), 0);
-		assert_exited(run(fixture, "/probe-pie", probes[i]), 0);
-	}
+	assert_probes_pass(fixture, probes, sizeof(probes) / sizeof(probes[0]));
 }
 
 static void test_everything_ends_with_the_first_program(void **state)

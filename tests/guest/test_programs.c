@@ -167,11 +167,7 @@ static void test_calls_of_memory_time_and_pipes(void **state)
 					     "protect", "pipe", "clocks", "unknown-call"};
 	struct fixture *fixture = *state;
 	need_kvm();
-	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-		print_message("# %s\n", probes[i]);
-		assert_exited(run(fixture, "/probe", probes[i]), 0);
-		assert_exited(run(fixture, "/probe-pie", probes[i]), 0);
-	}
+	assert_probes_pass(fixture, probes, sizeof(probes) / sizeof(probes[0]));
 }
 
 static void test_programs_that_are_not_there(void **state)
