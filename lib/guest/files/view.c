@@ -442,10 +442,13 @@ int view_find_parent(struct program *program, int directory, const char *path, s
 		*out_slash = path[length] == '/';
 	char *slash = strrchr(parent, '/');
 	const char *last = slash ? slash + 1 : parent;
-	if (strlen(last) > NAME_MAX)
+	size_t last_length = strlen(last);
+	if (last_length > NAME_MAX)
 		return -ENAMETOOLONG;
 	bool is_name = *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
-	snprintf(name, NAME_MAX + 1, "%s", is_name ? last : "");
+	memcpy(name, last, last_length + 1);
+	if (!is_name)
+		name[0] = '\0';
 	if (!is_name)
 		return view_find(program, directory, path, FIND_FOLLOW, out);
 	if (slash)
