@@ -84,14 +84,13 @@ static bool write_image(int directory, const char *name, const struct image *ima
 }
 
 /* The memory of any process but the init: its name is left in `name`. */
-static bool find_other(int directory, char name[64])
+static bool find_other(int directory, char name[static NAME_MAX + 1])
 {
 	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *list = copy < 0 ? NULL : fdopendir(copy);
 	for (struct dirent *entry; list && (entry = readdir(list));)
-		if (!strncmp(entry->d_name, "mm-", 3) && strcmp(entry->d_name, "mm-1.img") &&
-		    strlen(entry->d_name) < 64) {
-			snprintf(name, 64, "%s", entry->d_name);
+		if (!strncmp(entry->d_name, "mm-", 3) && strcmp(entry->d_name, "mm-1.img")) {
+			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
 			return true;
 		}
 	return false;
@@ -114,7 +113,7 @@ static bool exchange(struct image *init, const struct image *other)
 int images_name_program(int directory)
 {
 	struct image init = {0}, other = {0};
-	char name[64];
+	char name[NAME_MAX + 1];
 	bool done = read_image(directory, "mm-1.img", &init) && find_other(directory, name) &&
 		    read_image(directory, name, &other) && exchange(&init, &other) &&
 		    write_image(directory, "mm-1.img", &init);

@@ -446,11 +446,10 @@ int view_find_parent(struct program *program, int directory, const char *path, s
 	if (last_length > NAME_MAX)
 		return -ENAMETOOLONG;
 	bool is_name = *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
-	memcpy(name, last, last_length + 1);
-	if (!is_name)
-		name[0] = '\0';
+	name[0] = '\0';
 	if (!is_name)
 		return view_find(program, directory, path, FIND_FOLLOW, out);
+	memcpy(name, last, last_length + 1);
 	if (slash)
 		slash[slash == parent ? 1 : 0] = '\0';
 	int r = view_find(program, directory, slash ? parent : ".", FIND_FOLLOW, out);
