@@ -114,11 +114,13 @@ int64_t file_wait_unless_nonblocking(struct program *program, struct file *file,
 	return file_wait(program, file, events, file->flags & O_NONBLOCK ? 0 : INT64_MAX);
 }
 
-int64_t object_wait(struct program *program, const void *object)
+int64_t object_wait(struct program *program, const void *object, int64_t until)
 {
 	struct pollfd fds[1];
 	int r = task_wait_for(program, object);
-	return r < 0 ? r : task_wait(program, fds, 0, INT64_MAX);
+	if (r == 0)
+		r = task_wait(program, fds, 0, until);
+	return r < 0 ? r : -EAGAIN;
 }
 
 void file_changed(struct instance *instance, struct file *file)
