@@ -23,6 +23,7 @@ enum { READINESS_FDS = 8 };
  */
 struct readiness {
 	struct program *program;
+	uint64_t look; /* the number of this look at all files, in the guest */
 	bool polled;
 	bool no_memory;
 	int64_t until; /* CLOCK_MONOTONIC: when a file may become ready by time */
