@@ -93,8 +93,8 @@ static bool can_go_back(const struct instance *instance, const viso_snapshot *sn
 {
 	const struct scheduler *scheduler = &instance->scheduler;
 	return scheduler->count == 1 && scheduler->current == &instance->program.first_task && !instance->ring &&
-	       instance->space.tables.origin == snapshot->space.tables.root &&
-	       !space_has_shared(&instance->space) && !space_has_shared(&snapshot->space);
+	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
+	       !space_has_shared(&snapshot->space);
 }
 
 static int go_back(struct instance *instance, const viso_snapshot *snapshot)
