@@ -47,6 +47,7 @@ struct instance {
 	struct channel_files *files_dropped;
 	bool drops_files;
 	unsigned epoll_items;
+	uint64_t looks; /* at the readiness of files; see program/readiness.h */
 	uint64_t calls_made; /* in this command or call; see viso_guest_set_syscalls_max() */
 
 	atomic_int state;

@@ -88,6 +88,8 @@ void scheduler_replace(struct instance *instance, struct task *task, struct task
 		scheduler->turn = heir;
 	if (scheduler->current == task)
 		scheduler->current = heir;
+	if (instance->stay.task == task)
+		instance->stay.task = heir;
 }
 
 static bool is_used(const struct instance *instance, int id)

@@ -2,6 +2,7 @@
 /* A program that is frozen when it is ready. Its functions leave a secret wherever a call can, and look for it. */
 #include <fcntl.h>
 #include <immintrin.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <virtiso/hypercall.h>
 
@@ -163,6 +165,48 @@ uint64_t dirty(uint64_t n)
 	return n;
 }
 
+uint64_t say(void)
+{
+	return write(1, "more\n", 5) != 5;
+}
+
+/* Another program in the place of this one: nobody is left to return to the host. */
+uint64_t execute(void)
+{
+	char *const argv[] = {"/frozen-static", NULL};
+	execv(argv[0], argv);
+	return 1;
+}
+
+/* What lay in the ring before: its memory has the same address each time. */
+uint64_t use_ring(uint64_t value)
+{
+	struct viso_ring *ring = viso_ring_open();
+	if (!ring)
+		return UINT64_MAX;
+	uint64_t old = ring->slots[9].args[0];
+	ring->slots[9].args[0] = value;
+	return old;
+}
+
+static void *leave_child_behind(void *data)
+{
+	if (vfork() == 0) {
+		usleep(100000);
+		_exit(0);
+	}
+	return NULL;
+}
+
+/* Executes itself while a child still has the memory. */
+static void move(char *path)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, leave_child_behind, NULL);
+	usleep(30000);
+	execl(path, path, "moved", NULL);
+}
+
 uint64_t map_shared(uint64_t value)
 {
 	static uint64_t *shared;
@@ -191,5 +235,11 @@ int main(int argc, char **argv)
 	lseek(fd, 2, SEEK_SET);
 	if (argc > 1 && strcmp(argv[1], "shared") == 0)
 		map_shared(0);
+	if (argc > 1 && strcmp(argv[1], "talk") == 0)
+		say();
+	if (argc > 1 && strcmp(argv[1], "move") == 0)
+		move(argv[0]);
+	if (argc > 1 && strcmp(argv[1], "moved") == 0)
+		wait(NULL);
 	return (int)-viso_ready();
 }

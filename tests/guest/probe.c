@@ -218,6 +218,7 @@ int main(int argc, char **argv)
 {
 	const struct probe *const tables[] = {probes,
 					      attack_probes,
+					      bounds_probes,
 					      memory_probes,
 					      signal_probes,
 					      signal_wait_probes,

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 }; /* linux/futex.h, which musl has not */
+
 static volatile int value = 1;
 static volatile sig_atomic_t children_told;
 
@@ -196,6 +198,30 @@ static int probe_vfork_damage(int argc, char **argv)
 	return 0;
 }
 
+/* Waits for a word, at another address than the other process, until that one wakes it. */
+static int wait_for_word(uint32_t *word)
+{
+	void *place = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t *other = mremap(word, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	const struct timespec time = {5, 0};
+	if (other == MAP_FAILED)
+		return 1;
+	return syscall(SYS_futex, other + 9, FUTEX_WAIT, 0, &time, NULL, 0) == 0 ? 0 : 2;
+}
+
+static int probe_shared_word(int argc, char **argv)
+{
+	uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(wait_for_word(word));
+	usleep(50000);
+	long woken = syscall(SYS_futex, word + 9, FUTEX_WAKE, 1, NULL, NULL, 0);
+	int status = status_of(pid);
+	printf("%ld %d\n", woken, WEXITSTATUS(status));
+	return 0;
+}
+
 static int probe_fork_bomb(int argc, char **argv)
 {
 	for (;;)
@@ -234,6 +260,7 @@ const struct probe process_probes[] = {
 	{"exec", probe_exec},
 	{"vfork", probe_vfork},
 	{"vfork-damage", probe_vfork_damage},
+	{"shared-word", probe_shared_word},
 	{"fork-bomb", probe_fork_bomb},
 	{"leave-children", probe_leave_children},
 	{"count-children", probe_count_children},

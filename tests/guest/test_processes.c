@@ -12,6 +12,12 @@ static void test_children(void **state)
 	assert_probes_pass(fixture, probes, sizeof(probes) / sizeof(probes[0]));
 }
 
+static void test_a_word_of_two_processes(void **state)
+{
+	need_kvm();
+	assert_output(run((struct fixture *)*state, "/probe", "shared-word"), "1 0\n");
+}
+
 static void test_everything_ends_with_the_first_program(void **state)
 {
 	struct fixture *fixture = *state;
@@ -53,6 +59,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_children),
+		cmocka_unit_test(test_a_word_of_two_processes),
 		cmocka_unit_test(test_everything_ends_with_the_first_program),
 		cmocka_unit_test(test_the_limit_of_processes),
 		cmocka_unit_test(test_shells),

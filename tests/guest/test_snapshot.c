@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -268,6 +269,92 @@ static void test_after_a_fork(void **state)
 	viso_snapshot_unref(snapshot);
 }
 
+/* The output so far is the guest's; each clone has its own. */
+static void test_output(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-static", "talk", 0);
+	viso_snapshot *snapshot;
+	assert_int_equal(call(guest, "say", 0), 0);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	viso_guest *guests[2] = {guest, clone_of(snapshot)};
+	for (int i = 0; i < 2; i++) {
+		viso_result *result;
+		assert_int_equal(call(guests[i], "say", 0), 0);
+		assert_int_equal(viso_guest_call(guests[i], "leave", NULL, 0, 5000, NULL), -ESRCH);
+		assert_ok(viso_guest_last_result(guests[i], &result));
+		assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "more\n");
+		viso_result_unref(result);
+		viso_guest_unref(guests[i]);
+	}
+	viso_snapshot_unref(snapshot);
+}
+
+/* Another program has other memory: all of it comes back, and not only what the pages of the program's files hold. */
+static void test_after_another_program(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-static", "plain", 0);
+	viso_snapshot *snapshot;
+	assert_int_equal(call(guest, "count", 0), 2);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(viso_guest_call(guest, "execute", NULL, 0, 5000, NULL), -ESRCH);
+		assert_ok(viso_guest_reset(guest));
+		assert_int_equal(call(guest, "count", 0), 3);
+	}
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+static void test_ring(void **state)
+{
+	need_kvm();
+	viso_guest *guest = new_guest(*state, 0);
+	viso_snapshot *snapshot;
+	assert_ok(viso_guest_set_ring(guest, 1));
+	viso_command *command = new_command("/frozen-static", NULL);
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	for (int i = 1; i < 4; i++) {
+		assert_int_equal(call(guest, "use_ring", 17), 0);
+		assert_ok(viso_guest_reset(guest));
+	}
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+/* A reset that fails leaves a guest that has ended, which can be reset later. */
+static void test_reset_without_fds(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	struct rlimit limit, none;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = (struct rlimit){3, limit.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	int r = viso_guest_reset(guest);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(viso_guest_call(guest, "count", NULL, 0, 300, NULL), -EIO);
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(guest, "count", 0), 2);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+static void test_memory_of_another_process(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-static", "move", 0);
+	viso_snapshot *snapshot;
+	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EOPNOTSUPP);
+	assert_int_equal(call(guest, "count", 0), 2);
+	viso_guest_unref(guest);
+}
+
 static void test_refusals(void **state)
 {
 	need_kvm();
@@ -295,11 +382,21 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_is_left), cmocka_unit_test(test_clones_are_apart),
-		cmocka_unit_test(test_after_a_bad_end), cmocka_unit_test(test_host_and_guest_write),
-		cmocka_unit_test(test_shared_memory),   cmocka_unit_test(test_snapshots_of_clones),
-		cmocka_unit_test(test_threads),         cmocka_unit_test(test_a_thousand_clones),
-		cmocka_unit_test(test_after_a_fork),    cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_clones_are_apart),
+		cmocka_unit_test(test_after_a_bad_end),
+		cmocka_unit_test(test_host_and_guest_write),
+		cmocka_unit_test(test_shared_memory),
+		cmocka_unit_test(test_snapshots_of_clones),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_a_thousand_clones),
+		cmocka_unit_test(test_after_a_fork),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_after_another_program),
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_memory_of_another_process),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_reset_without_fds),
 	};
 	return cmocka_run_group_tests_name("guest snapshot", tests, fixture_setup, fixture_teardown);
 }

@@ -40,21 +40,23 @@ struct channel_files *channel_files_new(struct instance *instance, unsigned coun
 	return files;
 }
 
+static void put_to_dropped(struct channel_files *files)
+{
+	struct instance *instance = files->instance;
+	files->next = instance->files_dropped;
+	instance->files_dropped = files;
+}
+
 /*
  * A file that goes may be a socket in whose queue further files lie, and so on: one after the other, since the depth of
  * this is up to the guest.
  */
-void channel_files_free(struct channel_files *files)
+static void free_dropped(struct instance *instance)
 {
-	if (!files)
-		return;
-	struct instance *instance = files->instance;
-	files->next = instance->files_dropped;
-	instance->files_dropped = files;
 	if (instance->drops_files)
 		return;
 	instance->drops_files = true;
-	while ((files = instance->files_dropped)) {
+	for (struct channel_files *files; (files = instance->files_dropped);) {
 		instance->files_dropped = files->next;
 		instance->files_on_way -= files->count;
 		for (unsigned i = 0; i < files->count; i++)
@@ -62,6 +64,15 @@ void channel_files_free(struct channel_files *files)
 		free(files);
 	}
 	instance->drops_files = false;
+}
+
+void channel_files_free(struct channel_files *files)
+{
+	if (!files)
+		return;
+	struct instance *instance = files->instance;
+	put_to_dropped(files);
+	free_dropped(instance);
 }
 
 struct channel *channel_new(struct instance *instance, bool keeps_messages, size_t size)
@@ -131,15 +142,12 @@ void channel_close(struct channel *channel, bool is_reader)
 
 void channels_drop_files(struct instance *instance)
 {
-	/* Each file that goes may take channels with it: begin again after each. */
-	for (struct channel *channel = instance->channels; channel;) {
-		struct segment *segment = channel->first;
-		while (segment && !segment->files)
-			segment = segment->next;
-		struct channel_files *files = segment ? TAKE_PTR(segment->files) : NULL;
-		channel_files_free(files);
-		channel = files ? instance->channels : channel->next;
-	}
+	/* All are taken out first: each file that goes may take channels with it. */
+	for (struct channel *channel = instance->channels; channel; channel = channel->next)
+		for (struct segment *segment = channel->first; segment; segment = segment->next)
+			if (segment->files)
+				put_to_dropped(TAKE_PTR(segment->files));
+	free_dropped(instance);
 }
 
 bool channel_can_read(const struct channel *channel)
@@ -214,8 +222,13 @@ int64_t channel_write(struct channel *channel, const struct iovec *pieces, int c
 		      struct channel_files *files)
 {
 	int64_t room = room_for(channel, size);
-	if (room < 0 || (size == 0 && !channel->keeps_messages))
-		return room < 0 ? room : 0;
+	if (room < 0)
+		return room;
+	/* Of a stream there is nothing that the files could come with: unix_stream_sendmsg() drops them too. */
+	if (size == 0 && !channel->keeps_messages) {
+		channel_files_free(files);
+		return 0;
+	}
 	struct source source = {pieces, 0};
 	size_t left = (size_t)room, done = 0;
 	do {

@@ -107,6 +107,7 @@ static int copy_plain(const struct file *file, int fd, struct file **out)
 	copy->listing = NULL;
 	copy->object = NULL;
 	copy->object_size = 0;
+	copy->capture_capacity = 0;
 	copy->watchers = NULL;
 	copy->has_host_fd = copy->has_locks = false;
 	*out = copy;

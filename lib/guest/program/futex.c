@@ -17,12 +17,12 @@ static const int64_t second_ns = 1000000000;
 
 static bool is_same_key(struct futex_key a, struct futex_key b)
 {
-	return a.space == b.space && a.address == b.address;
+	return a.memory == b.memory && a.address == b.address;
 }
 
 /*
- * Where waiters of a word are found. Words in memory that processes share go by the page, whatever the flag says: so a
- * word has one key only.
+ * Where waiters of a word are found. Words in memory that processes share go by their place in it, whatever the flag
+ * says: so a word has one key only.
  */
 static int find_key(struct program *program, uint64_t address, struct futex_key *out)
 {
@@ -30,7 +30,11 @@ static int find_key(struct program *program, uint64_t address, struct futex_key 
 		return -EINVAL;
 	if (!space_is_user(address, sizeof(uint32_t)))
 		return -EFAULT;
-	*out = (struct futex_key){program->space, address};
+	const struct area *area = space_find(program->space, address);
+	if (area && area->shared)
+		*out = (struct futex_key){area->shared, area->file_offset + (address - area->start)};
+	else
+		*out = (struct futex_key){program->space, address};
 	return 0;
 }
 

@@ -2,11 +2,11 @@
 #include "guest/program/readiness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <fcntl.h>
-
+#include "guest/instance.h"
 #include "guest/program/program.h"
 
 /* One more than is in use is there for task_wait(). */
@@ -63,6 +63,12 @@ short file_poll(struct file *file, short events, struct readiness *readiness)
 	}
 }
 
+static int64_t look(struct readiness *readiness, readiness_check *check, void *data)
+{
+	readiness->look = ++readiness->program->instance->looks;
+	return check(data, readiness);
+}
+
 int64_t readiness_wait(struct program *program, readiness_check *check, void *data, int64_t until)
 {
 	struct readiness readiness = {.program = program, .capacity = READINESS_FDS};
@@ -73,7 +79,7 @@ int64_t readiness_wait(struct program *program, readiness_check *check, void *da
 		readiness.count = readiness.next = 0;
 		readiness.polled = false;
 		readiness.until = until;
-		ready = check(data, &readiness);
+		ready = look(&readiness, check, data);
 		if (readiness.no_memory)
 			ready = -ENOMEM;
 		if (ready < 0 || (ready > 0 && readiness.count == 0))
@@ -84,7 +90,7 @@ int64_t readiness_wait(struct program *program, readiness_check *check, void *da
 			break;
 		}
 		readiness.polled = true;
-		ready = check(data, &readiness);
+		ready = look(&readiness, check, data);
 	} while (ready == 0 && clock_now(CLOCK_MONOTONIC) < until);
 	if (readiness.fds != readiness.few)
 		free(readiness.fds);
@@ -114,11 +120,13 @@ int64_t file_wait_unless_nonblocking(struct program *program, struct file *file,
 	return file_wait(program, file, events, file->flags & O_NONBLOCK ? 0 : INT64_MAX);
 }
 
-int64_t object_wait(struct program *program, const void *object)
+int64_t object_wait(struct program *program, const void *object, int64_t until)
 {
 	struct pollfd fds[1];
 	int r = task_wait_for(program, object);
-	return r < 0 ? r : task_wait(program, fds, 0, INT64_MAX);
+	if (r == 0)
+		r = task_wait(program, fds, 0, until);
+	return r < 0 ? r : -EAGAIN;
 }
 
 void file_changed(struct instance *instance, struct file *file)

@@ -23,6 +23,7 @@ enum { READINESS_FDS = 8 };
  */
 struct readiness {
 	struct program *program;
+	uint64_t look; /* the number of this look at all files, in the guest */
 	bool polled;
 	bool no_memory;
 	int64_t until; /* CLOCK_MONOTONIC: when a file may become ready by time */
@@ -56,8 +57,8 @@ int64_t file_wait(struct program *program, struct file *file, short events, int6
 /* As file_wait(), for a call that blocks unless the file is non-blocking. */
 int64_t file_wait_unless_nonblocking(struct program *program, struct file *file, short events);
 
-/* Waits until somebody changes the object. What the call must return; 0 where it is to look again. */
-int64_t object_wait(struct program *program, const void *object);
+/* Waits until somebody changes the object. What the call must return: -EAGAIN where nobody has by then. */
+int64_t object_wait(struct program *program, const void *object, int64_t until);
 
 /* The file may have become ready: who waits for it is woken. */
 void file_changed(struct instance *instance, struct file *file);

@@ -24,9 +24,9 @@ enum task_state {
 	TASK_ENDED,
 };
 
-/* Where futex(2) looks for waiters: an address in an address space, or in guest-physical memory with a NULL space. */
+/* Where futex(2) looks for waiters: an address in an address space, or an offset in memory that processes share. */
 struct futex_key {
-	const void *space;
+	const void *memory;
 	uint64_t address;
 };
 

@@ -92,8 +92,9 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
 {
 	const struct scheduler *scheduler = &instance->scheduler;
-	return scheduler->count == 1 && scheduler->current == &instance->program.first_task &&
-	       !space_has_shared(&instance->space) && !space_has_shared(&snapshot->space);
+	return scheduler->count == 1 && scheduler->current == &instance->program.first_task && !instance->ring &&
+	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
+	       !space_has_shared(&snapshot->space);
 }
 
 static int go_back(struct instance *instance, const viso_snapshot *snapshot)
@@ -112,7 +113,7 @@ static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 	return set_up_program(instance, snapshot);
 }
 
-/* Threads, processes and memory that they share: a machine of its own is made anew, and takes the old one's place. */
+/* Threads, processes, other memory: a machine of its own is made anew, and takes the old one's place. */
 static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_snapshot *snapshot)
 {
 	struct instance *other;
@@ -138,8 +139,11 @@ int viso_guest_reset(viso_guest *guest)
 		guest_forget_result(guest);
 		r = can_go_back(instance, snapshot) ? go_back(instance, snapshot)
 						    : begin_anew(guest, instance, snapshot);
-		if (r < 0)
+		if (r < 0) {
+			/* What it was may have gone already. */
+			instance->program.instance = instance;
 			program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "it could not be reset");
+		}
 		viso_snapshot_unref(snapshot);
 	}
 	guest_give_back(guest);

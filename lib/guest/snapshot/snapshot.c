@@ -56,6 +56,11 @@ static int check(const struct instance *instance, const char *function)
 				  "%s: the guest has several threads or processes, which cannot be frozen; let it end "
 				  "them before it is ready",
 				  function);
+	if (instance->program.space != &instance->space)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "memory",
+				  "%s: the guest has executed a program while a child of vfork() had its memory, which "
+				  "cannot be frozen; let the child end before",
+				  function);
 	return 0;
 }
 

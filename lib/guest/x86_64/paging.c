@@ -46,7 +46,7 @@ int paging_init(struct page_tables *tables, struct guest_memory *memory)
 
 int paging_init_clone(struct page_tables *tables, struct guest_memory *memory, uint64_t root)
 {
-	*tables = (struct page_tables){.memory = memory};
+	*tables = (struct page_tables){.memory = memory, .origin = root};
 	const void *origin = memory_page(memory, root);
 	tables->root = origin ? allocate_table(tables) : 0;
 	if (!tables->root)

@@ -21,7 +21,8 @@ struct table_copy {
 struct page_tables {
 	struct guest_memory *memory;
 	uint64_t root; /* guest-physical: CR3 */
-	/* In a clone: which tables may differ from those of the snapshot. */
+	/* In a clone: the root of the snapshot's tables, and which tables may differ from those; 0 after execve(2). */
+	uint64_t origin;
 	struct table_copy *copies;
 	size_t copy_count;
 	size_t copy_capacity;

@@ -19,9 +19,14 @@ static const uint32_t known_flags = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EP
 static const uint32_t exclusive_flags =
 	EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
+/* A look that comes here by many ways asks the files once: else it would take as long as the product of all lists. */
 static short poll_epoll(struct file *file, short events, struct readiness *readiness)
 {
-	return epoll_check(file->object, readiness, NULL, 0) ? events & (POLLIN | POLLRDNORM) : 0;
+	struct epoll *epoll = file->object;
+	if (epoll->look != readiness->look)
+		epoll->is_ready = epoll_check(epoll, readiness, NULL, 0);
+	epoll->look = readiness->look;
+	return epoll->is_ready ? events & (POLLIN | POLLRDNORM) : 0;
 }
 
 /* The host's file may be open elsewhere too: closing our fd would not take it out. */

@@ -40,6 +40,8 @@ struct epoll {
 	struct epoll_item *first;
 	struct epoll_item *last;
 	unsigned count;
+	uint64_t look; /* as one of several that are asked: which look it was last, and the answer */
+	bool is_ready;
 };
 
 /* NULL where the file is no epoll. */

@@ -41,13 +41,8 @@ static int64_t write_counter(struct program *program, struct file *file, const s
 	if (value == UINT64_MAX)
 		return -EINVAL;
 	/* Room for some is not enough for all: only a reader makes a difference. */
-	while (UINT64_MAX - 1 - counter->value < value) {
-		if (file->flags & O_NONBLOCK)
-			return -EAGAIN;
-		int64_t r = object_wait(program, file);
-		if (r < 0)
-			return r;
-	}
+	if (UINT64_MAX - 1 - counter->value < value)
+		return file->flags & O_NONBLOCK ? -EAGAIN : object_wait(program, file, INT64_MAX);
 	counter->value += value;
 	file_changed(counter->instance, file);
 	return sizeof(value);

@@ -14,6 +14,9 @@ static int read_files(struct program *program, const uint8_t *data, size_t size,
 	int error;
 	if (count > CHANNEL_FILES_MAX || *out)
 		return -EINVAL;
+	/* As none: data with files has memory of its own, and these are counted. */
+	if (count == 0)
+		return 0;
 	struct channel_files *files = channel_files_new(program->instance, (unsigned)count, &error);
 	if (!files)
 		return error;

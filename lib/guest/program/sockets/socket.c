@@ -210,6 +210,13 @@ static int check_connected(const struct file *file, bool to_send)
 	return 0;
 }
 
+/* What poll(2) takes for room need not be enough for a message: in a pair only a reader makes a difference. */
+static int64_t wait_for_room(struct program *program, struct file *file, int64_t until)
+{
+	const struct socket *socket = file->object;
+	return socket->in ? object_wait(program, file, until) : file_wait(program, file, POLLOUT, until);
+}
+
 int64_t socket_send(struct program *program, struct file *file, struct message *message)
 {
 	struct socket *socket = file->object;
@@ -225,7 +232,7 @@ int64_t socket_send(struct program *program, struct file *file, struct message *
 		if (n != -EAGAIN && n != -EINTR)
 			return n;
 		int64_t until = socket_deadline(program, file, message->flags, socket->send_timeout);
-		int64_t w = until ? file_wait(program, file, POLLOUT, until) : -EAGAIN;
+		int64_t w = until ? wait_for_room(program, file, until) : -EAGAIN;
 		if (w < 0)
 			return w;
 	}
