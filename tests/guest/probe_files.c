@@ -320,6 +320,22 @@ static int run_copy_up(const char *path)
 	return 0;
 }
 
+/* What is open for reading is opened for writing by its name in /proc. */
+static int run_reopen(const char *path)
+{
+	char name[64];
+	int fd = open(path, O_RDONLY);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int writable = open(name, O_WRONLY);
+	assert(fd >= 0 && writable >= 0 && write(writable, "overwritten", 11) == 11);
+	assert(open(name, O_RDONLY) >= 0 && open(name, O_WRONLY | O_TRUNC) < 0 && errno == ENOENT);
+	fd = open(path, O_RDONLY);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	assert(open(name, O_WRONLY | O_TRUNC) >= 0 && has(path, ""));
+	puts("done");
+	return 0;
+}
+
 static int run_locks(const char *directory)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
@@ -419,9 +435,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *path);
-	} probes[] = {{"all", run_all},       {"layers", run_layers}, {"fill", run_fill},
-		      {"sparse", run_sparse}, {"names", run_names},   {"copy-up", run_copy_up},
-		      {"locks", run_locks},   {"hammer", run_hammer}, {"paths", run_paths}};
+	} probes[] = {{"all", run_all},     {"layers", run_layers},   {"fill", run_fill},   {"sparse", run_sparse},
+		      {"names", run_names}, {"copy-up", run_copy_up}, {"locks", run_locks}, {"hammer", run_hammer},
+		      {"paths", run_paths}, {"reopen", run_reopen}};
 	for (size_t i = 0; argc == 3 && i < sizeof(probes) / sizeof(probes[0]); i++)
 		if (!strcmp(argv[1], probes[i].name))
 			return probes[i].run(argv[2]);

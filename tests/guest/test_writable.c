@@ -75,6 +75,29 @@ static void test_a_discarded_upper(void **state)
 	viso_guest_unref(guest);
 }
 
+/* A fd by its name in /proc must not lead to the root's own file, which lies below the one that is written to. */
+static void test_files_opened_again(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char *upper;
+	assert_true(asprintf(&upper, "%s/upper-of-reopen", fixture->base) > 0);
+	assert_int_equal(mkdir(upper, 0755), 0);
+	char *before = snapshot_of_root(fixture);
+	for (int kept = 0; kept < 2; kept++) {
+		viso_guest *guest = new_guest(fixture, 0);
+		assert_ok(kept ? viso_guest_set_upper_directory(guest, upper)
+			       : viso_guest_set_upper_discarded(guest, 0));
+		assert_output(run_in(guest, new_command("/probe-files", "reopen", "/fruit", NULL)), "done\n");
+		viso_guest_unref(guest);
+		char *after = snapshot_of_root(fixture);
+		assert_string_equal(before, after);
+		free(after);
+	}
+	free(before);
+	free(upper);
+}
+
 static void test_a_kept_upper(void **state)
 {
 	struct fixture *fixture = *state;
@@ -180,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_tmp_is_writable_and_forgotten),
 		cmocka_unit_test(test_files_of_all_kinds),
 		cmocka_unit_test(test_a_discarded_upper),
+		cmocka_unit_test(test_files_opened_again),
 		cmocka_unit_test(test_a_kept_upper),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_locks),
