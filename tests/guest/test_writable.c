@@ -39,6 +39,9 @@ static void test_tmp_is_writable_and_forgotten(void **state)
 	assert_exited(run(fixture, "busybox", "test", "-e", "/tmp/a"), 1);
 	assert_exited(run(fixture, "busybox", "cp", "/fruit", "/tmp/copy"), 0);
 	assert_exited(run(fixture, "busybox", "cp", "-r", "/many", "/tmp/copy"), 0);
+	assert_output(
+		sh(fixture, fixture->guest, "/bin/busybox cp /bin/busybox /tmp/busybox && /tmp/busybox echo executed"),
+		"executed\n");
 	assert_exited(run(fixture, "busybox", "mkdir", "-p", "/tmp/a/b/c"), 0);
 	assert_exited(run(fixture, "busybox", "tar", "cf", "/tmp/x.tar", "/fruit", "/many"), 0);
 	assert_exited(run(fixture, "busybox", "touch", "/fruit"), 1);
@@ -51,6 +54,7 @@ static void test_files_of_all_kinds(void **state)
 	need_kvm();
 	assert_output(run(fixture, "/probe-files", "all", "/tmp"), "done\n");
 	assert_output(run(fixture, "/probe-files", "all", "/dev/shm"), "done\n");
+	assert_output(run(fixture, "/probe-files", "directory-offset", "/dir"), "done\n");
 }
 
 static void test_a_discarded_upper(void **state)
@@ -152,6 +156,8 @@ static void test_bounds(void **state)
 	assert_output(run_in(guest, new_command("/probe-files", "fill", "/tmp/x", NULL)), "ENOSPC 16\n");
 	assert_output(run_in(guest, new_command("/probe-files", "sparse", "/tmp/x", NULL)), "done\n");
 	assert_output(run_in(guest, new_command("/probe-files", "names", "/tmp", NULL)), "ENOSPC\n");
+	assert_output(run_in(guest, new_command("/probe-files", "links", "/tmp", NULL)), "done\n");
+	assert_output(run_in(guest, new_command("/probe-files", "texts", "/proc/self/maps", NULL)), "done\n");
 	viso_guest_unref(guest);
 
 	guest = new_guest(fixture, 0);

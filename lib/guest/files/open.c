@@ -347,8 +347,7 @@ static int copy_text(const struct file *file, struct file *copy)
 	if (!copy->object)
 		return -ENOMEM;
 	memcpy(copy->object, file->object, file->object_size);
-	copy->object_size = file->object_size;
-	return 0;
+	return proc_set_size(copy, file->object_size);
 }
 
 struct file *open_copy_of(struct file *file, struct program *program, int *error)
