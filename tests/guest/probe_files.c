@@ -309,6 +309,20 @@ static int run_names(const char *path)
 	return 1;
 }
 
+/* An empty directory that hides one of a lower layer changes places with another. */
+static int run_exchange(const char *path)
+{
+	char other[256];
+	snprintf(other, sizeof(other), "%s-other", path);
+	assert(count(path) == 0 && mkdir(other, 0755) == 0);
+	assert(syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE) == 0);
+	assert(count(path) == 0 && count(other) == 0);
+	assert(syscall(SYS_renameat2, AT_FDCWD, other, AT_FDCWD, path, RENAME_EXCHANGE) == 0);
+	assert(count(path) == 0 && rmdir(other) == 0);
+	puts("done");
+	return 0;
+}
+
 /* Links whose targets are as long as can be. */
 static int run_links(const char *directory)
 {
@@ -481,19 +495,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *path);
-	} probes[] = {{"all", run_all},
-		      {"layers", run_layers},
-		      {"fill", run_fill},
-		      {"sparse", run_sparse},
-		      {"names", run_names},
-		      {"copy-up", run_copy_up},
-		      {"locks", run_locks},
-		      {"hammer", run_hammer},
-		      {"paths", run_paths},
-		      {"reopen", run_reopen},
-		      {"links", run_links},
-		      {"texts", run_texts},
-		      {"directory-offset", run_directory_offset}};
+	} probes[] = {{"all", run_all},           {"layers", run_layers},
+		      {"fill", run_fill},         {"sparse", run_sparse},
+		      {"names", run_names},       {"copy-up", run_copy_up},
+		      {"locks", run_locks},       {"hammer", run_hammer},
+		      {"paths", run_paths},       {"reopen", run_reopen},
+		      {"exchange", run_exchange}, {"links", run_links},
+		      {"texts", run_texts},       {"directory-offset", run_directory_offset}};
 	for (size_t i = 0; argc == 3 && i < sizeof(probes) / sizeof(probes[0]); i++)
 		if (!strcmp(argv[1], probes[i].name))
 			return probes[i].run(argv[2]);

@@ -131,6 +131,7 @@ static void test_a_kept_upper(void **state)
 	/* A directory in the place of one that was removed shows nothing of it. */
 	assert_exited(run_in(guest, new_command("busybox", "mkdir", "/few", NULL)), 0);
 	assert_output(run_in(guest, new_command("busybox", "ls", "/few", NULL)), "");
+	assert_output(run_in(guest, new_command("/probe-files", "exchange", "/few", NULL)), "done\n");
 	/* Names of whiteouts are not for programs. */
 	assert_exited(run_in(guest, new_command("busybox", "touch", "/.wh.data", NULL)), 1);
 	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/data", NULL)), 0);
