@@ -172,8 +172,8 @@ int elf_map(struct address_space *space, struct file *file, uint64_t base, struc
 		r = refuse(out_why, "its program headers are damaged");
 	if (r == 0)
 		r = read_exactly(file, segments, header.e_phnum * sizeof(segments[0]), header.e_phoff, out_why);
-	if (r == 0 && fstat(file->fd, &st) < 0)
-		r = -errno;
+	if (r == 0)
+		r = file_status(file, &st);
 	if (r == 0)
 		r = measure(segments, header.e_phnum, (uint64_t)st.st_size, &low, &high, out_why);
 	if (r < 0)

@@ -70,7 +70,6 @@ void gate_unlock(struct gate *gate)
 
 static void hypercall_free(viso_hypercall *hypercall)
 {
-	close_fd(hypercall->answer_fd);
 	gate_unref(hypercall->gate);
 	free(hypercall);
 }
@@ -99,6 +98,20 @@ static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const u
 	return hypercall;
 }
 
+/* What it is counted with. */
+static struct file_counts *counts_of(const viso_hypercall *hypercall)
+{
+	return &hypercall->task->program->view->counts;
+}
+
+static void close_answer_fd(viso_hypercall *hypercall)
+{
+	if (hypercall->answer_fd < 0)
+		return;
+	hypercall->answer_fd = close_fd(hypercall->answer_fd);
+	counts_of(hypercall)->host_fds--;
+}
+
 /* The task goes on without it. Whoever gives the last reference back frees it, which may be this. With the lock held.
  */
 static void part(viso_hypercall *hypercall)
@@ -107,6 +120,7 @@ static void part(viso_hypercall *hypercall)
 		return;
 	if (hypercall->task->hypercall == hypercall)
 		hypercall->task->hypercall = NULL;
+	close_answer_fd(hypercall);
 	hypercall->task = NULL;
 	*hypercall->all_link = hypercall->all_next;
 	if (hypercall->all_next)
@@ -166,9 +180,13 @@ static int64_t await(struct program *program, viso_hypercall *hypercall)
 
 static int make_answer_fd(viso_hypercall *hypercall)
 {
+	struct file_counts *counts = counts_of(hypercall);
+	if (counts->host_fds >= counts->host_fds_max)
+		return -ENFILE;
 	hypercall->answer_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (hypercall->answer_fd < 0)
 		return -errno;
+	counts->host_fds++;
 	hypercall->is_deferred = true;
 	return 0;
 }

@@ -21,17 +21,24 @@ enum { HEADERS_MAX = 128, SECTIONS_MAX = 4096, SYMBOLS_READ = 1024, NAMES_MAX = 
 /* Python's interpreter has some 20,000 symbols, a browser some million. */
 static const uint64_t symbols_max = 4u << 20;
 
-static bool read_exactly(struct file *file, void *out, size_t size, uint64_t offset)
-{
-	return offset <= INT64_MAX - size && file_read_at(file, out, size, offset) == (ssize_t)size;
-}
+/* What is read for one name, of all files: tables may be larger than the file, where that has holes, and many. */
+static const uint64_t read_max = 512u << 20;
 
 struct search {
 	struct file *file;
 	const char *name;
 	uint64_t value; /* what was found; 0 for nothing */
 	bool is_global;
+	uint64_t left; /* of read_max */
 };
+
+static bool read_exactly(struct search *search, void *out, size_t size, uint64_t offset)
+{
+	if (offset > INT64_MAX - size || size > search->left)
+		return false;
+	search->left -= size;
+	return file_read_at(search->file, out, size, offset) == (ssize_t)size;
+}
 
 static bool is_function(const Elf64_Sym *symbol)
 {
@@ -63,13 +70,12 @@ static int search_table(struct search *search, const Elf64_Shdr *table, const El
 	_cleanup_free_ Elf64_Sym *symbols = malloc(SYMBOLS_READ * sizeof(*symbols));
 	if (!names || !symbols)
 		return -ENOMEM;
-	if (!read_exactly(search->file, names, strings->sh_size, strings->sh_offset))
+	if (!read_exactly(search, names, strings->sh_size, strings->sh_offset))
 		return 0;
 	names[strings->sh_size] = '\0';
 	for (uint64_t done = 0; done < count && !search->is_global; done += SYMBOLS_READ) {
 		size_t now = count - done < SYMBOLS_READ ? (size_t)(count - done) : SYMBOLS_READ;
-		if (!read_exactly(search->file, symbols, now * sizeof(*symbols),
-				  table->sh_offset + done * sizeof(*symbols)))
+		if (!read_exactly(search, symbols, now * sizeof(*symbols), table->sh_offset + done * sizeof(*symbols)))
 			return 0;
 		look_at(search, symbols, now, names, strings->sh_size);
 	}
@@ -86,7 +92,7 @@ static int search_sections(struct search *search, const Elf64_Ehdr *header)
 	_cleanup_free_ Elf64_Shdr *sections = malloc(count * sizeof(*sections));
 	if (!sections)
 		return -ENOMEM;
-	if (!read_exactly(search->file, sections, count * sizeof(*sections), header->e_shoff))
+	if (!read_exactly(search, sections, count * sizeof(*sections), header->e_shoff))
 		return 0;
 	for (int type = 0; type < 2 && !search->is_global; type++)
 		for (size_t i = 0; i < count && !search->is_global; i++) {
@@ -99,12 +105,12 @@ static int search_sections(struct search *search, const Elf64_Ehdr *header)
 	return 0;
 }
 
-static bool read_header(struct file *file, Elf64_Ehdr *header, Elf64_Phdr segments[HEADERS_MAX])
+static bool read_header(struct search *search, Elf64_Ehdr *header, Elf64_Phdr segments[HEADERS_MAX])
 {
-	return read_exactly(file, header, sizeof(*header), 0) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+	return read_exactly(search, header, sizeof(*header), 0) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_phentsize == sizeof(Elf64_Phdr) &&
 	       header->e_phnum <= HEADERS_MAX &&
-	       read_exactly(file, segments, header->e_phnum * sizeof(segments[0]), header->e_phoff);
+	       read_exactly(search, segments, header->e_phnum * sizeof(segments[0]), header->e_phoff);
 }
 
 /* What is to be added to the file's addresses, told by where the segment lies that this area is of. */
@@ -129,30 +135,34 @@ static struct area *code_at(struct address_space *space, uint64_t address)
 	return area && area->file && (area->protection & PROT_EXEC) ? area : NULL;
 }
 
-static int search_area(struct address_space *space, const struct area *area, const char *name, uint64_t *out_address)
+static int search_area(struct address_space *space, const struct area *area, struct search *search,
+		       uint64_t *out_address)
 {
 	Elf64_Ehdr header;
 	Elf64_Phdr segments[HEADERS_MAX];
 	uint64_t base;
-	struct search search = {.file = area->file, .name = name};
-	if (!read_header(area->file, &header, segments) || !find_base(&header, segments, area, &base))
+	search->file = area->file;
+	search->value = 0;
+	search->is_global = false;
+	if (!read_header(search, &header, segments) || !find_base(&header, segments, area, &base))
 		return 0;
-	int r = search_sections(&search, &header);
-	if (r == 0 && search.value && code_at(space, base + search.value))
-		*out_address = base + search.value;
+	int r = search_sections(search, &header);
+	if (r == 0 && search->value && code_at(space, base + search->value))
+		*out_address = base + search->value;
 	return r;
 }
 
 static int search_all(struct address_space *space, const char *name, uint64_t *out_address)
 {
 	const struct file *last = NULL;
+	struct search search = {.name = name, .left = read_max};
 	*out_address = 0;
 	for (size_t i = 0; i < space->count && !*out_address; i++) {
 		const struct area *area = &space->areas[i];
 		if (!area->file || !(area->protection & PROT_EXEC) || area->file == last)
 			continue;
 		last = area->file;
-		int r = search_area(space, area, name, out_address);
+		int r = search_area(space, area, &search, out_address);
 		if (r < 0)
 			return r;
 	}

@@ -60,6 +60,31 @@ static int wild(void)
 	return 0;
 }
 
+static int refused;
+
+static void *ask_in_vain(void *data)
+{
+	if (viso_hypercall(QUEUED, 0, 0, 0) == -ENFILE)
+		__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* More at once than the host has fds to spare for. */
+static int many(void)
+{
+	enum { THREADS = 150 };
+	pthread_attr_t attributes;
+	pthread_t thread;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 64 << 10);
+	for (int i = 0; i < THREADS; i++)
+		EXPECT(pthread_create(&thread, &attributes, ask_in_vain, NULL), 0);
+	for (int i = 0; i < 500 && refused < THREADS / 2; i++)
+		usleep(10000);
+	puts(refused >= THREADS / 2 && refused < THREADS ? "some" : refused ? "all" : "none");
+	return 0;
+}
+
 static void *ask_often(void *data)
 {
 	uint64_t wrong = 0;
@@ -176,6 +201,8 @@ int main(int argc, char **argv)
 		return wild();
 	if (!strcmp(how, "threads"))
 		return threads();
+	if (!strcmp(how, "many"))
+		return many();
 	if (!strcmp(how, "ready"))
 		return (int)viso_ready();
 	if (!strcmp(how, "ring"))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A program whose functions the host calls, and which misbehaves where it is told to. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +200,34 @@ KEEP int64_t unmap_stack(void)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~4095ul;
 	syscall(SYS_munmap, here - 65536, 131072);
 	return 1;
+}
+
+/* A file of nothing but symbol tables as large as can be, which it does not even have to have. */
+KEEP uint64_t map_tables(void)
+{
+	enum { COUNT = 4000 };
+	static Elf64_Shdr sections[COUNT];
+	const Elf64_Ehdr head = {
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+		.e_phoff = sizeof(head),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 1,
+		.e_shoff = 4096,
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = COUNT,
+	};
+	const Elf64_Phdr segment = {.p_type = PT_LOAD, .p_flags = PF_X, .p_filesz = 4096};
+	for (int i = 0; i < COUNT; i++)
+		sections[i] = (Elf64_Shdr){.sh_type = i ? SHT_SYMTAB : SHT_STRTAB,
+					   .sh_offset = 1 << 20,
+					   .sh_size = i ? 24ull * (4 << 20) : 64 << 20,
+					   .sh_entsize = 24};
+	int file = open("/tmp/tables", O_RDWR | O_CREAT, 0700);
+	bool written = pwrite(file, &head, sizeof(head), 0) == sizeof(head) &&
+		       pwrite(file, &segment, sizeof(segment), sizeof(head)) == sizeof(segment) &&
+		       pwrite(file, sections, sizeof(sections), 4096) == sizeof(sections) &&
+		       ftruncate(file, 1l << 40) == 0;
+	return written && mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0) != MAP_FAILED;
 }
 
 static int serve(void)

@@ -63,6 +63,27 @@ uint64_t leave_secret(void)
 	return 0;
 }
 
+static int shared_files[2];
+
+/* One file, open twice, through which functions and snapshots write and read by turns. */
+uint64_t open_shared(void)
+{
+	for (int i = 0; i < 2; i++)
+		shared_files[i] = open("/tmp/shared", O_RDWR | O_CREAT, 0600);
+	return (uint64_t)pwrite(shared_files[0], "1", 1, 0);
+}
+
+uint64_t write_shared(uint64_t byte)
+{
+	return (uint64_t)pwrite(shared_files[0], &byte, 1, 0);
+}
+
+uint64_t read_shared(uint64_t which)
+{
+	char byte = 0;
+	return pread(shared_files[which], &byte, 1, 0) == 1 ? (uint64_t)byte : 0;
+}
+
 /* A bit for each place that has changed. */
 uint64_t find_secret(void)
 {

@@ -309,6 +309,66 @@ static int run_names(const char *path)
 	return 1;
 }
 
+/* An empty directory that hides one of a lower layer changes places with another. */
+static int run_exchange(const char *path)
+{
+	char other[256];
+	snprintf(other, sizeof(other), "%s-other", path);
+	assert(count(path) == 0 && mkdir(other, 0755) == 0);
+	assert(syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE) == 0);
+	assert(count(path) == 0 && count(other) == 0);
+	assert(syscall(SYS_renameat2, AT_FDCWD, other, AT_FDCWD, path, RENAME_EXCHANGE) == 0);
+	assert(count(path) == 0 && rmdir(other) == 0);
+	puts("done");
+	return 0;
+}
+
+/* Links whose targets are as long as can be. */
+static int run_links(const char *directory)
+{
+	char target[4000], name[32];
+	int count = 0;
+	assert(chdir(directory) == 0);
+	memset(target, 'x', sizeof(target) - 1);
+	target[sizeof(target) - 1] = 0;
+	do
+		snprintf(name, sizeof(name), "l%d", count++);
+	while (symlink(target, name) == 0);
+	assert(errno == ENOSPC && count > 1000);
+	puts(count < 4200 ? "done" : "too many");
+	return 0;
+}
+
+/* Long texts of /proc, of which many are open at once. */
+static int run_texts(const char *path)
+{
+	enum { PAGES = 40000, FILES = 100 };
+	char *pages = mmap(NULL, PAGES * 4096ul, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert(pages != MAP_FAILED);
+	for (int i = 0; i < PAGES; i += 2)
+		assert(mprotect(pages + i * 4096l, 4096, PROT_NONE) == 0);
+	int fd = -1, count = 0;
+	while (count < FILES && (fd = open(path, O_RDONLY)) >= 0)
+		count++;
+	assert(fd < 0 && errno == ENOMEM && count > 10);
+	for (int i = 3; i < 3 + count; i++)
+		close(i);
+	assert(open(path, O_RDONLY) >= 0);
+	puts("done");
+	return 0;
+}
+
+/* An offset of a directory that would be too large. */
+static int run_directory_offset(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert(fd >= 0 && lseek(fd, INT64_MAX, SEEK_SET) == INT64_MAX);
+	fails(lseek(fd, INT64_MAX, SEEK_CUR), EINVAL);
+	assert(lseek(fd, 0, SEEK_SET) == 0);
+	puts("done");
+	return 0;
+}
+
 static int run_copy_up(const char *path)
 {
 	struct stat st;
@@ -317,6 +377,22 @@ static int run_copy_up(const char *path)
 	const char *name = errno == ENOSPC ? "ENOSPC" : strerror(errno);
 	assert(stat(path, &st) == 0 && access(path, R_OK) == 0);
 	printf("%s %lld\n", name, (long long)st.st_size);
+	return 0;
+}
+
+/* What is open for reading is opened for writing by its name in /proc. */
+static int run_reopen(const char *path)
+{
+	char name[64];
+	int fd = open(path, O_RDONLY);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	int writable = open(name, O_WRONLY);
+	assert(fd >= 0 && writable >= 0 && write(writable, "overwritten", 11) == 11);
+	assert(open(name, O_RDONLY) >= 0 && open(name, O_WRONLY | O_TRUNC) < 0 && errno == ENOENT);
+	fd = open(path, O_RDONLY);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	assert(open(name, O_WRONLY | O_TRUNC) >= 0 && has(path, ""));
+	puts("done");
 	return 0;
 }
 
@@ -419,9 +495,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *path);
-	} probes[] = {{"all", run_all},       {"layers", run_layers}, {"fill", run_fill},
-		      {"sparse", run_sparse}, {"names", run_names},   {"copy-up", run_copy_up},
-		      {"locks", run_locks},   {"hammer", run_hammer}, {"paths", run_paths}};
+	} probes[] = {{"all", run_all},           {"layers", run_layers},
+		      {"fill", run_fill},         {"sparse", run_sparse},
+		      {"names", run_names},       {"copy-up", run_copy_up},
+		      {"locks", run_locks},       {"hammer", run_hammer},
+		      {"paths", run_paths},       {"reopen", run_reopen},
+		      {"exchange", run_exchange}, {"links", run_links},
+		      {"texts", run_texts},       {"directory-offset", run_directory_offset}};
 	for (size_t i = 0; argc == 3 && i < sizeof(probes) / sizeof(probes[0]); i++)
 		if (!strcmp(argv[1], probes[i].name))
 			return probes[i].run(argv[2]);

@@ -91,6 +91,10 @@ static void test_names(void **state)
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 			call(guest, names[i], '1');
 	assert_int_equal(call(guest, "toupper", 'x'), 'X');
+	/* To look through all of these would take the host minutes. */
+	assert_int_equal(call(guest, "map_tables", 0), 1);
+	for (int i = 0; i < 3; i++)
+		assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
 }
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ADD = 1, FILL = 2, LENGTH = 3, DEFERRED = 5, QUEUED = 6, OTHER = 7, SLOW = 9 };
@@ -221,6 +222,23 @@ static void test_queue(void **state)
 	viso_guest_unref(guest);
 }
 
+/* Those that wait hold fds of the host, of which a guest gets a part only. */
+static void test_fds_of_the_queue(void **state)
+{
+	struct rlimit old, limit;
+	need_kvm();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	limit = old;
+	limit.rlim_cur = 240;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	viso_guest *guest = new_guest(*state, 0);
+	assert_ok(viso_guest_queue_hypercall(guest, QUEUED));
+	for (int i = 0; i < 2; i++)
+		assert_output(run_in(guest, new_command("/asker", "many", NULL)), "some\n");
+	viso_guest_unref(guest);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 static int64_t defer_to_queue(viso_hypercall *hypercall, void *userdata)
 {
 	int *pipe_end = userdata;
@@ -347,13 +365,10 @@ static void test_ends_from_within(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_handlers),
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_deferred),
-		cmocka_unit_test(test_forgotten),
-		cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_re_entrancy),
-		cmocka_unit_test(test_ends_from_within),
+		cmocka_unit_test(test_handlers),    cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_deferred),    cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_queue),       cmocka_unit_test(test_fds_of_the_queue),
+		cmocka_unit_test(test_re_entrancy), cmocka_unit_test(test_ends_from_within),
 		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests_name("guest hypercalls", tests, fixture_setup, fixture_teardown);

@@ -187,6 +187,30 @@ static void test_snapshots_of_clones(void **state)
 	viso_guest_unref(guest);
 }
 
+/* A file that is open twice stays one file, however often it is frozen and written to by only one of the two. */
+static void test_files_that_are_open_twice(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-dynamic", "plain", 0);
+	viso_snapshot *snapshots[3];
+	assert_int_equal(call(guest, "open_shared", 0), 1);
+	assert_ok(viso_guest_snapshot(guest, &snapshots[0]));
+	assert_int_equal(call(guest, "write_shared", '2'), 1);
+	assert_ok(viso_guest_snapshot(guest, &snapshots[1]));
+	assert_ok(viso_guest_snapshot(guest, &snapshots[2]));
+	viso_guest *clone = clone_of(snapshots[1]), *old = clone_of(snapshots[0]);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(call(guest, "read_shared", i), '2');
+		assert_int_equal(call(clone, "read_shared", i), '2');
+		assert_int_equal(call(old, "read_shared", i), '1');
+	}
+	for (int i = 0; i < 3; i++)
+		viso_snapshot_unref(snapshots[i]);
+	viso_guest_unref(old);
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+}
+
 static void *use_clones(void *data)
 {
 	for (int i = 0; i < 15; i++) {
@@ -388,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_host_and_guest_write),
 		cmocka_unit_test(test_shared_memory),
 		cmocka_unit_test(test_snapshots_of_clones),
+		cmocka_unit_test(test_files_that_are_open_twice),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_a_thousand_clones),
 		cmocka_unit_test(test_after_a_fork),

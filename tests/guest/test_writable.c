@@ -39,6 +39,9 @@ static void test_tmp_is_writable_and_forgotten(void **state)
 	assert_exited(run(fixture, "busybox", "test", "-e", "/tmp/a"), 1);
 	assert_exited(run(fixture, "busybox", "cp", "/fruit", "/tmp/copy"), 0);
 	assert_exited(run(fixture, "busybox", "cp", "-r", "/many", "/tmp/copy"), 0);
+	assert_output(
+		sh(fixture, fixture->guest, "/bin/busybox cp /bin/busybox /tmp/busybox && /tmp/busybox echo executed"),
+		"executed\n");
 	assert_exited(run(fixture, "busybox", "mkdir", "-p", "/tmp/a/b/c"), 0);
 	assert_exited(run(fixture, "busybox", "tar", "cf", "/tmp/x.tar", "/fruit", "/many"), 0);
 	assert_exited(run(fixture, "busybox", "touch", "/fruit"), 1);
@@ -51,6 +54,7 @@ static void test_files_of_all_kinds(void **state)
 	need_kvm();
 	assert_output(run(fixture, "/probe-files", "all", "/tmp"), "done\n");
 	assert_output(run(fixture, "/probe-files", "all", "/dev/shm"), "done\n");
+	assert_output(run(fixture, "/probe-files", "directory-offset", "/dir"), "done\n");
 }
 
 static void test_a_discarded_upper(void **state)
@@ -73,6 +77,29 @@ static void test_a_discarded_upper(void **state)
 	free(before);
 	free(after);
 	viso_guest_unref(guest);
+}
+
+/* A fd by its name in /proc must not lead to the root's own file, which lies below the one that is written to. */
+static void test_files_opened_again(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char *upper;
+	assert_true(asprintf(&upper, "%s/upper-of-reopen", fixture->base) > 0);
+	assert_int_equal(mkdir(upper, 0755), 0);
+	char *before = snapshot_of_root(fixture);
+	for (int kept = 0; kept < 2; kept++) {
+		viso_guest *guest = new_guest(fixture, 0);
+		assert_ok(kept ? viso_guest_set_upper_directory(guest, upper)
+			       : viso_guest_set_upper_discarded(guest, 0));
+		assert_output(run_in(guest, new_command("/probe-files", "reopen", "/fruit", NULL)), "done\n");
+		viso_guest_unref(guest);
+		char *after = snapshot_of_root(fixture);
+		assert_string_equal(before, after);
+		free(after);
+	}
+	free(before);
+	free(upper);
 }
 
 static void test_a_kept_upper(void **state)
@@ -104,6 +131,7 @@ static void test_a_kept_upper(void **state)
 	/* A directory in the place of one that was removed shows nothing of it. */
 	assert_exited(run_in(guest, new_command("busybox", "mkdir", "/few", NULL)), 0);
 	assert_output(run_in(guest, new_command("busybox", "ls", "/few", NULL)), "");
+	assert_output(run_in(guest, new_command("/probe-files", "exchange", "/few", NULL)), "done\n");
 	/* Names of whiteouts are not for programs. */
 	assert_exited(run_in(guest, new_command("busybox", "touch", "/.wh.data", NULL)), 1);
 	assert_exited(run_in(guest, new_command("busybox", "test", "-e", "/data", NULL)), 0);
@@ -129,6 +157,8 @@ static void test_bounds(void **state)
 	assert_output(run_in(guest, new_command("/probe-files", "fill", "/tmp/x", NULL)), "ENOSPC 16\n");
 	assert_output(run_in(guest, new_command("/probe-files", "sparse", "/tmp/x", NULL)), "done\n");
 	assert_output(run_in(guest, new_command("/probe-files", "names", "/tmp", NULL)), "ENOSPC\n");
+	assert_output(run_in(guest, new_command("/probe-files", "links", "/tmp", NULL)), "done\n");
+	assert_output(run_in(guest, new_command("/probe-files", "texts", "/proc/self/maps", NULL)), "done\n");
 	viso_guest_unref(guest);
 
 	guest = new_guest(fixture, 0);
@@ -180,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_tmp_is_writable_and_forgotten),
 		cmocka_unit_test(test_files_of_all_kinds),
 		cmocka_unit_test(test_a_discarded_upper),
+		cmocka_unit_test(test_files_opened_again),
 		cmocka_unit_test(test_a_kept_upper),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_locks),

@@ -225,9 +225,9 @@ static int add_node(struct memory_tree *tree, const char *name, mode_t mode, dev
 	if (!node)
 		return r;
 	node->rdev = rdev;
-	if (target && !(node->target = strdup(target)))
-		return -ENOMEM;
-	return memory_link(tree->root, name, node);
+	if (target)
+		r = memory_node_set_target(node, target);
+	return r == 0 ? memory_link(tree->root, name, node) : r;
 }
 
 static int add_devices(struct builder *builder)

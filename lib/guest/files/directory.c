@@ -16,9 +16,6 @@
 #include "guest/files/proc.h"
 #include "guest/program/program.h"
 
-/* What the listings of all open directories of a guest may take of the host's memory. */
-static const uint64_t listed_max = 64u << 20;
-
 enum { FIXED_COST = 64, ENTRY_HEAD = 19, ENTRIES_SIZE = 32 << 10 };
 
 struct listed {
@@ -53,8 +50,9 @@ static int add_entry(void *data, const char *name, uint64_t ino, unsigned char t
 {
 	struct listing *listing = data;
 	size_t length = strlen(name), cost = FIXED_COST + length;
-	if (listing->counts->listed > listed_max - cost)
+	if (!counts_list(listing->counts, cost))
 		return -ENOMEM;
+	listing->size += cost;
 	if (listing->count == listing->capacity) {
 		size_t capacity = listing->capacity ? 2 * listing->capacity : 32;
 		struct listed **entries = reallocarray(listing->entries, capacity, sizeof(struct listed *));
@@ -69,8 +67,6 @@ static int add_entry(void *data, const char *name, uint64_t ino, unsigned char t
 	*entry = (struct listed){.ino = ino, .layer = listing->layer, .type = type, .whiteout = whiteout};
 	memcpy(entry->name, name, length + 1);
 	listing->entries[listing->count++] = entry;
-	listing->size += cost;
-	listing->counts->listed += cost;
 	return 0;
 }
 
@@ -246,11 +242,9 @@ static int64_t read_none(struct program *program, struct file *file, const struc
 
 static int64_t seek(struct program *program, struct file *file, int64_t offset, int whence)
 {
-	if (whence == SEEK_CUR)
-		offset += (int64_t)file->position;
-	else if (whence != SEEK_SET)
+	if (whence == SEEK_CUR && __builtin_add_overflow(offset, (int64_t)file->position, &offset))
 		return -EINVAL;
-	if (offset < 0)
+	if ((whence != SEEK_SET && whence != SEEK_CUR) || offset < 0)
 		return -EINVAL;
 	if (offset == 0) {
 		listing_free(file->listing);

@@ -286,7 +286,8 @@ static int rename_entry(const struct layer *layer, const struct part *from, cons
 {
 	if (is_reserved(layer, new_name))
 		return -EINVAL;
-	remove_whiteouts(layer, to->fd, new_name);
+	if (!exchange)
+		remove_whiteouts(layer, to->fd, new_name);
 	if (renameat2(from->fd, name, to->fd, new_name, exchange ? RENAME_EXCHANGE : 0) < 0)
 		return -errno;
 	forget_whiteout(layer, to->fd, new_name);

@@ -55,8 +55,8 @@ static int make(const struct layer *layer, const struct part *directory, const c
 		return r;
 	memory_node_hold(node);
 	node->from_root = making->from_root;
-	if (making->target && !(node->target = strdup(making->target)))
-		r = -ENOMEM;
+	if (making->target)
+		r = memory_node_set_target(node, making->target);
 	if (r == 0)
 		r = memory_link(directory->node, name, node);
 	memory_node_release(node);

@@ -20,14 +20,21 @@ void memory_file_set_node(struct file *file, struct memory_node *node)
 	}
 }
 
-/* The node as it is now: where another has written to a file of a frozen tree, that is the copy. */
+/* The node as it is now: where another has written to a file of a frozen tree, that is the uppermost copy. */
 struct memory_node *memory_file_node(struct file *file)
 {
-	struct memory_tree *top = file->mount ? file->mount->layers[0].tree : NULL;
-	if (top && file->node->tree->frozen && top != file->node->tree) {
-		struct memory_node *copy = memory_tree_copy_of(top, file->node->ino);
-		if (copy)
-			memory_file_set_node(file, copy);
+	const struct mount *mount = file->mount;
+	if (!file->node->tree->frozen)
+		return file->node;
+	for (unsigned i = 0; mount && i < mount->layer_count; i++) {
+		struct memory_tree *tree = mount->layers[i].tree;
+		if (tree == file->node->tree)
+			break;
+		struct memory_node *copy = tree ? memory_tree_copy_of(tree, file->node->ino) : NULL;
+		if (!copy)
+			continue;
+		memory_file_set_node(file, copy);
+		break;
 	}
 	return file->node;
 }

@@ -53,6 +53,8 @@ static void free_node(struct memory_node *node)
 		free(node->entries[i]);
 	}
 	free(node->entries);
+	if (node->target)
+		memory_quota_give(quota, strlen(node->target));
 	free(node->target);
 	memory_quota_give(quota, NODE_COST);
 	free(node);
@@ -99,6 +101,18 @@ struct memory_node *memory_node_new(struct memory_tree *tree, mode_t mode, unsig
 	for (int i = 0; i < 3; i++)
 		clock_gettime(CLOCK_REALTIME, &node->times[i]);
 	return node;
+}
+
+int memory_node_set_target(struct memory_node *node, const char *target)
+{
+	int r = memory_quota_take(&node->tree->quota, strlen(target));
+	if (r < 0)
+		return r;
+	node->target = strdup(target);
+	if (node->target)
+		return 0;
+	memory_quota_give(&node->tree->quota, strlen(target));
+	return -ENOMEM;
 }
 
 static void free_unused(struct memory_node *node)
@@ -269,8 +283,8 @@ struct memory_node *memory_tree_own(struct memory_tree *tree, struct memory_node
 	/* What is shared is counted already: the frozen tree's size is part of this one's. */
 	struct memory_quota free_of_charge = {.max = UINT64_MAX};
 	*error = contents_copy(&node->contents, &free_of_charge, &copy->contents);
-	if (*error == 0 && node->target && !(copy->target = strdup(node->target)))
-		*error = -ENOMEM;
+	if (*error == 0 && node->target)
+		*error = memory_node_set_target(copy, node->target);
 	if (*error == 0)
 		*error = add_copy(tree, copy);
 	if (*error < 0) {

@@ -73,6 +73,9 @@ void memory_tree_freeze(struct memory_tree *tree);
 /* A new node without a name. NULL with `*error` -ENOSPC or -ENOMEM. To be held or linked at once. */
 struct memory_node *memory_node_new(struct memory_tree *tree, mode_t mode, unsigned uid, unsigned gid, int *error);
 
+/* The target of a symbolic link, once. 0, -ENOSPC or -ENOMEM. */
+int memory_node_set_target(struct memory_node *node, const char *target);
+
 /* While it is held, a node stays though its last name goes. */
 void memory_node_hold(struct memory_node *node);
 void memory_node_release(struct memory_node *node);

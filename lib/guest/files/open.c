@@ -97,6 +97,7 @@ static int open_regular(struct program *program, struct spot *spot, int flags, s
 		r = begin(program, FILE_REGULAR, flags, spot->path, spot->mount, fd, out);
 		if (r < 0)
 			return r;
+		(*out)->is_lower = spot->top > 0;
 	}
 	return flags & O_TRUNC ? (*out)->ops->resize(program, *out, 0) : 0;
 }
@@ -142,6 +143,66 @@ int open_spot(struct program *program, struct spot *spot, int flags, struct file
 	return r;
 }
 
+/* For writing to what is open of a lower layer: by its name, as long as that is still its own, as a copy. */
+static int open_by_name(struct program *program, struct file *file, int flags, struct file **out_file)
+{
+	struct stat st;
+	_cleanup_free_ struct spot *spot = malloc(sizeof(*spot));
+	if (!spot)
+		return -ENOMEM;
+	int r = view_find(program, AT_FDCWD, file->path, 0, spot);
+	if (r == 0)
+		r = file_status(file, &st);
+	if (r == 0 && (st.st_ino != spot->st.st_ino || st.st_dev != spot->st.st_dev))
+		r = -ENOENT;
+	if (r == 0)
+		r = open_spot(program, spot, flags, out_file);
+	spot_release(spot);
+	return r;
+}
+
+/* As spot_permission(), of a file in memory that need not have a name any more. */
+static int node_permission(struct program *program, struct file *file, int wanted)
+{
+	struct memory_node *node = memory_file_node(file);
+	_cleanup_free_ struct spot *spot = calloc(1, sizeof(*spot));
+	if (!spot)
+		return -ENOMEM;
+	spot->mount = file->mount;
+	memory_status(node, &spot->st);
+	for (unsigned i = 0; i < file->mount->layer_count; i++) {
+		if (file->mount->layers[i].tree != node->tree)
+			continue;
+		spot->top = (int)i;
+		spot->parts[i].node = node;
+		return spot_permission(program, spot, wanted);
+	}
+	return -EACCES;
+}
+
+/* The same file, by a fd of its own. */
+static int open_again(struct program *program, struct file *file, int flags, struct file **out)
+{
+	int host = -1;
+	if (file->kind == FILE_REGULAR) {
+		const struct part part = {.fd = file->fd};
+		host = layer_host_open(&part, flags & O_ACCMODE);
+		if (host < 0)
+			return host;
+	} else {
+		int r = node_permission(program, file, wanted_rights(flags));
+		if (r < 0)
+			return r;
+	}
+	int r = begin(program, file->kind, flags, file->path, file->mount, host, out);
+	if (r < 0)
+		return r;
+	(*out)->is_lower = file->is_lower;
+	if (file->node)
+		memory_file_set_node(*out, memory_file_node(file));
+	return 0;
+}
+
 /* What /proc/self/fd/N and its like lead to: the same stream or object, or the file opened anew. */
 static int open_own(struct program *program, int fd, int flags, struct file **out_file)
 {
@@ -152,22 +213,12 @@ static int open_own(struct program *program, int fd, int flags, struct file **ou
 		*out_file = file_ref(file);
 		return 0;
 	}
-	bool may = file->mount ? file->mount->writable : true;
-	if (wants_to_write(flags) && !may)
+	if (wants_to_write(flags) && !file->mount->writable)
 		return -EROFS;
-	int host = -1;
-	if (file->kind == FILE_REGULAR) {
-		const struct part part = {.fd = file->fd};
-		host = layer_host_open(&part, flags & O_ACCMODE);
-		if (host < 0)
-			return host;
-	}
-	int r = begin(program, file->kind, flags, file->path, file->mount, host, &anew);
-	if (r < 0)
-		return r;
-	if (file->node)
-		memory_file_set_node(anew, memory_file_node(file));
-	if (flags & O_TRUNC)
+	if (wants_to_write(flags) && file->is_lower)
+		return open_by_name(program, file, flags, out_file);
+	int r = open_again(program, file, flags, &anew);
+	if (r == 0 && (flags & O_TRUNC))
 		r = anew->ops->resize(program, anew, 0);
 	if (r < 0)
 		file_unref(anew);
@@ -296,8 +347,7 @@ static int copy_text(const struct file *file, struct file *copy)
 	if (!copy->object)
 		return -ENOMEM;
 	memcpy(copy->object, file->object, file->object_size);
-	copy->object_size = file->object_size;
-	return 0;
+	return proc_set_size(copy, file->object_size);
 }
 
 struct file *open_copy_of(struct file *file, struct program *program, int *error)
@@ -313,6 +363,7 @@ struct file *open_copy_of(struct file *file, struct program *program, int *error
 	if (*error < 0)
 		return NULL;
 	copy->flags = file->flags;
+	copy->is_lower = file->is_lower;
 	copy->type = file->type;
 	copy->rdev = file->rdev;
 	copy->position = file->position;

@@ -352,6 +352,14 @@ static void write_text(struct program *program, const struct spot *spot, FILE *o
 		proc_fd_info(&subject, spot->proc.fd, out);
 }
 
+int proc_set_size(struct file *file, size_t size)
+{
+	if (!counts_list(&file->view->counts, size))
+		return -ENOMEM;
+	file->object_size = size;
+	return 0;
+}
+
 int proc_open(struct program *program, const struct spot *spot, int flags, struct file **out_file)
 {
 	char *text = NULL;
@@ -372,9 +380,10 @@ int proc_open(struct program *program, const struct spot *spot, int flags, struc
 		return -ENOMEM;
 	}
 	file->object = text;
-	file->object_size = size;
 	file->path = strdup(spot->path);
 	int r = file->path ? program_count_file(program, file) : -ENOMEM;
+	if (r == 0)
+		r = proc_set_size(file, size);
 	if (r < 0)
 		file_unref(file);
 	else
@@ -414,6 +423,8 @@ static int text_status(struct file *file, struct stat *out)
 
 static void release_text(struct file *file)
 {
+	if (file->view)
+		file->view->counts.listed -= file->object_size;
 	free(file->object);
 }
 

@@ -14,6 +14,9 @@ int proc_list(struct program *program, const struct spot *directory, layer_entry
 /* A file with the text of now. 0 or a negative errno. */
 int proc_open(struct program *program, const struct spot *spot, int flags, struct file **out_file);
 
+/* Of such a file that is counted as open: how long its text is. 0, or -ENOMEM where too much of them is open. */
+int proc_set_size(struct file *file, size_t size);
+
 /* /proc/PID/fd/NUMBER. */
 bool proc_is_fd(const struct spot *spot);
 bool proc_is_directory_fd(struct program *program, const struct spot *spot);

@@ -278,7 +278,8 @@ void proc_limits(const struct proc_subject *subject, FILE *out)
 void proc_maps(const struct proc_subject *subject, FILE *out)
 {
 	const struct address_space *space = subject->program->space;
-	for (size_t i = 0; i < space->count; i++) {
+	/* More could not be opened: see proc_set_size(). */
+	for (size_t i = 0; i < space->count && (uint64_t)ftello(out) <= LISTED_MAX; i++) {
 		const struct area *area = &space->areas[i];
 		struct stat st = {0};
 		const char *name = area->grows_down ? "[stack]" : "";

@@ -23,10 +23,22 @@ struct file_counts {
 	unsigned open_max;
 	unsigned host_fds; /* that files hold */
 	unsigned host_fds_max;
-	uint64_t listed; /* bytes of the listings of open directories */
+	uint64_t listed; /* bytes of the listings of open directories, and of open texts of /proc */
 	uint64_t written;
 	uint64_t written_max;
 };
+
+/* What listings and texts may take of the host's memory. */
+#define LISTED_MAX (64ull << 20)
+
+/* False where there is no room for so many bytes more. Whoever gives them up takes them off `listed`. */
+static inline bool counts_list(struct file_counts *counts, uint64_t size)
+{
+	if (size > LISTED_MAX - counts->listed)
+		return false;
+	counts->listed += size;
+	return true;
+}
 
 struct mount {
 	char *path; /* absolute, canonical; "/" for the root */

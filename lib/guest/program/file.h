@@ -81,6 +81,7 @@ struct file {
 	size_t capture_capacity;
 	uint64_t position;           /* of files that are not of the host */
 	struct mount *mount;         /* FILE_MEMORY, FILE_REGULAR: where it lies; else NULL */
+	bool is_lower;               /* FILE_REGULAR: of a layer into which nothing is written */
 	struct memory_node *node;    /* in memory, held; its tree too */
 	struct listing *listing;     /* FILE_DIRECTORY: once it has been read */
 	dev_t rdev;                  /* FILE_DEVICE */
