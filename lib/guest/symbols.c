@@ -64,7 +64,8 @@ static int search_table(struct search *search, const Elf64_Shdr *table, const El
 {
 	uint64_t count = table->sh_size / sizeof(Elf64_Sym);
 	if (table->sh_entsize != sizeof(Elf64_Sym) || strings->sh_type != SHT_STRTAB || strings->sh_size == 0 ||
-	    strings->sh_size > NAMES_MAX || count > symbols_max || table->sh_offset > INT64_MAX / 2)
+	    strings->sh_size > NAMES_MAX || strings->sh_size > search->left || count > symbols_max ||
+	    table->sh_offset > INT64_MAX / 2)
 		return 0;
 	_cleanup_free_ char *names = malloc(strings->sh_size + 1);
 	_cleanup_free_ Elf64_Sym *symbols = malloc(SYMBOLS_READ * sizeof(*symbols));
