@@ -201,7 +201,16 @@ static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, vis
 int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
 		    const struct saved_source *source)
 {
-	snapshot->program.view = &snapshot->view;
+	struct program *program = &snapshot->program;
+	snapshot->holder = calloc(1, sizeof(*snapshot->holder));
+	if (!snapshot->holder)
+		return error_memory();
+	program->instance = snapshot->holder;
+	program->space = &snapshot->space;
+	program->vcpu = &snapshot->holder->vcpu;
+	program->kick = &snapshot->holder->kick;
+	program->view = &snapshot->view;
+	snapshot->frozen_at = clock_now(CLOCK_MONOTONIC);
 	snapshot->settings = guest_new_like(guest);
 	int r = snapshot->settings ? make_origin(reader, snapshot, guest, source->root_fd) : -ENOMEM;
 	if (r == 0)

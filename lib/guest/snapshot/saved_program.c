@@ -145,6 +145,8 @@ void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapsho
 {
 	const struct program *program = &snapshot->program;
 	struct saved_program saved;
+	if (writer->error == 0 && (snapshot->holder->scheduler.count != 1 || program->task != &program->first_task))
+		writer->error = saved_refuse("threads", "several threads");
 	if (writer->error == 0 && has_timer(&program->signals.timers))
 		writer->error = saved_refuse("timers", "a timer");
 	describe(program, &saved);
@@ -221,12 +223,14 @@ static void take_task(struct program *program, const struct saved_task *saved)
 		.trap_error = saved->trap_error,
 		.trap_address = saved->trap_address,
 	};
+	scheduler_add(program->instance, task);
 	program->task = task;
 }
 
 static void take(struct program *program, const struct saved_program *saved)
 {
 	program->pid = program->group = program->session = TASK_FIRST_ID;
+	program->instance->scheduler.last_id = program->pid;
 	program->exit_code = -1;
 	program->wall_start = clock_now(CLOCK_MONOTONIC);
 	program->uid = saved->uid;

@@ -117,6 +117,7 @@ int saved_get_registers(struct saved_reader *reader, viso_snapshot *snapshot, co
 	snapshot->vcpu.xsave = saved.xsave;
 	snapshot->stay = (struct stay){
 		.state = (enum stay_state)saved.state,
+		.task = &snapshot->program.first_task,
 		.regs = saved.waiting,
 		.bases = {saved.bases[0], saved.bases[1]},
 		.stack = saved.stack,
