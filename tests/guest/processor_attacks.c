@@ -77,6 +77,8 @@ static const struct attack attacks[] = {
 	ATTACK("ds beyond the table", "\x8e\xd8", SEGV | BUS, .a = 0xfffb),
 	ATTACK("ds of ring 3", "\x8e\xd8", FINE, .a = 0x2b),
 	ATTACK("mov cs", "\x8e\xc8", FAULT, .a = 0x33),
+	/* Protection keys: no memory at all can be read any more. */
+	ATTACK("wrpkru", "\x0f\x01\xef", FAULT, .a = 0xffffffff),
 	/* Interrupts, ports and stopping. */
 	ATTACK("cli", "\xfa", SEGV, ),
 	ATTACK("sti", "\xfb", SEGV, ),
