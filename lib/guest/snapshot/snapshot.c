@@ -68,9 +68,11 @@ static int fail(int r)
 {
 	switch (-r) {
 	case EOPNOTSUPP:
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "files",
-				  "the guest's program has a pipe, socket, epoll or the like of its own open, which "
-				  "cannot be frozen; let it close it before it is ready");
+		return error_fail(
+			VISO_STAGE_GUEST, EOPNOTSUPP, "files",
+			"the guest's program has a pipe, socket, epoll or the like of its own open, or a file "
+			"mapped with MAP_SHARED that it may write to, which cannot be frozen; let it close "
+			"it before it is ready");
 	case ENOMEM:
 		return error_memory();
 	default:
