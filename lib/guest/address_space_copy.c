@@ -107,6 +107,9 @@ static int keep_shared(struct address_space *out, const struct address_space *fr
 	struct shared_memory *shared = from->areas[index].shared, **copy = &out->areas[index].shared;
 	if (!shared)
 		return 0;
+	/* The clones would write to one file. What is only read is from now on as if each had read it. */
+	if (shared->file)
+		return from->areas[index].is_read_only ? 0 : -EOPNOTSUPP;
 	for (size_t i = 0; i < index && !*copy; i++)
 		if (from->areas[i].shared == shared)
 			*copy = shared_memory_ref(out->areas[i].shared);
@@ -118,8 +121,12 @@ static int keep_shared(struct address_space *out, const struct address_space *fr
 static void drop_kept(struct address_space *out)
 {
 	for (size_t i = 0; i < out->count; i++) {
+		struct shared_memory *shared = out->areas[i].shared;
 		file_unref(out->areas[i].file);
-		shared_memory_forget(out->areas[i].shared);
+		/* Its pages go on as those of the snapshot. */
+		if (shared && shared->file && shared->references == 1)
+			mapped_close(shared);
+		shared_memory_forget(shared);
 	}
 	free(out->areas);
 	memory_unkeep(out->memory, out->capacity * sizeof(*out->areas));
