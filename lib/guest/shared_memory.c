@@ -51,6 +51,19 @@ struct shared_memory *shared_memory_unref(struct shared_memory *shared)
 	return NULL;
 }
 
+/* A page in place of one that is frozen, or of none. 0 without memory. */
+static uint64_t make_page(struct guest_memory *memory, uint64_t frozen)
+{
+	size_t pages;
+	uint64_t page = memory_allocate(memory, 1, &pages);
+	const void *from = frozen && page ? memory_page(memory, frozen) : NULL;
+	if (from) {
+		memcpy(memory_page(memory, page), from, GUEST_PAGE);
+		memory_leave_frozen(memory, 1);
+	}
+	return page;
+}
+
 int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *out_page)
 {
 	if (number >= shared->pages)
@@ -60,13 +73,12 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 		*block = calloc(BLOCK, sizeof(**block));
 	if (!*block)
 		return -ENOMEM;
-	uint64_t *page = &(*block)[number % BLOCK];
-	size_t pages;
-	if (!*page)
-		*page = memory_allocate(shared->memory, 1, &pages);
-	if (!*page || memory_share(shared->memory, *page) < 0)
+	uint64_t *page = &(*block)[number % BLOCK], own = *page;
+	if (!own || memory_is_frozen(shared->memory, own))
+		own = make_page(shared->memory, own);
+	if (!own || memory_share(shared->memory, own) < 0)
 		return -ENOMEM;
-	*out_page = *page;
+	*out_page = *page = own;
 	return 0;
 }
 
@@ -91,19 +103,4 @@ struct shared_memory *shared_memory_copy(const struct shared_memory *shared, str
 		memcpy(copy->blocks[i], shared->blocks[i], BLOCK * sizeof(**copy->blocks));
 	}
 	return copy;
-}
-
-int shared_memory_own(struct shared_memory *shared, uint64_t number, uint64_t *out_page)
-{
-	uint64_t *page = number < shared->pages ? &shared->blocks[number / BLOCK][number % BLOCK] : NULL;
-	if (!page || !memory_is_frozen(shared->memory, *page))
-		return page ? shared_memory_page(shared, number, out_page) : -ENOMEM;
-	size_t pages;
-	const void *from = memory_page(shared->memory, *page);
-	uint64_t own = from ? memory_allocate(shared->memory, 1, &pages) : 0;
-	if (!own || memory_share(shared->memory, own) < 0)
-		return -ENOMEM;
-	memcpy(memory_page(shared->memory, own), from, GUEST_PAGE);
-	*page = *out_page = own;
-	return 0;
 }
