@@ -99,9 +99,12 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 	uint64_t *page = &(*block)[number % BLOCK], own = *page;
 	if (!own || memory_is_frozen(shared->memory, own))
 		own = make_page(shared->memory, own);
-	if (!own || memory_share(shared->memory, own) < 0)
+	if (!own)
 		return -ENOMEM;
-	*out_page = *page = own;
+	*page = own;
+	if (memory_share(shared->memory, own) < 0)
+		return -ENOMEM;
+	*out_page = own;
 	return 0;
 }
 
