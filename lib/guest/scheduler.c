@@ -288,10 +288,10 @@ static bool choose_other(struct instance *instance)
 	while (!(next = next_ready(scheduler)))
 		if (poll_all(instance, true) < 0)
 			return false;
-	if (!switch_to(instance, next))
-		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0,
-			    "the processor's state cannot be exchanged");
-	return true;
+	if (switch_to(instance, next))
+		return true;
+	program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "the processor's state cannot be exchanged");
+	return false;
 }
 
 bool scheduler_choose(struct instance *instance)
