@@ -372,3 +372,25 @@ struct file *open_copy_of(struct file *file, struct program *program, int *error
 	*error = copy_text(file, copy);
 	return *error < 0 ? file_unref(copy) : copy;
 }
+
+int open_bare(struct program *program, enum file_kind kind, int flags, const char *path, struct mount *mount,
+	      struct file **out)
+{
+	return begin(program, kind, flags, path, mount, -1, out);
+}
+
+int open_node(struct program *program, struct mount *mount, struct memory_node *node, const char *path, int flags,
+	      bool checked, struct file **out)
+{
+	struct file *file = NULL;
+	int r = begin(program, FILE_MEMORY, flags, path, mount, -1, &file);
+	if (r < 0)
+		return r;
+	memory_file_set_node(file, node);
+	r = checked ? node_permission(program, file, wanted_rights(flags)) : 0;
+	if (r < 0)
+		file_unref(file);
+	else
+		*out = file;
+	return r;
+}

@@ -97,6 +97,12 @@ int view_freeze(struct view *view);
  */
 int view_copy(const struct view *view, struct view *out);
 
+/*
+ * In a new view: puts trees that are frozen, the uppermost first, in the place of the empty one into which programs
+ * write, with another one above them. There is room for them. 0 and their references are taken over, or -ENOMEM.
+ */
+int view_put_frozen(struct mount *mount, struct memory_tree *const *trees, unsigned count);
+
 struct view_setting {
 	const struct guest_files *files;
 	int root_fd;

@@ -45,7 +45,7 @@ int64_t call_close_range(struct program *program, const uint64_t args[6])
 	for (size_t fd = first; fd <= last && fd < program->slot_count; fd++) {
 		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
 			program->slots[fd].close_on_exec = true;
-		else
+		else if (program->slots[fd].file)
 			program_close(program, (int)fd);
 	}
 	return 0;
