@@ -88,6 +88,9 @@ void instance_run(struct instance *instance);
 int instance_run_initial(struct instance *instance);
 int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
 
+/* For the result of a program that did not end by itself. While no thread runs it. */
+void instance_keep_registers(struct instance *instance);
+
 /* The last step of instance_run(). */
 void instance_end(struct instance *instance);
 

@@ -259,7 +259,7 @@ static bool switch_to(struct instance *instance, struct task *task)
 /* Whether the timer must interrupt the current task for the sake of others. */
 static bool needs_slices(const struct scheduler *scheduler)
 {
-	return scheduler->count - scheduler->waiting > 1 || scheduler->polling;
+	return scheduler->count - scheduler->waiting > 1 || scheduler->polling || scheduler->has_ticks;
 }
 
 /* The timer goes on until its own next signal, so that it is not set at every change. */
@@ -318,7 +318,13 @@ bool scheduler_choose(struct instance *instance)
 
 void scheduler_start(struct instance *instance)
 {
-	instance->scheduler.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	struct scheduler *scheduler = &instance->scheduler;
+	scheduler->cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	if (!scheduler->has_ticks)
+		return;
+	start_slice(instance);
+	if (!scheduler->has_slices)
+		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a timer cannot be made");
 }
 
 void scheduler_stop(struct instance *instance)

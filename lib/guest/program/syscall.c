@@ -12,6 +12,7 @@
 #include "guest/instance.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
+#include "guest/ring.h"
 #include "guest/stay.h"
 
 /* fchmodat2(2) is from Linux 6.6; older headers lack it. */
@@ -282,6 +283,8 @@ static void count_unserved(struct program *program, uint64_t number)
 static bool take_call(struct instance *instance)
 {
 	uint64_t max = instance->guest->limits.syscalls_max;
+	if (max && instance->ring && ring_has_new_request(instance->ring))
+		instance->calls_made = 0;
 	if (!max || ++instance->calls_made <= max)
 		return true;
 	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
@@ -313,7 +316,7 @@ bool program_serve(struct program *program)
 	task->object_count = 0;
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
-	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
+	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_RING_REPLY)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
 	if (is_first)
 		counts_add(&program->instance->guest->counts, number, result == -ENOSYS);
