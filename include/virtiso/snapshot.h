@@ -3,7 +3,7 @@
  * @file snapshot.h
  * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
  *
- * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: the registers of all threads, open files with their
+ * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: all processes and threads with their registers, open files with their
  * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd(2) and epoll(7) of the guest are made anew, with what was in them,
  * files on their way between sockets too. Each file that was open more than once stays one file.
  *
@@ -33,7 +33,7 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: further processes, the ring, a mapped file of /proc), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
