@@ -98,21 +98,28 @@ static int keep_file(struct file *file, struct copy_map *things, struct file **o
 	return r < 0 ? r : copy_map_add(things, file, *out);
 }
 
-static int keep_shared(const struct shared_memory *shared, struct guest_memory *memory, struct copy_map *things,
+static int keep_shared(const struct area *area, struct guest_memory *memory, struct copy_map *things,
 		       struct shared_memory **out)
 {
-	*out = shared_memory_ref(copy_map_find(things, shared));
-	if (!shared || *out)
+	*out = shared_memory_ref(copy_map_find(things, area->shared));
+	if (!area->shared || *out)
 		return 0;
-	*out = shared_memory_copy(shared, memory);
-	return *out ? copy_map_add(things, shared, *out) : -ENOMEM;
+	/* The clones would write to one file. What is only read is from now on as if each had read it. */
+	if (area->shared->file)
+		return area->is_read_only ? 0 : -EOPNOTSUPP;
+	*out = shared_memory_copy(area->shared, memory);
+	return *out ? copy_map_add(things, area->shared, *out) : -ENOMEM;
 }
 
 static void drop_kept(struct address_space *out)
 {
 	for (size_t i = 0; i < out->count; i++) {
+		struct shared_memory *shared = out->areas[i].shared;
 		file_unref(out->areas[i].file);
-		shared_memory_forget(out->areas[i].shared);
+		/* Its pages go on as those of the snapshot. */
+		if (shared && shared->file && shared->references == 1)
+			mapped_close(shared);
+		shared_memory_forget(shared);
 	}
 	free(out->areas);
 	memory_unkeep(out->memory, out->capacity * sizeof(*out->areas));
@@ -130,7 +137,7 @@ int space_keep(struct address_space *out, const struct address_space *space, str
 		out->count++;
 		r = keep_file(space->areas[i].file, things, &out->areas[i].file);
 		if (r == 0)
-			r = keep_shared(space->areas[i].shared, NULL, things, &out->areas[i].shared);
+			r = keep_shared(&space->areas[i], NULL, things, &out->areas[i].shared);
 	}
 	if (r < 0)
 		drop_kept(out);
@@ -151,7 +158,7 @@ static int clone_areas(struct address_space *out, const struct address_space *ke
 		out->areas[i].shared = NULL;
 		file_ref(out->areas[i].file);
 		out->count++;
-		r = keep_shared(kept->areas[i].shared, memory, things, &out->areas[i].shared);
+		r = keep_shared(&kept->areas[i], memory, things, &out->areas[i].shared);
 	}
 	return r;
 }
@@ -190,7 +197,7 @@ int space_map_shared(const struct address_space *from, const struct address_spac
 {
 	int r = 0;
 	for (size_t i = 0; i < from->count && r == 0; i++)
-		if (from->areas[i].shared && !copy_map_find(things, from->areas[i].shared))
+		if (to->areas[i].shared && !copy_map_find(things, from->areas[i].shared))
 			r = copy_map_add(things, from->areas[i].shared, to->areas[i].shared);
 	return r;
 }
