@@ -102,15 +102,14 @@ static int keep_file(struct file *file, struct copy_map *things, struct file **o
 static int keep_shared(const struct area *area, struct guest_memory *memory, struct copy_map *things,
 		       struct shared_memory **out)
 {
-	const struct shared_memory *shared = area->shared;
-	*out = shared_memory_ref(copy_map_find(things, shared));
-	if (!shared || *out)
+	*out = shared_memory_ref(copy_map_find(things, area->shared));
+	if (!area->shared || *out)
 		return 0;
 	/* The clones would write to one file. What is only read is from now on as if each had read it. */
-	if (shared->file)
+	if (area->shared->file)
 		return area->is_read_only ? 0 : -EOPNOTSUPP;
-	*out = shared_memory_copy(shared, memory);
-	return *out ? copy_map_add(things, shared, *out) : -ENOMEM;
+	*out = shared_memory_copy(area->shared, memory);
+	return *out ? copy_map_add(things, area->shared, *out) : -ENOMEM;
 }
 
 static void drop_kept(struct address_space *out)
@@ -199,7 +198,7 @@ int space_map_shared(const struct address_space *from, const struct address_spac
 {
 	int r = 0;
 	for (size_t i = 0; i < from->count && r == 0; i++)
-		if (from->areas[i].shared && !copy_map_find(things, from->areas[i].shared))
+		if (to->areas[i].shared && !copy_map_find(things, from->areas[i].shared))
 			r = copy_map_add(things, from->areas[i].shared, to->areas[i].shared);
 	return r;
 }

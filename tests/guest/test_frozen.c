@@ -199,23 +199,6 @@ static void test_processes(void **state)
 	}
 }
 
-/* It is a child that is called. */
-static void test_ready_child(void **state)
-{
-	need_kvm();
-	viso_guest *guest;
-	viso_snapshot *snapshot = frozen(*state, "/waiting-dynamic", "child", &guest);
-	viso_guest *clone = clone_of(snapshot);
-	for (uint64_t i = 3; i < 6; i++)
-		assert_int_equal(call(clone, "next_number", 0), i);
-	assert_int_equal(call(guest, "next_number", 0), 3);
-	assert_ok(viso_guest_reset(clone));
-	assert_int_equal(call(clone, "next_number", 0), 3);
-	viso_guest_unref(clone);
-	viso_guest_unref(guest);
-	viso_snapshot_unref(snapshot);
-}
-
 static int connect_to(const char *address, void *data)
 {
 	return dup(*(const int *)data);
@@ -368,7 +351,6 @@ int main(void)
 		cmocka_unit_test(test_time_stands_still),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_processes),
-		cmocka_unit_test(test_ready_child),
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_nothing_is_left_behind),
 		cmocka_unit_test(test_asyncio),

@@ -538,11 +538,6 @@ static void begin_family(void)
 	usleep(50000);
 }
 
-uint64_t next_number(void)
-{
-	return (uint64_t)++private_number;
-}
-
 /* What of its children is not as it should be, when it asks them for the first time. */
 uint64_t ask_family(void)
 {
@@ -606,12 +601,6 @@ static void begin(const char *what)
 		begin_threads();
 	} else if (strcmp(what, "family") == 0) {
 		begin_family();
-	} else if (strcmp(what, "child") == 0) {
-		begin_family();
-		/* The child is who is ready; its parent waits for it. */
-		pid_t pid = fork();
-		if (pid)
-			_exit(waitpid(pid, NULL, 0) != pid);
 	} else if (strcmp(what, "timers") == 0) {
 		begin_timers();
 	} else if (strcmp(what, "alarm") == 0) {

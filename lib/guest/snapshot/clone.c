@@ -67,6 +67,7 @@ static int build(struct instance *instance, const viso_snapshot *snapshot)
 				      instance->vm.vm_fd);
 	if (r < 0)
 		return r;
+	instance->memory.further_frozen = snapshot->further_owners;
 	struct copy_map things = {0};
 	r = space_clone(&instance->space, &snapshot->space, &instance->memory, NULL, &things);
 	free(things.entries);

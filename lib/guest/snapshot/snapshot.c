@@ -80,6 +80,22 @@ static int fail(int r)
 	}
 }
 
+/* Entries of further processes for pages that others have too: where one of them leaves such a page, it is still in
+ * use. */
+static uint64_t count_further_owners(const struct instance *instance)
+{
+	uint64_t count = 0;
+	for (const struct program *program = instance->program.next; program; program = program->next) {
+		struct address_space *space = program->space;
+		uint64_t *entry;
+		if (!space || space == &instance->space)
+			continue;
+		for (uint64_t at = SPACE_START; (entry = paging_next(&space->tables, &at, SPACE_END)); at += GUEST_PAGE)
+			count += memory_is_shared(&instance->memory, paging_page(*entry));
+	}
+	return count;
+}
+
 static int keep_space(viso_snapshot *snapshot, const struct instance *instance)
 {
 	struct copy_map things = {0};
@@ -120,6 +136,7 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 	if (r < 0)
 		return fail(r);
 	snapshot->parent = viso_snapshot_ref(instance->snapshot);
+	snapshot->further_owners = count_further_owners(instance);
 	for (struct program *program = &instance->program; program; program = program->next)
 		if (program->space)
 			space_freeze(program->space);
