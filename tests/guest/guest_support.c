@@ -9,7 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000 };
+enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000, RIG_PATIENCE = 4 };
+
+/* In the rig all is emulated, and slower. */
+static unsigned patience(void)
+{
+	return getenv("VISO_RIG") ? RIG_PATIENCE : 1;
+}
 
 void need_kvm(void)
 {
@@ -66,7 +72,7 @@ int fixture_setup(void **state)
 	assert_non_null(fixture);
 	*state = fixture;
 	/* A guest that hangs must not hang the tests: SIGALRM ends them. */
-	alarm(getenv("VISO_RIG") ? 4 * WATCHDOG_SECONDS : WATCHDOG_SECONDS);
+	alarm(patience() * WATCHDOG_SECONDS);
 	if (access("/dev/kvm", R_OK | W_OK) < 0)
 		return 0;
 	fixture->base = support_temporary_directory();
@@ -115,7 +121,9 @@ viso_command *new_command(const char *program, ...)
 	va_end(args);
 	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
 	assert_ok(viso_command_capture(command, 1 << 20));
-	assert_ok(viso_command_set_timeout_ms(command, TIMEOUT_MS));
+	assert_ok(viso_command_set_timeout_ms(command, patience() * TIMEOUT_MS));
+	if (getenv("VISO_RIG"))
+		assert_ok(viso_command_set_env(command, "VISO_RIG", "1"));
 	return command;
 }
 

@@ -54,7 +54,8 @@ static int make_call_stack(struct program *program)
 static int64_t ready(struct program *program)
 {
 	struct stay *stay = &program->instance->stay;
-	if (stay->state == STAY_NOT)
+	/* A child would be called in memory that is not the one that the host knows. */
+	if (stay->state == STAY_NOT || program != &program->instance->program)
 		return -EINVAL;
 	if (stay->state != STAY_STARTS)
 		return -EBUSY;
