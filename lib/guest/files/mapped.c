@@ -20,8 +20,10 @@ static uint64_t sum_of(const void *page)
 			uint64_t mixed = (lanes[j] ^ words[i + j]) * 0x9e3779b97f4a7c15ull;
 			lanes[j] = mixed << 31 | mixed >> 33;
 		}
-	for (size_t j = 0; j < LANES; j++)
-		sum = (sum ^ lanes[j]) * 0xbf58476d1ce4e5b9ull, sum ^= sum >> 29;
+	for (size_t j = 0; j < LANES; j++) {
+		sum = (sum ^ lanes[j]) * 0xbf58476d1ce4e5b9ull;
+		sum ^= sum >> 29;
+	}
 	return sum;
 }
 
