@@ -3,9 +3,16 @@
  * @file snapshot.h
  * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
  *
- * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: registers, open files with their
- * positions, signal state, what it wrote to /tmp. Pipes that both ends of which were in the guest are made anew, with what was in them. Streams and
- * sockets of the host are shared by all clones, unless the clone is given others. What the program holds as random, such as a seed, is the same in all clones;
+ * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: the registers of all threads, open files with their
+ * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd(2) and epoll(7) of the guest are made anew, with what was in them,
+ * files on their way between sockets too. Each file that was open more than once stays one file.
+ *
+ * A thread that waits in a system call makes it once more in each clone, which goes for a hypercall that waits for its answer too. What was to happen after a while
+ * (a sleep, a wait with a time limit, an alarm) has as much time left as it had when it was frozen; what was to happen at a moment (TIMER_ABSTIME,
+ * FUTEX_WAIT_BITSET, as of pthread_cond_timedwait(3)) happens then, which may be at once.
+ *
+ * Streams and sockets that were handed in are shared by all clones. Connections that the program made through the connect handler, or accepted, are not: to the
+ * clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the program holds as random, such as a seed, is the same in all clones;
  * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
  */
 #ifndef VIRTISO_SNAPSHOT_H
@@ -26,8 +33,8 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: further threads or processes, pipes of its own), or the guest is placed in a container; -ENODEV no usable
- *         /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
+ *         frozen (the message names it: further processes, the ring, a mapped file of /proc), or the guest is placed in a container;
+ *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -87,26 +94,36 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_reset(viso_guest *guest);
 VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
- * Write a snapshot to a file. It holds the program's memory, so it is as secret as that; whoever can change it controls the guest, though not the host.
+ * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. What cannot be saved is refused
+ * by name: running timers, memory that processes share, and whatever is neither a file by name nor in memory, such as pipes and sockets.
  *
  * @param snapshot  a snapshot
- * @param path      a file of the host, which is replaced as a whole once everything is written, with mode 0600
- * @return 0; -EINVAL, -EOPNOTSUPP always in this release: snapshots cannot be saved yet; later also -ENOENT, -ENOTDIR, -EACCES, -ENOSPC, -EROFS, -EDQUOT,
- *         -EIO, -ENOMEM, -EMFILE, -ECHILD.
+ * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
+ * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
+ *         -EDQUOT, -EFBIG, -EROFS, -ELOOP, -ENAMETOOLONG, -EIO, -ENODEV no usable /dev/kvm, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapshot, const char *path);
 
 /**
- * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its root and settings are those of
- * `guest`, its standard streams are empty; the files that it had open are opened anew by their names.
+ * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its memory is mapped and read when
+ * it is touched, so that this costs about as much as a clone. Settings and handlers are those of `guest`; its root and the files that it is
+ * shown must be those of the guest that was frozen. What the program had open or mapped of these is opened anew by its name, and must
+ * be the same file, or have the same contents (up to 64 MiB). Its standard streams are /dev/null. Time goes on from where the host's clocks
+ * are, which can be before what the program has seen of them.
  *
- * @param path          what viso_snapshot_save() wrote; it is mapped: it must not be changed as long as the snapshot is used
- * @param guest         a guest that has not run anything, with the same root and settings; it is frozen by this
+ * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
+ * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or
+ * to replace it by another one, as viso_snapshot_save() does, is harmless.
+ *
+ * @param path          what viso_snapshot_save() wrote
+ * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not such a file, or a damaged one, -EOPNOTSUPP always in this release, later also -EPROTO by another build of the library, -ENOEXEC for another
- *         processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES, -ESTALE, -EBUSY, -ENOMEM, -EMFILE, -ECHILD.
+ * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files or another memory limit, -EPROTO by another build of the library,
+ *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
+ *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, -EOPNOTSUPP it is placed in a
+ *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

@@ -34,6 +34,8 @@ void area_ref(const struct area *area)
 
 void area_unref(const struct area *area)
 {
+	if (area->shared && area->shared->file && !area->is_read_only)
+		mapped_write_back(area->shared);
 	file_unref(area->file);
 	shared_memory_unref(area->shared);
 }
@@ -41,6 +43,7 @@ void area_unref(const struct area *area)
 static void forget_areas(struct address_space *space)
 {
 	free(space->areas);
+	memory_unkeep(space->memory, space->capacity * sizeof(*space->areas));
 	space->areas = NULL;
 	space->count = space->capacity = 0;
 }
@@ -105,6 +108,23 @@ bool space_is_free(struct address_space *space, uint64_t start, uint64_t end)
 	return i == space->count || space->areas[i].start >= end;
 }
 
+int space_reserve(struct address_space *space, size_t capacity)
+{
+	if (capacity <= space->capacity)
+		return 0;
+	size_t more = (capacity - space->capacity) * sizeof(*space->areas);
+	if (memory_keep(space->memory, more) < 0)
+		return -ENOMEM;
+	struct area *areas = reallocarray(space->areas, capacity, sizeof(*areas));
+	if (!areas) {
+		memory_unkeep(space->memory, more);
+		return -ENOMEM;
+	}
+	space->areas = areas;
+	space->capacity = capacity;
+	return 0;
+}
+
 static int make_room(struct address_space *space, size_t more)
 {
 	size_t needed = space->count + more;
@@ -112,13 +132,7 @@ static int make_room(struct address_space *space, size_t more)
 		return -ENOMEM;
 	if (needed <= space->capacity)
 		return 0;
-	size_t capacity = needed < 32 ? 32 : 2 * needed;
-	struct area *areas = reallocarray(space->areas, capacity, sizeof(*areas));
-	if (!areas)
-		return -ENOMEM;
-	space->areas = areas;
-	space->capacity = capacity;
-	return 0;
+	return space_reserve(space, needed < 32 ? 32 : needed + needed / 2);
 }
 
 /* The caller has made room. */
@@ -164,7 +178,7 @@ static void split(struct address_space *space, uint64_t address)
 static bool can_join(const struct area *lower, const struct area *upper)
 {
 	return lower->end == upper->start && lower->protection == upper->protection && !lower->file && !upper->file &&
-	       !lower->shared && !upper->shared && !upper->grows_down;
+	       !lower->shared && !upper->shared && !upper->grows_down && lower->wipes_on_fork == upper->wipes_on_fork;
 }
 
 /* Joins an area with its anonymous neighbours, so that a growing heap stays one area. */
@@ -267,6 +281,15 @@ uint64_t space_make_entry(const struct address_space *space, const struct area *
 	return is_others ? paging_without_write(entry) : entry;
 }
 
+/* Whether a part of the range may never be written. */
+static bool has_read_only(struct address_space *space, uint64_t start, uint64_t end)
+{
+	size_t i = first_behind(space, start);
+	while (i < space->count && space->areas[i].start < end && !space->areas[i].is_read_only)
+		i++;
+	return i < space->count && space->areas[i].start < end;
+}
+
 /* Gives the pages of an area its rights. */
 static void apply_protection(struct address_space *space, const struct area *area)
 {
@@ -292,6 +315,8 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 {
 	if (make_room(space, 2) < 0)
 		return -ENOMEM;
+	if ((protection & PROT_WRITE) && has_read_only(space, start, end))
+		return -EACCES;
 	/* As on Linux, what lies before a gap is changed all the same. */
 	uint64_t covered = start;
 	split(space, start);
@@ -308,6 +333,24 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 	size_t next = i < space->count ? i : space->count;
 	while (next-- > 0 && space->areas[next].end > start)
 		join_around(space, next);
+	return covered < end ? -ENOMEM : 0;
+}
+
+int space_wipe_on_fork(struct address_space *space, uint64_t start, uint64_t end, bool wipes)
+{
+	uint64_t covered = start;
+	if (make_room(space, 2) < 0)
+		return -ENOMEM;
+	split(space, start);
+	split(space, end);
+	for (size_t i = first_behind(space, start);
+	     i < space->count && space->areas[i].start == covered && covered < end; i++) {
+		struct area *area = &space->areas[i];
+		if (area->file || area->shared)
+			return -EINVAL;
+		area->wipes_on_fork = wipes;
+		covered = area->end;
+	}
 	return covered < end ? -ENOMEM : 0;
 }
 

@@ -222,6 +222,7 @@ static void give_back(struct guest_memory *memory, uint64_t address, size_t page
 void memory_count_anew(struct guest_memory *memory, size_t copies)
 {
 	memory->used = memory->frozen->used + memory->own - copies;
+	memory->further_frozen = 0;
 	memory->peak = memory->used;
 }
 
@@ -233,7 +234,10 @@ static bool is_handed_out(const struct guest_memory *memory, uint64_t address, s
 
 void memory_leave_frozen(struct guest_memory *memory, size_t pages)
 {
-	/* Others go on to have them. What this guest has lost it may take of its own. */
+	/* Others go on to have them. What the last process of this guest has lost it may take of its own. */
+	uint64_t further = pages < memory->further_frozen ? pages : memory->further_frozen;
+	memory->further_frozen -= further;
+	pages -= further;
 	memory->used -= pages < memory->used ? pages : memory->used;
 }
 
@@ -262,7 +266,26 @@ void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 
 int memory_share(struct guest_memory *memory, uint64_t address)
 {
-	return memory_is_frozen(memory, address) ? 0 : owners_add(&memory->owners, address / GUEST_PAGE);
+	if (!memory_is_frozen(memory, address))
+		return owners_add(&memory->owners, address / GUEST_PAGE);
+	memory->further_frozen++;
+	return 0;
+}
+
+int memory_keep(struct guest_memory *memory, uint64_t bytes)
+{
+	if (!memory)
+		return 0;
+	if (bytes / GUEST_PAGE >= memory_left(memory))
+		return -ENOMEM;
+	memory->kept += bytes;
+	return 0;
+}
+
+void memory_unkeep(struct guest_memory *memory, uint64_t bytes)
+{
+	if (memory)
+		memory->kept -= bytes < memory->kept ? bytes : memory->kept;
 }
 
 bool memory_is_shared(const struct guest_memory *memory, uint64_t address)
@@ -327,7 +350,7 @@ void memory_free_table(struct guest_memory *memory, uint64_t address)
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
 {
 	uint64_t address = memory->next;
-	uint64_t left = memory->limit > memory->used ? memory->limit - memory->used : 0;
+	uint64_t left = memory_left(memory);
 	if (wanted > left)
 		wanted = (size_t)left;
 	size_t pages = wanted == 0 || fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);

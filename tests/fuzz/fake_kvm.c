@@ -178,6 +178,7 @@ static int serve(int fd, unsigned long request, void *argument)
 	case KVM_SET_XCRS:
 	case KVM_SET_FPU:
 	case KVM_SET_SIGNAL_MASK:
+	case KVM_SET_VCPU_EVENTS:
 		return 0;
 	default:
 		give_up("an unknown KVM call");

@@ -26,6 +26,7 @@ enum file_kind {
 };
 
 struct captured_output;
+struct copies;
 struct epoll_item;
 struct file;
 struct listing;
@@ -57,12 +58,18 @@ struct file_ops {
 	int (*resize)(struct program *program, struct file *file, uint64_t size);
 	/* For areas that map it: what is at an offset, as much as there is. ENODEV without it. */
 	ssize_t (*contents)(struct file *file, void *out, size_t size, uint64_t offset);
+	/* For areas that share it, which a file without it cannot be mapped to: writes their page back. 0 or an errno.
+	 */
+	int (*put)(struct file *file, const void *data, size_t size, uint64_t offset);
 	/* Which of these events of poll(2) are ready, beside POLLERR and POLLHUP; see readiness.h. */
 	short (*poll)(struct file *file, short events, struct readiness *readiness);
 	/* As ioctl(2); ENOTTY without it. */
 	int64_t (*control)(struct program *program, struct file *file, uint32_t request, uint64_t argument);
 	/* The last reference has gone: frees file->object. The host's fd, if any, is closed after it. */
 	void (*release)(struct file *file);
+	/* For a snapshot or a clone, of FILE_OBJECT: gives a copy, which has neither, an object and a fd of its own. 0
+	 * or a negative errno; then the object is NULL, or can be released. */
+	int (*copy)(const struct file *file, struct file *copy, struct copies *copies);
 };
 
 struct file {
@@ -73,6 +80,7 @@ struct file {
 	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
 	mode_t type;                     /* S_IFMT bits */
 	bool never_blocks;               /* the host's fd is non-blocking by our own doing */
+	bool is_standard;                /* one of the three streams that the program began with */
 	struct view *view;               /* where it is counted as open; NULL before it is */
 	bool has_host_fd;                /* and as one with a fd of the host */
 	char *path;                      /* absolute in the guest, by which it was opened; NULL for none */
@@ -87,6 +95,7 @@ struct file {
 	dev_t rdev;                  /* FILE_DEVICE */
 	void *object;                /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
 	size_t object_size;          /* FILE_TEXT */
+	uint64_t renamed_at;         /* turn of the view in which its path was looked at for rename(2) */
 	bool has_locks;              /* may have some of flock(2) */
 	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
 	struct epoll_item *watchers; /* by which epolls wait for it */
@@ -105,9 +114,9 @@ struct file *file_ref(struct file *file);
  */
 int file_copy_mapped(struct file *file, struct file **out);
 
-/* The same for an open one, for a program that sees the same files: the copy stands where the file does, and moves by
- * itself. Streams are shared; pipes and the like give -EOPNOTSUPP. */
-int file_copy(struct file *file, struct program *program, struct file **out);
+/* The same for an open one, for the programs that get these copies: it stands where the file does, and moves by itself.
+ * Streams are shared. */
+int file_copy(struct file *file, struct copies *copies, struct file **out);
 
 /* Takes NULL; NULL. */
 struct file *file_unref(struct file *file);
@@ -116,6 +125,9 @@ struct file *file_unref(struct file *file);
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset);
 
 int file_status(struct file *file, struct stat *out);
+
+/* As ftruncate(2) of one that can be; also for those who have it mapped. */
+int file_resize(struct program *program, struct file *file, uint64_t size);
 
 /* Whether it has offsets, for pread(2) and lseek(2). */
 bool file_is_seekable(const struct file *file);

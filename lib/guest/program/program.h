@@ -52,11 +52,15 @@ struct program {
 	struct program *next;      /* the list of all processes, which begins with the first one */
 	struct program *parent;    /* NULL for process 1 */
 	int pid;
-	int group; /* process group */
+	uint64_t serial; /* of all that the guest has had; 0 for the first */
+	int group;       /* process group */
 	int session;
-	int exit_signal;         /* what the parent gets at its end; 0 for none */
-	int death_signal;        /* prctl(PR_SET_PDEATHSIG) */
-	bool is_zombie;          /* has ended and is to be waited for */
+	int exit_signal;  /* what the parent gets at its end; 0 for none */
+	int death_signal; /* prctl(PR_SET_PDEATHSIG) */
+	bool is_zombie;   /* has ended and is to be waited for */
+	int stopped_by;   /* the signal that has stopped it; 0 where it goes on */
+	bool tells_stop;  /* its parent has not waited for that yet; or for its going on */
+	bool tells_going_on;
 	bool has_executed;       /* execve(2), after which its parent may not move it to another group */
 	struct task *vfork_task; /* of the parent, that waits until this one has memory of its own */
 	int64_t children_time;   /* CPU time of the children that were waited for */
@@ -101,11 +105,21 @@ struct program {
 
 /* Takes settings over from the command. 0 or a negative errno with the error set. */
 int program_init(struct program *program, const viso_command *command, struct view *view);
+/* Where a copy of a program is to be: an instance without threads, which may have no machine. */
+struct program_place {
+	struct instance *instance;
+	struct address_space *space;
+	struct view *view; /* its files, by view_copy() */
+	int64_t frozen_ns; /* for how long the program was frozen */
+};
+
 /*
- * A copy in no machine, with the files and the first thread, for a snapshot or a clone, which sees the files of `view`
- * (view_copy()). Pipes and the like cannot be copied: -EOPNOTSUPP; or another negative errno. Then nothing is left.
+ * A copy for a snapshot or a clone, with its files and threads, of which the same one is the current one. 0 or a
+ * negative errno; then nothing is left.
  */
-int program_copy(struct program *to, const struct program *from, struct view *view);
+int program_copy(struct program *to, const struct program *from, const struct program_place *place);
+/* Gives all of it back, its threads and what lies between its files too. */
+void program_drop_copy(struct program *program);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);

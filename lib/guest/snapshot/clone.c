@@ -31,20 +31,21 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 	struct program *program = &instance->program;
 	instance->view.program = program;
 	int r = view_copy(&snapshot->view, &instance->view);
+	const struct program_place place = {.instance = instance,
+					    .space = &instance->space,
+					    .view = &instance->view,
+					    .frozen_ns = clock_now(CLOCK_MONOTONIC) - snapshot->frozen_at};
 	if (r == 0)
-		r = program_copy(program, &snapshot->program, &instance->view);
+		r = program_copy(program, &snapshot->program, &place);
 	if (r < 0)
 		return r == -ENOMEM ? error_memory() : error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
-	program->instance = instance;
-	program->space = &instance->space;
-	program->vcpu = &instance->vcpu;
-	program->kick = &instance->kick;
-	scheduler_add(instance, program->task);
+	instance->kick.alarm = program->signals.timers.next;
 
 	struct symbol_cache symbols = instance->stay.symbols;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
-	instance->stay.task = program->task;
+	if (instance->stay.task)
+		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
 	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
 	if (r < 0)
 		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL);
@@ -91,8 +92,7 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 /* True where the machine is as it was, but for what memory and registers hold. */
 static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
 {
-	const struct scheduler *scheduler = &instance->scheduler;
-	return scheduler->count == 1 && scheduler->current == &instance->program.first_task && !instance->ring &&
+	return !instance->program.next && instance->scheduler.current && !instance->ring &&
 	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
 	       !space_has_shared(&snapshot->space);
 }
@@ -100,10 +100,7 @@ static bool can_go_back(const struct instance *instance, const viso_snapshot *sn
 static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 {
 	gate_abandon_all(instance->gate);
-	scheduler_release(instance);
-	instance->scheduler = (struct scheduler){0};
-	channels_drop_files(instance);
-	program_release(&instance->program);
+	program_drop_copy(&instance->program);
 	if (space_reset(&instance->space, &snapshot->space) < 0)
 		return error_memory();
 	view_release(&instance->view, false);

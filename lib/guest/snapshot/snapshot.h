@@ -21,11 +21,13 @@ struct viso_snapshot {
 	struct frozen_memory *memory;
 	struct address_space space; /* of space_keep() */
 	struct program program;     /* without a machine */
+	struct instance *holder;    /* likewise: what the program's threads and files belong to */
+	int64_t frozen_at;          /* CLOCK_MONOTONIC */
 	struct view view;           /* its files, over what was frozen */
 	struct view origin;         /* of the guest that was frozen: holds what the others borrow */
 	viso_snapshot *parent;      /* that the guest was a clone of: likewise; NULL for none */
 	struct vcpu_state vcpu;
-	struct stay stay; /* without names */
+	struct stay stay; /* without names; its task is one of the holder's */
 };
 
 /* A guest that goes on from the snapshot, and holds a reference to it. 0 or a negative errno with the error set. */
