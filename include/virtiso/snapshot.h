@@ -33,7 +33,8 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container;
+ *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -65,7 +66,7 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
  *
  * @param snapshot   a snapshot
  * @param out_guest  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD.
+ * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: any at any time: many clones at once.
  * Since: 0.4
  */
