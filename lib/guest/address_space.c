@@ -34,6 +34,8 @@ void area_ref(const struct area *area)
 
 void area_unref(const struct area *area)
 {
+	if (area->shared && area->shared->file && !area->is_read_only)
+		mapped_write_back(area->shared);
 	file_unref(area->file);
 	shared_memory_unref(area->shared);
 }
@@ -176,7 +178,7 @@ static void split(struct address_space *space, uint64_t address)
 static bool can_join(const struct area *lower, const struct area *upper)
 {
 	return lower->end == upper->start && lower->protection == upper->protection && !lower->file && !upper->file &&
-	       !lower->shared && !upper->shared && !upper->grows_down;
+	       !lower->shared && !upper->shared && !upper->grows_down && lower->wipes_on_fork == upper->wipes_on_fork;
 }
 
 /* Joins an area with its anonymous neighbours, so that a growing heap stays one area. */
@@ -279,6 +281,15 @@ uint64_t space_make_entry(const struct address_space *space, const struct area *
 	return is_others ? paging_without_write(entry) : entry;
 }
 
+/* Whether a part of the range may never be written. */
+static bool has_read_only(struct address_space *space, uint64_t start, uint64_t end)
+{
+	size_t i = first_behind(space, start);
+	while (i < space->count && space->areas[i].start < end && !space->areas[i].is_read_only)
+		i++;
+	return i < space->count && space->areas[i].start < end;
+}
+
 /* Gives the pages of an area its rights. */
 static void apply_protection(struct address_space *space, const struct area *area)
 {
@@ -304,6 +315,8 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 {
 	if (make_room(space, 2) < 0)
 		return -ENOMEM;
+	if ((protection & PROT_WRITE) && has_read_only(space, start, end))
+		return -EACCES;
 	/* As on Linux, what lies before a gap is changed all the same. */
 	uint64_t covered = start;
 	split(space, start);
@@ -320,6 +333,24 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 	size_t next = i < space->count ? i : space->count;
 	while (next-- > 0 && space->areas[next].end > start)
 		join_around(space, next);
+	return covered < end ? -ENOMEM : 0;
+}
+
+int space_wipe_on_fork(struct address_space *space, uint64_t start, uint64_t end, bool wipes)
+{
+	uint64_t covered = start;
+	if (make_room(space, 2) < 0)
+		return -ENOMEM;
+	split(space, start);
+	split(space, end);
+	for (size_t i = first_behind(space, start);
+	     i < space->count && space->areas[i].start == covered && covered < end; i++) {
+		struct area *area = &space->areas[i];
+		if (area->file || area->shared)
+			return -EINVAL;
+		area->wipes_on_fork = wipes;
+		covered = area->end;
+	}
 	return covered < end ? -ENOMEM : 0;
 }
 

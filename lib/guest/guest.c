@@ -115,8 +115,10 @@ static int collect(viso_process *process, viso_result **out_result)
 	if (instance->has_thread)
 		pthread_join(instance->thread, NULL);
 	instance->has_thread = false;
+	/* EINTR would tell the caller to wait again, for ever. */
 	if (instance->error)
-		return error_fail(VISO_STAGE_GUEST, -instance->error, instance->error_call, NULL);
+		return error_fail(VISO_STAGE_GUEST, instance->error == -EINTR ? EIO : -instance->error,
+				  instance->error_call, NULL);
 	return guest_make_result(instance, out_result);
 }
 
@@ -313,7 +315,7 @@ int guest_check_host_setter(viso_guest *guest, const char *function)
 int guest_check_handler_setter(viso_guest *guest, const char *function)
 {
 	return guest && guest->is_new_clone ? sandbox_check_use(&guest->sandbox, function)
-					    : guest_check_host_setter(guest, function);
+					    : guest_check_setter(guest, function);
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)

@@ -99,7 +99,7 @@ static int open_regular(struct program *program, struct spot *spot, int flags, s
 			return r;
 		(*out)->is_lower = spot->top > 0;
 	}
-	return flags & O_TRUNC ? (*out)->ops->resize(program, *out, 0) : 0;
+	return flags & O_TRUNC ? file_resize(program, *out, 0) : 0;
 }
 
 static int check_kind(const struct spot *spot, int flags)
@@ -219,7 +219,7 @@ static int open_own(struct program *program, int fd, int flags, struct file **ou
 		return open_by_name(program, file, flags, out_file);
 	int r = open_again(program, file, flags, &anew);
 	if (r == 0 && (flags & O_TRUNC))
-		r = anew->ops->resize(program, anew, 0);
+		r = file_resize(program, anew, 0);
 	if (r < 0)
 		file_unref(anew);
 	else

@@ -56,8 +56,10 @@ struct view {
 	size_t mount_count;
 	struct file_counts counts;
 	struct file_lock *locks;
-	struct mount *memory;    /* /tmp, also for files without a name */
-	struct program *program; /* the first one; borrowed */
+	struct shared_memory *mapped; /* files that are mapped; see mapped.h */
+	uint64_t turns;               /* how often a program has gone on */
+	struct mount *memory;         /* /tmp, also for files without a name */
+	struct program *program;      /* the first one; borrowed */
 	uint8_t boot_id[16];
 };
 

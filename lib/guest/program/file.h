@@ -58,6 +58,9 @@ struct file_ops {
 	int (*resize)(struct program *program, struct file *file, uint64_t size);
 	/* For areas that map it: what is at an offset, as much as there is. ENODEV without it. */
 	ssize_t (*contents)(struct file *file, void *out, size_t size, uint64_t offset);
+	/* For areas that share it, which a file without it cannot be mapped to: writes their page back. 0 or an errno.
+	 */
+	int (*put)(struct file *file, const void *data, size_t size, uint64_t offset);
 	/* Which of these events of poll(2) are ready, beside POLLERR and POLLHUP; see readiness.h. */
 	short (*poll)(struct file *file, short events, struct readiness *readiness);
 	/* As ioctl(2); ENOTTY without it. */
@@ -92,6 +95,7 @@ struct file {
 	dev_t rdev;                  /* FILE_DEVICE */
 	void *object;                /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
 	size_t object_size;          /* FILE_TEXT */
+	uint64_t renamed_at;         /* turn of the view in which its path was looked at for rename(2) */
 	bool has_locks;              /* may have some of flock(2) */
 	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
 	struct epoll_item *watchers; /* by which epolls wait for it */
@@ -121,6 +125,9 @@ struct file *file_unref(struct file *file);
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset);
 
 int file_status(struct file *file, struct stat *out);
+
+/* As ftruncate(2) of one that can be; also for those who have it mapped. */
+int file_resize(struct program *program, struct file *file, uint64_t size);
 
 /* Whether it has offsets, for pread(2) and lseek(2). */
 bool file_is_seekable(const struct file *file);

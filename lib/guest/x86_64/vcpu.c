@@ -41,6 +41,7 @@ enum {
 	PAGE_FAULT_WRITE = 2,
 	PAGE_FAULT_USER = 4,
 	PAGE_FAULT_FETCH = 16,
+	PAGE_FAULT_KEY = 32,
 };
 
 static const struct kvm_segment user_code = {
@@ -200,9 +201,19 @@ int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, &out->xsave) < 0 ? -errno : 0;
 }
 
+/* The program was stopped in an exception's midst, which KVM would go on with in whatever program comes next. */
+static int forget_exception(const struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events none = {0};
+	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &none) < 0 ? -errno : 0;
+}
+
 int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
 {
 	struct kvm_sregs *sregs = sregs_of(vcpu);
+	int r = vcpu->was_interrupted ? forget_exception(vcpu) : 0;
+	if (r < 0)
+		return r;
 	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &state->xsave) < 0)
 		return -errno;
 	*vcpu->regs = state->regs;
@@ -359,7 +370,7 @@ bool vcpu_is_page_fault(const struct vcpu_exit *exit)
 
 bool vcpu_is_user_access(const struct vcpu_exit *exit)
 {
-	return exit->error_code & PAGE_FAULT_USER;
+	return (exit->error_code & PAGE_FAULT_USER) && !(exit->error_code & PAGE_FAULT_KEY);
 }
 
 unsigned vcpu_fault_access(const struct vcpu_exit *exit)
