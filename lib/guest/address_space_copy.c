@@ -71,7 +71,8 @@ int space_copy(struct address_space *to, struct address_space *from)
 	for (size_t i = 0; i < from->count && r == 0; i++) {
 		to->areas[to->count++] = from->areas[i];
 		area_ref(&from->areas[i]);
-		r = copy_pages(to, from, &from->areas[i]);
+		if (!from->areas[i].wipes_on_fork)
+			r = copy_pages(to, from, &from->areas[i]);
 	}
 	if (r < 0)
 		space_destroy(to);
@@ -169,6 +170,23 @@ static int clone_areas(struct address_space *out, const struct address_space *ke
 	return r;
 }
 
+/*
+ * What is shared must be so among all processes that there will be: its pages are copied when one of them touches them
+ * first, by writing or not, and none has an entry for the frozen ones.
+ */
+static int drop_shared_entries(struct address_space *space, const struct area *area)
+{
+	uint64_t *entry;
+	for (uint64_t at = area->start; area->shared && (entry = paging_next(&space->tables, &at, area->end));
+	     at += GUEST_PAGE) {
+		entry = paging_to_change(&space->tables, at, entry);
+		if (!entry)
+			return -ENOMEM;
+		*entry = 0;
+	}
+	return 0;
+}
+
 int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
 {
 	int r = begin(out, kept, memory);
@@ -176,6 +194,8 @@ int space_clone(struct address_space *out, const struct address_space *kept, str
 		r = clone_areas(out, kept, memory);
 	if (r == 0)
 		r = paging_init_clone(&out->tables, memory, kept->tables.root);
+	for (size_t i = 0; i < out->count && r == 0; i++)
+		r = drop_shared_entries(out, &out->areas[i]);
 	/* The processor writes to these on its own. */
 	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_TABLES))
 		r = -ENOMEM;

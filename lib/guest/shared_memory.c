@@ -133,6 +133,20 @@ static int make(struct shared_memory *shared, uint64_t number, struct shared_pag
 	return r;
 }
 
+/* A page of the clone's own in place of a frozen one. 0 or -ENOMEM. */
+static int unfreeze(struct shared_memory *shared, struct shared_page *page)
+{
+	size_t pages;
+	const void *from = memory_page(shared->memory, page->address);
+	uint64_t own = from ? memory_allocate(shared->memory, 1, &pages) : 0;
+	if (!own)
+		return -ENOMEM;
+	memcpy(memory_page(shared->memory, own), from, GUEST_PAGE);
+	memory_leave_frozen(shared->memory, 1);
+	page->address = own;
+	return 0;
+}
+
 int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *out_page)
 {
 	if (number >= (shared->file ? mapped_pages(shared) : shared->pages))
@@ -140,7 +154,11 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 	struct shared_page *page = find(shared, number);
 	if (!page)
 		return -ENOMEM;
-	int r = page->address ? 0 : make(shared, number, page);
+	int r = 0;
+	if (!page->address)
+		r = make(shared, number, page);
+	else if (memory_is_frozen(shared->memory, page->address))
+		r = unfreeze(shared, page);
 	if (r < 0)
 		return r;
 	if (memory_share(shared->memory, page->address) < 0)
@@ -163,19 +181,4 @@ struct shared_memory *shared_memory_copy(const struct shared_memory *shared, str
 		memcpy(block, shared->blocks[i], BLOCK_SIZE);
 	}
 	return copy;
-}
-
-int shared_memory_own(struct shared_memory *shared, uint64_t number, uint64_t *out_page)
-{
-	struct shared_page *page = number < shared->pages ? find(shared, number) : NULL;
-	if (!page || !memory_is_frozen(shared->memory, page->address))
-		return page ? shared_memory_page(shared, number, out_page) : -ENOMEM;
-	size_t pages;
-	const void *from = memory_page(shared->memory, page->address);
-	uint64_t own = from ? memory_allocate(shared->memory, 1, &pages) : 0;
-	if (!own || memory_share(shared->memory, own) < 0)
-		return -ENOMEM;
-	memcpy(memory_page(shared->memory, own), from, GUEST_PAGE);
-	page->address = *out_page = own;
-	return 0;
 }

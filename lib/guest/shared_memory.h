@@ -43,15 +43,13 @@ struct shared_memory *shared_memory_unref(struct shared_memory *shared);
 /* The same pages for a clone, whose memory this is: those are frozen. NULL without memory. */
 struct shared_memory *shared_memory_copy(const struct shared_memory *shared, struct guest_memory *memory);
 
-/* Replaces a page that is frozen by a copy. 0 with the copy and one more owner, the caller; or -ENOMEM. */
-int shared_memory_own(struct shared_memory *shared, uint64_t number, uint64_t *out_page);
-
 /* In a forked child of the host: frees the host's memory only. Takes NULL. */
 void shared_memory_forget(struct shared_memory *shared);
 
 /*
  * The page of this number, with one more owner: the caller. 0 or a negative errno: -EIO beyond the end or where the
- * file cannot be read, -ENOMEM. It is made where nobody has touched it yet.
+ * file cannot be read, -ENOMEM. It is made where nobody has touched it yet; in a clone from the frozen one, so that all
+ * processes have the same.
  */
 int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *out_page);
 
