@@ -127,13 +127,6 @@ static viso_guest *answering(struct fixture *fixture, const char *kind)
 	return guest;
 }
 
-static void assert_answer(viso_guest *guest, const char *request, const char *expected)
-{
-	char answer[16];
-	assert_int_equal(viso_guest_request(guest, request, strlen(request), answer, sizeof(answer), 20000), 6);
-	assert_memory_equal(answer, expected, 6);
-}
-
 /* What is only read goes into snapshots, as of that moment; what may be written to does not. */
 static void test_snapshots(void **state)
 {
