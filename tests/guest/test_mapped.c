@@ -127,7 +127,7 @@ static viso_guest *answering(struct fixture *fixture, const char *kind)
 	return guest;
 }
 
-static void assert_answer(viso_guest *guest, const char *request, const char *expected)
+static void assert_mapped(viso_guest *guest, const char *request, const char *expected)
 {
 	char answer[16];
 	assert_int_equal(viso_guest_request(guest, request, strlen(request), answer, sizeof(answer), 20000), 6);
@@ -140,19 +140,19 @@ static void test_snapshots(void **state)
 	need_kvm();
 	viso_snapshot *snapshot = NULL;
 	viso_guest *guest = answering(*state, "write"), *clone = NULL;
-	assert_answer(guest, "abcdef", "abcdef");
+	assert_mapped(guest, "abcdef", "abcdef");
 	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EOPNOTSUPP);
-	assert_answer(guest, "fedcba", "fedcba");
+	assert_mapped(guest, "fedcba", "fedcba");
 	viso_guest_unref(guest);
 
 	guest = answering(*state, "read");
-	assert_answer(guest, "abcdef", "abcdef");
+	assert_mapped(guest, "abcdef", "abcdef");
 	assert_ok(viso_guest_snapshot(guest, &snapshot));
 	assert_ok(viso_snapshot_clone(snapshot, &clone));
-	assert_answer(clone, "", "abcdef");
+	assert_mapped(clone, "", "abcdef");
 	assert_ok(viso_guest_reset(clone));
-	assert_answer(clone, "", "abcdef");
-	assert_answer(guest, "", "abcdef");
+	assert_mapped(clone, "", "abcdef");
+	assert_mapped(guest, "", "abcdef");
 	viso_guest_unref(clone);
 	viso_guest_unref(guest);
 	viso_snapshot_unref(snapshot);
