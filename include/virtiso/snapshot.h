@@ -3,7 +3,7 @@
  * @file snapshot.h
  * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
  *
- * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: the registers of all threads, open files with their
+ * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: all processes and threads with their registers, open files with their
  * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd(2) and epoll(7) of the guest are made anew, with what was in them,
  * files on their way between sockets too. Each file that was open more than once stays one file.
  *
@@ -33,7 +33,8 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: further processes, the ring, a mapped file of /proc), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container;
+ *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -65,7 +66,7 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
  *
  * @param snapshot   a snapshot
  * @param out_guest  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD.
+ * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: any at any time: many clones at once.
  * Since: 0.4
  */
@@ -94,7 +95,7 @@ VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
  * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. What cannot be saved is refused
- * by name: running timers, memory that processes share, and whatever is neither a file by name nor in memory, such as pipes and sockets.
+ * by name: running timers, further threads and processes, memory that processes share, and whatever is neither a file by name nor in memory, such as pipes and sockets.
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure

@@ -17,6 +17,7 @@
 #define SPACE_START 0x10000ull
 #define SPACE_END 0x7ffffffff000ull
 
+struct copy_map;
 struct file;
 struct shared_memory;
 
@@ -75,13 +76,20 @@ int space_copy(struct address_space *to, struct address_space *from);
 /*
  * For a snapshot. What is written from now on is copied first, so that memory can be frozen; areas other than shared
  * ones. Then a copy of all but the memory is kept in `out`, in which copies of the files have taken the places of those
- * that are mapped. 0 or a negative errno.
+ * that are mapped. What several address spaces map or share is copied once, by the map. 0 or a negative errno.
  */
 void space_freeze(struct address_space *space);
-int space_keep(struct address_space *out, const struct address_space *space);
+int space_keep(struct address_space *out, const struct address_space *space, struct copy_map *things);
 
-/* What a clone begins with: the snapshot's, above its frozen memory. 0 or -ENOMEM; then nothing is left. */
-int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory);
+/*
+ * What a clone begins with: the snapshot's, above its frozen memory. The pages of the system are those of `first`, or
+ * its own with NULL. 0 or -ENOMEM; then nothing is left.
+ */
+int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory,
+		struct address_space *first, struct copy_map *things);
+
+/* The two are alike: adds what areas share to the map. 0 or -ENOMEM. */
+int space_map_shared(const struct address_space *from, const struct address_space *to, struct copy_map *things);
 
 /*
  * Makes a clone's what it was in the beginning. Pages of its own that it will likely write to again stay, up to a

@@ -7,6 +7,7 @@
 
 #include "guest/address_space.h"
 #include "guest/page_run.h"
+#include "guest/program/copies.h"
 #include "guest/program/file.h"
 #include "guest/shared_memory.h"
 #include "guest/x86_64/system.h"
@@ -89,34 +90,26 @@ void space_freeze(struct address_space *space)
 }
 
 /* The copy that an earlier area has got of the same thing, or a new one. 0 or a negative errno. */
-static int keep_file(struct address_space *out, const struct address_space *from, size_t index)
+static int keep_file(struct file *file, struct copy_map *things, struct file **out)
 {
-	struct file *file = from->areas[index].file;
-	if (!file)
+	*out = file_ref(copy_map_find(things, file));
+	if (!file || *out)
 		return 0;
-	for (size_t i = 0; i < index; i++)
-		if (from->areas[i].file == file) {
-			out->areas[index].file = file_ref(out->areas[i].file);
-			return 0;
-		}
-	return file_copy_mapped(file, &out->areas[index].file);
+	int r = file_copy_mapped(file, out);
+	return r < 0 ? r : copy_map_add(things, file, *out);
 }
 
-static int keep_shared(struct address_space *out, const struct address_space *from, size_t index,
-		       struct guest_memory *memory)
+static int keep_shared(const struct area *area, struct guest_memory *memory, struct copy_map *things,
+		       struct shared_memory **out)
 {
-	struct shared_memory *shared = from->areas[index].shared, **copy = &out->areas[index].shared;
-	if (!shared)
+	*out = shared_memory_ref(copy_map_find(things, area->shared));
+	if (!area->shared || *out)
 		return 0;
 	/* The clones would write to one file. What is only read is from now on as if each had read it. */
-	if (shared->file)
-		return from->areas[index].is_read_only ? 0 : -EOPNOTSUPP;
-	for (size_t i = 0; i < index && !*copy; i++)
-		if (from->areas[i].shared == shared)
-			*copy = shared_memory_ref(out->areas[i].shared);
-	if (!*copy)
-		*copy = shared_memory_copy(shared, memory);
-	return *copy ? 0 : -ENOMEM;
+	if (area->shared->file)
+		return area->is_read_only ? 0 : -EOPNOTSUPP;
+	*out = shared_memory_copy(area->shared, memory);
+	return *out ? copy_map_add(things, area->shared, *out) : -ENOMEM;
 }
 
 static void drop_kept(struct address_space *out)
@@ -134,7 +127,7 @@ static void drop_kept(struct address_space *out)
 	*out = (struct address_space){0};
 }
 
-int space_keep(struct address_space *out, const struct address_space *space)
+int space_keep(struct address_space *out, const struct address_space *space, struct copy_map *things)
 {
 	int r = begin(out, space, NULL);
 	out->tables = (struct page_tables){.root = space->tables.root};
@@ -143,9 +136,9 @@ int space_keep(struct address_space *out, const struct address_space *space)
 		out->areas[i].file = NULL;
 		out->areas[i].shared = NULL;
 		out->count++;
-		r = keep_file(out, space, i);
+		r = keep_file(space->areas[i].file, things, &out->areas[i].file);
 		if (r == 0)
-			r = keep_shared(out, space, i, NULL);
+			r = keep_shared(&space->areas[i], NULL, things, &out->areas[i].shared);
 	}
 	if (r < 0)
 		drop_kept(out);
@@ -157,7 +150,8 @@ void space_release_kept(struct address_space *kept)
 	drop_kept(kept);
 }
 
-static int clone_areas(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
+static int clone_areas(struct address_space *out, const struct address_space *kept, struct guest_memory *memory,
+		       struct copy_map *things)
 {
 	int r = 0;
 	for (size_t i = 0; i < kept->count && r == 0; i++) {
@@ -165,7 +159,7 @@ static int clone_areas(struct address_space *out, const struct address_space *ke
 		out->areas[i].shared = NULL;
 		file_ref(out->areas[i].file);
 		out->count++;
-		r = keep_shared(out, kept, i, memory);
+		r = keep_shared(&kept->areas[i], memory, things, &out->areas[i].shared);
 	}
 	return r;
 }
@@ -187,20 +181,40 @@ static int drop_shared_entries(struct address_space *space, const struct area *a
 	return 0;
 }
 
-int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
+/* The processor writes to these on its own; all address spaces have the same. */
+static int take_system_pages(struct address_space *space, struct address_space *first)
+{
+	static const uint64_t pages[] = {SYSTEM_TABLES, SYSTEM_STACK};
+	for (int i = 0; i < 2; i++) {
+		if (first && paging_take_page(&space->tables, &first->tables, pages[i]) < 0)
+			return -ENOMEM;
+		if (!first && !paging_own_page(&space->tables, pages[i]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int space_map_shared(const struct address_space *from, const struct address_space *to, struct copy_map *things)
+{
+	int r = 0;
+	for (size_t i = 0; i < from->count && r == 0; i++)
+		if (to->areas[i].shared && !copy_map_find(things, from->areas[i].shared))
+			r = copy_map_add(things, from->areas[i].shared, to->areas[i].shared);
+	return r;
+}
+
+int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory,
+		struct address_space *first, struct copy_map *things)
 {
 	int r = begin(out, kept, memory);
 	if (r == 0)
-		r = clone_areas(out, kept, memory);
+		r = clone_areas(out, kept, memory, things);
 	if (r == 0)
 		r = paging_init_clone(&out->tables, memory, kept->tables.root);
 	for (size_t i = 0; i < out->count && r == 0; i++)
 		r = drop_shared_entries(out, &out->areas[i]);
-	/* The processor writes to these on its own. */
-	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_TABLES))
-		r = -ENOMEM;
-	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_STACK))
-		r = -ENOMEM;
+	if (r == 0)
+		r = take_system_pages(out, first);
 	if (r < 0)
 		space_release(out);
 	return r;

@@ -27,8 +27,8 @@ enum stay_state {
 	STAY_CALLED,   /* one is on its way */
 	STAY_RECEIVES, /* waits for a request */
 	STAY_ASKED,    /* has one, and has not answered it */
-	STAY_BY_RING,  /* all requests go through the ring (ring_requests.c), which knows the rest */
 	STAY_ANSWERED, /* goes on with the next request, to where it receives it */
+	STAY_BY_RING,  /* all requests go through the ring (ring_requests.c), which knows the rest */
 };
 
 /* Beside `state` and what the program's memory holds, all of it belongs to one call or can be found again. */

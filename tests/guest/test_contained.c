@@ -619,6 +619,38 @@ static void test_no_answer(void **state)
 	free(input);
 }
 
+static int64_t give_guest_back(viso_hypercall *hypercall, void *userdata)
+{
+	viso_guest **guest = userdata;
+	if (viso_sandbox_close(viso_guest_sandbox(*guest)) != -EDEADLK)
+		return -EPROTO;
+	*guest = viso_guest_unref(*guest);
+	return 0;
+}
+
+static void count_destroy(void *userdata)
+{
+	++*(int *)userdata;
+}
+
+/* The last reference of the guest is a handler's to give: the program ends with it. */
+static void test_a_handler_ends_the_guest(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	int destroyed = 0;
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	assert_ok(viso_guest_set_hypercall_handler(guest, DEFERRED, give_guest_back, &guest, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, OTHER, give_guest_back, &destroyed, count_destroy));
+	viso_command *command = new_command("/asker", "ask", "5", NULL);
+	viso_result *result;
+	assert_ok(viso_sandbox_run(viso_guest_sandbox(guest), command, &result));
+	viso_command_unref(command);
+	assert_reason(result, VISO_REASON_KILLED);
+	assert_null(guest);
+	assert_int_equal(destroyed, 1);
+}
+
 /* A host program that is killed leaves nothing. */
 static void test_ends_with_the_host(void **state)
 {
@@ -672,6 +704,7 @@ int main(void)
 		cmocka_unit_test(test_a_core_that_is_none),
 		cmocka_unit_test(test_false_answers),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_a_handler_ends_the_guest),
 		cmocka_unit_test(test_ends_with_the_host),
 	};
 	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);

@@ -177,6 +177,28 @@ static void test_signals(void **state)
 	viso_snapshot_unref(pending);
 }
 
+/* Processes have memory of their own, of others, and in common with others. */
+static void test_processes(void **state)
+{
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_guest *guest;
+		viso_snapshot *first = frozen(*state, programs[i], "family", &guest), *second;
+		assert_ok(viso_guest_snapshot(guest, &second));
+		for (int n = 0; n < 4; n++) {
+			viso_guest *clone = clone_of(n % 2 ? first : second);
+			assert_int_equal(call(clone, "ask_family", 0), 0);
+			assert_ok(viso_guest_reset(clone));
+			assert_int_equal(call(clone, "ask_family", 0), 0);
+			viso_guest_unref(clone);
+		}
+		assert_int_equal(call(guest, "ask_family", 0), 0);
+		viso_guest_unref(guest);
+		viso_snapshot_unref(first);
+		viso_snapshot_unref(second);
+	}
+}
+
 static int connect_to(const char *address, void *data)
 {
 	return dup(*(const int *)data);
@@ -243,6 +265,14 @@ static void test_nothing_is_left_behind(void **state)
 	clone_many(snapshot, "read_given", 5);
 	before = mallinfo2();
 	clone_many(snapshot, "read_given", 50);
+	after = mallinfo2();
+	assert_in_range(after.uordblks, 0, before.uordblks + 4096);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+	snapshot = frozen(*state, "/waiting-static", "family", &guest);
+	clone_many(snapshot, "ask_family", 5);
+	before = mallinfo2();
+	clone_many(snapshot, "ask_family", 20);
 	after = mallinfo2();
 	assert_in_range(after.uordblks, 0, before.uordblks + 4096);
 	viso_guest_unref(guest);
@@ -320,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_snapshots_of_busy_clones),
 		cmocka_unit_test(test_time_stands_still),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_nothing_is_left_behind),
 		cmocka_unit_test(test_asyncio),

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,13 @@ static void test_refusals(void **state)
 	need_kvm();
 	const char *path = saved_path(fixture);
 	unlink(path);
+	const char *const held[][2] = {{"files", " open"}, {"threads", "threads"}};
+	for (size_t i = 0; i < 2; i++) {
+		viso_snapshot *waiting = freeze(initialised(fixture, "/waiting-static", held[i][0], 0));
+		assert_int_equal(viso_snapshot_save(waiting, path), -EOPNOTSUPP);
+		assert_non_null(strstr(viso_error_message(), held[i][1]));
+		viso_snapshot_unref(waiting);
+	}
 	viso_guest *guest = initialised(fixture, "/frozen-static", "shared", 0);
 	viso_snapshot *snapshot = freeze(guest);
 	assert_int_equal(viso_snapshot_save(snapshot, path), -EOPNOTSUPP);
@@ -337,6 +345,7 @@ static void change_byte(const char *path, long offset, uint8_t mask)
 }
 
 /* As lib/guest/snapshot/saved.h has it. */
+enum { FORGERIES = 40 };
 enum { MAGIC = 0, VERSION = 8, PAGE_SIZE = 12, BUILD = 16, STATE_SIZE = 48, PAGES = 56, SUM = 64, HEAD = 96 };
 
 static void test_damage(void **state)
@@ -365,6 +374,91 @@ static void test_damage(void **state)
 		assert_int_equal(truncate(path, sizes[i]), 0);
 		assert_load(fixture, path, -EINVAL);
 	}
+}
+
+/* The file with another state and the right checksum for it, as somebody would make it who wants to do harm. */
+static void write_forged(const char *path, uint8_t *file, size_t size)
+{
+	struct sha256_ctx sum;
+	uint64_t state_size;
+	memcpy(&state_size, file + STATE_SIZE, sizeof(state_size));
+	memset(file + SUM, 0, SHA256_DIGEST_SIZE);
+	sha256_init(&sum);
+	sha256_update(&sum, HEAD + state_size, file);
+	sha256_digest(&sum, SHA256_DIGEST_SIZE, file + SUM);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, file, size), size);
+	close(fd);
+}
+
+static void change_some(uint8_t *state, uint64_t size)
+{
+	static const uint64_t values[] = {0,          1,          2,         0xff,       0x1000,
+					  0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX, 1ull << 47};
+	enum { VALUES = sizeof(values) / sizeof(values[0]) };
+	for (int changes = 1 + rand() % 3; changes > 0; changes--) {
+		uint64_t at = (uint64_t)rand() % (size - 8);
+		if (rand() % 2)
+			memcpy(state + (at & ~7ull), &values[rand() % VALUES], 8);
+		else
+			state[at] ^= (uint8_t)(1 << rand() % 8);
+	}
+}
+
+/* Whatever such a file says, it either is refused or makes a guest, which may do nonsense. */
+static void use_forged(struct fixture *fixture, const char *path, int *loaded)
+{
+	viso_snapshot *snapshot = NULL;
+	viso_guest *clone = NULL;
+	uint64_t value, argument = 0;
+	int r = load(fixture, path, &snapshot);
+	if (r < 0) {
+		assert_int_equal(viso_error_number(), -r);
+		assert_true(r == -EINVAL || r == -ENOEXEC || r == -ESTALE || r == -ENOENT || r == -EACCES);
+		return;
+	}
+	++*loaded;
+	r = viso_snapshot_clone(snapshot, &clone);
+	for (int i = 0; r == 0 && i < 2; i++) {
+		r = viso_guest_call(clone, i ? "mix_writers" : "find_secret", &argument, 1, 100, &value);
+		if (r < 0)
+			r = viso_guest_reset(clone);
+	}
+	viso_guest_unref(clone);
+	viso_snapshot_unref(snapshot);
+}
+
+static void test_forged(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat st;
+	int loaded = 0;
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = save(fixture, programs[i], "open_shared");
+		assert_int_equal(stat(path, &st), 0);
+		size_t size = (size_t)st.st_size;
+		uint8_t *good = malloc(size), *file = malloc(size);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_int_equal(read(fd, good, size), size);
+		close(fd);
+		uint64_t state_size;
+		memcpy(&state_size, good + STATE_SIZE, sizeof(state_size));
+		srand(1);
+		int before = loaded;
+		for (int round = 0; round < FORGERIES; round++) {
+			memcpy(file, good, size);
+			if (round > 0)
+				change_some(file + HEAD, state_size);
+			write_forged(path, file, size);
+			use_forged(fixture, path, &loaded);
+			assert_true(round > 0 || loaded > before);
+		}
+		free(good);
+		free(file);
+	}
+	/* The forgery is good: some of them were taken. */
+	assert_true(loaded > 10);
 }
 
 /* A full disk, and a limit whose signal would end the host, leave the old file and no other. */
@@ -442,7 +536,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_generations),     cmocka_unit_test(test_python),
 		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_files_of_others),
 		cmocka_unit_test(test_changed_library), cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_forged),          cmocka_unit_test(test_no_room),
 	};
 	if (argc == 5 && !strcmp(argv[1], "call"))
 		return call_function(argv + 2);

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <virtiso/hypercall.h>
@@ -483,6 +484,85 @@ uint64_t take_pending(void)
 	return (uint64_t)alarms;
 }
 
+/* Of one process: the others have changed theirs. */
+static int private_number = 1;
+static uint32_t *shared_word;
+static int asked[2], answered[2];
+static pid_t asker, adder, leaver;
+
+static void answer_by_pipe(void)
+{
+	int number;
+	private_number = 1000;
+	while (read(asked[0], &number, sizeof(number)) == sizeof(number)) {
+		number += ++private_number;
+		write(answered[1], &number, sizeof(number));
+	}
+	_exit(3);
+}
+
+/* Waits for a word that all of them share, and answers with another. */
+static void add_to_shared(void)
+{
+	for (uint32_t before = 0;; before++) {
+		while (shared_word[0] == before)
+			syscall(SYS_futex, &shared_word[0], FUTEX_WAIT, before, NULL);
+		shared_word[1] += 10;
+	}
+}
+
+static pid_t child(void (*function)(void))
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		function();
+	return pid;
+}
+
+static void leave(void)
+{
+	_exit(7);
+}
+
+static void begin_family(void)
+{
+	shared_word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pipe(asked);
+	pipe(answered);
+	asker = child(answer_by_pipe);
+	adder = child(add_to_shared);
+	leaver = child(leave);
+	siginfo_t info;
+	waitid(P_PID, (id_t)leaver, &info, WEXITED | WNOWAIT);
+	private_number = 2;
+	usleep(50000);
+}
+
+/* What of its children is not as it should be, when it asks them for the first time. */
+uint64_t ask_family(void)
+{
+	int number = 5, status = 0;
+	uint64_t wrong = 0;
+	write(asked[1], &number, sizeof(number));
+	wrong |= (read(answered[0], &number, sizeof(number)) != sizeof(number) || number != 1006) << 0;
+	private_number++;
+	write(asked[1], &number, sizeof(number));
+	wrong |= (read(answered[0], &number, sizeof(number)) != sizeof(number) || number != 2008) << 1;
+	wrong |= (private_number != 3) << 2;
+	shared_word[0]++;
+	syscall(SYS_futex, &shared_word[0], FUTEX_WAKE, 1, NULL);
+	for (int tries = 0; ((volatile uint32_t *)shared_word)[1] != 10 && tries < 2000; tries++)
+		usleep(1000);
+	wrong |= (shared_word[1] != 10) << 3;
+	wrong |= (waitpid(leaver, &status, WNOHANG) != leaver || WEXITSTATUS(status) != 7) << 4;
+	close(asked[1]);
+	kill(asker, SIGTERM);
+	wrong |= (waitpid(asker, &status, 0) != asker || WTERMSIG(status) != SIGTERM) << 5;
+	kill(adder, SIGKILL);
+	wrong |= (waitpid(adder, &status, 0) != adder) << 6;
+	return wrong | (uint64_t)(waitpid(-1, &status, WNOHANG) != -1 || errno != ECHILD) << 7;
+}
+
 static int connection;
 
 /* A connection to the host's side, of which clones have no part. */
@@ -519,6 +599,8 @@ static void begin(const char *what)
 		make_epolls();
 	} else if (strcmp(what, "threads") == 0 || strcmp(what, "elsewhere") == 0) {
 		begin_threads();
+	} else if (strcmp(what, "family") == 0) {
+		begin_family();
 	} else if (strcmp(what, "timers") == 0) {
 		begin_timers();
 	} else if (strcmp(what, "alarm") == 0) {

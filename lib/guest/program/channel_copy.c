@@ -12,7 +12,7 @@ int channels_copy(struct copies *copies, const struct instance *from)
 {
 	for (const struct channel *channel = from->channels; channel; channel = channel->next) {
 		struct channel *copy = channel_new(copies->instance, channel->keeps_messages, channel->size);
-		if (!copy || copy_map_add(&copies->channels, channel, copy) < 0)
+		if (!copy || copy_map_add(&copies->things, channel, copy) < 0)
 			return -ENOMEM;
 		copy->read_shut = channel->read_shut;
 		copy->write_shut = channel->write_shut;
@@ -52,7 +52,7 @@ int channels_copy_contents(struct copies *copies, const struct instance *from)
 {
 	int r = 0;
 	for (const struct channel *channel = from->channels; channel && r == 0; channel = channel->next) {
-		struct channel *copy = copy_map_find(&copies->channels, channel);
+		struct channel *copy = copy_map_find(&copies->things, channel);
 		copy->queued = channel->queued;
 		copies->instance->channels_queued += channel->queued;
 		for (const struct segment *segment = channel->first; segment && r == 0; segment = segment->next)

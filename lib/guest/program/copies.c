@@ -103,6 +103,5 @@ void copies_release(struct copies *copies)
 	for (size_t i = 0; i < copies->files.capacity; i++)
 		file_unref(copies->files.entries[i].to);
 	free(copies->files.entries);
-	free(copies->channels.entries);
-	free(copies->tasks.entries);
+	free(copies->things.entries);
 }

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 struct address_space;
-struct channel;
 struct file;
 struct instance;
 struct program;
@@ -28,12 +27,11 @@ struct copy_map {
 
 struct copies {
 	struct instance *instance;  /* that gets them */
-	struct program *program;    /* the first one of it, with its view */
+	struct program *program;    /* the first one of it, with the view of all */
 	const struct program *from; /* the one that it is a copy of */
 	int64_t frozen_ns;          /* for how long that was frozen: what was to happen after a while moves by it */
 	struct copy_map files;      /* with a reference to each copy */
-	struct copy_map channels;
-	struct copy_map tasks;
+	struct copy_map things;     /* processes, threads, address spaces, what they share, channels */
 };
 
 /* The copy; NULL where there is none. */
@@ -51,7 +49,8 @@ int channels_copy_contents(struct copies *copies, const struct instance *from);
 /* After the files: what the epolls among them wait for. */
 int copies_watch(struct copies *copies);
 
-/* The threads, which can all run. 0 or -ENOMEM. After them: for which words they wait. */
+/* After the processes and their memory: the threads, which can all run. 0 or -ENOMEM. Then for which words they wait.
+ */
 int tasks_copy(struct copies *copies, const struct instance *from);
 void futexes_copy(struct copies *copies, const struct instance *from);
 

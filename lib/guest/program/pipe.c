@@ -76,7 +76,7 @@ static void release_writer(struct file *file)
 
 static int copy_reader(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct channel *channel = copy_map_find(&copies->channels, file->object);
+	struct channel *channel = copy_map_find(&copies->things, file->object);
 	copy->object = channel;
 	channel->reader = copy;
 	return 0;
@@ -84,7 +84,7 @@ static int copy_reader(const struct file *file, struct file *copy, struct copies
 
 static int copy_writer(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct channel *channel = copy_map_find(&copies->channels, file->object);
+	struct channel *channel = copy_map_find(&copies->things, file->object);
 	copy->object = channel;
 	channel->writer = copy;
 	return 0;

@@ -108,18 +108,19 @@ int program_init(struct program *program, const viso_command *command, struct vi
 /* Where a copy of a program is to be: an instance without threads, which may have no machine. */
 struct program_place {
 	struct instance *instance;
-	struct address_space *space;
-	struct view *view; /* its files, by view_copy() */
-	int64_t frozen_ns; /* for how long the program was frozen */
+	struct address_space *space; /* of the first one: there already, a copy too */
+	struct view *view;           /* its files, by view_copy() */
+	int64_t frozen_ns;           /* for how long the program was frozen */
 };
 
 /*
- * A copy for a snapshot or a clone, with its files and threads, of which the same one is the current one. 0 or a
- * negative errno; then nothing is left.
+ * A copy for a snapshot or a clone of the first program and all others, with their files, threads, and the memory of
+ * those others. The same thread is the current one. 0 or a negative errno; then nothing is left.
  */
 int program_copy(struct program *to, const struct program *from, const struct program_place *place);
-/* Gives all of it back, its threads and what lies between its files too. */
+/* Gives all of it back, but for the memory of the first one. In a forked child: frees memory only. */
 void program_drop_copy(struct program *program);
+void program_forget_copy(struct program *program);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);

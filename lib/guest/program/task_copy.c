@@ -46,24 +46,25 @@ static void move_deadline(struct task *task, int64_t frozen_ns)
 
 static int copy_task(struct copies *copies, const struct task *from, bool is_current)
 {
-	struct program *program = copies->program;
+	struct program *program = copy_map_find(&copies->things, from->program);
 	struct task *task = task_is_leader(from) ? &program->first_task : malloc(sizeof(*task));
 	if (!task)
 		return -ENOMEM;
 	*task = *from;
 	clear_pointers(task);
 	task->program = program;
+	task->vfork_child = copy_map_find(&copies->things, from->vfork_child);
 	task->cpu_time = 0;
 	move_deadline(task, copies->frozen_ns);
 	scheduler_add(copies->instance, task);
-	if (is_current) {
+	if (is_current)
 		copies->instance->scheduler.current = task;
+	if (is_current || !program->task)
 		program->task = task;
-	}
 	int r = copy_saved(task, from, is_current);
 	if (r == 0)
 		r = queue_copy(&task->signals.pending, &from->signals.pending);
-	return r < 0 ? r : copy_map_add(&copies->tasks, from, task);
+	return r < 0 ? r : copy_map_add(&copies->things, from, task);
 }
 
 int tasks_copy(struct copies *copies, const struct instance *from)
@@ -76,24 +77,12 @@ int tasks_copy(struct copies *copies, const struct instance *from)
 	return r;
 }
 
-/* What the copies of threads name a memory by: their address space, or what of it is shared. */
-static const void *same_memory(const struct program *to, const struct program *from, const void *memory)
-{
-	if (memory == from->space)
-		return to->space;
-	/* Copies of areas are in the same order. */
-	for (size_t i = 0; i < from->space->count; i++)
-		if (from->space->areas[i].shared == memory)
-			return to->space->areas[i].shared;
-	return NULL;
-}
-
 void futexes_copy(struct copies *copies, const struct instance *from)
 {
 	for (const struct task *task = from->scheduler.first_futex; task; task = task->futex.next) {
-		struct task *copy = copy_map_find(&copies->tasks, task);
+		struct task *copy = copy_map_find(&copies->things, task);
 		struct futex_key key = task->futex.key;
-		key.memory = same_memory(copies->program, copies->from, key.memory);
+		key.memory = copy_map_find(&copies->things, key.memory);
 		if (copy)
 			futex_enqueue(&copies->instance->scheduler, copy, key, task->futex.bitset);
 	}

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
-#include "guest/program/channel.h"
+#include "guest/program/copies.h"
 #include "guest/shells.h"
 #include "guest/snapshot/snapshot.h"
 
@@ -39,14 +39,17 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 		r = program_copy(program, &snapshot->program, &place);
 	if (r < 0)
 		return r == -ENOMEM ? error_memory() : error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
-	instance->kick.alarm = program->signals.timers.next;
+	for (const struct program *at = program; at; at = at->next)
+		if (at->signals.timers.next < instance->kick.alarm)
+			instance->kick.alarm = at->signals.timers.next;
 
 	struct symbol_cache symbols = instance->stay.symbols;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
-	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
+	const struct program *current = instance->scheduler.current->program;
+	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
 	if (r < 0)
 		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL);
 	return new_generation(&instance->generation);
@@ -64,7 +67,11 @@ static int build(struct instance *instance, const viso_snapshot *snapshot)
 				      instance->vm.vm_fd);
 	if (r < 0)
 		return r;
-	if (space_clone(&instance->space, &snapshot->space, &instance->memory) < 0)
+	instance->memory.further_frozen = snapshot->further_owners;
+	struct copy_map things = {0};
+	r = space_clone(&instance->space, &snapshot->space, &instance->memory, NULL, &things);
+	free(things.entries);
+	if (r < 0)
 		return error_memory();
 	vcpu_init_clone(&instance->vcpu, &instance->vm, &instance->space.tables, processor);
 	return set_up_program(instance, snapshot);
@@ -92,7 +99,7 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 /* True where the machine is as it was, but for what memory and registers hold. */
 static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
 {
-	return !instance->program.next && instance->scheduler.current && !instance->ring &&
+	return !instance->program.next && !snapshot->program.next && instance->scheduler.current && !instance->ring &&
 	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
 	       !space_has_shared(&snapshot->space);
 }

@@ -147,6 +147,8 @@ void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapsho
 	struct saved_program saved;
 	if (writer->error == 0 && (snapshot->holder->scheduler.count != 1 || program->task != &program->first_task))
 		writer->error = saved_refuse("threads", "several threads");
+	if (writer->error == 0 && program->next)
+		writer->error = saved_refuse("processes", "several processes");
 	if (writer->error == 0 && has_timer(&program->signals.timers))
 		writer->error = saved_refuse("timers", "a timer");
 	describe(program, &saved);

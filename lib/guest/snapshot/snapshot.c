@@ -8,22 +8,15 @@
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/program/channel.h"
-
-static void drop_program(viso_snapshot *snapshot)
-{
-	if (handle_is_mine(&snapshot->handle)) {
-		program_drop_copy(&snapshot->program);
-	} else {
-		scheduler_release(snapshot->holder);
-		program_forget(&snapshot->program);
-	}
-}
+#include "guest/program/copies.h"
 
 static void release(viso_snapshot *snapshot)
 {
 	space_release_kept(&snapshot->space);
-	if (snapshot->program.instance)
-		drop_program(snapshot);
+	if (snapshot->program.instance && handle_is_mine(&snapshot->handle))
+		program_drop_copy(&snapshot->program);
+	else if (snapshot->program.instance)
+		program_forget_copy(&snapshot->program);
 	free(snapshot->holder);
 	view_release(&snapshot->view, !handle_is_mine(&snapshot->handle));
 	view_release(&snapshot->origin, !handle_is_mine(&snapshot->handle));
@@ -60,10 +53,9 @@ static int check(const struct instance *instance, const char *function)
 	if (instance->ring)
 		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "ring",
 				  "%s: the guest's program has opened the ring, which cannot be frozen", function);
-	if (instance->scheduler.count != instance->program.task_count || !instance->scheduler.current)
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "processes",
-				  "%s: the guest has several processes, which cannot be frozen; let it end all but the "
-				  "first one before it is ready",
+	if (!instance->scheduler.current)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "threads",
+				  "%s: the thread that answered the host has ended; let it wait for the next request",
 				  function);
 	if (instance->program.space != &instance->space)
 		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "memory",
@@ -88,6 +80,30 @@ static int fail(int r)
 	}
 }
 
+/* Entries of further processes for pages that others have too: where one of them leaves such a page, it is still in
+ * use. */
+static uint64_t count_further_owners(const struct instance *instance)
+{
+	uint64_t count = 0;
+	for (const struct program *program = instance->program.next; program; program = program->next) {
+		struct address_space *space = program->space;
+		uint64_t *entry;
+		if (!space || space == &instance->space)
+			continue;
+		for (uint64_t at = SPACE_START; (entry = paging_next(&space->tables, &at, SPACE_END)); at += GUEST_PAGE)
+			count += memory_is_shared(&instance->memory, paging_page(*entry));
+	}
+	return count;
+}
+
+static int keep_space(viso_snapshot *snapshot, const struct instance *instance)
+{
+	struct copy_map things = {0};
+	int r = space_keep(&snapshot->space, &instance->space, &things);
+	free(things.entries);
+	return r;
+}
+
 static int keep_program(viso_snapshot *snapshot, const struct instance *instance)
 {
 	struct instance *holder = snapshot->holder = calloc(1, sizeof(*holder));
@@ -109,7 +125,7 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 	int r = vcpu_save(&instance->vcpu, &snapshot->vcpu);
 	if (r < 0)
 		return error_fail(VISO_STAGE_KVM, -r, "KVM_GET_XSAVE", NULL);
-	r = space_keep(&snapshot->space, &instance->space);
+	r = keep_space(snapshot, instance);
 	if (r == 0)
 		r = view_freeze(&instance->view);
 	snapshot->view.program = &snapshot->program;
@@ -120,10 +136,26 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 	if (r < 0)
 		return fail(r);
 	snapshot->parent = viso_snapshot_ref(instance->snapshot);
-	space_freeze(&instance->space);
+	snapshot->further_owners = count_further_owners(instance);
+	for (struct program *program = &instance->program; program; program = program->next)
+		if (program->space)
+			space_freeze(program->space);
 	snapshot->memory = frozen_new(&instance->memory);
 	snapshot->settings = guest_new_like(instance->guest);
 	return snapshot->memory && snapshot->settings ? 0 : error_memory();
+}
+
+/* The memory of an instance goes, and with it what its processes have of it. */
+static void leave_memory(struct instance *instance)
+{
+	for (struct program *program = &instance->program; program; program = program->next) {
+		if (!program->space)
+			continue;
+		unsigned sharers = program->space->sharers;
+		paging_forget(&program->space->tables);
+		space_release_kept(program->space);
+		program->space->sharers = sharers;
+	}
 }
 
 /* The memory of the instance goes to the snapshot, and another one goes on in its place. */
@@ -134,11 +166,11 @@ static int replace(viso_snapshot *snapshot, struct viso_guest *guest, struct ins
 	if (r < 0)
 		return r;
 	frozen_take_mapping(snapshot->memory, &instance->memory);
-	paging_forget(&instance->space.tables);
-	space_release_kept(&instance->space);
+	leave_memory(instance);
 	/* The views of the snapshot and its clones borrow what this one holds of the host. */
 	channels_drop_files(instance);
-	program_close_files(&instance->program);
+	for (struct program *program = &instance->program; program; program = program->next)
+		program_close_files(program);
 	snapshot->origin = instance->view;
 	snapshot->origin.program = &snapshot->program;
 	instance->view = (struct view){0};

@@ -19,6 +19,7 @@ struct viso_snapshot {
 	struct handle handle;
 	viso_guest *settings; /* a guest that has the settings and runs nothing */
 	struct frozen_memory *memory;
+	uint64_t further_owners;    /* that its pages have, at most: of processes that forked */
 	struct address_space space; /* of space_keep() */
 	struct program program;     /* without a machine */
 	struct instance *holder;    /* likewise: what the program's threads and files belong to */

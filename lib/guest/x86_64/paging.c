@@ -206,6 +206,16 @@ uint64_t paging_own_page(struct page_tables *tables, uint64_t address)
 	return own;
 }
 
+int paging_take_page(struct page_tables *to, struct page_tables *from, uint64_t address)
+{
+	const uint64_t *entry = paging_entry(from, address, false);
+	uint64_t *own = paging_entry(to, address, true);
+	if (!entry || !own)
+		return -ENOMEM;
+	*own = *entry;
+	return 0;
+}
+
 static void release_table(struct page_tables *tables, uint64_t table, int level)
 {
 	if (memory_is_frozen(tables->memory, table))

@@ -78,6 +78,9 @@ int paging_copy_below(struct page_tables *to, struct page_tables *from, uint64_t
  */
 uint64_t paging_own_page(struct page_tables *tables, uint64_t address);
 
+/* Puts the page that other tables have at an address there too. 0 or -ENOMEM. */
+int paging_take_page(struct page_tables *to, struct page_tables *from, uint64_t address);
+
 /* Gives the tables back; the pages that they lead to have been given back before. No processor uses them any more. */
 void paging_release(struct page_tables *tables);
 

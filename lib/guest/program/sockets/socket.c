@@ -107,8 +107,8 @@ static int copy_socket(const struct file *file, struct file *copy, struct copies
 		return -ENOMEM;
 	*own = *socket;
 	own->instance = copies->instance;
-	own->in = copy_map_find(&copies->channels, socket->in);
-	own->out = copy_map_find(&copies->channels, socket->out);
+	own->in = copy_map_find(&copies->things, socket->in);
+	own->out = copy_map_find(&copies->things, socket->out);
 	if (own->in)
 		own->in->reader = copy;
 	if (own->out)
