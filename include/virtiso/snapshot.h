@@ -95,7 +95,8 @@ VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
  * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. What cannot be saved is refused
- * by name: running timers, further threads and processes, memory that processes share, and whatever is neither a file by name nor in memory, such as pipes and sockets.
+ * by name: further threads and processes, running timers, memory that processes share, and whatever is neither a file by name nor in memory,
+ * such as pipes and sockets.
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
