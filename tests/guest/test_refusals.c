@@ -140,7 +140,7 @@ static int run_several(struct subject *subject)
 	return r;
 }
 
-static int initialise_subject(struct subject *subject)
+static int initialise_asker(struct subject *subject)
 {
 	return viso_guest_initialise(subject->guest, ready, NULL);
 }
@@ -208,10 +208,10 @@ static const struct trial {
 	{"settings", NULL, set, true, false, {0}},
 	{"run", set, run_one, false, true, {0}},
 	{"run of several", set, run_several, false, true, {0}},
-	{"initialise", set, initialise_subject, false, true, {ESRCH}},
-	{"call", initialise_subject, call, false, false, {ESRCH, EFAULT}},
+	{"initialise", set, initialise_asker, false, true, {ESRCH}},
+	{"call", initialise_asker, call, false, false, {ESRCH, EFAULT}},
 	{"request", initialise_server, request, false, false, {ESRCH, EFAULT, EREMOTEIO}},
-	{"snapshot", initialise_subject, freeze, false, false, {0}},
+	{"snapshot", initialise_asker, freeze, false, false, {0}},
 	{"clone", NULL, clone_it, false, true, {0}},
 	{"call of a clone", clone_it, use_clone, false, false, {ESRCH, EFAULT}},
 	{"reset", make_used_clone, reset, false, false, {0}},
@@ -294,7 +294,7 @@ static void set_up_host(void)
 	struct subject subject;
 	make_subject(&subject);
 	assert_ok(set(&subject));
-	assert_ok(initialise_subject(&subject));
+	assert_ok(initialise_asker(&subject));
 	original = subject.guest;
 	assert_ok(viso_guest_snapshot(original, &frozen));
 }
