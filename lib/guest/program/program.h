@@ -106,6 +106,8 @@ int program_init(struct program *program, const viso_command *command, struct vi
  * (view_copy()). Pipes and the like cannot be copied: -EOPNOTSUPP; or another negative errno. Then nothing is left.
  */
 int program_copy(struct program *to, const struct program *from, struct view *view);
+/* A copy that has made calls since which change nothing of it (program_serve()): as it was at first. */
+void program_rewind(struct program *program, const struct program *origin);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);

@@ -98,12 +98,17 @@ static int copy_signals(struct program *to, const struct program *from)
 	return 0;
 }
 
+static void start_clocks(struct program *program)
+{
+	program->wall_start = clock_now(CLOCK_MONOTONIC);
+	program->cpu_time = program->first_task.cpu_time = 0;
+}
+
 int program_copy(struct program *to, const struct program *from, struct view *view)
 {
 	*to = *from;
 	clear_pointers(to);
-	to->wall_start = clock_now(CLOCK_MONOTONIC);
-	to->cpu_time = to->first_task.cpu_time = 0;
+	start_clocks(to);
 	to->view = view;
 	int r = copy_string(&to->cwd, from->cwd);
 	if (r == 0)
@@ -115,4 +120,18 @@ int program_copy(struct program *to, const struct program *from, struct view *vi
 	if (r < 0)
 		program_release(to);
 	return r;
+}
+
+void program_rewind(struct program *program, const struct program *origin)
+{
+	const struct task *from = &origin->first_task;
+	struct task *task = &program->first_task;
+	task->call_number = from->call_number;
+	memcpy(task->call_args, from->call_args, sizeof(task->call_args));
+	task->again = from->again;
+	task->is_repeated = from->is_repeated;
+	task->has_deadline = from->has_deadline;
+	task->progress = from->progress;
+	task->vfork_pid = from->vfork_pid;
+	start_clocks(program);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
 #include "core/error.h"
 #include "guest/guest.h"
@@ -12,17 +11,17 @@
 #include "guest/shells.h"
 #include "guest/snapshot/snapshot.h"
 
-static int new_generation(uint64_t *out)
+/* The registers, and what the host knows of where the program waits for it. */
+static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
-	uint64_t number = 0;
-	while (number == 0) {
-		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-			return error_fail(VISO_STAGE_GUEST, errno, "getrandom", NULL);
-		/* The program gets it as the result of a system call. */
-		number &= INT64_MAX;
-	}
-	*out = number;
-	return 0;
+	struct symbol_cache symbols = instance->stay.symbols;
+	instance->stay = snapshot->stay;
+	instance->stay.symbols = symbols;
+	instance->stay.task = instance->program.task;
+	instance->generation = 0;
+	instance->has_changed = false;
+	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
+	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL) : 0;
 }
 
 /* What is not memory: the program and its place. */
@@ -40,15 +39,7 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 	program->vcpu = &instance->vcpu;
 	program->kick = &instance->kick;
 	scheduler_add(instance, program->task);
-
-	struct symbol_cache symbols = instance->stay.symbols;
-	instance->stay = snapshot->stay;
-	instance->stay.symbols = symbols;
-	instance->stay.task = program->task;
-	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
-	if (r < 0)
-		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL);
-	return new_generation(&instance->generation);
+	return begin_at(instance, snapshot);
 }
 
 static int build(struct instance *instance, const viso_snapshot *snapshot)
@@ -97,8 +88,27 @@ static bool can_go_back(const struct instance *instance, const viso_snapshot *sn
 	       !space_has_shared(&snapshot->space);
 }
 
+/* What was done since changed memory and registers alone. */
+static bool is_unchanged(struct instance *instance)
+{
+	return !instance->has_changed && !instance->program.ended && instance->kick.alarm == INT64_MAX &&
+	       atomic_load(&instance->kick.signals) == 0;
+}
+
+static int go_back_at_once(struct instance *instance, const viso_snapshot *snapshot)
+{
+	if (space_reset(&instance->space, &snapshot->space) < 0)
+		return error_memory();
+	program_rewind(&instance->program, &snapshot->program);
+	return begin_at(instance, snapshot);
+}
+
 static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 {
+	instance->has_core = false;
+	instance->register_count = 0;
+	if (is_unchanged(instance))
+		return go_back_at_once(instance, snapshot);
 	gate_abandon_all(instance->gate);
 	scheduler_release(instance);
 	instance->scheduler = (struct scheduler){0};
@@ -108,8 +118,6 @@ static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 		return error_memory();
 	view_release(&instance->view, false);
 	kick_forget(&instance->kick);
-	instance->has_core = false;
-	instance->register_count = 0;
 	return set_up_program(instance, snapshot);
 }
 
