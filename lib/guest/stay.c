@@ -11,6 +11,7 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/snapshot/snapshot.h"
 
 void stay_release(struct stay *stay)
 {
@@ -95,7 +96,7 @@ void guest_close_initialised(struct viso_guest *guest)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
 	pthread_mutex_unlock(&guest->lock);
-	instance_free(instance);
+	snapshot_give_back(instance);
 }
 
 int guest_signal_initialised(struct viso_guest *guest, int signal)

@@ -267,9 +267,14 @@ static void count_unserved(struct program *program, uint64_t number)
  * Calls that change nothing of a process but its memory and registers, so that a reset need not look at the rest
  * (snapshot/clone.c). All that are not named here count as changes.
  */
-static bool changes_process(uint64_t number)
+static bool changes_process(struct program *program, uint64_t number, uint64_t first)
 {
+	const struct file *file;
 	switch (number) {
+	case SYS_read:
+	case SYS_write:
+		file = program_file(program, (int)first);
+		return !file || file->kind != FILE_CONTACT;
 	case SYS_brk:
 	case SYS_mmap:
 	case SYS_munmap:
@@ -330,7 +335,7 @@ bool program_serve(struct program *program)
 	task->is_repeated = task->again;
 	task->again = false;
 	task->object_count = 0;
-	program->instance->has_changed |= changes_process(number);
+	program->instance->has_changed |= changes_process(program, number, args[0]);
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)

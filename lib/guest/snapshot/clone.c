@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -60,9 +61,25 @@ static int build(struct instance *instance, const viso_snapshot *snapshot)
 	return set_up_program(instance, snapshot);
 }
 
+static struct instance *take_spare(viso_snapshot *snapshot)
+{
+	pthread_mutex_lock(&snapshot->lock);
+	struct instance *spare = snapshot->spare_count ? snapshot->spares[--snapshot->spare_count] : NULL;
+	pthread_mutex_unlock(&snapshot->lock);
+	return spare;
+}
+
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance)
 {
-	struct instance *instance = calloc(1, sizeof(*instance));
+	struct instance *instance = take_spare(snapshot);
+	if (instance) {
+		instance->guest = guest;
+		instance->snapshot = viso_snapshot_ref(snapshot);
+		program_rewind(&instance->program, &snapshot->program);
+		*out_instance = instance;
+		return 0;
+	}
+	instance = calloc(1, sizeof(*instance));
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
@@ -119,6 +136,37 @@ static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 	view_release(&instance->view, false);
 	kick_forget(&instance->kick);
 	return set_up_program(instance, snapshot);
+}
+
+/* A processor that was interrupted within the machine, and whatever else has ended badly, is not used again. */
+static bool can_be_spare(const struct instance *instance)
+{
+	const viso_snapshot *snapshot = instance->snapshot;
+	return snapshot && !instance->owns_guest && !instance->program.ended && !instance->vcpu.was_interrupted &&
+	       handle_is_mine(&snapshot->handle) && can_go_back(instance, snapshot);
+}
+
+static bool keep_spare(viso_snapshot *snapshot, struct instance *instance)
+{
+	pthread_mutex_lock(&snapshot->lock);
+	bool fits = snapshot->spare_count < SPARES_MAX;
+	if (fits)
+		snapshot->spares[snapshot->spare_count++] = instance;
+	pthread_mutex_unlock(&snapshot->lock);
+	return fits;
+}
+
+void snapshot_give_back(struct instance *instance)
+{
+	if (!instance || !can_be_spare(instance) || go_back(instance, instance->snapshot) < 0) {
+		instance_free(instance);
+		return;
+	}
+	viso_snapshot *snapshot = TAKE_PTR(instance->snapshot);
+	instance->guest = NULL;
+	if (!keep_spare(snapshot, instance))
+		instance_free(instance);
+	viso_snapshot_unref(snapshot);
 }
 
 /* Threads, processes, other memory: a machine of its own is made anew, and takes the old one's place. */
