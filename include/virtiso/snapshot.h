@@ -3,9 +3,16 @@
  * @file snapshot.h
  * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
  *
- * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: registers, open files with their
- * positions, signal state, what it wrote to /tmp. Pipes that both ends of which were in the guest are made anew, with what was in them. Streams and
- * sockets of the host are shared by all clones, unless the clone is given others. What the program holds as random, such as a seed, is the same in all clones;
+ * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: the registers of all threads, open files with their
+ * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd(2) and epoll(7) of the guest are made anew, with what was in them,
+ * files on their way between sockets too. Each file that was open more than once stays one file.
+ *
+ * A thread that waits in a system call makes it once more in each clone, which goes for a hypercall that waits for its answer too. What was to happen after a while
+ * (a sleep, a wait with a time limit, an alarm) has as much time left as it had when it was frozen; what was to happen at a moment (TIMER_ABSTIME,
+ * FUTEX_WAIT_BITSET, as of pthread_cond_timedwait(3)) happens then, which may be at once.
+ *
+ * Streams and sockets that were handed in are shared by all clones. Connections that the program made through the connect handler, or accepted, are not: to the
+ * clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the program holds as random, such as a seed, is the same in all clones;
  * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
  */
 #ifndef VIRTISO_SNAPSHOT_H
@@ -26,7 +33,7 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: further threads or processes, pipes of its own), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
+ *         frozen (the message names it: further processes, the ring, a mapped file of /proc), or the guest is placed in a container; -ENOMEM, -EMFILE, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -55,6 +62,9 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
 /**
  * Make an initialised guest that goes on from the snapshot. Its settings are those of the guest that was frozen; hypercall and connect handlers can be
  * set anew before its first call.
+ *
+ * A snapshot keeps up to four virtual machines of clones that are gone, brought back as by viso_guest_reset(), for the clones to come:
+ * these then take microseconds. They go with the snapshot.
  *
  * @param snapshot   a snapshot
  * @param out_guest  where it is put, owned by the caller; untouched on failure

@@ -41,6 +41,7 @@ void area_unref(const struct area *area)
 static void forget_areas(struct address_space *space)
 {
 	free(space->areas);
+	memory_unkeep(space->memory, space->capacity * sizeof(*space->areas));
 	space->areas = NULL;
 	space->count = space->capacity = 0;
 }
@@ -105,6 +106,23 @@ bool space_is_free(struct address_space *space, uint64_t start, uint64_t end)
 	return i == space->count || space->areas[i].start >= end;
 }
 
+int space_reserve(struct address_space *space, size_t capacity)
+{
+	if (capacity <= space->capacity)
+		return 0;
+	size_t more = (capacity - space->capacity) * sizeof(*space->areas);
+	if (memory_keep(space->memory, more) < 0)
+		return -ENOMEM;
+	struct area *areas = reallocarray(space->areas, capacity, sizeof(*areas));
+	if (!areas) {
+		memory_unkeep(space->memory, more);
+		return -ENOMEM;
+	}
+	space->areas = areas;
+	space->capacity = capacity;
+	return 0;
+}
+
 static int make_room(struct address_space *space, size_t more)
 {
 	size_t needed = space->count + more;
@@ -112,13 +130,7 @@ static int make_room(struct address_space *space, size_t more)
 		return -ENOMEM;
 	if (needed <= space->capacity)
 		return 0;
-	size_t capacity = needed < 32 ? 32 : 2 * needed;
-	struct area *areas = reallocarray(space->areas, capacity, sizeof(*areas));
-	if (!areas)
-		return -ENOMEM;
-	space->areas = areas;
-	space->capacity = capacity;
-	return 0;
+	return space_reserve(space, needed < 32 ? 32 : needed + needed / 2);
 }
 
 /* The caller has made room. */

@@ -104,6 +104,9 @@ void space_destroy(struct address_space *space);
 /* In a forked child of the host: frees the host's memory only. */
 void space_forget(struct address_space *space);
 
+/* Room for so many areas in the list, which counts as the guest's memory. 0 or -ENOMEM. */
+int space_reserve(struct address_space *space, size_t capacity);
+
 /* The area that holds `address`, or NULL. */
 struct area *space_find(struct address_space *space, uint64_t address);
 

@@ -11,16 +11,19 @@
 #include "guest/shared_memory.h"
 #include "guest/x86_64/system.h"
 
-/* A list of areas without any in it yet; the rest as in `from`, but for the tables. 0 or -ENOMEM. */
-static int begin(struct address_space *to, const struct address_space *from)
+/*
+ * A list of areas without any in it yet; the rest as in `from`, but for the tables. `memory` is that of `to`, NULL for
+ * what is kept. 0 or -ENOMEM.
+ */
+static int begin(struct address_space *to, const struct address_space *from, struct guest_memory *memory)
 {
 	*to = *from;
-	to->tables = (struct page_tables){.memory = from->memory};
-	to->capacity = from->count + 4;
-	to->count = 0;
+	to->memory = memory;
+	to->tables = (struct page_tables){.memory = memory};
+	to->areas = NULL;
+	to->count = to->capacity = 0;
 	to->stale_count = 0;
-	to->areas = reallocarray(NULL, to->capacity, sizeof(*to->areas));
-	return to->areas ? 0 : -ENOMEM;
+	return space_reserve(to, from->count + 4);
 }
 
 /* One page of a private or shared area, for both. 0 or -ENOMEM. */
@@ -59,7 +62,7 @@ static int copy_pages(struct address_space *to, struct address_space *from, cons
 
 int space_copy(struct address_space *to, struct address_space *from)
 {
-	int r = begin(to, from);
+	int r = begin(to, from, from->memory);
 	if (r < 0)
 		return r;
 	r = paging_init(&to->tables, from->memory);
@@ -119,13 +122,13 @@ static void drop_kept(struct address_space *out)
 		shared_memory_forget(out->areas[i].shared);
 	}
 	free(out->areas);
+	memory_unkeep(out->memory, out->capacity * sizeof(*out->areas));
 	*out = (struct address_space){0};
 }
 
 int space_keep(struct address_space *out, const struct address_space *space)
 {
-	int r = begin(out, space);
-	out->memory = NULL;
+	int r = begin(out, space, NULL);
 	out->tables = (struct page_tables){.root = space->tables.root};
 	for (size_t i = 0; i < space->count && r == 0; i++) {
 		out->areas[i] = space->areas[i];
@@ -161,9 +164,7 @@ static int clone_areas(struct address_space *out, const struct address_space *ke
 
 int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
 {
-	int r = begin(out, kept);
-	out->memory = memory;
-	out->tables.memory = memory;
+	int r = begin(out, kept, memory);
 	if (r == 0)
 		r = clone_areas(out, kept, memory);
 	if (r == 0)
@@ -255,13 +256,8 @@ static int reset_areas(struct address_space *space, const struct address_space *
 {
 	if (space->count == kept->count && memcmp(space->areas, kept->areas, kept->count * sizeof(*kept->areas)) == 0)
 		return 0;
-	if (space->capacity < kept->count) {
-		struct area *areas = reallocarray(space->areas, kept->count, sizeof(*areas));
-		if (!areas)
-			return -ENOMEM;
-		space->areas = areas;
-		space->capacity = kept->count;
-	}
+	if (space_reserve(space, kept->count) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < kept->count; i++)
 		area_ref(&kept->areas[i]);
 	for (size_t i = 0; i < space->count; i++)

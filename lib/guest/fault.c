@@ -54,7 +54,7 @@ static size_t choose_batch(struct address_space *space, uint64_t page)
 	else
 		space->batch = WINDOW;
 	/* Where memory gets scarce nothing is given that may not be needed. */
-	uint64_t left = space->memory->limit - space->memory->used;
+	uint64_t left = memory_left(space->memory);
 	if (space->memory->used > left)
 		return page == space->next_fault && left > 8 * BATCH_MAX ? WINDOW : 1;
 	return space->batch;

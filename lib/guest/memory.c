@@ -265,6 +265,22 @@ int memory_share(struct guest_memory *memory, uint64_t address)
 	return memory_is_frozen(memory, address) ? 0 : owners_add(&memory->owners, address / GUEST_PAGE);
 }
 
+int memory_keep(struct guest_memory *memory, uint64_t bytes)
+{
+	if (!memory)
+		return 0;
+	if (bytes / GUEST_PAGE >= memory_left(memory))
+		return -ENOMEM;
+	memory->kept += bytes;
+	return 0;
+}
+
+void memory_unkeep(struct guest_memory *memory, uint64_t bytes)
+{
+	if (memory)
+		memory->kept -= bytes < memory->kept ? bytes : memory->kept;
+}
+
 bool memory_is_shared(const struct guest_memory *memory, uint64_t address)
 {
 	return memory_is_frozen(memory, address) || owners_further(&memory->owners, address / GUEST_PAGE) > 0;
@@ -327,7 +343,7 @@ void memory_free_table(struct guest_memory *memory, uint64_t address)
 uint64_t memory_allocate(struct guest_memory *memory, size_t wanted, size_t *out_pages)
 {
 	uint64_t address = memory->next;
-	uint64_t left = memory->limit > memory->used ? memory->limit - memory->used : 0;
+	uint64_t left = memory_left(memory);
 	if (wanted > left)
 		wanted = (size_t)left;
 	size_t pages = wanted == 0 || fits_freed(memory, wanted) ? 0 : fresh_pages(memory, wanted);

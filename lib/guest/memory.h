@@ -41,6 +41,7 @@ struct guest_memory {
 	uint64_t used; /* pages that are handed out, of the frozen ones too */
 	uint64_t own;  /* of these, not frozen */
 	uint64_t peak;
+	uint64_t kept; /* bytes of the host that are kept for it beside its memory */
 	struct page_owners owners;
 	uint64_t *tables; /* page tables that were given back and may not be used again yet */
 	size_t table_count;
@@ -91,6 +92,20 @@ void memory_free_table(struct guest_memory *memory, uint64_t address);
 
 /* Makes KVM forget how it mapped these pages, so that a change in the guest's page tables takes effect. */
 void memory_remap(struct guest_memory *memory, uint64_t address, size_t pages);
+
+/*
+ * What the library keeps for the guest, as the kernel keeps it for a process: it counts against the limit as that of
+ * the kernel does for a control group. 0, or -ENOMEM where it does not fit beside what is used. NULL: nobody counts.
+ */
+int memory_keep(struct guest_memory *memory, uint64_t bytes);
+void memory_unkeep(struct guest_memory *memory, uint64_t bytes);
+
+/* How many pages may still be handed out. */
+static inline uint64_t memory_left(const struct guest_memory *memory)
+{
+	uint64_t taken = memory->used + (memory->kept + GUEST_PAGE - 1) / GUEST_PAGE;
+	return memory->limit > taken ? memory->limit - taken : 0;
+}
 
 /* True where this is memory of a snapshot: by guest-physical address, and by the host's. */
 static inline bool memory_is_frozen(const struct guest_memory *memory, uint64_t address)

@@ -5,22 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 512 };
+enum { BLOCK = 512, BLOCK_SIZE = BLOCK * sizeof(uint64_t) };
+
+static size_t size_of(size_t blocks)
+{
+	return sizeof(struct shared_memory) + blocks * sizeof(uint64_t *);
+}
 
 struct shared_memory *shared_memory_new(struct guest_memory *memory, uint64_t pages)
 {
 	/* Never more than there can be behind it: this bounds the list too. */
-	if (pages > memory->limit)
+	if (memory && pages > memory->limit)
 		return NULL;
 	size_t blocks = (size_t)((pages + BLOCK - 1) / BLOCK);
-	struct shared_memory *shared = calloc(1, sizeof(*shared) + blocks * sizeof(shared->blocks[0]));
-	if (!shared)
+	if (memory_keep(memory, size_of(blocks)) < 0)
 		return NULL;
+	struct shared_memory *shared = calloc(1, size_of(blocks));
+	if (!shared) {
+		memory_unkeep(memory, size_of(blocks));
+		return NULL;
+	}
 	shared->references = 1;
 	shared->memory = memory;
 	shared->pages = pages;
 	shared->block_count = blocks;
 	return shared;
+}
+
+static uint64_t *new_block(struct guest_memory *memory)
+{
+	if (memory_keep(memory, BLOCK_SIZE) < 0)
+		return NULL;
+	uint64_t *block = calloc(1, BLOCK_SIZE);
+	if (!block)
+		memory_unkeep(memory, BLOCK_SIZE);
+	return block;
 }
 
 struct shared_memory *shared_memory_ref(struct shared_memory *shared)
@@ -34,8 +53,12 @@ void shared_memory_forget(struct shared_memory *shared)
 {
 	if (!shared || --shared->references > 0)
 		return;
-	for (size_t i = 0; i < shared->block_count; i++)
+	for (size_t i = 0; i < shared->block_count; i++) {
+		if (shared->blocks[i])
+			memory_unkeep(shared->memory, BLOCK_SIZE);
 		free(shared->blocks[i]);
+	}
+	memory_unkeep(shared->memory, size_of(shared->block_count));
 	free(shared);
 }
 
@@ -57,7 +80,7 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 		return -EIO;
 	uint64_t **block = &shared->blocks[number / BLOCK];
 	if (!*block)
-		*block = calloc(BLOCK, sizeof(**block));
+		*block = new_block(shared->memory);
 	if (!*block)
 		return -ENOMEM;
 	uint64_t *page = &(*block)[number % BLOCK];
@@ -72,23 +95,16 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 
 struct shared_memory *shared_memory_copy(const struct shared_memory *shared, struct guest_memory *memory)
 {
-	size_t size = sizeof(*shared) + shared->block_count * sizeof(shared->blocks[0]);
-	struct shared_memory *copy = calloc(1, size);
-	if (!copy)
-		return NULL;
-	copy->references = 1;
-	copy->memory = memory;
-	copy->pages = shared->pages;
-	copy->block_count = shared->block_count;
-	for (size_t i = 0; i < shared->block_count; i++) {
+	struct shared_memory *copy = shared_memory_new(memory, shared->pages);
+	for (size_t i = 0; copy && i < shared->block_count; i++) {
 		if (!shared->blocks[i])
 			continue;
-		copy->blocks[i] = calloc(BLOCK, sizeof(**copy->blocks));
+		copy->blocks[i] = new_block(memory);
 		if (!copy->blocks[i]) {
 			shared_memory_forget(copy);
 			return NULL;
 		}
-		memcpy(copy->blocks[i], shared->blocks[i], BLOCK * sizeof(**copy->blocks));
+		memcpy(copy->blocks[i], shared->blocks[i], BLOCK_SIZE);
 	}
 	return copy;
 }

@@ -16,7 +16,7 @@ struct shared_memory {
 	uint64_t *blocks[]; /* of guest-physical addresses, 0 for a page not touched yet; NULL where none was */
 };
 
-/* NULL without memory. */
+/* The lists count as kept for the guest (memory_keep()). NULL without memory; `memory` is NULL in a snapshot. */
 struct shared_memory *shared_memory_new(struct guest_memory *memory, uint64_t pages);
 
 /* Both take NULL. */

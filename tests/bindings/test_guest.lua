@@ -74,6 +74,41 @@ tap.case("hypercalls", function()
 	tap.equal(box:run({"/asks"}, {timeout = 20}).stdout, "apples: 6\npears: 5\ngold: errno 2\n")
 end)
 
+tap.case("handlers that throw", function()
+	local thrown = {}
+	local function throw()
+		error(thrown, 0)
+	end
+	local box <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = throw}}
+	for _ = 1, 2 do
+		tap.equal(fails(box.initialise, box, {"/asks"}, {timeout = 20, capture_output = true}), thrown)
+	end
+	tap.equal(box:run({"/asks"}, {timeout = 20}).stdout, "apples: errno 5\npears: errno 5\ngold: errno 5\n")
+	local odd <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = function()
+		return {}
+	end}}
+	tap.equal(odd:run({"/asks"}, {timeout = 20}).stdout, "apples: 0\npears: 0\ngold: 0\n")
+	local lonely <close> = guest{connect = throw}
+	tap.equal(lonely:run(shell "/bin/busybox nc 192.0.2.1 80 </dev/null || echo alone", {timeout = 20}).stdout, "alone\n")
+end)
+
+tap.case("a handler that uses its own guest", function()
+	local box
+	local seen = {}
+	box = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = function()
+		seen = {fails(box.call, box, "x").errno, fails(box.request, box, "x").errno, fails(box.reset, box).errno, fails(box.snapshot, box).errno,
+			fails(box.initialise, box, {"/asks"}).errno}
+		box:cancel()
+		return 1
+	end}}
+	local ready, result = box:initialise({"/asks"}, {timeout = 20})
+	tap.equal(ready, nil)
+	tap.equal(result.reason, "killed")
+	tap.equal(table.concat(seen, " "), "16 16 16 16 16")
+	box:close()
+	tap.equal(fails(box.call, box, "x").errno, 116)
+end)
+
 tap.case("queued hypercalls", function()
 	local box <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = false}}
 	local process = box:spawn({"/asks"}, {capture_output = true, timeout = 20})

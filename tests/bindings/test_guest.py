@@ -4,6 +4,7 @@
 import errno
 import os
 import socket
+import sys
 import tempfile
 import threading
 
@@ -199,8 +200,59 @@ class Hypercalls(GuestCase):
             raise ZeroDivisionError
 
         box = self.asks(hypercalls={1: fail})
-        with self.assertRaises((ZeroDivisionError, virtiso.ProcessEnded)):
+        for _ in range(2):
+            with self.assertRaises(ZeroDivisionError):
+                box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
+
+    def unraisable(self, handler):
+        """What nobody is there to raise, of a handler of a command that another thread runs."""
+        seen = []
+        old, sys.unraisablehook = sys.unraisablehook, lambda unraisable: seen.append(unraisable.exc_type)
+        try:
+            with self.asks(hypercalls={1: handler}).spawn(["/asks"], capture_output=True, timeout=20) as process:
+                process.wait()
+        finally:
+            sys.unraisablehook = old
+        self.assertEqual(process.result.stdout, "apples: errno 5\npears: errno 5\ngold: errno 5\n")
+        return seen
+
+    def test_handler_that_returns_no_number(self):
+        for value, error in ("text", TypeError), (2**70, OverflowError):
+            self.assertEqual(self.unraisable(lambda call, value=value: value), [error] * 3)
+
+    def test_handler_that_raises_in_another_thread(self):
+        def fail(call):
+            raise ZeroDivisionError
+
+        self.assertEqual(self.unraisable(fail), [ZeroDivisionError] * 3)
+
+    def test_handler_that_uses_its_own_guest(self):
+        seen = []
+
+        def misuse(call):
+            for use in (
+                lambda: box.call("x"),
+                lambda: box.request(b"x"),
+                box.snapshot,
+                box.reset,
+                lambda: box.initialise(["/asks"]),
+            ):
+                try:
+                    use()
+                except virtiso.Error as error:
+                    seen.append(error.errno)
+            try:
+                box.close()
+            except virtiso.Error as error:
+                seen.append(error.errno)
+            box.cancel()
+            return 1
+
+        box = self.asks(hypercalls={1: misuse})
+        with self.assertRaises(virtiso.ProcessEnded) as caught:
             box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
+        self.assertEqual(caught.exception.result.reason, virtiso.Reason.KILLED)
+        self.assertEqual(seen, [errno.EBUSY] * 5 + [errno.EDEADLK])
 
 
 class Snapshots(GuestCase):

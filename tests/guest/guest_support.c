@@ -35,7 +35,7 @@ static void fill_root(struct fixture *fixture)
 	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
 	shell("cp %s/probe-files %s/", probes, root);
-	shell("cp %s/frozen-static %s/frozen-dynamic %s/", probes, probes, root);
+	shell("cp %s/frozen-static %s/frozen-dynamic %s/waiting-* %s/", probes, probes, probes, root);
 	shell("cp %s/callee* %s/asker* %s/", probes, probes, root);
 	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
 	      "do cp -L "

@@ -107,7 +107,25 @@ static int send_rights_alone(int argc, char **argv)
 	return 0;
 }
 
+/* Mappings that cannot be joined: in each process as many as it gets. */
+static int map_all(int argc, char **argv)
+{
+	int flags = MAP_FIXED | MAP_ANONYMOUS | (strcmp(argv[2], "shared") == 0 ? MAP_SHARED : MAP_PRIVATE);
+	size_t size = strtoul(argv[3], NULL, 0);
+	char *place = (char *)0x10000000000;
+	for (int i = 0; i < 65536; i++, place += size)
+		if (mmap(place, size, i % 2 ? PROT_READ : PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+			break;
+	for (int i = 0; i < atoi(argv[4]); i++)
+		if (fork() == 0)
+			for (;;)
+				pause();
+	puts("done");
+	return 0;
+}
+
 const struct probe bounds_probes[] = {
+	{"map-all", map_all},
 	{"fill-pair", fill_pair},
 	{"nest-epolls", nest_epolls},
 	{"send-no-rights", send_no_rights},

@@ -52,6 +52,20 @@ static void test_rights_without_data(void **state)
 	assert_int_equal(support_count_fds(), fds);
 }
 
+/* In each of 100 processes as many areas as there may be: what is kept of them is part of the guest's memory. */
+static void test_mappings(void **state)
+{
+	static const char *const kinds[] = {"private", "shared"};
+	need_kvm();
+	for (int i = 0; i < 2; i++) {
+		viso_guest *guest = new_guest(*state, 128 * MEBIBYTE);
+		long before = peak();
+		assert_output(run_in(guest, new_command("/probe", "map-all", kinds[i], "4096", "100", NULL)), "done\n");
+		assert_true(peak() - before < ALLOWED);
+		viso_guest_unref(guest);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -59,6 +73,7 @@ int main(void)
 		cmocka_unit_test(test_epolls_in_epolls),
 		cmocka_unit_test(test_rights_of_no_file),
 		cmocka_unit_test(test_rights_without_data),
+		cmocka_unit_test(test_mappings),
 	};
 	return cmocka_run_group_tests_name("guest bounds", tests, fixture_setup, fixture_teardown);
 }

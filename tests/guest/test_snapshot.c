@@ -127,6 +127,40 @@ static void test_signals_between_calls(void **state)
 	viso_guest_unref(guest);
 }
 
+/* The machine of a clone that is gone serves the next one, which finds nothing of it. */
+static void test_machines_are_used_again(void **state)
+{
+	enum { CLONES = 7 };
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_guest *guest, *clones[CLONES];
+		viso_snapshot *snapshot = frozen(*state, programs[i], &guest);
+		uint64_t generations[3] = {0};
+		for (int round = 0; round < 3; round++) {
+			for (int n = 0; n < CLONES; n++)
+				clones[n] = clone_of(snapshot);
+			assert_int_equal(call(clones[0], "find_secret", 0), 0);
+			for (int n = 1; n < CLONES; n++)
+				assert_int_equal(call(clones[n], "count", 0), 2);
+			generations[round] = call(clones[CLONES - 1], "generation", 0);
+			for (int n = 0; n < CLONES; n++) {
+				call(clones[n], "leave_secret", 0);
+				viso_guest_unref(clones[n]);
+			}
+		}
+		assert_true(generations[0] != generations[1] && generations[1] != generations[2]);
+		/* One that has ended is not among them; the last one outlives the snapshot. */
+		viso_guest *last = clone_of(snapshot);
+		assert_int_equal(viso_guest_call(last, "crash", NULL, 0, 5000, NULL), -EFAULT);
+		viso_guest_unref(last);
+		last = clone_of(snapshot);
+		assert_int_equal(call(last, "find_secret", 0), 0);
+		viso_snapshot_unref(snapshot);
+		viso_guest_unref(guest);
+		viso_guest_unref(last);
+	}
+}
+
 static void test_clones_are_apart(void **state)
 {
 	need_kvm();
@@ -459,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_single_changes),
 		cmocka_unit_test(test_signals_between_calls),
+		cmocka_unit_test(test_machines_are_used_again),
 		cmocka_unit_test(test_clones_are_apart),
 		cmocka_unit_test(test_after_a_bad_end),
 		cmocka_unit_test(test_host_and_guest_write),

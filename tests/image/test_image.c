@@ -15,25 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
 static void skip_without_cpio(void)
 {
 	skip_without(root_shell("cpio --version >/dev/null 2>&1") == 0, "cpio");
@@ -47,7 +28,7 @@ static void skip_without_erofs(void)
 /* A directory with one of everything. */
 static char *make_tree(const char *name)
 {
-	char *path = root_path_of("%s/%s", scratch, name);
+	char *path = root_path_of("%s/%s", root_scratch, name);
 	assert_int_equal(
 		root_shell(
 			"mkdir -p %s/bin %s/deep/er '%s/odd \"name' %s/empty && cd %s && echo hello >bin/file && "
@@ -97,7 +78,7 @@ static void assert_same_file(const char *left, const char *right)
 
 static char *unpack(const char *image)
 {
-	char *path = root_path_of("%s/unpacked", scratch);
+	char *path = root_path_of("%s/unpacked", root_scratch);
 	assert_int_equal(root_shell("rm -rf %s && mkdir %s && cd %s && cpio --quiet -idm %s <%s", path, path, path,
 				    geteuid() == 0 ? "" : "-f 'dev/*'", image),
 			 0);
@@ -115,9 +96,9 @@ static void assert_nothing_else(const char *directory, int count)
 static void test_bad_arguments_are_refused(void **state)
 {
 	viso_root *root = viso_root_new();
-	char *path = root_path_of("%s/out", scratch);
-	char *missing = root_path_of("%s/no/such/out", scratch);
-	char *slash = root_path_of("%s/out/", scratch);
+	char *path = root_path_of("%s/out", root_scratch);
+	char *missing = root_path_of("%s/no/such/out", root_scratch);
+	char *slash = root_path_of("%s/out/", root_scratch);
 	assert_fails(viso_image_write(NULL, VISO_IMAGE_INITRAMFS, path), EINVAL, VISO_STAGE_ARGUMENT,
 		     "viso_image_write");
 	assert_fails(viso_image_write(root, (viso_image_format)0, path), EINVAL, VISO_STAGE_ARGUMENT, "");
@@ -127,10 +108,11 @@ static void test_bad_arguments_are_refused(void **state)
 	assert_null(viso_root_path(root));
 	assert_fails(viso_image_write(root, VISO_IMAGE_INITRAMFS, missing), ENOENT, VISO_STAGE_IMAGE, "no/such");
 	assert_fails(viso_image_write(root, VISO_IMAGE_INITRAMFS, slash), EINVAL, VISO_STAGE_IMAGE, "out/");
-	assert_fails(viso_image_write(root, VISO_IMAGE_INITRAMFS, scratch), EINVAL, VISO_STAGE_IMAGE, scratch);
+	assert_fails(viso_image_write(root, VISO_IMAGE_INITRAMFS, root_scratch), EINVAL, VISO_STAGE_IMAGE,
+		     root_scratch);
 	assert_fails(viso_image_write(root, VISO_IMAGE_INITRAMFS, "/dev/null"), EINVAL, VISO_STAGE_IMAGE, "/dev/null");
 	viso_root_unref(root);
-	assert_nothing_else(scratch, 0);
+	assert_nothing_else(root_scratch, 0);
 	free(path);
 	free(missing);
 	free(slash);
@@ -139,7 +121,7 @@ static void test_bad_arguments_are_refused(void **state)
 static void test_an_initramfs_has_the_tree(void **state)
 {
 	skip_without_cpio();
-	char *tree = make_tree("tree"), *image = root_path_of("%s/image", scratch);
+	char *tree = make_tree("tree"), *image = root_path_of("%s/image", root_scratch);
 	viso_root *root = root_of(tree);
 	root_write_text(image, "what was there", 0600);
 	assert_ok(viso_image_write(root, VISO_IMAGE_INITRAMFS, image));
@@ -160,7 +142,8 @@ static void test_an_initramfs_has_the_tree(void **state)
 
 static void test_the_same_root_gives_the_same_bytes(void **state)
 {
-	char *tree = make_tree("tree"), *one = root_path_of("%s/one", scratch), *two = root_path_of("%s/two", scratch);
+	char *tree = make_tree("tree"), *one = root_path_of("%s/one", root_scratch),
+	     *two = root_path_of("%s/two", root_scratch);
 	viso_root *root = root_of(tree);
 	assert_ok(viso_image_write(root, VISO_IMAGE_INITRAMFS, one));
 	viso_root_unref(root);
@@ -180,10 +163,11 @@ static void test_the_same_root_gives_the_same_bytes(void **state)
 static void test_all_belongs_to_root_but_what_is_said_to(void **state)
 {
 	skip_without_cpio();
-	char *archive = root_path_of("%s/a.tar", scratch), *image = root_path_of("%s/image", scratch);
+	char *archive = root_path_of("%s/a.tar", root_scratch), *image = root_path_of("%s/image", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_int_equal(
-		root_shell("cd %s && echo x >mine && tar -cf %s --owner=1234 --group=5678 mine", scratch, archive), 0);
+		root_shell("cd %s && echo x >mine && tar -cf %s --owner=1234 --group=5678 mine", root_scratch, archive),
+		0);
 	assert_ok(viso_root_add_archive(root, archive, NULL));
 	assert_ok(viso_root_add_data(root, "/other", "x", 1, 0644));
 	assert_ok(viso_image_write(root, VISO_IMAGE_INITRAMFS, image));
@@ -221,7 +205,7 @@ static void add_socket(const char *tree)
 static void test_a_directory_is_packed_as_it_is(void **state)
 {
 	skip_without_cpio();
-	char *tree = make_tree("tree"), *image = root_path_of("%s/image", scratch);
+	char *tree = make_tree("tree"), *image = root_path_of("%s/image", root_scratch);
 	viso_root *root = viso_root_new();
 	add_socket(tree);
 	if (geteuid() == 0)
@@ -246,7 +230,7 @@ static void test_a_directory_is_packed_as_it_is(void **state)
 
 static void test_large_files_are_refused(void **state)
 {
-	char *tree = root_path_of("%s/tree", scratch), *out = root_path_of("%s/out", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch), *out = root_path_of("%s/out", root_scratch);
 	char *image = root_path_of("%s/image", out);
 	viso_root *root = viso_root_new();
 	assert_int_equal(root_shell("mkdir %s %s && truncate -s 4G %s/large", tree, out, tree), 0);
@@ -274,7 +258,7 @@ struct comparison {
 static int compare_mounted(void *argument)
 {
 	const struct comparison *comparison = argument;
-	char *point = root_path_of("%s/mounted", scratch);
+	char *point = root_path_of("%s/mounted", root_scratch);
 	mkdir(point, 0700);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 2;
@@ -296,7 +280,7 @@ static void assert_mounted_is_the_same(const char *image, const char *tree, cons
 	struct comparison comparison = {.image = image, .tree = tree, .except = except};
 	int r = geteuid() == 0 ? root_in_child(false, compare_mounted, &comparison) : 2;
 	if (r == 2) {
-		char *out = root_path_of("%s/extracted", scratch);
+		char *out = root_path_of("%s/extracted", root_scratch);
 		assert_int_equal(root_shell("fsck.erofs --extract=%s --no-preserve %s >/dev/null", out, image), 0);
 		free(out);
 		return;
@@ -326,11 +310,12 @@ static void test_an_erofs_has_the_tree(void **state)
 {
 	skip_without_erofs();
 	skip_without_jail();
-	char *tree = make_tree("tree"), *one = root_path_of("%s/one", scratch), *two = root_path_of("%s/two", scratch);
-	char *archive = root_path_of("%s/a.tar", scratch);
+	char *tree = make_tree("tree"), *one = root_path_of("%s/one", root_scratch),
+	     *two = root_path_of("%s/two", root_scratch);
+	char *archive = root_path_of("%s/a.tar", root_scratch);
 	assert_int_equal(root_shell("cd %s && echo x >mine && touch -d @1000002 mine && "
 				    "tar -cf %s --owner=1234 --group=5678 mine",
-				    scratch, archive),
+				    root_scratch, archive),
 			 0);
 	viso_root *root = root_of(tree);
 	assert_ok(viso_root_add_archive(root, archive, NULL));
@@ -354,7 +339,7 @@ static void test_an_erofs_of_a_directory(void **state)
 {
 	skip_without_erofs();
 	skip_without_jail();
-	char *tree = make_tree("tree"), *image = root_path_of("%s/image", scratch);
+	char *tree = make_tree("tree"), *image = root_path_of("%s/image", root_scratch);
 	viso_root *root = viso_root_new();
 	add_socket(tree);
 	assert_ok(viso_root_use_directory(root, tree));
@@ -374,10 +359,10 @@ static void test_an_erofs_of_private_files(void **state)
 	int r = viso_jail_set_hardening(jail, 0);
 	viso_jail_unref(jail);
 	skip_without(r == 0 && geteuid() == 0, "root, and jails without hardening");
-	char *archive = root_path_of("%s/a.tar", scratch), *image = root_path_of("%s/image", scratch);
+	char *archive = root_path_of("%s/a.tar", root_scratch), *image = root_path_of("%s/image", root_scratch);
 	assert_int_equal(
 		root_shell("cd %s && echo x >mine && chmod 600 mine && tar -cf %s --owner=1234 --group=5678 mine",
-			   scratch, archive),
+			   root_scratch, archive),
 		0);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_archive(root, archive, NULL));
@@ -394,7 +379,7 @@ static void test_mkfs_must_be_there(void **state)
 	skip_without(access("/usr/bin/mkfs.erofs", X_OK) == 0, "/usr/bin/mkfs.erofs");
 	skip_without(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
 		     "mount namespaces");
-	char *image = root_path_of("%s/image", scratch);
+	char *image = root_path_of("%s/image", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_int_equal(mount("/dev/null", "/usr/bin/mkfs.erofs", NULL, MS_BIND, NULL), 0);
 	int r = viso_image_write(root, VISO_IMAGE_EROFS, image);
@@ -402,7 +387,7 @@ static void test_mkfs_must_be_there(void **state)
 	assert_int_equal(r, -ENOENT);
 	assert_non_null(strstr(viso_error_message(), "erofs-utils"));
 	viso_root_unref(root);
-	assert_nothing_else(scratch, 0);
+	assert_nothing_else(root_scratch, 0);
 	free(image);
 }
 
@@ -411,7 +396,7 @@ static void test_a_full_disk_leaves_nothing(void **state)
 	skip_without(geteuid() == 0, "root");
 	skip_without(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
 		     "mount namespaces");
-	char *tree = make_tree("tree"), *small = root_path_of("%s/small", scratch),
+	char *tree = make_tree("tree"), *small = root_path_of("%s/small", root_scratch),
 	     *image = root_path_of("%s/image", small);
 	viso_root *root = root_of(tree);
 	assert_int_equal(mkdir(small, 0700), 0);
@@ -436,7 +421,7 @@ static void test_a_program_runs_out_of_it(void **state)
 	skip_without_cpio();
 	static const char *const argv[] = {"/bin/sh", "-c",
 					   "echo $((6 * 7)); test -c /dev/null && cat /etc/passwd | wc -l", NULL};
-	char *image = root_path_of("%s/image", scratch), *output;
+	char *image = root_path_of("%s/image", root_scratch), *output;
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_program(root, "/bin/sh"));
 	assert_ok(viso_root_add_program(root, "cat"));
@@ -454,7 +439,7 @@ static void test_a_program_runs_out_of_it(void **state)
 /* Exchanges two files of a tree, as a program in it may. */
 static void *exchange(void *argument)
 {
-	char *one = root_path_of("%s/tree/one", scratch), *two = root_path_of("%s/tree/two", scratch);
+	char *one = root_path_of("%s/tree/one", root_scratch), *two = root_path_of("%s/tree/two", root_scratch);
 	while (!atomic_load((const atomic_bool *)argument))
 		renameat2(AT_FDCWD, one, AT_FDCWD, two, RENAME_EXCHANGE);
 	free(one);
@@ -465,7 +450,7 @@ static void *exchange(void *argument)
 static void test_no_file_gets_the_mode_of_another(void **state)
 {
 	skip_without_cpio();
-	char *tree = root_path_of("%s/tree", scratch), *image = root_path_of("%s/image", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch), *image = root_path_of("%s/image", root_scratch);
 	assert_int_equal(root_shell("mkdir %s && cd %s && echo good >one && chmod 4755 one && echo evil >two && "
 				    "chmod 600 two && mkdir ../out",
 				    tree, tree),
@@ -498,19 +483,20 @@ static void test_no_file_gets_the_mode_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_an_initramfs_has_the_tree, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_same_root_gives_the_same_bytes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_all_belongs_to_root_but_what_is_said_to, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_directory_is_packed_as_it_is, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_large_files_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_an_erofs_has_the_tree, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_an_erofs_of_a_directory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_an_erofs_of_private_files, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_mkfs_must_be_there, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_nothing, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_no_file_gets_the_mode_of_another, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_program_runs_out_of_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_an_initramfs_has_the_tree, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_the_same_root_gives_the_same_bytes, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_all_belongs_to_root_but_what_is_said_to, root_set_up,
+						root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_directory_is_packed_as_it_is, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_large_files_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_an_erofs_has_the_tree, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_an_erofs_of_a_directory, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_an_erofs_of_private_files, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_mkfs_must_be_there, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_leaves_nothing, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_no_file_gets_the_mode_of_another, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_program_runs_out_of_it, root_set_up, root_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

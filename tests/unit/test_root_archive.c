@@ -12,30 +12,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
 /* An archive that a Python program makes, which has `t`, an open tarfile, and add(name, type, data, **attributes). */
 static char *make_hostile(const char *name, const char *program)
 {
-	char *path = root_path_of("%s/%s", scratch, name);
-	char *script = root_path_of("%s/make.py", scratch);
+	char *path = root_path_of("%s/%s", root_scratch, name);
+	char *script = root_path_of("%s/make.py", root_scratch);
 	char *text = root_path_of("import tarfile, io, sys\n"
 				  "t = tarfile.open(sys.argv[1], 'w', format=tarfile.PAX_FORMAT)\n"
 				  "def add(name, type=tarfile.REGTYPE, data=b'', **attributes):\n"
@@ -62,23 +43,6 @@ static viso_root *root_with(const char *archive, const char *target)
 	return root;
 }
 
-static void assert_file(viso_root *root, const char *path, const char *contents)
-{
-	char buffer[4096] = "";
-	int fd = root_open_inside(viso_root_path(root), path, O_RDONLY);
-	if (fd < 0)
-		fail_msg("%s is missing", path);
-	assert_true(read(fd, buffer, sizeof(buffer) - 1) >= 0);
-	close(fd);
-	assert_string_equal(buffer, contents);
-}
-
-static void assert_no_entry(viso_root *root, const char *path)
-{
-	struct stat st;
-	assert_int_equal(root_lstat(viso_root_path(root), path, &st), -1);
-}
-
 /* The archive must be refused, and nothing be left of it. */
 static void assert_refused(const char *archive, int error)
 {
@@ -86,9 +50,9 @@ static void assert_refused(const char *archive, int error)
 	assert_non_null(root);
 	assert_int_equal(viso_root_add_archive(root, archive, NULL), -error);
 	support_check_error("viso_root_add_archive", error, VISO_STAGE_IMAGE, "");
-	assert_int_equal(root_count_left(scratch), 0);
+	assert_int_equal(root_count_left(root_scratch), 0);
 	/* Nothing of it is in the root. */
-	assert_ok(viso_root_use_directory(root, scratch));
+	assert_ok(viso_root_use_directory(root, root_scratch));
 	viso_root_unref(root);
 }
 
@@ -108,7 +72,7 @@ static void make_tree(void)
 			   "printf secret >lib/secret && chmod 0400 lib/secret && chmod 0500 lib/deep && "
 			   "cp bin/file bin/suid && chmod 6755 bin/suid && mkfifo fifo && "
 			   "dd if=/dev/zero of=sparse bs=1 count=0 seek=1T 2>/dev/null && echo end >>sparse",
-			   scratch, scratch, scratch, scratch),
+			   root_scratch, root_scratch, root_scratch, root_scratch),
 		0);
 }
 
@@ -127,13 +91,14 @@ static void test_what_tar_packs_is_there(void **state)
 	struct stat st, other;
 	make_tree();
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		char *archive = root_path_of("%s/a.tar", scratch);
-		assert_int_equal(root_shell("tar %s -C %s/t -cf %s . 2>/dev/null", options[i], scratch, archive), 0);
+		char *archive = root_path_of("%s/a.tar", root_scratch);
+		assert_int_equal(root_shell("tar %s -C %s/t -cf %s . 2>/dev/null", options[i], root_scratch, archive),
+				 0);
 		viso_root *root = root_with(archive, NULL);
 		const char *path = viso_root_path(root);
-		assert_file(root, "/bin/file", "hello\n");
-		assert_file(root, "/lib/soft", "hello\n");
-		assert_file(root, "/odd \"name/a\nb", "x");
+		root_assert_file(root, "/bin/file", "hello\n");
+		root_assert_file(root, "/lib/soft", "hello\n");
+		root_assert_file(root, "/odd \"name/a\nb", "x");
 		assert_int_equal(root_lstat(path, "/bin/file", &st), 0);
 		assert_int_equal(st.st_mode, S_IFREG | 0751);
 		assert_int_equal(st.st_mtime, 1000000);
@@ -147,7 +112,7 @@ static void test_what_tar_packs_is_there(void **state)
 		assert_int_equal(st.st_mode, S_IFDIR | 0500);
 		assert_int_equal(root_lstat(path, "/bin/suid", &st), 0);
 		assert_int_equal(st.st_mode, S_IFREG | 0755);
-		assert_no_entry(root, "/fifo");
+		root_assert_no_entry(root, "/fifo");
 		if (!strstr(options[i], "exclude")) {
 			assert_int_equal(root_lstat(path, "/sparse", &st), 0);
 			assert_true(st.st_size == (1LL << 40) + 4);
@@ -156,7 +121,7 @@ static void test_what_tar_packs_is_there(void **state)
 		/* What every root has comes beside it. */
 		assert_true(root_has_file(path, "/etc/passwd"));
 		viso_root_unref(root);
-		assert_int_equal(root_count_left(scratch), 0);
+		assert_int_equal(root_count_left(root_scratch), 0);
 		free(archive);
 	}
 }
@@ -180,18 +145,18 @@ static void test_bad_arguments_are_refused(void **state)
 
 static void test_damaged_archives_are_refused(void **state)
 {
-	char *archive = root_path_of("%s/a.tar.xz", scratch);
-	char *cut = root_path_of("%s/cut", scratch);
-	assert_int_equal(
-		root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -cJf %s data", scratch, scratch, archive),
-		0);
+	char *archive = root_path_of("%s/a.tar.xz", root_scratch);
+	char *cut = root_path_of("%s/cut", root_scratch);
+	assert_int_equal(root_shell("head -c 200000 /dev/urandom >%s/data && tar -C %s -cJf %s data", root_scratch,
+				    root_scratch, archive),
+			 0);
 	assert_int_equal(root_shell("head -c 100000 %s >%s", archive, cut), 0);
 	assert_refused(cut, EINVAL);
 	assert_int_equal(root_shell("cp %s %s && printf XXXX | dd of=%s bs=1 seek=50000 conv=notrunc 2>/dev/null",
 				    archive, cut, cut),
 			 0);
 	assert_refused(cut, EINVAL);
-	assert_int_equal(root_shell("tar -C %s -cf %s data && truncate -s 100000 %s", scratch, cut, cut), 0);
+	assert_int_equal(root_shell("tar -C %s -cf %s data && truncate -s 100000 %s", root_scratch, cut, cut), 0);
 	assert_refused(cut, EINVAL);
 	assert_int_equal(root_shell(": >%s", cut), 0);
 	assert_refused(cut, EINVAL);
@@ -206,12 +171,12 @@ static void test_names_do_not_lead_out(void **state)
 	assert_hostile_is_refused("add('a/..', tarfile.DIRTYPE)", EPERM);
 	assert_hostile_is_refused("add('a', tarfile.LNKTYPE, linkname='../../etc/passwd')", EPERM);
 	assert_hostile_is_refused("add('a', tarfile.LNKTYPE, linkname='/etc/passwd')", EINVAL);
-	assert_int_equal(root_shell("test -e %s/evil", scratch), 1);
+	assert_int_equal(root_shell("test -e %s/evil", root_scratch), 1);
 	char *archive =
 		make_hostile("absolute.tar", "add('/etc/absolute', data=b'inside')\nadd('..x/y..', data=b'fine')");
 	viso_root *root = root_with(archive, NULL);
-	assert_file(root, "/etc/absolute", "inside");
-	assert_file(root, "/..x/y..", "fine");
+	root_assert_file(root, "/etc/absolute", "inside");
+	root_assert_file(root, "/..x/y..", "fine");
 	viso_root_unref(root);
 	free(archive);
 }
@@ -225,14 +190,14 @@ static void test_links_do_not_lead_out(void **state)
 				     "add('b/evil', data=b'y')\n"
 				     "add('c', tarfile.SYMTYPE, linkname='b')\n"
 				     "add('c/evil2', tarfile.LNKTYPE, linkname='a/evil')\n",
-				     scratch);
+				     root_scratch);
 	char *archive = make_hostile("links.tar", program);
-	char *inside = root_path_of("%s/evil", scratch);
+	char *inside = root_path_of("%s/evil", root_scratch);
 	viso_root *root = root_with(archive, NULL);
 	assert_int_equal(access(inside, F_OK), -1);
-	assert_file(root, inside, "x");
-	assert_file(root, "/etc/evil", "y");
-	assert_file(root, "/etc/evil2", "x");
+	root_assert_file(root, inside, "x");
+	root_assert_file(root, "/etc/evil", "y");
+	root_assert_file(root, "/etc/evil2", "x");
 	viso_root_unref(root);
 	/* Out of the directory that it is unpacked in, it is refused. */
 	root = viso_root_new();
@@ -261,10 +226,10 @@ static void test_the_last_of_several_wins(void **state)
 						  "add('s', data=b'no link')\n"
 						  "add('a', data=b'last', mode=0o600)");
 	viso_root *root = root_with(archive, NULL);
-	assert_file(root, "/a", "last");
-	assert_file(root, "/d/x", "x");
-	assert_file(root, "/e", "file");
-	assert_file(root, "/s", "no link");
+	root_assert_file(root, "/a", "last");
+	root_assert_file(root, "/d/x", "x");
+	root_assert_file(root, "/e", "file");
+	root_assert_file(root, "/s", "no link");
 	assert_int_equal(root_lstat(viso_root_path(root), "/d", &st), 0);
 	assert_int_equal(st.st_mode, S_IFDIR | 0711);
 	viso_root_unref(root);
@@ -324,12 +289,12 @@ static void test_odd_names_are_kept(void **state)
 		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 		"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
-	assert_file(root, "/gr\xc3\xbc\xc3\x9f", "utf-8");
-	assert_file(root, "/latin\xfc", "latin");
-	assert_file(root, "/new\nline", "line");
-	assert_file(root, "/-rf *", "dash");
-	assert_file(root, "/$(touch evil)", "shell");
-	assert_file(root, name, "long");
+	root_assert_file(root, "/gr\xc3\xbc\xc3\x9f", "utf-8");
+	root_assert_file(root, "/latin\xfc", "latin");
+	root_assert_file(root, "/new\nline", "line");
+	root_assert_file(root, "/-rf *", "dash");
+	root_assert_file(root, "/$(touch evil)", "shell");
+	root_assert_file(root, name, "long");
 	viso_root_unref(root);
 	free(archive);
 }
@@ -345,10 +310,10 @@ static void test_devices_of_others_are_left_out(void **state)
 					    "add('dev/mem', tarfile.CHRTYPE, devmajor=1, devminor=1, mode=0o666)\n"
 					    "add('dev/fifo', tarfile.FIFOTYPE)\n");
 	viso_root *root = root_with(archive, NULL);
-	assert_no_entry(root, "/dev/sda");
-	assert_no_entry(root, "/dev/ram");
-	assert_no_entry(root, "/dev/mem");
-	assert_no_entry(root, "/dev/fifo");
+	root_assert_no_entry(root, "/dev/sda");
+	root_assert_no_entry(root, "/dev/ram");
+	root_assert_no_entry(root, "/dev/mem");
+	root_assert_no_entry(root, "/dev/fifo");
 	if (root_lstat(viso_root_path(root), "/dev/tty", &st) == 0) {
 		assert_int_equal(st.st_mode, S_IFCHR | 0620);
 		assert_true(st.st_rdev == makedev(5, 0));
@@ -390,7 +355,7 @@ static void test_a_base_at_a_target(void **state)
 	char *archive = make_hostile("target.tar", "add('./', tarfile.DIRTYPE, mode=0o700)\nadd('./bin/x', data=b'x')\n"
 						   "add('up', tarfile.SYMTYPE, linkname='../bin')");
 	viso_root *root = root_with(archive, "/opt/base/");
-	assert_file(root, "/opt/base/bin/x", "x");
+	root_assert_file(root, "/opt/base/bin/x", "x");
 	viso_root_unref(root);
 	/* The archive's own directory does not lock everybody out of the root. */
 	struct stat st;
@@ -414,17 +379,17 @@ static void test_what_comes_later_comes_beside(void **state)
 	assert_ok(viso_root_add_data(root, "/etc/mine", "mine", 4, 0644));
 	assert_fails(viso_root_add_data(root, "/etc/passwd", "mine", 4, 0644), EEXIST, VISO_STAGE_ROOT, "/etc/passwd");
 	assert_ok(viso_root_build(root));
-	assert_file(root, "/usr/bin/env", "base");
-	assert_file(root, "/bin/env", "base");
-	assert_file(root, "/etc/passwd", "base");
-	assert_file(root, "/etc/mine", "mine");
+	root_assert_file(root, "/usr/bin/env", "base");
+	root_assert_file(root, "/bin/env", "base");
+	root_assert_file(root, "/etc/passwd", "base");
+	root_assert_file(root, "/etc/mine", "mine");
 	viso_root_unref(root);
 	/* Where something is in the way, all of the archive is taken back. */
 	root = viso_root_new();
 	assert_ok(viso_root_add_data(root, "/etc/passwd", "mine", 4, 0644));
 	assert_fails(viso_root_add_archive(root, archive, NULL), EEXIST, VISO_STAGE_ROOT, "/etc/passwd");
 	assert_ok(viso_root_build(root));
-	assert_no_entry(root, "/usr");
+	root_assert_no_entry(root, "/usr");
 	viso_root_unref(root);
 	free(archive);
 }
@@ -443,7 +408,7 @@ static void test_a_path_on_another_file_system(void **state)
 	assert_ok(viso_root_set_path(root, path));
 	assert_ok(viso_root_add_archive(root, archive, NULL));
 	assert_ok(viso_root_build(root));
-	assert_file(root, "/b", "x");
+	root_assert_file(root, "/b", "x");
 	assert_int_equal(root_lstat(path, "/a", &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0640);
 	assert_int_equal(st.st_mtime, 1000);
@@ -457,7 +422,7 @@ static void test_the_reader_starts_no_program(void **state)
 {
 	/* lrzip, lzop and others are what libarchive starts programs for; compress and uuencode it can, and was not
 	 * told. */
-	char *path = root_path_of("%s/a.lzo", scratch);
+	char *path = root_path_of("%s/a.lzo", root_scratch);
 	root_write_file(path, "\x89LZO\x00\x0d\x0a\x1a\x0a\0\0\0\0", 13, 0644);
 	assert_refused(path, EINVAL);
 	root_write_file(path, "LRZI\0\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, 0644);
@@ -468,8 +433,9 @@ static void test_the_reader_starts_no_program(void **state)
 /* What is recorded of a base's files are other files each time that it is unpacked. */
 static void test_a_base_in_a_named_root_is_updated(void **state)
 {
-	char *archive = make_hostile("a.tar", "add('one', data=b'1', mtime=1000); add('d/two', data=b'22', mtime=1000)");
-	char *path = root_path_of("%s/named", scratch);
+	char *archive =
+		make_hostile("a.tar", "add('one', data=b'1', mtime=1000); add('d/two', data=b'22', mtime=1000)");
+	char *path = root_path_of("%s/named", root_scratch);
 	for (int i = 0; i < 3; i++) {
 		viso_root *root = viso_root_new();
 		assert_ok(viso_root_add_archive(root, archive, NULL));
@@ -487,8 +453,8 @@ static void test_a_base_in_a_named_root_is_updated(void **state)
 
 static void test_a_link_on_the_way_to_the_scratch_directory(void **state)
 {
-	char *archive = make_hostile("a.tar", "add('one', data=b'1')"), *link = root_path_of("%s/link", scratch);
-	assert_int_equal(symlink(scratch, link), 0);
+	char *archive = make_hostile("a.tar", "add('one', data=b'1')"), *link = root_path_of("%s/link", root_scratch);
+	assert_int_equal(symlink(root_scratch, link), 0);
 	setenv("TMPDIR", link, 1);
 	viso_root *root = root_with(archive, NULL);
 	assert_ok(viso_root_build(root));
@@ -501,23 +467,24 @@ static void test_a_link_on_the_way_to_the_scratch_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_tar_packs_is_there, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_damaged_archives_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_names_do_not_lead_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_links_do_not_lead_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_last_of_several_wins, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bombs_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_too_many_entries_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_odd_names_are_kept, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_devices_of_others_are_left_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_owners_are_kept_by_root, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_base_at_a_target, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_comes_later_comes_beside, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_path_on_another_file_system, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_base_in_a_named_root_is_updated, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_link_on_the_way_to_the_scratch_directory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_reader_starts_no_program, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_tar_packs_is_there, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_damaged_archives_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_names_do_not_lead_out, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_links_do_not_lead_out, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_the_last_of_several_wins, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_bombs_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_entries_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_odd_names_are_kept, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_devices_of_others_are_left_out, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_owners_are_kept_by_root, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_base_at_a_target, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_what_comes_later_comes_beside, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_path_on_another_file_system, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_base_in_a_named_root_is_updated, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_a_link_on_the_way_to_the_scratch_directory, root_set_up,
+						root_tear_down),
+		cmocka_unit_test_setup_teardown(test_the_reader_starts_no_program, root_set_up, root_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

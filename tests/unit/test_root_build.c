@@ -17,26 +17,6 @@
 
 #include "root/root.h"
 
-/* Every test has a TMPDIR of its own, so that it can see what is left. */
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
 static void test_null_handles_are_refused(void **state)
 {
 	int fd;
@@ -113,7 +93,8 @@ static void test_order_of_calls(void **state)
 {
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_data(root, "/x", "x", 1, 0644));
-	assert_fails(viso_root_use_directory(root, scratch), EBUSY, VISO_STAGE_ARGUMENT, "viso_root_use_directory");
+	assert_fails(viso_root_use_directory(root, root_scratch), EBUSY, VISO_STAGE_ARGUMENT,
+		     "viso_root_use_directory");
 	assert_ok(viso_root_build(root));
 	assert_ok(viso_root_build(root));
 	assert_int_equal(viso_root_add_data(root, "/y", "x", 1, 0644), -EBUSY);
@@ -121,13 +102,13 @@ static void test_order_of_calls(void **state)
 	assert_int_equal(viso_root_add_directory(root, "/etc", NULL), -EBUSY);
 	assert_int_equal(viso_root_add_program(root, "bash"), -EBUSY);
 	assert_int_equal(viso_root_set_path(root, "/tmp/x"), -EBUSY);
-	assert_int_equal(viso_root_use_directory(root, scratch), -EBUSY);
+	assert_int_equal(viso_root_use_directory(root, root_scratch), -EBUSY);
 	viso_root_unref(root);
 
 	root = viso_root_new();
-	char *path = root_path_of("%s/named", scratch);
+	char *path = root_path_of("%s/named", root_scratch);
 	assert_ok(viso_root_set_path(root, path));
-	assert_int_equal(viso_root_use_directory(root, scratch), -EBUSY);
+	assert_int_equal(viso_root_use_directory(root, root_scratch), -EBUSY);
 	viso_root_unref(root);
 	assert_int_equal(access(path, F_OK), -1);
 	free(path);
@@ -135,7 +116,7 @@ static void test_order_of_calls(void **state)
 
 static void test_existing_directory_is_used_as_it_is(void **state)
 {
-	char *path = root_path_of("%s/mine", scratch);
+	char *path = root_path_of("%s/mine", root_scratch);
 	assert_int_equal(mkdir(path, 0750), 0);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_use_directory(root, path));
@@ -167,7 +148,7 @@ static void test_skeleton(void **state)
 	const struct {
 		const char *name;
 		mode_t mode;
-	} directories[] = {{"/", 0755},    {"/dev", 0755},  {"/proc", 0755},
+	} directories[] = {{"/", 0755},    {"/dev", 0755}, {"/proc", 0755},
 			   {"/sys", 0755}, {"/tmp", 0755}, {"/etc", 0755}};
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		assert_int_equal(root_lstat(path, directories[i].name, &st), 0);
@@ -218,7 +199,7 @@ static void test_users_that_were_added_stay(void **state)
 static void test_files_directories_and_links(void **state)
 {
 	struct stat st;
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(
 		root_shell("mkdir -p '%s/a/empty' '%s/readonly' && cd '%s' && echo one >a/one && chmod 4751 a/one && "
 			   "ln -s ../a/one a/link && ln -s nowhere a/dangling && ln -s a cycle && mkfifo a/fifo && "
@@ -260,7 +241,7 @@ static void test_strange_names_are_ordinary(void **state)
 	static const char *const names[] = {
 		"with space", "new\nline", "quote'\"`$(touch x)", "back\\slash", "-rf", "\xff\xfe", "...", "%s%n"};
 	viso_root *root = viso_root_new();
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char *path = root_path_of("%s/%s", tree, names[i]);
@@ -294,20 +275,20 @@ static void test_conflicts(void **state)
 	assert_fails(viso_root_add_file(root, "/etc/group", "/x"), EEXIST, VISO_STAGE_ROOT, "/x");
 	assert_fails(viso_root_add_data(root, "/x", "x", 1, 0644), EEXIST, VISO_STAGE_ROOT, "/x");
 	assert_fails(viso_root_add_data(root, "/x/y", "x", 1, 0644), EEXIST, VISO_STAGE_ROOT, "/x");
-	assert_fails(viso_root_add_directory(root, scratch, "/x"), EEXIST, VISO_STAGE_ROOT, "/x");
+	assert_fails(viso_root_add_directory(root, root_scratch, "/x"), EEXIST, VISO_STAGE_ROOT, "/x");
 	assert_ok(viso_root_add_data(root, "/d/y", "x", 1, 0644));
 	assert_ok(viso_root_add_data(root, "/d/y", "x", 1, 0644));
 	assert_fails(viso_root_add_data(root, "/d/y", "y", 1, 0644), EEXIST, VISO_STAGE_ROOT, "/d/y");
 	assert_fails(viso_root_add_data(root, "/d/y", "x", 1, 0600), EEXIST, VISO_STAGE_ROOT, "/d/y");
 	assert_fails(viso_root_add_data(root, "/d", "x", 1, 0600), EEXIST, VISO_STAGE_ROOT, "/d");
-	assert_ok(viso_root_add_directory(root, scratch, "/d"));
+	assert_ok(viso_root_add_directory(root, root_scratch, "/d"));
 	assert_ok(viso_root_build(root));
 	viso_root_unref(root);
 }
 
 static void test_failed_call_adds_nothing(void **state)
 {
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(root_shell("mkdir -p '%s/a' && touch '%s/a/1' '%s/b'", tree, tree, tree), 0);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_data(root, "/t/b", "x", 1, 0644));
@@ -324,8 +305,8 @@ static void test_failed_call_adds_nothing(void **state)
 static void test_links_of_the_root_are_followed_inside_it(void **state)
 {
 	/* A tree with a link that leads out of it: what is put behind it lands in the root all the same. */
-	char *tree = root_path_of("%s/tree", scratch);
-	char *outside = root_path_of("%s/outside", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
+	char *outside = root_path_of("%s/outside", root_scratch);
 	assert_int_equal(root_shell("mkdir '%s' '%s' && ln -s '%s' '%s/out' && ln -s ../../../.. '%s/up'", tree,
 				    outside, outside, tree, tree),
 			 0);
@@ -362,7 +343,7 @@ static void test_file_in_a_merged_directory(void **state)
 static void test_foreign_layout_takes_programs_of_the_host(void **state)
 {
 	/* A base tree that is not merged into /usr, and a program of a host that is. */
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(root_shell("mkdir -p '%s/bin' '%s/lib' '%s/lib64' '%s/usr/bin'", tree, tree, tree, tree), 0);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_directory(root, tree, "/"));
@@ -382,7 +363,7 @@ static void test_foreign_layout_takes_programs_of_the_host(void **state)
 
 static void test_named_directory_is_kept(void **state)
 {
-	char *path = root_path_of("%s/named", scratch);
+	char *path = root_path_of("%s/named", root_scratch);
 	char *slashes = root_path_of("%s///", path);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_data(root, "/x", "x", 1, 0644));
@@ -396,8 +377,8 @@ static void test_named_directory_is_kept(void **state)
 	assert_ok(viso_root_set_path(root, path));
 	assert_fails(viso_root_build(root), ENOTEMPTY, VISO_STAGE_ROOT, path);
 	assert_true(root_has_file(path, "/x"));
-	char *link = root_path_of("%s/link", scratch);
-	assert_int_equal(symlink(scratch, link), 0);
+	char *link = root_path_of("%s/link", root_scratch);
+	assert_int_equal(symlink(root_scratch, link), 0);
 	assert_int_equal(viso_root_set_path(root, link), -ENOTDIR);
 	viso_root_unref(root);
 	support_remove_tree(path);
@@ -409,8 +390,8 @@ static void test_named_directory_is_kept(void **state)
 static void test_named_directory_after_a_failure(void **state)
 {
 	struct stat st;
-	char *path = root_path_of("%s/named", scratch);
-	char *source = root_path_of("%s/source", scratch);
+	char *path = root_path_of("%s/named", root_scratch);
+	char *source = root_path_of("%s/source", root_scratch);
 	for (int existed = 0; existed < 2; existed++) {
 		root_write_text(source, "x", 0644);
 		if (existed)
@@ -438,7 +419,7 @@ static void test_named_directory_after_a_failure(void **state)
 
 static void test_named_directory_is_looked_at_again(void **state)
 {
-	char *path = root_path_of("%s/named", scratch);
+	char *path = root_path_of("%s/named", root_scratch);
 	char *file = root_path_of("%s/file", path);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_set_path(root, path));
@@ -448,7 +429,7 @@ static void test_named_directory_is_looked_at_again(void **state)
 	assert_int_equal(access(file, F_OK), 0);
 	/* And a link that was planted meanwhile leads nowhere. */
 	support_remove_tree(path);
-	char *victim = root_path_of("%s/victim", scratch);
+	char *victim = root_path_of("%s/victim", root_scratch);
 	assert_int_equal(mkdir(victim, 0755), 0);
 	assert_int_equal(symlink(victim, path), 0);
 	assert_fails(viso_root_build(root), ENOENT, VISO_STAGE_ROOT, path);
@@ -462,14 +443,14 @@ static void test_named_directory_is_looked_at_again(void **state)
 
 static void test_replaced_root_is_noticed(void **state)
 {
-	char *path = root_path_of("%s/named", scratch);
+	char *path = root_path_of("%s/named", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_set_path(root, path));
 	assert_ok(viso_root_build(root));
 	int fd = -1;
 	assert_ok(root_open(root, &fd));
 	close(fd);
-	char *moved = root_path_of("%s/moved", scratch);
+	char *moved = root_path_of("%s/moved", root_scratch);
 	assert_int_equal(rename(path, moved), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_fails(root_open(root, &fd), ENOENT, VISO_STAGE_ROOT, path);
@@ -480,7 +461,7 @@ static void test_replaced_root_is_noticed(void **state)
 
 static void test_sources_are_not_followed_when_they_change(void **state)
 {
-	char *source = root_path_of("%s/source", scratch);
+	char *source = root_path_of("%s/source", root_scratch);
 	root_write_text(source, "x", 0644);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_file(root, source, "/x"));
@@ -496,7 +477,7 @@ static void test_sources_are_not_followed_when_they_change(void **state)
 
 static void test_sparse_and_virtual_files(void **state)
 {
-	char *sparse = root_path_of("%s/sparse", scratch);
+	char *sparse = root_path_of("%s/sparse", root_scratch);
 	int fd = open(sparse, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	const off_t size = (off_t)1 << 40;
 	if (pwrite(fd, "begin", 5, 0) != 5 || pwrite(fd, "middle", 6, size / 2) != 6 || ftruncate(fd, size) < 0) {
@@ -560,10 +541,10 @@ static int add_unreadable(void *argument)
 
 static void test_unreadable_files(void **state)
 {
-	char *secret = root_path_of("%s/tree/secret", scratch);
-	char *closed = root_path_of("%s/closed", scratch);
-	char *tree = root_path_of("%s/tree", scratch);
-	assert_int_equal(chmod(scratch, 0777), 0);
+	char *secret = root_path_of("%s/tree/secret", root_scratch);
+	char *closed = root_path_of("%s/closed", root_scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
+	assert_int_equal(chmod(root_scratch, 0777), 0);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	root_write_text(secret, "#!/bin/sh\n", 0111);
 	assert_int_equal(mkdir(closed, 0), 0);
@@ -600,9 +581,9 @@ static int fill_disk(void *argument)
 static void test_full_disk(void **state)
 {
 	skip_without(geteuid() == 0, "root, to mount a small tmpfs");
-	char *path = root_path_of("%s/full", scratch);
+	char *path = root_path_of("%s/full", root_scratch);
 	assert_int_equal(mkdir(path, 0755), 0);
-	int r = root_in_child(false, fill_disk, scratch);
+	int r = root_in_child(false, fill_disk, root_scratch);
 	free(path);
 	skip_without(r != 77, "a mount namespace with a tmpfs");
 	assert_int_equal(r, 0);
@@ -610,12 +591,12 @@ static void test_full_disk(void **state)
 
 static void test_missing_tmpdir(void **state)
 {
-	char *path = root_path_of("%s/missing", scratch);
+	char *path = root_path_of("%s/missing", root_scratch);
 	setenv("TMPDIR", path, 1);
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_build(root), ENOENT, VISO_STAGE_ROOT, path);
 	viso_root_unref(root);
-	setenv("TMPDIR", scratch, 1);
+	setenv("TMPDIR", root_scratch, 1);
 	free(path);
 }
 
@@ -649,7 +630,7 @@ static int build_and_die(void *argument)
 	viso_root *root = viso_root_new();
 	if (viso_root_add_data(root, "/a/b/c/d", "x", 1, 0644) < 0 || viso_root_build(root) < 0)
 		return 1;
-	if (root_count_left(scratch) != 1)
+	if (root_count_left(root_scratch) != 1)
 		return 2;
 	raise(SIGKILL);
 	return 3;
@@ -659,9 +640,9 @@ static void test_killed_host_leaves_nothing(void **state)
 {
 	assert_int_equal(root_in_child(false, build_and_die, NULL), 255);
 	/* The launcher notices and cleans up. */
-	for (int i = 0; i < 500 && root_count_left(scratch); i++)
+	for (int i = 0; i < 500 && root_count_left(root_scratch); i++)
 		usleep(10000);
-	assert_int_equal(root_count_left(scratch), 0);
+	assert_int_equal(root_count_left(root_scratch), 0);
 }
 
 static void *build_root(void *argument)
@@ -682,7 +663,7 @@ static void test_threads_build_one_root(void **state)
 		assert_ptr_equal(result, root);
 		viso_root_unref(root);
 	}
-	assert_int_equal(root_count_left(scratch), 1);
+	assert_int_equal(root_count_left(root_scratch), 1);
 	viso_root_unref(root);
 }
 
@@ -708,7 +689,7 @@ static void test_threads_build_their_own_roots(void **state)
 		pthread_join(threads[i], &result);
 		assert_null(result);
 	}
-	assert_int_equal(root_count_left(scratch), 0);
+	assert_int_equal(root_count_left(root_scratch), 0);
 }
 
 static void test_nothing_is_left_open(void **state)
@@ -735,7 +716,7 @@ static void test_success_leaves_the_error_alone(void **state)
 	viso_error_clear();
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_program(root, "/bin/bash"));
-	assert_ok(viso_root_add_directory(root, scratch, "/scratch"));
+	assert_ok(viso_root_add_directory(root, root_scratch, "/scratch"));
 	if (access("/usr/bin/python3", X_OK) == 0)
 		assert_ok(viso_root_add_program(root, "/usr/bin/python3"));
 	assert_ok(viso_root_build(root));
@@ -743,7 +724,7 @@ static void test_success_leaves_the_error_alone(void **state)
 	assert_int_equal(viso_error_number(), 0);
 }
 
-#define root_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define root_test(name) cmocka_unit_test_setup_teardown(name, root_set_up, root_tear_down)
 
 int main(void)
 {

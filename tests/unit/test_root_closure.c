@@ -14,34 +14,6 @@
 #include "core/log.h"
 
 static const char loader[] = "/lib64/ld-linux-x86-64.so.2";
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
-static viso_root *root_with(const char *program)
-{
-	viso_root *root = viso_root_new();
-	assert_non_null(root);
-	assert_ok(viso_root_add_program(root, program));
-	assert_ok(viso_root_build(root));
-	return root;
-}
-
 static int libraries_found;
 
 static int count_library(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -116,7 +88,7 @@ static void test_libraries_are_those_of_the_loader(void **state)
 static void test_python_has_its_standard_library(void **state)
 {
 	skip_without(access("/usr/bin/python3", X_OK) == 0, "/usr/bin/python3");
-	viso_root *root = root_with("/usr/bin/python3");
+	viso_root *root = root_with_program("/usr/bin/python3");
 	const char *path = viso_root_path(root);
 	check_against_loader(path, "/usr/bin/python3");
 	char *version = root_shell_output(
@@ -141,7 +113,7 @@ static void test_python_runs_in_a_chroot(void **state)
 		"print(json.dumps(c.execute('select 6 * 7').fetchone()), ctypes.sizeof(ctypes.c_long))\n";
 	skip_without(access("/usr/bin/python3", X_OK) == 0, "/usr/bin/python3");
 	skip_without(geteuid() == 0, "root, to chroot");
-	viso_root *root = root_with("/usr/bin/python3");
+	viso_root *root = root_with_program("/usr/bin/python3");
 	const char *path = viso_root_path(root);
 	char *output = NULL;
 	int status = root_chroot_run(path, &output, (const char *[]){"/usr/bin/python3", "-c", program, NULL});
@@ -163,7 +135,7 @@ static void test_python_in_another_prefix(void **state)
 {
 	skip_without(access("/usr/bin/python3", X_OK) == 0 && access(loader, X_OK) == 0, "/usr/bin/python3");
 	char *name = root_shell_output("basename $(readlink -f /usr/bin/python3) | tr -d '\\n'");
-	char *prefix = root_path_of("%s/my prefix", scratch);
+	char *prefix = root_path_of("%s/my prefix", root_scratch);
 	assert_int_equal(
 		root_shell("mkdir -p '%s/bin' '%s/lib' && cp /usr/bin/%s '%s/bin/' && ln -s %s '%s/bin/python' && "
 			   "cp -r /usr/lib/%s '%s/lib/' && mkdir '%s/lib/%s/site-packages' && "
@@ -171,7 +143,7 @@ static void test_python_in_another_prefix(void **state)
 			   prefix, prefix, name, prefix, name, prefix, name, prefix, prefix, name, prefix, name),
 		0);
 	char *program = root_path_of("%s/bin/python", prefix);
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	char *module = root_path_of("%s/lib/%s/json/__init__.py", prefix, name);
 	assert_true(root_has_file(viso_root_path(root), module));
 	free(module);
@@ -208,7 +180,7 @@ static void test_python_in_another_prefix(void **state)
 static void test_bash_runs_in_a_chroot(void **state)
 {
 	skip_without(geteuid() == 0, "root, to chroot");
-	viso_root *root = root_with("bash");
+	viso_root *root = root_with_program("bash");
 	char *output;
 	assert_int_equal(root_chroot_run(viso_root_path(root), &output,
 					 (const char *[]){"/bin/bash", "-c", "echo $((6 * 7)); exit 3", NULL}),
@@ -222,7 +194,7 @@ static void test_lua_runs_in_a_chroot(void **state)
 {
 	skip_without(geteuid() == 0, "root, to chroot");
 	skip_without(access("/usr/bin/lua5.4", X_OK) == 0, "lua5.4");
-	viso_root *root = root_with("/usr/bin/lua5.4");
+	viso_root *root = root_with_program("/usr/bin/lua5.4");
 	char *output;
 	assert_int_equal(root_chroot_run(viso_root_path(root), &output,
 					 (const char *[]){"/usr/bin/lua5.4", "-e", "print(6 * 7)", NULL}),
@@ -235,7 +207,7 @@ static void test_lua_runs_in_a_chroot(void **state)
 static void test_static_program_needs_nothing(void **state)
 {
 	skip_without(access("/bin/busybox", X_OK) == 0, "busybox-static");
-	viso_root *root = root_with("/bin/busybox");
+	viso_root *root = root_with_program("/bin/busybox");
 	assert_true(root_same_file(viso_root_path(root), "/bin/busybox", "/bin/busybox"));
 	assert_int_equal(count_libraries(viso_root_path(root)), 0);
 	assert_false(root_has_file(viso_root_path(root), "/etc/ld.so.cache"));
@@ -247,13 +219,13 @@ static void test_static_program_needs_nothing(void **state)
 
 static void test_links_to_a_program_stay_links(void **state)
 {
-	char *program = root_path_of("%s/dir/link one", scratch);
+	char *program = root_path_of("%s/dir/link one", root_scratch);
 	assert_int_equal(
 		root_shell("cd '%s' && mkdir dir dir/deep && ln -s deep/two 'dir/link one' && ln -s ../../three "
 			   "dir/deep/two && ln -s $(readlink -f /bin/sh) three",
-			   scratch),
+			   root_scratch),
 		0);
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	struct stat st;
 	assert_int_equal(root_lstat(viso_root_path(root), program, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
@@ -268,7 +240,7 @@ static void test_links_to_a_program_stay_links(void **state)
 
 static void test_path_with_dots(void **state)
 {
-	viso_root *root = root_with("/usr/lib/.././//bin/../bin/bash");
+	viso_root *root = root_with_program("/usr/lib/.././//bin/../bin/bash");
 	assert_true(root_has_file(viso_root_path(root), "/usr/bin/bash"));
 	assert_true(root_has_file(viso_root_path(root), "/usr/lib/.././bin/../bin/bash"));
 	viso_root_unref(root);
@@ -276,7 +248,7 @@ static void test_path_with_dots(void **state)
 
 static void test_bad_programs(void **state)
 {
-	char *path = root_path_of("%s/x", scratch);
+	char *path = root_path_of("%s/x", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_add_program(root, "/no/such"), ENOENT, VISO_STAGE_ROOT, "/no/such");
 	assert_fails(viso_root_add_program(root, "no-such-program"), ENOENT, VISO_STAGE_ROOT, "no-such-program");
@@ -292,14 +264,14 @@ static void test_bad_programs(void **state)
 	assert_int_equal(symlink("y", path), 0);
 	assert_fails(viso_root_add_program(root, path), ENOENT, VISO_STAGE_ROOT, path);
 	assert_non_null(strstr(viso_error_message(), "/y"));
-	char *other = root_path_of("%s/y", scratch);
+	char *other = root_path_of("%s/y", root_scratch);
 	assert_int_equal(symlink("x", other), 0);
-	assert_fails(viso_root_add_program(root, path), ELOOP, VISO_STAGE_ROOT, scratch);
+	assert_fails(viso_root_add_program(root, path), ELOOP, VISO_STAGE_ROOT, root_scratch);
 	assert_fails(viso_root_add_program(root, "/lib/x86_64-linux-gnu/libm.so.6"), EACCES, VISO_STAGE_ROOT, "libm");
 	assert_ok(viso_root_build(root));
 	/* Nothing of all that is in the root. */
 	struct stat st;
-	assert_int_equal(root_lstat(viso_root_path(root), scratch, &st), -1);
+	assert_int_equal(root_lstat(viso_root_path(root), root_scratch, &st), -1);
 	viso_root_unref(root);
 	free(other);
 	free(path);
@@ -320,10 +292,10 @@ static void test_script_brings_its_interpreter(void **state)
 		{"#!/usr/bin/env -vSbash\n", {"/usr/bin/env", "/usr/bin/bash"}},
 		{"#!/usr/bin/env --split-string=bash -e\n", {"/usr/bin/env", "/usr/bin/bash"}},
 	};
-	char *path = root_path_of("%s/a script", scratch);
+	char *path = root_path_of("%s/a script", root_scratch);
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		root_write_text(path, scripts[i].text, 0755);
-		viso_root *root = root_with(path);
+		viso_root *root = root_with_program(path);
 		assert_true(root_has_file(viso_root_path(root), path));
 		for (int j = 0; j < 2 && scripts[i].needs[j]; j++)
 			assert_true(root_has_file(viso_root_path(root), scripts[i].needs[j]));
@@ -336,12 +308,12 @@ static void test_script_brings_its_interpreter(void **state)
 
 static void test_script_of_a_script(void **state)
 {
-	char *outer = root_path_of("%s/outer", scratch);
-	char *inner = root_path_of("%s/inner", scratch);
+	char *outer = root_path_of("%s/outer", root_scratch);
+	char *inner = root_path_of("%s/inner", root_scratch);
 	char *line = root_path_of("#!%s\n", inner);
 	root_write_text(outer, line, 0755);
 	root_write_text(inner, "#!/bin/sh\nexit 5\n", 0755);
-	viso_root *root = root_with(outer);
+	viso_root *root = root_with_program(outer);
 	assert_true(root_has_file(viso_root_path(root), inner));
 	assert_true(root_has_file(viso_root_path(root), "/bin/sh"));
 	if (geteuid() == 0)
@@ -378,7 +350,7 @@ static void test_script_without_its_interpreter(void **state)
 		{"#!\n", ENOEXEC, "script"},
 		{"#!   \n", ENOEXEC, "script"},
 	};
-	char *path = root_path_of("%s/script", scratch);
+	char *path = root_path_of("%s/script", root_scratch);
 	viso_root *root = viso_root_new();
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		root_write_text(path, scripts[i].text, 0755);
@@ -413,7 +385,7 @@ static void compile(const char *compiler, const char *directory, const char *pro
 
 static void expect_runs(const char *program)
 {
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	if (geteuid() == 0) {
 		char *output;
 		/* glibc finds $ORIGIN through /proc, which a plain chroot does not have. */
@@ -426,7 +398,7 @@ static void expect_runs(const char *program)
 		free(output);
 		free(proc);
 	}
-	char *library = root_path_of("%s/lib/libb.so", scratch);
+	char *library = root_path_of("%s/lib/libb.so", root_scratch);
 	assert_true(root_has_file(viso_root_path(root), library));
 	free(library);
 	viso_root_unref(root);
@@ -435,13 +407,13 @@ static void expect_runs(const char *program)
 static void test_runpath_and_rpath(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
-	char *program = root_path_of("%s/prog", scratch);
+	char *program = root_path_of("%s/prog", root_scratch);
 	/* RPATH is inherited by what the program needs, RUNPATH is not. */
-	compile("cc", scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	compile("cc", root_scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
 	expect_runs(program);
-	compile("cc", scratch, "-Wl,--enable-new-dtags,-rpath,'${ORIGIN}/lib'", "-Wl,-rpath,'$ORIGIN'");
+	compile("cc", root_scratch, "-Wl,--enable-new-dtags,-rpath,'${ORIGIN}/lib'", "-Wl,-rpath,'$ORIGIN'");
 	expect_runs(program);
-	compile("cc", scratch, "-Wl,--enable-new-dtags,-rpath,'/no/such:$ORIGIN/lib'", "");
+	compile("cc", root_scratch, "-Wl,--enable-new-dtags,-rpath,'/no/such:$ORIGIN/lib'", "");
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_add_program(root, program), ENOENT, VISO_STAGE_ROOT, "libb.so");
 	assert_non_null(strstr(viso_error_message(), "libb.so"));
@@ -456,22 +428,22 @@ static void test_lib_and_platform_tokens(void **state)
 	char *lib = root_shell_output("%s --list-diagnostics | sed -n 's/^dl_dst_lib=\"\\(.*\\)\"/\\1/p' | tr -d '\\n'",
 				      loader);
 	skip_without(lib[0], "a loader that knows --list-diagnostics");
-	char *program = root_path_of("%s/prog", scratch);
-	compile("cc", scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/deep/$LIB'", "");
-	assert_int_equal(root_shell("cd '%s' && mkdir -p 'deep/%s' && cp lib/* 'deep/%s/'", scratch, lib, lib), 0);
-	viso_root *root = root_with(program);
-	char *library = root_path_of("%s/deep/%s/libb.so", scratch, lib);
+	char *program = root_path_of("%s/prog", root_scratch);
+	compile("cc", root_scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/deep/$LIB'", "");
+	assert_int_equal(root_shell("cd '%s' && mkdir -p 'deep/%s' && cp lib/* 'deep/%s/'", root_scratch, lib, lib), 0);
+	viso_root *root = root_with_program(program);
+	char *library = root_path_of("%s/deep/%s/libb.so", root_scratch, lib);
 	assert_true(root_has_file(viso_root_path(root), library));
 	viso_root_unref(root);
 	free(library);
 
-	compile("cc", scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/for/${PLATFORM}'", "");
+	compile("cc", root_scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/for/${PLATFORM}'", "");
 	assert_int_equal(
 		root_shell("cd '%s' && mkdir -p for/x86_64 for/haswell && cp lib/* for/x86_64/ && cp lib/* for/haswell",
-			   scratch),
+			   root_scratch),
 		0);
-	root = root_with(program);
-	library = root_path_of("%s/for/x86_64/libb.so", scratch);
+	root = root_with_program(program);
+	library = root_path_of("%s/for/x86_64/libb.so", root_scratch);
 	assert_true(root_has_file(viso_root_path(root), library));
 	free(library);
 	viso_root_unref(root);
@@ -482,18 +454,18 @@ static void test_lib_and_platform_tokens(void **state)
 static void test_variants_for_processors(void **state)
 {
 	skip_without(root_have_compiler() && access(loader, X_OK) == 0, "a C compiler on x86-64 with glibc");
-	char *program = root_path_of("%s/prog", scratch);
-	compile("cc", scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	char *program = root_path_of("%s/prog", root_scratch);
+	compile("cc", root_scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
 	assert_int_equal(root_shell("cd '%s/lib' && mkdir -p glibc-hwcaps/x86-64-v3 glibc-hwcaps/x86-64-v4 && "
 				    "cp libb.so glibc-hwcaps/x86-64-v3/ && cp libb.so glibc-hwcaps/x86-64-v4/ && "
 				    "cp liba.so glibc-hwcaps/x86-64-v4/",
-				    scratch),
+				    root_scratch),
 			 0);
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	static const char *const files[] = {"liba.so", "libb.so", "glibc-hwcaps/x86-64-v3/libb.so",
 					    "glibc-hwcaps/x86-64-v4/libb.so", "glibc-hwcaps/x86-64-v4/liba.so"};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		char *path = root_path_of("%s/lib/%s", scratch, files[i]);
+		char *path = root_path_of("%s/lib/%s", root_scratch, files[i]);
 		assert_true(root_has_file(viso_root_path(root), path));
 		free(path);
 	}
@@ -504,9 +476,9 @@ static void test_variants_for_processors(void **state)
 static void test_missing_and_damaged_libraries(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
-	char *program = root_path_of("%s/prog", scratch);
-	char *library = root_path_of("%s/lib/libb.so", scratch);
-	compile("cc", scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	char *program = root_path_of("%s/prog", root_scratch);
+	char *library = root_path_of("%s/lib/libb.so", root_scratch);
+	compile("cc", root_scratch, "-Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
 	viso_root *root = viso_root_new();
 	root_write_text(library, "\177ELF", 0644);
 	assert_fails(viso_root_add_program(root, program), ENOEXEC, VISO_STAGE_ELF, library);
@@ -528,12 +500,13 @@ static void test_missing_and_damaged_libraries(void **state)
 static void test_missing_loader(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
-	char *program = root_path_of("%s/prog", scratch);
-	compile("cc", scratch, "-Wl,--dynamic-linker,/no/such/ld.so -Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	char *program = root_path_of("%s/prog", root_scratch);
+	compile("cc", root_scratch, "-Wl,--dynamic-linker,/no/such/ld.so -Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'",
+		"");
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_add_program(root, program), ENOENT, VISO_STAGE_ROOT, "/no");
 	assert_non_null(strstr(viso_error_message(), program));
-	compile("cc", scratch, "-Wl,--dynamic-linker,ld.so -Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	compile("cc", root_scratch, "-Wl,--dynamic-linker,ld.so -Wl,--disable-new-dtags,-rpath,'$ORIGIN/lib'", "");
 	assert_fails(viso_root_add_program(root, program), ENOENT, VISO_STAGE_ROOT, "ld.so");
 	viso_root_unref(root);
 	free(program);
@@ -541,7 +514,7 @@ static void test_missing_loader(void **state)
 
 static void test_program_for_another_machine(void **state)
 {
-	char *path = root_path_of("%s/other", scratch);
+	char *path = root_path_of("%s/other", root_scratch);
 	size_t size;
 	char *data = root_read_file("/bin/sh", &size);
 	viso_root *root = viso_root_new();
@@ -562,11 +535,11 @@ static void test_program_for_another_machine(void **state)
 static void test_musl_program(void **state)
 {
 	skip_without(root_shell("musl-gcc --version >/dev/null 2>&1") == 0, "musl-gcc of musl-tools");
-	char *program = root_path_of("%s/prog", scratch);
+	char *program = root_path_of("%s/prog", root_scratch);
 	/* musl hands a RUNPATH on to libraries of libraries. */
-	compile("musl-gcc", scratch, "-Wl,--enable-new-dtags,-rpath,'$ORIGIN/lib'", "");
+	compile("musl-gcc", root_scratch, "-Wl,--enable-new-dtags,-rpath,'$ORIGIN/lib'", "");
 	expect_runs(program);
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	assert_true(root_has_file(viso_root_path(root), "/lib/ld-musl-x86_64.so.1"));
 	assert_false(root_has_file(viso_root_path(root), "/etc/ld.so.cache"));
 	assert_int_equal(root_has_file(viso_root_path(root), "/etc/ld-musl-x86_64.path"),
@@ -578,15 +551,15 @@ static void test_musl_program(void **state)
 static void test_static_pie(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
-	char *program = root_path_of("%s/prog", scratch);
+	char *program = root_path_of("%s/prog", root_scratch);
 	assert_int_equal(root_shell("cd '%s' && echo 'int main(void) { return 9; }' >p.c && cc -static-pie -o prog p.c",
-				    scratch),
+				    root_scratch),
 			 0);
-	viso_root *root = root_with(program);
+	viso_root *root = root_with_program(program);
 	assert_int_equal(count_libraries(viso_root_path(root)), 0);
 	viso_root_unref(root);
 	/* A shared library that may be executed is no program. */
-	assert_int_equal(root_shell("cd '%s' && cc -shared -Wl,--no-as-needed -o prog p.c", scratch), 0);
+	assert_int_equal(root_shell("cd '%s' && cc -shared -Wl,--no-as-needed -o prog p.c", root_scratch), 0);
 	root = viso_root_new();
 	assert_fails(viso_root_add_program(root, program), ENOEXEC, VISO_STAGE_ELF, program);
 	viso_root_unref(root);
@@ -606,7 +579,7 @@ static void test_own_files_come_before_those_of_programs(void **state)
 	viso_root_unref(root);
 }
 
-#define root_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define root_test(name) cmocka_unit_test_setup_teardown(name, root_set_up, root_tear_down)
 
 int main(void)
 {

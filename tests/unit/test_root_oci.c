@@ -9,47 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
 static char *make_layout(const char *which)
 {
-	char *path = root_path_of("%s/%s", scratch, which);
+	char *path = root_path_of("%s/%s", root_scratch, which);
 	assert_int_equal(root_shell("python3 " MAKE_LAYOUT " %s %s", path, which), 0);
 	return path;
-}
-
-static void assert_file(viso_root *root, const char *path, const char *contents)
-{
-	char buffer[4096] = "";
-	int fd = root_open_inside(viso_root_path(root), path, O_RDONLY);
-	if (fd < 0)
-		fail_msg("%s is missing", path);
-	assert_true(read(fd, buffer, sizeof(buffer) - 1) >= 0);
-	close(fd);
-	assert_string_equal(buffer, contents);
-}
-
-static void assert_no_entry(viso_root *root, const char *path)
-{
-	struct stat st;
-	assert_int_equal(root_lstat(viso_root_path(root), path, &st), -1);
 }
 
 static viso_root *root_with(const char *layout, const char *reference)
@@ -63,21 +27,21 @@ static viso_root *root_with(const char *layout, const char *reference)
 
 static void assert_good(viso_root *root)
 {
-	assert_file(root, "/bin/a", "a of 2");
-	assert_file(root, "/bin/b", "b of 3");
-	assert_file(root, "/bin/c", "c of 1");
-	assert_file(root, "/gone", "file now");
-	assert_file(root, "/kept/one", "one");
-	assert_file(root, "/kept/two", "two");
+	root_assert_file(root, "/bin/a", "a of 2");
+	root_assert_file(root, "/bin/b", "b of 3");
+	root_assert_file(root, "/bin/c", "c of 1");
+	root_assert_file(root, "/gone", "file now");
+	root_assert_file(root, "/kept/one", "one");
+	root_assert_file(root, "/kept/two", "two");
 	/* What is opaque hides what is beneath it, and not what its own layer has, in whichever order. */
-	assert_file(root, "/etc/new", "new");
-	assert_no_entry(root, "/etc/old");
-	assert_no_entry(root, "/etc/older");
-	assert_file(root, "/late/high", "high");
-	assert_no_entry(root, "/late/low");
-	assert_file(root, "/etc/by-link", "by link");
+	root_assert_file(root, "/etc/new", "new");
+	root_assert_no_entry(root, "/etc/old");
+	root_assert_no_entry(root, "/etc/older");
+	root_assert_file(root, "/late/high", "high");
+	root_assert_no_entry(root, "/late/low");
+	root_assert_file(root, "/etc/by-link", "by link");
 	/* A whiteout hides what lower layers have only. */
-	assert_file(root, "/hard", "hard of 3");
+	root_assert_file(root, "/hard", "hard of 3");
 	assert_int_equal(root_shell("test $(stat -c %%s %s/big) = 100000", viso_root_path(root)), 0);
 	assert_int_equal(root_shell("find %s -name '.wh.*' | grep .", viso_root_path(root)), 1);
 }
@@ -99,7 +63,7 @@ static void test_docker_images_are_images(void **state)
 {
 	char *layout = make_layout("docker");
 	viso_root *root = root_with(layout, NULL);
-	assert_file(root, "/bin/a", "a of 1");
+	root_assert_file(root, "/bin/a", "a of 1");
 	viso_root_unref(root);
 	free(layout);
 }
@@ -111,8 +75,8 @@ static void test_references_name_an_image(void **state)
 	assert_good(root);
 	viso_root_unref(root);
 	root = root_with(layout, "v2");
-	assert_file(root, "/other", "other");
-	assert_no_entry(root, "/bin");
+	root_assert_file(root, "/other", "other");
+	root_assert_no_entry(root, "/bin");
 	viso_root_unref(root);
 	root = root_with(nested, "v1");
 	assert_good(root);
@@ -177,13 +141,13 @@ static void test_damaged_layouts_are_refused(void **state)
 		if (r != -layouts[i].error)
 			fail_msg("%s: %d: %s", layouts[i].which, r, viso_error_message());
 		support_check_error(layouts[i].which, layouts[i].error, VISO_STAGE_IMAGE, "");
-		assert_int_equal(root_count_left(scratch), 0);
+		assert_int_equal(root_count_left(root_scratch), 0);
 		/* Nothing of it is in the root. */
-		assert_ok(viso_root_use_directory(root, scratch));
+		assert_ok(viso_root_use_directory(root, root_scratch));
 		viso_root_unref(root);
 		free(layout);
 	}
-	assert_int_equal(root_shell("test -e %s/evil", scratch), 1);
+	assert_int_equal(root_shell("test -e %s/evil", root_scratch), 1);
 }
 
 static void test_bad_arguments_are_refused(void **state)
@@ -201,7 +165,7 @@ static void test_bad_arguments_are_refused(void **state)
 	assert_ok(viso_root_add_data(root, "/etc/mine", "mine", 4, 0644));
 	assert_ok(viso_root_build(root));
 	assert_good(root);
-	assert_file(root, "/etc/mine", "mine");
+	root_assert_file(root, "/etc/mine", "mine");
 	viso_root_unref(root);
 	free(layout);
 }
@@ -209,11 +173,11 @@ static void test_bad_arguments_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_layers_lie_above_each_other, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_docker_images_are_images, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_references_name_an_image, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_damaged_layouts_are_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_layers_lie_above_each_other, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_docker_images_are_images, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_references_name_an_image, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_damaged_layouts_are_refused, root_set_up, root_tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_arguments_are_refused, root_set_up, root_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

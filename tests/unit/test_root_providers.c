@@ -12,34 +12,6 @@
 #include "root/handle.h"
 
 static const char loader[] = "/lib64/ld-linux-x86-64.so.2";
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
-static viso_root *root_with(const char *program)
-{
-	viso_root *root = viso_root_new();
-	assert_non_null(root);
-	assert_ok(viso_root_add_program(root, program));
-	assert_ok(viso_root_build(root));
-	return root;
-}
-
 static viso_root *root_without(viso_provider provider, const char *program)
 {
 	viso_root *root = viso_root_new();
@@ -94,7 +66,7 @@ static void test_names_and_bad_arguments(void **state)
 
 static void test_reasons(void **state)
 {
-	viso_root *root = root_with("/bin/bash");
+	viso_root *root = root_with_program("/bin/bash");
 	assert_ok(access("/usr/bin/bash", X_OK));
 	expect_reason(root, "/usr/bin/bash", "program /bin/bash");
 	expect_reason(root, "/usr/lib/x86_64-linux-gnu/libc.so.6", "library of /usr/bin/bash");
@@ -109,7 +81,7 @@ static void test_name_services(void **state)
 {
 	skip_without(access("/usr/bin/getent", X_OK) == 0, "getent");
 	skip_without(geteuid() == 0, "root, to chroot");
-	viso_root *root = root_with("/usr/bin/getent");
+	viso_root *root = root_with_program("/usr/bin/getent");
 	free(output_of(root, 0, (const char *[]){"/usr/bin/getent", "services", "ssh", NULL}));
 	free(output_of(root, 0, (const char *[]){"/usr/bin/getent", "protocols", "tcp", NULL}));
 	free(output_of(root, 0, (const char *[]){"/usr/bin/getent", "hosts", "localhost", NULL}));
@@ -129,7 +101,7 @@ static void test_name_services(void **state)
 static void test_odd_name_service_settings(void **state)
 {
 	viso_root *first = root_without(VISO_PROVIDER_NSS, "/bin/bash");
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(
 		root_shell("cp -a '%s' '%s' && mkdir -p '%s/etc' && printf "
 			   "'passwd: files nosuch ../../x [!UNAVAIL=return] dns [\\n:\\nhosts\\n: %%300s\\n' x "
@@ -150,7 +122,7 @@ static void test_character_sets(void **state)
 {
 	skip_without(access("/usr/bin/iconv", X_OK) == 0, "iconv");
 	skip_without(geteuid() == 0, "root, to chroot");
-	char *text = root_path_of("%s/text", scratch);
+	char *text = root_path_of("%s/text", root_scratch);
 	root_write_text(text, "\xd0\x94\xd0\xb0\n", 0644);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_program(root, "/usr/bin/iconv"));
@@ -174,7 +146,7 @@ static void test_pam_stack(void **state)
 	skip_without(access("/bin/su", X_OK) == 0 && access("/etc/pam.d/su", R_OK) == 0 &&
 			     access("/etc/pam.d/common-auth", R_OK) == 0,
 		     "su of Debian");
-	viso_root *root = root_with("/bin/su");
+	viso_root *root = root_with_program("/bin/su");
 	static const char *const files[] = {"/etc/pam.d/su", "/etc/pam.d/other", "/etc/pam.d/common-auth",
 					    "/usr/lib/x86_64-linux-gnu/security/pam_unix.so",
 					    "/etc/security/limits.conf"};
@@ -196,7 +168,7 @@ static void test_odd_pam_stacks(void **state)
 	skip_without(access("/bin/su", X_OK) == 0 && access("/lib/x86_64-linux-gnu/security/pam_ftp.so", R_OK) == 0,
 		     "su of Debian");
 	viso_root *first = root_without(VISO_PROVIDER_PAM, "/bin/su");
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(
 		root_shell(
 			"cp -a '%s' '%s' && cd '%s' && mkdir -p etc/pam.d usr/lib/x86_64-linux-gnu/security opt && "
@@ -228,7 +200,7 @@ static void test_openssl_and_certificates(void **state)
 {
 	skip_without(access("/usr/bin/openssl", X_OK) == 0, "openssl");
 	skip_without(access("/etc/ssl/certs/ca-certificates.crt", R_OK) == 0, "ca-certificates");
-	viso_root *root = root_with("/usr/bin/openssl");
+	viso_root *root = root_with_program("/usr/bin/openssl");
 	assert_true(has(root, "/usr/lib/ssl/openssl.cnf"));
 	assert_true(has(root, "/usr/lib/x86_64-linux-gnu/ossl-modules/legacy.so"));
 	assert_true(has(root, "/usr/lib/ssl/certs/ca-certificates.crt"));
@@ -255,7 +227,7 @@ static void test_openssl_and_certificates(void **state)
 
 static void test_locale_and_time_zone(void **state)
 {
-	viso_root *root = root_with("/bin/bash");
+	viso_root *root = root_with_program("/bin/bash");
 	assert_int_equal(has(root, "/usr/lib/locale/C.utf8/LC_CTYPE"),
 			 access("/usr/lib/locale/C.utf8/LC_CTYPE", R_OK) == 0);
 	assert_int_equal(has(root, "/etc/localtime"), access("/etc/localtime", R_OK) == 0);
@@ -274,7 +246,7 @@ static void test_locale_and_time_zone(void **state)
 /* A program with a note in which `%s` is the JSON text, and libnote.so.1, which it does not link to. */
 static char *compile_with_note(const char *json)
 {
-	char *source = root_path_of("%s/p.c", scratch), *program = root_path_of("%s/prog", scratch);
+	char *source = root_path_of("%s/p.c", root_scratch), *program = root_path_of("%s/prog", root_scratch);
 	char *text = root_path_of("#include <dlfcn.h>\n"
 				  "__asm__(\".pushsection .note.dlopen, \\\"a\\\", @note\\n .balign 4\\n .long 4, 2f - "
 				  "1f, 0x407c0c0a\\n\"\n"
@@ -287,7 +259,7 @@ static char *compile_with_note(const char *json)
 				    "cc -shared -fPIC -Wl,-soname,libnote.so.1 -o lib/libnote.so.1 n.c "
 				    "-Wl,--no-as-needed lib/libdeep.so -Wl,-rpath,'%s/lib' && "
 				    "cc -o prog p.c -Wl,-rpath,'%s/lib'",
-				    scratch, scratch, scratch),
+				    root_scratch, root_scratch, root_scratch),
 			 0);
 	free(text);
 	free(source);
@@ -297,12 +269,12 @@ static char *compile_with_note(const char *json)
 static void test_dlopen_notes(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
-	char *library = root_path_of("%s/lib/libnote.so.1", scratch);
+	char *library = root_path_of("%s/lib/libnote.so.1", root_scratch);
 	char *program =
 		compile_with_note("[{\\\\\\\"soname\\\\\\\":[\\\\\\\"libno.so.7\\\\\\\",\\\\\\\"libnote.so.1\\\\\\\"],"
 				  "\\\\\\\"priority\\\\\\\":\\\\\\\"required\\\\\\\"}]");
-	viso_root *root = root_with(program);
-	char *deep = root_path_of("%s/lib/libdeep.so", scratch);
+	viso_root *root = root_with_program(program);
+	char *deep = root_path_of("%s/lib/libdeep.so", root_scratch);
 	assert_true(has(root, library));
 	assert_true(has(root, deep));
 	if (geteuid() == 0)
@@ -331,7 +303,7 @@ static void test_dlopen_notes(void **state)
 		""};
 	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
 		program = compile_with_note(notes[i]);
-		root = root_with(program);
+		root = root_with_program(program);
 		viso_root_unref(root);
 		free(program);
 	}
@@ -343,15 +315,15 @@ static void test_end_of_a_thread(void **state)
 {
 	skip_without(root_have_compiler() && access(loader, X_OK) == 0, "a C compiler on x86-64 with glibc");
 	skip_without(geteuid() == 0, "root, to chroot");
-	char *source = root_path_of("%s/p.c", scratch), *program = root_path_of("%s/prog", scratch);
+	char *source = root_path_of("%s/p.c", root_scratch), *program = root_path_of("%s/prog", root_scratch);
 	root_write_text(
 		source,
 		"#include <pthread.h>\n"
 		"static void *run(void *p) { pthread_exit(p); }\n"
 		"int main(void) { pthread_t t; return pthread_create(&t, 0, run, 0) || pthread_join(t, 0) ? 1 : 9; }\n",
 		0644);
-	assert_int_equal(root_shell("cd '%s' && cc -o prog p.c -pthread", scratch), 0);
-	viso_root *root = root_with(program);
+	assert_int_equal(root_shell("cd '%s' && cc -o prog p.c -pthread", root_scratch), 0);
+	viso_root *root = root_with_program(program);
 	free(output_of(root, 9, (const char *[]){program, NULL}));
 	viso_root_unref(root);
 	free(source);
@@ -367,7 +339,7 @@ static void compile_private(const char *name, int value)
 			   "cc -shared -fPIC -Wl,-soname,libviso-b.so.1 -o lib/libviso-b.so.1 b.c && "
 			   "cc -o bin/prog p.c lib/libviso-b.so.1 "
 			   "-Wl,--enable-new-dtags,-rpath,'$ORIGIN/../lib'",
-			   scratch, name, name, name, value),
+			   root_scratch, name, name, name, value),
 		0);
 }
 
@@ -376,12 +348,12 @@ static void test_origin_without_proc(void **state)
 	skip_without(root_have_compiler() && access(loader, X_OK) == 0, "a C compiler on x86-64 with glibc");
 	skip_without(geteuid() == 0, "root, to chroot");
 	compile_private("one", 9);
-	char *program = root_path_of("%s/one/bin/prog", scratch);
-	viso_root *root = root_with(program);
+	char *program = root_path_of("%s/one/bin/prog", root_scratch);
+	viso_root *root = root_with_program(program);
 	free(output_of(root, 9, (const char *[]){program, NULL}));
 	/* Another program that comes to the same library by another path. */
-	char *other = root_path_of("%s/one/sbin/prog", scratch);
-	assert_int_equal(root_shell("cd '%s/one' && mkdir sbin && cp bin/prog sbin/", scratch), 0);
+	char *other = root_path_of("%s/one/sbin/prog", root_scratch);
+	assert_int_equal(root_shell("cd '%s/one' && mkdir sbin && cp bin/prog sbin/", root_scratch), 0);
 	viso_root *both = viso_root_new();
 	assert_ok(viso_root_add_program(both, program));
 	assert_ok(viso_root_add_program(both, other));
@@ -414,10 +386,10 @@ static void test_variants_without_proc(void **state)
 			   "cc -shared -fPIC -Wl,-soname,libviso-b.so.1 -o lib/glibc-hwcaps/x86-64-v2/libviso-b.so.1 "
 			   "b.c && cp lib/libviso-b.so.1 lib/glibc-hwcaps/aaa && cp lib/libviso-b.so.1 "
 			   "lib/glibc-hwcaps/zzz",
-			   scratch),
+			   root_scratch),
 		0);
-	char *program = root_path_of("%s/one/bin/prog", scratch);
-	viso_root *root = root_with(program);
+	char *program = root_path_of("%s/one/bin/prog", root_scratch);
+	viso_root *root = root_with_program(program);
 	free(output_of(root, 22, (const char *[]){program, NULL}));
 	viso_root_unref(root);
 	free(program);
@@ -429,7 +401,7 @@ static void test_private_libraries_of_one_name(void **state)
 	skip_without(geteuid() == 0, "root, to chroot");
 	compile_private("one", 11);
 	compile_private("two", 12);
-	char *one = root_path_of("%s/one/bin/prog", scratch), *two = root_path_of("%s/two/bin/prog", scratch);
+	char *one = root_path_of("%s/one/bin/prog", root_scratch), *two = root_path_of("%s/two/bin/prog", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_program(root, one));
 	assert_ok(viso_root_add_program(root, two));
@@ -451,8 +423,8 @@ static void test_plugin_by_name_and_path(void **state)
 {
 	skip_without(root_have_compiler(), "a C compiler");
 	char *program = compile_with_note("");
-	char *library = root_path_of("%s/lib/libnote.so.1", scratch);
-	char *deep = root_path_of("%s/lib/libdeep.so", scratch);
+	char *library = root_path_of("%s/lib/libnote.so.1", root_scratch);
+	char *deep = root_path_of("%s/lib/libdeep.so", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_add_library(root, "libnote.so.1"), EINVAL, VISO_STAGE_ARGUMENT, "viso_root_add_library");
 	assert_ok(viso_root_add_program(root, program));
@@ -517,8 +489,8 @@ static void test_package(void **state)
 
 static void test_package_of_a_tree(void **state)
 {
-	viso_root *shell = root_with("/bin/sh");
-	char *tree = root_path_of("%s/tree", scratch);
+	viso_root *shell = root_with_program("/bin/sh");
+	char *tree = root_path_of("%s/tree", root_scratch);
 	assert_int_equal(
 		root_shell(
 			"cp -a '%s' '%s' && cd '%s' && mkdir -p var/lib/dpkg/info opt usr/share/doc/x && "
@@ -561,7 +533,7 @@ static void test_package_of_a_tree(void **state)
 	free(tree);
 }
 
-#define provider_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define provider_test(name) cmocka_unit_test_setup_teardown(name, root_set_up, root_tear_down)
 
 int main(void)
 {

@@ -12,30 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *scratch;
-
-static int set_up(void **state)
-{
-	unsetenv("TMPDIR");
-	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
-	support_remove_tree(scratch);
-	free(scratch);
-	return left;
-}
-
 /* An empty file of the tree, with its directories. */
 static void make_file(const char *path)
 {
-	char *whole = root_path_of("%s/tree%s", scratch, path);
-	for (char *slash = whole + strlen(scratch) + 1; (slash = strchr(slash, '/')); slash++) {
+	char *whole = root_path_of("%s/tree%s", root_scratch, path);
+	for (char *slash = whole + strlen(root_scratch) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		assert_true(mkdir(whole, 0755) == 0 || errno == EEXIST);
 		*slash = '/';
@@ -53,21 +34,21 @@ static void make_program(const char *path)
 				    "cp -L /lib/x86_64-linux-gnu/libc.so.6 lib/x86_64-linux-gnu/ && "
 				    "cp -L /lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/ && "
 				    "ln -sf ../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 lib64/",
-				    scratch, path),
+				    root_scratch, path),
 			 0);
 }
 
 static void make_script(const char *path, const char *interpreter)
 {
 	make_file(path);
-	assert_int_equal(root_shell("cd '%s/tree' && printf '#!%%s\\n' '%s' >.'%s' && chmod +x .'%s'", scratch,
+	assert_int_equal(root_shell("cd '%s/tree' && printf '#!%%s\\n' '%s' >.'%s' && chmod +x .'%s'", root_scratch,
 				    interpreter, path, path),
 			 0);
 }
 
 static viso_root *root_of(const char *program, bool runtime)
 {
-	char *tree = root_path_of("%s/tree", scratch);
+	char *tree = root_path_of("%s/tree", root_scratch);
 	viso_root *root = viso_root_new();
 	assert_non_null(root);
 	assert_ok(viso_root_set_source(root, tree));
@@ -212,7 +193,7 @@ static void test_links_of_a_library(void **state)
 		root_shell("cd '%s/tree/usr/share/perl' && ln -s 5.36 5.36.0 && cd 5.36 && "
 			   "ln -s /srv/large/file taken.pm && ln -s /srv/large directory && ln -s nowhere dangling && "
 			   "ln -s loop loop && ln -s ../../../../../../../../etc/passwd up && mkfifo fifo.so",
-			   scratch),
+			   root_scratch),
 		0);
 	viso_root *root = root_of("/usr/bin/perl", true);
 	check_file(root, "/usr/share/perl/5.36.0/strict.pm", true);
@@ -220,7 +201,7 @@ static void test_links_of_a_library(void **state)
 	check_file(root, "/usr/share/perl/5.36/directory/file", true);
 	viso_root_unref(root);
 	/* A directory elsewhere does not come for a link alone. */
-	assert_int_equal(root_shell("rm '%s/tree/usr/share/perl/5.36/taken.pm'", scratch), 0);
+	assert_int_equal(root_shell("rm '%s/tree/usr/share/perl/5.36/taken.pm'", root_scratch), 0);
 	root = root_of("/usr/bin/perl", true);
 	check_file(root, "/usr/share/perl/5.36/directory/file", false);
 	viso_root_unref(root);
@@ -247,7 +228,7 @@ static void test_damaged_modules(void **state)
 	make_file("/usr/lib/lua/5.4/empty.so");
 	assert_int_equal(root_shell("cd '%s/tree/usr/lib/lua/5.4' && echo 'GROUP ( x.so )' >text.so && "
 				    "head -c 100 /bin/true >short.so && head -c 3000 /bin/true >other.so",
-				    scratch),
+				    root_scratch),
 			 0);
 	viso_root *root = root_of("/usr/bin/lua5.4", true);
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
@@ -271,7 +252,7 @@ static void test_libraries_of_modules(void **state)
 				    "cc -shared -o lua/5.4/a.so -Wl,--no-as-needed -L. -l:lib1.so && "
 				    "cc -shared -o ../../../opt/b.so -Wl,--no-as-needed -L. -l:lib2.so && "
 				    "ln -s /opt/b.so lua/5.4/b.so",
-				    scratch),
+				    root_scratch),
 			 0);
 	viso_root *root = root_of("/usr/bin/lua5.4", true);
 	check_file(root, MULTIARCH "/lib1.so", true);
@@ -298,9 +279,9 @@ static void test_directories_of_nginx(void **state)
 
 #define LAYOUT(row)                                                                                                    \
 	{                                                                                                              \
-		"test_layout of " #row, test_layout, set_up, tear_down, (void *)&row                                   \
+		"test_layout of " #row, test_layout, root_set_up, root_tear_down, (void *)&row                         \
 	}
-#define runtime_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define runtime_test(name) cmocka_unit_test_setup_teardown(name, root_set_up, root_tear_down)
 
 int main(void)
 {

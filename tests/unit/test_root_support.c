@@ -209,3 +209,48 @@ int root_count_left(const char *directory)
 	closedir(dir);
 	return count;
 }
+
+char *root_scratch;
+
+int root_set_up(void **state)
+{
+	unsetenv("TMPDIR");
+	root_scratch = support_temporary_directory();
+	setenv("TMPDIR", root_scratch, 1);
+	return 0;
+}
+
+int root_tear_down(void **state)
+{
+	int left = root_count_left(root_scratch);
+	unsetenv("TMPDIR");
+	support_remove_tree(root_scratch);
+	free(root_scratch);
+	return left;
+}
+
+viso_root *root_with_program(const char *program)
+{
+	viso_root *root = viso_root_new();
+	assert_non_null(root);
+	assert_ok(viso_root_add_program(root, program));
+	assert_ok(viso_root_build(root));
+	return root;
+}
+
+void root_assert_file(viso_root *root, const char *path, const char *contents)
+{
+	char buffer[4096] = "";
+	int fd = root_open_inside(viso_root_path(root), path, O_RDONLY);
+	if (fd < 0)
+		fail_msg("%s is missing", path);
+	assert_true(read(fd, buffer, sizeof(buffer) - 1) >= 0);
+	close(fd);
+	assert_string_equal(buffer, contents);
+}
+
+void root_assert_no_entry(viso_root *root, const char *path)
+{
+	struct stat st;
+	assert_int_equal(root_lstat(viso_root_path(root), path, &st), -1);
+}

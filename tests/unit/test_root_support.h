@@ -9,6 +9,18 @@
 #include <sys/stat.h>
 #include <virtiso.h>
 
+/* Every test has a TMPDIR of its own, so that it can see what is left; it fails where something is. */
+extern char *root_scratch;
+int root_set_up(void **state);
+int root_tear_down(void **state);
+
+/* A root that is built of the program and what it needs. */
+viso_root *root_with_program(const char *program);
+
+/* What the root has at the path, and that it has nothing there. */
+void root_assert_file(viso_root *root, const char *path, const char *contents);
+void root_assert_no_entry(viso_root *root, const char *path);
+
 /* Runs a shell command made by the format; its exit status. */
 int root_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -16,15 +16,6 @@ enum {
 	MESSAGE_COST = 64 /* of an empty one, so that their number is bounded */
 };
 
-struct segment {
-	struct segment *next;
-	struct channel_files *files;
-	size_t start;
-	size_t end;
-	size_t capacity;
-	uint8_t data[];
-};
-
 struct channel_files *channel_files_new(struct instance *instance, unsigned count, int *error)
 {
 	*error = -ETOOMANYREFS;
@@ -148,6 +139,18 @@ void channels_drop_files(struct instance *instance)
 			if (segment->files)
 				put_to_dropped(TAKE_PTR(segment->files));
 	free_dropped(instance);
+}
+
+void channels_abandon(struct instance *instance)
+{
+	for (struct channel *channel = instance->channels, *next; channel; channel = next) {
+		next = channel->next;
+		if (!channel->reader && !channel->writer)
+			free_channel(channel);
+	}
+	/* What was to be put into them was counted before. */
+	if (!instance->channels)
+		instance->channels_queued = 0;
 }
 
 bool channel_can_read(const struct channel *channel)

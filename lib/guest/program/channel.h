@@ -30,7 +30,15 @@ struct channel_files {
 	struct file *files[];
 };
 
-struct segment;
+/* Bytes, or one message. */
+struct segment {
+	struct segment *next;
+	struct channel_files *files;
+	size_t start;
+	size_t end;
+	size_t capacity;
+	uint8_t data[];
+};
 
 struct channel {
 	struct instance *instance;
@@ -58,6 +66,9 @@ void channel_shut(struct channel *channel, bool is_reader);
 
 /* At the end of the guest: drops the files that lie in queues. */
 void channels_drop_files(struct instance *instance);
+
+/* After that, and where a copy of a program has failed: frees the queues that have got no file. */
+void channels_abandon(struct instance *instance);
 
 bool channel_can_read(const struct channel *channel);
 bool channel_can_write(const struct channel *channel);

@@ -13,6 +13,7 @@
 #include "guest/files/memory_file.h"
 #include "guest/files/open.h"
 #include "guest/files/view.h"
+#include "guest/program/copies.h"
 #include "guest/program/events/epoll.h"
 
 const struct file_ops contact_ops;
@@ -130,15 +131,31 @@ int file_copy_mapped(struct file *file, struct file **out)
 	return r;
 }
 
-int file_copy(struct file *file, struct program *program, struct file **out)
+static int copy_object(const struct file *file, struct copies *copies, struct file **out)
+{
+	struct file *copy;
+	int r = copy_plain(file, -1, &copy);
+	if (r < 0)
+		return r;
+	r = file->ops->copy(file, copy, copies);
+	if (r < 0) {
+		/* Without an object there is nothing that its operations could release. */
+		copy->ops = copy->object ? copy->ops : &contact_ops;
+		file_unref(copy);
+		return r;
+	}
+	*out = copy;
+	return 0;
+}
+
+int file_copy(struct file *file, struct copies *copies, struct file **out)
 {
 	int r;
-	/* Pipes of the program's own would carry bytes from one clone to another. */
 	if (file->kind == FILE_OBJECT)
-		return -EOPNOTSUPP;
+		return copy_object(file, copies, out);
 	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE || file->kind == FILE_CONTACT)
 		return copy_with_fd(file, out);
-	struct file *copy = open_copy_of(file, program, &r);
+	struct file *copy = open_copy_of(file, copies->program, &r);
 	if (copy)
 		*out = copy;
 	return copy ? 0 : r;

@@ -26,6 +26,7 @@ enum file_kind {
 };
 
 struct captured_output;
+struct copies;
 struct epoll_item;
 struct file;
 struct listing;
@@ -63,6 +64,9 @@ struct file_ops {
 	int64_t (*control)(struct program *program, struct file *file, uint32_t request, uint64_t argument);
 	/* The last reference has gone: frees file->object. The host's fd, if any, is closed after it. */
 	void (*release)(struct file *file);
+	/* For a snapshot or a clone, of FILE_OBJECT: gives a copy, which has neither, an object and a fd of its own. 0
+	 * or a negative errno; then the object is NULL, or can be released. */
+	int (*copy)(const struct file *file, struct file *copy, struct copies *copies);
 };
 
 struct file {
@@ -105,9 +109,9 @@ struct file *file_ref(struct file *file);
  */
 int file_copy_mapped(struct file *file, struct file **out);
 
-/* The same for an open one, for a program that sees the same files: the copy stands where the file does, and moves by
- * itself. Streams are shared; pipes and the like give -EOPNOTSUPP. */
-int file_copy(struct file *file, struct program *program, struct file **out);
+/* The same for an open one, for the programs that get these copies: it stands where the file does, and moves by itself.
+ * Streams are shared. */
+int file_copy(struct file *file, struct copies *copies, struct file **out);
 
 /* Takes NULL; NULL. */
 struct file *file_unref(struct file *file);

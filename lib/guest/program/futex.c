@@ -38,7 +38,7 @@ static int find_key(struct program *program, uint64_t address, struct futex_key 
 	return 0;
 }
 
-static void enqueue(struct scheduler *scheduler, struct task *task, struct futex_key key, uint32_t bitset)
+void futex_enqueue(struct scheduler *scheduler, struct task *task, struct futex_key key, uint32_t bitset)
 {
 	task->futex =
 		(struct futex_wait){.key = key, .bitset = bitset, .is_queued = true, .previous = scheduler->last_futex};
@@ -121,7 +121,7 @@ static int64_t wait(struct program *program, const uint64_t args[6], struct fute
 			return -EFAULT;
 		if (value != (uint32_t)args[2])
 			return -EAGAIN;
-		enqueue(&program->instance->scheduler, task, key, bitset);
+		futex_enqueue(&program->instance->scheduler, task, key, bitset);
 	}
 	if (r == 0)
 		r = task_wait(program, fds, 0, until);
@@ -155,7 +155,7 @@ static int64_t requeue(struct program *program, const uint64_t args[6], struct f
 			continue;
 		uint32_t bitset = task->futex.bitset;
 		futex_dequeue(program->instance, task);
-		enqueue(scheduler, task, target, bitset);
+		futex_enqueue(scheduler, task, target, bitset);
 		moved++;
 	}
 	return compares ? woken + moved : woken;

@@ -5,9 +5,14 @@
 
 #include <stdint.h>
 
+#include "guest/program/task.h"
+
 struct instance;
 struct program;
-struct task;
+struct scheduler;
+
+/* A task waits for a word, after all others that do. */
+void futex_enqueue(struct scheduler *scheduler, struct task *task, struct futex_key key, uint32_t bitset);
 
 /* A task waits for no word any more. */
 void futex_dequeue(struct instance *instance, struct task *task);

@@ -9,6 +9,7 @@
 
 #include "guest/program/calls.h"
 #include "guest/program/channel.h"
+#include "guest/program/copies.h"
 #include "guest/program/pipe.h"
 #include "guest/program/readiness.h"
 
@@ -73,10 +74,32 @@ static void release_writer(struct file *file)
 	channel_close(file->object, false);
 }
 
-static const struct file_ops reader_ops = {
-	.read = read_pipe, .poll = poll_reader, .control = control_pipe, .release = release_reader};
-static const struct file_ops writer_ops = {
-	.write = write_pipe, .poll = poll_writer, .control = control_pipe, .release = release_writer};
+static int copy_reader(const struct file *file, struct file *copy, struct copies *copies)
+{
+	struct channel *channel = copy_map_find(&copies->channels, file->object);
+	copy->object = channel;
+	channel->reader = copy;
+	return 0;
+}
+
+static int copy_writer(const struct file *file, struct file *copy, struct copies *copies)
+{
+	struct channel *channel = copy_map_find(&copies->channels, file->object);
+	copy->object = channel;
+	channel->writer = copy;
+	return 0;
+}
+
+static const struct file_ops reader_ops = {.read = read_pipe,
+					   .poll = poll_reader,
+					   .control = control_pipe,
+					   .release = release_reader,
+					   .copy = copy_reader};
+static const struct file_ops writer_ops = {.write = write_pipe,
+					   .poll = poll_writer,
+					   .control = control_pipe,
+					   .release = release_writer,
+					   .copy = copy_writer};
 
 static bool is_pipe(const struct file *file)
 {

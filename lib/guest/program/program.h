@@ -101,13 +101,23 @@ struct program {
 
 /* Takes settings over from the command. 0 or a negative errno with the error set. */
 int program_init(struct program *program, const viso_command *command, struct view *view);
+/* Where a copy of a program is to be: an instance without threads, which may have no machine. */
+struct program_place {
+	struct instance *instance;
+	struct address_space *space;
+	struct view *view; /* its files, by view_copy() */
+	int64_t frozen_ns; /* for how long the program was frozen */
+};
+
 /*
- * A copy in no machine, with the files and the first thread, for a snapshot or a clone, which sees the files of `view`
- * (view_copy()). Pipes and the like cannot be copied: -EOPNOTSUPP; or another negative errno. Then nothing is left.
+ * A copy for a snapshot or a clone, with its files and threads, of which the same one is the current one. 0 or a
+ * negative errno; then nothing is left.
  */
-int program_copy(struct program *to, const struct program *from, struct view *view);
-/* A copy that has made calls since which change nothing of it (program_serve()): as it was at first. */
+int program_copy(struct program *to, const struct program *from, const struct program_place *place);
+/* A copy with one thread, which has made calls since that change nothing of it (program_serve()): as it was at first. */
 void program_rewind(struct program *program, const struct program *origin);
+/* Gives all of it back, its threads and what lies between its files too. */
+void program_drop_copy(struct program *program);
 void program_release(struct program *program);
 /* In a forked child: frees memory only. */
 void program_forget(struct program *program);

@@ -18,7 +18,8 @@ static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 	struct symbol_cache symbols = instance->stay.symbols;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
-	instance->stay.task = instance->program.task;
+	if (instance->stay.task)
+		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
 	instance->generation = 0;
 	instance->has_changed = false;
 	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &instance->space.tables);
@@ -31,15 +32,15 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 	struct program *program = &instance->program;
 	instance->view.program = program;
 	int r = view_copy(&snapshot->view, &instance->view);
+	const struct program_place place = {.instance = instance,
+					    .space = &instance->space,
+					    .view = &instance->view,
+					    .frozen_ns = clock_now(CLOCK_MONOTONIC) - snapshot->frozen_at};
 	if (r == 0)
-		r = program_copy(program, &snapshot->program, &instance->view);
+		r = program_copy(program, &snapshot->program, &place);
 	if (r < 0)
 		return r == -ENOMEM ? error_memory() : error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
-	program->instance = instance;
-	program->space = &instance->space;
-	program->vcpu = &instance->vcpu;
-	program->kick = &instance->kick;
-	scheduler_add(instance, program->task);
+	instance->kick.alarm = program->signals.timers.next;
 	return begin_at(instance, snapshot);
 }
 
@@ -99,17 +100,26 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 /* True where the machine is as it was, but for what memory and registers hold. */
 static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
 {
-	const struct scheduler *scheduler = &instance->scheduler;
-	return scheduler->count == 1 && scheduler->current == &instance->program.first_task && !instance->ring &&
+	return !instance->program.next && instance->scheduler.current && !instance->ring &&
 	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
 	       !space_has_shared(&snapshot->space);
 }
 
+/* True where nothing of a frozen program went on by itself: one thread, no timers, no objects such as timerfds. */
+static bool stands_still(const struct program *program)
+{
+	for (size_t i = 0; i < program->slot_count; i++)
+		if (program->slots[i].file && program->slots[i].file->kind == FILE_OBJECT)
+			return false;
+	return program->task_count == 1 && program->signals.timers.next == INT64_MAX;
+}
+
 /* What was done since changed memory and registers alone. */
-static bool is_unchanged(struct instance *instance)
+static bool is_unchanged(struct instance *instance, const viso_snapshot *snapshot)
 {
 	return !instance->has_changed && !instance->program.ended && instance->kick.alarm == INT64_MAX &&
-	       atomic_load(&instance->kick.signals) == 0;
+	       instance->program.task == &instance->program.first_task && atomic_load(&instance->kick.signals) == 0 &&
+	       stands_still(&snapshot->program);
 }
 
 static int go_back_at_once(struct instance *instance, const viso_snapshot *snapshot)
@@ -124,13 +134,10 @@ static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 {
 	instance->has_core = false;
 	instance->register_count = 0;
-	if (is_unchanged(instance))
+	if (is_unchanged(instance, snapshot))
 		return go_back_at_once(instance, snapshot);
 	gate_abandon_all(instance->gate);
-	scheduler_release(instance);
-	instance->scheduler = (struct scheduler){0};
-	channels_drop_files(instance);
-	program_release(&instance->program);
+	program_drop_copy(&instance->program);
 	if (space_reset(&instance->space, &snapshot->space) < 0)
 		return error_memory();
 	view_release(&instance->view, false);
@@ -143,7 +150,7 @@ static bool can_be_spare(const struct instance *instance)
 {
 	const viso_snapshot *snapshot = instance->snapshot;
 	return snapshot && !instance->owns_guest && !instance->program.ended && !instance->vcpu.was_interrupted &&
-	       handle_is_mine(&snapshot->handle) && can_go_back(instance, snapshot);
+	       handle_is_mine(&snapshot->handle) && can_go_back(instance, snapshot) && stands_still(&snapshot->program);
 }
 
 static bool keep_spare(viso_snapshot *snapshot, struct instance *instance)

@@ -9,6 +9,16 @@
 #include "guest/instance.h"
 #include "guest/program/channel.h"
 
+static void drop_program(viso_snapshot *snapshot)
+{
+	if (handle_is_mine(&snapshot->handle)) {
+		program_drop_copy(&snapshot->program);
+	} else {
+		scheduler_release(snapshot->holder);
+		program_forget(&snapshot->program);
+	}
+}
+
 static void release_spares(viso_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->spare_count; i++)
@@ -23,10 +33,9 @@ static void release(viso_snapshot *snapshot)
 {
 	release_spares(snapshot);
 	space_release_kept(&snapshot->space);
-	if (handle_is_mine(&snapshot->handle))
-		program_release(&snapshot->program);
-	else
-		program_forget(&snapshot->program);
+	if (snapshot->program.instance)
+		drop_program(snapshot);
+	free(snapshot->holder);
 	view_release(&snapshot->view, !handle_is_mine(&snapshot->handle));
 	view_release(&snapshot->origin, !handle_is_mine(&snapshot->handle));
 	viso_snapshot_unref(snapshot->parent);
@@ -62,10 +71,10 @@ static int check(const struct instance *instance, const char *function)
 	if (instance->ring)
 		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "ring",
 				  "%s: the guest's program has opened the ring, which cannot be frozen", function);
-	if (instance->scheduler.count != 1 || instance->scheduler.current != &instance->program.first_task)
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "threads",
-				  "%s: the guest has several threads or processes, which cannot be frozen; let it end "
-				  "them before it is ready",
+	if (instance->scheduler.count != instance->program.task_count || !instance->scheduler.current)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "processes",
+				  "%s: the guest has several processes, which cannot be frozen; let it end all but the "
+				  "first one before it is ready",
 				  function);
 	if (instance->program.space != &instance->space)
 		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "memory",
@@ -79,14 +88,31 @@ static int fail(int r)
 {
 	switch (-r) {
 	case EOPNOTSUPP:
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "files",
-				  "the guest's program has a pipe, socket, epoll or the like of its own open, which "
-				  "cannot be frozen; let it close it before it is ready");
+		return error_fail(
+			VISO_STAGE_GUEST, EOPNOTSUPP, "files",
+			"the guest's program has a file mapped that cannot be frozen, such as one of /proc; let "
+			"it unmap it before it is ready");
 	case ENOMEM:
 		return error_memory();
 	default:
 		return error_fail(VISO_STAGE_GUEST, -r, "files", NULL);
 	}
+}
+
+static int keep_program(viso_snapshot *snapshot, const struct instance *instance)
+{
+	struct instance *holder = snapshot->holder = calloc(1, sizeof(*holder));
+	if (!holder)
+		return -ENOMEM;
+	const struct program_place place = {.instance = holder, .space = &snapshot->space, .view = &snapshot->view};
+	snapshot->frozen_at = clock_now(CLOCK_MONOTONIC);
+	int r = program_copy(&snapshot->program, &instance->program, &place);
+	if (r < 0)
+		return r;
+	snapshot->stay = instance->stay;
+	snapshot->stay.symbols = (struct symbol_cache){0};
+	snapshot->stay.task = instance->stay.task ? program_find_task(holder, instance->stay.task->tid) : NULL;
+	return 0;
 }
 
 static int keep(viso_snapshot *snapshot, struct instance *instance)
@@ -101,13 +127,10 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 	if (r == 0)
 		r = view_copy(&instance->view, &snapshot->view);
 	if (r == 0)
-		r = program_copy(&snapshot->program, &instance->program, &snapshot->view);
+		r = keep_program(snapshot, instance);
 	if (r < 0)
 		return fail(r);
 	snapshot->parent = viso_snapshot_ref(instance->snapshot);
-	snapshot->stay = instance->stay;
-	snapshot->stay.symbols = (struct symbol_cache){0};
-	snapshot->stay.task = NULL;
 	space_freeze(&instance->space);
 	snapshot->memory = frozen_new(&instance->memory);
 	snapshot->settings = guest_new_like(instance->guest);

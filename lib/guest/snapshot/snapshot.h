@@ -25,13 +25,15 @@ struct viso_snapshot {
 	struct frozen_memory *memory;
 	struct address_space space; /* of space_keep() */
 	struct program program;     /* without a machine */
+	struct instance *holder;    /* likewise: what the program's threads and files belong to */
+	int64_t frozen_at;          /* CLOCK_MONOTONIC */
 	struct view view;           /* its files, over what was frozen */
 	struct view origin;         /* of the guest that was frozen: holds what the others borrow */
 	viso_snapshot *parent;      /* that the guest was a clone of: likewise; NULL for none */
 	struct vcpu_state vcpu;
-	struct stay stay; /* without names */
+	struct stay stay; /* without names; its task is one of the holder's */
 
-	pthread_mutex_t lock; /* guards what follows, which is not constant */
+	pthread_mutex_t lock;                /* guards what follows, which is not constant */
 	struct instance *spares[SPARES_MAX]; /* as they were when they were cloned; they hold no reference */
 	size_t spare_count;
 };

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/copies.h"
 #include "guest/program/readiness.h"
 
 static const uint32_t known_flags = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
@@ -61,7 +62,17 @@ static void release_epoll(struct file *file)
 	free(epoll);
 }
 
-static const struct file_ops ops = {.poll = poll_epoll, .release = release_epoll};
+static int copy_epoll(const struct file *file, struct file *copy, struct copies *copies)
+{
+	struct epoll *epoll = malloc(sizeof(*epoll));
+	if (!epoll)
+		return -ENOMEM;
+	*epoll = (struct epoll){.instance = copies->instance, .file = copy};
+	copy->object = epoll;
+	return 0;
+}
+
+static const struct file_ops ops = {.poll = poll_epoll, .release = release_epoll, .copy = copy_epoll};
 
 struct epoll *epoll_of(const struct file *file)
 {
@@ -197,6 +208,36 @@ static void set_item(struct program *program, struct epoll_item *item, const str
 	file_changed(item->epoll->instance, item->epoll->file);
 }
 
+/* A new item in its list and in its file's. */
+static void link_item(struct epoll_item *item, struct epoll *epoll, struct file *file)
+{
+	item->epoll = epoll;
+	item->file = file;
+	item->next_watcher = file->watchers;
+	file->watchers = item;
+	append_item(item);
+	epoll->count++;
+	epoll->instance->epoll_items++;
+}
+
+int epoll_copy_items(struct copies *copies, const struct file *file, struct file *copy)
+{
+	const struct epoll *epoll = epoll_of(file);
+	for (const struct epoll_item *item = epoll ? epoll->first : NULL; item; item = item->next) {
+		struct file *watched = copy_map_find(&copies->files, item->file);
+		struct epoll_item *own = watched ? malloc(sizeof(*own)) : NULL;
+		if (watched && !own)
+			return -ENOMEM;
+		if (!own)
+			continue;
+		*own = *item;
+		own->on_host = false;
+		link_item(own, copy->object, watched);
+		add_to_host(copies->program, own);
+	}
+	return 0;
+}
+
 static int64_t add_item(struct program *program, struct epoll *epoll, struct file *file, int fd,
 			const struct epoll_event *event)
 {
@@ -208,14 +249,8 @@ static int64_t add_item(struct program *program, struct epoll *epoll, struct fil
 	struct epoll_item *item = calloc(1, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
-	item->epoll = epoll;
-	item->file = file;
 	item->fd = fd;
-	item->next_watcher = file->watchers;
-	file->watchers = item;
-	append_item(item);
-	epoll->count++;
-	epoll->instance->epoll_items++;
+	link_item(item, epoll, file);
 	set_item(program, item, event);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct copies;
 struct file;
 struct instance;
 struct program;
@@ -61,5 +62,11 @@ void epoll_set_host_fd(struct program *program, struct file *file, int fd);
 
 /* A file is closed for good: no epoll waits for it any more. */
 void epoll_forget(struct file *file);
+
+/*
+ * For a snapshot or a clone: where the file is an epoll, its copy gets what it waits for. Edges of the host's files are
+ * told of once more where there may have been one. 0 or -ENOMEM.
+ */
+int epoll_copy_items(struct copies *copies, const struct file *file, struct file *copy);
 
 #endif

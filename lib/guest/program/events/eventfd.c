@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "guest/program/calls.h"
+#include "guest/program/copies.h"
 #include "guest/program/readiness.h"
 
 struct event_counter {
@@ -61,8 +62,22 @@ static void release_counter(struct file *file)
 	free(file->object);
 }
 
-static const struct file_ops ops = {
-	.read = read_counter, .write = write_counter, .poll = poll_counter, .release = release_counter};
+static int copy_counter(const struct file *file, struct file *copy, struct copies *copies)
+{
+	struct event_counter *counter = malloc(sizeof(*counter));
+	if (!counter)
+		return -ENOMEM;
+	*counter = *(const struct event_counter *)file->object;
+	counter->instance = copies->instance;
+	copy->object = counter;
+	return 0;
+}
+
+static const struct file_ops ops = {.read = read_counter,
+				    .write = write_counter,
+				    .poll = poll_counter,
+				    .release = release_counter,
+				    .copy = copy_counter};
 
 static int64_t make_counter(struct program *program, unsigned value, int flags)
 {

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "guest/program/calls.h"
+#include "guest/program/copies.h"
 #include "guest/program/readiness.h"
 
 static const int64_t second_ns = 1000000000;
@@ -16,6 +17,7 @@ struct timer_file {
 	clockid_t clock;
 	int64_t next;     /* of that clock, nanoseconds; INT64_MAX while it is off */
 	int64_t interval; /* 0: once */
+	bool is_absolute; /* `next` was given as a moment, and not as a while */
 	uint64_t expirations;
 };
 
@@ -72,7 +74,22 @@ static void release_timer(struct file *file)
 	free(file->object);
 }
 
-static const struct file_ops ops = {.read = read_timer, .poll = poll_timer, .release = release_timer};
+/* What was left of its time when it was frozen is left again; a moment comes when it comes. */
+static int copy_timer(const struct file *file, struct file *copy, struct copies *copies)
+{
+	struct timer_file *timer = malloc(sizeof(*timer));
+	if (!timer)
+		return -ENOMEM;
+	*timer = *(const struct timer_file *)file->object;
+	timer->instance = copies->instance;
+	if (!timer->is_absolute)
+		timer->next = moment_moved(timer->next, copies->frozen_ns);
+	copy->object = timer;
+	return 0;
+}
+
+static const struct file_ops ops = {
+	.read = read_timer, .poll = poll_timer, .release = release_timer, .copy = copy_timer};
 
 int64_t call_timerfd_create(struct program *program, const uint64_t args[6])
 {
@@ -154,6 +171,7 @@ int64_t call_timerfd_settime(struct program *program, const uint64_t args[6])
 	/* Far beyond the end of all times a timer is off; so the sums above do not overflow. */
 	timer->next = value && value < INT64_MAX / 2 ? value : INT64_MAX;
 	timer->interval = interval < INT64_MAX / 2 ? interval : INT64_MAX / 2;
+	timer->is_absolute = flags & TFD_TIMER_ABSTIME;
 	timer->expirations = 0;
 	file_changed(timer->instance, file);
 	return 0;

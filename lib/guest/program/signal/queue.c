@@ -87,6 +87,19 @@ siginfo_t *queue_find_timer(struct signal_queue *queue, int timer)
 	return NULL;
 }
 
+int queue_copy(struct signal_queue *to, const struct signal_queue *from)
+{
+	*to = (struct signal_queue){.set = from->set};
+	if (from->count == 0)
+		return 0;
+	to->items = calloc(from->count, sizeof(*to->items));
+	if (!to->items)
+		return -ENOMEM;
+	memcpy(to->items, from->items, from->count * sizeof(*to->items));
+	to->count = to->capacity = from->count;
+	return 0;
+}
+
 void queue_release(struct signal_queue *queue)
 {
 	free(queue->items);

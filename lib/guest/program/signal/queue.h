@@ -40,6 +40,9 @@ void queue_drop(struct signal_queue *queue, uint64_t set, unsigned *budget);
 /* The pending signal of a timer, whose overrun may be counted up; NULL where there is none. */
 siginfo_t *queue_find_timer(struct signal_queue *queue, int timer);
 
+/* What is pending in `from` is so in `to`, which holds nothing. 0 or -ENOMEM. */
+int queue_copy(struct signal_queue *to, const struct signal_queue *from);
+
 void queue_release(struct signal_queue *queue);
 
 #endif

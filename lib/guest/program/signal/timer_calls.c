@@ -207,6 +207,7 @@ int64_t call_timer_settime(struct program *program, const uint64_t args[6])
 	struct itimerspec old = timer_setting(program, timer);
 	int64_t now = (int)args[1] & TIMER_ABSTIME ? 0 : timer_now(program, timer);
 	timer->alarm = (struct alarm){.next = value ? add(now, value) : INT64_MAX, .interval = interval};
+	timer->is_absolute = (int)args[1] & TIMER_ABSTIME;
 	timer->overrun = 0;
 	timers_check(program);
 	return args[3] ? space_write(program->space, args[3], &old, sizeof(old)) : 0;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/program/signal/timers.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <time.h>
 
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/copies.h"
 
 static const int64_t second_ns = 1000000000;
 
@@ -25,6 +27,34 @@ void timers_release(struct timers *timers)
 	free(timers->posix);
 	timers->posix = NULL;
 	timers->posix_count = 0;
+}
+
+static void move_alarm(struct alarm *alarm, int64_t by)
+{
+	alarm->next = moment_moved(alarm->next, by);
+}
+
+int timers_copy(struct timers *to, const struct timers *from, int64_t frozen_ns, int64_t cpu_time)
+{
+	*to = *from;
+	to->posix = from->posix_count ? calloc(from->posix_count, sizeof(*to->posix)) : NULL;
+	to->posix_count = to->posix ? from->posix_count : 0;
+	if (from->posix_count && !to->posix)
+		return -ENOMEM;
+	for (int i = 0; i < INTERVAL_TIMERS; i++)
+		move_alarm(&to->interval[i], i == ITIMER_REAL ? frozen_ns : -cpu_time);
+	for (size_t i = 0; i < from->posix_count; i++) {
+		struct posix_timer *timer = &to->posix[i];
+		*timer = from->posix[i];
+		if (timer->clock != CLOCK_MONOTONIC)
+			move_alarm(&timer->alarm, -cpu_time);
+		else if (!timer->is_absolute)
+			move_alarm(&timer->alarm, frozen_ns);
+	}
+	to->cpu_warning = to->cpu_warning > cpu_time ? to->cpu_warning - cpu_time : 0;
+	/* All of them are looked at when it runs. */
+	to->next = from->next == INT64_MAX ? INT64_MAX : 0;
+	return 0;
 }
 
 void timers_exec(struct timers *timers)

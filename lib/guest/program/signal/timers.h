@@ -20,8 +20,9 @@ struct posix_timer {
 	bool used;
 	int clock; /* by which it runs: CLOCK_REALTIME only for absolute times, else CLOCK_MONOTONIC or CPU time */
 	bool is_realtime;
-	int signal; /* 0 for none */
-	int tid;    /* SIGEV_THREAD_ID; 0 for the process */
+	bool is_absolute; /* it was set to a moment, and not to a while */
+	int signal;       /* 0 for none */
+	int tid;          /* SIGEV_THREAD_ID; 0 for the process */
 	sigval_t value;
 	int overrun; /* of the signal that was taken last */
 	struct alarm alarm;
@@ -40,6 +41,12 @@ struct program;
 
 void timers_init(struct timers *timers);
 void timers_release(struct timers *timers);
+
+/*
+ * For a snapshot or a clone: the same timers in `to`. What was left of their times is left again, after so many
+ * nanoseconds in which they stood still, and of so much CPU time that is not counted any more. 0 or -ENOMEM.
+ */
+int timers_copy(struct timers *to, const struct timers *from, int64_t frozen_ns, int64_t cpu_time);
 
 /* After execve(2): what timer_create(2) made is gone. */
 void timers_exec(struct timers *timers);

@@ -15,6 +15,7 @@
 
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
+#include "guest/program/copies.h"
 #include "guest/program/readiness.h"
 
 static int64_t read_socket(struct program *program, struct file *file, const struct iovec *pieces, int count,
@@ -84,12 +85,47 @@ static void release_socket(struct file *file)
 	free(socket);
 }
 
+/* A socket whose other end is closed; -1 without one. */
+static int make_hung_up(int type)
+{
+	int fds[2];
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0)
+		return -1;
+	close(fds[1]);
+	return fds[0];
+}
+
+/*
+ * What was handed in is there for all clones, as streams are. But a connection can be one program's only: to a clone it
+ * is as if the other side had closed it.
+ */
+static int copy_socket(const struct file *file, struct file *copy, struct copies *copies)
+{
+	const struct socket *socket = file->object;
+	struct socket *own = malloc(sizeof(*own));
+	if (!own)
+		return -ENOMEM;
+	*own = *socket;
+	own->instance = copies->instance;
+	own->in = copy_map_find(&copies->channels, socket->in);
+	own->out = copy_map_find(&copies->channels, socket->out);
+	if (own->in)
+		own->in->reader = copy;
+	if (own->out)
+		own->out->writer = copy;
+	copy->object = own;
+	if (file->fd >= 0)
+		copy->fd = socket->is_given ? fcntl(file->fd, F_DUPFD_CLOEXEC, 3) : make_hung_up(socket->type);
+	return file->fd >= 0 && copy->fd < 0 ? -errno : 0;
+}
+
 static const struct file_ops ops = {
 	.read = read_socket,
 	.write = write_socket,
 	.poll = poll_socket,
 	.control = control_socket,
 	.release = release_socket,
+	.copy = copy_socket,
 };
 
 struct socket *socket_of(const struct file *file)
@@ -152,6 +188,7 @@ struct file *socket_from_host(struct program *program, int fd, int *error)
 		return NULL;
 	}
 	file->fd = fd;
+	socket_of(file)->is_given = true;
 	socket_of(file)->state = option(fd, SO_ACCEPTCONN) == 1 ? SOCKET_LISTENING : SOCKET_CONNECTED;
 	return file;
 }

@@ -25,6 +25,7 @@ struct socket {
 	struct channel *out;
 	int64_t receive_timeout; /* SO_RCVTIMEO, nanoseconds; 0 for none */
 	int64_t send_timeout;
+	bool is_given;   /* it was handed in, and is no connection of this guest's own */
 	bool no_delay;   /* TCP_NODELAY */
 	bool keep_alive; /* SO_KEEPALIVE */
 	/* What the program asked to be connected to, for getpeername(2). */
