@@ -110,7 +110,8 @@ typedef enum viso_placement {
 
 /**
  * Choose where the guest is served. A program that gets the better of the serving code is in a container then, not in the host
- * program; starting costs a container more, and calls a hand-over between processes.
+ * program; starting costs a container more, and calls a hand-over between processes. Of the host it sees the guest's root,
+ * read-only, and what was bound into the guest, which alone it can change, where it was bound writable.
  *
  * @param guest      a guest that has not run anything
  * @param placement  the place

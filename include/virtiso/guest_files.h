@@ -7,6 +7,12 @@
  * memory, and never kept. Everything
  * of the host is looked up beneath the root or the directory that was given, never through a magic link, so that no path leads out.
  * Paths in the guest are absolute, without "." and "..", and not "/" itself.
+ *
+ * With VISO_PLACEMENT_CONTAINED the container of the guest is shown what is bound, and the directory that is written to; they must
+ * have a path (no memfd), and be at most 47, else a start fails with -E2BIG or -EINVAL and stage VISO_STAGE_MOUNT. The rights there
+ * are those of the files' owner where that is the host program's user, but no more (no capability of root's). With root of the host
+ * what is writable must lie on a file system that can be id-mapped (else a start fails with -EOPNOTSUPP); on others what is only
+ * read is seen with everybody's rights.
  */
 #ifndef VIRTISO_GUEST_FILES_H
 #define VIRTISO_GUEST_FILES_H

@@ -96,26 +96,36 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_reset(viso_guest *guest);
 VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
- * Write a snapshot to a file. It holds the program's memory, so it is as secret as that; whoever can change it controls the guest, though not the host.
+ * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. What cannot be saved is refused
+ * by name: running timers, memory that processes share, and whatever is neither a file by name nor in memory, such as pipes and sockets.
  *
  * @param snapshot  a snapshot
- * @param path      a file of the host, which is replaced as a whole once everything is written, with mode 0600
- * @return 0; -EINVAL, -EOPNOTSUPP always in this release: snapshots cannot be saved yet; later also -ENOENT, -ENOTDIR, -EACCES, -ENOSPC, -EROFS, -EDQUOT,
- *         -EIO, -ENOMEM, -EMFILE, -ECHILD.
+ * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
+ * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
+ *         -EDQUOT, -EFBIG, -EROFS, -ELOOP, -ENAMETOOLONG, -EIO, -ENODEV no usable /dev/kvm, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapshot, const char *path);
 
 /**
- * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its root and settings are those of
- * `guest`, its standard streams are empty; the files that it had open are opened anew by their names.
+ * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its memory is mapped and read when
+ * it is touched, so that this costs about as much as a clone. Settings and handlers are those of `guest`; its root and the files that it is
+ * shown must be those of the guest that was frozen. What the program had open or mapped of these is opened anew by its name, and must
+ * be the same file, or have the same contents (up to 64 MiB). Its standard streams are /dev/null. Time goes on from where the host's clocks
+ * are, which can be before what the program has seen of them.
  *
- * @param path          what viso_snapshot_save() wrote; it is mapped: it must not be changed as long as the snapshot is used
- * @param guest         a guest that has not run anything, with the same root and settings; it is frozen by this
+ * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
+ * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or
+ * to replace it by another one, as viso_snapshot_save() does, is harmless.
+ *
+ * @param path          what viso_snapshot_save() wrote
+ * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not such a file, or a damaged one, -EOPNOTSUPP always in this release, later also -EPROTO by another build of the library, -ENOEXEC for another
- *         processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES, -ESTALE, -EBUSY, -ENOMEM, -EMFILE, -ECHILD.
+ * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files or another memory limit, -EPROTO by another build of the library,
+ *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
+ *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, -EOPNOTSUPP it is placed in a
+ *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

@@ -34,6 +34,8 @@ void area_ref(const struct area *area)
 
 void area_unref(const struct area *area)
 {
+	if (area->shared && area->shared->file && !area->is_read_only)
+		mapped_write_back(area->shared);
 	file_unref(area->file);
 	shared_memory_unref(area->shared);
 }
@@ -279,6 +281,15 @@ uint64_t space_make_entry(const struct address_space *space, const struct area *
 	return is_others ? paging_without_write(entry) : entry;
 }
 
+/* Whether a part of the range may never be written. */
+static bool has_read_only(struct address_space *space, uint64_t start, uint64_t end)
+{
+	size_t i = first_behind(space, start);
+	while (i < space->count && space->areas[i].start < end && !space->areas[i].is_read_only)
+		i++;
+	return i < space->count && space->areas[i].start < end;
+}
+
 /* Gives the pages of an area its rights. */
 static void apply_protection(struct address_space *space, const struct area *area)
 {
@@ -304,6 +315,8 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 {
 	if (make_room(space, 2) < 0)
 		return -ENOMEM;
+	if ((protection & PROT_WRITE) && has_read_only(space, start, end))
+		return -EACCES;
 	/* As on Linux, what lies before a gap is changed all the same. */
 	uint64_t covered = start;
 	split(space, start);

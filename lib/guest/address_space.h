@@ -26,8 +26,9 @@ struct area {
 	unsigned protection;          /* PROT_ bits */
 	bool grows_down;              /* the stack */
 	bool is_program;              /* a segment of an ELF file: zeroes beyond file_size instead of SIGBUS */
+	bool is_read_only;            /* MAP_SHARED of a file that was opened for reading: never to be written */
 	struct file *file;            /* owned reference; NULL for anonymous memory */
-	struct shared_memory *shared; /* owned reference; MAP_SHARED without a file */
+	struct shared_memory *shared; /* owned reference; MAP_SHARED, but of a file that nobody can change */
 	uint64_t file_offset;         /* of `start`, also in what is shared */
 	uint64_t file_size;           /* is_program: how many bytes from `start` on come from the file */
 };
@@ -123,7 +124,7 @@ uint64_t space_choose(struct address_space *space, uint64_t wish, uint64_t size)
 /* True where nothing is mapped in the range. */
 bool space_is_free(struct address_space *space, uint64_t start, uint64_t end);
 
-/* As munmap(2) and mprotect(2) of page-aligned ranges: 0, -EINVAL or -ENOMEM. */
+/* As munmap(2) and mprotect(2) of page-aligned ranges: 0, -EINVAL, -ENOMEM or -EACCES. */
 int space_unmap(struct address_space *space, uint64_t start, uint64_t end);
 int space_protect(struct address_space *space, uint64_t start, uint64_t end, unsigned protection);
 

@@ -107,6 +107,9 @@ static int keep_shared(struct address_space *out, const struct address_space *fr
 	struct shared_memory *shared = from->areas[index].shared, **copy = &out->areas[index].shared;
 	if (!shared)
 		return 0;
+	/* The clones would write to one file. What is only read is from now on as if each had read it. */
+	if (shared->file)
+		return from->areas[index].is_read_only ? 0 : -EOPNOTSUPP;
 	for (size_t i = 0; i < index && !*copy; i++)
 		if (from->areas[i].shared == shared)
 			*copy = shared_memory_ref(out->areas[i].shared);
@@ -118,8 +121,12 @@ static int keep_shared(struct address_space *out, const struct address_space *fr
 static void drop_kept(struct address_space *out)
 {
 	for (size_t i = 0; i < out->count; i++) {
+		struct shared_memory *shared = out->areas[i].shared;
 		file_unref(out->areas[i].file);
-		shared_memory_forget(out->areas[i].shared);
+		/* Its pages go on as those of the snapshot. */
+		if (shared && shared->file && shared->references == 1)
+			mapped_close(shared);
+		shared_memory_forget(shared);
 	}
 	free(out->areas);
 	memory_unkeep(out->memory, out->capacity * sizeof(*out->areas));
@@ -162,6 +169,23 @@ static int clone_areas(struct address_space *out, const struct address_space *ke
 	return r;
 }
 
+/*
+ * What is shared must be so among all processes that there will be: its pages are copied when one of them touches them
+ * first, by writing or not, and none has an entry for the frozen ones.
+ */
+static int drop_shared_entries(struct address_space *space, const struct area *area)
+{
+	uint64_t *entry;
+	for (uint64_t at = area->start; area->shared && (entry = paging_next(&space->tables, &at, area->end));
+	     at += GUEST_PAGE) {
+		entry = paging_to_change(&space->tables, at, entry);
+		if (!entry)
+			return -ENOMEM;
+		*entry = 0;
+	}
+	return 0;
+}
+
 int space_clone(struct address_space *out, const struct address_space *kept, struct guest_memory *memory)
 {
 	int r = begin(out, kept, memory);
@@ -169,6 +193,8 @@ int space_clone(struct address_space *out, const struct address_space *kept, str
 		r = clone_areas(out, kept, memory);
 	if (r == 0)
 		r = paging_init_clone(&out->tables, memory, kept->tables.root);
+	for (size_t i = 0; i < out->count && r == 0; i++)
+		r = drop_shared_entries(out, &out->areas[i]);
 	/* The processor writes to these on its own. */
 	if (r == 0 && !paging_own_page(&out->tables, SYSTEM_TABLES))
 		r = -ENOMEM;

@@ -162,8 +162,6 @@ static int give_shared(struct address_space *space, const struct area *area, uin
 		if (r < 0)
 			return r == -ENOMEM ? no_page_left(space) : r;
 		*entry = paging_make(memory, area->protection);
-		if (memory_is_frozen(space->memory, memory))
-			*entry = paging_without_write(*entry);
 	}
 	return 0;
 }
@@ -193,51 +191,11 @@ static void settle(struct address_space *space, uint64_t page)
 		}
 }
 
-/* All entries for this page of what is shared go to its new place. */
-static void move_entries(struct address_space *space, const struct shared_memory *shared, uint64_t number,
-			 uint64_t page)
-{
-	for (size_t i = 0; i < space->count; i++) {
-		struct area *area = &space->areas[i];
-		uint64_t at = area->start + number * GUEST_PAGE - area->file_offset;
-		if (area->shared != shared || at < area->start || at >= area->end)
-			continue;
-		uint64_t *entry = paging_entry(&space->tables, at, false);
-		if (!entry || !paging_is_allocated(*entry) || paging_page(*entry) == page)
-			continue;
-		uint64_t old = paging_page(*entry);
-		entry = paging_to_change(&space->tables, at, entry);
-		if (!entry || memory_share(space->memory, page) < 0) {
-			space->out_of_memory = true;
-			return;
-		}
-		*entry = paging_make(page, area->protection);
-		memory_remap(space->memory, old, 1);
-	}
-}
-
-static int own_shared(struct address_space *space, const struct area *area, uint64_t address, uint64_t *entry)
-{
-	uint64_t old = paging_page(*entry), page = old;
-	uint64_t number = (area->file_offset + (address - area->start)) / GUEST_PAGE;
-	if (memory_is_frozen(space->memory, old)) {
-		struct shared_memory *shared = area->shared;
-		if (shared_memory_own(shared, number, &page) < 0)
-			return no_page_left(space);
-		*entry = paging_make(page, area->protection);
-		memory_remap(space->memory, old, 1);
-		move_entries(space, shared, number, page);
-		return space->out_of_memory ? -ENOMEM : 0;
-	}
-	*entry = paging_make(page, area->protection);
-	return 0;
-}
-
 /* The first write to a page that may not be written yet, though its area may: others have it too, or had it. */
 static int own_page(struct address_space *space, const struct area *area, uint64_t *entry, bool by_guest)
 {
 	uint64_t old = paging_page(*entry);
-	if (!memory_is_shared(space->memory, old)) {
+	if (area->shared || !memory_is_shared(space->memory, old)) {
 		*entry = paging_make(old, area->protection);
 		return 0;
 	}
@@ -271,7 +229,7 @@ static int touch(struct address_space *space, uint64_t address, unsigned access,
 	if (!paging_is_allocated(*entry))
 		return area->shared ? give_shared(space, area, page, entry) : give_pages(space, area, page, entry);
 	if (access == PROT_WRITE && !paging_is_writable(*entry))
-		return area->shared ? own_shared(space, area, page, entry) : own_page(space, area, entry, by_guest);
+		return own_page(space, area, entry, by_guest);
 	/* It is there already: the processor remembered rights from before they were widened. */
 	return 0;
 }

@@ -115,8 +115,10 @@ static int collect(viso_process *process, viso_result **out_result)
 	if (instance->has_thread)
 		pthread_join(instance->thread, NULL);
 	instance->has_thread = false;
+	/* EINTR would tell the caller to wait again, for ever. */
 	if (instance->error)
-		return error_fail(VISO_STAGE_GUEST, -instance->error, instance->error_call, NULL);
+		return error_fail(VISO_STAGE_GUEST, instance->error == -EINTR ? EIO : -instance->error,
+				  instance->error_call, NULL);
 	return guest_make_result(instance, out_result);
 }
 

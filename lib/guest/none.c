@@ -250,6 +250,16 @@ int viso_guest_reset(viso_guest *guest)
 	return error_argument(__func__, "the handle is NULL");
 }
 
+int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
+{
+	return unsupported(__func__);
+}
+
+int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_snapshot)
+{
+	return unsupported(__func__);
+}
+
 int64_t viso_snapshot_size(const viso_snapshot *snapshot)
 {
 	return error_argument(__func__, "the handle is NULL");

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "guest/fault.h"
+#include "guest/files/mapped.h"
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/program/processes.h"
@@ -149,6 +150,7 @@ static void run_turn(struct instance *instance)
 {
 	struct vcpu_exit exit;
 	struct program *program = running(instance);
+	instance->view.turns++;
 	if (instance->scheduler.current->again) {
 		serve(instance);
 	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
@@ -234,6 +236,8 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	if (program->ended && program->reason != VISO_REASON_EXITED)
 		keep_registers(instance);
 	scheduler_stop(instance);
+	/* The host may look at them now. */
+	mapped_write_back_all(&instance->view);
 	gate_unlock(instance->gate);
 	kick_leave(&instance->kick);
 	return 0;

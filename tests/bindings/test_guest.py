@@ -279,9 +279,11 @@ class Snapshots(GuestCase):
         path = os.path.join(self.scratch, "snapshot")
         guest = self.plugin()
         guest.call("count_calls", timeout=10)
-        with self.assertRaises(virtiso.NotSupported):  # not in this release
-            guest.snapshot().save(path)
-        with self.assertRaises(virtiso.NotSupported):
+        guest.snapshot().save(path)
+        box = self.box(virtiso.Root(files=[(PLUGIN, "/plugin")]), memory_max="64M")
+        with virtiso.Snapshot.load(path, box).clone() as clone:
+            self.assertEqual(clone.call("count_calls", timeout=10), 2)
+        with self.assertRaises(virtiso.InvalidArgument):
             virtiso.Snapshot.load("/dev/null", self.box())
 
     def test_prepare(self):

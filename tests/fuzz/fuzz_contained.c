@@ -33,16 +33,29 @@ static void look_at_result(const viso_result *result)
 		       "a register's name without end");
 }
 
-static void look_at_command(struct contained_settings settings, viso_command *command)
+/* What they are bound to is open in no process. */
+static void release_files(struct guest_files *files)
+{
+	for (size_t i = 0; i < files->count; i++)
+		files->items[i].fd = -1;
+	guest_files_release(files);
+}
+
+static void look_at_command(struct contained_settings settings, struct guest_files *files, viso_command *command)
 {
 	void *packed;
 	size_t size;
 	struct contained_settings again;
 	viso_command *same;
-	expect(contained_pack(&settings, command, &packed, &size) == 0, "a command that cannot be packed");
-	expect(contained_unpack(packed, size, &again, &same) == 0, "a packed command that cannot be unpacked");
+	struct guest_files same_files;
+	expect(contained_pack(&settings, files, command, &packed, &size) == 0, "a command that cannot be packed");
+	expect(contained_unpack(packed, size, &again, &same_files, &same) == 0,
+	       "a packed command that cannot be unpacked");
 	expect(same->argv.count == command->argv.count && same->added_count == command->added_count, "another command");
+	expect(same_files.count == files->count && same_files.upper == files->upper, "other files");
 	free(packed);
+	release_files(&same_files);
+	release_files(files);
 	/* Their fds are numbers of the other process. */
 	same->added_count = command->added_count = 0;
 	viso_command_unref(same);
@@ -61,15 +74,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *copy = malloc(size ? size : 1);
 	expect(copy != NULL, "no memory");
 	memcpy(copy, data, size);
-	if (size >= 8) {
-		uint32_t whole = (uint32_t)size;
+	if (size >= 16) {
+		uint64_t whole = size;
 		set_magic(copy);
 		struct contained_settings settings;
+		struct guest_files files;
 		viso_command *command;
-		memcpy(copy + 4, &whole, sizeof(whole));
-		if (contained_unpack(copy, size, &settings, &command) == 0)
-			look_at_command(settings, command);
-		memcpy(copy + 4, data + 4, sizeof(whole));
+		memcpy(copy + 8, &whole, sizeof(whole));
+		if (contained_unpack(copy, size, &settings, &files, &command) == 0)
+			look_at_command(settings, &files, command);
+		memcpy(copy + 8, data + 8, sizeof(whole));
 	}
 
 	/* A short input is a message that ends in zeroes. */

@@ -296,7 +296,7 @@ uint64_t use_ring(uint64_t value)
 static void *leave_child_behind(void *data)
 {
 	if (vfork() == 0) {
-		usleep(100000);
+		usleep(500000);
 		_exit(0);
 	}
 	return NULL;
@@ -311,16 +311,33 @@ static void move(char *path)
 	execl(path, path, "moved", NULL);
 }
 
+static uint64_t *mapped_shared;
+
 uint64_t map_shared(uint64_t value)
 {
-	static uint64_t *shared;
-	if (!shared) {
-		shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!mapped_shared) {
+		mapped_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		return 0;
 	}
-	uint64_t old = *shared;
-	*shared = value;
+	uint64_t old = *mapped_shared;
+	*mapped_shared = value;
 	return old;
+}
+
+/* A child sees what its parent writes, and the parent what the child does. */
+uint64_t share_with_child(void)
+{
+	volatile uint64_t *shared = mapped_shared;
+	pid_t child = fork();
+	if (child == 0) {
+		for (int i = 0; i < 2000 && *shared != 9; i++)
+			usleep(1000);
+		*shared = *shared == 9 ? 10 : 11;
+		_exit(0);
+	}
+	*shared = 9;
+	waitpid(child, NULL, 0);
+	return *shared;
 }
 
 int main(int argc, char **argv)

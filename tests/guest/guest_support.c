@@ -34,7 +34,7 @@ static void fill_root(struct fixture *fixture)
 	shell("mkdir -p %s/bin %s/dir/sub %s/many %s/etc %s/lib64 && chmod -R 755 %s", root, root, root, root, root,
 	      root);
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
-	shell("cp %s/probe-files %s/", probes, root);
+	shell("cp %s/probe-files %s/probe-processor %s/", probes, probes, root);
 	shell("cp %s/frozen-static %s/frozen-dynamic %s/waiting-* %s/", probes, probes, probes, root);
 	shell("cp %s/callee* %s/asker* %s/", probes, probes, root);
 	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
@@ -65,7 +65,7 @@ int fixture_setup(void **state)
 	assert_non_null(fixture);
 	*state = fixture;
 	/* A guest that hangs must not hang the tests: SIGALRM ends them. */
-	alarm(WATCHDOG_SECONDS);
+	alarm(getenv("VISO_RIG") ? 4 * WATCHDOG_SECONDS : WATCHDOG_SECONDS);
 	if (access("/dev/kvm", R_OK | W_OK) < 0)
 		return 0;
 	fixture->base = support_temporary_directory();

@@ -11,6 +11,7 @@ struct probe {
 /* The tables of the other files, which end with an empty entry. */
 extern const struct probe attack_probes[];
 extern const struct probe bounds_probes[];
+extern const struct probe mapped_probes[];
 extern const struct probe memory_probes[];
 extern const struct probe signal_probes[];
 extern const struct probe signal_wait_probes[];

@@ -2,12 +2,16 @@
 /* What a program must not be able to do, and what ends it. Returning from one of these means that it could. */
 #include "probe.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -222,6 +226,112 @@ static int attack_wild_call(int argc, char **argv)
 	_exit(0);
 }
 
+/* Memory of all kinds, each with its last bytes before a hole. */
+static uint64_t edges[28];
+static size_t edge_count;
+
+static void *map_before_hole(void)
+{
+	uint8_t *pages = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(pages + 4096, 4096);
+	return pages;
+}
+
+static void add_edges(unsigned protection, bool touched)
+{
+	enum { PAGE = 4096 };
+	uint8_t *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (touched)
+		memset(pages, '/', 2 * PAGE);
+	mprotect(pages, 2 * PAGE, (int)protection);
+	munmap(pages + 2 * PAGE, PAGE);
+	const uint64_t end = (uint64_t)(uintptr_t)pages + 2 * PAGE;
+	const uint64_t added[] = {end - PAGE - 3, end - 8, end - 1};
+	memcpy(edges + edge_count, added, sizeof(added));
+	edge_count += 3;
+}
+
+static void make_edges(void)
+{
+	static const uint64_t numbers[] = {0,
+					   1,
+					   (uint64_t)-1,
+					   (uint64_t)INT64_MAX,
+					   0xfff,
+					   0x1000,
+					   0x2ff8,
+					   0x4000,
+					   0x7fffffffeff8,
+					   0x7ffffffff000,
+					   0x7fffffffffff,
+					   0xffff800000000000,
+					   0xffffffffff600000};
+	add_edges(PROT_READ | PROT_WRITE, true);
+	add_edges(PROT_READ | PROT_WRITE, false);
+	add_edges(PROT_READ, true);
+	add_edges(PROT_READ, false);
+	add_edges(PROT_NONE, true);
+	memcpy(edges + edge_count, numbers, sizeof(numbers));
+	edge_count += sizeof(numbers) / sizeof(numbers[0]);
+}
+
+static void pass_signal(int signal)
+{
+}
+
+/* What waits goes on after a while. */
+static void interrupt_often(void)
+{
+	const struct itimerval often = {.it_interval.tv_usec = 2000, .it_value.tv_usec = 2000};
+	const struct sigaction action = {.sa_handler = pass_signal};
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void end_child(pid_t parent)
+{
+	if (getpid() != parent)
+		_exit(0);
+}
+
+/* With each argument in turn at the edges of what there is, among sensible ones; then pointers beside lengths. */
+static void call_at_edges(long number)
+{
+	static const uint64_t lengths[] = {0, 1, 4096, INT64_MAX, SIZE_MAX};
+	char *memory = map_before_hole();
+	const uint64_t text = (uintptr_t)memory, room = text + 1024;
+	const uint64_t sensible[2][6] = {{(uint64_t)open("/data", O_RDONLY), room, 64, room + 512, 8, 0},
+					 {text, room, 64, room + 512, 0, 8}};
+	const pid_t self = getpid();
+	strcpy(memory, "/dir");
+	for (size_t i = 0; i < 6 * edge_count; i++) {
+		uint64_t args[6];
+		memcpy(args, sensible[i / 6 % 2], sizeof(args));
+		args[i % 6] = edges[i / 6];
+		if (syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]) < 0 && errno == ENOSYS)
+			return;
+		/* What was made ends here. */
+		if (number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3)
+			end_child(self);
+	}
+	for (size_t i = 0; i < 10 * 5; i++)
+		syscall(number, sensible[0][0], edges[i / 5], lengths[i % 5], edges[i / 5], lengths[i % 5], 0);
+}
+
+/* The system calls from argv[2] on, each of which is told by hypercall 0 before. */
+static int attack_edge_calls(int argc, char **argv)
+{
+	for (long number = strtol(argv[2], NULL, 0); number < 512; number++) {
+		if (syscall(0x56530000, number) != 1)
+			continue;
+		edge_count = 0;
+		make_edges();
+		interrupt_often();
+		call_at_edges(number);
+	}
+	_exit(0);
+}
+
 /* One system call that moves as much as one can: 2 GiB of random bytes, over and over into the same memory. */
 static int attack_endless_read(int argc, char **argv)
 {
@@ -262,5 +372,6 @@ const struct probe attack_probes[] = {
 	{"non-canonical", attack_non_canonical},
 	{"flags", attack_flags},
 	{"wild-call", attack_wild_call},
+	{"edge-calls", attack_edge_calls},
 	{0},
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -133,6 +134,92 @@ static void test_what_needs_the_host_is_refused(void **state)
 	assert_fails(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
 		     "viso_guest_set_core_path");
 	viso_guest_unref(guest);
+}
+
+static viso_result *shell_in(viso_guest *guest, const char *line)
+{
+	return run_in(guest, new_command("busybox", "sh", "-c", line, NULL));
+}
+
+static char *make_directory(struct fixture *fixture, const char *name)
+{
+	char *path;
+	assert_true(asprintf(&path, "%s/%s", fixture->base, name) > 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	return path;
+}
+
+static char *make_file(const char *directory, const char *name, const char *text)
+{
+	char *path;
+	assert_true(asprintf(&path, "%s/%s", directory, name) > 0);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	return path;
+}
+
+static void test_binds_and_files(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(access("/bin/busybox", X_OK) == 0, "busybox (Debian package busybox-static)");
+	viso_guest *guest = contained(fixture);
+	char *read_only = make_directory(fixture, "read-only"), *writable = make_directory(fixture, "writable");
+	char *own = make_file(read_only, "own", "of its owner\n"),
+	     *single = make_file(fixture->base, "single", "one\n");
+	char *made, *text;
+	assert_ok(viso_guest_add_bind(guest, read_only, "/r", 0));
+	assert_ok(viso_guest_add_file(guest, "/etc/made", "made up\n", 8, 0444));
+	assert_ok(viso_guest_add_bind(guest, writable, "/w", 1));
+	assert_ok(viso_guest_add_bind(guest, single, "/single", 0));
+	assert_output(shell_in(guest, "cat /r/own /single /etc/made && ! echo x >/r/x && ! echo x >/r/own"),
+		      "of its owner\none\nmade up\n");
+	assert_output(shell_in(guest, "mkdir /w/d && echo y >/w/d/e && mv /w/d/e /w/f && rmdir /w/d && cat /w/f"),
+		      "y\n");
+	/* What it has made belongs to the host program's user, and has no bit that would run it as that one. */
+	assert_exited(shell_in(guest, "chmod 6755 /w/f"), 0);
+	assert_true(asprintf(&made, "%s/f", writable) > 0);
+	struct stat st;
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_true(asprintf(&text, "cat %s %s", made, own) > 0);
+	char *output = host_output(text);
+	assert_string_equal(output, "y\nof its owner\n");
+	viso_guest_unref(guest);
+	free(output);
+	free(text);
+	free(made);
+	free(single);
+	free(own);
+	free(writable);
+	free(read_only);
+}
+
+static void test_uppers(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(access("/bin/busybox", X_OK) == 0, "busybox (Debian package busybox-static)");
+	char *upper = make_directory(fixture, "upper");
+	viso_guest *guest = contained(fixture);
+	assert_ok(viso_guest_set_upper_discarded(guest, 1 << 20));
+	assert_output(
+		shell_in(guest, "echo new >/fruit && rm /table && cat /fruit && ls /table 2>/dev/null || echo gone"),
+		"new\ngone\n");
+	assert_output(shell_in(guest, "head -c 3000000 /dev/zero >/too-much 2>/dev/null || head -n 1 /fruit"),
+		      "pear\n");
+	viso_guest_unref(guest);
+	for (int i = 0; i < 2; i++) {
+		guest = contained(fixture);
+		assert_ok(viso_guest_set_upper_directory(guest, upper));
+		assert_output(shell_in(guest, i ? "cat /fruit; ls /table 2>/dev/null || echo gone"
+						: "echo kept >/fruit && rm /table && echo written"),
+			      i ? "kept\ngone\n" : "written\n");
+		viso_guest_unref(guest);
+	}
+	free(upper);
 }
 
 /* Makes a stopped process call the kernel: as if the guest's program had got the better of it. */
@@ -279,6 +366,53 @@ static void test_a_process_that_misbehaves_reaches_nothing(void **state)
 	free(up);
 }
 
+/* What a guest may change it may change alone: no other file, and nothing that would run as the host's user. */
+static void test_a_process_that_misbehaves_with_a_bind(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, for ptrace(2) of the contained process");
+	char *bound = make_directory(fixture, "bound"), *input = make_file(fixture->base, "bound-input", "");
+	char *file = make_file(bound, "file", "text"), *up;
+	const char *own = "/binds/0/file";
+	viso_guest *guest = contained(fixture);
+	assert_ok(viso_guest_add_bind(guest, bound, "/b", 1));
+	assert_ok(viso_guest_add_bind(guest, bound, "/r", 0));
+	viso_process *process = spawn(guest, new_sleeper(input));
+	pid_t server = find_server(input);
+	assert_true(server > 0);
+	struct victim victim = seize(server);
+	assert_true(asprintf(&up, "../../../../../../../..%s/secret", fixture->base) > 0);
+	for (long fd = 0; fd < 64; fd++)
+		assert_true(open_by(&victim, fd, up) < 0);
+	/* The call that makes the bit is effective but for the bit. */
+	put_string(&victim, own);
+	assert_int_equal(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 0755, 0), 0);
+	put_string(&victim, own);
+	assert_true(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 04755, 0) < 0);
+	put_string(&victim, own);
+	assert_true(remote_call(server, &victim.regs, victim.text, SYS_chown, (long)victim.stack, 1, 1) < 0);
+	put_string(&victim, "/binds/1/file");
+	assert_int_equal(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 0700, 0),
+			 -EROFS);
+	put_string(&victim, "/guest/fruit");
+	assert_int_equal(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 0700, 0),
+			 -EROFS);
+	put_string(&victim, "/binds/0/file");
+	long fd = remote_call(server, &victim.regs, victim.text, SYS_open, (long)victim.stack, O_RDWR, 0);
+	assert_true(fd >= 0);
+	struct stat st;
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	free(up);
+	free(file);
+	free(input);
+	free(bound);
+}
+
 /* A host program that is killed leaves nothing. */
 static void test_ends_with_the_host(void **state)
 {
@@ -324,7 +458,10 @@ int main(void)
 		cmocka_unit_test(test_runs_alike),
 		cmocka_unit_test(test_limits_and_signals),
 		cmocka_unit_test(test_what_needs_the_host_is_refused),
+		cmocka_unit_test(test_binds_and_files),
+		cmocka_unit_test(test_uppers),
 		cmocka_unit_test(test_a_process_that_misbehaves_reaches_nothing),
+		cmocka_unit_test(test_a_process_that_misbehaves_with_a_bind),
 		cmocka_unit_test(test_ends_with_the_host),
 	};
 	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);

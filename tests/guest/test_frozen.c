@@ -324,6 +324,5 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left_behind),
 		cmocka_unit_test(test_asyncio),
 	};
-	support_time_limit(100);
 	return cmocka_run_group_tests_name("guest frozen", tests, fixture_setup, fixture_teardown);
 }

@@ -241,6 +241,9 @@ static void test_shared_memory(void **state)
 	assert_int_equal(call(clone, "map_shared", 8), 6);
 	assert_ok(viso_guest_reset(clone));
 	assert_int_equal(call(clone, "map_shared", 8), 5);
+	assert_ok(viso_guest_reset(clone));
+	assert_int_equal(call(clone, "share_with_child", 0), 10);
+	assert_int_equal(call(guest, "share_with_child", 0), 10);
 	viso_guest_unref(clone);
 	viso_snapshot_unref(snapshot);
 	viso_guest_unref(guest);

@@ -166,9 +166,10 @@ static void test_one_that_stays(void **state)
 	UNTOUCHED(viso_snapshot_ref(snapshot), == snapshot);
 	UNTOUCHED(viso_snapshot_unref(snapshot), == NULL);
 	UNTOUCHED(viso_snapshot_size(snapshot), > 0);
-	UNTOUCHED(viso_snapshot_save(snapshot, path), == -EOPNOTSUPP);
+	UNTOUCHED(viso_snapshot_save(snapshot, path), == 0);
 	use_clone(snapshot);
-	UNTOUCHED(viso_snapshot_load(path, settings, &loaded), == -EOPNOTSUPP);
+	UNTOUCHED(viso_snapshot_load(path, settings, &loaded), == 0);
+	viso_snapshot_unref(loaded);
 	viso_snapshot_unref(snapshot);
 	viso_command_unref(command);
 	viso_guest_unref(settings);

@@ -206,7 +206,7 @@ function Guest:snapshot()
 	end)
 end
 
---- Reads a snapshot from a file; not in this release. The guest, which has not run anything, has the root and settings that the clones shall have.
+--- Reads a snapshot from a file. The guest, which has not run anything, has the root and settings that the clones shall have.
 function Guest:load_snapshot(path)
 	local handlers, root = self.handlers, self.root
 	return snapshots.make(roots.build(root, native.viso_snapshot_load, path, self.handle), function(handle)

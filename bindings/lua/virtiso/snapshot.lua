@@ -11,7 +11,7 @@ function Snapshot:clone()
 	return self.adopt(native.viso_snapshot_clone(self.handle))
 end
 
---- Writes it to a file, which holds all that the program has in memory. Not in this release: it throws EOPNOTSUPP.
+--- Writes it to a file, which holds all that the program has in memory. What cannot be saved is named: EOPNOTSUPP.
 function Snapshot:save(path)
 	native.viso_snapshot_save(self.handle, path)
 end

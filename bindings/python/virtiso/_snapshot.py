@@ -29,12 +29,12 @@ class Snapshot:
         return self._origin._clone(native.viso_snapshot_clone(self._handle))
 
     def save(self, path: StrPath) -> None:
-        """Write it to a file, which holds all that the program has in memory. Not in this release: :class:`NotSupported`."""
+        """Write it to a file, which holds all that the program has in memory. What cannot be saved is named: :class:`NotSupported`."""
         native.viso_snapshot_save(self._handle, path)
 
     @classmethod
     def load(cls, path: StrPath, guest: Guest) -> Snapshot:
-        """Read it from a file, for the same build of the library and the same kind of processor. Not in this release.
+        """Read it from a file, for the same build of the library and a processor with the same features.
 
         :param guest: one that has not run anything, with the root and settings that the clones shall have
         """

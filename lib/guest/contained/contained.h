@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that is served in a process of its own (VISO_PLACEMENT_CONTAINED): a small program of ours, carried by the
- * library, that runs in a container through the public API. It sees the guest's root, read-only, and nothing else of
- * the host.
+ * library, that runs in a container through the public API. Of the host it sees the guest's root, read-only, and what
+ * was bound into the guest, and nothing else.
  */
 #ifndef GUEST_CONTAINED_CONTAINED_H
 #define GUEST_CONTAINED_CONTAINED_H
@@ -15,8 +15,11 @@
 /* As backend.spawn(). */
 int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd, bool to_end, viso_process *process);
 
-/* Its system calls: those that serving takes. 0 or a negative errno with the error set. */
-int contained_set_policy(viso_container *container);
+/*
+ * Its system calls: those that serving takes, with `writes` also of a guest that changes files of the host. 0 or a
+ * negative errno with the error set.
+ */
+int contained_set_policy(viso_container *container, bool writes);
 
 /* 0; -EOPNOTSUPP, in the name of `setting`, where the guest is contained and the setting needs the host program. */
 int contained_check_setting(const viso_guest *guest, const char *setting);

@@ -13,9 +13,11 @@
 
 #include "command/command.h"
 #include "guest/counts.h"
+#include "guest/files/settings.h"
 #include "guest/limits.h"
 #include "sandbox/result.h"
 
+/* What is packed, but for the contents of files. */
 enum { CONTAINED_MAGIC = 0x76697367, CONTAINED_SETTINGS_MAX = 4 << 20 };
 
 /* The fds of the process beside its streams; those of the command follow. */
@@ -27,6 +29,9 @@ enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 3 };
 /* Where the root of the guest, and this program, lie in the container. */
 #define CONTAINED_ROOT "/guest"
 #define CONTAINED_PROGRAM "/viso-guest"
+/* Where what is bound lies, each under its index among the guest's files; and the directory for what it writes. */
+#define CONTAINED_BINDS "/binds"
+#define CONTAINED_UPPER "/upper"
 
 /* Beside what the other process has from its own standard streams. */
 struct contained_settings {
@@ -35,15 +40,16 @@ struct contained_settings {
 };
 
 /* Packs them, to be freed. 0 or -ENOMEM, -E2BIG with the error set. */
-int contained_pack(const struct contained_settings *settings, const viso_command *command, void **out_data,
-		   size_t *out_size);
+int contained_pack(const struct contained_settings *settings, const struct guest_files *files,
+		   const viso_command *command, void **out_data, size_t *out_size);
 
 /*
- * The other way round; the command's streams and fds are those of this process. 0, -EBADMSG where it is not what
- * contained_pack() makes, or -ENOMEM.
+ * The other way round; the command's streams and fds are those of this process. What the files are bound to is not open
+ * yet: fd is 0, -1 for a file with contents; upper_fd is -1. 0, -EBADMSG where it is not what contained_pack() makes,
+ * or -ENOMEM.
  */
 int contained_unpack(const void *data, size_t size, struct contained_settings *out_settings,
-		     viso_command **out_command);
+		     struct guest_files *out_files, viso_command **out_command);
 
 /* How the start went. */
 struct contained_report {

@@ -23,10 +23,6 @@ static const char *needs_host(const viso_guest *guest)
 {
 	if (guest->core_path)
 		return "viso_guest_set_core_path";
-	if (guest->files.count)
-		return "viso_guest_add_bind or viso_guest_add_file";
-	if (guest->files.upper != UPPER_NONE)
-		return "viso_guest_set_upper_discarded or viso_guest_set_upper_directory";
 	if (guest->sockets.handler)
 		return "viso_guest_set_connect_handler";
 	if (guest->ring_poll_us)

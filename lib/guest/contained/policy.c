@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <virtiso/container_security.h>
 
 #include "core/error.h"
@@ -125,6 +126,20 @@ static const char *const calls[] = {
 	"writev",
 };
 
+/* What files of the host are changed with; none but these go beyond an open file. */
+static const char *const changes[] = {
+	"fallocate", "ftruncate", "linkat", "mkdirat", "renameat", "renameat2", "symlinkat", "unlinkat", "utimensat",
+};
+
+/* No programs that run as the host's user: set_mode() of files/layer_host.c never asks for S_ISUID or S_ISGID. */
+static int allow_changes(viso_container *container)
+{
+	int r = viso_container_add_syscall_rule_if(container, "chmod", 1, S_ISUID | S_ISGID, 0, VISO_SYSCALL_ALLOW, 0);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]) && r == 0; i++)
+		r = viso_container_add_syscall_rule(container, changes[i], VISO_SYSCALL_ALLOW, 0);
+	return r;
+}
+
 /* The kind of an ioctl(2) lies in bits 8 to 15; terminals' is 'T', of which asking is allowed alone. */
 static int allow_ioctls(viso_container *container)
 {
@@ -158,7 +173,7 @@ static int allow_pairs(viso_container *container)
 						  0);
 }
 
-int contained_set_policy(viso_container *container)
+int contained_set_policy(viso_container *container, bool writes)
 {
 	int r = viso_container_set_seccomp_profile(container, VISO_SECCOMP_DENY);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++)
@@ -169,5 +184,7 @@ int contained_set_policy(viso_container *container)
 		r = allow_limits(container);
 	if (r == 0)
 		r = allow_pairs(container);
+	if (r == 0 && writes)
+		r = allow_changes(container);
 	return r == 0 ? allow_threads(container) : r;
 }

@@ -40,7 +40,7 @@ static void say(const void *message, size_t size)
 		;
 }
 
-static int read_settings(struct contained_settings *settings, viso_command **out_command)
+static int read_settings(struct viso_guest *guest, struct contained_settings *settings, viso_command **out_command)
 {
 	struct stat st;
 	if (fstat(CONTAINED_SETTINGS, &st) < 0 || st.st_size <= 0)
@@ -48,10 +48,30 @@ static int read_settings(struct contained_settings *settings, viso_command **out
 	void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, CONTAINED_SETTINGS, 0);
 	if (data == MAP_FAILED)
 		return -errno;
-	int r = contained_unpack(data, (size_t)st.st_size, settings, out_command);
+	int r = contained_unpack(data, (size_t)st.st_size, settings, &guest->files, out_command);
 	munmap(data, (size_t)st.st_size);
 	close(CONTAINED_SETTINGS);
 	return r < 0 ? error_fail(VISO_STAGE_GUEST, -r, "settings", NULL) : 0;
+}
+
+static int open_bound(const char *path, const char *seen, int *out_fd)
+{
+	*out_fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return *out_fd < 0 ? error_fail(VISO_STAGE_GUEST, errno, seen, NULL) : 0;
+}
+
+/* What the container was given, for what the guest is to be shown. */
+static int open_files(struct guest_files *files)
+{
+	char path[32];
+	int r = files->upper == UPPER_KEPT ? open_bound(CONTAINED_UPPER, CONTAINED_UPPER, &files->upper_fd) : 0;
+	for (size_t i = 0; i < files->count && r == 0; i++) {
+		struct guest_file *file = &files->items[i];
+		snprintf(path, sizeof(path), CONTAINED_BINDS "/%zu", i);
+		if (file->fd >= 0)
+			r = open_bound(path, file->path, &file->fd);
+	}
+	return r;
 }
 
 /* The host has gone where nothing comes any more; the launcher then kills us as well. */
@@ -75,7 +95,9 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	viso_command *command = NULL;
 	pthread_t thread;
 	int host[3] = {-1, -1, -1};
-	int r = read_settings(&settings, &command);
+	int r = read_settings(guest, &settings, &command);
+	if (r == 0)
+		r = open_files(&guest->files);
 	if (r < 0)
 		return r;
 	int root = open(CONTAINED_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);

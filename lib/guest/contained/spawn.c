@@ -8,14 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <virtiso/container_filesystem.h>
-#include <virtiso/container_limits.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memfd.h"
 #include "guest/contained/contained.h"
+#include "guest/contained/container.h"
 #include "guest/contained/message.h"
 #include "guest/guest.h"
 #include "guest/vm.h"
@@ -23,21 +22,11 @@
 #include "sandbox/host_program.h"
 #include "sandbox/reply.h"
 
-/* The program, from image.S. */
-extern const char contained_image[], contained_image_end[];
-
-/* What serving takes beside the guest's memory: the program, KVM's own tables. And of addresses, those of its threads.
- */
-static const uint64_t memory_beside = 96u << 20, addresses_beside = 512u << 20;
+/* Of addresses, beside the memory: those of its threads. */
+static const uint64_t addresses_beside = 512u << 20;
 
 /* The guest ends itself in time; where it does not, the host does so much later. */
-enum { GRACE_MS = 2000, TMP_SIZE = 4096, NOBODY = 65534 };
-
-/* What a host may not be able to do. */
-struct wishes {
-	bool limited; /* memory, by a control group; RLIMIT_AS is there beside */
-	bool mapped;  /* the guest's root is shown with its owners */
-};
+enum { GRACE_MS = 2000, NOBODY = 65534 };
 
 struct contained {
 	viso_guest *guest; /* borrowed: its end is that of its processes */
@@ -56,73 +45,6 @@ static struct contained *contained_free(struct contained *contained)
 	return NULL;
 }
 
-/* Made at the first start, and kept: with the guest it goes. */
-static int make_root(viso_root **out_root)
-{
-	viso_root *root = viso_root_new();
-	if (!root)
-		return -viso_error_number();
-	int r = viso_root_add_data(root, CONTAINED_PROGRAM, contained_image,
-				   (size_t)(contained_image_end - contained_image), 0755);
-	/* The directory is what is wanted. */
-	if (r >= 0)
-		r = viso_root_add_data(root, CONTAINED_ROOT "/none", NULL, 0, 0444);
-	if (r >= 0)
-		r = viso_root_build(root);
-	if (r < 0)
-		root = viso_root_unref(root);
-	*out_root = root;
-	return r;
-}
-
-static int get_root(viso_guest *guest, viso_root **out_root)
-{
-	pthread_mutex_lock(&guest->lock);
-	int r = guest->program_root ? 0 : make_root(&guest->program_root);
-	*out_root = guest->program_root;
-	pthread_mutex_unlock(&guest->lock);
-	return r;
-}
-
-static uint64_t add_bounded(uint64_t a, uint64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
-static int fill_container(viso_container *container, viso_guest *guest, viso_root *root, int root_fd,
-			  struct wishes wishes)
-{
-	/* Executable, since what the guest's program may execute is asked of the kernel; nothing is, by the policy. */
-	unsigned flags = VISO_MOUNT_READ_ONLY | VISO_MOUNT_RECURSIVE | (wishes.mapped ? VISO_MOUNT_ID_MAPPED : 0);
-	int r = viso_container_set_root(container, root);
-	if (r == 0)
-		r = viso_container_add_bind_fd(container, root_fd, CONTAINED_ROOT, flags);
-	/* Nothing can be stored in the host's memory but what belongs to the guest. */
-	if (r == 0)
-		r = viso_container_add_tmpfs(container, "/tmp", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY);
-	if (r == 0)
-		r = viso_container_add_tmpfs(container, "/dev/shm", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY);
-	if (r == 0 && wishes.limited)
-		r = viso_container_set_memory_max(container, add_bounded(guest_memory_max(guest), memory_beside));
-	return r == 0 ? contained_set_policy(container) : r;
-}
-
-static int make_container(viso_guest *guest, int root_fd, struct wishes wishes, viso_container **out_container)
-{
-	viso_root *root;
-	int r = get_root(guest, &root);
-	if (r < 0)
-		return r;
-	viso_container *container = viso_container_new();
-	if (!container)
-		return -viso_error_number();
-	r = fill_container(container, guest, root, root_fd, wishes);
-	if (r < 0)
-		container = viso_container_unref(container);
-	*out_container = container;
-	return r;
-}
-
 /* An open file of the command's, by another reference. */
 static int copy_stdio(const viso_command *command, viso_command *server, int stream)
 {
@@ -137,11 +59,11 @@ static int copy_stdio(const viso_command *command, viso_command *server, int str
 static int set_limits(const viso_guest *guest, const viso_command *command, viso_command *server)
 {
 	int r = viso_command_set_rlimit(server, VISO_RLIMIT_ADDRESS_SPACE,
-					add_bounded(guest_memory_max(guest), addresses_beside));
+					contained_add(contained_memory(guest), addresses_beside));
 	if (r == 0 && command->timeout_ms)
-		r = viso_command_set_timeout_ms(server, add_bounded(command->timeout_ms, GRACE_MS));
+		r = viso_command_set_timeout_ms(server, contained_add(command->timeout_ms, GRACE_MS));
 	if (r == 0 && command->cpu_time_ms)
-		r = viso_command_set_cpu_time_ms(server, add_bounded(command->cpu_time_ms, GRACE_MS));
+		r = viso_command_set_cpu_time_ms(server, contained_add(command->cpu_time_ms, GRACE_MS));
 	return r;
 }
 
@@ -154,7 +76,7 @@ static int add_settings(const viso_guest *guest, const viso_command *command, vi
 	};
 	_cleanup_free_ void *data = NULL;
 	size_t size;
-	int r = contained_pack(&settings, command, &data, &size);
+	int r = contained_pack(&settings, &guest->files, command, &data, &size);
 	if (r < 0)
 		return r;
 	_cleanup_close_ int fd = memfd_with("viso-guest", 0, data, size);
@@ -186,14 +108,16 @@ static int add_fds(const viso_guest *guest, const viso_command *command, viso_co
 
 /*
  * With root of the host, as nobody, who may read what everybody may: so it is for a guest in the host program
- * (path_permission()). For others it is the caller itself in any case.
+ * (spot_permission()). What the guest may reach with the rights of the host program's user takes the container's root,
+ * as which that one is shown in it. For others it is the caller itself in any case.
  */
 static int make_command(const viso_guest *guest, const viso_command *command, int socket, viso_command **out_server)
 {
 	_cleanup_(cleanup_host_command) viso_command *server = viso_command_new(CONTAINED_PROGRAM);
 	if (!server)
 		return -viso_error_number();
-	int r = owns_all_ids() ? viso_command_set_user(server, NOBODY, NOBODY) : 0;
+	const unsigned id = contained_is_owner(guest) ? 0 : NOBODY;
+	int r = owns_all_ids() ? viso_command_set_user(server, id, id) : 0;
 	for (int stream = 0; stream < 3 && r == 0; stream++)
 		r = copy_stdio(command, server, stream);
 	if (r == 0)
@@ -206,7 +130,7 @@ static int make_command(const viso_guest *guest, const viso_command *command, in
 }
 
 /* True where the start may succeed without what has failed. */
-static bool lower(struct wishes *wishes, int r)
+static bool lower(struct contained_wishes *wishes, int r)
 {
 	bool *failed = viso_error_stage() == VISO_STAGE_CGROUP ? &wishes->limited : &wishes->mapped;
 	if ((r != -EOPNOTSUPP && r != -EPERM) || !*failed)
@@ -218,11 +142,11 @@ static bool lower(struct wishes *wishes, int r)
 
 static int start_server(viso_guest *guest, int root_fd, const viso_command *server, struct contained *contained)
 {
-	struct wishes wishes = {.limited = true, .mapped = owns_all_ids()};
+	struct contained_wishes wishes = {.limited = true, .mapped = owns_all_ids()};
 	int r;
 	do {
 		contained->container = viso_container_unref(contained->container);
-		r = make_container(guest, root_fd, wishes, &contained->container);
+		r = contained_make_container(guest, root_fd, wishes, &contained->container);
 		if (r == 0)
 			r = viso_sandbox_spawn(viso_container_sandbox(contained->container), server,
 					       &contained->server);

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "guest/files/listing.h"
+#include "guest/files/mapped.h"
 #include "guest/program/program.h"
 
 static struct layer *top_layer(const struct spot *spot)
@@ -567,6 +568,7 @@ int change_set(struct program *program, struct spot *spot, const struct change *
 	if (!spot->mount->writable)
 		return spot->mount->is_proc ? -EPERM : -EROFS;
 	const struct layer *layer = spot_layer(spot);
+	const uint64_t old = (uint64_t)spot->st.st_size;
 	bool is_free = layer->is_root || (layer_is_memory(layer) && spot_part(spot)->node->from_root);
 	int r = 0;
 	if (change->has_size)
@@ -580,5 +582,9 @@ int change_set(struct program *program, struct spot *spot, const struct change *
 		r = change_own(program, spot, change->has_size && change->size == 0);
 	if (r == 0)
 		r = top_layer(spot)->ops->set(top_layer(spot), &spot->parts[0], change);
-	return r == 0 ? spot_refresh(spot) : r;
+	if (r == 0)
+		r = spot_refresh(spot);
+	if (r == 0 && change->has_size)
+		mapped_resized(spot->view, &spot->st, layer_is_memory(spot_layer(spot)), old);
+	return r;
 }

@@ -178,6 +178,26 @@ static ssize_t contents_at(struct file *file, void *out, size_t size, uint64_t o
 	return (ssize_t)contents_read(&memory_file_node(file)->contents, out, size, offset);
 }
 
+static int put(struct file *file, const void *data, size_t size, uint64_t offset)
+{
+	int r = own(file);
+	if (r < 0)
+		return r;
+	int64_t n = contents_write(&file->node->contents, &file->node->tree->quota, data, size, offset);
+	memory_touch(file->node, MEMORY_TIME_MODIFY);
+	return n < 0 ? (int)n : (size_t)n < size ? -ENOSPC : 0;
+}
+
+int memory_file_fill(struct file *file, uint64_t offset)
+{
+	static const uint8_t zeroes[GUEST_PAGE];
+	const struct contents *contents = &memory_file_node(file)->contents;
+	if (offset >= contents->size || contents_seek(contents, offset, 0) == offset)
+		return 0;
+	uint64_t left = contents->size - offset;
+	return put(file, zeroes, left < GUEST_PAGE ? (size_t)left : GUEST_PAGE, offset);
+}
+
 static void release(struct file *file)
 {
 	if (!file->node)
@@ -195,5 +215,6 @@ const struct file_ops memory_file_ops = {
 	.status = status,
 	.resize = resize,
 	.contents = contents_at,
+	.put = put,
 	.release = release,
 };

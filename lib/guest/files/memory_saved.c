@@ -44,7 +44,7 @@ struct saved_entry {
 	uint32_t unused;
 };
 
-static int put(struct memory_buffer *out, const void *data, size_t size)
+int memory_buffer_put(struct memory_buffer *out, const void *data, size_t size)
 {
 	if (size > out->capacity - out->size) {
 		size_t capacity = 2 * out->capacity + size + PAGE;
@@ -72,9 +72,9 @@ static int put_pages(const struct contents *contents, struct memory_buffer *out,
 			continue;
 		memset(page, 0, sizeof(page));
 		contents_read(contents, page, PAGE, at);
-		r = put(out, &at, sizeof(at));
+		r = memory_buffer_put(out, &at, sizeof(at));
 		if (r == 0)
-			r = put(out, page, PAGE);
+			r = memory_buffer_put(out, page, PAGE);
 	}
 	return r;
 }
@@ -88,9 +88,9 @@ static int put_entries(const struct memory_node *node, struct memory_buffer *out
 			.ino = entry->node ? entry->node->ino : 0,
 			.length = (uint32_t)strlen(entry->name),
 		};
-		r = put(out, &saved, sizeof(saved));
+		r = memory_buffer_put(out, &saved, sizeof(saved));
 		if (r == 0)
-			r = put(out, entry->name, saved.length);
+			r = memory_buffer_put(out, entry->name, saved.length);
 	}
 	return r;
 }
@@ -115,11 +115,11 @@ static int put_node(const struct memory_node *node, struct memory_buffer *out)
 		saved.times[i][1] = node->times[i].tv_nsec;
 	}
 	put_pages(&node->contents, NULL, &saved.pages);
-	int r = put(out, &saved, sizeof(saved));
+	int r = memory_buffer_put(out, &saved, sizeof(saved));
 	if (r == 0)
 		r = put_pages(&node->contents, out, &saved.pages);
 	if (r == 0 && saved.target)
-		r = put(out, node->target, saved.target);
+		r = memory_buffer_put(out, node->target, saved.target);
 	return r == 0 ? put_entries(node, out) : r;
 }
 
@@ -134,7 +134,7 @@ int memory_tree_save(const struct memory_tree *tree, struct memory_buffer *out)
 	};
 	for (const struct memory_node *node = tree->nodes; node; node = node->next)
 		head.nodes++;
-	int r = put(out, &head, sizeof(head));
+	int r = memory_buffer_put(out, &head, sizeof(head));
 	for (const struct memory_node *node = tree->nodes; r == 0 && node; node = node->next)
 		r = put_node(node, out);
 	return r;
@@ -326,7 +326,9 @@ struct memory_tree *memory_tree_load(const uint8_t *data, size_t size, size_t *o
 	if (*error < 0)
 		return memory_tree_unref(tree);
 	tree->next_ino = head.next_ino;
-	tree->quota = (struct memory_quota){.used = head.quota_used, .max = head.quota_max};
+	/* What is there counts, whatever the head says. */
+	uint64_t used = head.quota_used > tree->quota.used ? head.quota_used : tree->quota.used;
+	tree->quota = (struct memory_quota){.used = used, .max = head.quota_max};
 	tree->frozen = true;
 	*out_used = reader.at;
 	return tree;

@@ -109,6 +109,8 @@ struct memory_buffer {
 	size_t size;
 	size_t capacity;
 };
+/* 0 or -ENOMEM. */
+int memory_buffer_put(struct memory_buffer *out, const void *data, size_t size);
 int memory_tree_save(const struct memory_tree *tree, struct memory_buffer *out);
 struct memory_tree *memory_tree_load(const uint8_t *data, size_t size, size_t *out_used, int *error);
 

@@ -99,7 +99,7 @@ static int open_regular(struct program *program, struct spot *spot, int flags, s
 			return r;
 		(*out)->is_lower = spot->top > 0;
 	}
-	return flags & O_TRUNC ? (*out)->ops->resize(program, *out, 0) : 0;
+	return flags & O_TRUNC ? file_resize(program, *out, 0) : 0;
 }
 
 static int check_kind(const struct spot *spot, int flags)
@@ -219,7 +219,7 @@ static int open_own(struct program *program, int fd, int flags, struct file **ou
 		return open_by_name(program, file, flags, out_file);
 	int r = open_again(program, file, flags, &anew);
 	if (r == 0 && (flags & O_TRUNC))
-		r = anew->ops->resize(program, anew, 0);
+		r = file_resize(program, anew, 0);
 	if (r < 0)
 		file_unref(anew);
 	else
@@ -371,4 +371,26 @@ struct file *open_copy_of(struct file *file, struct program *program, int *error
 		memory_file_set_node(copy, memory_file_node(file));
 	*error = copy_text(file, copy);
 	return *error < 0 ? file_unref(copy) : copy;
+}
+
+int open_bare(struct program *program, enum file_kind kind, int flags, const char *path, struct mount *mount,
+	      struct file **out)
+{
+	return begin(program, kind, flags, path, mount, -1, out);
+}
+
+int open_node(struct program *program, struct mount *mount, struct memory_node *node, const char *path, int flags,
+	      bool checked, struct file **out)
+{
+	struct file *file = NULL;
+	int r = begin(program, FILE_MEMORY, flags, path, mount, -1, &file);
+	if (r < 0)
+		return r;
+	memory_file_set_node(file, node);
+	r = checked ? node_permission(program, file, wanted_rights(flags)) : 0;
+	if (r < 0)
+		file_unref(file);
+	else
+		*out = file;
+	return r;
 }

@@ -21,4 +21,13 @@ struct file *open_memory(struct program *program, const char *name, int *error);
  */
 struct file *open_copy_of(struct file *file, struct program *program, int *error);
 
+/*
+ * For snapshots in files: a file that has taken nothing yet, and one of a file in memory; with `checked` only where the
+ * program may open it. 0 or a negative errno.
+ */
+int open_bare(struct program *program, enum file_kind kind, int flags, const char *path, struct mount *mount,
+	      struct file **out);
+int open_node(struct program *program, struct mount *mount, struct memory_node *node, const char *path, int flags,
+	      bool checked, struct file **out);
+
 #endif

@@ -287,11 +287,11 @@ void proc_maps(const struct proc_subject *subject, FILE *out)
 			name = area->file->path;
 		else if (!area->file && area->start < space->heap_end && area->end > space->heap_start)
 			name = "[heap]";
-		int n = fprintf(out, "%08llx-%08llx %c%c%cp %08llx %02x:%02x %llu ", (unsigned long long)area->start,
+		int n = fprintf(out, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ", (unsigned long long)area->start,
 				(unsigned long long)area->end, area->protection & PROT_READ ? 'r' : '-',
 				area->protection & PROT_WRITE ? 'w' : '-', area->protection & PROT_EXEC ? 'x' : '-',
-				(unsigned long long)(area->file ? area->file_offset : 0), major(st.st_dev),
-				minor(st.st_dev), (unsigned long long)st.st_ino);
+				area->shared ? 's' : 'p', (unsigned long long)(area->file ? area->file_offset : 0),
+				major(st.st_dev), minor(st.st_dev), (unsigned long long)st.st_ino);
 		fprintf(out, "%*s%s\n", *name && n < 73 ? 73 - n : 0, "", name);
 	}
 }

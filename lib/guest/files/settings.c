@@ -15,8 +15,6 @@
 #include "core/error.h"
 #include "guest/guest.h"
 
-enum { ITEMS_MAX = 256, DATA_MAX = 16 << 20 };
-
 void guest_files_init(struct guest_files *files)
 {
 	*files = (struct guest_files){.upper_fd = -1};
@@ -64,14 +62,14 @@ static int add_item(viso_guest *guest, struct guest_file *item, const char *func
 {
 	struct guest_files *files = &guest->files;
 	struct guest_file *items =
-		files->count < ITEMS_MAX ? reallocarray(files->items, files->count + 1, sizeof(*items)) : NULL;
+		files->count < GUEST_FILES_MAX ? reallocarray(files->items, files->count + 1, sizeof(*items)) : NULL;
 	if (items)
 		files->items = items;
 	item->path = strdup(path);
 	if (!items || !item->path) {
 		release_item(item);
-		return files->count < ITEMS_MAX ? error_memory()
-						: error_argument(function, "a guest has at most 256 of these");
+		return files->count < GUEST_FILES_MAX ? error_memory()
+						      : error_argument(function, "a guest has at most 256 of these");
 	}
 	files->items[files->count++] = *item;
 	return 0;
@@ -92,7 +90,7 @@ static int check_source(int fd, const char *object)
 
 int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path, int writable)
 {
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (!source)
@@ -113,7 +111,7 @@ int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path,
 
 int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writable)
 {
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r == 0)
 		r = check_path(__func__, path);
 	if (r < 0)
@@ -131,12 +129,12 @@ int viso_guest_add_bind_fd(viso_guest *guest, int fd, const char *path, int writ
 
 int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode)
 {
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r == 0)
 		r = check_path(__func__, path);
 	if (r < 0)
 		return r;
-	if ((!data && size) || size > DATA_MAX || (mode & ~0777u))
+	if ((!data && size) || size > GUEST_FILE_DATA_MAX || (mode & ~0777u))
 		return error_argument(__func__, "data without bytes, more than 16 MiB of it, or a mode beyond 0777");
 	struct guest_file item = {.fd = -1, .data = malloc(size + 1), .size = size, .mode = mode};
 	if (!item.data)
@@ -156,7 +154,7 @@ static void set_upper(viso_guest *guest, enum guest_upper upper, uint64_t max, i
 
 int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
 {
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (size_max > INT64_MAX)
@@ -167,7 +165,7 @@ int viso_guest_set_upper_discarded(viso_guest *guest, uint64_t size_max)
 
 int viso_guest_set_upper_directory(viso_guest *guest, const char *directory)
 {
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (!directory)

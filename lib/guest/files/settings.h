@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { GUEST_FILES_MAX = 256, GUEST_FILE_DATA_MAX = 16 << 20 };
+
 /* Something that is seen at a path. */
 struct guest_file {
 	char *path;

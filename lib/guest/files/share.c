@@ -53,6 +53,23 @@ int view_freeze(struct view *view)
 	return r;
 }
 
+int view_put_frozen(struct mount *mount, struct memory_tree *const *trees, unsigned count)
+{
+	struct memory_tree *top = tree_above(trees[0]);
+	if (!top)
+		return -ENOMEM;
+	memory_tree_unref(mount->layers[0].tree);
+	memmove(&mount->layers[1 + count], &mount->layers[1], (mount->layer_count - 1) * sizeof(mount->layers[0]));
+	for (unsigned i = 0; i <= count; i++) {
+		struct memory_tree *tree = i == 0 ? top : trees[i - 1];
+		mount->layers[i] = mount->layers[0];
+		mount->layers[i].tree = tree;
+		mount->layers[i].start = tree->root;
+	}
+	mount->layer_count += count;
+	return 0;
+}
+
 static int copy_mount(const struct mount *mount, struct mount *out)
 {
 	const struct memory_tree *below = mount->layers[1].tree;

@@ -56,8 +56,10 @@ struct view {
 	size_t mount_count;
 	struct file_counts counts;
 	struct file_lock *locks;
-	struct mount *memory;    /* /tmp, also for files without a name */
-	struct program *program; /* the first one; borrowed */
+	struct shared_memory *mapped; /* files that are mapped; see mapped.h */
+	uint64_t turns;               /* how often a program has gone on */
+	struct mount *memory;         /* /tmp, also for files without a name */
+	struct program *program;      /* the first one; borrowed */
 	uint8_t boot_id[16];
 };
 
@@ -94,6 +96,12 @@ int view_freeze(struct view *view);
  * to view_release().
  */
 int view_copy(const struct view *view, struct view *out);
+
+/*
+ * In a new view: puts trees that are frozen, the uppermost first, in the place of the empty one into which programs
+ * write, with another one above them. There is room for them. 0 and their references are taken over, or -ENOMEM.
+ */
+int view_put_frozen(struct mount *mount, struct memory_tree *const *trees, unsigned count);
 
 struct view_setting {
 	const struct guest_files *files;

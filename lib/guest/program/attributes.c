@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "guest/files/change.h"
+#include "guest/files/mapped.h"
 #include "guest/files/memory_file.h"
 #include "guest/files/proc.h"
 #include "guest/program/calls.h"
@@ -233,7 +234,7 @@ int64_t call_ftruncate(struct program *program, const uint64_t args[6])
 	if (!file_is_writable(file) || !file->ops->resize || !S_ISREG(file->type))
 		return -EINVAL;
 	int r = check_size(program, args[1]);
-	return r < 0 ? r : file->ops->resize(program, file, args[1]);
+	return r < 0 ? r : file_resize(program, file, args[1]);
 }
 
 /* Bytes that are made room for count as if they were written. */
@@ -258,13 +259,19 @@ int64_t call_fallocate(struct program *program, const uint64_t args[6])
 	if (r < 0)
 		return r;
 	struct file_counts *counts = &program->view->counts;
-	if (file->kind == FILE_MEMORY)
-		return memory_file_allocate(file, args[2], args[3], mode & FALLOC_FL_PUNCH_HOLE,
-					    mode & FALLOC_FL_KEEP_SIZE);
+	const struct mapped_range range = mapped_begin(file, args[2], args[3]);
+	if (file->kind == FILE_MEMORY) {
+		r = memory_file_allocate(file, args[2], args[3], mode & FALLOC_FL_PUNCH_HOLE,
+					 mode & FALLOC_FL_KEEP_SIZE);
+		mapped_end(&range);
+		return r;
+	}
 	if (counts->written_max && !(mode & FALLOC_FL_PUNCH_HOLE)) {
 		if (counts->written > counts->written_max || args[3] > counts->written_max - counts->written)
 			return -EDQUOT;
 		counts->written += args[3];
 	}
-	return allocate_on_host(file, mode, args[2], args[3]);
+	int64_t done = allocate_on_host(file, mode, args[2], args[3]);
+	mapped_end(&range);
+	return done;
 }

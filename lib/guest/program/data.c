@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/files/mapped.h"
 #include "guest/program/calls.h"
 #include "guest/stay.h"
 
@@ -191,11 +192,30 @@ const struct file_ops stream_ops = {
 
 const struct file_ops capture_ops = {.write = capture};
 
+/* Where a call begins that reads, or writes. */
+static uint64_t start_of(struct program *program, struct file *file, int64_t offset, bool write)
+{
+	struct stat st;
+	int64_t at = offset >= 0 ? offset : file->ops->seek(program, file, 0, SEEK_CUR);
+	if (write && (file->flags & O_APPEND) && file_status(file, &st) == 0)
+		at = st.st_size;
+	return at < 0 ? 0 : (uint64_t)at;
+}
+
+static struct mapped_range begin_mapped(struct program *program, struct file *file, size_t size, int64_t offset,
+					bool write)
+{
+	if (!program->view->mapped || !file->ops->put)
+		return (struct mapped_range){0};
+	return mapped_begin(file, start_of(program, file, offset, write), size);
+}
+
 int64_t data_read(struct program *program, struct file *file, const struct iovec *pieces, int count, size_t size,
 		  int64_t offset)
 {
 	if (!file_is_readable(file))
 		return -EBADF;
+	begin_mapped(program, file, size, offset, false);
 	if (file->ops->pread)
 		return file->ops->pread(program, file, pieces, count, size, offset);
 	return file->ops->read ? file->ops->read(program, file, pieces, count, size) : -EINVAL;
@@ -232,11 +252,13 @@ int64_t data_write(struct program *program, struct file *file, const struct iove
 		pieces = limited;
 		size = (size_t)left;
 	}
+	const struct mapped_range range = begin_mapped(program, file, size, offset, true);
 	int64_t n = -EINVAL;
 	if (file->ops->pwrite)
 		n = file->ops->pwrite(program, file, pieces, count, size, offset);
 	else if (file->ops->write)
 		n = file->ops->write(program, file, pieces, count, size);
+	mapped_end(&range);
 	if (n > 0)
 		program->view->counts.written += (uint64_t)n;
 	return n;

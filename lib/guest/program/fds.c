@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "guest/files/locks.h"
+#include "guest/files/mapped.h"
 #include "guest/program/calls.h"
 #include "guest/program/pipe.h"
 
@@ -44,7 +45,7 @@ int64_t call_close_range(struct program *program, const uint64_t args[6])
 	for (size_t fd = first; fd <= last && fd < program->slot_count; fd++) {
 		if (flags & 4) /* CLOSE_RANGE_CLOEXEC */
 			program->slots[fd].close_on_exec = true;
-		else
+		else if (program->slots[fd].file)
 			program_close(program, (int)fd);
 	}
 	return 0;
@@ -175,16 +176,17 @@ int64_t call_lseek(struct program *program, const uint64_t args[6])
 	return file->ops->seek(program, file, (int64_t)args[1], (int)args[2]);
 }
 
-/* Nothing that the guest writes lies in a cache of its own. */
+/* Nothing that the guest writes lies in a cache of its own, but for what is mapped. */
 int64_t call_sync(struct program *program, const uint64_t args[6])
 {
-	return program_file(program, (int)args[0]) ? 0 : -EBADF;
+	struct file *file = program_file(program, (int)args[0]);
+	return file ? mapped_write_back_file(file) : -EBADF;
 }
 
-/* sync(2). */
+/* sync(2), syncfs(2). */
 int64_t call_sync_all(struct program *program, const uint64_t args[6])
 {
-	return 0;
+	return mapped_write_back_all(program->view);
 }
 
 int64_t call_flock(struct program *program, const uint64_t args[6])

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "guest/files/locks.h"
+#include "guest/files/mapped.h"
 #include "guest/files/memory_file.h"
 #include "guest/files/open.h"
 #include "guest/files/view.h"
@@ -163,7 +164,20 @@ int file_copy(struct file *file, struct copies *copies, struct file **out)
 
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset)
 {
-	return file->ops->contents ? file->ops->contents(file, out, size, offset) : -ENODEV;
+	if (!file->ops->contents)
+		return -ENODEV;
+	mapped_begin(file, offset, size);
+	return file->ops->contents(file, out, size, offset);
+}
+
+int file_resize(struct program *program, struct file *file, uint64_t size)
+{
+	struct stat before, after;
+	bool is_mapped = file->view && file->view->mapped && file_status(file, &before) == 0;
+	int r = file->ops->resize(program, file, size);
+	if (r == 0 && is_mapped && file_status(file, &after) == 0)
+		mapped_resized(file->view, &after, file->kind == FILE_MEMORY, (uint64_t)before.st_size);
+	return r;
 }
 
 bool file_is_seekable(const struct file *file)

@@ -58,6 +58,9 @@ struct file_ops {
 	int (*resize)(struct program *program, struct file *file, uint64_t size);
 	/* For areas that map it: what is at an offset, as much as there is. ENODEV without it. */
 	ssize_t (*contents)(struct file *file, void *out, size_t size, uint64_t offset);
+	/* For areas that share it, which a file without it cannot be mapped to: writes their page back. 0 or an errno.
+	 */
+	int (*put)(struct file *file, const void *data, size_t size, uint64_t offset);
 	/* Which of these events of poll(2) are ready, beside POLLERR and POLLHUP; see readiness.h. */
 	short (*poll)(struct file *file, short events, struct readiness *readiness);
 	/* As ioctl(2); ENOTTY without it. */
@@ -77,6 +80,7 @@ struct file {
 	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
 	mode_t type;                     /* S_IFMT bits */
 	bool never_blocks;               /* the host's fd is non-blocking by our own doing */
+	bool is_standard;                /* one of the three streams that the program began with */
 	struct view *view;               /* where it is counted as open; NULL before it is */
 	bool has_host_fd;                /* and as one with a fd of the host */
 	char *path;                      /* absolute in the guest, by which it was opened; NULL for none */
@@ -120,6 +124,9 @@ struct file *file_unref(struct file *file);
 ssize_t file_read_at(struct file *file, void *out, size_t size, uint64_t offset);
 
 int file_status(struct file *file, struct stat *out);
+
+/* As ftruncate(2) of one that can be; also for those who have it mapped. */
+int file_resize(struct program *program, struct file *file, uint64_t size);
 
 /* Whether it has offsets, for pread(2) and lseek(2). */
 bool file_is_seekable(const struct file *file);

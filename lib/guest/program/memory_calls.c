@@ -39,9 +39,8 @@ static int mapped_file(struct program *program, const uint64_t *args, struct fil
 		return S_ISREG(file->type) ? -EACCES : -ENODEV;
 	if (!file_is_readable(file))
 		return -EACCES;
-	/* A shared mapping of a file that cannot be written is as good as a private one. */
-	if ((flags & MAP_TYPE) != MAP_PRIVATE && (args[2] & PROT_WRITE))
-		return file_is_writable(file) ? -ENODEV : -EACCES;
+	if ((flags & MAP_TYPE) != MAP_PRIVATE && (args[2] & PROT_WRITE) && !file_is_writable(file))
+		return -EACCES;
 	*out = file;
 	return 0;
 }
@@ -66,6 +65,20 @@ static int64_t choose_place(struct program *program, const uint64_t *args, uint6
 	return 0;
 }
 
+/* What the processes that map it have together. A file that nobody can change is as good as a private one. */
+static int share(struct program *program, struct area *area)
+{
+	struct guest_memory *memory = program->space->memory;
+	if (!area->file) {
+		area->shared = shared_memory_new(memory, (area->end - area->start) / GUEST_PAGE);
+		return area->shared ? 0 : -ENOMEM;
+	}
+	area->is_read_only = !file_is_writable(area->file);
+	if (mapped_can_share(area->file))
+		return mapped_get(memory, area->file, &area->shared);
+	return area->is_read_only ? 0 : -ENODEV;
+}
+
 int64_t call_mmap(struct program *program, const uint64_t args[6])
 {
 	int type = (int)args[3] & MAP_TYPE;
@@ -88,12 +101,10 @@ int64_t call_mmap(struct program *program, const uint64_t args[6])
 		.file = file,
 		.file_offset = file ? args[5] : 0,
 	};
-	if (type != MAP_PRIVATE && !file) {
-		area.shared = shared_memory_new(program->space->memory, size / GUEST_PAGE);
-		if (!area.shared)
-			return -ENOMEM;
-	}
-	r = space_map(program->space, &area);
+	if (type != MAP_PRIVATE)
+		r = share(program, &area);
+	if (r == 0)
+		r = space_map(program->space, &area);
 	shared_memory_unref(area.shared);
 	return r < 0 ? r : (int64_t)start;
 }
@@ -195,7 +206,22 @@ int64_t call_madvise(struct program *program, const uint64_t args[6])
 
 int64_t call_msync(struct program *program, const uint64_t args[6])
 {
-	return 0;
+	struct address_space *space = program->space;
+	uint64_t at = args[0], end = at + page_up(args[1]);
+	int flags = (int)args[2], r = 0;
+	if (at % GUEST_PAGE || (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE)) || (flags & MS_ASYNC && flags & MS_SYNC))
+		return -EINVAL;
+	if (!space_is_user(at, args[1]))
+		return -ENOMEM;
+	while (at < end) {
+		const struct area *area = space_find(space, at);
+		if (!area)
+			return -ENOMEM;
+		if (area->shared && area->shared->file && r == 0)
+			r = mapped_write_back(area->shared);
+		at = area->end;
+	}
+	return r;
 }
 
 int64_t call_mlock(struct program *program, const uint64_t args[6])

@@ -181,8 +181,10 @@ int program_open_streams(struct program *program, const viso_command *command, i
 	for (int stream = 0; stream < 3; stream++) {
 		struct file *file = NULL;
 		r = open_stream(program, command, stream, &file, &out_host[stream]);
-		if (r == 0 && file)
+		if (r == 0 && file) {
+			file->is_standard = true;
 			r = put_file(program, file, stream);
+		}
 		if (r < 0)
 			return r;
 	}

@@ -1,27 +1,281 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots in files are declared, so that programs can be built for them, but not made yet. */
-#include <virtiso/snapshot.h>
+#include "guest/snapshot/saved.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contained/contained.h"
+#include "guest/guest.h"
+#include "guest/instance.h"
+#include "guest/vm.h"
 
-static int unsupported(const char *function)
+static const uint64_t magic = 0x31706e736f736976; /* "visosnp1" */
+static const uint32_t format = 1;
+
+/* Everything but the pages is read at once. */
+static const uint64_t state_max = 1ull << 30;
+
+static void compute_sum(const struct saved_head *head, const uint8_t *state, uint8_t out[SAVED_SUM])
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-			  "%s: snapshots cannot be saved to files yet; make them anew in each process", function);
+	struct saved_head blank = *head;
+	struct sha256_ctx sum;
+	memset(blank.sum, 0, sizeof(blank.sum));
+	sha256_init(&sum);
+	sha256_update(&sum, sizeof(blank), (const uint8_t *)&blank);
+	sha256_update(&sum, head->state_size, state);
+	sha256_digest(&sum, SAVED_SUM, out);
+}
+
+static int find_processor(const struct processor **out)
+{
+	_cleanup_close_ int fd = vm_open_kvm();
+	return fd < 0 ? fd : processor_get(fd, out);
+}
+
+static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_page **out_pages,
+		     size_t *out_count)
+{
+	const struct processor *processor;
+	int r = find_processor(&processor);
+	if (r < 0)
+		return r;
+	saved_put_processor(writer, processor);
+	saved_put_number(writer, guest_memory_max(snapshot->settings));
+	saved_put_number(writer, snapshot->program.uid);
+	saved_put_number(writer, snapshot->program.gid);
+	saved_put_view(writer, &snapshot->view);
+	saved_put_program(writer, snapshot);
+	saved_put_registers(writer, snapshot);
+	if (writer->error == 0)
+		saved_put_space(writer, snapshot, out_pages, out_count);
+	if (writer->error == 0 && writer->bytes.size > state_max)
+		writer->error = saved_refuse("files", "more than a gigabyte in files in memory");
+	return writer->error == -ENOMEM ? error_memory() : writer->error;
 }
 
 int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
 {
-	if (!snapshot || !path)
-		return error_argument(__func__, !snapshot ? "the handle is NULL" : "path is NULL");
-	return unsupported(__func__);
+	struct saved_writer writer = {0};
+	size_t count = 0;
+	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (!path)
+		return error_argument(__func__, "path is NULL");
+	struct saved_page *pages = NULL;
+	r = put_state(&writer, snapshot, &pages, &count);
+	if (r == 0) {
+		struct saved_head head = {
+			.magic = magic,
+			.version = format,
+			.page_size = GUEST_PAGE,
+			.state_size = writer.bytes.size,
+			.pages = count,
+		};
+		saved_build(head.build);
+		compute_sum(&head, writer.bytes.data, head.sum);
+		r = saved_write(path, &head, &writer.bytes, pages, count);
+	}
+	free(pages);
+	free(writer.bytes.data);
+	return r;
+}
+
+uint64_t saved_pages_offset(const struct saved_head *head)
+{
+	return (sizeof(*head) + head->state_size + GUEST_PAGE - 1) & ~(GUEST_PAGE - 1);
+}
+
+static int fail_no_snapshot(const char *path)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, path, "%s is no file with a snapshot", path);
+}
+
+/*
+ * Whoever can shorten a file that is mapped can have the host program end by SIGBUS. So nobody may who is not trusted
+ * with this process anyway.
+ */
+static int open_file(const char *path, struct stat *out_st)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0) {
+		int error = errno == ENOENT || errno == ENOTDIR  ? ENOENT
+			    : errno == EMFILE || errno == ENFILE ? EMFILE
+			    : errno == ENOMEM                    ? ENOMEM
+								 : EACCES;
+		return error_fail(VISO_STAGE_ARGUMENT, error, path, "the snapshot %s cannot be opened: %s", path,
+				  strerrordesc_np(errno));
+	}
+	if (fstat(fd, out_st) < 0 || !S_ISREG(out_st->st_mode))
+		return fail_no_snapshot(path);
+	if ((out_st->st_uid != geteuid() && out_st->st_uid != 0) || (out_st->st_mode & 022))
+		return error_fail(VISO_STAGE_ARGUMENT, EACCES, path,
+				  "the snapshot %s can be written to by others, who could do harm to this process; it "
+				  "must belong to its user or to root, with a mode such as 0600",
+				  path);
+	return TAKE_FD(fd);
+}
+
+/* 0 or a negative errno. */
+static int read_all(int fd, void *out, size_t size, uint64_t offset)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(fd, (uint8_t *)out + done, size - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EINVAL;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int check_head(const struct saved_head *head, const char *path, uint64_t file_size)
+{
+	uint8_t build[SAVED_SUM];
+	if (head->magic != magic)
+		return fail_no_snapshot(path);
+	saved_build(build);
+	if (head->version != format || memcmp(head->build, build, sizeof(build)) != 0)
+		return error_fail(VISO_STAGE_ARGUMENT, EPROTO, path,
+				  "the snapshot %s was saved by another build of the library; make it anew", path);
+	if (head->page_size != GUEST_PAGE || head->state_size > state_max || head->pages > UINT32_MAX ||
+	    saved_pages_offset(head) + head->pages * GUEST_PAGE != file_size)
+		return saved_damaged("size");
+	return 0;
+}
+
+static int read_state(int fd, const char *path, const struct stat *st, struct saved_head *head, uint8_t **out)
+{
+	uint8_t sum[SAVED_SUM];
+	int r = read_all(fd, head, sizeof(*head), 0);
+	if (r == -EINVAL)
+		return fail_no_snapshot(path);
+	if (r == 0)
+		r = check_head(head, path, (uint64_t)st->st_size);
+	else
+		r = error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
+	if (r < 0)
+		return r;
+	uint8_t *state = malloc(head->state_size + 1);
+	if (!state)
+		return error_memory();
+	*out = state;
+	if (read_all(fd, state, head->state_size, sizeof(*head)) < 0)
+		return error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
+	compute_sum(head, state, sum);
+	return memcmp(sum, head->sum, sizeof(sum)) == 0 ? 0 : saved_damaged("checksum");
+}
+
+static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest, int root_fd)
+{
+	uint64_t memory_max, uid, gid;
+	if (!saved_get_number(reader, UINT64_MAX, &memory_max) || !saved_get_number(reader, UINT32_MAX, &uid) ||
+	    !saved_get_number(reader, UINT32_MAX, &gid))
+		return saved_damaged("settings");
+	if (memory_max != guest_memory_max(guest))
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "memory",
+				  "the guest of the snapshot had a memory limit of %llu bytes; give this one the same",
+				  (unsigned long long)memory_max);
+	const struct view_setting setting = {
+		.files = &guest->files,
+		.root_fd = root_fd,
+		.memory_max = memory_max,
+		.files_max = guest->limits.files_max,
+		.written_max = guest->limits.written_max,
+		.uid = (unsigned)uid,
+		.gid = (unsigned)gid,
+	};
+	snapshot->program.uid = (unsigned)uid;
+	snapshot->program.gid = (unsigned)gid;
+	snapshot->origin.program = &snapshot->program;
+	return view_init(&snapshot->origin, &setting);
+}
+
+int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
+		    const struct saved_source *source)
+{
+	struct program *program = &snapshot->program;
+	snapshot->holder = calloc(1, sizeof(*snapshot->holder));
+	if (!snapshot->holder)
+		return error_memory();
+	program->instance = snapshot->holder;
+	program->space = &snapshot->space;
+	program->vcpu = &snapshot->holder->vcpu;
+	program->kick = &snapshot->holder->kick;
+	program->view = &snapshot->view;
+	snapshot->frozen_at = clock_now(CLOCK_MONOTONIC);
+	snapshot->settings = guest_new_like(guest);
+	int r = snapshot->settings ? make_origin(reader, snapshot, guest, source->root_fd) : -ENOMEM;
+	if (r == 0)
+		r = saved_get_view(reader, snapshot);
+	if (r == 0)
+		r = saved_get_program(reader, snapshot);
+	if (r == 0)
+		r = saved_get_registers(reader, snapshot, source->processor);
+	if (r == 0)
+		r = saved_get_space(reader, snapshot, source->fd, source->offset, source->pages);
+	return r == 0 && reader->at != reader->size ? saved_damaged("end") : r;
+}
+
+static int load(int fd, const struct saved_head *head, const uint8_t *state, viso_guest *guest, int root_fd,
+		viso_snapshot **out_snapshot)
+{
+	struct saved_reader reader = {.data = state, .size = head->state_size};
+	struct saved_source source = {
+		.fd = fd, .offset = saved_pages_offset(head), .pages = head->pages, .root_fd = root_fd};
+	int r = find_processor(&source.processor);
+	if (r == 0)
+		r = saved_get_processor(&reader, source.processor);
+	if (r < 0)
+		return r;
+	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	if (!snapshot)
+		return error_memory();
+	handle_init(&snapshot->handle);
+	r = saved_get_state(&reader, snapshot, guest, &source);
+	if (r == 0)
+		*out_snapshot = snapshot;
+	else
+		viso_snapshot_unref(snapshot);
+	return r;
+}
+
+static int check_guest(viso_guest *guest, const char *function)
+{
+	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
+	if (r == 0)
+		r = contained_check_setting(guest, function);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&guest->lock);
+	if (guest->initialised || guest->use != GUEST_IDLE)
+		r = error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
+			       "%s: the guest has been initialised; take one that has not run anything", function);
+	pthread_mutex_unlock(&guest->lock);
+	return r;
 }
 
 int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_snapshot)
 {
-	if (!path || !guest || !out_snapshot)
-		return error_argument(__func__, !guest ? "the handle is NULL" : "an argument is NULL");
-	return unsupported(__func__);
+	_cleanup_close_ int fd = -1, root_fd = -1;
+	_cleanup_free_ uint8_t *state = NULL;
+	struct saved_head head;
+	struct stat st;
+	if (!path || !out_snapshot)
+		return error_argument(__func__, !path ? "path is NULL" : "out_snapshot is NULL");
+	int r = check_guest(guest, __func__);
+	if (r < 0)
+		return r;
+	fd = open_file(path, &st);
+	r = fd < 0 ? fd : read_state(fd, path, &st, &head, &state);
+	if (r == 0)
+		r = sandbox_prepare_start(&guest->sandbox, __func__, &root_fd);
+	return r < 0 ? r : load(fd, &head, state, guest, root_fd, out_snapshot);
 }

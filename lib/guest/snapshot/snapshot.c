@@ -90,8 +90,8 @@ static int fail(int r)
 	case EOPNOTSUPP:
 		return error_fail(
 			VISO_STAGE_GUEST, EOPNOTSUPP, "files",
-			"the guest's program has a file mapped that cannot be frozen, such as one of /proc; let "
-			"it unmap it before it is ready");
+			"the guest's program has a file mapped that cannot be frozen: one of /proc, or with MAP_SHARED "
+			"one that it may write to; let it unmap it before it is ready");
 	case ENOMEM:
 		return error_memory();
 	default:

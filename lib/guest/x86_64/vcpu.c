@@ -41,6 +41,7 @@ enum {
 	PAGE_FAULT_WRITE = 2,
 	PAGE_FAULT_USER = 4,
 	PAGE_FAULT_FETCH = 16,
+	PAGE_FAULT_KEY = 32,
 };
 
 static const struct kvm_segment user_code = {
@@ -359,7 +360,7 @@ bool vcpu_is_page_fault(const struct vcpu_exit *exit)
 
 bool vcpu_is_user_access(const struct vcpu_exit *exit)
 {
-	return exit->error_code & PAGE_FAULT_USER;
+	return (exit->error_code & PAGE_FAULT_USER) && !(exit->error_code & PAGE_FAULT_KEY);
 }
 
 unsigned vcpu_fault_access(const struct vcpu_exit *exit)

@@ -92,7 +92,10 @@ void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base);
 unsigned vcpu_fault_access(const struct vcpu_exit *exit);
 bool vcpu_is_page_fault(const struct vcpu_exit *exit);
 
-/* True where the program itself touched the address; false where the processor did so on its behalf, in its tables. */
+/*
+ * True where the program itself touched the address; false where the processor did so on its behalf, in its tables, and
+ * where a protection key forbids it: a program has these on kvm_pvm, where it can execute WRPKRU, and no page helps.
+ */
 bool vcpu_is_user_access(const struct vcpu_exit *exit);
 
 /*

@@ -8,9 +8,9 @@
 
 enum { HEADER_SIZE = 64, MXCSR_START = 0x1f80, CONTROL_START = 0x37f, MXCSR_MASK_DEFAULT = 0xffbf };
 
-static uint64_t known_features(const struct vcpu *vcpu)
+static uint64_t known_features(const struct processor *processor)
 {
-	return vcpu->processor->xstate_features ? vcpu->processor->xstate_features : XSTATE_FP_SSE;
+	return processor->xstate_features ? processor->xstate_features : XSTATE_FP_SSE;
 }
 
 int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX])
@@ -21,29 +21,29 @@ int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX])
 	/* KVM tells of components that the guest does not have, such as protection keys. */
 	uint64_t present;
 	memcpy(&present, out + XSTATE_HEADER, sizeof(present));
-	present &= known_features(vcpu);
+	present &= known_features(vcpu->processor);
 	memcpy(out + XSTATE_HEADER, &present, sizeof(present));
 	return 0;
 }
 
 /* As XRSTOR checks it: of the header, the rest is not looked at. */
-static int check(const struct vcpu *vcpu, const uint8_t *state)
+int xstate_check(const struct processor *processor, const uint8_t state[XSTATE_MAX])
 {
 	uint64_t header[HEADER_SIZE / 8];
 	uint32_t mxcsr;
 	memcpy(header, state + XSTATE_HEADER, sizeof(header));
 	memcpy(&mxcsr, state + XSTATE_MXCSR, sizeof(mxcsr));
-	if (header[0] & ~known_features(vcpu))
+	if (header[0] & ~known_features(processor))
 		return -EINVAL;
 	if (header[1] || header[2])
 		return -EINVAL;
-	uint32_t mask = vcpu->processor->mxcsr_mask ? vcpu->processor->mxcsr_mask : MXCSR_MASK_DEFAULT;
+	uint32_t mask = processor->mxcsr_mask ? processor->mxcsr_mask : MXCSR_MASK_DEFAULT;
 	return mxcsr & ~mask ? -EINVAL : 0;
 }
 
 int xstate_set(const struct vcpu *vcpu, const uint8_t state[XSTATE_MAX])
 {
-	int r = check(vcpu, state);
+	int r = xstate_check(vcpu->processor, state);
 	if (r < 0)
 		return r;
 	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, state) < 0 ? -errno : 0;

@@ -27,6 +27,9 @@ int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX]);
 /* Replaces it. 0, or -EINVAL where a processor would not take it: what is reserved is not zero. */
 int xstate_set(const struct vcpu *vcpu, const uint8_t state[XSTATE_MAX]);
 
+/* Whether a processor would take it: 0 or -EINVAL. */
+int xstate_check(const struct processor *processor, const uint8_t state[XSTATE_MAX]);
+
 /* Replaces it by what a program finds at its start. */
 int xstate_clear(const struct vcpu *vcpu);
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The container of a contained guest. */
+#ifndef GUEST_CONTAINED_CONTAINER_H
+#define GUEST_CONTAINED_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <virtiso/container.h>
+#include <virtiso/guest.h>
+
+/* What a host may not be able to do. */
+struct contained_wishes {
+	bool limited; /* memory, by a control group; RLIMIT_AS is there beside */
+	bool mapped;  /* the guest's root is shown with its owners */
+};
+
+/* 0 or a negative errno with the error set. */
+int contained_make_container(viso_guest *guest, int root_fd, struct contained_wishes wishes,
+			     viso_container **out_container);
+
+/* How much memory the process may take, the guest's included. */
+uint64_t contained_memory(const viso_guest *guest);
+
+/* Whether it is to change files of the host; and whether it is to reach some with the rights of their owner. */
+bool contained_writes(const viso_guest *guest);
+bool contained_is_owner(const viso_guest *guest);
+
+/* Without an overflow. */
+uint64_t contained_add(uint64_t a, uint64_t b);
+
+#endif

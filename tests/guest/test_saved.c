@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Snapshots in files: saved here, loaded here and in other processes, which are this program with arguments; and files
+ * that are not what was saved.
+ */
+#include "guest_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
+
+static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
+{
+	uint64_t value = 0;
+	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 5000, &value));
+	return value;
+}
+
+static viso_guest *clone_of(viso_snapshot *snapshot)
+{
+	viso_guest *guest = NULL;
+	assert_ok(viso_snapshot_clone(snapshot, &guest));
+	return guest;
+}
+
+static viso_snapshot *freeze(viso_guest *guest)
+{
+	viso_snapshot *snapshot = NULL;
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	viso_guest_unref(guest);
+	return snapshot;
+}
+
+static viso_guest *initialised(struct fixture *fixture, const char *program, const char *argument, uint64_t memory)
+{
+	viso_guest *guest = new_guest(fixture, memory);
+	viso_command *command = new_command(program, argument, NULL);
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	return guest;
+}
+
+static const char *saved_path(const struct fixture *fixture)
+{
+	static char path[256];
+	snprintf(path, sizeof(path), "%s/saved", fixture->base);
+	return path;
+}
+
+/* What loading a file into a new guest gives. */
+static int load(struct fixture *fixture, const char *path, viso_snapshot **out_snapshot)
+{
+	viso_guest *guest = new_guest(fixture, 0);
+	int r = viso_snapshot_load(path, guest, out_snapshot);
+	viso_guest_unref(guest);
+	return r;
+}
+
+static void assert_load(struct fixture *fixture, const char *path, int expected)
+{
+	viso_snapshot *snapshot = (viso_snapshot *)fixture;
+	int r = load(fixture, path, &snapshot);
+	if (r != expected)
+		print_error("%d, not %d: %s\n", r, expected, viso_error_message());
+	assert_int_equal(r, expected);
+	assert_ptr_equal(snapshot, fixture);
+}
+
+/* Saves a program that has called a function. */
+static const char *save(struct fixture *fixture, const char *program, const char *symbol)
+{
+	const char *path = saved_path(fixture);
+	viso_guest *guest = initialised(fixture, program, "plain", 0);
+	if (symbol)
+		call(guest, symbol, 0);
+	viso_snapshot *snapshot = freeze(guest);
+	assert_ok(viso_snapshot_save(snapshot, path));
+	viso_snapshot_unref(snapshot);
+	return path;
+}
+
+/* This program again, in a new process: its exit code. */
+static int run_other(const char *const arguments[])
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		execv("/proc/self/exe", (char *const *)arguments);
+		_exit(100);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+}
+
+static int call_there(const char *path, const char *root, const char *symbol)
+{
+	return run_other((const char *const[]){"test-saved", "call", path, root, symbol, NULL});
+}
+
+static void test_another_process(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = save(fixture, programs[i], "count");
+		struct stat st;
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode, S_IFREG | 0600);
+		/* It has counted to two. */
+		assert_int_equal(call_there(path, fixture->root_path, "count"), 3);
+		assert_int_equal(call_there(path, fixture->root_path, "read_shared"), 0);
+		path = save(fixture, programs[i], "open_shared");
+		assert_int_equal(call_there(path, fixture->root_path, "read_shared"), '1');
+		path = save(fixture, programs[i], NULL);
+		assert_int_equal(call_there(path, fixture->root_path, "find_secret"), 0);
+		assert_int_equal(call_there(path, fixture->root_path, "mix_writers"), 0);
+	}
+}
+
+static void test_clones_and_resets(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_snapshot *snapshot, *other;
+		const char *path = save(fixture, programs[i], NULL);
+		assert_ok(load(fixture, path, &snapshot));
+		/* Twice at once, and the file is gone. */
+		assert_ok(load(fixture, path, &other));
+		assert_int_equal(unlink(path), 0);
+		viso_guest *clones[] = {clone_of(snapshot), clone_of(snapshot), clone_of(other)};
+		for (int round = 0; round < 3; round++)
+			for (size_t clone = 0; clone < 3; clone++) {
+				assert_int_equal(call(clones[clone], "find_secret", 0), 0);
+				assert_ok(viso_guest_reset(clones[clone]));
+				call(clones[clone], "leave_secret", 0);
+				assert_ok(viso_guest_reset(clones[clone]));
+			}
+		assert_int_equal(call(clones[0], "count", 0), 2);
+		assert_int_equal(call(clones[1], "count", 0), 2);
+		assert_true(viso_snapshot_size(snapshot) > 0);
+		for (size_t clone = 0; clone < 3; clone++)
+			viso_guest_unref(clones[clone]);
+		viso_snapshot_unref(snapshot);
+		viso_snapshot_unref(other);
+	}
+}
+
+/* What was loaded can be frozen, saved and loaded anew; files in memory lie in several layers then. */
+static void test_generations(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_snapshot *snapshot;
+	const char *path = save(fixture, "/frozen-dynamic", "open_shared");
+	for (uint64_t i = 0; i < 4; i++) {
+		assert_ok(load(fixture, path, &snapshot));
+		viso_guest *guest = clone_of(snapshot);
+		assert_int_equal(call(guest, "count", 0), 2 + i);
+		assert_int_equal(call(guest, "read_shared", i % 2), i ? 'a' + i - 1 : '1');
+		assert_int_equal(call(guest, "write_shared", 'a' + i), 1);
+		viso_snapshot_unref(snapshot);
+		snapshot = freeze(guest);
+		assert_ok(viso_snapshot_save(snapshot, path));
+		viso_snapshot_unref(snapshot);
+	}
+}
+
+static const char python_program[] = "import json, math, re, tempfile, random\n"
+				     "kept = tempfile.TemporaryFile()\n"
+				     "kept.write(b'kept'); kept.flush()\n"
+				     "with open('/dev/virtiso', 'r+b', buffering=0) as port:\n"
+				     "    while True:\n"
+				     "        port.write(json.dumps(eval(port.read(65536))).encode())\n";
+
+static void test_python(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(access("/usr/bin/python3", X_OK) == 0, "python3");
+	viso_root *root = viso_root_new();
+	assert_ok(viso_root_add_program(root, "/usr/bin/python3"));
+	viso_guest *guest = viso_guest_new();
+	assert_ok(viso_guest_set_root(guest, root));
+	viso_command *command = new_command("/usr/bin/python3", "-c", python_program, NULL);
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	viso_snapshot *snapshot = freeze(guest);
+	assert_ok(viso_snapshot_save(snapshot, saved_path(fixture)));
+	viso_snapshot_unref(snapshot);
+	viso_root_unref(root);
+	const char *const questions[][2] = {
+		{"[math.factorial(5), re.sub('a', 'b', 'aa')]", "[120, \"bb\"]"},
+		{"[kept.seek(0), kept.read().decode()]", "[0, \"kept\"]"},
+		{"len(open('/proc/self/maps').read()) > 1000", "true"},
+	};
+	/* In a root that the other process makes for itself. */
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+		assert_int_equal(run_other((const char *const[]){"test-saved", "ask", saved_path(fixture),
+								 questions[i][0], questions[i][1], NULL}),
+				 0);
+}
+
+/* What cannot be saved is named, and leaves nothing. */
+static void test_refusals(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	const char *path = saved_path(fixture);
+	unlink(path);
+	viso_guest *guest = initialised(fixture, "/frozen-static", "shared", 0);
+	viso_snapshot *snapshot = freeze(guest);
+	assert_int_equal(viso_snapshot_save(snapshot, path), -EOPNOTSUPP);
+	assert_non_null(strstr(viso_error_message(), "MAP_SHARED"));
+	assert_int_equal(access(path, F_OK), -1);
+	viso_snapshot_unref(snapshot);
+
+	guest = new_guest(fixture, 0);
+	viso_command *command = new_command("/frozen-static", "plain", NULL);
+	assert_ok(viso_command_add_fd(command, STDIN_FILENO, 7));
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	snapshot = freeze(guest);
+	assert_int_equal(viso_snapshot_save(snapshot, path), -EOPNOTSUPP);
+	assert_string_equal(viso_error_object(), "fd 7");
+	viso_snapshot_unref(snapshot);
+
+	snapshot = freeze(initialised(fixture, "/frozen-static", "plain", 0));
+	assert_int_equal(viso_snapshot_save(snapshot, NULL), -EINVAL);
+	assert_int_equal(viso_snapshot_save(NULL, path), -EINVAL);
+	assert_int_equal(viso_snapshot_save(snapshot, "/no/such/directory/x"), -ENOENT);
+	assert_int_equal(viso_snapshot_save(snapshot, "/etc/passwd/x"), -ENOTDIR);
+	assert_int_equal(viso_snapshot_save(snapshot, fixture->base), -EISDIR);
+	assert_int_equal(viso_snapshot_save(snapshot, "/proc/x"), -ENOENT);
+	viso_snapshot_unref(snapshot);
+
+	assert_load(fixture, path, -ENOENT);
+	assert_load(fixture, "/dev/null", -EINVAL);
+	assert_load(fixture, fixture->base, -EINVAL);
+	save(fixture, "/frozen-static", NULL);
+	assert_int_equal(viso_snapshot_load(path, fixture->guest, NULL), -EINVAL);
+	assert_int_equal(viso_snapshot_load(path, NULL, &snapshot), -EINVAL);
+	assert_int_equal(viso_snapshot_load(NULL, fixture->guest, &snapshot), -EINVAL);
+
+	guest = initialised(fixture, "/frozen-static", "plain", 0);
+	assert_int_equal(viso_snapshot_load(path, guest, &snapshot), -EBUSY);
+	viso_guest_unref(guest);
+	guest = new_guest(fixture, 64 << 20);
+	assert_int_equal(viso_snapshot_load(path, guest, &snapshot), -EINVAL);
+	assert_non_null(strstr(viso_error_message(), "memory limit"));
+	viso_guest_unref(guest);
+	guest = new_guest(fixture, 0);
+	assert_ok(viso_guest_add_file(guest, "/added", "x", 1, 0644));
+	assert_int_equal(viso_snapshot_load(path, guest, &snapshot), -EINVAL);
+	viso_guest_unref(guest);
+}
+
+/* Others who could shorten the file while it is mapped could end this process. */
+static void test_files_of_others(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	const char *path = save(fixture, "/frozen-static", NULL);
+	assert_int_equal(chmod(path, 0620), 0);
+	assert_load(fixture, path, -EACCES);
+	assert_int_equal(chmod(path, 0644), 0);
+	viso_snapshot *snapshot;
+	assert_ok(load(fixture, path, &snapshot));
+	viso_snapshot_unref(snapshot);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 12345, 12345), 0);
+		assert_load(fixture, path, -EACCES);
+	}
+}
+
+__attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
+{
+	char *command;
+	va_list args;
+	va_start(args, format);
+	assert_true(vasprintf(&command, format, args) > 0);
+	va_end(args);
+	int status = system(command);
+	free(command);
+	return status;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	assert_int_equal(shell("cp -p %s %s.new && mv %s.new %s", from, to, to, to), 0);
+}
+
+static void test_changed_library(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char library[300], kept[300];
+	viso_snapshot *snapshot;
+	snprintf(library, sizeof(library), "%s/lib/x86_64-linux-gnu/libc.so.6", fixture->root_path);
+	snprintf(kept, sizeof(kept), "%s/kept", fixture->base);
+	copy_file(library, kept);
+	const char *path = save(fixture, "/frozen-dynamic", NULL);
+
+	/* Another file with the same contents will do. */
+	copy_file(kept, library);
+	assert_ok(load(fixture, path, &snapshot));
+	viso_snapshot_unref(snapshot);
+
+	assert_int_equal(shell("printf x | dd of=%s bs=1 seek=1000000 conv=notrunc status=none", library), 0);
+	assert_load(fixture, path, -ESTALE);
+	assert_non_null(strstr(viso_error_message(), "libc.so.6"));
+	assert_int_equal(truncate(library, 1000), 0);
+	assert_load(fixture, path, -ESTALE);
+	assert_int_equal(unlink(library), 0);
+	assert_load(fixture, path, -ENOENT);
+	copy_file(kept, library);
+}
+
+static void change_byte(const char *path, long offset, uint8_t mask)
+{
+	uint8_t byte;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &byte, 1, offset), 1);
+	byte ^= mask;
+	assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+	close(fd);
+}
+
+/* As lib/guest/snapshot/saved.h has it. */
+enum { MAGIC = 0, VERSION = 8, PAGE_SIZE = 12, BUILD = 16, STATE_SIZE = 48, PAGES = 56, SUM = 64, HEAD = 96 };
+
+static void test_damage(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	const char *path = save(fixture, "/frozen-static", NULL);
+	for (long at = 0; at < HEAD; at++) {
+		bool is_other = at >= VERSION && at < STATE_SIZE && !(at >= PAGE_SIZE && at < BUILD);
+		change_byte(path, at, 0x40);
+		assert_load(fixture, path, is_other ? -EPROTO : -EINVAL);
+		change_byte(path, at, 0x40);
+	}
+	for (long at = HEAD; at < HEAD + 3000; at += 97) {
+		change_byte(path, at, 1);
+		assert_load(fixture, path, -EINVAL);
+		change_byte(path, at, 1);
+	}
+	struct stat st;
+	viso_snapshot *snapshot;
+	assert_ok(load(fixture, path, &snapshot));
+	viso_snapshot_unref(snapshot);
+	assert_int_equal(stat(path, &st), 0);
+	const off_t sizes[] = {st.st_size + 1, st.st_size - 1, st.st_size - 4096, 4096, HEAD + 1, HEAD, HEAD - 1, 1, 0};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		assert_int_equal(truncate(path, sizes[i]), 0);
+		assert_load(fixture, path, -EINVAL);
+	}
+}
+
+/* A full disk, and a limit whose signal would end the host, leave the old file and no other. */
+static void test_no_room(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char directory[256], path[300];
+	viso_snapshot *snapshot = freeze(initialised(fixture, "/frozen-dynamic", "plain", 0));
+	struct rlimit old, small = {1 << 16, RLIM_INFINITY};
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &small);
+	int r = viso_snapshot_save(snapshot, saved_path(fixture));
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(r, -EFBIG);
+
+	snprintf(directory, sizeof(directory), "%s/small", fixture->base);
+	snprintf(path, sizeof(path), "%s/saved", directory);
+	assert_int_equal(mkdir(directory, 0700), 0);
+	bool is_mounted = mount("none", directory, "tmpfs", 0, "size=64k") == 0;
+	if (is_mounted) {
+		assert_int_equal(shell("echo old >%s", path), 0);
+		r = viso_snapshot_save(snapshot, path);
+		int left = shell("test \"$(ls -A %s)\" = saved && test \"$(cat %s)\" = old", directory, path);
+		umount2(directory, MNT_DETACH);
+		assert_int_equal(r, -ENOSPC);
+		assert_int_equal(left, 0);
+	}
+	viso_snapshot_unref(snapshot);
+	skip_without(is_mounted, "a tmpfs of one's own");
+}
+
+static int call_function(char **arguments)
+{
+	viso_root *root = viso_root_new();
+	viso_guest *guest = viso_guest_new(), *clone = NULL;
+	viso_snapshot *snapshot = NULL;
+	uint64_t argument = 0, value = 99;
+	if (viso_root_use_directory(root, arguments[1]) < 0 || viso_guest_set_root(guest, root) < 0 ||
+	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
+	    viso_guest_call(clone, arguments[2], &argument, 1, 5000, &value) < 0)
+		print_error("%s\n", viso_error_message());
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+	viso_root_unref(root);
+	return (int)value;
+}
+
+static int ask_python(char **arguments)
+{
+	viso_root *root = viso_root_new();
+	viso_guest *guest = viso_guest_new(), *clone = NULL;
+	viso_snapshot *snapshot = NULL;
+	char answer[256] = "";
+	if (viso_root_add_program(root, "/usr/bin/python3") < 0 || viso_guest_set_root(guest, root) < 0 ||
+	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
+	    viso_guest_request(clone, arguments[1], strlen(arguments[1]), answer, sizeof(answer) - 1, 5000) < 0)
+		print_error("%s\n", viso_error_message());
+	int r = strcmp(answer, arguments[2]);
+	if (r)
+		print_error("%s\n", answer);
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+	viso_root_unref(root);
+	return r != 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_another_process), cmocka_unit_test(test_clones_and_resets),
+		cmocka_unit_test(test_generations),     cmocka_unit_test(test_python),
+		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_files_of_others),
+		cmocka_unit_test(test_changed_library), cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_no_room),
+	};
+	if (argc == 5 && !strcmp(argv[1], "call"))
+		return call_function(argv + 2);
+	if (argc == 5 && !strcmp(argv[1], "ask"))
+		return ask_python(argv + 2);
+	return cmocka_run_group_tests_name("guest saved snapshots", tests, fixture_setup, fixture_teardown);
+}
