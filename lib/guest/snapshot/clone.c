@@ -47,10 +47,9 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 static int build(struct instance *instance, const viso_snapshot *snapshot)
 {
 	const struct processor *processor;
-	int r = kick_init(&instance->kick);
+	kick_init(&instance->kick);
 	instance->kick.gate = instance->gate;
-	if (r == 0)
-		r = shells_take(&instance->vm, &processor);
+	int r = shells_take(&instance->vm, &processor);
 	if (r == 0)
 		r = memory_init_clone(&instance->memory, snapshot->memory, guest_memory_max(instance->guest),
 				      instance->vm.vm_fd);
