@@ -5,14 +5,17 @@
  *
  * The program runs in user mode of the guest; its system calls leave the guest and are served by the library, within the
  * guest's root and limits. The root is read-only unless <virtiso/guest_files.h> says otherwise; /tmp and /dev/shm are in memory, and
- * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. A file cannot be
- * mapped shared and writable (ENODEV), and there are no extended attributes and no pipes with names. Calls that are not served give the
- * program ENOSYS; viso_guest_syscalls() tells which.
+ * /proc, /dev and /sys have what programs look for, nothing of it the host's. Locks hold among the programs of the guest. There are no
+ * extended attributes and no pipes with names. Calls that are not served give the program ENOSYS; viso_guest_syscalls() tells which.
+ *
+ * What the programs of a guest write to a file that they have mapped (MAP_SHARED) they all see at once, there and by read(2). To a file
+ * of the host it goes at msync(2), fsync(2) and munmap(2), when a program ends, and before the guest returns to the host program; while
+ * it is mapped, the guest does not see what others on the host write to the same part, and in the end the last to write wins.
  *
  * Of waiting and sockets there are
  *
  *  - waiting: poll, ppoll, select, pselect6, epoll_create, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait, epoll_pwait2 (an epoll in an epoll, but no deeper)
- *  - events: eventfd, eventfd2, timerfd_create, timerfd_settime, timerfd_gettime
+ *  - events: eventfd, eventfd2, timerfd_create, timerfd_settime, timerfd_gettime, signalfd, signalfd4, pidfd_open
  *  - pipes: pipe, pipe2, fcntl with F_SETPIPE_SZ up to 1 MiB; splice, tee and vmsplice give EINVAL
  *  - sockets: socket (AF_UNIX, AF_INET, AF_INET6), socketpair, connect, accept, accept4, shutdown, getsockname, getpeername, getsockopt, setsockopt, sendto, recvfrom, sendmsg, recvmsg, sendmmsg, recvmmsg; bind gives EACCES, and listen EOPNOTSUPP but for a socket that was handed in and listens
  *
@@ -22,7 +25,7 @@
  *
  * The program may have threads and children, and execute other programs of its root (viso_guest_set_processes_max()). All of them share
  * the guest's one processor and its memory, and everything ends with the first program, which is process 2. Process 1 is the library: it
- * takes over what has lost its parent. A further process that finds no memory left is killed; the first one ends with
+ * takes over what has lost its parent. All but the first can be stopped (SIGSTOP) and go on (SIGCONT). A further process that finds no memory left is killed; the first one ends with
  * VISO_REASON_OUT_OF_MEMORY.
  */
 #ifndef VIRTISO_GUEST_H
@@ -111,7 +114,9 @@ typedef enum viso_placement {
 /**
  * Choose where the guest is served. A program that gets the better of the serving code is in a container then, not in the host
  * program; starting costs a container more, and calls a hand-over between processes. Of the host it sees the guest's root,
- * read-only, and what was bound into the guest, which alone it can change, where it was bound writable.
+ * read-only, and what was bound into the guest, which alone it can change, where it was bound writable. Handlers, and what writes core
+ * files, stay in the host program, which takes nothing for granted that the process tells it. Not for such guests yet: rings, guests
+ * that stay (viso_guest_initialise()), and snapshots of these.
  *
  * @param guest      a guest that has not run anything
  * @param placement  the place

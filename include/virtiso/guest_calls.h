@@ -97,7 +97,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, c
  * @param out_max     how many bytes fit
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max`,
- *         or the program's buffer too small for the request.
+ *         or the program's buffer, or the ring, too small for the request.
  * Threads: any, one at a time.
  * Since: 0.4
  */
@@ -126,11 +126,19 @@ VISO_PUBLIC int viso_guest_cancel(viso_guest *guest);
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_last_result(viso_guest *guest, viso_result **out_result);
 
 /**
- * Let hypercalls go through a ring in memory that guest and host share, without an exit of the virtual machine, where both sides are at it
- * at the time. The program takes part by viso_ring_open() and viso_ring_hypercall() of <virtiso/hypercall.h>; a thread of the library then
- * looks at the ring. A side that has looked in vain for `poll_us` goes to sleep, or rings the doorbell by an exit, which serves what is
- * there and wakes the other. It pays where a processor is free for each side; else the doorbell does the work. Requests and their answers
- * go by exits as always, and a guest that has opened its ring cannot be frozen.
+ * Let hypercalls, and requests with their answers, go through a ring in memory that guest and host share, without an exit of the virtual
+ * machine, where both sides are at it at the time. The program takes part by viso_ring_open() and viso_ring_hypercall(), or viso_ring_receive()
+ * and viso_ring_reply(), of <virtiso/hypercall.h>. A side that has looked in vain for `poll_us` goes to sleep, or rings the doorbell by an
+ * exit, which serves what is there and wakes the other. It pays where a processor is free for each side; else the doorbell does the work.
+ *
+ * A thread of the library looks for hypercalls, and runs their handlers. Another one runs a guest whose program waits in
+ * viso_ring_receive(), from a request on until it has had nothing to do for `poll_us` or 10 milliseconds, whichever is longer: until then the
+ * guest's other threads run, too, and handlers may be called while no request is on its way. In these viso_guest_request() and the like give
+ * -EBUSY. viso_guest_request() takes at most 16376 bytes then, and as many come back; its number of system calls is counted from one request
+ * to the next, and the program may end between two, which the second one tells by -EIO. viso_guest_call() goes by an exit as always: the
+ * program's registers must be changed for it.
+ *
+ * A guest that has opened its ring cannot be frozen; a clone of one that has not can open its own.
  *
  * @param guest    a guest that has not run anything
  * @param poll_us  how long a side looks before it sleeps, microseconds, 1 to 100000; 0 turns it off, as it is without this call

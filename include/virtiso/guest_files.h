@@ -9,7 +9,7 @@
  * Paths in the guest are absolute, without "." and "..", and not "/" itself.
  *
  * With VISO_PLACEMENT_CONTAINED the container of the guest is shown what is bound, and the directory that is written to; they must
- * have a path (no memfd), and be at most 47, else a start fails with -E2BIG or -EINVAL and stage VISO_STAGE_MOUNT. The rights there
+ * have a path (no memfd), and be at most 47, else a start fails with -EINVAL or -E2BIG. The rights there
  * are those of the files' owner where that is the host program's user, but no more (no capability of root's). With root of the host
  * what is writable must lie on a file system that can be id-mapped (else a start fails with -EOPNOTSUPP); on others what is only
  * read is seen with everybody's rights.
@@ -103,13 +103,14 @@ typedef int (*viso_connect_fn)(const char *address, void *userdata);
  * Let the program open connections, each through the host program. Without a handler every connect(2) gives ECONNREFUSED. The program
  * gets the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses. What is no socket, or one
  * of another type, is closed, and the program gets ECONNREFUSED or EPROTOTYPE. A socket that is still being connected stays so
- * for the program. The address of an abstract name has an at sign before the name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
+ * for the program. With VISO_PLACEMENT_CONTAINED it is the process in the container that gets the socket: take connected ones of
+ * streams, since over one of datagrams it could send to anybody that the host program could. The address of an abstract name has an at sign before the name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none
  * @param userdata  handed to it
  * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP the guest is placed in a container.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

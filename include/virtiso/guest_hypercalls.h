@@ -3,6 +3,12 @@
  * @file guest_hypercalls.h
  * Hypercalls: what programs of a guest ask the host program for by viso_hypercall() of <virtiso/hypercall.h>, or by syscall(2) with
  * VISO_HYPERCALL_BASE + number. A number without a handler gives the program ENOSYS.
+ *
+ * With VISO_PLACEMENT_CONTAINED all of this is the same for the host program, but is asked of the process that serves the guest, by
+ * messages: a handler costs a hand-over between processes, and each 64 KiB that are read or written another one. Handlers get
+ * arguments and bytes that this process may have made up, as the program could. Where it does not answer for a minute, or says what
+ * makes no sense, or is ended, also by the time limit of the command, functions fail with -ESRCH; the guest then ends with
+ * VISO_REASON_GUEST_FAULT, or why it was ended.
  */
 #ifndef VIRTISO_GUEST_HYPERCALLS_H
 #define VIRTISO_GUEST_HYPERCALLS_H

@@ -25,25 +25,47 @@ enum {
 	VISO_HYPERCALL_GENERATION = 0x403,
 	VISO_HYPERCALL_RETURN = 0x404,
 	VISO_HYPERCALL_RING = 0x405,
-	VISO_HYPERCALL_DOORBELL = 0x406
+	VISO_HYPERCALL_DOORBELL = 0x406,
+	VISO_HYPERCALL_RING_RECEIVE = 0x407,
+	VISO_HYPERCALL_RING_REPLY = 0x408
 };
 
-/** What viso_ring_open() gives: memory that the program and the library share. */
-enum { VISO_RING_SLOTS = 32 };
-struct viso_ring_slot {
-	uint64_t number;
+/**
+ * What viso_ring_open() gives: memory that the program and the library share. Whatever goes to the other side has a number that is one more
+ * than that of the last, and is put down last; it lies in one cache line together with the first bytes that it announces.
+ */
+enum { VISO_RING_SLOTS = 16, VISO_RING_BYTES = 16376 };
+struct viso_ring_ask {
+	uint32_t sequence;
+	uint32_t number;
 	uint64_t args[6];
+	uint64_t unused;
+};
+struct viso_ring_answer {
+	uint32_t sequence;
+	uint32_t by_exit;
 	int64_t value;
-	uint64_t by_exit;
+	uint64_t unused[6];
+};
+struct viso_ring_message {
+	uint32_t sequence;
+	uint32_t size;
+	uint8_t bytes[VISO_RING_BYTES];
 };
 struct viso_ring {
-	uint32_t head; /* what the program has put in */
-	uint32_t unused1[15];
-	uint32_t tail; /* what the library has answered */
-	uint32_t host_sleeps;
-	uint32_t spins; /* how often to look for an answer before the doorbell */
-	uint32_t unused2[13];
-	struct viso_ring_slot slots[VISO_RING_SLOTS];
+	uint32_t asked;    /* the program's own: the last hypercall that it has put in */
+	uint32_t received; /* the last request that it has taken */
+	uint32_t unused1[30];
+	uint32_t host_sleeps;  /* does not look for hypercalls */
+	uint32_t asker_sleeps; /* does not look for the answer to its request */
+	uint32_t spins;        /* how often to look for an answer before the doorbell */
+	uint32_t receive_spins;
+	uint32_t unused2[28];
+	struct viso_ring_ask asks[VISO_RING_SLOTS];
+	struct viso_ring_answer answers[VISO_RING_SLOTS];
+	uint8_t unused3[4096 - 256 - VISO_RING_SLOTS * 128];
+	struct viso_ring_message request;
+	struct viso_ring_message reply;
 };
 
 /* The library itself needs the numbers only. */
@@ -104,20 +126,21 @@ static inline struct viso_ring *viso_ring_open(void)
 static inline int64_t viso_ring_hypercall(struct viso_ring *ring, unsigned number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
 					  uint64_t f)
 {
-	uint32_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
-	struct viso_ring_slot *slot = &ring->slots[head % VISO_RING_SLOTS];
-	slot->number = number;
-	slot->args[0] = a;
-	slot->args[1] = b;
-	slot->args[2] = c;
-	slot->args[3] = d;
-	slot->args[4] = e;
-	slot->args[5] = f;
-	__atomic_store_n(&ring->head, ++head, __ATOMIC_RELEASE);
-	/* Either this sees that the other side sleeps, or that sees the new index before it does. */
+	uint32_t sequence = ++ring->asked;
+	struct viso_ring_ask *ask = &ring->asks[sequence % VISO_RING_SLOTS];
+	struct viso_ring_answer *answer = &ring->answers[sequence % VISO_RING_SLOTS];
+	ask->number = number;
+	ask->args[0] = a;
+	ask->args[1] = b;
+	ask->args[2] = c;
+	ask->args[3] = d;
+	ask->args[4] = e;
+	ask->args[5] = f;
+	__atomic_store_n(&ask->sequence, sequence, __ATOMIC_RELEASE);
+	/* Either this sees that the other side sleeps, or that sees the new number before it does. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint32_t left = __atomic_load_n(&ring->host_sleeps, __ATOMIC_RELAXED) ? 0 : ring->spins;
-	while (__atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) != head) {
+	while (__atomic_load_n(&answer->sequence, __ATOMIC_ACQUIRE) != sequence) {
 		if (left-- == 0) {
 			int64_t r = viso_hypercall(VISO_HYPERCALL_DOORBELL, 0, 0, 0);
 			if (r < 0)
@@ -126,7 +149,49 @@ static inline int64_t viso_ring_hypercall(struct viso_ring *ring, unsigned numbe
 		}
 		__builtin_ia32_pause();
 	}
-	return slot->by_exit ? viso_hypercall6(number, a, b, c, d, e, f) : slot->value;
+	return answer->by_exit ? viso_hypercall6(number, a, b, c, d, e, f) : answer->value;
+}
+
+/**
+ * Answers the request that came through the ring with so many bytes, which lie in `ring->reply.bytes`. 0 or a negative errno, -90
+ * (EMSGSIZE) for more than there is room for, -22 (EINVAL) where no request is to be answered.
+ */
+static inline int64_t viso_ring_reply(struct viso_ring *ring, size_t size)
+{
+	if (size > VISO_RING_BYTES)
+		return -90;
+	if (ring->reply.sequence == ring->received)
+		return -22;
+	ring->reply.size = (uint32_t)size;
+	__atomic_store_n(&ring->reply.sequence, ring->received, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&ring->asker_sleeps, __ATOMIC_RELAXED))
+		return 0;
+	return viso_hypercall(VISO_HYPERCALL_RING_REPLY, 0, 0, 0);
+}
+
+/**
+ * Waits for a request of the host program, as viso_receive(), but mostly without an exit of the virtual machine. Its length, or a negative
+ * errno, -16 (EBUSY) also where there is a request of viso_receive() to be answered first; its bytes lie in `ring->request.bytes` until it is
+ * answered. Whoever has begun with this goes on with it: viso_receive() gives -EBUSY afterwards. The first thread of the program only.
+ */
+static inline int64_t viso_ring_receive(struct viso_ring *ring)
+{
+	uint32_t next = ring->received + 1, left = ring->received ? ring->receive_spins : 0;
+	/* Whoever asks for the next request without an answer had none to give. */
+	if (ring->reply.sequence != ring->received)
+		viso_ring_reply(ring, 0);
+	while (__atomic_load_n(&ring->request.sequence, __ATOMIC_ACQUIRE) != next) {
+		if (left-- == 0) {
+			int64_t r = viso_hypercall(VISO_HYPERCALL_RING_RECEIVE, ring->received, 0, 0);
+			if (r < 0)
+				return r;
+			left = ring->receive_spins;
+		}
+		__builtin_ia32_pause();
+	}
+	ring->received = next;
+	return ring->request.size;
 }
 
 #endif

@@ -178,7 +178,7 @@ static void split(struct address_space *space, uint64_t address)
 static bool can_join(const struct area *lower, const struct area *upper)
 {
 	return lower->end == upper->start && lower->protection == upper->protection && !lower->file && !upper->file &&
-	       !lower->shared && !upper->shared && !upper->grows_down;
+	       !lower->shared && !upper->shared && !upper->grows_down && lower->wipes_on_fork == upper->wipes_on_fork;
 }
 
 /* Joins an area with its anonymous neighbours, so that a growing heap stays one area. */
@@ -333,6 +333,24 @@ int space_protect(struct address_space *space, uint64_t start, uint64_t end, uns
 	size_t next = i < space->count ? i : space->count;
 	while (next-- > 0 && space->areas[next].end > start)
 		join_around(space, next);
+	return covered < end ? -ENOMEM : 0;
+}
+
+int space_wipe_on_fork(struct address_space *space, uint64_t start, uint64_t end, bool wipes)
+{
+	uint64_t covered = start;
+	if (make_room(space, 2) < 0)
+		return -ENOMEM;
+	split(space, start);
+	split(space, end);
+	for (size_t i = first_behind(space, start);
+	     i < space->count && space->areas[i].start == covered && covered < end; i++) {
+		struct area *area = &space->areas[i];
+		if (area->file || area->shared)
+			return -EINVAL;
+		area->wipes_on_fork = wipes;
+		covered = area->end;
+	}
 	return covered < end ? -ENOMEM : 0;
 }
 

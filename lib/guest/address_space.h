@@ -26,6 +26,7 @@ struct area {
 	unsigned protection;          /* PROT_ bits */
 	bool grows_down;              /* the stack */
 	bool is_program;              /* a segment of an ELF file: zeroes beyond file_size instead of SIGBUS */
+	bool wipes_on_fork;           /* MADV_WIPEONFORK */
 	bool is_read_only;            /* MAP_SHARED of a file that was opened for reading: never to be written */
 	struct file *file;            /* owned reference; NULL for anonymous memory */
 	struct shared_memory *shared; /* owned reference; MAP_SHARED, but of a file that nobody can change */
@@ -133,6 +134,9 @@ int space_move_pages(struct address_space *space, uint64_t from, uint64_t to, ui
 
 /* The entry for a page of an area: it can be written only where no other owner would see it, or all are to. */
 uint64_t space_make_entry(const struct address_space *space, const struct area *area, uint64_t page);
+
+/* Whether children of fork(2) find zeroes there: 0; -EINVAL where it is not private and anonymous, -ENOMEM. */
+int space_wipe_on_fork(struct address_space *space, uint64_t start, uint64_t end, bool wipes);
 
 /* Throws the pages of a range away; they are made anew when touched (MADV_DONTNEED). */
 void space_discard(struct address_space *space, uint64_t start, uint64_t end);

@@ -71,7 +71,8 @@ int space_copy(struct address_space *to, struct address_space *from)
 	for (size_t i = 0; i < from->count && r == 0; i++) {
 		to->areas[to->count++] = from->areas[i];
 		area_ref(&from->areas[i]);
-		r = copy_pages(to, from, &from->areas[i]);
+		if (!from->areas[i].wipes_on_fork)
+			r = copy_pages(to, from, &from->areas[i]);
 	}
 	if (r < 0)
 		space_destroy(to);

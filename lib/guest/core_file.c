@@ -19,17 +19,21 @@ enum { AREAS_IN_CORE = 65000 };
 
 struct core {
 	struct program *program;
+	const struct core_sink *sink; /* NULL for a file */
 	int fd;
+	uint64_t end;
 	size_t area_count;
 	Elf64_Phdr *headers; /* the notes, then the areas */
 	uint8_t *notes;
 	size_t notes_size;
 };
 
-static int write_at(int fd, const void *data, size_t size, uint64_t offset)
+static int write_at(const struct core *core, const void *data, size_t size, uint64_t offset)
 {
+	if (core->sink)
+		return core->sink->write(data, size, offset);
 	for (size_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
+		ssize_t n = pwrite(core->fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		done += n > 0 ? (size_t)n : 0;
@@ -91,7 +95,7 @@ static int write_area(const struct core *core, size_t index)
 	for (; (entry = paging_next(&space->tables, &at, area->end)); at += GUEST_PAGE) {
 		const void *page = memory_page(space->memory, paging_page(*entry));
 		uint64_t offset = core->headers[index + 1].p_offset + (at - area->start);
-		int r = page ? write_at(core->fd, page, GUEST_PAGE, offset) : 0;
+		int r = page ? write_at(core, page, GUEST_PAGE, offset) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -110,17 +114,30 @@ static int write_all(struct core *core)
 		.e_phentsize = sizeof(Elf64_Phdr),
 		.e_phnum = (uint16_t)(core->area_count + 1),
 	};
-	uint64_t end = lay_out(core);
-	if (end > INT64_MAX || ftruncate(core->fd, (off_t)end) < 0)
+	core->end = lay_out(core);
+	if (core->end > INT64_MAX)
+		return -EFBIG;
+	if (!core->sink && ftruncate(core->fd, (off_t)core->end) < 0)
 		return -errno;
-	int r = write_at(core->fd, &head, sizeof(head), 0);
+	int r = write_at(core, &head, sizeof(head), 0);
 	if (r == 0)
-		r = write_at(core->fd, core->headers, (core->area_count + 1) * sizeof(*core->headers), sizeof(head));
+		r = write_at(core, core->headers, (core->area_count + 1) * sizeof(*core->headers), sizeof(head));
 	if (r == 0)
-		r = write_at(core->fd, core->notes, core->notes_size, core->headers[0].p_offset);
+		r = write_at(core, core->notes, core->notes_size, core->headers[0].p_offset);
 	for (size_t i = 0; r == 0 && i < core->area_count; i++)
 		r = write_area(core, i);
 	return r;
+}
+
+static int write_core(struct core *core, const siginfo_t *info)
+{
+	size_t count = core->program->space->count;
+	core->area_count = count < AREAS_IN_CORE ? count : AREAS_IN_CORE;
+	_cleanup_free_ Elf64_Phdr *headers = calloc(core->area_count + 1, sizeof(*headers));
+	_cleanup_free_ uint8_t *notes = core_notes(core->program, info, &core->notes_size);
+	core->headers = headers;
+	core->notes = notes;
+	return headers && notes ? write_all(core) : -ENOMEM;
 }
 
 static int write_to(const char *path, struct program *program, const siginfo_t *info)
@@ -132,27 +149,34 @@ static int write_to(const char *path, struct program *program, const siginfo_t *
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	struct core core = {.program = program, .fd = fd, .area_count = program->space->count};
-	if (core.area_count > AREAS_IN_CORE)
-		core.area_count = AREAS_IN_CORE;
-	_cleanup_free_ Elf64_Phdr *headers = calloc(core.area_count + 1, sizeof(*headers));
-	_cleanup_free_ uint8_t *notes = core_notes(program, info, &core.notes_size);
-	core.headers = headers;
-	core.notes = notes;
-	int r = headers && notes ? write_all(&core) : -ENOMEM;
+	struct core core = {.program = program, .fd = fd};
+	int r = write_core(&core, info);
 	if (r < 0)
 		unlink(path);
 	return r;
+}
+
+static int write_to_sink(const struct core_sink *sink, struct program *program, const siginfo_t *info)
+{
+	struct core core = {.program = program, .fd = -1, .sink = sink};
+	int r = sink->open();
+	if (r < 0)
+		return r;
+	r = write_core(&core, info);
+	int ended = sink->end(core.end, r < 0);
+	return r < 0 ? r : ended;
 }
 
 void core_write(struct program *program, const siginfo_t *info)
 {
 	struct instance *instance = program->instance;
 	const char *path = instance->guest->core_path;
-	if (!path || instance->has_core)
+	const struct core_sink *sink = instance->guest->core_sink;
+	if ((!path && !sink) || instance->has_core)
 		return;
 	instance->has_core = true;
-	int r = write_to(path, program, info);
+	int r = sink ? write_to_sink(sink, program, info) : write_to(path, program, info);
 	if (r < 0)
-		log_debug("guest: no core file could be written to %s: %s", path, strerrordesc_np(-r));
+		log_debug("guest: no core file could be written to %s: %s", path ? path : "the host",
+			  strerrordesc_np(-r));
 }

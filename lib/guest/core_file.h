@@ -4,11 +4,22 @@
 #define GUEST_CORE_FILE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct program;
 struct viso_guest;
+
+/*
+ * Where a core file goes that this process does not write itself. All return 0 or a negative errno; after open() end()
+ * follows.
+ */
+struct core_sink {
+	int (*open)(void);
+	int (*write)(const void *data, size_t size, uint64_t offset);
+	int (*end)(uint64_t size, bool failed);
+};
 
 /* The program is about to end by this signal: writes what was asked for. Without a core path, nothing happens. */
 void core_write(struct program *program, const siginfo_t *info);

@@ -53,7 +53,7 @@ static char *make_absolute(const char *path)
 int viso_guest_set_core_path(viso_guest *guest, const char *path)
 {
 	struct stat st;
-	int r = guest_check_host_setter(guest, __func__);
+	int r = guest_check_setter(guest, __func__);
 	if (r < 0)
 		return r;
 	if (!path || !*path)

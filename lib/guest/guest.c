@@ -315,7 +315,7 @@ int guest_check_host_setter(viso_guest *guest, const char *function)
 int guest_check_handler_setter(viso_guest *guest, const char *function)
 {
 	return guest && guest->is_new_clone ? sandbox_check_use(&guest->sandbox, function)
-					    : guest_check_host_setter(guest, function);
+					    : guest_check_setter(guest, function);
 }
 
 int viso_guest_set_root(viso_guest *guest, viso_root *root)

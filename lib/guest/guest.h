@@ -26,6 +26,7 @@ struct viso_guest {
 	struct guest_sockets sockets;
 	struct guest_counts counts;
 	char *core_path; /* absolute; NULL for none */
+	const struct core_sink *core_sink; /* that takes core files instead; NULL for none */
 	struct guest_limits limits;
 	viso_placement placement;
 	viso_root *program_root; /* of what serves it, contained; NULL before the first start; guarded by `lock` */
@@ -45,8 +46,8 @@ struct viso_guest {
 
 /* As sandbox_check_setter(). */
 int guest_check_setter(viso_guest *guest, const char *function);
-/* The same for what needs the host program, and cannot be in a contained guest; and for handlers of that kind, which a
- * clone may be given before its first call. */
+/* The same for what needs the host program, and cannot be in a contained guest; and for handlers, which a clone may be
+ * given before its first call. */
 int guest_check_host_setter(viso_guest *guest, const char *function);
 int guest_check_handler_setter(viso_guest *guest, const char *function);
 

@@ -212,18 +212,25 @@ static void give_guest_back(struct instance *instance)
 	kick_stop(&instance->kick, SIGKILL);
 }
 
+int64_t hypercall_call(const struct viso_guest *guest, const struct hypercall_handler *handler,
+		       viso_hypercall *hypercall)
+{
+	struct serving serving = {guest, innermost};
+	innermost = &serving;
+	int64_t value = handler->function(hypercall, handler->userdata);
+	innermost = serving.outer;
+	return value;
+}
+
 static int64_t run_handler(struct instance *instance, const struct hypercall_handler *handler,
 			   viso_hypercall *hypercall)
 {
-	struct serving serving = {instance->guest, innermost};
 	hypercall->in_handler = true;
 	hypercall->thread = pthread_self();
 	handle_ref(&instance->guest->sandbox.handle);
-	innermost = &serving;
 	gate_unlock(instance->gate);
-	int64_t value = handler->function(hypercall, handler->userdata);
+	int64_t value = hypercall_call(instance->guest, handler, hypercall);
 	gate_lock(instance->gate);
-	innermost = serving.outer;
 	give_guest_back(instance);
 	/* The handler may have run another guest, or for long. */
 	instance->look_for_stop = true;
@@ -293,6 +300,11 @@ viso_hypercall *viso_hypercall_unref(viso_hypercall *hypercall)
 		handle_unref(&hypercall->handle);
 		return NULL;
 	}
+	if (hypercall->far) {
+		if (handle_unref(&hypercall->handle))
+			hypercall->far->release(hypercall);
+		return NULL;
+	}
 	struct gate *gate = hypercall->gate;
 	atomic_fetch_add(&gate->references, 1);
 	gate_lock(gate);
@@ -326,21 +338,55 @@ int viso_hypercall_argument(const viso_hypercall *hypercall, unsigned index, uin
 }
 
 /* Whether it can be answered still, and its program's memory be reached. With the lock held. */
-static int check_waiting(const viso_hypercall *hypercall, const char *function)
+static int check_waiting(const viso_hypercall *hypercall)
 {
-	if (hypercall->is_answered)
-		return error_fail(VISO_STAGE_GUEST, EALREADY, function, "%s: the hypercall has been answered",
-				  function);
-	if (!hypercall->task)
-		return error_fail(VISO_STAGE_GUEST, ESRCH, function,
-				  "%s: the program does not wait for the hypercall any more", function);
-	return 0;
+	return hypercall->is_answered ? -EALREADY : hypercall->task ? 0 : -ESRCH;
 }
 
-static int fail_fault(uint64_t address, size_t size, const char *function)
+bool hypercall_is_gone(viso_hypercall *hypercall)
 {
-	return error_fail(VISO_STAGE_GUEST, EFAULT, function, "%s: the program has not all of the %zu bytes at 0x%llx",
-			  function, size, (unsigned long long)address);
+	gate_lock(hypercall->gate);
+	bool is_gone = !hypercall->task;
+	gate_unlock(hypercall->gate);
+	return is_gone;
+}
+
+static int fail(int r, const char *function)
+{
+	switch (-r) {
+	case EALREADY:
+		return error_fail(VISO_STAGE_GUEST, EALREADY, function,
+				  "%s: the hypercall has been answered, or deferred already", function);
+	case ESRCH:
+		return error_fail(VISO_STAGE_GUEST, ESRCH, function,
+				  "%s: the program does not wait for the hypercall any more", function);
+	default:
+		return error_fail(VISO_STAGE_GUEST, -r, function, NULL);
+	}
+}
+
+static int access_here(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size, bool writes)
+{
+	gate_lock(hypercall->gate);
+	int r = check_waiting(hypercall);
+	struct address_space *space = r == 0 ? hypercall->task->program->space : NULL;
+	if (space &&
+	    (writes ? space_write(space, address, buffer, size) : space_read(space, buffer, address, size)) < 0)
+		r = -EFAULT;
+	gate_unlock(hypercall->gate);
+	return r;
+}
+
+static int access_memory(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size, bool writes,
+			 const char *function)
+{
+	int r = hypercall->far ? hypercall->far->access(hypercall, address, buffer, size, writes)
+			       : access_here(hypercall, address, buffer, size, writes);
+	if (r == -EFAULT)
+		return error_fail(VISO_STAGE_GUEST, EFAULT, function,
+				  "%s: the program has not all of the %zu bytes at 0x%llx", function, size,
+				  (unsigned long long)address);
+	return r < 0 ? fail(r, function) : 0;
 }
 
 int viso_hypercall_read(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size)
@@ -350,12 +396,7 @@ int viso_hypercall_read(viso_hypercall *hypercall, uint64_t address, void *buffe
 		return r;
 	if (size && !buffer)
 		return error_argument(__func__, "the buffer is NULL");
-	gate_lock(hypercall->gate);
-	r = check_waiting(hypercall, __func__);
-	if (r == 0 && space_read(hypercall->task->program->space, buffer, address, size) < 0)
-		r = fail_fault(address, size, __func__);
-	gate_unlock(hypercall->gate);
-	return r;
+	return access_memory(hypercall, address, buffer, size, false, __func__);
 }
 
 int viso_hypercall_write(viso_hypercall *hypercall, uint64_t address, const void *data, size_t size)
@@ -365,10 +406,15 @@ int viso_hypercall_write(viso_hypercall *hypercall, uint64_t address, const void
 		return r;
 	if (size && !data)
 		return error_argument(__func__, "the data is NULL");
+	return access_memory(hypercall, address, (void *)data, size, true, __func__);
+}
+
+int hypercall_defer(viso_hypercall *hypercall)
+{
 	gate_lock(hypercall->gate);
-	r = check_waiting(hypercall, __func__);
-	if (r == 0 && space_write(hypercall->task->program->space, address, data, size) < 0)
-		r = fail_fault(address, size, __func__);
+	int r = check_waiting(hypercall);
+	if (r == 0)
+		r = hypercall->is_deferred ? -EALREADY : make_answer_fd(hypercall);
 	gate_unlock(hypercall->gate);
 	return r;
 }
@@ -378,30 +424,35 @@ int viso_hypercall_defer(viso_hypercall *hypercall)
 	int r = check(hypercall, __func__);
 	if (r < 0)
 		return r;
+	if (!hypercall->in_handler || !pthread_equal(hypercall->thread, pthread_self()))
+		return hypercall->is_answered || hypercall->is_deferred
+			       ? fail(-EALREADY, __func__)
+			       : error_argument(__func__, "only a handler can defer its hypercall");
+	if (hypercall->is_by_ring)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__,
+				  "a hypercall that came through the ring cannot be deferred");
+	r = hypercall->far ? hypercall->far->defer(hypercall) : hypercall_defer(hypercall);
+	return r < 0 ? fail(r, __func__) : 0;
+}
+
+static int settle_here(viso_hypercall *hypercall, int64_t value)
+{
 	gate_lock(hypercall->gate);
-	if (hypercall->is_answered || hypercall->is_deferred)
-		r = error_fail(VISO_STAGE_GUEST, EALREADY, __func__, "the hypercall is deferred or answered already");
-	else if (!hypercall->in_handler || !pthread_equal(hypercall->thread, pthread_self()))
-		r = error_argument(__func__, "only a handler can defer its hypercall");
-	else if (hypercall->is_by_ring)
-		r = error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, __func__,
-			       "a hypercall that came through the ring cannot be deferred");
-	else if ((r = make_answer_fd(hypercall)) < 0)
-		r = error_fail(VISO_STAGE_GUEST, -r, "eventfd", NULL);
+	int r = check_waiting(hypercall);
+	if (r == 0 && !hypercall->is_deferred)
+		r = -EINVAL;
+	if (r == 0)
+		set_answer(hypercall, value);
 	gate_unlock(hypercall->gate);
 	return r;
 }
 
 static int answer(viso_hypercall *hypercall, int64_t value, const char *function)
 {
-	gate_lock(hypercall->gate);
-	int r = check_waiting(hypercall, function);
-	if (r == 0 && !hypercall->is_deferred)
-		r = error_argument(function, "the hypercall was not deferred; the handler's value is the answer");
-	if (r == 0)
-		set_answer(hypercall, value);
-	gate_unlock(hypercall->gate);
-	return r;
+	int r = hypercall->far ? hypercall->far->settle(hypercall, value) : settle_here(hypercall, value);
+	if (r == -EINVAL)
+		return error_argument(function, "the hypercall was not deferred; the handler's value is the answer");
+	return r < 0 ? fail(r, function) : 0;
 }
 
 int viso_hypercall_answer(viso_hypercall *hypercall, int64_t value)

@@ -17,9 +17,23 @@ struct hypercall_handler {
 	viso_destroy_fn destroy;
 };
 
+/*
+ * One of a guest that another process serves: what is done with it there. 0 or a negative errno; the error is not set.
+ */
+struct hypercall_far {
+	int (*access)(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size, bool writes);
+	int (*defer)(viso_hypercall *hypercall);
+	int (*settle)(viso_hypercall *hypercall, int64_t value);
+	/* The last reference is gone: frees it. */
+	void (*release)(viso_hypercall *hypercall);
+};
+
 struct viso_hypercall {
-	struct handle handle; /* the references of the host program; that of the queue is one */
-	struct gate *gate;    /* owned reference; its lock guards what follows */
+	struct handle handle;            /* the references of the host program; that of the queue is one */
+	const struct hypercall_far *far; /* NULL for one of this process */
+	void *link;                      /* of that: owned reference; it guards what follows */
+	uint64_t id;
+	struct gate *gate; /* owned reference; its lock guards what follows */
 	unsigned number;
 	uint64_t args[6];
 	struct task *task;        /* that waits, and refers to it; NULL where it does not any more */
@@ -36,6 +50,16 @@ struct viso_hypercall {
 	bool is_queued; /* guarded by the queue's lock, with next */
 	viso_hypercall *next;
 };
+
+/* Calls a handler, with the references that it needs held by the caller. */
+int64_t hypercall_call(const struct viso_guest *guest, const struct hypercall_handler *handler,
+		       viso_hypercall *hypercall);
+
+/* As viso_hypercall_defer(), of one whose handler runs, by any thread and without the error set. */
+int hypercall_defer(viso_hypercall *hypercall);
+
+/* Whether no task waits for it any more. */
+bool hypercall_is_gone(viso_hypercall *hypercall);
 
 /* The handler of a number, borrowed, or NULL. */
 struct hypercall_handler *hypercalls_find(const struct viso_guest *guest, uint64_t number);

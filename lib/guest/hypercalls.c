@@ -110,6 +110,12 @@ static struct hypercall_handler *handler_new(viso_hypercall_fn function, void *u
 	return handler;
 }
 
+int hypercalls_set(struct guest_hypercalls *hypercalls, unsigned number, viso_hypercall_fn function)
+{
+	struct hypercall_handler *handler = handler_new(function, NULL, NULL);
+	return handler ? put_handler(hypercalls, number, handler) : -ENOMEM;
+}
+
 int viso_guest_set_hypercall_handler(viso_guest *guest, unsigned number, viso_hypercall_fn function, void *userdata,
 				     viso_destroy_fn destroy)
 {
@@ -129,8 +135,7 @@ int viso_guest_queue_hypercall(viso_guest *guest, unsigned number)
 		r = open_queue(&guest->hypercalls);
 	if (r < 0)
 		return r;
-	struct hypercall_handler *handler = handler_new(NULL, NULL, NULL);
-	return handler ? put_handler(&guest->hypercalls, number, handler) : -ENOMEM;
+	return hypercalls_set(&guest->hypercalls, number, NULL);
 }
 
 void hypercalls_enqueue(struct guest_hypercalls *hypercalls, viso_hypercall *hypercall)

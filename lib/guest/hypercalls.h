@@ -32,6 +32,9 @@ void hypercalls_release(struct guest_hypercalls *hypercalls, bool is_mine);
 /* Gives a clone the same handlers, and a queue of its own. 0 or a negative errno with the error set. */
 int hypercalls_copy(struct guest_hypercalls *to, const struct guest_hypercalls *from);
 
+/* Gives a number a handler without data; NULL for the queue. 0 or -ENOMEM with the error set. */
+int hypercalls_set(struct guest_hypercalls *hypercalls, unsigned number, viso_hypercall_fn function);
+
 /*
  * What hypercalls hold on to of an instance. Its lock is held by the thread that runs the guest while it serves it, but
  * not while the guest runs, waits, or a handler runs: other threads take it to look into the guest's memory.

@@ -48,8 +48,9 @@ struct instance {
 	struct channel_files *files_dropped;
 	bool drops_files;
 	unsigned epoll_items;
-	uint64_t looks; /* at the readiness of files; see program/readiness.h */
-	uint64_t calls_made; /* in this command or call; see viso_guest_set_syscalls_max() */
+	uint64_t processes_made; /* beside the first */
+	uint64_t looks;          /* at the readiness of files; see program/readiness.h */
+	uint64_t calls_made;     /* in this command or call; see viso_guest_set_syscalls_max() */
 
 	atomic_int state;
 	pthread_t thread; /* that runs it, where has_thread */
@@ -87,6 +88,9 @@ void instance_run(struct instance *instance);
  */
 int instance_run_initial(struct instance *instance);
 int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
+
+/* For the result of a program that did not end by itself. While no thread runs it. */
+void instance_keep_registers(struct instance *instance);
 
 /* The last step of instance_run(). */
 void instance_end(struct instance *instance);

@@ -56,13 +56,12 @@ void kick_release(struct kick *kick)
 static const unsigned long long killed = 1ull << (SIGKILL - 1);
 
 /*
- * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread looks
+ * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread
  * makes the eventfd, looks at the flag and waits, and the eventfd ends the wait; and KVM_RUN takes the signal when it
  * begins, as it would immediate_exit.
  */
-void kick_stop(struct kick *kick, int signal)
+static void wake(struct kick *kick)
 {
-	atomic_fetch_or(&kick->signals, 1ull << (signal - 1));
 	pthread_mutex_lock(&kick->lock);
 	if (kick->stop_fd >= 0)
 		eventfd_write(kick->stop_fd, 1);
@@ -74,6 +73,23 @@ void kick_stop(struct kick *kick, int signal)
 		syscall(SYS_rt_tgsigqueueinfo, getpid(), kick->thread, KICK_SIGNAL, &info);
 	}
 	pthread_mutex_unlock(&kick->lock);
+}
+
+void kick_stop(struct kick *kick, int signal)
+{
+	atomic_fetch_or(&kick->signals, 1ull << (signal - 1));
+	wake(kick);
+}
+
+void kick_pause(struct kick *kick)
+{
+	atomic_store(&kick->is_paused, true);
+	wake(kick);
+}
+
+void kick_unpause(struct kick *kick)
+{
+	atomic_store(&kick->is_paused, false);
 }
 
 uint64_t kick_take_signals(struct kick *kick)
@@ -126,6 +142,8 @@ static enum stop stop_reason(const struct kick *kick)
 		return STOP_TIMED_OUT;
 	if (kick->cpu_deadline != INT64_MAX && clock_now(CLOCK_THREAD_CPUTIME_ID) >= kick->cpu_deadline)
 		return STOP_CPU_TIME;
+	if (atomic_load(&kick->is_paused))
+		return STOP_PAUSED;
 	if (signals)
 		return STOP_SIGNALLED;
 	if (kick->alarm != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->alarm)

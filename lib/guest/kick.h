@@ -28,6 +28,7 @@ enum stop {
 	STOP_KILLED,    /* by the host program */
 	STOP_TIMED_OUT, /* these end the guest; those that follow do not */
 	STOP_CPU_TIME,
+	STOP_PAUSED,    /* another thread wants the guest: kick_pause() */
 	STOP_SIGNALLED, /* the host program has sent signals: kick_take_signals() */
 	STOP_ALARM,     /* a timer of a program's is due: kick_set_alarm() */
 };
@@ -42,6 +43,7 @@ struct kick {
 	pid_t thread;          /* that runs the guest; 0 while none does */
 	int stop_fd;           /* an eventfd, readable from the stop on; -1 before the thread waits */
 	atomic_ullong signals; /* that the host program has sent, as a set; SIGKILL stays */
+	atomic_bool is_paused; /* the thread is to leave the guest */
 	int64_t deadline;      /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
 	int64_t cpu_deadline;  /* CPU time of the thread; INT64_MAX for none */
 	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
@@ -71,6 +73,10 @@ int kick_set_slices(struct kick *kick, bool on);
 
 /* From any thread: the guest is sent this signal. */
 void kick_stop(struct kick *kick, int signal);
+
+/* From any thread: the one that runs the guest is to leave it, until kick_unpause(). */
+void kick_pause(struct kick *kick);
+void kick_unpause(struct kick *kick);
 
 /* In the running thread: why it was interrupted, the most important reason; takes the pending wake-up away. */
 enum stop kick_check(struct kick *kick);

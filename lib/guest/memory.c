@@ -222,6 +222,7 @@ static void give_back(struct guest_memory *memory, uint64_t address, size_t page
 void memory_count_anew(struct guest_memory *memory, size_t copies)
 {
 	memory->used = memory->frozen->used + memory->own - copies;
+	memory->further_frozen = 0;
 	memory->peak = memory->used;
 }
 
@@ -233,7 +234,10 @@ static bool is_handed_out(const struct guest_memory *memory, uint64_t address, s
 
 void memory_leave_frozen(struct guest_memory *memory, size_t pages)
 {
-	/* Others go on to have them. What this guest has lost it may take of its own. */
+	/* Others go on to have them. What the last process of this guest has lost it may take of its own. */
+	uint64_t further = pages < memory->further_frozen ? pages : memory->further_frozen;
+	memory->further_frozen -= further;
+	pages -= further;
 	memory->used -= pages < memory->used ? pages : memory->used;
 }
 
@@ -262,7 +266,10 @@ void memory_free(struct guest_memory *memory, uint64_t address, size_t pages)
 
 int memory_share(struct guest_memory *memory, uint64_t address)
 {
-	return memory_is_frozen(memory, address) ? 0 : owners_add(&memory->owners, address / GUEST_PAGE);
+	if (!memory_is_frozen(memory, address))
+		return owners_add(&memory->owners, address / GUEST_PAGE);
+	memory->further_frozen++;
+	return 0;
 }
 
 int memory_keep(struct guest_memory *memory, uint64_t bytes)

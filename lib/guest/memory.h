@@ -38,8 +38,9 @@ struct guest_memory {
 	struct page_extent *freed;
 	size_t freed_count;
 	size_t freed_capacity;
-	uint64_t used; /* pages that are handed out, of the frozen ones too */
-	uint64_t own;  /* of these, not frozen */
+	uint64_t used;           /* pages that are handed out, of the frozen ones too */
+	uint64_t own;            /* of these, not frozen */
+	uint64_t further_frozen; /* owners that frozen pages have beside one for each: of processes that forked */
 	uint64_t peak;
 	uint64_t kept; /* bytes of the host that are kept for it beside its memory */
 	struct page_owners owners;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One producer, the program, and one consumer at a time, the thread here or the one that runs the guest (ring_serve()).
- * The consumer keeps its index to itself, and copies each slot once: the program may change everything in the page at
- * any time.
+ * The ring, and the program's hypercalls through it: one producer, the program, and one consumer at a time, the thread
+ * here or the one that runs the guest (ring_serve()). The consumer keeps the number of the next hypercall to itself,
+ * and copies each once: the program may change everything in the pages at any time.
  *
- * No wake-up is lost: the thread says that it sleeps, and then looks at the ring once more; the program moves the index
- * of the ring, and then looks whether the thread sleeps. Both have a full barrier in between, so at least one of them
+ * No wake-up is lost: the thread says that it sleeps, and then looks at the ring once more; the program puts the number
+ * into the ring, and then looks whether the thread sleeps. Both have a full barrier in between, so at least one of them
  * sees what the other did.
  */
 #include "guest/ring.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <virtiso/guest_calls.h>
@@ -21,96 +19,90 @@
 #include "guest/guest.h"
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
-#include "guest/numbers.h"
+#include "guest/ring_inside.h"
 #include "guest/thread.h"
 #include "guest/x86_64/system.h"
 
-enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, SPINS_MAX = 1500, LOOKS = 64 };
+enum { POLL_US_MAX = 100000, SPINS_PER_US = 16, SPINS_MAX = 1500, PAGES = sizeof(struct viso_ring) / GUEST_PAGE };
 
-struct ring {
-	struct instance *instance;
-	volatile struct viso_ring *page;
-	int64_t poll_ns;
-	pthread_t thread;
-	pthread_mutex_t lock; /* guards what follows; held by whoever consumes */
-	pthread_cond_t changed;
-	uint32_t tail;
-	bool is_awake; /* wanted */
-	atomic_bool is_closing;
-	bool is_broken; /* the program has put more into it than there is room for */
-};
+_Static_assert(sizeof(struct viso_ring) == 9 * GUEST_PAGE, "each direction has pages of its own");
 
-static uint32_t produced(const struct ring *ring)
+static uint32_t next_call(const struct ring *ring)
 {
-	return __atomic_load_n(&ring->page->head, __ATOMIC_ACQUIRE) - ring->tail;
+	return atomic_load_explicit(&ring->calls.taken, memory_order_relaxed) + 1;
+}
+
+static bool has_call(const struct ring *ring)
+{
+	uint32_t next = next_call(ring);
+	return __atomic_load_n(&ring->page->asks[next % VISO_RING_SLOTS].sequence, __ATOMIC_ACQUIRE) == next;
 }
 
 /* With the ring's lock and the gate's lock held. */
-static void serve_slot(struct ring *ring)
+static void serve_call(struct ring *ring)
 {
-	volatile struct viso_ring_slot *slot = &ring->page->slots[ring->tail % VISO_RING_SLOTS];
-	uint64_t number = slot->number, args[6];
+	uint32_t sequence = next_call(ring);
+	volatile struct viso_ring_ask *ask = &ring->page->asks[sequence % VISO_RING_SLOTS];
+	volatile struct viso_ring_answer *answer = &ring->page->answers[sequence % VISO_RING_SLOTS];
+	uint64_t number = ask->number, args[6];
 	int64_t value = 0;
 	for (int i = 0; i < 6; i++)
-		args[i] = slot->args[i];
+		args[i] = ask->args[i];
 	bool done = hypercall_serve_ring(&ring->instance->program, number, args, &value);
-	slot->value = value;
-	slot->by_exit = !done;
-	ring->tail++;
-	__atomic_store_n(&ring->page->tail, ring->tail, __ATOMIC_RELEASE);
+	answer->value = value;
+	answer->by_exit = !done;
+	atomic_store_explicit(&ring->calls.taken, sequence, memory_order_relaxed);
+	__atomic_store_n(&answer->sequence, sequence, __ATOMIC_RELEASE);
 }
 
-/* All that is there. True where there was something. With both locks held. */
-static bool serve_all(struct ring *ring)
+/* All that is there, as far as the ring holds: the program may put more in for ever. With both locks held. */
+static void serve_all(struct ring *ring)
 {
-	bool any = false;
-	for (uint32_t count; !ring->is_broken && (count = produced(ring)) > 0; any = true) {
-		if (count > VISO_RING_SLOTS)
-			ring->is_broken = true;
-		else
-			serve_slot(ring);
-	}
-	return any;
+	for (int i = 0; i < VISO_RING_SLOTS && has_call(ring); i++)
+		serve_call(ring);
 }
 
 /* The order of the locks is ring, then gate. */
 static bool look(struct ring *ring)
 {
-	if (__atomic_load_n(&ring->page->head, __ATOMIC_RELAXED) ==
-	    __atomic_load_n(&ring->page->tail, __ATOMIC_RELAXED))
+	if (!has_call(ring))
 		return false;
-	pthread_mutex_lock(&ring->lock);
+	pthread_mutex_lock(&ring->calls.lock);
 	gate_lock(ring->instance->gate);
-	bool any = serve_all(ring);
+	serve_all(ring);
 	gate_unlock(ring->instance->gate);
-	pthread_mutex_unlock(&ring->lock);
-	return any;
+	pthread_mutex_unlock(&ring->calls.lock);
+	return true;
 }
 
 static void look_for_a_while(struct ring *ring)
 {
-	int64_t end = clock_now(CLOCK_MONOTONIC) + ring->poll_ns;
-	do {
-		for (int i = 0; i < LOOKS; i++) {
-			if (look(ring))
-				end = clock_now(CLOCK_MONOTONIC) + ring->poll_ns;
+	int64_t now = clock_now(CLOCK_MONOTONIC), end = now + ring->poll_ns;
+	while (now < end && !atomic_load_explicit(&ring->calls.is_closing, memory_order_relaxed)) {
+		bool any = false;
+		for (int i = 0; i < RING_LOOKS; i++) {
+			any |= look(ring);
 			__builtin_ia32_pause();
 		}
-	} while (clock_now(CLOCK_MONOTONIC) < end && !atomic_load(&ring->is_closing));
+		now = clock_now(CLOCK_MONOTONIC);
+		if (any)
+			end = now + ring->poll_ns;
+	}
 }
 
 /* Until the doorbell rings. False at the end. */
 static bool wait_for_doorbell(struct ring *ring)
 {
-	pthread_mutex_lock(&ring->lock);
+	struct ring_calls *calls = &ring->calls;
+	pthread_mutex_lock(&calls->lock);
 	__atomic_store_n(&ring->page->host_sleeps, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	ring->is_awake = !ring->is_broken && produced(ring) > 0;
-	while (!ring->is_awake && !ring->is_closing)
-		pthread_cond_wait(&ring->changed, &ring->lock);
+	calls->is_awake = has_call(ring);
+	while (!calls->is_awake && !calls->is_closing)
+		pthread_cond_wait(&calls->changed, &calls->lock);
 	__atomic_store_n(&ring->page->host_sleeps, 0, __ATOMIC_SEQ_CST);
-	bool goes_on = !ring->is_closing;
-	pthread_mutex_unlock(&ring->lock);
+	bool goes_on = !calls->is_closing;
+	pthread_mutex_unlock(&calls->lock);
 	return goes_on;
 }
 
@@ -122,18 +114,46 @@ static void *run_thread(void *data)
 	return NULL;
 }
 
-/* Below all that the program can map or unmap. */
-static int map_page(struct program *program, struct ring *ring)
+static uint32_t spins_for(int64_t poll_ns, int64_t max)
 {
+	int64_t spins = poll_ns / 1000 * SPINS_PER_US;
+	return (uint32_t)(spins < max ? spins : max);
+}
+
+/* Below all that the program can map or unmap. */
+static int map_pages(struct program *program, struct ring *ring)
+{
+	struct guest_memory *memory = program->space->memory;
 	size_t pages;
-	uint64_t page = memory_allocate(program->space->memory, 1, &pages);
-	if (!page || paging_map_shared(&program->space->tables, SYSTEM_RING, page, PROT_READ | PROT_WRITE) < 0)
+	uint64_t first = memory_allocate(memory, PAGES, &pages);
+	if (!first)
 		return -ENOMEM;
-	ring->page = memory_page(program->space->memory, page);
+	if (pages < PAGES) {
+		memory_free(memory, first, pages);
+		return -ENOMEM;
+	}
+	for (uint64_t at = 0; at < PAGES * GUEST_PAGE; at += GUEST_PAGE)
+		if (paging_map_shared(&program->space->tables, SYSTEM_RING + at, first + at, PROT_READ | PROT_WRITE) <
+		    0)
+			return -ENOMEM;
+	ring->page = memory_page(memory, first);
 	/* Where the other thread has no processor, looking for longer than an exit takes is a loss. */
-	int64_t spins = ring->poll_ns / 1000 * SPINS_PER_US;
-	ring->page->spins = (uint32_t)(spins < SPINS_MAX ? spins : SPINS_MAX);
+	ring->page->spins = spins_for(ring->poll_ns, SPINS_MAX);
+	ring->page->receive_spins = spins_for(ring->poll_ns, INT32_MAX);
 	return 0;
+}
+
+static struct ring *ring_new(struct instance *instance)
+{
+	struct ring *ring = calloc(1, sizeof(*ring));
+	if (!ring)
+		return NULL;
+	ring->instance = instance;
+	ring->poll_ns = instance->guest->ring_poll_us * 1000ll;
+	pthread_mutex_init(&ring->calls.lock, NULL);
+	pthread_cond_init(&ring->calls.changed, NULL);
+	ring_init_requests(&ring->requests);
+	return ring;
 }
 
 int64_t ring_open(struct program *program)
@@ -143,20 +163,17 @@ int64_t ring_open(struct program *program)
 		return -EBUSY;
 	if (!instance->guest->ring_poll_us || program != &instance->program)
 		return -EINVAL;
-	struct ring *ring = calloc(1, sizeof(*ring));
+	struct ring *ring = ring_new(instance);
 	if (!ring)
 		return -ENOMEM;
-	ring->instance = instance;
-	ring->poll_ns = instance->guest->ring_poll_us * 1000ll;
-	pthread_mutex_init(&ring->lock, NULL);
-	pthread_cond_init(&ring->changed, NULL);
-	int r = map_page(program, ring);
+	int r = map_pages(program, ring);
 	if (r == 0)
-		r = thread_start(&ring->thread, run_thread, ring);
+		r = thread_start(&ring->calls.thread, run_thread, ring);
 	if (r < 0) {
-		ring_forget(ring);
+		ring_close(ring);
 		return r;
 	}
+	ring->calls.has_thread = true;
 	instance->ring = ring;
 	return SYSTEM_RING;
 }
@@ -168,27 +185,33 @@ int64_t ring_serve(struct program *program)
 		return -EINVAL;
 	/* The other thread may hold the ring, and want the gate. */
 	gate_unlock(program->instance->gate);
-	pthread_mutex_lock(&ring->lock);
+	pthread_mutex_lock(&ring->calls.lock);
 	gate_lock(program->instance->gate);
 	serve_all(ring);
-	int r = ring->is_broken ? -EINVAL : 0;
-	ring->is_awake = true;
-	pthread_cond_signal(&ring->changed);
-	pthread_mutex_unlock(&ring->lock);
-	return r;
+	ring->calls.is_awake = true;
+	pthread_cond_signal(&ring->calls.changed);
+	pthread_mutex_unlock(&ring->calls.lock);
+	return 0;
+}
+
+static void close_calls(struct ring_calls *calls)
+{
+	pthread_mutex_lock(&calls->lock);
+	calls->is_closing = true;
+	pthread_cond_signal(&calls->changed);
+	pthread_mutex_unlock(&calls->lock);
+	if (calls->has_thread)
+		pthread_join(calls->thread, NULL);
+	pthread_cond_destroy(&calls->changed);
+	pthread_mutex_destroy(&calls->lock);
 }
 
 void ring_close(struct ring *ring)
 {
 	if (!ring)
 		return;
-	pthread_mutex_lock(&ring->lock);
-	ring->is_closing = true;
-	pthread_cond_signal(&ring->changed);
-	pthread_mutex_unlock(&ring->lock);
-	pthread_join(ring->thread, NULL);
-	pthread_cond_destroy(&ring->changed);
-	pthread_mutex_destroy(&ring->lock);
+	ring_close_requests(ring);
+	close_calls(&ring->calls);
 	free(ring);
 }
 

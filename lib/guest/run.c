@@ -12,6 +12,7 @@
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/program/processes.h"
+#include "guest/ring.h"
 #include "guest/x86_64/registers.h"
 
 /* The process whose thread has run. */
@@ -97,6 +98,9 @@ static void handle_stop(struct instance *instance)
 	case STOP_KILLED:
 		program_end(program, VISO_REASON_KILLED, SIGKILL, NULL);
 		break;
+	case STOP_PAUSED:
+		instance->stay.leave = true;
+		break;
 	case STOP_SIGNALLED:
 	case STOP_ALARM:
 		instance->has_changed = true;
@@ -136,6 +140,8 @@ static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 		break;
 	case VCPU_INTERRUPTED:
 		handle_stop(instance);
+		if (instance->scheduler.has_ticks && ring_is_idle(instance->ring))
+			instance->stay.leave = true;
 		scheduler_end_slice(instance);
 		break;
 	case VCPU_FAULT:
@@ -209,8 +215,7 @@ static int64_t deadline(const struct instance *instance)
 	return instance->program.wall_start + (int64_t)ms * 1000000;
 }
 
-/* For the result of a program that did not end by itself. */
-static void keep_registers(struct instance *instance)
+void instance_keep_registers(struct instance *instance)
 {
 	const struct vcpu *vcpu = &instance->vcpu;
 	instance->register_count =
@@ -234,7 +239,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 		else
 			handle_stop(instance);
 	if (program->ended && program->reason != VISO_REASON_EXITED)
-		keep_registers(instance);
+		instance_keep_registers(instance);
 	scheduler_stop(instance);
 	/* The host may look at them now. */
 	mapped_write_back_all(&instance->view);

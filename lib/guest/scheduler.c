@@ -212,11 +212,16 @@ static int poll_all(struct instance *instance, bool wait)
 	return 0;
 }
 
+static bool can_run(const struct task *task)
+{
+	return task->state == TASK_READY && !task->program->stopped_by;
+}
+
 static struct task *next_ready(const struct scheduler *scheduler)
 {
 	struct task *task = scheduler->turn;
 	do
-		if (task->state == TASK_READY)
+		if (can_run(task))
 			return task;
 	while ((task = task->next) != scheduler->turn);
 	return NULL;
@@ -254,7 +259,7 @@ static bool switch_to(struct instance *instance, struct task *task)
 /* Whether the timer must interrupt the current task for the sake of others. */
 static bool needs_slices(const struct scheduler *scheduler)
 {
-	return scheduler->count - scheduler->waiting > 1 || scheduler->polling;
+	return scheduler->count - scheduler->waiting > 1 || scheduler->polling || scheduler->has_ticks;
 }
 
 /* The timer goes on until its own next signal, so that it is not set at every change. */
@@ -288,10 +293,10 @@ static bool choose_other(struct instance *instance)
 	while (!(next = next_ready(scheduler)))
 		if (poll_all(instance, true) < 0)
 			return false;
-	if (!switch_to(instance, next))
-		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0,
-			    "the processor's state cannot be exchanged");
-	return true;
+	if (switch_to(instance, next))
+		return true;
+	program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "the processor's state cannot be exchanged");
+	return false;
 }
 
 bool scheduler_choose(struct instance *instance)
@@ -302,8 +307,8 @@ bool scheduler_choose(struct instance *instance)
 		scheduler_free_ended(instance);
 	if (scheduler->count == 1 && current && current->state == TASK_READY)
 		return true;
-	bool stays =
-		current && current->state == TASK_READY && (!scheduler->yields || !vcpu_can_switch(&instance->vcpu));
+	bool goes = scheduler->yields || (current && !can_run(current));
+	bool stays = current && current->state == TASK_READY && (!goes || !vcpu_can_switch(&instance->vcpu));
 	if (!stays && !choose_other(instance))
 		return false;
 	if (!stays || !scheduler->has_slices)
@@ -313,7 +318,13 @@ bool scheduler_choose(struct instance *instance)
 
 void scheduler_start(struct instance *instance)
 {
-	instance->scheduler.cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	struct scheduler *scheduler = &instance->scheduler;
+	scheduler->cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	if (!scheduler->has_ticks)
+		return;
+	start_slice(instance);
+	if (!scheduler->has_slices)
+		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a timer cannot be made");
 }
 
 void scheduler_stop(struct instance *instance)

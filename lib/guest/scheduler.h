@@ -26,6 +26,7 @@ struct scheduler {
 	unsigned polling;     /* of these, tasks that wait for fds or a time */
 	bool yields;          /* the current task has had its turn */
 	bool has_slices;      /* the timer that ends a slice runs */
+	bool has_ticks;       /* it is to run in any case: the guest may look for requests for no longer than it should */
 	int last_id;
 	int64_t last_poll; /* CLOCK_MONOTONIC */
 	int64_t cpu_start; /* CPU time of the host's thread when the current task began */

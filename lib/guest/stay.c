@@ -11,6 +11,7 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/ring.h"
 #include "guest/snapshot/snapshot.h"
 
 void stay_release(struct stay *stay)
@@ -18,17 +19,29 @@ void stay_release(struct stay *stay)
 	symbols_release(&stay->symbols);
 }
 
+/* Where requests come through the ring, another thread may run the program now. */
+static bool has_ended(const struct instance *instance)
+{
+	return instance->ring ? ring_has_ended(instance->ring) : instance->program.ended;
+}
+
+/* Whether this is a handler that the program runs between two requests: it would wait for itself. */
+static bool is_in_handler(const struct viso_guest *guest)
+{
+	return guest->initialised && guest->initialised->ring && hypercalls_are_served_here(guest);
+}
+
 static int check_taking(const struct viso_guest *guest, bool poisoned_too, const char *function)
 {
 	if (guest->is_closed)
 		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the guest is closed", function);
-	if (guest->use != GUEST_IDLE)
+	if (guest->use != GUEST_IDLE || is_in_handler(guest))
 		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
 				  "%s: the guest is in use by another call, or by this one from a handler of its own",
 				  function);
 	if (!guest->initialised)
 		return error_argument(function, "the guest is not initialised; call viso_guest_initialise() first");
-	if (guest->initialised->program.ended && !poisoned_too)
+	if (has_ended(guest->initialised) && !poisoned_too)
 		return error_fail(VISO_STAGE_GUEST, EIO, function,
 				  "%s: the guest's program has ended in an earlier call; reset it to its snapshot, or "
 				  "make a new one",
@@ -46,8 +59,8 @@ static void mark_taken(struct viso_guest *guest, enum guest_use use)
 		guest->is_new_clone = false;
 }
 
-int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
-	       struct instance **out_instance)
+static int take(struct viso_guest *guest, enum guest_use use, bool poisoned_too, const char *function,
+		struct instance **out_instance)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r < 0)
@@ -55,11 +68,25 @@ int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const
 	pthread_mutex_lock(&guest->lock);
 	r = check_taking(guest, poisoned_too, function);
 	if (r == 0) {
-		mark_taken(guest, for_call ? GUEST_CALLED : GUEST_TAKEN);
+		mark_taken(guest, use);
 		*out_instance = guest->initialised;
 	}
 	pthread_mutex_unlock(&guest->lock);
 	return r;
+}
+
+int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
+	       struct instance **out_instance)
+{
+	int r = take(guest, for_call ? GUEST_CALLED : GUEST_TAKEN, poisoned_too, function, out_instance);
+	if (r == 0)
+		ring_pause((*out_instance)->ring);
+	return r;
+}
+
+int guest_take_running(struct viso_guest *guest, const char *function, struct instance **out_instance)
+{
+	return take(guest, GUEST_CALLED, false, function, out_instance);
 }
 
 static struct instance *take_out(struct viso_guest *guest)
@@ -99,21 +126,40 @@ void guest_close_initialised(struct viso_guest *guest)
 	snapshot_give_back(instance);
 }
 
+/* Between two requests. A guest that looks for them in the ring must not run meanwhile. */
+static void signal_idle(struct viso_guest *guest, struct instance *instance, int signal)
+{
+	ring_pause(instance->ring);
+	kick_stop(&instance->kick, signal);
+	if (signal != SIGKILL)
+		return;
+	if (instance->ring)
+		ring_end(instance->ring, VISO_REASON_KILLED);
+	else
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
+}
+
 int guest_signal_initialised(struct viso_guest *guest, int signal)
 {
 	int count = 0;
 	pthread_mutex_lock(&guest->lock);
 	struct instance *instance = guest->initialised;
+	bool is_idle = guest->use == GUEST_IDLE && instance && !is_in_handler(guest) && !has_ended(instance);
 	if (guest->use == GUEST_CALLED && signal == SIGKILL) {
 		stop_user(guest);
 		count = 1;
-	} else if (guest->use != GUEST_TAKEN && instance && !instance->program.ended) {
+	} else if (is_idle) {
+		mark_taken(guest, GUEST_TAKEN);
+		count = 1;
+	} else if (guest->use != GUEST_TAKEN && instance && !has_ended(instance)) {
 		kick_stop(&instance->kick, signal);
-		if (signal == SIGKILL)
-			program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 		count = 1;
 	}
 	pthread_mutex_unlock(&guest->lock);
+	if (is_idle) {
+		signal_idle(guest, instance, signal);
+		guest_give_back(guest);
+	}
 	return count;
 }
 
@@ -130,12 +176,18 @@ int viso_guest_cancel(viso_guest *guest)
 	return r;
 }
 
-/* Whoever was told that it has cancelled a call can rely on that, even where the call had just been done. */
-static bool take_cancel(struct viso_guest *guest, struct program *program)
+bool guest_is_cancelled(struct viso_guest *guest)
 {
 	pthread_mutex_lock(&guest->lock);
 	bool is_cancelled = guest->is_cancelled;
 	pthread_mutex_unlock(&guest->lock);
+	return is_cancelled;
+}
+
+/* Whoever was told that it has cancelled a call can rely on that, even where the call had just been done. */
+static bool take_cancel(struct viso_guest *guest, struct program *program)
+{
+	bool is_cancelled = guest_is_cancelled(guest);
 	if (is_cancelled)
 		program_end(program, VISO_REASON_KILLED, SIGKILL, NULL);
 	return is_cancelled;
@@ -173,6 +225,12 @@ static int fail_ended(struct instance *instance, int error, const char *function
 			  viso_result_describe(result));
 }
 
+int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function)
+{
+	take_cancel(guest, &instance->program);
+	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
+}
+
 int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
 {
 	int64_t deadline = timeout_ms < 0 ? 0 : clock_now(CLOCK_MONOTONIC) + (int64_t)timeout_ms * 1000000;
@@ -183,8 +241,7 @@ int guest_run_taken(struct viso_guest *guest, struct instance *instance, int tim
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a call could not be run");
 		return r;
 	}
-	take_cancel(guest, &instance->program);
-	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
+	return guest_check_ended(guest, instance, function);
 }
 
 static int begin(struct viso_guest *guest, const viso_command *command, const char *function)

@@ -27,6 +27,7 @@ enum stay_state {
 	STAY_CALLED,   /* one is on its way */
 	STAY_RECEIVES, /* waits for a request */
 	STAY_ASKED,    /* has one, and has not answered it */
+	STAY_BY_RING,  /* all requests go through the ring (ring_requests.c), which knows the rest */
 	STAY_ANSWERED, /* goes on with the next request, to where it receives it */
 };
 
@@ -70,6 +71,13 @@ void stay_release(struct stay *stay);
 int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
 	       struct instance **out_instance);
 void guest_give_back(struct viso_guest *guest);
+
+/* The same for a request by the ring, while whose guest may run. */
+int guest_take_running(struct viso_guest *guest, const char *function, struct instance **out_instance);
+bool guest_is_cancelled(struct viso_guest *guest);
+
+/* After a taken guest has run, and while it does not: 0; or where it has ended the errno for that with the error set. */
+int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function);
 
 /*
  * Runs the program of a taken guest until it leaves to the host, at most until `timeout_ms` from now. 0; or where it

@@ -62,6 +62,23 @@ static void look_at_command(struct contained_settings settings, struct guest_fil
 	viso_command_unref(command);
 }
 
+static void look_at_messages(const uint8_t *data, size_t size)
+{
+	struct contained_event event = {0};
+	if (contained_is_event(data, size)) {
+		memcpy(&event, data, sizeof(event));
+		expect(event.size == size - sizeof(event) && event.number < CONTAINED_NUMBERS, "an event beyond it");
+	}
+	const char *address = (const char *)data;
+	if (contained_is_address(address, size))
+		expect(strlen(address) == size - 1 && size <= CONTAINED_ADDRESS_MAX, "an address beyond it");
+	for (uint32_t asked = 0; asked <= CONTAINED_PIECE; asked += CONTAINED_PIECE / 2) {
+		const struct contained_request request = {.kind = REQUEST_READ, .size = asked, .serial = 1};
+		if (contained_take_response(&request, data, size) == 0)
+			expect(size == sizeof(struct contained_response) + asked, "a response that is too short");
+	}
+}
+
 static void set_magic(uint8_t *data)
 {
 	const uint32_t magic = CONTAINED_MAGIC;
@@ -101,6 +118,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = contained_take_report(&report, sizeof(report));
 	expect(r == 0 || (r == -viso_error_number() && viso_error_message()[0]), "a failure without its error");
 	expect(contained_take_report(copy, size) <= 0, "a report of another size");
+	look_at_messages(copy, size);
+	if (size >= 4) {
+		const uint32_t magic = CONTAINED_EVENT_MAGIC;
+		memcpy(copy, &magic, sizeof(magic));
+		look_at_messages(copy, size);
+	}
 	free(copy);
 	return 0;
 }

@@ -288,8 +288,8 @@ uint64_t use_ring(uint64_t value)
 	struct viso_ring *ring = viso_ring_open();
 	if (!ring)
 		return UINT64_MAX;
-	uint64_t old = ring->slots[9].args[0];
-	ring->slots[9].args[0] = value;
+	uint64_t old = ring->asks[9].args[0];
+	ring->asks[9].args[0] = value;
 	return old;
 }
 

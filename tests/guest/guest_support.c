@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest_support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000 };
+enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000, RIG_PATIENCE = 4 };
+
+/* In the rig all is emulated, and slower. */
+static unsigned patience(void)
+{
+	return getenv("VISO_RIG") ? RIG_PATIENCE : 1;
+}
 
 void need_kvm(void)
 {
@@ -36,7 +43,7 @@ static void fill_root(struct fixture *fixture)
 	shell("cp %s/probe %s/probe-pie %s/probe-dynamic %s/", probes, probes, probes, root);
 	shell("cp %s/probe-files %s/probe-processor %s/", probes, probes, root);
 	shell("cp %s/frozen-static %s/frozen-dynamic %s/waiting-* %s/", probes, probes, probes, root);
-	shell("cp %s/callee* %s/asker* %s/", probes, probes, root);
+	shell("cp %s/callee* %s/asker* %s/ringer* %s/", probes, probes, probes, root);
 	shell("for f in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 /lib/x86_64-linux-gnu/libm.so.6; "
 	      "do cp -L "
 	      "--parents $f %s/; done",
@@ -65,7 +72,7 @@ int fixture_setup(void **state)
 	assert_non_null(fixture);
 	*state = fixture;
 	/* A guest that hangs must not hang the tests: SIGALRM ends them. */
-	alarm(getenv("VISO_RIG") ? 4 * WATCHDOG_SECONDS : WATCHDOG_SECONDS);
+	alarm(patience() * WATCHDOG_SECONDS);
 	if (access("/dev/kvm", R_OK | W_OK) < 0)
 		return 0;
 	fixture->base = support_temporary_directory();
@@ -114,8 +121,58 @@ viso_command *new_command(const char *program, ...)
 	va_end(args);
 	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
 	assert_ok(viso_command_capture(command, 1 << 20));
-	assert_ok(viso_command_set_timeout_ms(command, TIMEOUT_MS));
+	assert_ok(viso_command_set_timeout_ms(command, patience() * TIMEOUT_MS));
+	if (getenv("VISO_RIG"))
+		assert_ok(viso_command_set_env(command, "VISO_RIG", "1"));
 	return command;
+}
+
+viso_guest *initialise(viso_guest *guest, viso_command *command)
+{
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	return guest;
+}
+
+void assert_answer(viso_guest *guest, const char *request, const char *expected)
+{
+	char out[256] = "";
+	int64_t n = viso_guest_request(guest, request, strlen(request), out, sizeof(out) - 1, 5000);
+	assert_ok(n);
+	assert_string_equal(out, expected);
+	assert_int_equal(n, strlen(expected));
+}
+
+uint64_t argument(viso_hypercall *hypercall, unsigned index)
+{
+	uint64_t value = 0;
+	assert_ok(viso_hypercall_argument(hypercall, index, &value));
+	return value;
+}
+
+int64_t answer_sum(viso_hypercall *hypercall, void *userdata)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < 6; i++)
+		sum += argument(hypercall, i);
+	return (int64_t)sum;
+}
+
+int64_t answer_by_filling(viso_hypercall *hypercall, void *userdata)
+{
+	char bytes[32768];
+	memset(bytes, (int)argument(hypercall, 2), sizeof(bytes));
+	return viso_hypercall_write(hypercall, argument(hypercall, 0), bytes, argument(hypercall, 1));
+}
+
+int64_t answer_length(viso_hypercall *hypercall, void *userdata)
+{
+	char bytes[256];
+	uint64_t size = argument(hypercall, 1);
+	if (size > sizeof(bytes))
+		return -EMSGSIZE;
+	int r = viso_hypercall_read(hypercall, argument(hypercall, 0), bytes, size);
+	return r < 0 ? r : (int64_t)size;
 }
 
 viso_result *run_in(viso_guest *guest, viso_command *command)

@@ -27,6 +27,21 @@ viso_guest *new_guest(struct fixture *fixture, uint64_t memory_max);
 /* A command with a list of arguments that ends with NULL; output captured, a minute at most. */
 viso_command *new_command(const char *program, ...) __attribute__((sentinel));
 
+/* Initialises the guest with the command, which is given back. */
+viso_guest *initialise(viso_guest *guest, viso_command *command);
+
+/* Sends the guest a request and checks the answer. */
+void assert_answer(viso_guest *guest, const char *request, const char *expected);
+
+/* Of a hypercall, which has it. */
+uint64_t argument(viso_hypercall *hypercall, unsigned index);
+
+/* Handlers: the sum of the arguments; memory filled with a byte, by address, length and byte; memory read, which gives
+ * its length. */
+int64_t answer_sum(viso_hypercall *hypercall, void *userdata);
+int64_t answer_by_filling(viso_hypercall *hypercall, void *userdata);
+int64_t answer_length(viso_hypercall *hypercall, void *userdata);
+
 /* Runs it in the guest and gives the command back. */
 viso_result *run_in(viso_guest *guest, viso_command *command);
 

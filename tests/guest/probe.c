@@ -216,10 +216,20 @@ static const struct probe probes[] = {
 
 int main(int argc, char **argv)
 {
-	const struct probe *const tables[] = {
-		probes,         attack_probes,      bounds_probes,        mapped_probes,        memory_probes,
-		signal_probes,  signal_wait_probes, signal_attack_probes, signal_thread_probes, thread_probes,
-		process_probes, socket_probes};
+	const struct probe *const tables[] = {probes,
+					      attack_probes,
+					      bounds_probes,
+					      mapped_probes,
+					      stop_probes,
+					      expected_probes,
+					      memory_probes,
+					      signal_probes,
+					      signal_wait_probes,
+					      signal_attack_probes,
+					      signal_thread_probes,
+					      thread_probes,
+					      process_probes,
+					      socket_probes};
 	for (size_t i = 0; argc > 1 && i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct probe *probe = tables[i]; probe->name; probe++)
 			if (!strcmp(argv[1], probe->name))

@@ -12,6 +12,8 @@ struct probe {
 extern const struct probe attack_probes[];
 extern const struct probe bounds_probes[];
 extern const struct probe mapped_probes[];
+extern const struct probe stop_probes[];
+extern const struct probe expected_probes[];
 extern const struct probe memory_probes[];
 extern const struct probe signal_probes[];
 extern const struct probe signal_wait_probes[];

@@ -196,12 +196,26 @@ static int map_too_much(int argc, char **argv)
 	return 0;
 }
 
+/* Answers each request with what it has mapped; one of some bytes writes them to the file before. */
+static int map_and_answer(int argc, char **argv)
+{
+	enum { RECEIVE = 0x56530401, REPLY = 0x56530402 };
+	char request[16];
+	int fd = open_file(argv[2], O_RDWR | O_CREAT | O_TRUNC),
+	    flags = strcmp(argv[3], "write") == 0 ? O_RDWR : O_RDONLY;
+	check(write(fd, "before", 6) == 6);
+	const char *memory = map(open_file(argv[2], flags), PROT_READ, PAGE, 0);
+	check(memcmp(memory, "before", 6) == 0);
+	for (long n; (n = syscall(RECEIVE, request, sizeof(request))) >= 0;) {
+		check(pwrite(fd, request, (size_t)n, 0) == n);
+		check(syscall(REPLY, memory, 6) == 0);
+	}
+	return 0;
+}
+
 const struct probe mapped_probes[] = {
-	{"map-coherently", map_coherently},
-	{"map-beyond", map_beyond},
-	{"map-in-two", map_in_two},
-	{"map-and-end", map_and_end},
-	{"map-and-write", map_and_write},
-	{"map-too-much", map_too_much},
-	{0},
+	{"map-and-answer", map_and_answer}, {"map-coherently", map_coherently},
+	{"map-beyond", map_beyond},         {"map-in-two", map_in_two},
+	{"map-and-end", map_and_end},       {"map-and-write", map_and_write},
+	{"map-too-much", map_too_much},     {0},
 };

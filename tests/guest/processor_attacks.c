@@ -36,7 +36,7 @@ static const struct attack attacks[] = {
 	ATTACK("rdtsc", "\x0f\x31", FINE, ),
 	ATTACK("ud2", "\x0f\x0b", ILL, ),
 	ATTACK("int3", "\xcc", TRAP, ),
-	ATTACK("icebp", "\xf1", TRAP, ),
+	ATTACK("icebp", "\xf1", TRAP | ILL, ), /* SIGILL where QEMU emulates */
 	ATTACK("int1", "\xcd\x01", FAULT, ),
 	/* Registers of the system. */
 	ATTACK("wrmsr lstar", "\x0f\x30", SEGV, .c = 0xc0000082),

@@ -22,6 +22,8 @@
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_limits.h>
 
+#include "guest/contained/message.h"
+
 static viso_guest *contained(struct fixture *fixture)
 {
 	viso_guest *guest = new_guest(fixture, 0);
@@ -122,17 +124,16 @@ static void test_what_needs_the_host_is_refused(void **state)
 	need_kvm();
 	viso_guest *guest = contained(fixture);
 	viso_command *command = new_command("/callee", NULL);
-	assert_fails(viso_guest_set_core_path(guest, "/tmp/core"), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
-		     "viso_guest_set_core_path");
+	assert_fails(viso_guest_set_ring(guest, 10), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_guest_set_ring");
 	assert_fails(viso_guest_initialise(guest, command, NULL), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
 		     "viso_guest_initialise");
 	viso_command_unref(command);
 	viso_guest_unref(guest);
 
 	guest = new_guest(fixture, 0);
-	assert_ok(viso_guest_set_core_path(guest, "/tmp/core"));
-	assert_fails(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
-		     "viso_guest_set_core_path");
+	if (viso_guest_set_ring(guest, 10) == 0)
+		assert_fails(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
+			     "viso_guest_set_ring");
 	viso_guest_unref(guest);
 }
 
@@ -413,6 +414,211 @@ static void test_a_process_that_misbehaves_with_a_bind(void **state)
 	free(bound);
 }
 
+enum { DEFERRED = 5, QUEUED = 6, OTHER = 7 };
+
+/* A guest whose server asks the host for all that there is. */
+static viso_guest *asking(struct fixture *fixture, viso_hypercall_fn handler, void *userdata)
+{
+	viso_guest *guest = contained(fixture);
+	char *core;
+	assert_true(asprintf(&core, "%s/core-of-contained", fixture->base) > 0);
+	assert_ok(viso_guest_set_core_path(guest, core));
+	assert_ok(viso_guest_queue_hypercall(guest, QUEUED));
+	assert_ok(viso_guest_set_hypercall_handler(guest, DEFERRED, handler, userdata, NULL));
+	free(core);
+	return guest;
+}
+
+/* Starts a program that makes a hypercall; its server is found by its input. */
+static viso_process *spawn_asker(viso_guest *guest, const char *number, const char *input, pid_t *out_server)
+{
+	viso_command *command = new_command("/asker", "ask", number, NULL);
+	int fd = open(input, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
+	close(fd);
+	viso_process *process = spawn(guest, command);
+	*out_server = find_server(input);
+	assert_true(*out_server > 0);
+	return process;
+}
+
+static void put_bytes(const struct victim *victim, const void *data, size_t size)
+{
+	for (size_t at = 0; at < size; at += sizeof(long)) {
+		long word = 0;
+		memcpy(&word, (const char *)data + at, size - at < sizeof(word) ? size - at : sizeof(word));
+		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
+	}
+}
+
+/* Lets the process say something that its code never does. */
+static long say(const struct victim *victim, int fd, const void *data, size_t size)
+{
+	put_bytes(victim, data, size);
+	return remote_call(victim->pid, &victim->regs, victim->text, SYS_write, fd, (long)victim->stack, (long)size);
+}
+
+/* The same, where it may be the last that it does. */
+static void say_at_last(const struct victim *victim, int fd, const void *data, size_t size)
+{
+	struct user_regs_struct regs = victim->regs;
+	put_bytes(victim, data, size);
+	regs.rip = victim->text;
+	regs.rax = SYS_write;
+	regs.orig_rax = (unsigned long)-1;
+	regs.rdi = (unsigned long)fd;
+	regs.rsi = victim->stack;
+	regs.rdx = size;
+	assert_int_equal(ptrace(PTRACE_SETREGS, victim->pid, NULL, &regs), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, victim->pid, NULL, NULL), 0);
+}
+
+static void assert_lie_ends(struct fixture *fixture, const struct contained_event *event, const char *data)
+{
+	char *input = make_file(fixture->base, "lying-input", "");
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	pid_t server;
+	viso_process *process = spawn_asker(guest, "6", input, &server);
+	struct victim victim = seize(server);
+	char message[512];
+	memcpy(message, event, sizeof(*event));
+	memcpy(message + sizeof(*event), data, event->size);
+	say_at_last(&victim, CONTAINED_SOCKET, message, sizeof(*event) + event->size);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_reason(result, VISO_REASON_GUEST_FAULT);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	unlink(input);
+	free(input);
+}
+
+static void test_lies_end_the_guest(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, for ptrace(2) of the contained process");
+	static const struct {
+		struct contained_event event;
+		const char *data;
+	} lies[] = {
+		{{.kind = EVENT_CORE_DATA, .size = 4}, "none"},
+		{{.kind = EVENT_CONNECT, .size = 8}, "tcp:host"},
+		{{.kind = EVENT_CONNECT, .size = 21}, "tcp:192.0.2.1:99999\0"},
+	};
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct contained_event event = lies[i].event;
+		event.magic = CONTAINED_EVENT_MAGIC;
+		assert_lie_ends(fixture, &event, lies[i].data);
+	}
+}
+
+/* A core file of one whose program has not crashed: no more than a guest has memory, and it is gone with the guest. */
+static void test_a_core_that_is_none(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, for ptrace(2) of the contained process");
+	char *input = make_file(fixture->base, "core-input", ""), *core;
+	assert_true(asprintf(&core, "%s/core-of-contained", fixture->base) > 0);
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	pid_t server;
+	viso_process *process = spawn_asker(guest, "6", input, &server);
+	struct victim victim = seize(server);
+	struct contained_event event = {.magic = CONTAINED_EVENT_MAGIC, .kind = EVENT_CORE_OPEN};
+	assert_int_equal(say(&victim, CONTAINED_SOCKET, &event, sizeof(event)), sizeof(event));
+	for (int i = 0; i < 500 && access(core, F_OK) < 0; i++)
+		usleep(10000);
+	assert_int_equal(access(core, F_OK), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
+	assert_ok(viso_process_kill(process));
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_reason(result, VISO_REASON_KILLED);
+	assert_int_equal(access(core, F_OK), -1);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	free(core);
+	free(input);
+}
+
+/* What it answers to a request is not believed, and it is asked no more. */
+static void test_false_answers(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	skip_without(geteuid() == 0, "root, for ptrace(2) of the contained process");
+	char *input = make_file(fixture->base, "false-input", ""), buffer[64];
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	pid_t server;
+	viso_process *process = spawn_asker(guest, "6", input, &server);
+	viso_hypercall *hypercall;
+	assert_ok(viso_guest_next_hypercall(guest, 10000, &hypercall));
+	struct victim victim = seize(server);
+	const struct contained_response response = {.serial = 77, .size = 1u << 31};
+	assert_int_equal(say(&victim, CONTAINED_CONTROL, &response, sizeof(response)), sizeof(response));
+	assert_fails(viso_hypercall_read(hypercall, 0x400000, buffer, sizeof(buffer)), ESRCH, VISO_STAGE_GUEST,
+		     "viso_hypercall_read");
+	assert_fails(viso_hypercall_answer(hypercall, 0), ESRCH, VISO_STAGE_GUEST, "viso_hypercall_answer");
+	/* A hypercall that the guest has not made, and events without end. */
+	struct contained_event event = {.magic = CONTAINED_EVENT_MAGIC, .kind = EVENT_GONE};
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(say(&victim, CONTAINED_SOCKET, &event, sizeof(event)), sizeof(event));
+	assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
+	assert_ok(viso_process_kill(process));
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_reason(result, VISO_REASON_KILLED);
+	viso_hypercall_unref(hypercall);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	free(input);
+}
+
+static int64_t read_for_long(viso_hypercall *hypercall, void *userdata)
+{
+	char buffer[4096];
+	int *pipe_end = userdata;
+	int64_t started = 1;
+	int r = write(pipe_end[1], &started, sizeof(started)) < 0 ? -EIO : 0;
+	for (int i = 0; r == 0 && i < 1000; i++, usleep(10000))
+		r = viso_hypercall_read(hypercall, 0, buffer, 0);
+	return r < 0 && write(pipe_end[1], &(int64_t){r}, sizeof(int64_t)) < 0 ? -EIO : 0;
+}
+
+/* A process that does not go on: its time ends it, and with it whatever waits for its answers. */
+static void test_no_answer(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char *input = make_file(fixture->base, "mute-input", "");
+	int ends[2];
+	int64_t told;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	viso_guest *guest = asking(fixture, read_for_long, ends);
+	viso_command *command = new_command("/asker", "ask", "5", NULL);
+	int fd = open(input, O_RDONLY | O_CLOEXEC);
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
+	close(fd);
+	assert_ok(viso_command_set_timeout_ms(command, 500));
+	viso_process *process = spawn(guest, command);
+	assert_int_equal(read(ends[0], &told, sizeof(told)), sizeof(told));
+	pid_t server = find_server(input);
+	assert_true(server > 0);
+	skip_without(kill(server, SIGSTOP) == 0, "the right to stop the contained process");
+	assert_int_equal(read(ends[0], &told, sizeof(told)), sizeof(told));
+	assert_int_equal(told, -ESRCH);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_reason(result, VISO_REASON_TIMED_OUT);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	close(ends[0]);
+	close(ends[1]);
+	free(input);
+}
+
 /* A host program that is killed leaves nothing. */
 static void test_ends_with_the_host(void **state)
 {
@@ -462,6 +668,10 @@ int main(void)
 		cmocka_unit_test(test_uppers),
 		cmocka_unit_test(test_a_process_that_misbehaves_reaches_nothing),
 		cmocka_unit_test(test_a_process_that_misbehaves_with_a_bind),
+		cmocka_unit_test(test_lies_end_the_guest),
+		cmocka_unit_test(test_a_core_that_is_none),
+		cmocka_unit_test(test_false_answers),
+		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_ends_with_the_host),
 	};
 	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);

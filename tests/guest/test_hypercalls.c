@@ -5,43 +5,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum { ADD = 1, FILL = 2, LENGTH = 3, DEFERRED = 5, QUEUED = 6, OTHER = 7, SLOW = 9 };
-
-static uint64_t argument(viso_hypercall *hypercall, unsigned index)
-{
-	uint64_t value = 0;
-	assert_ok(viso_hypercall_argument(hypercall, index, &value));
-	return value;
-}
-
-static int64_t add(viso_hypercall *hypercall, void *userdata)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < 6; i++)
-		sum += argument(hypercall, i);
-	return (int64_t)sum;
-}
-
-static int64_t fill(viso_hypercall *hypercall, void *userdata)
-{
-	char bytes[32768];
-	memset(bytes, (int)argument(hypercall, 2), sizeof(bytes));
-	return viso_hypercall_write(hypercall, argument(hypercall, 0), bytes, argument(hypercall, 1));
-}
-
-static int64_t length(viso_hypercall *hypercall, void *userdata)
-{
-	char bytes[256];
-	uint64_t size = argument(hypercall, 1);
-	if (size > sizeof(bytes))
-		return -EMSGSIZE;
-	int r = viso_hypercall_read(hypercall, argument(hypercall, 0), bytes, size);
-	return r < 0 ? r : (int64_t)size;
-}
 
 static void count_destroy(void *userdata)
 {
@@ -51,9 +20,9 @@ static void count_destroy(void *userdata)
 static viso_guest *asking(struct fixture *fixture)
 {
 	viso_guest *guest = new_guest(fixture, 0);
-	assert_ok(viso_guest_set_hypercall_handler(guest, ADD, add, NULL, NULL));
-	assert_ok(viso_guest_set_hypercall_handler(guest, FILL, fill, NULL, NULL));
-	assert_ok(viso_guest_set_hypercall_handler(guest, LENGTH, length, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, ADD, answer_sum, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, FILL, answer_by_filling, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, LENGTH, answer_length, NULL, NULL));
 	return guest;
 }
 
@@ -63,7 +32,8 @@ static void test_handlers(void **state)
 	viso_guest *guest = asking(*state);
 	assert_output(run_in(guest, new_command("/asker", "plain", NULL)), "");
 	assert_output(run_in(guest, new_command("/asker-dynamic", "wild", NULL)), "");
-	assert_fails(viso_guest_set_hypercall_handler(guest, ADD, add, NULL, NULL), EBUSY, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_set_hypercall_handler(guest, ADD, answer_sum, NULL, NULL), EBUSY, VISO_STAGE_ARGUMENT,
+		     "");
 	viso_guest_unref(guest);
 }
 
@@ -72,9 +42,10 @@ static void test_settings(void **state)
 	int destroyed[2] = {0};
 	viso_hypercall *hypercall;
 	viso_guest *guest = viso_guest_new();
-	assert_fails(viso_guest_set_hypercall_handler(guest, 1024, add, NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT, "");
-	assert_ok(viso_guest_set_hypercall_handler(guest, 1023, add, &destroyed[0], count_destroy));
-	assert_ok(viso_guest_set_hypercall_handler(guest, 1023, add, &destroyed[1], count_destroy));
+	assert_fails(viso_guest_set_hypercall_handler(guest, 1024, answer_sum, NULL, NULL), EINVAL, VISO_STAGE_ARGUMENT,
+		     "");
+	assert_ok(viso_guest_set_hypercall_handler(guest, 1023, answer_sum, &destroyed[0], count_destroy));
+	assert_ok(viso_guest_set_hypercall_handler(guest, 1023, answer_sum, &destroyed[1], count_destroy));
 	assert_int_equal(destroyed[0], 1);
 	assert_ok(viso_guest_set_hypercall_handler(guest, 0, NULL, NULL, NULL));
 	assert_fails(viso_guest_hypercall_fd(guest), EBADF, VISO_STAGE_ARGUMENT, "");
@@ -227,6 +198,7 @@ static void test_fds_of_the_queue(void **state)
 {
 	struct rlimit old, limit;
 	need_kvm();
+	skip_without(!getenv("VISO_TEST_CONTAINED"), "a guest that is served in this process");
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	limit = old;
 	limit.rlim_cur = 240;
@@ -344,7 +316,7 @@ static void test_ends_from_within(void **state)
 		struct inside inside = {.guest = new_guest(*state, 0)};
 		inside.other = i ? inside.guest : NULL;
 		assert_ok(viso_guest_set_hypercall_handler(inside.guest, OTHER, stop_from_within, &inside, NULL));
-		assert_ok(viso_guest_set_hypercall_handler(inside.guest, 8, add, &destroyed, count_destroy));
+		assert_ok(viso_guest_set_hypercall_handler(inside.guest, 8, answer_sum, &destroyed, count_destroy));
 		if (i == 2) {
 			viso_result *result = run_in(inside.guest, new_command("/asker", "ask", "7", NULL));
 			assert_reason(result, VISO_REASON_KILLED);

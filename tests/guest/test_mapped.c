@@ -2,6 +2,7 @@
 /* Files that programs map with MAP_SHARED: what is seen there, in the file, and on the host. */
 #include "guest_support.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,12 +118,56 @@ static void test_no_room_in_memory(void **state)
 	viso_guest_unref(guest);
 }
 
+static viso_guest *answering(struct fixture *fixture, const char *kind)
+{
+	viso_guest *guest = new_guest(fixture, 0);
+	viso_command *command = new_command("/probe", "map-and-answer", "/tmp/file", kind, NULL);
+	assert_ok(viso_guest_initialise(guest, command, NULL));
+	viso_command_unref(command);
+	return guest;
+}
+
+static void assert_answer(viso_guest *guest, const char *request, const char *expected)
+{
+	char answer[16];
+	assert_int_equal(viso_guest_request(guest, request, strlen(request), answer, sizeof(answer), 20000), 6);
+	assert_memory_equal(answer, expected, 6);
+}
+
+/* What is only read goes into snapshots, as of that moment; what may be written to does not. */
+static void test_snapshots(void **state)
+{
+	need_kvm();
+	viso_snapshot *snapshot = NULL;
+	viso_guest *guest = answering(*state, "write"), *clone = NULL;
+	assert_answer(guest, "abcdef", "abcdef");
+	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EOPNOTSUPP);
+	assert_answer(guest, "fedcba", "fedcba");
+	viso_guest_unref(guest);
+
+	guest = answering(*state, "read");
+	assert_answer(guest, "abcdef", "abcdef");
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	assert_ok(viso_snapshot_clone(snapshot, &clone));
+	assert_answer(clone, "", "abcdef");
+	assert_ok(viso_guest_reset(clone));
+	assert_answer(clone, "", "abcdef");
+	assert_answer(guest, "", "abcdef");
+	viso_guest_unref(clone);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_see_the_same),         cmocka_unit_test(test_the_end_of_the_file),
-		cmocka_unit_test(test_a_futex_of_two_processes), cmocka_unit_test(test_what_is_left_of_it),
-		cmocka_unit_test(test_it_counts_as_written),     cmocka_unit_test(test_no_room_in_memory),
+		cmocka_unit_test(test_all_see_the_same),
+		cmocka_unit_test(test_the_end_of_the_file),
+		cmocka_unit_test(test_a_futex_of_two_processes),
+		cmocka_unit_test(test_what_is_left_of_it),
+		cmocka_unit_test(test_it_counts_as_written),
+		cmocka_unit_test(test_no_room_in_memory),
+		cmocka_unit_test(test_snapshots),
 	};
 	return cmocka_run_group_tests_name("guest mapped", tests, fixture_setup, fixture_teardown);
 }

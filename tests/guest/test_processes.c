@@ -55,6 +55,22 @@ static void test_shells(void **state)
 		      "50\n3\nhi\n1\n");
 }
 
+static void test_stopped_children(void **state)
+{
+	static const char *const probes[] = {"stop-and-go-on", "stop-in-a-call", "stop-and-kill", "stop-by-terminal",
+					     "stop-orphan"};
+	need_kvm();
+	assert_probes_pass(*state, probes, sizeof(probes) / sizeof(probes[0]));
+}
+
+static void test_what_is_expected_beside(void **state)
+{
+	static const char *const probes[] = {"use-signalfd", "use-pidfd", "wipe-on-fork", "wait-for-locks",
+					     "rename-under"};
+	need_kvm();
+	assert_probes_pass(*state, probes, sizeof(probes) / sizeof(probes[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -63,6 +79,8 @@ int main(void)
 		cmocka_unit_test(test_everything_ends_with_the_first_program),
 		cmocka_unit_test(test_the_limit_of_processes),
 		cmocka_unit_test(test_shells),
+		cmocka_unit_test(test_stopped_children),
+		cmocka_unit_test(test_what_is_expected_beside),
 	};
 	return cmocka_run_group_tests_name("guest processes", tests, fixture_setup, fixture_teardown);
 }

@@ -77,7 +77,7 @@ int open64(const char *path, int flags, ...)
 
 static struct fixture *fixture;
 static viso_root *root; /* of this process */
-static viso_command *plain, *ready, *serving;
+static viso_command *plain, *several, *ready, *serving;
 static viso_guest *original;
 static viso_snapshot *frozen; /* of `original` */
 
@@ -127,6 +127,15 @@ static int run_one(struct subject *subject)
 {
 	viso_result *result = NULL;
 	int r = viso_sandbox_run(viso_guest_sandbox(subject->guest), plain, &result);
+	viso_result_unref(result);
+	return r;
+}
+
+/* Of several processes, with pipes between them. */
+static int run_several(struct subject *subject)
+{
+	viso_result *result = NULL;
+	int r = viso_sandbox_run(viso_guest_sandbox(subject->guest), several, &result);
 	viso_result_unref(result);
 	return r;
 }
@@ -198,6 +207,7 @@ static const struct trial {
 	{"new", NULL, new_one, false, false, {0}},
 	{"settings", NULL, set, true, false, {0}},
 	{"run", set, run_one, false, true, {0}},
+	{"run of several", set, run_several, false, true, {0}},
 	{"initialise", set, initialise, false, true, {ESRCH}},
 	{"call", initialise, call, false, false, {ESRCH, EFAULT}},
 	{"request", initialise_server, request, false, false, {ESRCH, EFAULT, EREMOTEIO}},
@@ -276,6 +286,9 @@ static void set_up_host(void)
 	root = viso_root_new();
 	assert_ok(viso_root_use_directory(root, fixture->root_path));
 	plain = new_command("/probe", "exit", "3", NULL);
+	/* Where one of them is not there another waits for it. */
+	several = new_command("/probe", "orphans", NULL);
+	assert_ok(viso_command_set_timeout_ms(several, 200));
 	ready = new_command("/asker", "ready", NULL);
 	serving = new_command("/callee", "serve", NULL);
 	struct subject subject;

@@ -8,31 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static viso_guest *initialise(viso_guest *guest, viso_command *command)
-{
-	assert_ok(viso_guest_initialise(guest, command, NULL));
-	viso_command_unref(command);
-	return guest;
-}
-
 static viso_guest *serving(struct fixture *fixture, const char *program, const char *how)
 {
 	return initialise(new_guest(fixture, 0), new_command(program, how, NULL));
-}
-
-static int64_t ask(viso_guest *guest, const char *text, char *out, size_t max)
-{
-	memset(out, 0, max);
-	return viso_guest_request(guest, text, strlen(text), out, max, 5000);
-}
-
-static void assert_answer(viso_guest *guest, const char *text, const char *expected)
-{
-	char out[256];
-	int64_t n = ask(guest, text, out, sizeof(out) - 1);
-	assert_ok(n);
-	assert_string_equal(out, expected);
-	assert_int_equal(n, strlen(expected));
 }
 
 static void test_by_hypercall(void **state)

@@ -10,35 +10,6 @@
 
 enum { ADD = 1, FILL = 2, LENGTH = 3, DEFERRED = 5, QUEUED = 6 };
 
-static uint64_t argument(viso_hypercall *hypercall, unsigned index)
-{
-	uint64_t value = 0;
-	assert_ok(viso_hypercall_argument(hypercall, index, &value));
-	return value;
-}
-
-static int64_t add(viso_hypercall *hypercall, void *userdata)
-{
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < 6; i++)
-		sum += argument(hypercall, i);
-	if (userdata)
-		++*(int *)userdata;
-	return (int64_t)sum;
-}
-
-static int64_t fill(viso_hypercall *hypercall, void *userdata)
-{
-	static const char bytes[256];
-	return viso_hypercall_write(hypercall, argument(hypercall, 0), bytes, argument(hypercall, 1) % sizeof(bytes));
-}
-
-static int64_t length(viso_hypercall *hypercall, void *userdata)
-{
-	char bytes[256];
-	return viso_hypercall_read(hypercall, argument(hypercall, 0), bytes, argument(hypercall, 1) % sizeof(bytes));
-}
-
 static int64_t defer(viso_hypercall *hypercall, void *userdata)
 {
 	return viso_hypercall_defer(hypercall);
@@ -48,9 +19,9 @@ static viso_guest *with_ring(struct fixture *fixture, unsigned poll_us)
 {
 	viso_guest *guest = new_guest(fixture, 0);
 	assert_ok(viso_guest_set_ring(guest, poll_us));
-	assert_ok(viso_guest_set_hypercall_handler(guest, ADD, add, NULL, NULL));
-	assert_ok(viso_guest_set_hypercall_handler(guest, FILL, fill, NULL, NULL));
-	assert_ok(viso_guest_set_hypercall_handler(guest, LENGTH, length, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, ADD, answer_sum, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, FILL, answer_by_filling, NULL, NULL));
+	assert_ok(viso_guest_set_hypercall_handler(guest, LENGTH, answer_length, NULL, NULL));
 	assert_ok(viso_guest_set_hypercall_handler(guest, DEFERRED, defer, NULL, NULL));
 	return guest;
 }

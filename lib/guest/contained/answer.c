@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the process that serves a contained guest says. It may be the guest's program that speaks. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -83,4 +86,57 @@ int contained_take_answer(const void *data, size_t size, viso_result **out_resul
 	result_describe(result, answer.detail[0] ? answer.detail : NULL);
 	*out_result = result;
 	return 0;
+}
+
+bool contained_is_event(const void *data, size_t size)
+{
+	struct contained_event event;
+	if (size < sizeof(event))
+		return false;
+	memcpy(&event, data, sizeof(event));
+	return event.magic == CONTAINED_EVENT_MAGIC && event.kind < EVENT_KINDS && event.number < CONTAINED_NUMBERS &&
+	       event.size == size - sizeof(event) &&
+	       (event.size == 0 || event.kind == EVENT_CONNECT || event.kind == EVENT_CORE_DATA);
+}
+
+/* "192.0.2.1:80" or "[2001:db8::1]:80", as inet_ntop(3) writes them. */
+static bool is_internet_address(const char *text)
+{
+	unsigned char binary[sizeof(struct in6_addr)];
+	char host[INET6_ADDRSTRLEN], again[INET6_ADDRSTRLEN + 16];
+	bool is_6 = text[0] == '[';
+	const char *colon = strrchr(text, ':');
+	size_t length = colon ? (size_t)(colon - text) : 0;
+	if (length <= 2 || length - 2 * is_6 >= sizeof(host))
+		return false;
+	memcpy(host, text + is_6, length - 2 * is_6);
+	host[length - 2 * is_6] = '\0';
+	int family = is_6 ? AF_INET6 : AF_INET;
+	if (inet_pton(family, host, binary) != 1 || !inet_ntop(family, binary, host, sizeof(host)))
+		return false;
+	unsigned long port = strtoul(colon + 1, NULL, 10);
+	snprintf(again, sizeof(again), is_6 ? "[%s]:%lu" : "%s:%lu", host, port);
+	return port <= UINT16_MAX && !strcmp(again, text);
+}
+
+bool contained_is_address(const char *address, size_t size)
+{
+	if (size == 0 || size > CONTAINED_ADDRESS_MAX || memchr(address, 0, size) != address + size - 1)
+		return false;
+	if (!strncmp(address, "unix:", 5))
+		return (address[5] == '/' || address[5] == '@') && address[6];
+	return (!strncmp(address, "tcp:", 4) || !strncmp(address, "udp:", 4)) && is_internet_address(address + 4);
+}
+
+int contained_take_response(const struct contained_request *request, const void *data, size_t size)
+{
+	struct contained_response response;
+	if (size < sizeof(response))
+		return -EPROTO;
+	memcpy(&response, data, sizeof(response));
+	size_t expected = request->kind == REQUEST_READ && !response.error ? request->size : 0;
+	if (response.serial != request->serial || response.error < 0 || response.error > ERRNO_MAX ||
+	    response.size != expected || size != sizeof(response) + expected)
+		return -EPROTO;
+	return -response.error;
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the host program and the process that serves a contained guest tell each other. The settings and the command go
- * over in a sealed memory file; over a socket of whole messages the host sends numbers of signals, and gets a report of
- * the start and, where that succeeded, the result. From the start on the other process is hostile: the host takes
- * nothing from it but these two messages, of fixed size, and believes no field that it has not checked.
+ * over in a sealed memory file. Then there are two sockets of whole messages. On the one the process speaks: it reports
+ * its start, tells events, waits for the reply to those that have one, and last gives the result. On the other one the
+ * host speaks, from any thread: signals, and requests about hypercalls, each of which is answered before the next.
+ *
+ * From the start on the other process is hostile: the host takes nothing from it but these messages, believes no field
+ * that it has not checked, and waits for none without an end.
  */
 #ifndef GUEST_CONTAINED_MESSAGE_H
 #define GUEST_CONTAINED_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,16 +19,17 @@
 #include "guest/counts.h"
 #include "guest/files/settings.h"
 #include "guest/limits.h"
+#include "guest/numbers.h"
 #include "sandbox/result.h"
 
 /* What is packed, but for the contents of files. */
-enum { CONTAINED_MAGIC = 0x76697367, CONTAINED_SETTINGS_MAX = 4 << 20 };
+enum { CONTAINED_MAGIC = 0x76697367, CONTAINED_SETTINGS_MAX = 4 << 20, CONTAINED_NUMBERS = VISO_HYPERCALL_MAX + 1 };
 
 /* The fds of the process beside its streams; those of the command follow. */
-enum { CONTAINED_SOCKET = 3, CONTAINED_KVM, CONTAINED_SETTINGS, CONTAINED_ADDED };
+enum { CONTAINED_SOCKET = 3, CONTAINED_CONTROL, CONTAINED_KVM, CONTAINED_SETTINGS, CONTAINED_ADDED };
 
 /* How many fds of a command that leaves of those that a command can have. */
-enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 3 };
+enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 4 };
 
 /* Where the root of the guest, and this program, lie in the container. */
 #define CONTAINED_ROOT "/guest"
@@ -33,10 +38,16 @@ enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 3 };
 #define CONTAINED_BINDS "/binds"
 #define CONTAINED_UPPER "/upper"
 
+/* What becomes of a hypercall. */
+enum contained_hypercall { HYPERCALL_UNKNOWN, HYPERCALL_HANDLED, HYPERCALL_QUEUED };
+
 /* Beside what the other process has from its own standard streams. */
 struct contained_settings {
 	uint64_t memory_max;
 	struct guest_limits limits;
+	uint8_t hypercalls[CONTAINED_NUMBERS]; /* enum contained_hypercall */
+	uint8_t connects;                      /* somebody makes connections */
+	uint8_t writes_core;
 };
 
 /* Packs them, to be freed. 0 or -ENOMEM, -E2BIG with the error set. */
@@ -76,6 +87,69 @@ struct contained_answer {
 	char detail[112];
 	uint64_t counts[2][COUNTED_CALLS]; /* of system calls, as in struct guest_counts */
 };
+
+enum contained_event_kind {
+	EVENT_HYPERCALL, /* `id`, `number`, `args`; has a reply */
+	EVENT_GONE,      /* nobody waits for the hypercall `id` any more */
+	EVENT_CONNECT,   /* the address as data; has a reply, with the socket where its value is 0 */
+	EVENT_CORE_OPEN, /* a core file is to be written; has a reply */
+	EVENT_CORE_DATA, /* a piece of it, at args[0] */
+	EVENT_CORE_END,  /* args[0] bytes long, args[1] where it has failed; has a reply */
+	EVENT_KINDS,
+};
+
+/* Data of messages comes in pieces, of what a socket takes at once everywhere. */
+enum { CONTAINED_PIECE = 64 << 10, CONTAINED_ADDRESS_MAX = 4200, CONTAINED_EVENT_MAGIC = 0x76697365 };
+
+/* Data follows. */
+struct contained_event {
+	uint32_t magic;
+	uint32_t kind;
+	uint64_t id;
+	uint64_t args[6];
+	uint32_t number;
+	uint32_t size; /* of the data */
+};
+
+struct contained_reply {
+	int64_t value;        /* of a handler; else 0 or a negative errno */
+	uint32_t is_deferred; /* the answer to the hypercall comes later, over the other socket */
+	uint32_t reserved;
+};
+
+enum contained_request_kind {
+	REQUEST_SIGNAL,  /* `value`; is not answered */
+	REQUEST_RELEASE, /* the host has the hypercall no longer; is not answered */
+	REQUEST_READ,
+	REQUEST_WRITE, /* data follows */
+	REQUEST_DEFER,
+	REQUEST_SETTLE, /* `value` for the program */
+};
+
+struct contained_request {
+	uint32_t kind;
+	uint32_t size; /* of the data, there or back */
+	uint64_t serial;
+	uint64_t id; /* of the hypercall */
+	uint64_t address;
+	int64_t value;
+};
+
+/* Data follows that of REQUEST_READ. */
+struct contained_response {
+	uint64_t serial; /* of the request */
+	int32_t error;   /* 0 or a positive errno */
+	uint32_t size;
+};
+
+/* An event, with `size` bytes of it all: whether it is one. */
+bool contained_is_event(const void *data, size_t size);
+
+/* The address of EVENT_CONNECT, of `size` bytes: whether it is in a form in which handlers get them. */
+bool contained_is_address(const char *address, size_t size);
+
+/* The errno of a response to a request, negative, or 0; -EPROTO where it is none. */
+int contained_take_response(const struct contained_request *request, const void *data, size_t size);
 
 /* Sets the error that a report tells of: a negative errno, -EPROTO for what is none; 0 for a start that succeeded. */
 int contained_take_report(const void *data, size_t size);

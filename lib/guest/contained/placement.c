@@ -21,15 +21,7 @@ int contained_check_setting(const viso_guest *guest, const char *setting)
 /* A setting that is made and needs the host program; NULL for none. */
 static const char *needs_host(const viso_guest *guest)
 {
-	if (guest->core_path)
-		return "viso_guest_set_core_path";
-	if (guest->sockets.handler)
-		return "viso_guest_set_connect_handler";
-	if (guest->ring_poll_us)
-		return "viso_guest_set_ring";
-	if (guest->hypercalls.fd >= 0)
-		return "viso_guest_queue_hypercall";
-	return guest->hypercalls.handlers ? "viso_guest_set_hypercall_handler" : NULL;
+	return guest->ring_poll_us ? "viso_guest_set_ring" : NULL;
 }
 
 int viso_guest_set_placement(viso_guest *guest, viso_placement placement)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
-#include "guest/contained/message.h"
+#include "guest/contained/forward.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 
@@ -32,12 +32,6 @@ bool sandbox_unref(viso_sandbox *sandbox)
 viso_root *viso_root_unref(viso_root *root)
 {
 	return NULL;
-}
-
-static void say(const void *message, size_t size)
-{
-	while (send(CONTAINED_SOCKET, message, size, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
 }
 
 static int read_settings(struct viso_guest *guest, struct contained_settings *settings, viso_command **out_command)
@@ -74,30 +68,17 @@ static int open_files(struct guest_files *files)
 	return r;
 }
 
-/* The host has gone where nothing comes any more; the launcher then kills us as well. */
-static void *listen_to_host(void *data)
-{
-	struct instance *instance = data;
-	uint32_t signal;
-	ssize_t n;
-	while ((n = recv(CONTAINED_SOCKET, &signal, sizeof(signal), 0)) != 0)
-		if (n == sizeof(signal) && signal >= 1 && signal <= 64)
-			kick_stop(&instance->kick, (int)signal);
-		else if (n < 0 && errno != EINTR)
-			break;
-	kick_stop(&instance->kick, SIGKILL);
-	return NULL;
-}
-
 static int start(struct viso_guest *guest, struct instance **out_instance)
 {
-	struct contained_settings settings;
+	static struct contained_settings settings;
 	viso_command *command = NULL;
 	pthread_t thread;
 	int host[3] = {-1, -1, -1};
 	int r = read_settings(guest, &settings, &command);
 	if (r == 0)
 		r = open_files(&guest->files);
+	if (r == 0)
+		r = forward_set(guest, &settings);
 	if (r < 0)
 		return r;
 	int root = open(CONTAINED_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -111,7 +92,8 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	if (r < 0)
 		return r;
 	(*out_instance)->end_fd = -1;
-	r = pthread_create(&thread, NULL, listen_to_host, *out_instance);
+	forward_start(*out_instance);
+	r = pthread_create(&thread, NULL, forward_listen, NULL);
 	return r ? error_fail(VISO_STAGE_GUEST, r, "pthread_create", NULL) : 0;
 }
 
@@ -123,7 +105,7 @@ static void report(int r)
 		snprintf(report.object, sizeof(report.object), "%s", viso_error_object());
 		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
 	}
-	say(&report, sizeof(report));
+	forward_say(&report, sizeof(report));
 }
 
 static void answer(struct instance *instance)
@@ -150,7 +132,7 @@ static void answer(struct instance *instance)
 	for (int i = 0; i < 2; i++)
 		for (int number = 0; number < COUNTED_CALLS; number++)
 			answer.counts[i][number] = atomic_load(&instance->guest->counts.of[i][number]);
-	say(&answer, sizeof(answer));
+	forward_say(&answer, sizeof(answer));
 }
 
 int main(void)
@@ -160,6 +142,7 @@ int main(void)
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
+	handle_init(&guest.sandbox.handle);
 	guest_files_init(&guest.files);
 	hypercalls_init(&guest.hypercalls);
 	int r = start(&guest, &instance);

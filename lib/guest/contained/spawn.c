@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
@@ -16,6 +19,7 @@
 #include "guest/contained/contained.h"
 #include "guest/contained/container.h"
 #include "guest/contained/message.h"
+#include "guest/contained/service.h"
 #include "guest/guest.h"
 #include "guest/vm.h"
 #include "launch/owns_ids.h"
@@ -29,18 +33,21 @@ static const uint64_t addresses_beside = 512u << 20;
 enum { GRACE_MS = 2000, NOBODY = 65534 };
 
 struct contained {
-	viso_guest *guest; /* borrowed: its end is that of its processes */
+	struct service service;
 	viso_container *container;
-	viso_process *server; /* that serves it */
-	int socket;
+	bool is_served;       /* the guest has settings for which somebody must be there */
+	atomic_bool is_begun; /* somebody is, or nobody will be */
 	bool has_report;
+	size_t report_size; /* 0 before it has come */
+	struct contained_report report;
 };
 
 static struct contained *contained_free(struct contained *contained)
 {
-	viso_process_unref(contained->server);
+	viso_process_unref(contained->service.server);
 	viso_container_unref(contained->container);
-	close_fd(contained->socket);
+	close_fd(contained->service.socket);
+	close_fd(contained->service.core.fd);
 	free(contained);
 	return NULL;
 }
@@ -70,10 +77,11 @@ static int set_limits(const viso_guest *guest, const viso_command *command, viso
 /* The settings, in a file that nobody can change. */
 static int add_settings(const viso_guest *guest, const viso_command *command, viso_command *server)
 {
-	const struct contained_settings settings = {
+	struct contained_settings settings = {
 		.memory_max = guest_memory_max(guest),
 		.limits = guest->limits,
 	};
+	service_describe(guest, &settings);
 	_cleanup_free_ void *data = NULL;
 	size_t size;
 	int r = contained_pack(&settings, &guest->files, command, &data, &size);
@@ -87,7 +95,7 @@ static int add_settings(const viso_guest *guest, const viso_command *command, vi
 	return viso_command_add_fd(server, fd, CONTAINED_SETTINGS);
 }
 
-static int add_fds(const viso_guest *guest, const viso_command *command, viso_command *server, int socket)
+static int add_fds(const viso_guest *guest, const viso_command *command, viso_command *server, const int sockets[2])
 {
 	_cleanup_close_ int kvm = vm_open_kvm();
 	if (kvm < 0)
@@ -96,7 +104,9 @@ static int add_fds(const viso_guest *guest, const viso_command *command, viso_co
 		return error_fail(VISO_STAGE_COMMAND, EMFILE, "viso_command_add_fd",
 				  "a contained guest takes at most %d fds beside the command's streams",
 				  CONTAINED_ADDED_MAX);
-	int r = viso_command_add_fd(server, socket, CONTAINED_SOCKET);
+	int r = viso_command_add_fd(server, sockets[0], CONTAINED_SOCKET);
+	if (r == 0)
+		r = viso_command_add_fd(server, sockets[1], CONTAINED_CONTROL);
 	if (r == 0)
 		r = viso_command_add_fd(server, kvm, CONTAINED_KVM);
 	if (r == 0)
@@ -111,7 +121,8 @@ static int add_fds(const viso_guest *guest, const viso_command *command, viso_co
  * (spot_permission()). What the guest may reach with the rights of the host program's user takes the container's root,
  * as which that one is shown in it. For others it is the caller itself in any case.
  */
-static int make_command(const viso_guest *guest, const viso_command *command, int socket, viso_command **out_server)
+static int make_command(const viso_guest *guest, const viso_command *command, const int sockets[2],
+			viso_command **out_server)
 {
 	_cleanup_(cleanup_host_command) viso_command *server = viso_command_new(CONTAINED_PROGRAM);
 	if (!server)
@@ -123,7 +134,7 @@ static int make_command(const viso_guest *guest, const viso_command *command, in
 	if (r == 0)
 		r = set_limits(guest, command, server);
 	if (r == 0)
-		r = add_fds(guest, command, server, socket);
+		r = add_fds(guest, command, server, sockets);
 	if (r == 0)
 		*out_server = TAKE_PTR(server);
 	return r;
@@ -149,31 +160,54 @@ static int start_server(viso_guest *guest, int root_fd, const viso_command *serv
 		r = contained_make_container(guest, root_fd, wishes, &contained->container);
 		if (r == 0)
 			r = viso_sandbox_spawn(viso_container_sandbox(contained->container), server,
-					       &contained->server);
+					       &contained->service.server);
 	} while (r < 0 && lower(&wishes, r));
 	return r;
 }
 
-static ssize_t receive(const struct contained *contained, void *buffer, size_t size)
+/* At most `size` bytes of what has come; its whole size, or 0. */
+static size_t receive(const struct contained *contained, void *buffer, size_t size)
 {
 	ssize_t n;
-	while ((n = recv(contained->socket, buffer, size, MSG_DONTWAIT | MSG_TRUNC)) < 0 && errno == EINTR)
+	while ((n = recv(contained->service.socket, buffer, size, MSG_DONTWAIT | MSG_TRUNC)) < 0 && errno == EINTR)
 		;
-	return n < 0 ? 0 : n;
+	return n < 0 ? 0 : (size_t)n;
 }
 
 static int take_report(struct contained *contained)
 {
-	struct contained_report report;
-	ssize_t n = receive(contained, &report, sizeof(report));
+	struct contained_report *report = &contained->report;
+	if (!contained->report_size)
+		contained->report_size = receive(contained, report, sizeof(*report));
 	contained->has_report = true;
-	return contained_take_report(&report, (size_t)n);
+	return contained_take_report(report, contained->report_size);
 }
 
-static int await_start(viso_process *process)
+/* Nobody serves it: with the process it has ended. */
+static int begin_unserved(viso_process *process)
 {
 	struct contained *contained = process->data;
-	struct pollfd told = {.fd = contained->socket, .events = POLLIN};
+	atomic_store(&contained->is_begun, true);
+	return dup3(viso_process_fd(contained->service.server), process->fd, O_CLOEXEC) < 0
+		       ? error_fail(VISO_STAGE_GUEST, errno, "dup3", NULL)
+		       : 0;
+}
+
+static int begin_service(viso_process *process)
+{
+	struct contained *contained = process->data;
+	bool is_begun = false;
+	if (!contained->is_served || !atomic_compare_exchange_strong(&contained->is_begun, &is_begun, true))
+		return 0;
+	int r = service_start(&contained->service);
+	if (r < 0)
+		(void)begin_unserved(process);
+	return r;
+}
+
+static int await_report(struct contained *contained)
+{
+	struct pollfd told = {.fd = contained->service.socket, .events = POLLIN};
 	int r;
 	while ((r = poll(&told, 1, REPLY_PATIENCE_MS)) < 0 && errno == EINTR)
 		;
@@ -182,29 +216,60 @@ static int await_start(viso_process *process)
 	return r == 0 ? reply_fail_silent() : take_report(contained);
 }
 
+static int await_start(viso_process *process)
+{
+	struct contained *contained = process->data;
+	int r = await_report(contained);
+	if (r == 0)
+		return begin_service(process);
+	/* The error is that of the start. */
+	if (contained->is_served)
+		(void)dup3(viso_process_fd(contained->service.server), process->fd, O_CLOEXEC);
+	return r;
+}
+
+static void drive(viso_process *process)
+{
+	struct contained *contained = process->data;
+	struct service *service = &contained->service;
+	bool is_begun = false;
+	if (!contained->is_served || !atomic_compare_exchange_strong(&contained->is_begun, &is_begun, true))
+		return;
+	service_run(service);
+	contained->report_size = service->last_size;
+	memcpy(&contained->report, service->message, sizeof(contained->report));
+	service->last_size = 0;
+	if (contained->report_size && contained_take_report(&contained->report, contained->report_size) == 0) {
+		contained->has_report = true;
+		service_run(service);
+	}
+	service_end(service);
+}
+
 static int signal_server(viso_process *process, int signal)
 {
 	const struct contained *contained = process->data;
 	if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU || signal == SIGCONT)
 		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, "signal",
 				  "a guest cannot be stopped and continued by signals");
-	uint32_t number = (uint32_t)signal;
-	if (send(contained->socket, &number, sizeof(number), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN)
-		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "signal", "the guest takes no more signals now");
-	return 0; /* or it has just ended */
+	return link_signal(contained->service.link, signal);
 }
 
 static int kill_server(viso_process *process)
 {
-	const struct contained *contained = process->data;
-	return viso_process_kill(contained->server);
+	struct contained *contained = process->data;
+	bool is_begun = false;
+	int r = viso_process_kill(contained->service.server);
+	if (r == 0 && contained->is_served && atomic_compare_exchange_strong(&contained->is_begun, &is_begun, true))
+		r = begin_unserved(process);
+	return r;
 }
 
 static void insist(viso_process *process)
 {
-	const struct contained *contained = process->data;
-	if (contained->server->ops->insist)
-		contained->server->ops->insist(contained->server);
+	const viso_process *server = ((const struct contained *)process->data)->service.server;
+	if (server->ops->insist)
+		server->ops->insist((viso_process *)server);
 }
 
 static void add_counts(viso_guest *guest, const struct contained_answer *answer)
@@ -215,15 +280,26 @@ static void add_counts(viso_guest *guest, const struct contained_answer *answer)
 						  memory_order_relaxed);
 }
 
+static int take_answer(struct contained *contained, viso_result **out_result)
+{
+	struct service *service = &contained->service;
+	struct contained_answer answer;
+	size_t size = service->last_size;
+	if (size)
+		memcpy(&answer, service->message, sizeof(answer));
+	else
+		size = receive(contained, &answer, sizeof(answer));
+	int r = contained_take_answer(&answer, size, out_result);
+	if (r == 0)
+		add_counts(service->guest, &answer);
+	return r;
+}
+
 /* The host's word counts where it has ended the process; what is no answer is a failure of the machine. */
 static int make_result(struct contained *contained, viso_result *server, viso_result **out_result)
 {
-	struct contained_answer answer;
-	int r = 1;
-	if (server->reason == VISO_REASON_EXITED)
-		r = contained_take_answer(&answer, (size_t)receive(contained, &answer, sizeof(answer)), out_result);
-	if (r == 0)
-		add_counts(contained->guest, &answer);
+	bool is_liar = contained->service.is_liar;
+	int r = server->reason == VISO_REASON_EXITED && !is_liar ? take_answer(contained, out_result) : 1;
 	if (r <= 0)
 		return r;
 	viso_result *result = result_new();
@@ -231,10 +307,15 @@ static int make_result(struct contained *contained, viso_result *server, viso_re
 		return error_memory();
 	bool by_host = server->reason == VISO_REASON_KILLED || server->reason == VISO_REASON_TIMED_OUT ||
 		       server->reason == VISO_REASON_CPU_TIME || server->reason == VISO_REASON_OUT_OF_MEMORY;
+	by_host = by_host && !is_liar;
 	result->reason = by_host ? server->reason : VISO_REASON_GUEST_FAULT;
 	result->signal = by_host ? SIGKILL : 0;
 	memcpy(result->usage, server->usage, sizeof(result->usage));
-	result_describe(result, by_host ? NULL : server->description);
+	if (!by_host)
+		result_describe(result,
+				is_liar ? "what serves it asked for something impossible" : server->description);
+	else
+		result_describe(result, NULL);
 	*out_result = result;
 	return 0;
 }
@@ -243,9 +324,10 @@ static int collect(viso_process *process, viso_result **out_result)
 {
 	struct contained *contained = process->data;
 	_cleanup_(cleanup_host_result) viso_result *server = NULL;
-	int r = viso_process_wait(contained->server, 0, &server);
+	int r = viso_process_wait(contained->service.server, 0, &server);
 	if (r < 0)
 		return r == -ETIMEDOUT || r == -EINTR ? 1 : r;
+	service_close(&contained->service);
 	/* Killed before it could tell, it was started all the same. */
 	if (!contained->has_report && server->reason == VISO_REASON_EXITED)
 		r = take_report(contained);
@@ -262,11 +344,17 @@ static int collect(viso_process *process, viso_result **out_result)
 
 static void release(viso_process *process)
 {
-	contained_free(process->data);
+	struct contained *contained = process->data;
+	viso_guest *guest = contained->service.owns_guest ? contained->service.guest : NULL;
+	if (handle_is_mine(&process->handle))
+		service_close(&contained->service);
+	contained_free(contained);
+	viso_guest_unref(guest);
 }
 
 static const struct process_ops ops = {
 	.await_start = await_start,
+	.drive = drive,
 	.signal = signal_server,
 	.kill = kill_server,
 	.insist = insist,
@@ -274,16 +362,43 @@ static const struct process_ops ops = {
 	.release = release,
 };
 
-static int spawn(viso_guest *guest, const viso_command *command, int root_fd, struct contained *contained)
+/* The socket of what the process says and that of what the host does; the process's ends go to `out_theirs`. */
+static int make_sockets(struct service *service, int out_theirs[2])
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "socketpair", NULL);
-	contained->socket = ends[0];
-	_cleanup_close_ int theirs = ends[1];
+	service->socket = ends[0];
+	out_theirs[0] = ends[1];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, "socketpair", NULL);
+	out_theirs[1] = ends[1];
+	service->link = link_new(ends[0]);
+	return service->link ? 0 : -ENOMEM;
+}
+
+static int spawn(viso_guest *guest, const viso_command *command, int root_fd, struct contained *contained)
+{
+	int theirs[2] = {-1, -1};
 	_cleanup_(cleanup_host_command) viso_command *server = NULL;
-	int r = make_command(guest, command, theirs, &server);
-	return r == 0 ? start_server(guest, root_fd, server, contained) : r;
+	int r = make_sockets(&contained->service, theirs);
+	if (r == 0)
+		r = make_command(guest, command, theirs, &server);
+	if (r == 0)
+		r = start_server(guest, root_fd, server, contained);
+	close_fd(theirs[0]);
+	close_fd(theirs[1]);
+	return r;
+}
+
+/* The fd of the guest's process: an eventfd where somebody must be done with serving it first. */
+static int make_fd(struct contained *contained, viso_process *process)
+{
+	int server = viso_process_fd(contained->service.server);
+	link_start(contained->service.link, server);
+	process->fd = contained->is_served ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : fcntl(server, F_DUPFD_CLOEXEC, 3);
+	contained->service.end_fd = process->fd;
+	return process->fd < 0 ? error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL) : 0;
 }
 
 int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd, bool to_end, viso_process *process)
@@ -291,20 +406,21 @@ int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd,
 	struct contained *contained = calloc(1, sizeof(*contained));
 	if (!contained)
 		return error_memory();
-	contained->guest = guest;
-	contained->socket = -1;
+	contained->service.guest = guest;
+	contained->service.socket = -1;
+	contained->service.core.fd = -1;
+	contained->is_served = service_is_needed(guest);
 	int r = spawn(guest, command, root_fd, contained);
-	if (r == 0) {
-		process->fd = fcntl(viso_process_fd(contained->server), F_DUPFD_CLOEXEC, 3);
-		if (process->fd < 0)
-			r = error_fail(VISO_STAGE_GUEST, errno, "dup", NULL);
-	}
+	if (r == 0)
+		r = make_fd(contained, process);
 	if (r < 0) {
+		if (contained->service.link)
+			link_close(contained->service.link);
 		contained_free(contained);
 		return r;
 	}
 	for (int i = 0; i < 3; i++)
-		process->stream[i] = TAKE_FD(contained->server->stream[i]);
+		process->stream[i] = TAKE_FD(contained->service.server->stream[i]);
 	process->ops = &ops;
 	process->data = contained;
 	return 0;

@@ -10,7 +10,9 @@
 #include "guest/fault.h"
 #include "guest/files/proc_text.h"
 #include "guest/files/view.h"
+#include "guest/instance.h"
 #include "guest/program/program.h"
+#include "guest/program/readiness.h"
 
 enum { LOCKS_MAX = 65536 };
 
@@ -120,19 +122,24 @@ static int replace(struct view *view, const struct wanted *wanted)
 	return 0;
 }
 
-/* Until it can be had, looking again after a while: locks are seldom waited for. */
+/* A lock has gone, or is less than it was: those who wait for any look again. */
+static void wake(struct view *view)
+{
+	struct instance *instance = view->program ? view->program->instance : NULL;
+	if (instance)
+		task_wake(instance, &view->locks);
+}
+
+/* Until it can be had. */
 static int64_t take(struct program *program, const struct wanted *wanted, bool wait)
 {
-	static const int64_t pause_ns = 2000000;
-	while (!wanted->unlock && conflict(program->view, &wanted->lock)) {
-		struct pollfd fds[1];
-		if (!wait)
-			return -EAGAIN;
-		int64_t n = task_wait(program, fds, 0, clock_now(CLOCK_MONOTONIC) + pause_ns);
-		if (n < 0)
-			return n;
-	}
-	return replace(program->view, wanted);
+	struct view *view = program->view;
+	if (!wanted->unlock && conflict(view, &wanted->lock))
+		return wait ? object_wait(program, &view->locks, INT64_MAX) : -EAGAIN;
+	int r = replace(view, wanted);
+	if (r == 0)
+		wake(view);
+	return r;
 }
 
 int64_t locks_flock(struct program *program, struct file *file, int operation)
@@ -237,6 +244,7 @@ static void forget(struct view *view, const void *owner, const struct file_lock 
 			link = &at->next;
 		}
 	}
+	wake(view);
 }
 
 void locks_close(struct program *program, struct file *file)

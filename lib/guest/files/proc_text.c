@@ -345,8 +345,8 @@ void proc_process_stat(const struct proc_subject *subject, FILE *out)
 	int pid = proc_own_pid(subject->program);
 	unsigned long ticks = (unsigned long)(seconds_since_start(subject) * 100);
 	unsigned long pages = memory_used(subject) / GUEST_PAGE;
-	fprintf(out, "%d (%.15s) R 1 %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 %llu %lu ", pid, name_of(program), pid,
-		pid, ticks, (unsigned long long)program->space->size, pages);
+	fprintf(out, "%d (%.15s) %c 1 %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 1 0 0 %llu %lu ", pid, name_of(program),
+		program->stopped_by ? 'T' : 'R', pid, pid, ticks, (unsigned long long)program->space->size, pages);
 	fprintf(out, "18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
 }
 
@@ -362,8 +362,9 @@ void proc_status(const struct proc_subject *subject, FILE *out)
 	int pid = proc_own_pid(subject->program), threads = 0;
 	for (int tid = 0; (tid = proc_next_thread(subject->view, pid, tid)) > 0;)
 		threads++;
-	fprintf(out, "Name:\t%.15s\nUmask:\t%04o\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
-		name_of(program), program->umask, pid, pid, (int)call_getppid(subject->program, NULL));
+	fprintf(out, "Name:\t%.15s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+		name_of(program), program->umask, program->stopped_by ? "T (stopped)" : "R (running)", pid, pid,
+		(int)call_getppid(subject->program, NULL));
 	fprintf(out, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", program->uid, program->uid,
 		program->uid, program->uid, program->gid, program->gid, program->gid, program->gid);
 	fprintf(out, "FDSize:\t%zu\nGroups:\t", program->slot_count);

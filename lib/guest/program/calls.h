@@ -40,7 +40,8 @@ system_call call_mkdir, call_mkdirat, call_mknod, call_mknodat, call_symlink, ca
 system_call call_chmod, call_fchmod, call_fchmodat, call_fchmodat2, call_chown, call_lchown, call_fchown, call_fchownat,
 	call_utimensat, call_utimes, call_futimesat, call_utime, call_truncate, call_ftruncate, call_fallocate;
 /* memory_calls.c */
-system_call call_brk, call_mmap, call_munmap, call_mprotect, call_mremap, call_madvise, call_msync, call_mlock;
+system_call call_brk, call_mmap, call_munmap, call_mprotect, call_mremap, call_madvise, call_msync, call_mlock,
+	call_mincore;
 /* time.c */
 system_call call_clock_gettime, call_clock_getres, call_gettimeofday, call_time, call_nanosleep, call_clock_nanosleep,
 	call_times, call_getrusage;
@@ -50,7 +51,8 @@ system_call call_poll, call_ppoll, call_select, call_pselect6;
 system_call call_futex, call_set_robust_list, call_get_robust_list;
 /* identity.c */
 system_call call_getpid, call_gettid, call_getuid, call_getgid, call_getresuid, call_getresgid, call_getgroups,
-	call_set_ids, call_uname, call_sysinfo;
+	call_set_ids, call_setresuid, call_setresgid, call_setreuid, call_setregid, call_setfsuid, call_setfsgid,
+	call_capget, call_uname, call_sysinfo;
 /* process.c */
 system_call call_arch_prctl, call_prctl, call_getrlimit, call_setrlimit, call_prlimit64, call_getrandom,
 	call_personality;
@@ -71,7 +73,11 @@ system_call call_sched_yield, call_sched_getaffinity, call_sched_setaffinity, ca
 	call_setpriority;
 /* signal/calls.c */
 system_call call_rt_sigaction, call_rt_sigprocmask, call_rt_sigpending, call_sigaltstack, call_rt_sigreturn, call_kill,
-	call_tkill, call_tgkill, call_rt_sigqueueinfo, call_rt_tgsigqueueinfo;
+	call_tkill, call_tgkill, call_rt_sigqueueinfo, call_rt_tgsigqueueinfo, call_pidfd_send_signal;
+/* signal/signalfd.c */
+system_call call_signalfd, call_signalfd4;
+/* pidfd.c */
+system_call call_pidfd_open;
 /* signal/wait_calls.c */
 system_call call_pause, call_rt_sigsuspend, call_rt_sigtimedwait;
 /* signal/timer_calls.c */

@@ -11,6 +11,7 @@
 #include "guest/files/change.h"
 #include "guest/files/memory_file.h"
 #include "guest/files/proc.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 
 /* The name that a path of the guest ends with. To be freed by place_free(). */
@@ -134,6 +135,42 @@ int64_t call_unlinkat(struct program *program, const uint64_t args[6])
 	return remove_at(program, (int)args[0], args[1], args[2] & AT_REMOVEDIR);
 }
 
+/* A path that led to what has got another name, or through it, does so again; without memory it is stale. */
+static void follow(char **path, const char *from, const char *to)
+{
+	size_t length = strlen(from);
+	char *now;
+	if (!*path || strncmp(*path, from, length) != 0 || ((*path)[length] && (*path)[length] != '/') ||
+	    asprintf(&now, "%s%s", to, *path + length) < 0)
+		return;
+	free(*path);
+	*path = now;
+}
+
+static void follow_files(struct program *program, const char *from, const char *to)
+{
+	for (size_t i = 0; i < program->slot_count; i++) {
+		struct file *file = program->slots[i].file;
+		/* Processes share them. */
+		if (!file || file->renamed_at == program->view->turns)
+			continue;
+		file->renamed_at = program->view->turns;
+		follow(&file->path, from, to);
+	}
+}
+
+/* Working directories and open files go by their paths, of all processes. */
+static void follow_all(struct program *program, const char *from, const char *to)
+{
+	for (struct program *other = &program->instance->program; other; other = other->next) {
+		if (other->cwd)
+			follow(&other->cwd, from, to);
+		if (other->executable)
+			follow(&other->executable, from, to);
+		follow_files(other, from, to);
+	}
+}
+
 static int64_t rename_at(struct program *program, int directory, uint64_t address, int new_directory,
 			 uint64_t new_address, uint64_t flags)
 {
@@ -144,6 +181,8 @@ static int64_t rename_at(struct program *program, int directory, uint64_t addres
 	struct place *to = from ? find_place(program, new_directory, new_address, &r) : NULL;
 	if (to)
 		r = change_rename(program, from, to, (unsigned)flags);
+	if (to && r == 0 && !(flags & RENAME_EXCHANGE))
+		follow_all(program, from->child.path, to->child.path);
 	place_free(from);
 	place_free(to);
 	return r;

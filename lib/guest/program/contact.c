@@ -55,7 +55,8 @@ static int make_call_stack(struct program *program)
 static int64_t ready(struct program *program)
 {
 	struct stay *stay = &program->instance->stay;
-	if (stay->state == STAY_NOT)
+	/* A child would be called in memory that is not the one that the host knows. */
+	if (stay->state == STAY_NOT || program != &program->instance->program)
 		return -EINVAL;
 	if (stay->state != STAY_STARTS)
 		return -EBUSY;
@@ -140,6 +141,7 @@ static int check_receiver(struct program *program)
 		return -EINVAL;
 	case STAY_READY:
 	case STAY_CALLED:
+	case STAY_BY_RING:
 		return -EBUSY;
 	default:
 		return 0;
@@ -220,6 +222,25 @@ static int64_t generation(struct instance *instance)
 	return (int64_t)instance->generation;
 }
 
+/* The first one says that the program is initialised, or does without viso_receive() from now on: then the host goes on
+ * with a request that it has already. */
+static int64_t receive_by_ring(struct program *program, uint64_t received)
+{
+	struct stay *stay = &program->instance->stay;
+	if (stay->state == STAY_BY_RING)
+		return ring_receive(program, received);
+	if (stay->state == STAY_NOT)
+		return -EINVAL;
+	if (stay->state != STAY_STARTS && stay->state != STAY_ANSWERED)
+		return -EBUSY;
+	int r = ring_begin_requests(program);
+	if (r == 0) {
+		stay->state = STAY_BY_RING;
+		stay->leave = true;
+	}
+	return r;
+}
+
 int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args[6])
 {
 	switch (number) {
@@ -237,6 +258,10 @@ int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args
 		return ring_open(program);
 	case VISO_HYPERCALL_DOORBELL:
 		return ring_serve(program);
+	case VISO_HYPERCALL_RING_RECEIVE:
+		return receive_by_ring(program, args[0]);
+	case VISO_HYPERCALL_RING_REPLY:
+		return ring_reply(program);
 	default:
 		return hypercall_serve(program, number, args);
 	}

@@ -102,6 +102,7 @@ struct file {
 	dev_t rdev;                  /* FILE_DEVICE */
 	void *object;                /* FILE_OBJECT, FILE_TEXT: its own, for ops->release to free */
 	size_t object_size;          /* FILE_TEXT */
+	uint64_t renamed_at;         /* turn of the view in which its path was looked at for rename(2) */
 	bool has_locks;              /* may have some of flock(2) */
 	uint32_t changes;            /* how often it may have become ready; for EPOLLET */
 	struct epoll_item *watchers; /* by which epolls wait for it */

@@ -85,6 +85,7 @@ int process_copy(struct program *program, bool shares_memory, struct program **o
 	if (!child)
 		return -ENOMEM;
 	copy_values(child, program, scheduler_new_id(instance));
+	child->serial = ++instance->processes_made;
 	child->next = instance->program.next;
 	instance->program.next = child;
 	int r = copy_all(child, program, shares_memory);

@@ -198,9 +198,43 @@ int64_t call_madvise(struct program *program, const uint64_t args[6])
 	uint64_t end = args[0] + page_up(args[1]);
 	if (args[0] % GUEST_PAGE || !space_is_user(args[0], args[1]))
 		return -EINVAL;
-	/* The rest is advice indeed. */
-	if ((int)args[2] == MADV_DONTNEED && args[1])
-		space_discard(program->space, args[0], end);
+	switch ((int)args[2]) {
+	case MADV_DONTNEED:
+		if (args[1])
+			space_discard(program->space, args[0], end);
+		return 0;
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+		return args[1] ? space_wipe_on_fork(program->space, args[0], end, (int)args[2] == MADV_WIPEONFORK) : 0;
+	case MADV_REMOVE:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+		return -EINVAL;
+	default:
+		/* The rest is advice indeed. */
+		return 0;
+	}
+}
+
+/* What has a page: of a file only what was touched in a mapping. */
+int64_t call_mincore(struct program *program, const uint64_t args[6])
+{
+	struct address_space *space = program->space;
+	if (args[0] % GUEST_PAGE)
+		return -EINVAL;
+	if (!space_is_user(args[0], args[1]))
+		return -ENOMEM;
+	uint64_t end = args[0] + page_up(args[1]), out = args[2];
+	for (uint64_t at = args[0]; at < end; at += GUEST_PAGE, out++) {
+		if (!space_find(space, at))
+			return -ENOMEM;
+		const uint64_t *entry = paging_entry(&space->tables, at, false);
+		const uint8_t there = entry && paging_is_allocated(*entry);
+		if (space_write(space, out, &there, 1) < 0)
+			return -EFAULT;
+		if (kick_is_due(program->kick))
+			return -EAGAIN;
+	}
 	return 0;
 }
 

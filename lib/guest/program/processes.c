@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "guest/instance.h"
 #include "guest/program/futex.h"
@@ -25,6 +26,10 @@ unsigned process_count_zombies(const struct instance *instance)
 
 int process_status(const struct program *program)
 {
+	if (!program->is_zombie && program->stopped_by)
+		return W_STOPCODE(program->stopped_by);
+	if (!program->is_zombie)
+		return __W_CONTINUED;
 	return program->reason == VISO_REASON_EXITED ? program->exit_code << 8 : program->signal;
 }
 
@@ -59,6 +64,11 @@ siginfo_t process_describe(const struct program *program)
 	bool exited = program->reason == VISO_REASON_EXITED;
 	info.si_pid = program->pid;
 	info.si_uid = program->uid;
+	if (!program->ended) {
+		info.si_code = program->stopped_by ? CLD_STOPPED : CLD_CONTINUED;
+		info.si_status = program->stopped_by ? program->stopped_by : SIGCONT;
+		return info;
+	}
 	info.si_code = exited ? CLD_EXITED : CLD_KILLED;
 	info.si_status = exited ? program->exit_code : program->signal;
 	return info;
@@ -90,6 +100,52 @@ void process_abandon(struct program *program)
 	process_forget(program);
 }
 
+/* Nobody outside of its group, but in its session, is the parent of one in it. */
+static bool is_orphaned(const struct program *program)
+{
+	const struct program *first = &program->instance->program;
+	for (const struct program *member = first; member; member = member->next) {
+		const struct program *parent = member->ended ? NULL : member->parent;
+		if (member->group == program->group && parent && parent->group != program->group &&
+		    parent->session == program->session)
+			return false;
+	}
+	return true;
+}
+
+/* sigaction(2): SA_NOCLDSTOP. */
+static void tell_of_stop(struct program *program)
+{
+	struct program *parent = program->parent;
+	if (!parent || parent->ended)
+		return;
+	const struct signal_action *action = &parent->signals.actions[SIGCHLD];
+	const siginfo_t info = process_describe(program);
+	if (action->handler != (uintptr_t)SIG_IGN && !(action->flags & SA_NOCLDSTOP))
+		signal_send(parent, NULL, &info);
+	task_wake(program->instance, parent);
+}
+
+void process_stop(struct program *program, int signal)
+{
+	if (program == &program->instance->program || (signal != SIGSTOP && is_orphaned(program)))
+		return;
+	program->stopped_by = signal;
+	program->tells_stop = true;
+	program->tells_going_on = false;
+	tell_of_stop(program);
+}
+
+void process_go_on(struct program *program)
+{
+	if (!program->stopped_by)
+		return;
+	program->stopped_by = 0;
+	program->tells_stop = false;
+	program->tells_going_on = true;
+	tell_of_stop(program);
+}
+
 /* Its children are those of process 1 now, which waits for nobody. */
 static void leave_children(struct program *program)
 {
@@ -102,6 +158,12 @@ static void leave_children(struct program *program)
 		const siginfo_t info = signal_from_program(program, child->death_signal, SI_USER);
 		if (info.si_signo)
 			signal_send(child, NULL, &info);
+		/* Nobody else would have it go on (kill_orphaned_pgrp() of kernel/exit.c). */
+		if (child->stopped_by && is_orphaned(child)) {
+			const siginfo_t hangup = signal_from_kernel(SIGHUP), go_on = signal_from_kernel(SIGCONT);
+			signal_send(child, NULL, &hangup);
+			signal_send(child, NULL, &go_on);
+		}
 		if (child->is_zombie)
 			process_forget(child);
 	}
@@ -143,6 +205,7 @@ static void finish(struct program *program)
 	struct program *parent = program->parent;
 	program->is_zombie = tell_parent(program);
 	leave_children(program);
+	task_wake(program->instance, program);
 	/* Also those who wait in vain from now on. */
 	if (parent)
 		task_wake(program->instance, parent);

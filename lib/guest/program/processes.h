@@ -37,7 +37,15 @@ void process_release_parent(struct program *program);
 /* Leaves its address space, which may be shared with another process. */
 void process_leave_space(struct program *program);
 
-/* What wait4(2) tells of its end. */
+/*
+ * A signal stops it: none of its threads runs until it goes on; that is for SIGCONT, and SIGKILL. The first process is
+ * never stopped, and by SIGTSTP and the like none is in a group that nobody outside of it looks after (orphaned, see
+ * setpgid(2)).
+ */
+void process_stop(struct program *program, int signal);
+void process_go_on(struct program *program);
+
+/* What there is to tell wait4(2) of it: of its end, its being stopped, its going on. */
 int process_status(const struct program *program);
 
 /* What waitid(2) and SIGCHLD tell of it. */

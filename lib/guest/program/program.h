@@ -52,11 +52,15 @@ struct program {
 	struct program *next;      /* the list of all processes, which begins with the first one */
 	struct program *parent;    /* NULL for process 1 */
 	int pid;
-	int group; /* process group */
+	uint64_t serial; /* of all that the guest has had; 0 for the first */
+	int group;       /* process group */
 	int session;
-	int exit_signal;         /* what the parent gets at its end; 0 for none */
-	int death_signal;        /* prctl(PR_SET_PDEATHSIG) */
-	bool is_zombie;          /* has ended and is to be waited for */
+	int exit_signal;  /* what the parent gets at its end; 0 for none */
+	int death_signal; /* prctl(PR_SET_PDEATHSIG) */
+	bool is_zombie;   /* has ended and is to be waited for */
+	int stopped_by;   /* the signal that has stopped it; 0 where it goes on */
+	bool tells_stop;  /* its parent has not waited for that yet; or for its going on */
+	bool tells_going_on;
 	bool has_executed;       /* execve(2), after which its parent may not move it to another group */
 	struct task *vfork_task; /* of the parent, that waits until this one has memory of its own */
 	int64_t children_time;   /* CPU time of the children that were waited for */

@@ -12,6 +12,7 @@
 #include "guest/instance.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
+#include "guest/ring.h"
 #include "guest/stay.h"
 
 /* fchmodat2(2) is from Linux 6.6; older headers lack it. */
@@ -126,6 +127,10 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_msync] = call_msync,
 	[SYS_mlock] = call_mlock,
 	[SYS_munlock] = call_mlock,
+	[SYS_mlock2] = call_mlock,
+	[SYS_mlockall] = call_mlock,
+	[SYS_munlockall] = call_mlock,
+	[SYS_mincore] = call_mincore,
 
 	[SYS_clock_gettime] = call_clock_gettime,
 	[SYS_clock_getres] = call_clock_getres,
@@ -189,6 +194,13 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_getgroups] = call_getgroups,
 	[SYS_setuid] = call_set_ids,
 	[SYS_setgid] = call_set_ids,
+	[SYS_setresuid] = call_setresuid,
+	[SYS_setresgid] = call_setresgid,
+	[SYS_setreuid] = call_setreuid,
+	[SYS_setregid] = call_setregid,
+	[SYS_setfsuid] = call_setfsuid,
+	[SYS_setfsgid] = call_setfsgid,
+	[SYS_capget] = call_capget,
 	[SYS_getpgid] = call_getpgid,
 	[SYS_getpgrp] = call_getpgrp,
 	[SYS_setpgid] = call_setpgid,
@@ -244,6 +256,10 @@ static system_call *const table[PROGRAM_CALLS] = {
 	[SYS_rt_sigtimedwait] = call_rt_sigtimedwait,
 	[SYS_rt_sigqueueinfo] = call_rt_sigqueueinfo,
 	[SYS_rt_tgsigqueueinfo] = call_rt_tgsigqueueinfo,
+	[SYS_signalfd] = call_signalfd,
+	[SYS_signalfd4] = call_signalfd4,
+	[SYS_pidfd_open] = call_pidfd_open,
+	[SYS_pidfd_send_signal] = call_pidfd_send_signal,
 	[SYS_getitimer] = call_getitimer,
 	[SYS_setitimer] = call_setitimer,
 	[SYS_alarm] = call_alarm,
@@ -306,6 +322,8 @@ static bool changes_process(struct program *program, uint64_t number, uint64_t f
 static bool take_call(struct instance *instance)
 {
 	uint64_t max = instance->guest->limits.syscalls_max;
+	if (max && instance->ring && ring_has_new_request(instance->ring))
+		instance->calls_made = 0;
 	if (!max || ++instance->calls_made <= max)
 		return true;
 	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
@@ -338,7 +356,7 @@ bool program_serve(struct program *program)
 	program->instance->has_changed |= changes_process(program, number, args[0]);
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
-	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_DOORBELL)
+	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_RING_REPLY)
 		result = stay_serve(program, number - VISO_HYPERCALL_BASE, args);
 	if (is_first)
 		counts_add(&program->instance->guest->counts, number, result == -ENOSYS);

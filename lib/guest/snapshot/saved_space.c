@@ -23,11 +23,13 @@ struct saved_area {
 	uint8_t grows_down;
 	uint8_t is_program;
 	uint8_t has_file;
-	uint8_t unused;
+	uint8_t flags;
 	uint64_t file; /* its number */
 	uint64_t file_offset;
 	uint64_t file_size;
 };
+
+enum { AREA_READ_ONLY = 1, AREA_WIPES_ON_FORK = 2 };
 
 /* Adjacent pages. */
 struct saved_run {
@@ -144,6 +146,8 @@ static void put_areas(struct saved_writer *writer, const viso_snapshot *snapshot
 			.grows_down = area->grows_down,
 			.is_program = area->is_program,
 			.has_file = area->file != NULL,
+			.flags = (uint8_t)((area->is_read_only ? AREA_READ_ONLY : 0) |
+					   (area->wipes_on_fork ? AREA_WIPES_ON_FORK : 0)),
 			.file = area->file ? number_of(&list, area->file, &is_new) : 0,
 			.file_offset = area->file_offset,
 			.file_size = area->file_size,
@@ -234,7 +238,8 @@ static bool is_sound(const struct saved_area *saved, uint64_t after)
 	return saved->start >= after && saved->start < saved->end && saved->end <= SPACE_END &&
 	       saved->start % GUEST_PAGE == 0 && saved->end % GUEST_PAGE == 0 &&
 	       !(saved->protection & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC)) && saved->grows_down <= 1 &&
-	       saved->is_program <= 1 && saved->has_file <= 1 && saved->file_offset % GUEST_PAGE == 0 &&
+	       saved->is_program <= 1 && saved->has_file <= 1 &&
+	       !(saved->flags & ~(AREA_READ_ONLY | AREA_WIPES_ON_FORK)) && saved->file_offset % GUEST_PAGE == 0 &&
 	       saved->file_offset <= INT64_MAX - SPACE_END;
 }
 
@@ -258,6 +263,8 @@ static int get_area(struct saved_reader *reader, viso_snapshot *snapshot, struct
 		.protection = saved.protection,
 		.grows_down = saved.grows_down,
 		.is_program = saved.is_program,
+		.is_read_only = saved.flags & AREA_READ_ONLY,
+		.wipes_on_fork = saved.flags & AREA_WIPES_ON_FORK,
 		.file = saved.has_file ? file_ref(mapped->files[saved.file]) : NULL,
 		.file_offset = saved.file_offset,
 		.file_size = saved.file_size,

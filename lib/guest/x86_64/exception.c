@@ -52,6 +52,7 @@ int vcpu_exception_signal(const struct vcpu *vcpu, const struct vcpu_exit *exit,
 		return with_address(out, SIGTRAP, TRAP_TRACE, rip);
 	case VECTOR_BREAKPOINT:
 		return with_address(out, SIGTRAP, SI_KERNEL, 0);
+	case VECTOR_DEVICE: /* of AMX, where the host's kernel has not given the thread its state (XFD) */
 	case VECTOR_OPCODE:
 		return with_address(out, SIGILL, ILL_ILLOPN, rip);
 	case VECTOR_ALIGNMENT:

@@ -16,7 +16,7 @@
 #define SYSTEM_STUBS 0x2000ull
 #define SYSTEM_STACK 0x3000ull /* one page, of ring 0 */
 #define SYSTEM_STACK_TOP 0x4000ull
-#define SYSTEM_RING 0x5000ull       /* one page of ring 3, where the program has opened it */
+#define SYSTEM_RING 0x5000ull       /* nine pages of ring 3, where the program has opened it */
 #define SYSTEM_TRAMPOLINE 0x4000ull /* one page of ring 3: where functions return to that the host has called */
 
 #define SYSTEM_GDT SYSTEM_TABLES

@@ -201,9 +201,19 @@ int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, &out->xsave) < 0 ? -errno : 0;
 }
 
+/* The program was stopped in an exception's midst, which KVM would go on with in whatever program comes next. */
+static int forget_exception(const struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events none = {0};
+	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &none) < 0 ? -errno : 0;
+}
+
 int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
 {
 	struct kvm_sregs *sregs = sregs_of(vcpu);
+	int r = vcpu->was_interrupted ? forget_exception(vcpu) : 0;
+	if (r < 0)
+		return r;
 	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &state->xsave) < 0)
 		return -errno;
 	*vcpu->regs = state->regs;

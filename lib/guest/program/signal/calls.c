@@ -5,6 +5,7 @@
 
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/pidfd.h"
 #include "guest/program/processes.h"
 #include "guest/x86_64/signal_frame.h"
 
@@ -171,6 +172,39 @@ int64_t call_kill(struct program *program, const uint64_t args[6])
 	return send_to_group(program, pid == 0 ? program->group : pid == -1 ? -1 : -pid, signal, &info);
 }
 
+/* What a program may say of itself as the sender: not that the kernel, or kill(2), sent it to somebody else. */
+static int64_t read_info(struct program *program, uint64_t address, int pid, uint64_t signal, siginfo_t *out)
+{
+	if (check_signal(signal) < 0)
+		return -EINVAL;
+	if (space_read(program->space, out, address, sizeof(*out)) < 0)
+		return -EFAULT;
+	out->si_signo = (int)signal;
+	if ((out->si_code >= 0 || out->si_code == SI_TKILL) && pid != program->pid)
+		return -EPERM;
+	return 0;
+}
+
+int64_t call_pidfd_send_signal(struct program *program, const uint64_t args[6])
+{
+	struct program *target;
+	siginfo_t info = signal_from_program(program, (int)args[1], SI_USER);
+	if (check_signal(args[1]) < 0 || args[3])
+		return -EINVAL;
+	int64_t r = pidfd_find(program, (int)args[0], &target);
+	if (r == 0 && args[2]) {
+		r = read_info(program, args[2], target->pid, args[1], &info);
+		/* Here the signal must be the same. */
+		int signal = 0;
+		if (r == 0 && space_read(program->space, &signal, args[2], sizeof(signal)) == 0 &&
+		    signal != (int)args[1])
+			r = -EINVAL;
+	}
+	if (r < 0 || args[1] == 0)
+		return r;
+	return signal_send(target, NULL, &info);
+}
+
 static int64_t send_to_task(struct program *target, int tid, int signal, const siginfo_t *info)
 {
 	struct task *task = target ? program_task(target, tid) : NULL;
@@ -194,19 +228,6 @@ int64_t call_tgkill(struct program *program, const uint64_t args[6])
 		return -EINVAL;
 	siginfo_t info = signal_from_program(program, (int)args[2], SI_TKILL);
 	return send_to_task(program_by_pid(program, (int)args[0]), (int)args[1], (int)args[2], &info);
-}
-
-/* What a program may say of itself as the sender: not that the kernel, or kill(2), sent it to somebody else. */
-static int64_t read_info(struct program *program, uint64_t address, int pid, uint64_t signal, siginfo_t *out)
-{
-	if (check_signal(signal) < 0)
-		return -EINVAL;
-	if (space_read(program->space, out, address, sizeof(*out)) < 0)
-		return -EFAULT;
-	out->si_signo = (int)signal;
-	if ((out->si_code >= 0 || out->si_code == SI_TKILL) && pid != program->pid)
-		return -EPERM;
-	return 0;
 }
 
 int64_t call_rt_sigqueueinfo(struct program *program, const uint64_t args[6])

@@ -7,6 +7,7 @@
 #include "guest/core_file.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/processes.h"
 #include "guest/x86_64/signal_frame.h"
 
 #ifndef SA_RESTORER
@@ -43,7 +44,7 @@ static void act_by_default(struct program *program, const siginfo_t *info, const
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-		/* Nobody is there to continue it. */
+		process_stop(program, info->si_signo);
 		return;
 	default:
 		end_by_signal(program, info, detail);
@@ -176,7 +177,7 @@ bool signals_deliver(struct program *program, bool interrupted_call)
 	siginfo_t info;
 	bool entered = false;
 	program->instance->has_changed = true;
-	while (!program->ended && take(program, &info))
+	while (!program->ended && !program->stopped_by && take(program, &info))
 		entered |= act(program, &info, interrupted_call && !entered, NULL);
 	return entered || program->ended;
 }

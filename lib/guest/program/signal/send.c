@@ -6,6 +6,7 @@
 
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/processes.h"
 
 /* signal(7): what these do where nothing else was asked for. */
 static const uint64_t ignored =
@@ -135,6 +136,10 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	if (program->ended)
 		return 0;
 	drop_opposites(program, signal);
+	if (signal == SIGCONT)
+		process_go_on(program);
+	else if (signal == SIGKILL)
+		program->stopped_by = 0;
 	if (!task)
 		taker = choose_taker(program, signal);
 	else if (is_blocked(task, signal))
@@ -142,6 +147,8 @@ int signal_send(struct program *program, struct task *task, const siginfo_t *inf
 	if (taker && is_ignored(program, signal))
 		return 0;
 	int r = queue_add(task ? &task->signals.pending : &signals->pending, info, &signals->budget);
+	/* Whoever polls a signalfd. */
+	task_wake(program->instance, signals);
 	if (!taker)
 		taker = task ? task : find_waiter(program, signal);
 	if (r == 0 && taker && signal_is_pending(taker))

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* In the program that serves a guest: what it leaves to the host program, and what that asks of it. */
+#ifndef GUEST_CONTAINED_FORWARD_H
+#define GUEST_CONTAINED_FORWARD_H
+
+#include <stddef.h>
+
+#include "guest/contained/message.h"
+
+struct instance;
+struct viso_guest;
+
+/* Gives the guest handlers and the like that ask the host for what these settings say. 0 or -ENOMEM. */
+int forward_set(struct viso_guest *guest, const struct contained_settings *settings);
+
+/* The guest runs from now on: its instance is the one that is stopped where the host is gone. */
+void forward_start(struct instance *instance);
+
+/* One message to the host. */
+void forward_say(const void *message, size_t size);
+
+/* A thread: hears what the host sends, until it is gone. Then the guest is killed, and the launcher kills us as well.
+ */
+void *forward_listen(void *data);
+
+#endif

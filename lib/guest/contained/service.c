@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/contained/service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/guest.h"
+#include "guest/hypercall.h"
+#include "guest/thread.h"
+
+bool service_is_needed(const viso_guest *guest)
+{
+	return guest->hypercalls.handlers || guest->sockets.handler || guest->core_path;
+}
+
+void service_describe(const viso_guest *guest, struct contained_settings *settings)
+{
+	for (unsigned number = 0; number < CONTAINED_NUMBERS; number++) {
+		const struct hypercall_handler *handler = hypercalls_find(guest, number);
+		settings->hypercalls[number] = !handler            ? HYPERCALL_UNKNOWN
+					       : handler->function ? HYPERCALL_HANDLED
+								   : HYPERCALL_QUEUED;
+	}
+	settings->connects = guest->sockets.handler != NULL;
+	settings->writes_core = guest->core_path != NULL;
+}
+
+/* With a fd, or -1. Where it is not taken, the process is one that does not wait for it. */
+static bool reply(struct service *service, int64_t value, bool is_deferred, int fd)
+{
+	const struct contained_reply reply = {.value = value, .is_deferred = is_deferred};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct iovec part = {(void *)&reply, sizeof(reply)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		message.msg_control = control.room;
+		message.msg_controllen = sizeof(control.room);
+	}
+	ssize_t n;
+	while ((n = sendmsg(service->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 && errno == EINTR)
+		;
+	/* Its end is seen where the next message is awaited. */
+	return n >= 0 || errno != EAGAIN;
+}
+
+/* As viso_guest_unref() in a handler: the last reference ends with the program. */
+static void give_guest_back(struct service *service)
+{
+	if (handle_unref_unless_last(&service->guest->sandbox.handle))
+		return;
+	service->owns_guest = true;
+	(void)viso_process_kill(service->server);
+}
+
+static bool call_handler(struct service *service, const struct hypercall_handler *handler, viso_hypercall *hypercall)
+{
+	link_enter(hypercall);
+	handle_ref(&service->guest->sandbox.handle);
+	int64_t value = hypercall_call(service->guest, handler, hypercall);
+	bool is_deferred = link_leave(hypercall);
+	viso_hypercall_unref(hypercall);
+	give_guest_back(service);
+	return reply(service, is_deferred ? 0 : value, is_deferred, -1);
+}
+
+static bool enqueue(struct service *service, viso_hypercall *hypercall)
+{
+	hypercall->is_deferred = true;
+	hypercalls_enqueue(&service->guest->hypercalls, hypercall);
+	return reply(service, 0, true, -1);
+}
+
+static bool handle_hypercall(struct service *service, const struct contained_event *event)
+{
+	const struct hypercall_handler *handler = hypercalls_find(service->guest, event->number);
+	viso_hypercall *hypercall = handler ? link_add(service->link, service->guest, event) : NULL;
+	if (!hypercall)
+		return reply(service, handler ? -ENOMEM : -ENOSYS, false, -1);
+	return handler->function ? call_handler(service, handler, hypercall) : enqueue(service, hypercall);
+}
+
+static bool connect_for(struct service *service, const char *address, size_t size)
+{
+	if (!service->guest->sockets.handler || !contained_is_address(address, size))
+		return false;
+	_cleanup_close_ int fd = guest_sockets_connect(&service->guest->sockets, address);
+	return reply(service, fd < 0 ? fd : 0, false, fd);
+}
+
+/* False where it makes no sense. */
+static bool handle(struct service *service, const struct contained_event *event, const uint8_t *data)
+{
+	switch (event->kind) {
+	case EVENT_HYPERCALL:
+		return handle_hypercall(service, event);
+	case EVENT_GONE:
+		link_drop(service->link, service->guest, event->id, false);
+		return true;
+	case EVENT_CONNECT:
+		return connect_for(service, (const char *)data, event->size);
+	case EVENT_CORE_OPEN:
+		return reply(service, contained_core_open(&service->core, service->guest), false, -1);
+	case EVENT_CORE_DATA:
+		return contained_core_write(&service->core, data, event->size, event->args[0]);
+	case EVENT_CORE_END:
+		return reply(service,
+			     contained_core_end(&service->core, service->guest, event->args[0], event->args[1] != 0),
+			     false, -1);
+	default:
+		return false;
+	}
+}
+
+/* The next message; its size, or 0 at the end. */
+static size_t receive(struct service *service)
+{
+	struct pollfd fds[2] = {
+		{.fd = service->socket, .events = POLLIN},
+		{.fd = viso_process_fd(service->server), .events = POLLIN},
+	};
+	for (;;) {
+		int ready = poll(fds, 2, -1);
+		if (ready < 0 && errno != EINTR)
+			return 0;
+		ssize_t n = recv(service->socket, service->message, sizeof(service->message), MSG_DONTWAIT | MSG_TRUNC);
+		if (n > 0)
+			return (size_t)n;
+		if (n == 0 || (errno != EAGAIN && errno != EINTR) || (ready > 0 && fds[1].revents))
+			return 0;
+	}
+}
+
+void service_run(struct service *service)
+{
+	size_t size;
+	while ((size = receive(service)) > 0) {
+		struct contained_event event;
+		if (size <= sizeof(service->message) && contained_is_event(service->message, size)) {
+			memcpy(&event, service->message, sizeof(event));
+			if (handle(service, &event, service->message + sizeof(event)))
+				continue;
+			service->is_liar = true;
+			(void)viso_process_kill(service->server);
+			return;
+		}
+		service->last_size = size <= sizeof(service->message) ? size : 0;
+		return;
+	}
+}
+
+void service_end(struct service *service)
+{
+	struct pollfd end = {.fd = viso_process_fd(service->server), .events = POLLIN};
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
+	eventfd_write(service->end_fd, 1);
+}
+
+static void *run(void *data)
+{
+	service_run(data);
+	service_end(data);
+	return NULL;
+}
+
+int service_start(struct service *service)
+{
+	int r = thread_start(&service->thread, run, service);
+	if (r < 0)
+		return error_fail(VISO_STAGE_GUEST, -r, "pthread_create", NULL);
+	service->has_thread = true;
+	return 0;
+}
+
+void service_close(struct service *service)
+{
+	if (service->has_thread)
+		pthread_join(service->thread, NULL);
+	service->has_thread = false;
+	if (service->core.fd >= 0)
+		(void)contained_core_end(&service->core, service->guest, 0, true);
+	if (!service->link)
+		return;
+	link_drop(service->link, service->guest, 0, true);
+	link_close(TAKE_PTR(service->link));
+}
