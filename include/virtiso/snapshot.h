@@ -64,6 +64,9 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
  * Make an initialised guest that goes on from the snapshot. Its settings are those of the guest that was frozen; hypercall and connect handlers can be
  * set anew before its first call.
  *
+ * A snapshot keeps up to four virtual machines of clones that are gone, brought back as by viso_guest_reset(), for the clones to come:
+ * these then take microseconds. They go with the snapshot.
+ *
  * @param snapshot   a snapshot
  * @param out_guest  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).

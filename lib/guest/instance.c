@@ -101,8 +101,7 @@ static int prepare_program(struct instance *instance, const viso_command *comman
 	if (r == 0)
 		r = program_init(&instance->program, command, &instance->view);
 	instance->program.instance = instance;
-	if (r == 0)
-		r = kick_init(&instance->kick);
+	kick_init(&instance->kick);
 	instance->kick.gate = instance->gate;
 	if (r == 0 && strcmp(command->cwd, "/") != 0)
 		r = enter_directory(&instance->program, command->cwd);

@@ -38,7 +38,8 @@ struct instance {
 	struct ring *ring;              /* NULL where the program has opened none */
 	bool look_for_stop;             /* a stop may have come that ends neither a wait nor KVM_RUN */
 	bool owns_guest;                /* a handler gave its last reference back */
-	uint64_t generation;            /* viso_generation(): 0 where it is no clone */
+	bool has_changed;               /* more than memory and registers, since it was as its snapshot */
+	uint64_t generation;            /* viso_generation(): 0 before it is asked for, and where it is no clone */
 
 	/* What the files of its programs have in common; see program/channel.h and program/events/epoll.h. */
 	struct channel *channels;

@@ -41,13 +41,10 @@ static struct timespec to_timespec(int64_t ns)
 	return (struct timespec){.tv_sec = ns / second_ns, .tv_nsec = ns % second_ns};
 }
 
-int kick_init(struct kick *kick)
+void kick_init(struct kick *kick)
 {
-	*kick = (struct kick){.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .alarm = INT64_MAX};
+	*kick = (struct kick){.stop_fd = -1, .alarm = INT64_MAX};
 	pthread_mutex_init(&kick->lock, NULL);
-	if (kick->stop_fd < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
-	return 0;
 }
 
 void kick_release(struct kick *kick)
@@ -59,14 +56,15 @@ void kick_release(struct kick *kick)
 static const unsigned long long killed = 1ull << (SIGKILL - 1);
 
 /*
- * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread looks
- * at the flag before it waits, then the eventfd ends the wait; and KVM_RUN takes the signal when it begins, as it would
- * immediate_exit.
+ * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread
+ * makes the eventfd, looks at the flag and waits, and the eventfd ends the wait; and KVM_RUN takes the signal when it
+ * begins, as it would immediate_exit.
  */
 static void wake(struct kick *kick)
 {
-	eventfd_write(kick->stop_fd, 1);
 	pthread_mutex_lock(&kick->lock);
+	if (kick->stop_fd >= 0)
+		eventfd_write(kick->stop_fd, 1);
 	if (kick->thread) {
 		siginfo_t info = {.si_code = SI_QUEUE};
 		info.si_pid = getpid();
@@ -101,10 +99,8 @@ uint64_t kick_take_signals(struct kick *kick)
 
 void kick_forget(struct kick *kick)
 {
-	eventfd_t count;
 	atomic_store(&kick->signals, 0);
 	kick->alarm = INT64_MAX;
-	eventfd_read(kick->stop_fd, &count);
 }
 
 static bool is_ours(const struct kick *kick, const siginfo_t *info)
@@ -171,17 +167,35 @@ static int64_t earliest(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* How long to wait at once: without a fd for the stop it is looked for again and again. */
+static int64_t longest_wait(const struct kick *kick)
+{
+	return kick->stop_fd < 0 ? repeat_ns / 10 : INT64_MAX;
+}
+
+static void make_stop_fd(struct kick *kick)
+{
+	if (kick->stop_fd >= 0)
+		return;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_lock(&kick->lock);
+	kick->stop_fd = fd;
+	pthread_mutex_unlock(&kick->lock);
+}
+
 int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 {
 	int64_t end = earliest(until, earliest(kick->deadline, kick->alarm));
+	make_stop_fd(kick);
+	const int64_t longest = longest_wait(kick);
 	fds[count] = (struct pollfd){.fd = kick->stop_fd, .events = POLLIN};
 	/* Even where a fd is ready: the caller may come again and again, since a terminal can be ready for less than is
 	 * asked. */
 	while (!kick_is_due(kick)) {
-		int64_t left = end == INT64_MAX ? 0 : end - clock_now(CLOCK_MONOTONIC);
+		int64_t left = earliest(longest, end == INT64_MAX ? end : end - clock_now(CLOCK_MONOTONIC));
 		struct timespec timeout = to_timespec(left > 0 ? left : 0);
 		gate_unlock(kick->gate);
-		int n = ppoll(fds, (nfds_t)count + 1, end == INT64_MAX ? NULL : &timeout, NULL);
+		int n = ppoll(fds, (nfds_t)count + 1, left == INT64_MAX ? NULL : &timeout, NULL);
 		int error = errno;
 		gate_lock(kick->gate);
 		errno = error;
@@ -206,7 +220,7 @@ static int make_timer(struct kick *kick, clockid_t clock, timer_t *out)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KICK_SIGNAL};
 	event.sigev_value.sival_ptr = kick;
-	event.sigev_notify_thread_id = gettid();
+	event.sigev_notify_thread_id = kick->thread;
 	return timer_create(clock, &event, out) < 0 ? -errno : 0;
 }
 
@@ -319,6 +333,9 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	kick->outer = innermost;
 	innermost = kick;
 	block_signals(kick, &blocked);
+	pthread_mutex_lock(&kick->lock);
+	kick->thread = gettid();
+	pthread_mutex_unlock(&kick->lock);
 	kick->deadline = deadline ? deadline : INT64_MAX;
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
 	int r = set_vcpu_mask(vm, &blocked);
@@ -332,9 +349,6 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	}
 	if (kick->alarm != INT64_MAX)
 		arm_alarm(kick);
-	pthread_mutex_lock(&kick->lock);
-	kick->thread = gettid();
-	pthread_mutex_unlock(&kick->lock);
 	return 0;
 }
 
@@ -342,6 +356,7 @@ void kick_leave(struct kick *kick)
 {
 	pthread_mutex_lock(&kick->lock);
 	kick->thread = 0;
+	kick->stop_fd = close_fd(kick->stop_fd);
 	pthread_mutex_unlock(&kick->lock);
 	while (kick->timer_count > 0)
 		timer_delete(kick->timers[--kick->timer_count]);

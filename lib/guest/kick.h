@@ -6,7 +6,7 @@
  * and returns when it is pending; it is then taken off the thread by sigtimedwait(2). A signal that comes between two
  * runs stays pending and ends the next one, so no wake-up is lost: what KVM's immediate_exit, set before the signal,
  * would give to a thread that has a handler. Where the library waits for the guest (a read from a pipe, a sleep) it
- * polls an eventfd beside.
+ * polls an eventfd beside, which there is as long as a thread runs the guest and has waited.
  */
 #ifndef GUEST_KICK_H
 #define GUEST_KICK_H
@@ -39,9 +39,9 @@ struct vm;
 struct kick {
 	struct gate *gate;     /* unlocked while the thread waits */
 	struct kick *outer;    /* of the guest whose handler runs this one, in the same thread */
-	pthread_mutex_t lock;  /* guards thread */
+	pthread_mutex_t lock;  /* guards thread and stop_fd */
 	pid_t thread;          /* that runs the guest; 0 while none does */
-	int stop_fd;           /* an eventfd, readable from the stop on */
+	int stop_fd;           /* an eventfd, readable from the stop on; -1 before the thread waits */
 	atomic_ullong signals; /* that the host program has sent, as a set; SIGKILL stays */
 	atomic_bool is_paused; /* the thread is to leave the guest */
 	int64_t deadline;      /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
@@ -58,8 +58,7 @@ struct kick {
 	siginfo_t foreign;   /* a signal of the host program's that was found in place of ours; si_signo 0 for none */
 };
 
-/* 0 or a negative errno with the error set. */
-int kick_init(struct kick *kick);
+void kick_init(struct kick *kick);
 void kick_release(struct kick *kick);
 
 /*

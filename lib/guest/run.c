@@ -38,6 +38,7 @@ static void force_exception(struct instance *instance, const struct vcpu_exit *e
 	struct program *program = running(instance);
 	struct task_signals *signals = &program->task->signals;
 	unsigned long long instruction = instance->vcpu.regs->rip, address = exit->address;
+	instance->has_changed = true;
 	signals->trap = (uint64_t)exit->vector;
 	signals->trap_error = exit->error_code;
 	if (vcpu_is_page_fault(exit)) {
@@ -102,6 +103,7 @@ static void handle_stop(struct instance *instance)
 		break;
 	case STOP_SIGNALLED:
 	case STOP_ALARM:
+		instance->has_changed = true;
 		send_host_signals(instance);
 		timers_check_all(instance);
 		break;

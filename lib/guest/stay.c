@@ -12,6 +12,7 @@
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/ring.h"
+#include "guest/snapshot/snapshot.h"
 
 void stay_release(struct stay *stay)
 {
@@ -122,7 +123,7 @@ void guest_close_initialised(struct viso_guest *guest)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
 	pthread_mutex_unlock(&guest->lock);
-	instance_free(instance);
+	snapshot_give_back(instance);
 }
 
 /* Between two requests. A guest that looks for them in the ring must not run meanwhile. */

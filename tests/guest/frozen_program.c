@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <virtiso/hypercall.h>
@@ -61,6 +63,87 @@ uint64_t leave_secret(void)
 	if (__builtin_cpu_supports("avx"))
 		__asm__ volatile("vmovq %0, %%xmm9\n\tvinsertf128 $1, %%xmm9, %%ymm9, %%ymm9" : : "r"(secret) : "xmm9");
 	return 0;
+}
+
+static volatile uint64_t handled;
+
+static void handle(int signal)
+{
+	handled = (uint64_t)signal;
+}
+
+/* Changes one thing of the process, each a different one. */
+uint64_t change_one(uint64_t which)
+{
+	const struct rlimit limit = {20, 20};
+	const struct itimerval timer = {.it_value.tv_sec = 100};
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	switch (which) {
+	case 0:
+		return open("/fruit", O_RDONLY) < 0;
+	case 1:
+		return close(2) < 0;
+	case 2:
+		return lseek(fd, 5, SEEK_SET) < 0;
+	case 3:
+		return chdir("/dir") < 0;
+	case 4:
+		return umask(0777) != 022;
+	case 5:
+		return signal(SIGTERM, SIG_IGN) == SIG_ERR;
+	case 6:
+		return sigprocmask(SIG_BLOCK, &set, NULL) < 0;
+	case 7:
+		return setrlimit(RLIMIT_NOFILE, &limit) < 0;
+	case 8:
+		return close(open("/tmp/left", O_WRONLY | O_CREAT, 0600)) < 0;
+	case 9:
+		return setitimer(ITIMER_REAL, &timer, NULL) < 0;
+	case 10:
+		return prctl(PR_SET_NAME, "changed") < 0;
+	case 11:
+		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0;
+	default:
+		/* Of the memory alone, but for the registers. */
+		return sbrk(8192) == (void *)-1 || map(8192) == MAP_FAILED ||
+		       mprotect(read_only, 4096, PROT_READ | PROT_WRITE);
+	}
+}
+
+/* A bit for each thing that change_one() has changed. */
+uint64_t find_change(void)
+{
+	char cwd[64], name[16] = "";
+	struct rlimit limit;
+	struct itimerval timer;
+	sigset_t set;
+	uint64_t found = (uint64_t)(fcntl(fd + 1, F_GETFD) >= 0) | (uint64_t)(fcntl(2, F_GETFD) < 0) << 1;
+	found |= (uint64_t)(lseek(fd, 0, SEEK_CUR) != 2) << 2;
+	found |= (uint64_t)(!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, "/") != 0) << 3;
+	found |= (uint64_t)(umask(022) != 022) << 4 | (uint64_t)(signal(SIGTERM, SIG_DFL) != SIG_DFL) << 5;
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	getitimer(ITIMER_REAL, &timer);
+	prctl(PR_GET_NAME, name);
+	found |= (uint64_t)sigismember(&set, SIGUSR1) << 6 | (uint64_t)(limit.rlim_cur == 20) << 7;
+	found |= (uint64_t)(access("/tmp/left", F_OK) == 0) << 8 | (uint64_t)(timer.it_value.tv_sec != 0) << 9;
+	found |= (uint64_t)(strcmp(name, "changed") == 0) << 10 | (uint64_t)(fcntl(fd, F_GETFD) != 0) << 11;
+	return found;
+}
+
+/* Handles a signal of the host's, or a fault. */
+uint64_t handle_signals(void)
+{
+	signal(SIGUSR1, handle);
+	signal(SIGUSR2, handle);
+	return 0;
+}
+
+uint64_t count_signals(void)
+{
+	return handled;
 }
 
 static int shared_files[2];

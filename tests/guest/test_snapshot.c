@@ -79,6 +79,88 @@ static void test_nothing_is_left(void **state)
 	}
 }
 
+/* Whatever changes alone is seen to have changed, and is reset. */
+static void test_single_changes(void **state)
+{
+	enum { CHANGES = 12, MEMORY_ONLY = 13 };
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_guest *guest;
+		viso_snapshot *snapshot = frozen(*state, programs[i], &guest);
+		uint64_t all = 0;
+		for (uint64_t change = 0; change < CHANGES; change++) {
+			assert_int_equal(call(guest, "change_one", change), 0);
+			all |= call(guest, "find_change", 0);
+			assert_ok(viso_guest_reset(guest));
+			assert_int_equal(call(guest, "change_one", change), 0);
+			assert_ok(viso_guest_reset(guest));
+			assert_int_equal(call(guest, "find_change", 0), 0);
+			/* Looking is a change, too. */
+			assert_ok(viso_guest_reset(guest));
+			assert_int_equal(call(guest, "change_one", MEMORY_ONLY), 0);
+			assert_ok(viso_guest_reset(guest));
+			assert_int_equal(call(guest, "find_secret", 0), 0);
+			assert_ok(viso_guest_reset(guest));
+		}
+		assert_int_equal(all, (1 << CHANGES) - 1);
+		viso_snapshot_unref(snapshot);
+		viso_guest_unref(guest);
+	}
+}
+
+/* A signal of the host's that reaches the guest between calls, and is handled in the next one. */
+static void test_signals_between_calls(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-dynamic", "plain", 0);
+	viso_snapshot *snapshot;
+	call(guest, "handle_signals", 0);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGUSR1), 1);
+	assert_int_equal(call(guest, "count_signals", 0), SIGUSR1);
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(guest, "count_signals", 0), 0);
+	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGUSR2), 1);
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(guest, "count_signals", 0), 0);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+/* The machine of a clone that is gone serves the next one, which finds nothing of it. */
+static void test_machines_are_used_again(void **state)
+{
+	enum { CLONES = 7 };
+	need_kvm();
+	for (size_t i = 0; i < 2; i++) {
+		viso_guest *guest, *clones[CLONES];
+		viso_snapshot *snapshot = frozen(*state, programs[i], &guest);
+		uint64_t generations[3] = {0};
+		for (int round = 0; round < 3; round++) {
+			for (int n = 0; n < CLONES; n++)
+				clones[n] = clone_of(snapshot);
+			assert_int_equal(call(clones[0], "find_secret", 0), 0);
+			for (int n = 1; n < CLONES; n++)
+				assert_int_equal(call(clones[n], "count", 0), 2);
+			generations[round] = call(clones[CLONES - 1], "generation", 0);
+			for (int n = 0; n < CLONES; n++) {
+				call(clones[n], "leave_secret", 0);
+				viso_guest_unref(clones[n]);
+			}
+		}
+		assert_true(generations[0] != generations[1] && generations[1] != generations[2]);
+		/* One that has ended is not among them; the last one outlives the snapshot. */
+		viso_guest *last = clone_of(snapshot);
+		assert_int_equal(viso_guest_call(last, "crash", NULL, 0, 5000, NULL), -EFAULT);
+		viso_guest_unref(last);
+		last = clone_of(snapshot);
+		assert_int_equal(call(last, "find_secret", 0), 0);
+		viso_snapshot_unref(snapshot);
+		viso_guest_unref(guest);
+		viso_guest_unref(last);
+	}
+}
+
 static void test_clones_are_apart(void **state)
 {
 	need_kvm();
@@ -359,6 +441,8 @@ static void test_reset_without_fds(void **state)
 	viso_guest *guest;
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	struct rlimit limit, none;
+	/* So that its files are copied again. */
+	assert_int_equal(call(guest, "change_one", 3), 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	none = (struct rlimit){3, limit.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &none);
@@ -410,6 +494,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_single_changes),
+		cmocka_unit_test(test_signals_between_calls),
+		cmocka_unit_test(test_machines_are_used_again),
 		cmocka_unit_test(test_clones_are_apart),
 		cmocka_unit_test(test_after_a_bad_end),
 		cmocka_unit_test(test_host_and_guest_write),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "guest/hypercalls.h"
 #include "guest/instance.h"
@@ -209,6 +210,18 @@ static int64_t reply(struct program *program, uint64_t address, uint64_t size)
 	return n < 0 ? n : 0;
 }
 
+/* Made when it is asked for, since most clones never do. The program gets it as the result of a system call. */
+static int64_t generation(struct instance *instance)
+{
+	while (instance->snapshot && instance->generation == 0) {
+		uint64_t number;
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return -errno;
+		instance->generation = number & INT64_MAX;
+	}
+	return (int64_t)instance->generation;
+}
+
 /* The first one says that the program is initialised, or does without viso_receive() from now on: then the host goes on
  * with a request that it has already. */
 static int64_t receive_by_ring(struct program *program, uint64_t received)
@@ -238,7 +251,7 @@ int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args
 	case VISO_HYPERCALL_REPLY:
 		return reply(program, args[0], args[1]);
 	case VISO_HYPERCALL_GENERATION:
-		return (int64_t)program->instance->generation;
+		return generation(program->instance);
 	case VISO_HYPERCALL_RETURN:
 		return return_value(program, args[0]);
 	case VISO_HYPERCALL_RING:

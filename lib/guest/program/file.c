@@ -69,6 +69,40 @@ struct file *file_ref(struct file *file)
 	return file;
 }
 
+/* The fd of a file, for one more. NULL without memory. */
+static struct shared_fd *share_fd(struct file *file)
+{
+	struct shared_fd *shared = atomic_load(&file->shared);
+	if (!shared) {
+		struct shared_fd *made = malloc(sizeof(*made));
+		if (!made)
+			return NULL;
+		*made = (struct shared_fd){.references = 1, .fd = file->fd};
+		if (atomic_compare_exchange_strong(&file->shared, &shared, made))
+			shared = made;
+		else
+			free(made);
+	}
+	atomic_fetch_add(&shared->references, 1);
+	return shared;
+}
+
+static void unshare_fd(struct shared_fd *shared)
+{
+	if (atomic_fetch_sub(&shared->references, 1) == 1) {
+		close_fd(shared->fd);
+		free(shared);
+	}
+}
+
+static void release_fd(const struct file *file)
+{
+	if (file->shared)
+		unshare_fd(file->shared);
+	else
+		close_fd(file->fd);
+}
+
 struct file *file_unref(struct file *file)
 {
 	if (file && --file->references == 0) {
@@ -77,7 +111,7 @@ struct file *file_unref(struct file *file)
 			locks_forget_file(file->view, file);
 		if (file->ops->release)
 			file->ops->release(file);
-		close_fd(file->fd);
+		release_fd(file);
 		if (file->view) {
 			file->view->counts.open--;
 			file->view->counts.host_fds -= file->has_host_fd;
@@ -102,6 +136,7 @@ static int copy_plain(const struct file *file, int fd, struct file **out)
 	*copy = *file;
 	copy->references = 1;
 	copy->fd = fd;
+	copy->shared = NULL;
 	copy->path = path;
 	copy->view = NULL;
 	copy->mount = NULL;
@@ -120,6 +155,23 @@ static int copy_with_fd(const struct file *file, struct file **out)
 {
 	int fd = file->fd < 0 ? -1 : fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
 	return file->fd >= 0 && fd < 0 ? -errno : copy_plain(file, fd, out);
+}
+
+/* Thousands of clones of a snapshot have its streams. */
+static int copy_with_same_fd(struct file *file, struct file **out)
+{
+	struct shared_fd *shared = file->fd < 0 ? NULL : share_fd(file);
+	if (file->fd >= 0 && !shared)
+		return -ENOMEM;
+	int r = copy_plain(file, -1, out);
+	if (r < 0) {
+		if (shared)
+			unshare_fd(shared);
+		return r;
+	}
+	(*out)->fd = file->fd;
+	(*out)->shared = shared;
+	return 0;
 }
 
 int file_copy_mapped(struct file *file, struct file **out)
@@ -155,7 +207,7 @@ int file_copy(struct file *file, struct copies *copies, struct file **out)
 	if (file->kind == FILE_OBJECT)
 		return copy_object(file, copies, out);
 	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE || file->kind == FILE_CONTACT)
-		return copy_with_fd(file, out);
+		return copy_with_same_fd(file, out);
 	struct file *copy = open_copy_of(file, copies->program, &r);
 	if (copy)
 		*out = copy;

@@ -72,19 +72,26 @@ struct file_ops {
 	int (*copy)(const struct file *file, struct file *copy, struct copies *copies);
 };
 
+/* A fd of the host that the copies of a file have in common, in a snapshot and all its clones. */
+struct shared_fd {
+	atomic_uint references;
+	int fd;
+};
+
 struct file {
 	atomic_uint references; /* clones of a snapshot share those that they have mapped */
 	enum file_kind kind;
 	const struct file_ops *ops;
-	int fd;                          /* of the host; -1 where the kind needs none */
-	int flags;                       /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
-	mode_t type;                     /* S_IFMT bits */
-	bool never_blocks;               /* the host's fd is non-blocking by our own doing */
-	bool is_standard;                /* one of the three streams that the program began with */
-	struct view *view;               /* where it is counted as open; NULL before it is */
-	bool has_host_fd;                /* and as one with a fd of the host */
-	char *path;                      /* absolute in the guest, by which it was opened; NULL for none */
-	struct captured_output *capture; /* FILE_CAPTURE: where output goes, up to capture_max bytes */
+	int fd;                             /* of the host; -1 where the kind needs none */
+	_Atomic(struct shared_fd *) shared; /* that `fd` is; NULL where it belongs to this file alone */
+	int flags;                          /* O_ACCMODE, O_APPEND, O_NONBLOCK as the program sees them */
+	mode_t type;                        /* S_IFMT bits */
+	bool never_blocks;                  /* the host's fd is non-blocking by our own doing */
+	bool is_standard;                   /* one of the three streams that the program began with */
+	struct view *view;                  /* where it is counted as open; NULL before it is */
+	bool has_host_fd;                   /* and as one with a fd of the host */
+	char *path;                         /* absolute in the guest, by which it was opened; NULL for none */
+	struct captured_output *capture;    /* FILE_CAPTURE: where output goes, up to capture_max bytes */
 	size_t capture_max;
 	size_t capture_capacity;
 	uint64_t position;           /* of files that are not of the host */

@@ -118,6 +118,8 @@ struct program_place {
  * those others. The same thread is the current one. 0 or a negative errno; then nothing is left.
  */
 int program_copy(struct program *to, const struct program *from, const struct program_place *place);
+/* A copy with one thread, which has made calls since that change nothing of it (program_serve()): as it was at first. */
+void program_rewind(struct program *program, const struct program *origin);
 /* Gives all of it back, but for the memory of the first one. In a forked child: frees memory only. */
 void program_drop_copy(struct program *program);
 void program_forget_copy(struct program *program);

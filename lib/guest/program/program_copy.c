@@ -196,3 +196,18 @@ int program_copy(struct program *to, const struct program *from, const struct pr
 		program_drop_copy(to);
 	return r;
 }
+
+void program_rewind(struct program *program, const struct program *origin)
+{
+	const struct task *from = &origin->first_task;
+	struct task *task = &program->first_task;
+	task->call_number = from->call_number;
+	memcpy(task->call_args, from->call_args, sizeof(task->call_args));
+	task->again = from->again;
+	task->is_repeated = from->is_repeated;
+	task->has_deadline = from->has_deadline;
+	task->progress = from->progress;
+	task->vfork_pid = from->vfork_pid;
+	program->wall_start = clock_now(CLOCK_MONOTONIC);
+	program->cpu_time = task->cpu_time = 0;
+}

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
+#include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -12,17 +12,19 @@
 #include "guest/shells.h"
 #include "guest/snapshot/snapshot.h"
 
-static int new_generation(uint64_t *out)
+/* The registers, and what the host knows of where the program waits for it. */
+static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
-	uint64_t number = 0;
-	while (number == 0) {
-		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-			return error_fail(VISO_STAGE_GUEST, errno, "getrandom", NULL);
-		/* The program gets it as the result of a system call. */
-		number &= INT64_MAX;
-	}
-	*out = number;
-	return 0;
+	struct symbol_cache symbols = instance->stay.symbols;
+	instance->stay = snapshot->stay;
+	instance->stay.symbols = symbols;
+	if (instance->stay.task)
+		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
+	instance->generation = 0;
+	instance->has_changed = false;
+	const struct program *current = instance->scheduler.current->program;
+	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
+	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL) : 0;
 }
 
 /* What is not memory: the program and its place. */
@@ -42,26 +44,15 @@ static int set_up_program(struct instance *instance, const viso_snapshot *snapsh
 	for (const struct program *at = program; at; at = at->next)
 		if (at->signals.timers.next < instance->kick.alarm)
 			instance->kick.alarm = at->signals.timers.next;
-
-	struct symbol_cache symbols = instance->stay.symbols;
-	instance->stay = snapshot->stay;
-	instance->stay.symbols = symbols;
-	if (instance->stay.task)
-		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
-	const struct program *current = instance->scheduler.current->program;
-	r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
-	if (r < 0)
-		return error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL);
-	return new_generation(&instance->generation);
+	return begin_at(instance, snapshot);
 }
 
 static int build(struct instance *instance, const viso_snapshot *snapshot)
 {
 	const struct processor *processor;
-	int r = kick_init(&instance->kick);
+	kick_init(&instance->kick);
 	instance->kick.gate = instance->gate;
-	if (r == 0)
-		r = shells_take(&instance->vm, &processor);
+	int r = shells_take(&instance->vm, &processor);
 	if (r == 0)
 		r = memory_init_clone(&instance->memory, snapshot->memory, guest_memory_max(instance->guest),
 				      instance->vm.vm_fd);
@@ -77,9 +68,25 @@ static int build(struct instance *instance, const viso_snapshot *snapshot)
 	return set_up_program(instance, snapshot);
 }
 
+static struct instance *take_spare(viso_snapshot *snapshot)
+{
+	pthread_mutex_lock(&snapshot->lock);
+	struct instance *spare = snapshot->spare_count ? snapshot->spares[--snapshot->spare_count] : NULL;
+	pthread_mutex_unlock(&snapshot->lock);
+	return spare;
+}
+
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance)
 {
-	struct instance *instance = calloc(1, sizeof(*instance));
+	struct instance *instance = take_spare(snapshot);
+	if (instance) {
+		instance->guest = guest;
+		instance->snapshot = viso_snapshot_ref(snapshot);
+		program_rewind(&instance->program, &snapshot->program);
+		*out_instance = instance;
+		return 0;
+	}
+	instance = calloc(1, sizeof(*instance));
 	if (!instance)
 		return error_memory();
 	instance->guest = guest;
@@ -104,17 +111,75 @@ static bool can_go_back(const struct instance *instance, const viso_snapshot *sn
 	       !space_has_shared(&snapshot->space);
 }
 
+/* True where nothing of a frozen program went on by itself: one thread, no timers, no objects such as timerfds. */
+static bool stands_still(const struct program *program)
+{
+	for (size_t i = 0; i < program->slot_count; i++)
+		if (program->slots[i].file && program->slots[i].file->kind == FILE_OBJECT)
+			return false;
+	return program->task_count == 1 && program->signals.timers.next == INT64_MAX;
+}
+
+/* What was done since changed memory and registers alone. */
+static bool is_unchanged(struct instance *instance, const viso_snapshot *snapshot)
+{
+	return !instance->has_changed && !instance->program.ended && instance->kick.alarm == INT64_MAX &&
+	       instance->program.task == &instance->program.first_task && atomic_load(&instance->kick.signals) == 0 &&
+	       stands_still(&snapshot->program);
+}
+
+static int go_back_at_once(struct instance *instance, const viso_snapshot *snapshot)
+{
+	if (space_reset(&instance->space, &snapshot->space) < 0)
+		return error_memory();
+	program_rewind(&instance->program, &snapshot->program);
+	return begin_at(instance, snapshot);
+}
+
 static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 {
+	instance->has_core = false;
+	instance->register_count = 0;
+	if (is_unchanged(instance, snapshot))
+		return go_back_at_once(instance, snapshot);
 	gate_abandon_all(instance->gate);
 	program_drop_copy(&instance->program);
 	if (space_reset(&instance->space, &snapshot->space) < 0)
 		return error_memory();
 	view_release(&instance->view, false);
 	kick_forget(&instance->kick);
-	instance->has_core = false;
-	instance->register_count = 0;
 	return set_up_program(instance, snapshot);
+}
+
+/* A processor that was interrupted within the machine, and whatever else has ended badly, is not used again. */
+static bool can_be_spare(const struct instance *instance)
+{
+	const viso_snapshot *snapshot = instance->snapshot;
+	return snapshot && !instance->owns_guest && !instance->program.ended && !instance->vcpu.was_interrupted &&
+	       handle_is_mine(&snapshot->handle) && can_go_back(instance, snapshot) && stands_still(&snapshot->program);
+}
+
+static bool keep_spare(viso_snapshot *snapshot, struct instance *instance)
+{
+	pthread_mutex_lock(&snapshot->lock);
+	bool fits = snapshot->spare_count < SPARES_MAX;
+	if (fits)
+		snapshot->spares[snapshot->spare_count++] = instance;
+	pthread_mutex_unlock(&snapshot->lock);
+	return fits;
+}
+
+void snapshot_give_back(struct instance *instance)
+{
+	if (!instance || !can_be_spare(instance) || go_back(instance, instance->snapshot) < 0) {
+		instance_free(instance);
+		return;
+	}
+	viso_snapshot *snapshot = TAKE_PTR(instance->snapshot);
+	instance->guest = NULL;
+	if (!keep_spare(snapshot, instance))
+		instance_free(instance);
+	viso_snapshot_unref(snapshot);
 }
 
 /* Threads, processes, other memory: a machine of its own is made anew, and takes the old one's place. */

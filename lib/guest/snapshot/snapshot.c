@@ -10,8 +10,19 @@
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
 
+static void release_spares(viso_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->spare_count; i++)
+		if (handle_is_mine(&snapshot->handle))
+			instance_free(snapshot->spares[i]);
+		else
+			instance_forget(snapshot->spares[i]);
+	pthread_mutex_destroy(&snapshot->lock);
+}
+
 static void release(viso_snapshot *snapshot)
 {
+	release_spares(snapshot);
 	space_release_kept(&snapshot->space);
 	if (snapshot->program.instance && handle_is_mine(&snapshot->handle))
 		program_drop_copy(&snapshot->program);
@@ -189,8 +200,10 @@ int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 		return r;
 	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	r = snapshot ? check(instance, __func__) : error_memory();
-	if (snapshot)
+	if (snapshot) {
 		handle_init(&snapshot->handle);
+		pthread_mutex_init(&snapshot->lock, NULL);
+	}
 	if (r == 0)
 		r = keep(snapshot, instance);
 	if (r == 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The frozen state of an initialised guest. All of it is constant once it is there: clones are made by several threads.
+/* The frozen state of an initialised guest. It is constant once it is there: clones are made by several threads.
  */
 #ifndef GUEST_SNAPSHOT_SNAPSHOT_H
 #define GUEST_SNAPSHOT_SNAPSHOT_H
 
+#include <pthread.h>
 #include <virtiso/snapshot.h>
 
 #include "core/handle.h"
@@ -14,6 +15,9 @@
 #include "guest/x86_64/vcpu.h"
 
 struct instance;
+
+/* How many machines of clones that are gone are kept for the next ones. */
+enum { SPARES_MAX = 4 };
 
 struct viso_snapshot {
 	struct handle handle;
@@ -29,9 +33,16 @@ struct viso_snapshot {
 	viso_snapshot *parent;      /* that the guest was a clone of: likewise; NULL for none */
 	struct vcpu_state vcpu;
 	struct stay stay; /* without names; its task is one of the holder's */
+
+	pthread_mutex_t lock;                /* guards what follows, which is not constant */
+	struct instance *spares[SPARES_MAX]; /* as they were when they were cloned; they hold no reference */
+	size_t spare_count;
 };
 
 /* A guest that goes on from the snapshot, and holds a reference to it. 0 or a negative errno with the error set. */
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance);
+
+/* Takes an instance whose guest is gone back: it is reset for the next clone, or freed. Takes NULL. */
+void snapshot_give_back(struct instance *instance);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "guest/core_file.h"
+#include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/processes.h"
 #include "guest/x86_64/signal_frame.h"
@@ -175,6 +176,7 @@ bool signals_deliver(struct program *program, bool interrupted_call)
 {
 	siginfo_t info;
 	bool entered = false;
+	program->instance->has_changed = true;
 	while (!program->ended && !program->stopped_by && take(program, &info))
 		entered |= act(program, &info, interrupted_call && !entered, NULL);
 	return entered || program->ended;
