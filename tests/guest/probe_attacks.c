@@ -288,9 +288,11 @@ static void interrupt_often(void)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
-static void end_child(pid_t parent)
+/* A process that the call has made ends here. */
+static void end_child(long number, pid_t parent)
 {
-	if (getpid() != parent)
+	bool makes_one = number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3;
+	if (makes_one && getpid() != parent)
 		_exit(0);
 }
 
@@ -310,12 +312,12 @@ static void call_at_edges(long number)
 		args[i % 6] = edges[i / 6];
 		if (syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]) < 0 && errno == ENOSYS)
 			return;
-		/* What was made ends here. */
-		if (number == SYS_fork || number == SYS_vfork || number == SYS_clone || number == SYS_clone3)
-			end_child(self);
+		end_child(number, self);
 	}
-	for (size_t i = 0; i < 10 * 5; i++)
+	for (size_t i = 0; i < 10 * 5; i++) {
 		syscall(number, sensible[0][0], edges[i / 5], lengths[i % 5], edges[i / 5], lengths[i % 5], 0);
+		end_child(number, self);
+	}
 }
 
 /* The system calls from argv[2] on, each of which is told by hypercall 0 before. */
