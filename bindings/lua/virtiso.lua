@@ -6,8 +6,9 @@
 --     print(box:run({"python3", "-c", "print(6 * 7)"}, {timeout = 2}).stdout)
 --
 -- A failed call throws an object with the fields errno, stage, object and message; tostring() gives the message, and
--- virtiso.is_error() knows it. Only process:wait() and process:next_notification() return nil, message, errno where the command
--- still runs, or makes no call within the time-out or any more.
+-- virtiso.is_error() knows it. The message may name functions as the C library does: viso_guest_initialise() is guest:initialise().
+-- Only process:wait() and process:next_notification() return nil, message, errno where the command still runs, or makes no call
+-- within the time-out or any more; guest:initialise() returns nil and the result of a program that ended, guest:next_hypercall() nil.
 -- Strings may contain any bytes, zero bytes too where they are data.
 --
 -- After fork() the child's calls fail with ECHILD.

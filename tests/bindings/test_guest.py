@@ -271,6 +271,20 @@ class Hypercalls(GuestCase):
         self.assertEqual(seen, [errno.EBUSY] * 5 + [errno.EDEADLK])
 
 
+class Mistakes(GuestCase):
+    def test_types(self):
+        for options, hint in (
+            ({"memory_max": 1.5}, "not a size: 1.5"),
+            ({"hypercalls": [print]}, "hypercalls must be a dict by number, not list"),
+            ({"hypercalls": {"add": print}}, "a hypercall has a number, not 'add'"),
+            ({"binds": ["/tmp"]}, "binds must be a dict by path, not list"),
+            ({"writable": True}, 'writable is "discard" or a directory of the host, not True'),
+        ):
+            with self.assertRaises(TypeError) as caught:
+                self.box(**options)
+            self.assertIn(hint, str(caught.exception))
+
+
 class Snapshots(GuestCase):
     def test_reset(self):
         guest = self.plugin()

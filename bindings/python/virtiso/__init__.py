@@ -9,6 +9,9 @@
 
 The same root file system and the same command run at each strength. :func:`run` is the shortest way for one command.
 
+A failed call raises :class:`Error`, an OSError, or one of its kinds. Its message may name functions as the C library does:
+viso_guest_initialise() is :meth:`Guest.initialise`, viso_root_add_program() is :meth:`Root.add_program`.
+
 Objects may be used by several threads. After os.fork() they belong to the parent: the child's calls raise ForkedHandle.
 """
 

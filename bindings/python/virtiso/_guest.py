@@ -10,6 +10,7 @@ import operator
 import os
 import threading
 import time
+from collections.abc import Mapping as MappingABC
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import native
@@ -90,18 +91,18 @@ class Guest(Sandbox):
         self._handle = native.viso_guest_new()
         native.viso_guest_set_root(self._handle, check_root(root)._handle)
         self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)
-        self._set_files(binds or {}, contents or {}, writable, writable_max)
+        self._set_files(_by("path", "binds", binds), _by("path", "contents", contents), writable, writable_max)
         if core_path is not None:
             native.viso_guest_set_core_path(self._handle, core_path)
         if placement := by_name(Placement, placement):
             native.viso_guest_set_placement(self._handle, placement)
         if ring_us:
             native.viso_guest_set_ring(self._handle, ring_us)
-        self._prepare_handle(root)
-        for number, handler in (hypercalls or {}).items():
+        for number, handler in _by("number", "hypercalls", hypercalls).items():
             self.set_hypercall(number, handler)
         if connect is not None:
             self.set_connect(connect)
+        self._prepare_handle(root)
 
     def _prepare_handle(self, root: Optional[Root]) -> None:
         self._options: Optional[Options] = None
@@ -146,10 +147,14 @@ class Guest(Sandbox):
         elif writable_max is not None:
             raise ValueError('writable_max goes with writable="discard"')
         elif writable is not None:
+            if not isinstance(writable, (str, bytes, os.PathLike)):
+                raise TypeError(f'writable is "discard" or a directory of the host, not {writable!r}')
             native.viso_guest_set_upper_directory(self._handle, writable)
 
     def set_hypercall(self, number: int, handler: Handler) -> None:
         """Set the handler of a hypercall: before anything has run, or in a clone before its first call."""
+        if not isinstance(number, int):
+            raise TypeError(f"a hypercall has a number, not {number!r}")
         if handler is None:
             native.viso_guest_queue_hypercall(self._handle, number)
             return
@@ -276,6 +281,12 @@ class Guest(Sandbox):
     def syscalls(self, *, unserved: bool = False) -> Dict[str, int]:
         """How often each system call was made so far; with ``unserved`` those that the library does not serve."""
         return {native.viso_syscall_name(number): count for number, count in native.viso_guest_syscalls(self._handle, unserved)}
+
+
+def _by(key: str, name: str, value: Optional[Mapping[Any, Any]]) -> Mapping[Any, Any]:
+    if value is not None and not isinstance(value, MappingABC):
+        raise TypeError(f"{name} must be a dict by {key}, not {type(value).__name__}")
+    return value or {}
 
 
 #: Where the handlers that run in this thread put what they raise; None where nobody is there to raise it.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from typing import Union
 
@@ -16,6 +17,10 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 def size_in_bytes(size: Size) -> int:
     """Bytes of a size: a number, or a string such as ``"64K"``, ``"256M"``, ``"1.5G"`` (powers of 1024)."""
     if not isinstance(size, str):
+        try:
+            size = operator.index(size)
+        except TypeError:
+            raise TypeError(f"not a size: {size!r}; write a number of bytes, or for example '256M'") from None
         if size < 0:
             raise ValueError(f"not a size: {size!r}; it must not be negative")
         return size

@@ -181,7 +181,7 @@ static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, vis
 		return saved_damaged("settings");
 	if (memory_max != guest_memory_max(guest))
 		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "memory",
-				  "the guest of the snapshot had a memory limit of %llu bytes; give this one the same",
+				  "the guest of the snapshot had a memory limit of %llu bytes; make a guest with the same",
 				  (unsigned long long)memory_max);
 	const struct view_setting setting = {
 		.files = &guest->files,

@@ -78,7 +78,7 @@ static int check_mount(struct saved_reader *reader, const struct mount *mount)
 	if (!strcmp(path, mount->path) && !memcmp(&saved, &here, sizeof(here)))
 		return 0;
 	return error_fail(VISO_STAGE_ARGUMENT, EINVAL, path,
-			  "the guest of the snapshot saw other files at %s; give this one the same root and settings",
+			  "the guest of the snapshot saw other files at %s; make a guest with the same root and settings",
 			  path);
 }
 
@@ -125,7 +125,7 @@ int saved_get_view(struct saved_reader *reader, viso_snapshot *snapshot)
 		return saved_damaged("mount points");
 	if (count != view->mount_count)
 		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "files",
-				  "the guest of the snapshot had other files; give this one the same settings");
+				  "the guest of the snapshot had other files; make a guest with the same settings");
 	for (uint64_t i = 0; i < count; i++) {
 		int r = get_mount(reader, view->mounts[i]);
 		if (r < 0)
