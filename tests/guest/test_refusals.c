@@ -227,6 +227,9 @@ static void make_subject(struct subject *subject)
 
 static void release_subject(struct subject *subject)
 {
+	/* The machine of one that lives would be kept for the next clone, which then asks for nothing. */
+	if (subject->clone)
+		viso_sandbox_kill(viso_guest_sandbox(subject->clone));
 	viso_guest_unref(subject->clone);
 	viso_guest_unref(subject->guest);
 	viso_snapshot_unref(subject->snapshot);
