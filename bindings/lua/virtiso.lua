@@ -60,7 +60,7 @@ function virtiso.run(args, options)
 	for name, value in pairs(options or {}) do
 		if name == "isolation" then
 			isolation = value
-		elseif name == "root" or jail_options[name] or containers.options[name] then
+		elseif name == "root" or jail_options[name] or containers.options[name] or guests.options[name] then
 			sandbox_options[name] = value
 		elseif roots.options[name] then
 			of_root[name] = value

@@ -209,8 +209,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_command_set_stdio_fd(viso_command *comman
  * @param fd       an open fd; duplicated, so that the caller may close it at once
  * @param number   the number that it has in the program, 3 to 1023; a second call for the same number replaces it
  * @return 0, or a negative errno: -EINVAL, -EBADF, -EMFILE also more than 32 of them, -ECHILD. A start in a guest
- *         fails with -EOPNOTSUPP where it is a socket, and any start with -EMFILE where `number` is not below the host
- *         program's hard RLIMIT_NOFILE.
+ *         fails with -EOPNOTSUPP where it is a socket of a family that guests do not have, with -EINVAL where it listens and
+ *         blocks (set O_NONBLOCK), and any start with -EMFILE where `number` is not below the host program's hard RLIMIT_NOFILE.
  * Threads: one handle from one thread at a time.
  * Since: 0.2
  */

@@ -97,7 +97,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, c
  * @param out_max     how many bytes fit
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max`,
- *         or the program's buffer, or the ring, too small for the request.
+ *         which the program hears as EMSGSIZE at its next turn, or the program's buffer, or the ring, too small for the request.
  * Threads: any, one at a time.
  * Since: 0.4
  */

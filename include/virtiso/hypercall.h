@@ -112,7 +112,10 @@ static inline int64_t viso_generation(void)
 	return viso_hypercall(VISO_HYPERCALL_GENERATION, 0, 0, 0);
 }
 
-/** The ring, where the host program has turned it on; else NULL. Once in a program. */
+/**
+ * The ring, where the host program has turned it on; else NULL. Once in a program. System calls and hypercalls cannot reach its memory
+ * (EFAULT): the program copies what they shall read or write.
+ */
 static inline struct viso_ring *viso_ring_open(void)
 {
 	int64_t address = viso_hypercall(VISO_HYPERCALL_RING, 0, 0, 0);

@@ -151,9 +151,13 @@ static int64_t call_with_bytes(struct viso_guest *guest, struct instance *instan
 	r = run_function(guest, instance, address, args, timeout_ms, function);
 	if (r < 0)
 		return r;
+	if ((int64_t)stay->value < 0)
+		return error_fail(VISO_STAGE_GUEST, EREMOTEIO, symbol, "%s in the guest failed: it returned %lld",
+				  symbol, (long long)stay->value);
 	if (stay->value > bytes->out_max)
-		return error_fail(VISO_STAGE_GUEST, EREMOTEIO, symbol, "%s returned %lld; there is room for %zu bytes",
-				  symbol, (long long)stay->value, bytes->out_max);
+		return error_fail(VISO_STAGE_GUEST, EREMOTEIO, symbol,
+				  "%s in the guest returned %lld bytes; there is room for %zu", symbol,
+				  (long long)stay->value, bytes->out_max);
 	/* The function may have executed another program. */
 	space = stay->task->program->space;
 	if (!space_can_read(space, out, stay->value) || space_read(space, bytes->out, out, stay->value) < 0)

@@ -235,8 +235,9 @@ static int map_interpreter(struct program *program, const char *path, struct elf
 	int r = open_executable(program, path, &file, &found);
 	if (r < 0)
 		return error_fail(VISO_STAGE_EXEC, -r, path,
-				  "%s, the interpreter of %s, is not in the root file system", path,
-				  program->executable);
+				  "%s, the interpreter of %s, is not in the root file system; "
+				  "viso_root_add_program() adds a program with it",
+				  path, program->executable);
 	r = elf_map(program->space, file, 0, out, &why);
 	file_unref(file);
 	free(found);

@@ -198,7 +198,8 @@ static int check_queue(viso_guest *guest, const char *function)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r == 0 && guest->hypercalls.fd < 0)
-		r = error_fail(VISO_STAGE_ARGUMENT, EBADF, function, "%s: no hypercall is to be queued", function);
+		r = error_fail(VISO_STAGE_ARGUMENT, EBADF, function,
+			       "%s: no hypercall is to be queued; call viso_guest_queue_hypercall() before", function);
 	return r;
 }
 

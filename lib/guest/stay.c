@@ -221,7 +221,7 @@ static int fail_ended(struct instance *instance, int error, const char *function
 		return -ENOMEM;
 	viso_result_unref(instance->guest->last_result);
 	instance->guest->last_result = result;
-	return error_fail(VISO_STAGE_GUEST, error, function, "%s: the guest's program %s", function,
+	return error_fail(VISO_STAGE_GUEST, error, function, "%s: the guest's program has ended: %s", function,
 			  viso_result_describe(result));
 }
 

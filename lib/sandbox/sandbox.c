@@ -98,8 +98,9 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function)
 	r = check_open(sandbox, function);
 	if (r == 0 && sandbox->frozen)
 		r = error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
-			       "%s: the %s has run a command already; its settings are frozen", function,
-			       viso_isolation_name(sandbox->backend->isolation));
+			       "%s: the %s has run or started something already, which has frozen its settings; "
+			       "make a new one",
+			       function, viso_isolation_name(sandbox->backend->isolation));
 	pthread_mutex_unlock(&sandbox->lock);
 	return r;
 }

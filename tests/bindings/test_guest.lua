@@ -29,6 +29,10 @@ local function fails(call, ...)
 	return err
 end
 
+local function says(err, text)
+	tap.equal(tostring(err):find(text, 1, true) ~= nil, true, ("%q says %q"):format(tostring(err), text))
+end
+
 local function loaded()
 	local box = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, memory_max = "64M"}
 	assert(box:initialise({"/plugin"}, {timeout = 20}))
@@ -83,13 +87,36 @@ tap.case("handlers that throw", function()
 	for _ = 1, 2 do
 		tap.equal(fails(box.initialise, box, {"/asks"}, {timeout = 20, capture_output = true}), thrown)
 	end
-	tap.equal(box:run({"/asks"}, {timeout = 20}).stdout, "apples: errno 5\npears: errno 5\ngold: errno 5\n")
-	local odd <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = function()
-		return {}
-	end}}
-	tap.equal(odd:run({"/asks"}, {timeout = 20}).stdout, "apples: 0\npears: 0\ngold: 0\n")
+	tap.equal(fails(box.run, box, {"/asks"}, {timeout = 20}), thrown)
+	for _, odd in ipairs {{}, "text", 1.5} do
+		local strange <close> = guest{root = virtiso.root{files = {{asks, "/asks"}}}, hypercalls = {[1] = function()
+			return odd
+		end}}
+		says(fails(strange.run, strange, {"/asks"}, {timeout = 20}), "must return an integer, not " .. type(odd))
+	end
 	local lonely <close> = guest{connect = throw}
-	tap.equal(lonely:run(shell "/bin/busybox nc 192.0.2.1 80 </dev/null || echo alone", {timeout = 20}).stdout, "alone\n")
+	local dial = shell "/bin/busybox nc 192.0.2.1 80 </dev/null"
+	tap.equal(fails(lonely.run, lonely, dial, {timeout = 20}), thrown)
+	local forgot <close> = guest{connect = function() end}
+	says(fails(forgot.run, forgot, dial, {timeout = 20}), "connect must return an integer, not nil")
+	local frozen <close> = guest{root = virtiso.root{programs = {busybox}}, connect = throw}
+	assert(frozen:initialise(shell "read -r line </dev/virtiso; exec /bin/busybox nc 192.0.2.1 80 </dev/null", {timeout = 20}))
+	local clone <close> = frozen:snapshot():clone()
+	tap.equal(fails(clone.request, clone, "\n", {timeout = 20}), thrown)
+end)
+
+tap.case("handlers that are none", function()
+	says(fails(guest, {hypercalls = {[1] = "text"}}), "must be a function, not string")
+	says(fails(guest, {hypercalls = {add = print}}), 'a hypercall has a number, not "add"')
+	says(fails(guest, {connect = 3}), "connect must be a function, not number")
+end)
+
+tap.case("one command in a guest of its own", function()
+	if not machine:supports "guest" then
+		tap.missing(machine:detail "guest")
+	end
+	local result = virtiso.run(shell "cat /x", {isolation = "guest", contents = {["/x"] = "y"}, syscalls_max = 100000, root = plain, timeout = 20})
+	tap.equal(result.stdout, "y")
 end)
 
 tap.case("a handler that uses its own guest", function()
@@ -132,7 +159,7 @@ tap.case("snapshots", function()
 	tap.equal(snapshot:size() > 4096, true)
 	local path = os.tmpname()
 	snapshot:save(path)
-	local settings <close> = guest()
+	local settings <close> = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, memory_max = "64M"}
 	local loaded <close> = settings:load_snapshot(path):clone()
 	tap.equal(loaded:call "count_calls", 1)
 	os.remove(path)

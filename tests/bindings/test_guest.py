@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What only guests have: options, calls, requests, hypercalls, snapshots."""
 
+import contextlib
 import errno
+import io
 import os
 import socket
 import sys
@@ -122,8 +124,9 @@ class Calls(GuestCase):
 
     def test_ended_before_it_was_ready(self):
         with self.assertRaises(virtiso.ProcessEnded) as caught:
-            self.box().initialise(shell("exit 3"), timeout=20)
+            self.box().initialise(shell("echo why >&2; exit 3"), stderr=virtiso.PIPE, timeout=20)
         self.assertEqual(caught.exception.result.exit_code, 3)
+        self.assertEqual(caught.exception.result.stderr, "why\n")
 
     def test_requests(self):
         guest = self.box()
@@ -206,19 +209,32 @@ class Hypercalls(GuestCase):
 
     def unraisable(self, handler):
         """What nobody is there to raise, of a handler of a command that another thread runs."""
-        seen = []
-        old, sys.unraisablehook = sys.unraisablehook, lambda unraisable: seen.append(unraisable.exc_type)
+        seen, told = [], io.StringIO()
+
+        def hook(unraisable):
+            seen.append(unraisable.exc_type)
+            with contextlib.redirect_stderr(told):
+                sys.__unraisablehook__(unraisable)
+
+        old, sys.unraisablehook = sys.unraisablehook, hook
         try:
             with self.asks(hypercalls={1: handler}).spawn(["/asks"], capture_output=True, timeout=20) as process:
                 process.wait()
         finally:
             sys.unraisablehook = old
         self.assertEqual(process.result.stdout, "apples: errno 5\npears: errno 5\ngold: errno 5\n")
+        for kind in seen:
+            self.assertIn(kind.__name__, told.getvalue())
         return seen
 
     def test_handler_that_returns_no_number(self):
         for value, error in ("text", TypeError), (2**70, OverflowError):
             self.assertEqual(self.unraisable(lambda call, value=value: value), [error] * 3)
+
+    def test_handler_that_returns_no_number_to_initialise(self):
+        box = self.asks(hypercalls={1: lambda call: "text"})
+        with self.assertRaises(TypeError):
+            box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
 
     def test_handler_that_raises_in_another_thread(self):
         def fail(call):

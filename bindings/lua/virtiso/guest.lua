@@ -83,14 +83,24 @@ end
 
 -- Handlers
 
+-- Where the running call of the package finds what handlers threw; that of a clone calls those of the guest that was frozen.
+local running
+
 -- Calls a handler; what it throws must not go through the library: the running call of the package throws it, and the program gets EIO.
-local function guarded(guest, handler, wrap)
+local function guarded(handler, what, wrap, default)
+	if type(handler) ~= "function" then
+		error(("%s must be a function, not %s"):format(what, type(handler)), 3)
+	end
 	return function(value)
 		local ok, result = pcall(handler, wrap(value))
-		if ok then
-			return result
+		if ok and result == nil then
+			result = default
 		end
-		guest.thrown = {result}
+		local number = ok and math.tointeger(result)
+		if number then
+			return number
+		end
+		running.thrown = running.thrown or {ok and ("%s must return an integer, not %s"):format(what, type(result)) or result}
 		return -EIO
 	end
 end
@@ -98,18 +108,21 @@ end
 --- Sets the handler of a hypercall, before anything has run, or in a clone before its first call: a function, or false for
 -- next_hypercall().
 function Guest:set_hypercall(number, handler)
+	if not math.tointeger(number) then
+		error(("a hypercall has a number, not %q"):format(tostring(number)), 2)
+	end
 	if not handler then
 		native.viso_guest_queue_hypercall(self.handle, number)
 		return
 	end
-	local pass_on = guarded(self, handler, hypercalls.make)
+	local pass_on = guarded(handler, "the handler of a hypercall", hypercalls.make, 0)
 	self.handlers[number] = pass_on -- holds it: the library's reference is weak
 	native.viso_guest_set_hypercall_handler(self.handle, number, pass_on)
 end
 
 --- Sets what gives the fd of a connected socket, which it gives away, for an address, or a negative errno.
 function Guest:set_connect(connect)
-	local pass_on = guarded(self, connect, function(address)
+	local pass_on = guarded(connect, "connect", function(address)
 		return address
 	end)
 	self.handlers.connect = pass_on
@@ -119,13 +132,13 @@ end
 -- Calls
 
 -- Calls the library, and throws what a handler threw meanwhile.
-local function calling(guest, ...)
-	guest.thrown = nil
+local function calling(...)
+	local outer, mine = running, {}
+	running = mine
 	local outcome = table.pack(pcall(...))
-	local thrown = guest.thrown
-	guest.thrown = nil
-	if thrown then
-		error(thrown[1], 0)
+	running = outer
+	if mine.thrown then
+		error(mine.thrown[1], 0)
 	elseif not outcome[1] then
 		error(outcome[2], 0)
 	end
@@ -136,6 +149,12 @@ local function timeout_of(options)
 	return options.timeout and support.milliseconds(options.timeout, "timeout") or -1
 end
 
+--- As sandbox:run(); throws what a handler threw.
+function Guest:run(args, options)
+	support.check_options(options or {}, commands.options, 2)
+	return calling(sandboxes.Sandbox.run, self, args, options)
+end
+
 --- Runs a program until it is ready: then it stays, for call() and request(). It says so by viso_ready() or viso_receive() of
 -- <virtiso/hypercall.h>, or by reading from /dev/virtiso. Options as for run(). Returns true; or nil and the result where the
 -- program has ended before.
@@ -144,7 +163,7 @@ function Guest:initialise(args, options)
 	support.check_options(options, commands.options, 2)
 	local command, captured = commands.make(args, options)
 	self.captured = captured
-	local result = calling(self, roots.build, self.root, native.viso_guest_initialise, self.handle, command)
+	local result = calling(roots.build, self.root, native.viso_guest_initialise, self.handle, command)
 	if result then
 		return nil, results.make(result, captured)
 	end
@@ -153,7 +172,7 @@ end
 
 --- Calls a function of the program, that waits in viso_ready(), with up to six integers; the integer that it returns.
 function Guest:call(symbol, ...)
-	return calling(self, native.viso_guest_call, self.handle, symbol, self.timeout_ms, ...)
+	return calling(native.viso_guest_call, self.handle, symbol, self.timeout_ms, ...)
 end
 
 --- Calls `int64_t function(const void *in, size_t in_size, void *out, size_t out_max)` of the program with a string; its answer.
@@ -162,7 +181,7 @@ function Guest:call_bytes(symbol, bytes, options)
 	options = options or {}
 	support.check_options(options, support.set "max timeout", 2)
 	local max = support.size(options.max or 65536)
-	return calling(self, native.viso_guest_call_bytes, self.handle, symbol, bytes or "", max, timeout_of(options))
+	return calling(native.viso_guest_call_bytes, self.handle, symbol, bytes or "", max, timeout_of(options))
 end
 
 --- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes().
@@ -170,7 +189,7 @@ function Guest:request(bytes, options)
 	options = options or {}
 	support.check_options(options, support.set "max timeout", 2)
 	local max = support.size(options.max or 65536)
-	return calling(self, native.viso_guest_request, self.handle, bytes, max, timeout_of(options))
+	return calling(native.viso_guest_request, self.handle, bytes, max, timeout_of(options))
 end
 
 --- Limits the time of call(), in seconds; nil for no limit.
@@ -241,20 +260,29 @@ function Guest:syscalls(which)
 	return named
 end
 
-local construct = sandboxes.constructor("guest", setters, support.set "writable writable_max hypercalls connect", set_writable)
+local others = support.set "writable writable_max hypercalls connect"
+local construct = sandboxes.constructor("guest", setters, others, set_writable)
 
 local guests = {
+	--- The names of the options of a guest, as keys.
+	options = {},
 	--- Keeps virtual machines ready for all guests of this process: a start or clone takes one. 0 gives them back.
 	prepare = native.viso_guest_prepare,
 }
+for _, list in ipairs {setters, others} do
+	for name in pairs(list) do
+		guests.options[name] = true
+	end
+end
 
 --- Makes a program guest. Options: root, memory_max, processes_max, files_max, written_max, syscalls_max, network ("none" is the
 -- only one), binds ({["/data"] = "/srv/data", ["/in"] = {source = "/srv/in", read_only = true}}), contents ({["/etc/x"] = "text"}),
 -- writable ("discard", or a directory of the host), writable_max, hypercalls ({[1] = function, [2] = false for next_hypercall()}),
--- connect (function), core_path, placement ("thread", "contained"), ring_us.
+-- connect (function), core_path, placement ("thread", "contained"), ring_us. Binds are writable unless they are read_only.
 --
--- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request() and run(). Those of
--- a command of spawn() give ENOSYS: queue its hypercalls.
+-- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and
+-- run(), which throw what a handler threw. Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their
+-- hypercalls.
 function guests.guest(options)
 	local box = construct(options)
 	local guest = make(box.handle, box.root)

@@ -6,12 +6,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import operator
 import os
-import sys
 import threading
 import time
-from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import native
 from ._command import Options, Stream, make_command
@@ -46,15 +45,16 @@ class Guest(Sandbox):
     :param network: "none": a guest has no network but what ``connect`` gives
     :param connect: a function that is given the address for each connect(2), such as "tcp:192.0.2.1:80", and returns a connected
         socket; an OSError is told to the program
-    :param binds: files and directories of the host by their path in the guest: a path, or a :class:`Bind` of which only
-        ``read_only`` counts
+    :param binds: files and directories of the host by their path in the guest: a path, which the program may write to, or a
+        :class:`Bind` of which only ``read_only`` counts: ``{"/in": Bind("/srv/in", read_only=True)}``
     :param contents: read-only files in memory: bytes or text
     :param writable: "discard": what is written to the root is kept in memory and discarded; or the directory of the host that
         keeps it
     :param writable_max: how much may be written with "discard"
     :param hypercalls: handlers by number: ``{1: function}``. It gets a :class:`Hypercall` and returns a number. With None in the
-        place of a function, :meth:`next_hypercall` gets them. What a handler raises is raised by :meth:`call` or
-        :meth:`request`, and the program gets EIO; an OSError is told to the program
+        place of a function, :meth:`next_hypercall` gets them. What a handler raises is raised by :meth:`initialise`,
+        :meth:`call` or :meth:`request`, and the program gets EIO; with :meth:`run`, :meth:`spawn` and a ring handlers run in
+        other threads, and :data:`sys.unraisablehook` is told. An OSError, also of this package, is told to the program
     :param core_path: where the first crash of a program is written to as an ELF core file
     :param placement: "thread" (in this process), or "contained": in a process of its own, inside a container
     :param ring_us: how long both sides look at a ring in shared memory before they sleep, microseconds; 0 for no ring
@@ -86,7 +86,7 @@ class Guest(Sandbox):
         ring_us: int = 0,
     ) -> None:
         if by_name(Network, network) != Network.NONE:
-            raise NotSupported(errno.EOPNOTSUPP, "a guest has no network", Stage.NETWORK, "network")
+            raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
         native.viso_guest_set_root(self._handle, check_root(root)._handle)
         self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)
@@ -158,7 +158,7 @@ class Guest(Sandbox):
         wanted = handler
 
         def pass_on(handle: native.viso_hypercall) -> int:
-            return _guard(lambda: wanted(Hypercall(handle)) or 0)
+            return _guard(lambda: operator.index(wanted(Hypercall(handle)) or 0))
 
         native.viso_guest_set_hypercall_handler(self._handle, number, pass_on)
 
@@ -192,13 +192,15 @@ class Guest(Sandbox):
         """Run a program until it is ready: then it stays, for :meth:`call` and :meth:`request`.
 
         It says so by viso_ready() or viso_receive() of <virtiso/hypercall.h>, or by reading from /dev/virtiso. Where it ends
-        before, :class:`ProcessEnded` is raised, which has ``result``.
+        before, or its ``timeout`` is over, :class:`ProcessEnded` is raised, which has ``result``. Outputs are the host's own
+        unless they are given; with PIPE they are captured, for that result and :attr:`last_result`.
 
         >>> guest.initialise(["python3", "-c", "import json\\nwith open('/dev/virtiso', 'r+b', buffering=0) as port: ..."])
         """
         options = Options(
-            args, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout, cpu_time=cpu_time, env=env, cwd=cwd, user=user
-        )
+            args, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout, cpu_time=cpu_time, env=env, cwd=cwd, user=user,
+            capture_pipes=True,
+        )  # fmt: skip
         command = make_command(options)
         with _raising():
             handle = self._build(lambda: native.viso_guest_initialise(self._handle, command))
@@ -294,7 +296,7 @@ def _raising() -> Iterator[None]:
 
 
 def _guard(function: Callable[[], int]) -> int:
-    """Calls a handler; what it raises must not go through the library."""
+    """Calls a handler; what it raises must not go through the library, nor be lost."""
     try:
         return function()
     except OSError as error:
@@ -302,21 +304,9 @@ def _guard(function: Callable[[], int]) -> int:
     except BaseException as error:  # KeyboardInterrupt too
         raised: Optional[List[BaseException]] = getattr(_running, "raised", None)
         if raised is None:
-            sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__))  # type: ignore[arg-type]
-        else:
-            raised.append(error)
+            raise  # the raw module tells sys.unraisablehook
+        raised.append(error)
         return -errno.EIO
-
-
-class _Unraisable:
-    """What :data:`sys.unraisablehook` takes."""
-
-    def __init__(self, kind: Type[BaseException], value: BaseException, traceback: Optional[TracebackType]) -> None:
-        self.exc_type = kind
-        self.exc_value = value
-        self.exc_traceback = traceback
-        self.err_msg = "Exception ignored in a handler of a virtiso guest"
-        self.object = None
 
 
 def _timeout_ms(timeout: Optional[float]) -> int:
