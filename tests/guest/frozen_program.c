@@ -350,6 +350,28 @@ uint64_t share_with_child(void)
 	return *shared;
 }
 
+/* Of the same name as one of the C library, which is no good without arguments. */
+uint64_t insque(void)
+{
+	return 77;
+}
+
+/*
+ * Takes the right to execute the program away, so that a function is found in a library that has one of the same name:
+ * by code elsewhere, which returns to the host itself.
+ */
+uint64_t hide_program(void)
+{
+	extern char __executable_start, etext;
+	static const uint8_t code[] = {
+		0xb8, 10,   0,    0, 0, 0x0f, 5,              /* mprotect() with the function's own arguments */
+		0x89, 0xc7, 0xb8, 4, 4, 0x53, 0x56, 0x0f, 5}; /* and that is the value */
+	uint64_t start = (uint64_t)&__executable_start, end = ((uint64_t)&etext + 4095) & ~4095ull;
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memcpy(page, code, sizeof(code));
+	return ((uint64_t(*)(uint64_t, uint64_t, uint64_t))page)(start, end - start, PROT_READ);
+}
+
 int main(int argc, char **argv)
 {
 	heap = malloc(8);
