@@ -692,6 +692,40 @@ static void test_a_handler_ends_the_guest(void **state)
 	assert_int_equal(destroyed, 1);
 }
 
+/* In a forked child nothing of it is left with the handles, and the guest goes on. */
+static void test_fork(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_result_unref(run_in(fixture->guest, new_command("/probe", "exit", "0", NULL)));
+	int fds = support_count_fds(), status;
+	char *input = make_file(fixture->base, "fork-input", "");
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	pid_t server;
+	viso_process *process = spawn_asker(guest, "6", input, &server);
+	viso_hypercall *hypercall;
+	assert_ok(viso_guest_next_hypercall(guest, 10000, &hypercall));
+	pid_t pid = fork();
+	if (pid == 0) {
+		int r = viso_hypercall_answer(hypercall, 1);
+		viso_hypercall_unref(hypercall);
+		viso_process_unref(process);
+		viso_guest_unref(guest);
+		_exit(r != -ECHILD ? 1 : support_count_fds() > fds ? 2 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_ok(viso_hypercall_answer(hypercall, 7));
+	viso_hypercall_unref(hypercall);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_exited(result, 0);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(support_count_fds(), fds);
+	free(input);
+}
+
 /* A host program that is killed leaves nothing. */
 static void test_ends_with_the_host(void **state)
 {
@@ -746,6 +780,7 @@ int main(void)
 		cmocka_unit_test(test_false_answers),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_a_handler_ends_the_guest),
+		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_ends_with_the_host),
 	};
 	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);
