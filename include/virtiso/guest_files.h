@@ -107,7 +107,8 @@ typedef int (*viso_connect_fn)(const char *address, void *userdata);
  * streams, since over one of datagrams it could send to anybody that the host program could. The address of an abstract name has an at sign before the name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
- * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none
+ * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none. As for handlers of hypercalls,
+ *                 what would wait for the handler itself is refused, and it may give the last reference of the guest back.
  * @param userdata  handed to it
  * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.

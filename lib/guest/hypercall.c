@@ -24,12 +24,18 @@ struct gate {
 	viso_hypercall *waiting;   /* all whose task waits */
 };
 
-/* The handlers that run in this thread, the innermost first. */
-struct serving {
-	const struct viso_guest *guest;
-	struct serving *outer;
-};
 static _Thread_local struct serving *innermost;
+
+void serving_begin(struct serving *serving, const struct viso_guest *guest)
+{
+	*serving = (struct serving){guest, innermost};
+	innermost = serving;
+}
+
+void serving_end(const struct serving *serving)
+{
+	innermost = serving->outer;
+}
 
 bool hypercalls_are_served_here(const struct viso_guest *guest)
 {
@@ -215,11 +221,25 @@ static void give_guest_back(struct instance *instance)
 int64_t hypercall_call(const struct viso_guest *guest, const struct hypercall_handler *handler,
 		       viso_hypercall *hypercall)
 {
-	struct serving serving = {guest, innermost};
-	innermost = &serving;
+	struct serving serving;
+	serving_begin(&serving, guest);
 	int64_t value = handler->function(hypercall, handler->userdata);
-	innermost = serving.outer;
+	serving_end(&serving);
 	return value;
+}
+
+void gate_leave_to_handler(struct instance *instance)
+{
+	handle_ref(&instance->guest->sandbox.handle);
+	gate_unlock(instance->gate);
+}
+
+void gate_return_from_handler(struct instance *instance)
+{
+	gate_lock(instance->gate);
+	give_guest_back(instance);
+	/* The handler may have run another guest, or for long. */
+	instance->look_for_stop = true;
 }
 
 static int64_t run_handler(struct instance *instance, const struct hypercall_handler *handler,
@@ -227,13 +247,9 @@ static int64_t run_handler(struct instance *instance, const struct hypercall_han
 {
 	hypercall->in_handler = true;
 	hypercall->thread = pthread_self();
-	handle_ref(&instance->guest->sandbox.handle);
-	gate_unlock(instance->gate);
+	gate_leave_to_handler(instance);
 	int64_t value = hypercall_call(instance->guest, handler, hypercall);
-	gate_lock(instance->gate);
-	give_guest_back(instance);
-	/* The handler may have run another guest, or for long. */
-	instance->look_for_stop = true;
+	gate_return_from_handler(instance);
 	hypercall->in_handler = false;
 	return value;
 }

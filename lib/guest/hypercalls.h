@@ -49,6 +49,13 @@ void gate_close(struct gate *gate);
 void gate_lock(struct gate *gate);
 void gate_unlock(struct gate *gate);
 
+/*
+ * Around a handler of whatever kind, which may give the last reference of the guest back: that ends with its program
+ * then. With the lock held, which is not meanwhile.
+ */
+void gate_leave_to_handler(struct instance *instance);
+void gate_return_from_handler(struct instance *instance);
+
 /* Serves one. What the program gets; or what task_wait() returns, then it is made again. With the gate's lock held. */
 int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t args[6]);
 
@@ -60,6 +67,14 @@ bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64
 
 /* The program's thread waits for it no longer. With the gate's lock held. */
 void hypercall_abandon(viso_hypercall *hypercall);
+
+/* The handlers that run in a thread, the innermost first. */
+struct serving {
+	const struct viso_guest *guest;
+	struct serving *outer;
+};
+void serving_begin(struct serving *serving, const struct viso_guest *guest);
+void serving_end(const struct serving *serving);
 
 /* Whether this thread runs a handler of the guest's: what would wait for that must be refused. */
 bool hypercalls_are_served_here(const struct viso_guest *guest);

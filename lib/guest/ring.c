@@ -70,6 +70,7 @@ static bool look(struct ring *ring)
 	pthread_mutex_lock(&ring->calls.lock);
 	gate_lock(ring->instance->gate);
 	serve_all(ring);
+	ring->calls.orphan = ring_take_orphan(ring);
 	gate_unlock(ring->instance->gate);
 	pthread_mutex_unlock(&ring->calls.lock);
 	return true;
@@ -78,9 +79,10 @@ static bool look(struct ring *ring)
 static void look_for_a_while(struct ring *ring)
 {
 	int64_t now = clock_now(CLOCK_MONOTONIC), end = now + ring->poll_ns;
-	while (now < end && !atomic_load_explicit(&ring->calls.is_closing, memory_order_relaxed)) {
+	while (now < end && !ring->calls.orphan &&
+	       !atomic_load_explicit(&ring->calls.is_closing, memory_order_relaxed)) {
 		bool any = false;
-		for (int i = 0; i < RING_LOOKS; i++) {
+		for (int i = 0; i < RING_LOOKS && !ring->calls.orphan; i++) {
 			any |= look(ring);
 			__builtin_ia32_pause();
 		}
@@ -108,10 +110,30 @@ static bool wait_for_doorbell(struct ring *ring)
 
 static void *run_thread(void *data)
 {
+	struct ring *ring = data;
 	do
-		look_for_a_while(data);
-	while (wait_for_doorbell(data));
+		look_for_a_while(ring);
+	while (!ring->calls.orphan && wait_for_doorbell(ring));
+	/* With the guest the ring goes. */
+	viso_guest_unref(ring->calls.orphan);
 	return NULL;
+}
+
+struct viso_guest *ring_take_orphan(struct ring *ring)
+{
+	struct instance *instance = ring->instance;
+	if (!instance->owns_guest || instance->stay.state == STAY_NOT)
+		return NULL;
+	instance->owns_guest = false;
+	return instance->guest;
+}
+
+void ring_end_thread(pthread_t thread)
+{
+	if (pthread_equal(thread, pthread_self()))
+		pthread_detach(thread);
+	else
+		pthread_join(thread, NULL);
 }
 
 static uint32_t spins_for(int64_t poll_ns, int64_t max)
@@ -201,7 +223,7 @@ static void close_calls(struct ring_calls *calls)
 	pthread_cond_signal(&calls->changed);
 	pthread_mutex_unlock(&calls->lock);
 	if (calls->has_thread)
-		pthread_join(calls->thread, NULL);
+		ring_end_thread(calls->thread);
 	pthread_cond_destroy(&calls->changed);
 	pthread_mutex_destroy(&calls->lock);
 }

@@ -22,6 +22,9 @@ struct ring_calls {
 	atomic_uint taken; /* the last one; changed with the lock held */
 	bool is_awake;     /* wanted */
 	atomic_bool is_closing;
+
+	/* The thread's own. */
+	struct viso_guest *orphan; /* to be freed */
 };
 
 /* Of the host's requests. One is on its way at a time, by whoever has taken the guest. */
@@ -52,6 +55,15 @@ struct ring {
 	struct ring_calls calls;
 	struct ring_requests requests;
 };
+
+/*
+ * The guest whose last reference a handler has given back, where nobody else will free it: while no request is on its
+ * way. Then that is the calling thread's, which is one of these. With the gate's lock held.
+ */
+struct viso_guest *ring_take_orphan(struct ring *ring);
+
+/* Waits for one of these threads, unless it is the calling one. */
+void ring_end_thread(pthread_t thread);
 
 void ring_init_requests(struct ring_requests *requests);
 void ring_close_requests(struct ring *ring);

@@ -31,14 +31,21 @@ void ring_init_requests(struct ring_requests *requests)
 	atomic_init(&requests->rests, true);
 }
 
+/* With the lock held. */
+static void tell_rest(struct ring *ring)
+{
+	struct ring_requests *requests = &ring->requests;
+	atomic_store(&requests->has_ended, ring->instance->program.ended);
+	atomic_store(&requests->rests, true);
+	pthread_cond_broadcast(&requests->change);
+}
+
 /* Until there is a request that the guest has not looked for. False at the end. */
 static bool wait_for_work(struct ring *ring)
 {
 	struct ring_requests *requests = &ring->requests;
 	pthread_mutex_lock(&requests->lock);
-	atomic_store(&requests->has_ended, ring->instance->program.ended);
-	atomic_store(&requests->rests, true);
-	pthread_cond_broadcast(&requests->change);
+	tell_rest(ring);
 	while (!requests->is_closing &&
 	       (requests->is_held || requests->has_ended || requests->posted == requests->seen))
 		pthread_cond_wait(&requests->work, &requests->lock);
@@ -52,12 +59,23 @@ static void *run_thread(void *data)
 {
 	struct ring *ring = data;
 	struct instance *instance = ring->instance;
-	while (wait_for_work(ring)) {
+	struct viso_guest *orphan = NULL;
+	while (!orphan && wait_for_work(ring)) {
 		ring->requests.seen = atomic_load(&ring->requests.posted);
 		instance->stay.leave = false;
 		if (instance_run_until(instance, 0, 0) < 0)
 			program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a request could not be run");
+		gate_lock(instance->gate);
+		orphan = ring_take_orphan(ring);
+		gate_unlock(instance->gate);
 	}
+	if (orphan) {
+		pthread_mutex_lock(&ring->requests.lock);
+		tell_rest(ring);
+		pthread_mutex_unlock(&ring->requests.lock);
+	}
+	/* With the guest the ring goes. */
+	viso_guest_unref(orphan);
 	return NULL;
 }
 
@@ -169,7 +187,7 @@ void ring_close_requests(struct ring *ring)
 		requests->is_closing = true;
 		pthread_cond_signal(&requests->work);
 		pthread_mutex_unlock(&requests->lock);
-		pthread_join(requests->thread, NULL);
+		ring_end_thread(requests->thread);
 	}
 	pthread_cond_destroy(&requests->work);
 	pthread_cond_destroy(&requests->change);

@@ -229,6 +229,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	if (r < 0)
 		return r;
 	instance->calls_made = 0;
+	instance->stay.symbols.program_has_run = true;
 	gate_lock(instance->gate);
 	scheduler_start(instance);
 	if (kick_is_due(&instance->kick))

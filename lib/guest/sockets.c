@@ -65,12 +65,15 @@ static int refusal(int error)
 	}
 }
 
-int guest_sockets_connect(const struct guest_sockets *sockets, const char *address)
+int guest_sockets_connect(const struct viso_guest *guest, const char *address)
 {
-	const struct connect_handler *handler = sockets->handler;
+	const struct connect_handler *handler = guest->sockets.handler;
+	struct serving serving;
 	if (!handler)
 		return -ECONNREFUSED;
+	serving_begin(&serving, guest);
 	int fd = handler->function(address, handler->userdata);
+	serving_end(&serving);
 	if (fd < 0)
 		return refusal(fd);
 	struct stat st;

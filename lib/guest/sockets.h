@@ -27,8 +27,8 @@ void guest_sockets_release(struct guest_sockets *sockets, bool is_mine);
 
 /*
  * Asks the handler for a connection to `address`: a fd, close-on-exec, which is a socket, or a negative errno that is
- * for the program. -ECONNREFUSED without a handler.
+ * for the program. -ECONNREFUSED without a handler. The caller holds a reference of the guest, and no lock.
  */
-int guest_sockets_connect(const struct guest_sockets *sockets, const char *address);
+int guest_sockets_connect(const struct viso_guest *guest, const char *address);
 
 #endif

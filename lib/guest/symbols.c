@@ -206,6 +206,7 @@ static int remember(struct symbol_cache *cache, struct address_space *space, con
 	entry->address = address;
 	entry->file = file_ref(area->file);
 	entry->offset = file_offset(area, address);
+	entry->is_sure = !cache->program_has_run;
 	return 0;
 }
 
@@ -216,6 +217,22 @@ int symbol_find(struct symbol_cache *cache, struct address_space *space, const c
 		return 0;
 	int r = search_all(space, name, out_address);
 	return r == 0 && *out_address ? remember(cache, space, name, *out_address) : r;
+}
+
+void symbols_check(struct symbol_cache *cache, struct address_space *space)
+{
+	uint64_t address;
+	cache->program_has_run = false;
+	for (int i = 0; i < SYMBOLS_CACHED; i++) {
+		struct symbol *entry = &cache->entries[i];
+		if (!entry->name || entry->is_sure)
+			continue;
+		char *name = TAKE_PTR(entry->name);
+		cache->next = (unsigned)i;
+		if (search_all(space, name, &address) < 0 || !address || remember(cache, space, name, address) < 0)
+			forget(entry);
+		free(name);
+	}
 }
 
 void symbols_release(struct symbol_cache *cache)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <virtiso/hypercall.h>
 
-enum { ADD = 1 };
+enum { ADD = 1, LATE = 2 };
 
 static struct viso_ring *ring;
 static uint64_t counted;
@@ -87,6 +87,14 @@ static void answer_oddly(char kind)
 		break;
 	case 'A':
 		reply_value(viso_ring_hypercall(ring, ADD, 1, 2, 3, 4, 5, 6));
+		break;
+	case 'B':
+		reply_value(0);
+		viso_ring_hypercall(ring, LATE, 0, 0, 0, 0, 0, 0);
+		break;
+	case 'D':
+		reply_value(0);
+		viso_hypercall(LATE, 0, 0, 0);
 		break;
 	case 'K':
 		reply_value((int64_t)__atomic_load_n(&counted, __ATOMIC_RELAXED));

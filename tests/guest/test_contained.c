@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -224,8 +225,8 @@ static void test_uppers(void **state)
 }
 
 /* Makes a stopped process call the kernel: as if the guest's program had got the better of it. */
-static long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
-			long c)
+static long remote_call4(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
+			 long c, long d)
 {
 	struct user_regs_struct regs = *at;
 	int status;
@@ -235,13 +236,19 @@ static long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t t
 	regs.rdi = (unsigned long)a;
 	regs.rsi = (unsigned long)b;
 	regs.rdx = (unsigned long)c;
-	regs.r10 = 0;
+	regs.r10 = (unsigned long)d;
 	assert_int_equal(ptrace(PTRACE_SETREGS, pid, NULL, &regs), 0);
 	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
 	assert_int_equal(waitpid(pid, &status, __WALL), pid);
 	assert_true(WIFSTOPPED(status));
 	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
 	return (long)regs.rax;
+}
+
+static long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
+			long c)
+{
+	return remote_call4(pid, at, text, number, a, b, c, 0);
 }
 
 /* A process that misbehaves, and where in it a call can be made. */
@@ -273,6 +280,15 @@ static void put_string(const struct victim *victim, const char *text)
 	for (size_t at = 0, size = strlen(text) + 1; at < size; at += sizeof(long)) {
 		long word = 0;
 		memcpy(&word, text + at, size - at < sizeof(word) ? size - at : sizeof(word));
+		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
+	}
+}
+
+static void put_bytes(const struct victim *victim, const void *data, size_t size)
+{
+	for (size_t at = 0; at < size; at += sizeof(long)) {
+		long word = 0;
+		memcpy(&word, (const char *)data + at, size - at < sizeof(word) ? size - at : sizeof(word));
 		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
 	}
 }
@@ -367,6 +383,37 @@ static void test_a_process_that_misbehaves_reaches_nothing(void **state)
 	free(up);
 }
 
+/* A file that is made with these bits, by all that makes files; whether one of the calls has made one that has them. */
+static bool makes_file(const struct victim *victim, const char *host_directory, mode_t mode)
+{
+	static const long calls[] = {SYS_open, SYS_openat, SYS_openat2, SYS_creat, SYS_mkdirat};
+	const long flags = O_WRONLY | O_CREAT | O_EXCL;
+	const struct open_how how = {.flags = (uint64_t)flags, .mode = mode};
+	char *path;
+	bool made = false;
+	assert_true(asprintf(&path, "%s/made", host_directory) > 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct victim at = *victim;
+		struct stat st;
+		put_string(&at, "/binds/0/made");
+		at.stack -= 64;
+		put_bytes(&at, &how, sizeof(how));
+		const long arguments[][4] = {
+			{(long)victim->stack, flags, mode, 0},
+			{AT_FDCWD, (long)victim->stack, flags, mode},
+			{AT_FDCWD, (long)victim->stack, (long)at.stack, sizeof(how)},
+			{(long)victim->stack, mode, 0, 0},
+			{AT_FDCWD, (long)victim->stack, mode, 0},
+		};
+		const long *args = arguments[i];
+		remote_call4(at.pid, &at.regs, at.text, calls[i], args[0], args[1], args[2], args[3]);
+		made = made || (stat(path, &st) == 0 && (st.st_mode & mode) == mode);
+		remove(path);
+	}
+	free(path);
+	return made;
+}
+
 /* What a guest may change it may change alone: no other file, and nothing that would run as the host's user. */
 static void test_a_process_that_misbehaves_with_a_bind(void **state)
 {
@@ -391,6 +438,9 @@ static void test_a_process_that_misbehaves_with_a_bind(void **state)
 	assert_int_equal(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 0755, 0), 0);
 	put_string(&victim, own);
 	assert_true(remote_call(server, &victim.regs, victim.text, SYS_chmod, (long)victim.stack, 04755, 0) < 0);
+	assert_true(makes_file(&victim, bound, 0755));
+	assert_false(makes_file(&victim, bound, 04755));
+	assert_false(makes_file(&victim, bound, 02755));
 	put_string(&victim, own);
 	assert_true(remote_call(server, &victim.regs, victim.text, SYS_chown, (long)victim.stack, 1, 1) < 0);
 	put_string(&victim, "/binds/1/file");
@@ -441,15 +491,6 @@ static viso_process *spawn_asker(viso_guest *guest, const char *number, const ch
 	*out_server = find_server(input);
 	assert_true(*out_server > 0);
 	return process;
-}
-
-static void put_bytes(const struct victim *victim, const void *data, size_t size)
-{
-	for (size_t at = 0; at < size; at += sizeof(long)) {
-		long word = 0;
-		memcpy(&word, (const char *)data + at, size - at < sizeof(word) ? size - at : sizeof(word));
-		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
-	}
 }
 
 /* Lets the process say something that its code never does. */
@@ -651,6 +692,40 @@ static void test_a_handler_ends_the_guest(void **state)
 	assert_int_equal(destroyed, 1);
 }
 
+/* In a forked child nothing of it is left with the handles, and the guest goes on. */
+static void test_fork(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_result_unref(run_in(fixture->guest, new_command("/probe", "exit", "0", NULL)));
+	int fds = support_count_fds(), status;
+	char *input = make_file(fixture->base, "fork-input", "");
+	viso_guest *guest = asking(fixture, NULL, NULL);
+	pid_t server;
+	viso_process *process = spawn_asker(guest, "6", input, &server);
+	viso_hypercall *hypercall;
+	assert_ok(viso_guest_next_hypercall(guest, 10000, &hypercall));
+	pid_t pid = fork();
+	if (pid == 0) {
+		int r = viso_hypercall_answer(hypercall, 1);
+		viso_hypercall_unref(hypercall);
+		viso_process_unref(process);
+		viso_guest_unref(guest);
+		_exit(r != -ECHILD ? 1 : support_count_fds() > fds ? 2 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_ok(viso_hypercall_answer(hypercall, 7));
+	viso_hypercall_unref(hypercall);
+	viso_result *result;
+	assert_ok(viso_process_wait(process, 10000, &result));
+	assert_exited(result, 0);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(support_count_fds(), fds);
+	free(input);
+}
+
 /* A host program that is killed leaves nothing. */
 static void test_ends_with_the_host(void **state)
 {
@@ -705,6 +780,7 @@ int main(void)
 		cmocka_unit_test(test_false_answers),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_a_handler_ends_the_guest),
+		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_ends_with_the_host),
 	};
 	return cmocka_run_group_tests_name("contained guests", tests, fixture_setup, fixture_teardown);

@@ -274,6 +274,31 @@ static void test_connections_go_through_the_handler(void **state)
 	assert_int_equal(asked.released, 1);
 }
 
+static int end_guest(const char *address, void *userdata)
+{
+	viso_guest **guest = userdata;
+	if (viso_sandbox_close(viso_guest_sandbox(*guest)) != -EDEADLK)
+		return -EPROTO;
+	*guest = viso_guest_unref(*guest);
+	return -EHOSTUNREACH;
+}
+
+/* As one of hypercalls: it can neither wait for itself, nor does the guest go under its program's feet. */
+static void test_a_connect_handler_ends_the_guest(void **state)
+{
+	viso_guest *guest = python_guest();
+	assert_ok(viso_guest_set_connect_handler(guest, end_guest, &guest, NULL));
+	viso_command *command = new_command("python3", "-c",
+					    "import socket, time\ntry: socket.socket().connect(('192.0.2.7', 1))\n"
+					    "except OSError: time.sleep(60)",
+					    NULL);
+	viso_result *result;
+	assert_ok(viso_sandbox_run(viso_guest_sandbox(guest), command, &result));
+	viso_command_unref(command);
+	assert_reason(result, VISO_REASON_KILLED);
+	assert_null(guest);
+}
+
 enum { CLIENTS = 5 };
 
 static void *run_clients(void *data)
@@ -357,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_messages_that_shrink),
 		cmocka_unit_test(test_threads_wake_each_other),
 		cmocka_unit_test(test_connections_go_through_the_handler),
+		cmocka_unit_test(test_a_connect_handler_ends_the_guest),
 		cmocka_unit_test(test_a_server_over_a_listening_socket),
 	};
 	return cmocka_run_group_tests_name("guest events", tests, fixture_setup, teardown);

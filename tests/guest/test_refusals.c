@@ -81,6 +81,12 @@ static viso_command *plain, *several, *ready, *serving;
 static viso_guest *original;
 static viso_snapshot *frozen; /* of `original` */
 
+/* What has files of all kinds open, threads, processes: not saved but frozen. */
+enum { MANY = 4 };
+static const char *const many_names[MANY] = {"files", "threads", "family", "timers"};
+static viso_snapshot *many[MANY];
+static char saved[300];
+
 /* What a call works on; made anew for each attempt. */
 struct subject {
 	viso_guest *guest;
@@ -172,6 +178,48 @@ static int clone_it(struct subject *subject)
 	return viso_snapshot_clone(frozen, &subject->clone);
 }
 
+static int clone_many(struct subject *subject, int which)
+{
+	viso_guest_unref(subject->clone);
+	subject->clone = NULL;
+	return viso_snapshot_clone(many[which], &subject->clone);
+}
+
+static int clone_files(struct subject *subject)
+{
+	return clone_many(subject, 0);
+}
+
+static int clone_threads(struct subject *subject)
+{
+	return clone_many(subject, 1);
+}
+
+static int clone_family(struct subject *subject)
+{
+	return clone_many(subject, 2);
+}
+
+static int clone_timers(struct subject *subject)
+{
+	return clone_many(subject, 3);
+}
+
+static int freeze_clone(struct subject *subject)
+{
+	return viso_guest_snapshot(subject->clone, &subject->snapshot);
+}
+
+static int save(struct subject *subject)
+{
+	return viso_snapshot_save(frozen, saved);
+}
+
+static int load(struct subject *subject)
+{
+	return viso_snapshot_load(saved, subject->guest, &subject->snapshot);
+}
+
 static int use_clone(struct subject *subject)
 {
 	const uint64_t args[2] = {PROBE_ASKS};
@@ -216,6 +264,15 @@ static const struct trial {
 	{"call of a clone", clone_it, use_clone, false, false, {ESRCH, EFAULT}},
 	{"reset", make_used_clone, reset, false, false, {0}},
 	{"prepare", NULL, prepare, false, true, {0}},
+	{"clone of files", NULL, clone_files, false, true, {0}},
+	{"clone of threads", NULL, clone_threads, false, true, {0}},
+	{"clone of processes", NULL, clone_family, false, true, {0}},
+	{"clone of timers", NULL, clone_timers, false, true, {0}},
+	{"snapshot of files", clone_files, freeze_clone, false, false, {0}},
+	{"snapshot of threads", clone_threads, freeze_clone, false, false, {0}},
+	{"snapshot of processes", clone_family, freeze_clone, false, false, {0}},
+	{"save", NULL, save, false, true, {0}},
+	{"load", set, load, false, true, {0}},
 };
 enum { TRIALS = sizeof(trials) / sizeof(trials[0]) };
 
@@ -227,6 +284,9 @@ static void make_subject(struct subject *subject)
 
 static void release_subject(struct subject *subject)
 {
+	/* The machine of one that lives would be kept for the next clone, which then asks for nothing. */
+	if (subject->clone)
+		viso_sandbox_kill(viso_guest_sandbox(subject->clone));
 	viso_guest_unref(subject->clone);
 	viso_guest_unref(subject->guest);
 	viso_snapshot_unref(subject->snapshot);
@@ -297,6 +357,17 @@ static void set_up_host(void)
 	assert_ok(initialise_asker(&subject));
 	original = subject.guest;
 	assert_ok(viso_guest_snapshot(original, &frozen));
+	snprintf(saved, sizeof(saved), "%s/saved", fixture->base);
+	assert_ok(viso_snapshot_save(frozen, saved));
+	for (int i = 0; i < MANY; i++) {
+		viso_command *command = new_command("/waiting-dynamic", many_names[i], NULL);
+		make_subject(&subject);
+		assert_ok(set(&subject));
+		assert_ok(viso_guest_initialise(subject.guest, command, NULL));
+		assert_ok(viso_guest_snapshot(subject.guest, &many[i]));
+		viso_guest_unref(subject.guest);
+		viso_command_unref(command);
+	}
 }
 
 struct progress {
@@ -310,6 +381,8 @@ static void attempt_all(const struct trial *trial, enum what what, const int *er
 	support_time_limit(100);
 	set_up_host();
 	refused = what;
+	/* A snapshot keeps the machine of a clone that is gone. */
+	try_once(trial, -1);
 	const int fds = support_count_fds();
 	for (; *errors; errors++) {
 		progress->error = refusal = *errors;

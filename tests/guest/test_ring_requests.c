@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ADD = 1, RING_BYTES = 16376 };
+enum { ADD = 1, LATE = 2, RING_BYTES = 16376 };
 
 static viso_guest *ringing(struct fixture *fixture, unsigned poll_us, const char *program, const char *how)
 {
@@ -339,6 +340,61 @@ static void test_fork(void **state)
 	viso_guest_unref(guest);
 }
 
+struct late {
+	sem_t entered, left, destroyed;
+};
+
+static int64_t answer_late(viso_hypercall *hypercall, void *userdata)
+{
+	struct late *late = userdata;
+	sem_post(&late->entered);
+	sem_wait(&late->left);
+	return 0;
+}
+
+static void note_end(void *userdata)
+{
+	sem_post(&((struct late *)userdata)->destroyed);
+}
+
+static bool comes(sem_t *semaphore)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	return sem_timedwait(semaphore, &until) == 0;
+}
+
+/* Of the program, after it has answered, and by a handler in a thread of the library, with which the guest ends: by the
+ * ring, by its doorbell and by an exit. */
+static void test_last_reference(void **state)
+{
+	need_kvm();
+	static const struct {
+		const char *request;
+		unsigned poll_us;
+	} cases[] = {{"B", 100000}, {"B", 1}, {"D", 100}};
+	int fds = support_count_fds();
+	for (int i = 0; i < 9; i++) {
+		struct late late;
+		sem_init(&late.entered, 0, 0);
+		sem_init(&late.left, 0, 0);
+		sem_init(&late.destroyed, 0, 0);
+		viso_guest *guest = new_guest(*state, 0);
+		assert_ok(viso_guest_set_ring(guest, cases[i % 3].poll_us));
+		assert_ok(viso_guest_set_hypercall_handler(guest, LATE, answer_late, &late, note_end));
+		initialise(guest, new_command("/ringer", "serve", NULL));
+		assert_int_equal(ask_value(guest, cases[i % 3].request), 0);
+		assert_true(comes(&late.entered));
+		viso_guest_unref(guest);
+		sem_post(&late.left);
+		assert_true(comes(&late.destroyed));
+	}
+	for (int i = 0; i < 1000 && support_count_fds() > fds; i++)
+		usleep(1000);
+	assert_int_equal(support_count_fds(), fds);
+}
+
 /* "million" runs what takes longer. */
 int main(int argc, char **argv)
 {
@@ -347,7 +403,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_sizes),   cmocka_unit_test(test_many),
 		cmocka_unit_test(test_later),    cmocka_unit_test(test_ends),    cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_idle),     cmocka_unit_test(test_between), cmocka_unit_test(test_syscalls_max),
-		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_fork),    cmocka_unit_test(test_last_reference),
 	};
 	if (argc > 1 && !strcmp(argv[1], "million"))
 		return cmocka_run_group_tests_name("guest ring million", million, fixture_setup, fixture_teardown);

@@ -296,6 +296,52 @@ static void test_files_that_are_open_twice(void **state)
 	viso_guest_unref(guest);
 }
 
+/* A file that was written to through a mapping is what it was, after a reset and in the next clone. */
+static void test_mappings_that_are_gone(void **state)
+{
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-dynamic", "plain", 0), *clone;
+	viso_snapshot *snapshot;
+	assert_int_equal(call(guest, "open_shared", 0), 1);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	assert_int_equal(call(guest, "write_mapped", '2'), 0);
+	assert_int_equal(call(guest, "read_shared", 0), '2');
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(guest, "write_mapped", '3'), 0);
+	assert_ok(viso_guest_reset(guest));
+	assert_int_equal(call(guest, "read_shared", 0), '1');
+	clone = clone_of(snapshot);
+	assert_int_equal(call(clone, "write_mapped", '4'), 0);
+	viso_guest_unref(clone);
+	clone = clone_of(snapshot);
+	assert_int_equal(call(clone, "read_shared", 0), '1');
+	viso_guest_unref(clone);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
+/* What a name stood for in a program that had changed itself is forgotten with the change. */
+static void test_names_of_a_changed_program(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-dynamic", &guest);
+	for (int round = 0; round < 2; round++) {
+		viso_guest *clone = clone_of(snapshot);
+		assert_int_equal(call(clone, "hide_program", 0), 0);
+		assert_int_equal(viso_guest_call(clone, "insque", NULL, 0, 5000, NULL), -EFAULT);
+		assert_ok(viso_guest_reset(clone));
+		assert_int_equal(call(clone, "insque", 0), 77);
+		/* What was found before stays. */
+		assert_int_equal(call(clone, "hide_program", 0), 0);
+		assert_ok(viso_guest_reset(clone));
+		assert_int_equal(call(clone, "insque", 0), 77);
+		viso_guest_unref(clone);
+	}
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
 static void *use_clones(void *data)
 {
 	for (int i = 0; i < 15; i++) {
@@ -503,6 +549,8 @@ int main(void)
 		cmocka_unit_test(test_shared_memory),
 		cmocka_unit_test(test_snapshots_of_clones),
 		cmocka_unit_test(test_files_that_are_open_twice),
+		cmocka_unit_test(test_mappings_that_are_gone),
+		cmocka_unit_test(test_names_of_a_changed_program),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_a_thousand_clones),
 		cmocka_unit_test(test_after_a_fork),

@@ -312,3 +312,9 @@ void link_close(struct contained_link *link)
 	pthread_mutex_unlock(&link->lock);
 	link_unref(link);
 }
+
+void link_forget(struct contained_link *link)
+{
+	link->socket = close_fd(link->socket);
+	link_unref(link);
+}

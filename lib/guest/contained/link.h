@@ -39,4 +39,7 @@ void link_drop(struct contained_link *link, struct viso_guest *guest, uint64_t i
 /* The process has ended. Gives the reference of the process back. */
 void link_close(struct contained_link *link);
 
+/* The same in a forked child, where another thread may have had the lock. */
+void link_forget(struct contained_link *link);
+
 #endif

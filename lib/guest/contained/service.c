@@ -92,7 +92,9 @@ static bool connect_for(struct service *service, const char *address, size_t siz
 {
 	if (!service->guest->sockets.handler || !contained_is_address(address, size))
 		return false;
-	_cleanup_close_ int fd = guest_sockets_connect(&service->guest->sockets, address);
+	handle_ref(&service->guest->sandbox.handle);
+	_cleanup_close_ int fd = guest_sockets_connect(service->guest, address);
+	give_guest_back(service);
 	return reply(service, fd < 0 ? fd : 0, false, fd);
 }
 

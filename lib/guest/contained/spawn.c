@@ -348,6 +348,8 @@ static void release(viso_process *process)
 	viso_guest *guest = contained->service.owns_guest ? contained->service.guest : NULL;
 	if (handle_is_mine(&process->handle))
 		service_close(&contained->service);
+	else if (contained->service.link)
+		link_forget(contained->service.link);
 	contained_free(contained);
 	viso_guest_unref(guest);
 }

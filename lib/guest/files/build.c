@@ -2,13 +2,11 @@
 /* Making the view of a guest: its root, what lies upon it, and the directories that every Linux has. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -179,11 +177,7 @@ static int add_root(struct builder *builder, const struct guest_files *settings,
 /* What the root has in its /tmp is there, below what is written. */
 static int add_below(struct mount *mount, int root_fd)
 {
-	const struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, "tmp", &how, sizeof(how));
+	_cleanup_close_ int fd = openat(root_fd, "tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? 0 : add_host(mount, fd, (struct layer){.is_root = true});
 }
 

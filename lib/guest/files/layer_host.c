@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Layers that are directories of the host. Another process of the host may change them at any time, so whatever is
- * examined is held by a fd, and opened through it (proc(5): /proc/self/fd). Names are single components, looked up by
- * openat2(2) beneath the directory's fd.
+ * examined is held by a fd, and opened through it (proc(5): /proc/self/fd). Names are single components, looked up
+ * beneath the directory's fd.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@
 static const char whiteout_prefix[] = ".wh.";
 static const char opaque_name[] = ".wh..wh..opq";
 
-enum { PREFIX_LENGTH = 4, RACES_MAX = 32, ENTRIES_SIZE = 32 << 10, FD_NAME = 32 };
+enum { PREFIX_LENGTH = 4, ENTRIES_SIZE = 32 << 10, FD_NAME = 32 };
 
 /* What these show is the host's, or the host program's own: its memory, environment and fds. */
 static const unsigned long hidden_file_systems[] = {
@@ -31,22 +30,18 @@ static const unsigned long hidden_file_systems[] = {
 	CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  NSFS_MAGIC,    DEVPTS_SUPER_MAGIC,
 };
 
-static int open_beneath(int directory, const char *name, uint64_t flags, mode_t mode)
+/*
+ * What a single name stands for in a directory, and nothing beyond: a link is not followed. Not by openat2(2), which
+ * could make files with any bits (see contained/policy.c).
+ */
+static int open_beneath(int directory, const char *name, int flags, mode_t mode)
 {
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	/* EAGAIN: something was renamed meanwhile, and the kernel could not tell whether it is beneath. */
-	for (int i = 0; i < RACES_MAX; i++) {
-		int fd = (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
-		if (fd >= 0)
-			return fd;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return -EAGAIN;
+	int fd;
+	if (strchr(name, '/') || !strcmp(name, ".."))
+		return -EXDEV;
+	while ((fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)) < 0 && errno == EINTR)
+		;
+	return fd < 0 ? -errno : fd;
 }
 
 static bool is_hidden(int fd)

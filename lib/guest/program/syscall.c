@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "core/log.h"
@@ -283,16 +284,18 @@ static void count_unserved(struct program *program, uint64_t number)
  * Calls that change nothing of a process but its memory and registers, so that a reset need not look at the rest
  * (snapshot/clone.c). All that are not named here count as changes.
  */
-static bool changes_process(struct program *program, uint64_t number, uint64_t first)
+static bool changes_process(struct program *program, uint64_t number, const uint64_t args[6])
 {
 	const struct file *file;
 	switch (number) {
 	case SYS_read:
 	case SYS_write:
-		file = program_file(program, (int)first);
+		file = program_file(program, (int)args[0]);
 		return !file || file->kind != FILE_CONTACT;
-	case SYS_brk:
 	case SYS_mmap:
+		/* What is written to a file by a mapping stays there when the mapping is gone. */
+		return (args[3] & MAP_TYPE) != MAP_PRIVATE;
+	case SYS_brk:
 	case SYS_munmap:
 	case SYS_mprotect:
 	case SYS_mremap:
@@ -353,7 +356,7 @@ bool program_serve(struct program *program)
 	task->is_repeated = task->again;
 	task->again = false;
 	task->object_count = 0;
-	program->instance->has_changed |= changes_process(program, number, args[0]);
+	program->instance->has_changed |= changes_process(program, number, args);
 	if (number < PROGRAM_CALLS && table[number])
 		result = table[number](program, args);
 	else if (number - VISO_HYPERCALL_BASE <= VISO_HYPERCALL_RING_REPLY)

@@ -20,6 +20,8 @@ static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 	instance->stay.symbols = symbols;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
+	if (instance->stay.task)
+		symbols_check(&instance->stay.symbols, instance->stay.task->program->space);
 	instance->generation = 0;
 	instance->has_changed = false;
 	const struct program *current = instance->scheduler.current->program;

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "guest/guest.h"
+#include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/events/epoll.h"
@@ -149,7 +150,9 @@ static int64_t ask_handler(struct program *program, struct file *file, const cha
 	struct socket *socket = socket_of(file);
 	if (!file->has_host_fd && !program_take_host_fd(program, file))
 		return -EMFILE;
-	int fd = guest_sockets_connect(&program->instance->guest->sockets, address);
+	gate_leave_to_handler(program->instance);
+	int fd = guest_sockets_connect(program->instance->guest, address);
+	gate_return_from_handler(program->instance);
 	int r = fd < 0 ? fd : check_type(fd, socket->type);
 	if (r < 0) {
 		close_fd(fd);
