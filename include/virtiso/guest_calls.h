@@ -12,6 +12,9 @@
  *  - viso_guest_request() hands bytes to viso_receive() or a read(2) from /dev/virtiso, and gets those that the program answers with
  *    by viso_reply() or one write(2) there.
  *
+ * A program in C for it is linked statically, and put into the root by viso_root_add_file(); or as usual, with -rdynamic or not stripped,
+ * and put there with its libraries by viso_root_add_program(), under its path on the host.
+ *
  * Between two of these nothing of the guest runs, its other threads neither.
  *
  * A function that is called returns: one that leaves by longjmp(3) or an exception goes on in the first thread's place, and the call

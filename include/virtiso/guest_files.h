@@ -95,7 +95,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_upper_directory(viso_guest *gue
  *
  * @param address  whom: "unix:/path", "tcp:192.0.2.1:80", "tcp:[2001:db8::1]:80", "udp:192.0.2.1:53"
  * @param userdata  what was given with the handler
- * @return a connected socket, which the library takes over and closes; or a negative errno, which the program gets.
+ * @return a connected socket, which the library takes over and closes, as it does any other fd (0 is the host program's standard input);
+ *         or a negative errno, which the program gets.
  */
 typedef int (*viso_connect_fn)(const char *address, void *userdata);
 

@@ -122,7 +122,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * to replace it by another one, as viso_snapshot_save() does, is harmless.
  *
  * @param path          what viso_snapshot_save() wrote
- * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this
+ * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this,
+ *                      also where it fails
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files or another memory limit, -EPROTO by another build of the library,
  *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others

@@ -45,7 +45,7 @@ class Guest(Sandbox):
     :param syscalls_max: how many system calls may be made altogether, or in each call and request
     :param network: "none": a guest has no network but what ``connect`` gives
     :param connect: a function that is given the address for each connect(2), such as "tcp:192.0.2.1:80", and returns a connected
-        socket; an OSError is told to the program
+        socket, of which the program gets a duplicate; an OSError is told to the program
     :param binds: files and directories of the host by their path in the guest: a path, which the program may write to, or a
         :class:`Bind` of which only ``read_only`` counts: ``{"/in": Bind("/srv/in", read_only=True)}``
     :param contents: read-only files in memory: bytes or text
