@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/files/memory_file.h"
 #include "guest/files/open.h"
 #include "guest/files/proc.h"
 #include "guest/snapshot/saved.h"
@@ -195,7 +196,11 @@ static int load_memory(struct loading *loading, struct file **out)
 	bool is_written = mount->writable && layer > 0 && mount->layers[layer - 1].tree;
 	int r = open_node(&loading->snapshot->program, mount, node, loading->path, (int)loading->saved.flags,
 			  !is_written, out);
-	return r < 0 ? fail_open(loading->path ? loading->path : "a file in memory", r) : 0;
+	if (r < 0)
+		return fail_open(loading->path ? loading->path : "a file in memory", r);
+	/* A damaged file may tell of a node that a higher layer has a copy of, and then clones, which are made in
+	 * several threads, would each put that in its place. */
+	return S_ISREG(memory_file_node(*out)->mode) ? 0 : saved_damaged("open files");
 }
 
 static int fail_changed(const char *path)
