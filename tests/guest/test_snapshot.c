@@ -342,6 +342,41 @@ static void test_names_of_a_changed_program(void **state)
 	viso_guest_unref(guest);
 }
 
+/* Each snapshot of what was written is one more layer of files, of which there are some: of others it is none. */
+static void test_many_generations(void **state)
+{
+	enum { MORE_THAN_LAYERS = 16 };
+	need_kvm();
+	viso_guest *guest = initialised(*state, "/frozen-dynamic", "plain", 0);
+	viso_snapshot *snapshot;
+	struct rlimit old, few;
+	getrlimit(RLIMIT_NOFILE, &old);
+	for (int i = 0; i < MORE_THAN_LAYERS; i++) {
+		few = (struct rlimit){(rlim_t)support_count_fds() + 1, old.rlim_max};
+		setrlimit(RLIMIT_NOFILE, &few);
+		int r = viso_guest_snapshot(guest, &snapshot);
+		setrlimit(RLIMIT_NOFILE, &old);
+		assert_int_equal(r, -EMFILE);
+	}
+	for (int i = 0; i < MORE_THAN_LAYERS; i++) {
+		assert_ok(viso_guest_snapshot(guest, &snapshot));
+		viso_snapshot_unref(snapshot);
+	}
+	assert_int_equal(call(guest, "open_shared", 0), 1);
+	int made = 0, r = 0;
+	for (; made < MORE_THAN_LAYERS && (r = viso_guest_snapshot(guest, &snapshot)) == 0; made++) {
+		viso_snapshot_unref(snapshot);
+		assert_int_equal(call(guest, "write_shared", 'a' + made), 1);
+		assert_ok(viso_guest_reset(guest));
+		assert_int_equal(call(guest, "read_shared", 0), made ? 'a' + made - 1 : '1');
+		assert_int_equal(call(guest, "write_shared", 'a' + made), 1);
+	}
+	assert_in_range(made, 8, MORE_THAN_LAYERS - 1);
+	assert_int_equal(r, -EOPNOTSUPP);
+	assert_non_null(strstr(viso_error_message(), "too often"));
+	viso_guest_unref(guest);
+}
+
 static void *use_clones(void *data)
 {
 	for (int i = 0; i < 15; i++) {
@@ -551,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_open_twice),
 		cmocka_unit_test(test_mappings_that_are_gone),
 		cmocka_unit_test(test_names_of_a_changed_program),
+		cmocka_unit_test(test_many_generations),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_a_thousand_clones),
 		cmocka_unit_test(test_after_a_fork),

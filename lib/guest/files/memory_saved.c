@@ -217,7 +217,7 @@ static bool is_sound(const struct saved_node *saved)
 	return (is_file || is_link || is_directory) && saved->ino > 0 && saved->size <= CONTENTS_SIZE_MAX &&
 	       !(saved->flags & ~FLAGS) && (is_file || (saved->size == 0 && saved->pages == 0)) &&
 	       (is_directory || saved->entries == 0) && (is_link == (saved->target > 0)) && saved->target < PATH_MAX &&
-	       !(saved->mode & ~(uint32_t)(S_IFMT | 07777));
+	       !(is_directory && (saved->flags & FLAG_COPY)) && !(saved->mode & ~(uint32_t)(S_IFMT | 07777));
 }
 
 static int get_node(struct reader *reader, struct memory_tree *tree)

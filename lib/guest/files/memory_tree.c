@@ -30,6 +30,14 @@ struct memory_tree *memory_tree_new(uint64_t size_max, mode_t mode, unsigned uid
 	return tree;
 }
 
+bool memory_tree_is_untouched(const struct memory_tree *tree, const struct memory_tree *below)
+{
+	const struct memory_node *root = tree->root, *old = below->root;
+	return below->frozen && tree->quota.max == below->quota.max + NODE_COST + NAME_COST && tree->nodes == root &&
+	       !root->next && root->count == 0 && tree->copy_count == 0 && root->mode == old->mode &&
+	       root->uid == old->uid && root->gid == old->gid;
+}
+
 struct memory_tree *memory_tree_ref(struct memory_tree *tree)
 {
 	if (tree)

@@ -63,6 +63,9 @@ enum { MEMORY_TIME_ACCESS, MEMORY_TIME_MODIFY, MEMORY_TIME_CHANGE };
  * upon, or NULL: its size counts, its inode numbers are not used again. */
 struct memory_tree *memory_tree_new(uint64_t size_max, mode_t mode, unsigned uid, unsigned gid,
 				    const struct memory_tree *below);
+/* Whether it is still the empty one that was made above this frozen one. */
+bool memory_tree_is_untouched(const struct memory_tree *tree, const struct memory_tree *below);
+
 struct memory_tree *memory_tree_ref(struct memory_tree *tree);
 /* Takes NULL; NULL. */
 struct memory_tree *memory_tree_unref(struct memory_tree *tree);

@@ -29,17 +29,24 @@ static void put_on_top(struct mount *mount, struct memory_tree *tree)
 	mount->layers[0].start = tree->root;
 }
 
+/* Nothing was written since it was frozen last: views over it can lie on what that left as well. */
+static bool is_untouched(const struct mount *mount)
+{
+	const struct memory_tree *below = mount->layers[1].tree;
+	return mount->layer_count > 1 && below && memory_tree_is_untouched(mount->layers[0].tree, below);
+}
+
 int view_freeze(struct view *view)
 {
 	struct memory_tree **trees = calloc(view->mount_count + 1, sizeof(struct memory_tree *));
 	int r = trees ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < view->mount_count; i++) {
 		const struct mount *mount = view->mounts[i];
-		if (!writes_to_memory(mount))
+		if (!writes_to_memory(mount) || is_untouched(mount))
 			continue;
 		trees[i] = mount->layer_count < LAYERS_MAX ? tree_above(mount->layers[0].tree) : NULL;
 		if (!trees[i])
-			r = mount->layer_count < LAYERS_MAX ? -ENOMEM : -EOPNOTSUPP;
+			r = mount->layer_count < LAYERS_MAX ? -ENOMEM : -EMLINK;
 	}
 	for (size_t i = 0; trees && i < view->mount_count; i++) {
 		if (r < 0) {

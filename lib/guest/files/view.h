@@ -86,7 +86,7 @@ enum { FIND_FOLLOW = 1, FIND_MAKE = 2 };
 
 /*
  * Freezes what the guest wrote to memory; what it writes from now on lies in empty trees above that. Files that are
- * open stay what they are. 0, -ENOMEM, or -EOPNOTSUPP where it was done too often.
+ * open stay what they are. 0, -ENOMEM, or -EMLINK where it was done too often.
  */
 int view_freeze(struct view *view);
 

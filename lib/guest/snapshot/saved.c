@@ -239,6 +239,7 @@ static int load(int fd, const struct saved_head *head, const uint8_t *state, vis
 	if (!snapshot)
 		return error_memory();
 	handle_init(&snapshot->handle);
+	pthread_mutex_init(&snapshot->lock, NULL);
 	r = saved_get_state(&reader, snapshot, guest, &source);
 	if (r == 0)
 		*out_snapshot = snapshot;

@@ -46,7 +46,8 @@ struct saved_reader {
 	const uint8_t *data;
 	size_t size;
 	size_t at;
-	uint64_t lookups; /* of inodes, see saved_files.c */
+	uint64_t lookups;  /* of inodes, see saved_files.c */
+	uint64_t compared; /* bytes of files */
 };
 
 /* False where there is not so much left. */

@@ -152,6 +152,8 @@ static void put_areas(struct saved_writer *writer, const viso_snapshot *snapshot
 			.file_offset = area->file_offset,
 			.file_size = area->file_size,
 		};
+		if (list.count > snapshot->view.counts.open_max)
+			writer->error = saved_refuse("memory", "more files mapped than it may have open");
 		if (area->shared)
 			writer->error = saved_refuse("memory", "memory that processes share (MAP_SHARED)");
 		saved_put(writer, &saved, sizeof(saved));
@@ -211,6 +213,11 @@ struct mapped_files {
 static int add_file(struct saved_reader *reader, viso_snapshot *snapshot, struct mapped_files *mapped)
 {
 	struct file *opened = NULL;
+	/* What a program has mapped counts as open; each may take a fd of the host program's. */
+	if (mapped->count >= snapshot->view.counts.open_max)
+		return error_fail(VISO_STAGE_GUEST, EMFILE, "files",
+				  "the snapshot has more files mapped than the guest may have open; see "
+				  "viso_guest_set_files_max()");
 	if (mapped->count == mapped->capacity) {
 		uint64_t capacity = mapped->capacity ? 2 * mapped->capacity : 16;
 		struct file **files = reallocarray(mapped->files, capacity, sizeof(struct file *));

@@ -84,6 +84,10 @@ static int fail(int r)
 			VISO_STAGE_GUEST, EOPNOTSUPP, "files",
 			"the guest's program has a file mapped that cannot be frozen: one of /proc, or with MAP_SHARED "
 			"one that it may write to; let it unmap it before it is ready");
+	case EMLINK:
+		return error_fail(
+			VISO_STAGE_GUEST, EOPNOTSUPP, "files",
+			"the guest has been frozen too often, and has written files each time; make a new one");
 	case ENOMEM:
 		return error_memory();
 	default:

@@ -46,10 +46,10 @@ static void remove_item(struct epoll_item *item)
 	*(item->next ? &item->next->previous : &epoll->last) = item->previous;
 	epoll->count--;
 	epoll->instance->epoll_items--;
-	struct epoll_item **link = &item->file->watchers;
-	while (*link != item)
-		link = &(*link)->next_watcher;
-	*link = item->next_watcher;
+	/* All items of a guest may be of one file. */
+	*(item->previous_watcher ? &item->previous_watcher->next_watcher : &item->file->watchers) = item->next_watcher;
+	if (item->next_watcher)
+		item->next_watcher->previous_watcher = item->previous_watcher;
 	remove_from_host(item);
 	free(item);
 }
@@ -213,7 +213,10 @@ static void link_item(struct epoll_item *item, struct epoll *epoll, struct file 
 {
 	item->epoll = epoll;
 	item->file = file;
+	item->previous_watcher = NULL;
 	item->next_watcher = file->watchers;
+	if (item->next_watcher)
+		item->next_watcher->previous_watcher = item;
 	file->watchers = item;
 	append_item(item);
 	epoll->count++;

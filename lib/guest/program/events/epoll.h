@@ -23,7 +23,8 @@ struct epoll_item {
 	struct epoll_item *next; /* of the epoll, in the order in which they are looked at */
 	struct epoll_item *previous;
 	struct epoll_item *next_watcher; /* of the file */
-	struct file *file;               /* borrowed: the item goes with it */
+	struct epoll_item *previous_watcher;
+	struct file *file; /* borrowed: the item goes with it */
 	int fd;
 	uint32_t events;
 	uint64_t data;
