@@ -48,6 +48,13 @@ static void build_stub(uint8_t *stub, int port)
 	memcpy(stub, code, sizeof(code));
 }
 
+/* sysretq; what follows is as in the other stubs. */
+static void build_sysret(uint8_t *code)
+{
+	static const uint8_t sysret[] = {0x48, 0x0f, 0x07, 0xf4, 0xeb, 0xfd};
+	memcpy(code, sysret, sizeof(sysret));
+}
+
 /* mov %rax, %rdi; mov $RETURN, %eax; syscall; ud2. */
 static void build_trampoline(uint8_t *page)
 {
@@ -71,6 +78,7 @@ int system_build(struct page_tables *tables, uint64_t *out_stack)
 	build_tables(memory_page(tables->memory, first));
 	uint8_t *stubs = memory_page(tables->memory, second);
 	build_stub(stubs, PORT_SYSCALL);
+	build_sysret(stubs + SYSTEM_SYSRET % GUEST_PAGE);
 	for (int vector = 0; vector < SYSTEM_VECTORS; vector++)
 		build_stub(stubs + STUBS_EXCEPTIONS + vector * STUB_SIZE, PORT_EXCEPTION + vector);
 

@@ -22,7 +22,8 @@
 #define SYSTEM_GDT SYSTEM_TABLES
 #define SYSTEM_TSS (SYSTEM_TABLES + 0x100)
 #define SYSTEM_IDT (SYSTEM_TABLES + 0x200)
-#define SYSTEM_SYSCALL SYSTEM_STUBS /* LSTAR */
+#define SYSTEM_SYSCALL SYSTEM_STUBS       /* LSTAR */
+#define SYSTEM_SYSRET (SYSTEM_STUBS + 16) /* where the host may enter it */
 
 enum {
 	SYSTEM_GDT_SIZE = 0x48,

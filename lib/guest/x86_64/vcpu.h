@@ -28,6 +28,9 @@ struct vcpu {
 	uint64_t stack_page;   /* guest-physical, of ring 0 */
 	struct kvm_regs *regs; /* the program's registers while it does not run; may be changed */
 	bool was_interrupted;  /* perhaps within a stub: it must go on with all its registers as they are */
+	bool can_sysret;       /* it is in the stub of system calls, in ring 0, with the program's other segments */
+	bool in_sysret;        /* it has last been entered there */
+	bool lacks_sysret;     /* KVM turned out not to execute it */
 };
 
 enum vcpu_event {
