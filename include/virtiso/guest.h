@@ -115,8 +115,9 @@ typedef enum viso_placement {
  * Choose where the guest is served. A program that gets the better of the serving code is in a container then, not in the host
  * program; starting costs a container more, and calls a hand-over between processes. Of the host it sees the guest's root,
  * read-only, and what was bound into the guest, which alone it can change, where it was bound writable. Handlers, and what writes core
- * files, stay in the host program, which takes nothing for granted that the process tells it. Not for such guests yet: rings, guests
- * that stay (viso_guest_initialise()), and snapshots of these.
+ * files, stay in the host program, which takes nothing for granted that the process tells it. What viso_guest_set_written_max() counts is
+ * counted in that process: a program that has taken it over is bounded by the file systems that are bound writable alone. Not for such
+ * guests yet: rings, guests that stay (viso_guest_initialise()), and snapshots of these.
  *
  * @param guest      a guest that has not run anything
  * @param placement  the place
