@@ -26,9 +26,10 @@ typedef struct viso_hypercall viso_hypercall;
 
 /**
  * What answers a hypercall. It may call the functions below on the hypercall, and viso_guest_cancel(). Others on the same guest are
- * refused where they would wait for the handler itself: calls and requests with -EBUSY, viso_sandbox_close() with -EDEADLK. It may give
- * the last reference of the guest back: the program is killed then, once the handler is done. Its time goes by for the program, whose
- * limits do not interrupt it. It must return: neither longjmp nor an exception may leave it.
+ * refused where they would wait for the handler itself: calls and requests with -EBUSY, viso_sandbox_close() with -EDEADLK. The
+ * process of the command that asks (viso_sandbox_spawn()) must neither be waited for without a limit nor given back in it: both would wait
+ * for the handler. It may give the last reference of the guest back: the program is killed then, once the handler is done. Its time goes
+ * by for the program, whose limits do not interrupt it. It must return: neither longjmp nor an exception may leave it.
  *
  * A handler that cannot answer at once takes a reference and calls viso_hypercall_defer(): what it returns does not count then, the
  * thread of the program waits, and viso_hypercall_answer() or viso_hypercall_refuse() from any thread lets it go on. What came through
