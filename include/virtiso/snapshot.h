@@ -4,7 +4,7 @@
  * The frozen state of an initialised guest, from which clones start in about the time that a virtual machine takes to make.
  *
  * Clones share the memory of the snapshot until they write. Each has its own copy of everything else: all processes and threads with their registers, open files with their
- * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd(2) and epoll(7) of the guest are made anew, with what was in them,
+ * positions, signal state, timers, what it wrote to /tmp. Pipes, socketpair(2), eventfd(2), timerfd_create(2) and epoll(7) of the guest are made anew, with what was in them,
  * files on their way between sockets too. Each file that was open more than once stays one file.
  *
  * A thread that waits in a system call makes it once more in each clone, which goes for a hypercall that waits for its answer too. What was to happen after a while

@@ -10,10 +10,14 @@ local build = os.getenv "VIRTISO_BUILD"
 local plugin, asks = build .. "/examples/guest/plugin", build .. "/examples/guest/asks"
 local plain = virtiso.root{programs = {busybox}}
 
-local function guest(options)
+local function need_kvm()
 	if not machine:supports "guest" then
 		tap.missing(machine:detail "guest")
 	end
+end
+
+local function guest(options)
+	need_kvm()
 	options = options or {}
 	options.root = options.root or plain
 	return virtiso.guest(options)
@@ -106,15 +110,14 @@ tap.case("handlers that throw", function()
 end)
 
 tap.case("handlers that are none", function()
+	need_kvm()
 	says(fails(guest, {hypercalls = {[1] = "text"}}), "must be a function, not string")
 	says(fails(guest, {hypercalls = {add = print}}), 'a hypercall has a number, not "add"')
 	says(fails(guest, {connect = 3}), "connect must be a function, not number")
 end)
 
 tap.case("one command in a guest of its own", function()
-	if not machine:supports "guest" then
-		tap.missing(machine:detail "guest")
-	end
+	need_kvm()
 	local result = virtiso.run(shell "cat /x", {isolation = "guest", contents = {["/x"] = "y"}, syscalls_max = 100000, root = plain, timeout = 20})
 	tap.equal(result.stdout, "y")
 end)
