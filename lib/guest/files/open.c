@@ -143,18 +143,13 @@ int open_spot(struct program *program, struct spot *spot, int flags, struct file
 	return r;
 }
 
-/* For writing to what is open of a lower layer: by its name, as long as that is still its own, as a copy. */
+/* For writing to what is open of a lower layer: by its name, as a copy. */
 static int open_by_name(struct program *program, struct file *file, int flags, struct file **out_file)
 {
-	struct stat st;
 	_cleanup_free_ struct spot *spot = malloc(sizeof(*spot));
 	if (!spot)
 		return -ENOMEM;
-	int r = view_find(program, AT_FDCWD, file->path, 0, spot);
-	if (r == 0)
-		r = file_status(file, &st);
-	if (r == 0 && (st.st_ino != spot->st.st_ino || st.st_dev != spot->st.st_dev))
-		r = -ENOENT;
+	int r = view_find_file(program, file, spot);
 	if (r == 0)
 		r = open_spot(program, spot, flags, out_file);
 	spot_release(spot);

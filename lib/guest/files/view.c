@@ -425,6 +425,17 @@ int view_find(struct program *program, int directory, const char *path, unsigned
 	return r;
 }
 
+int view_find_file(struct program *program, struct file *file, struct spot *out)
+{
+	struct stat st;
+	int r = view_find(program, AT_FDCWD, file->path, 0, out);
+	if (r == 0)
+		r = file_status(file, &st);
+	if (r == 0 && !S_ISDIR(st.st_mode) && (st.st_ino != out->st.st_ino || st.st_dev != out->st.st_dev))
+		r = -ENOENT;
+	return r;
+}
+
 int view_find_parent(struct program *program, int directory, const char *path, struct spot *out, char *name,
 		     bool *out_slash)
 {

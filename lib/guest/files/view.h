@@ -10,6 +10,7 @@
 
 #include "guest/files/layer.h"
 
+struct file;
 struct program;
 struct guest_files;
 
@@ -122,6 +123,12 @@ void view_release(struct view *view, bool forget);
  * spot_release(). With FIND_MAKE the last name need not be there: out->top is -1 then, out->path what it would have.
  */
 int view_find(struct program *program, int directory, const char *path, unsigned flags, struct spot *out);
+
+/*
+ * The same for the name of an open file, as long as that is still its own: -ENOENT. A directory that lies in several
+ * layers is known by its name alone.
+ */
+int view_find_file(struct program *program, struct file *file, struct spot *out);
 
 /*
  * The directory that holds the last name of a path, for changes of that name. -EEXIST, -EBUSY, -EINVAL as of the call

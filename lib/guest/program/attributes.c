@@ -14,20 +14,15 @@
 #include "guest/files/proc.h"
 #include "guest/program/calls.h"
 
-/* Of an open file: by its name, as long as that is still its own. */
+/* Of an open file: by its name. */
 static int set_by_name(struct program *program, struct file *file, const struct change *change)
 {
-	struct stat st;
 	if (!file->path)
 		return -EROFS;
 	_cleanup_free_ struct spot *spot = malloc(sizeof(*spot));
 	if (!spot)
 		return -ENOMEM;
-	int r = view_find(program, AT_FDCWD, file->path, 0, spot);
-	if (r == 0)
-		r = file_status(file, &st);
-	if (r == 0 && (st.st_ino != spot->st.st_ino || st.st_dev != spot->st.st_dev) && !S_ISDIR(st.st_mode))
-		r = -ENOENT;
+	int r = view_find_file(program, file, spot);
 	if (r == 0)
 		r = change_set(program, spot, change);
 	spot_release(spot);

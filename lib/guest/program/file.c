@@ -62,6 +62,20 @@ struct file *file_new_object(const struct file_ops *ops, void *object, mode_t ty
 	return file;
 }
 
+void file_free_object(struct file *file)
+{
+	free(file->object);
+}
+
+int file_copy_object(const struct file *file, struct file *copy, size_t size)
+{
+	copy->object = malloc(size);
+	if (!copy->object)
+		return -ENOMEM;
+	memcpy(copy->object, file->object, size);
+	return 0;
+}
+
 struct file *file_ref(struct file *file)
 {
 	if (file)

@@ -113,6 +113,10 @@ struct file *file_new(enum file_kind kind, int fd, int flags);
 /* A file of kind FILE_OBJECT, which has taken `object` over where it is not NULL. */
 struct file *file_new_object(const struct file_ops *ops, void *object, mode_t type, int flags);
 
+/* As file_ops.release and file_ops.copy, where the object is `size` bytes of its own. 0 or -ENOMEM. */
+void file_free_object(struct file *file);
+int file_copy_object(const struct file *file, struct file *copy, size_t size);
+
 struct file *file_ref(struct file *file);
 
 /*

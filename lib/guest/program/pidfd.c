@@ -32,22 +32,12 @@ static short poll_process(struct file *file, short events, struct readiness *rea
 	return 0;
 }
 
-static void release_watch(struct file *file)
-{
-	free(file->object);
-}
-
 static int copy_watch(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct process_watch *watch = malloc(sizeof(*watch));
-	if (!watch)
-		return -ENOMEM;
-	*watch = *(const struct process_watch *)file->object;
-	copy->object = watch;
-	return 0;
+	return file_copy_object(file, copy, sizeof(struct process_watch));
 }
 
-static const struct file_ops ops = {.copy = copy_watch, .poll = poll_process, .release = release_watch};
+static const struct file_ops ops = {.copy = copy_watch, .poll = poll_process, .release = file_free_object};
 
 int pidfd_find(struct program *program, int fd, struct program **out)
 {

@@ -57,26 +57,18 @@ static short poll_counter(struct file *file, short events, struct readiness *rea
 			 (counter->value < UINT64_MAX - 1 ? POLLOUT | POLLWRNORM : 0));
 }
 
-static void release_counter(struct file *file)
-{
-	free(file->object);
-}
-
 static int copy_counter(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct event_counter *counter = malloc(sizeof(*counter));
-	if (!counter)
-		return -ENOMEM;
-	*counter = *(const struct event_counter *)file->object;
-	counter->instance = copies->instance;
-	copy->object = counter;
-	return 0;
+	int r = file_copy_object(file, copy, sizeof(struct event_counter));
+	if (r == 0)
+		((struct event_counter *)copy->object)->instance = copies->instance;
+	return r;
 }
 
 static const struct file_ops ops = {.read = read_counter,
 				    .write = write_counter,
 				    .poll = poll_counter,
-				    .release = release_counter,
+				    .release = file_free_object,
 				    .copy = copy_counter};
 
 static int64_t make_counter(struct program *program, unsigned value, int flags)

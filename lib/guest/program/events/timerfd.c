@@ -69,27 +69,21 @@ static short poll_timer(struct file *file, short events, struct readiness *readi
 	return 0;
 }
 
-static void release_timer(struct file *file)
-{
-	free(file->object);
-}
-
 /* What was left of its time when it was frozen is left again; a moment comes when it comes. */
 static int copy_timer(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct timer_file *timer = malloc(sizeof(*timer));
-	if (!timer)
-		return -ENOMEM;
-	*timer = *(const struct timer_file *)file->object;
+	int r = file_copy_object(file, copy, sizeof(struct timer_file));
+	if (r < 0)
+		return r;
+	struct timer_file *timer = copy->object;
 	timer->instance = copies->instance;
 	if (!timer->is_absolute)
 		timer->next = moment_moved(timer->next, copies->frozen_ns);
-	copy->object = timer;
 	return 0;
 }
 
 static const struct file_ops ops = {
-	.read = read_timer, .poll = poll_timer, .release = release_timer, .copy = copy_timer};
+	.read = read_timer, .poll = poll_timer, .release = file_free_object, .copy = copy_timer};
 
 int64_t call_timerfd_create(struct program *program, const uint64_t args[6])
 {

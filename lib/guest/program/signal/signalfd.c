@@ -76,23 +76,13 @@ static short poll_signals(struct file *file, short events, struct readiness *rea
 	return pending & watch->set ? events & (POLLIN | POLLRDNORM) : 0;
 }
 
-static void release_watch(struct file *file)
-{
-	free(file->object);
-}
-
 static int copy_watch(const struct file *file, struct file *copy, struct copies *copies)
 {
-	struct signal_watch *watch = malloc(sizeof(*watch));
-	if (!watch)
-		return -ENOMEM;
-	*watch = *(const struct signal_watch *)file->object;
-	copy->object = watch;
-	return 0;
+	return file_copy_object(file, copy, sizeof(struct signal_watch));
 }
 
 static const struct file_ops ops = {
-	.copy = copy_watch, .read = read_signals, .poll = poll_signals, .release = release_watch};
+	.copy = copy_watch, .read = read_signals, .poll = poll_signals, .release = file_free_object};
 
 static int64_t watch_signals(struct program *program, int fd, const uint64_t *args, int flags)
 {
