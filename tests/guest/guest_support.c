@@ -134,6 +134,25 @@ viso_guest *initialise(viso_guest *guest, viso_command *command)
 	return guest;
 }
 
+viso_guest *initialised(struct fixture *fixture, const char *program, const char *how, uint64_t memory_max)
+{
+	return initialise(new_guest(fixture, memory_max), new_command(program, how, NULL));
+}
+
+uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
+{
+	uint64_t value = 0;
+	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 20000, &value));
+	return value;
+}
+
+viso_guest *clone_of(viso_snapshot *snapshot)
+{
+	viso_guest *guest = NULL;
+	assert_ok(viso_snapshot_clone(snapshot, &guest));
+	return guest;
+}
+
 void assert_answer(viso_guest *guest, const char *request, const char *expected)
 {
 	char out[256] = "";

@@ -30,6 +30,14 @@ viso_command *new_command(const char *program, ...) __attribute__((sentinel));
 /* Initialises the guest with the command, which is given back. */
 viso_guest *initialise(viso_guest *guest, viso_command *command);
 
+/* A guest that is new_guest(), initialised by a program with one argument. */
+viso_guest *initialised(struct fixture *fixture, const char *program, const char *how, uint64_t memory_max);
+
+/* Calls a function with one argument, which must succeed. */
+uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument);
+
+viso_guest *clone_of(viso_snapshot *snapshot);
+
 /* Sends the guest a request and checks the answer. */
 void assert_answer(viso_guest *guest, const char *request, const char *expected);
 

@@ -2,6 +2,20 @@
 #ifndef PROBE_H
 #define PROBE_H
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Or ends the probe, and says which line was not so. */
+#define check(condition)                                                                                               \
+	do                                                                                                             \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "line %d: " #condition ": %s\n", __LINE__, strerror(errno));                   \
+			exit(1);                                                                                       \
+		}                                                                                                      \
+	while (0)
+
 /* What a probe does is chosen by its first argument; it returns its exit code. */
 struct probe {
 	const char *name;

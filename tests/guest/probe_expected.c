@@ -21,14 +21,6 @@
 enum { PAGE = 4096, ADVICE_WIPEONFORK = 18, CALL_PIDFD_SEND_SIGNAL = 424, CALL_PIDFD_OPEN = 434 };
 static const idtype_t by_pidfd = 3; /* P_PIDFD */
 
-#define check(condition)                                                                                               \
-	do                                                                                                             \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "line %d: " #condition ": %s\n", __LINE__, strerror(errno));                   \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	while (0)
-
 static int use_signalfd(int argc, char **argv)
 {
 	struct signalfd_siginfo info[3];

@@ -19,14 +19,6 @@ enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 };
 
 enum { PAGE = 4096, PAGES = 20 };
 
-#define check(condition)                                                                                               \
-	do                                                                                                             \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "line %d: " #condition ": %s\n", __LINE__, strerror(errno));                   \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	while (0)
-
 static char *map(int fd, int protection, size_t size, off_t offset)
 {
 	char *memory = mmap(NULL, size, protection, MAP_SHARED, fd, offset);

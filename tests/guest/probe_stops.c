@@ -11,14 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define check(condition)                                                                                               \
-	do                                                                                                             \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "line %d: " #condition ": %s\n", __LINE__, strerror(errno));                   \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	while (0)
-
 static volatile sig_atomic_t told, code;
 
 static void on_child(int signal, siginfo_t *info, void *context)

@@ -12,27 +12,11 @@
 
 static const char *const callees[] = {"/callee", "/callee-pie", "/callee-dynamic"};
 
-static viso_guest *initialised(struct fixture *fixture, const char *program, const char *how)
-{
-	viso_guest *guest = new_guest(fixture, 0);
-	viso_command *command = new_command(program, how, NULL);
-	assert_ok(viso_guest_initialise(guest, command, NULL));
-	viso_command_unref(command);
-	return guest;
-}
-
-static uint64_t call(viso_guest *guest, const char *symbol, uint64_t a)
-{
-	uint64_t value = 0;
-	assert_ok(viso_guest_call(guest, symbol, &a, 1, 5000, &value));
-	return value;
-}
-
 static void test_numbers(void **state)
 {
 	need_kvm();
 	for (size_t i = 0; i < 3; i++) {
-		viso_guest *guest = initialised(*state, callees[i], "ready");
+		viso_guest *guest = initialised(*state, callees[i], "ready", 0);
 		const uint64_t args[6] = {1, 2, 3, 4, 5, 6};
 		uint64_t value;
 		assert_ok(viso_guest_call(guest, "add", args, 2, 5000, &value));
@@ -62,7 +46,7 @@ static void test_threads_of_the_program(void **state)
 {
 	need_kvm();
 	for (size_t i = 0; i < 3; i++) {
-		viso_guest *guest = initialised(*state, callees[i], "ready");
+		viso_guest *guest = initialised(*state, callees[i], "ready", 0);
 		for (int n = 0; n < 3; n++)
 			assert_true(call(guest, "thread_counts", 0) > 0);
 		for (uint64_t n = 1; n <= 50; n++)
@@ -74,7 +58,7 @@ static void test_threads_of_the_program(void **state)
 static void test_names(void **state)
 {
 	need_kvm();
-	viso_guest *guest = initialised(*state, "/callee-dynamic", "ready");
+	viso_guest *guest = initialised(*state, "/callee-dynamic", "ready", 0);
 	uint64_t value = 42;
 	assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "no_such");
 	assert_fails(viso_guest_call(guest, "some_data", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "some_data");
@@ -101,7 +85,7 @@ static void test_names(void **state)
 static void test_bytes(void **state)
 {
 	need_kvm();
-	viso_guest *guest = initialised(*state, "/callee-pie", "ready");
+	viso_guest *guest = initialised(*state, "/callee-pie", "ready", 0);
 	char out[8] = "-------";
 	assert_int_equal(viso_guest_call_bytes(guest, "reverse", "abc", 3, out, sizeof(out), 5000), 3);
 	assert_memory_equal(out, "cba----", 7);
@@ -164,7 +148,7 @@ static void test_ends(void **state)
 		{"jump_out", 0, 5000, ESRCH, VISO_REASON_EXITED},
 	};
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		viso_guest *guest = initialised(*state, callees[i % 3], "ready");
+		viso_guest *guest = initialised(*state, callees[i % 3], "ready", 0);
 		viso_result *result;
 		uint64_t value = 42;
 		assert_fails(viso_guest_last_result(guest, &result), ENODATA, VISO_STAGE_GUEST, "");
@@ -180,7 +164,7 @@ static void test_ends(void **state)
 static void test_out_of_turn(void **state)
 {
 	need_kvm();
-	viso_guest *guest = initialised(*state, "/callee", "early");
+	viso_guest *guest = initialised(*state, "/callee", "early", 0);
 	assert_int_equal((int64_t)call(guest, "ready_again", 0), -EBUSY);
 	assert_int_equal((int64_t)call(guest, "receive_in_call", 0), -EBUSY);
 	assert_int_equal((int64_t)call(guest, "reply_in_call", 0), -EINVAL);
@@ -250,8 +234,8 @@ static void test_cancel(void **state)
 {
 	need_kvm();
 	for (int how = 0; how < 6; how++) {
-		struct caller caller = {initialised(*state, callees[how % 3], "ready"), how % 2 ? "spin" : "sleep_long",
-					0};
+		struct caller caller = {initialised(*state, callees[how % 3], "ready", 0),
+					how % 2 ? "spin" : "sleep_long", 0};
 		pthread_t thread;
 		assert_int_equal(pthread_create(&thread, NULL, call_in_thread, &caller), 0);
 		usleep(how * 5000);
@@ -290,7 +274,7 @@ static void test_many_threads(void **state)
 	need_kvm();
 	struct caller callers[4];
 	pthread_t threads[4];
-	viso_guest *guest = initialised(*state, "/callee", "ready");
+	viso_guest *guest = initialised(*state, "/callee", "ready", 0);
 	for (int i = 0; i < 4; i++) {
 		callers[i] = (struct caller){guest, "count", 0};
 		assert_int_equal(pthread_create(&threads[i], NULL, call_often, &callers[i]), 0);
@@ -318,7 +302,7 @@ static void test_cancels_at_any_moment(void **state)
 {
 	need_kvm();
 	for (int round = 0; round < 60; round++) {
-		struct caller caller = {initialised(*state, "/callee", "ready"), "count", 0};
+		struct caller caller = {initialised(*state, "/callee", "ready", 0), "count", 0};
 		pthread_t thread;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_often, &caller), 0);
 		int r;
@@ -334,7 +318,7 @@ static void test_cancels_at_any_moment(void **state)
 static void test_signals_of_the_host(void **state)
 {
 	need_kvm();
-	viso_guest *guest = initialised(*state, "/callee", "ready");
+	viso_guest *guest = initialised(*state, "/callee", "ready", 0);
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGCHLD), 1);
 	assert_int_equal(call(guest, "count", 0), 1);
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGTERM), 1);
@@ -342,7 +326,7 @@ static void test_signals_of_the_host(void **state)
 	check_poisoned(guest, VISO_REASON_SIGNALLED);
 	viso_guest_unref(guest);
 
-	guest = initialised(*state, "/callee", "ready");
+	guest = initialised(*state, "/callee", "ready", 0);
 	assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(guest)), 1);
 	check_poisoned(guest, VISO_REASON_KILLED);
 	viso_guest_unref(guest);
@@ -351,7 +335,7 @@ static void test_signals_of_the_host(void **state)
 static void test_after_a_fork(void **state)
 {
 	need_kvm();
-	viso_guest *guest = initialised(*state, "/callee", "ready");
+	viso_guest *guest = initialised(*state, "/callee", "ready", 0);
 	pid_t child = fork();
 	if (child == 0) {
 		bool right = viso_guest_call(guest, "count", NULL, 0, 1000, NULL) == -ECHILD &&
@@ -369,10 +353,10 @@ static void test_after_a_fork(void **state)
 static void test_nothing_is_left(void **state)
 {
 	need_kvm();
-	viso_guest_unref(initialised(*state, "/callee", "ready"));
+	viso_guest_unref(initialised(*state, "/callee", "ready", 0));
 	int fds = support_count_fds();
 	for (int i = 0; i < 20; i++) {
-		viso_guest *guest = initialised(*state, callees[i % 3], "ready");
+		viso_guest *guest = initialised(*state, callees[i % 3], "ready", 0);
 		call(guest, "count", 0);
 		viso_guest_unref(guest);
 	}

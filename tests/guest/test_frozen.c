@@ -13,35 +13,12 @@
 
 static const char *const programs[] = {"/waiting-static", "/waiting-dynamic"};
 
-static viso_guest *initialised(struct fixture *fixture, const char *program, const char *argument)
-{
-	viso_guest *guest = new_guest(fixture, 0);
-	viso_command *command = new_command(program, argument, NULL);
-	assert_ok(viso_guest_initialise(guest, command, NULL));
-	viso_command_unref(command);
-	return guest;
-}
-
 static viso_snapshot *frozen(struct fixture *fixture, const char *program, const char *argument, viso_guest **out_guest)
 {
 	viso_snapshot *snapshot = NULL;
-	*out_guest = initialised(fixture, program, argument);
+	*out_guest = initialised(fixture, program, argument, 0);
 	assert_ok(viso_guest_snapshot(*out_guest, &snapshot));
 	return snapshot;
-}
-
-static viso_guest *clone_of(viso_snapshot *snapshot)
-{
-	viso_guest *guest = NULL;
-	assert_ok(viso_snapshot_clone(snapshot, &guest));
-	return guest;
-}
-
-static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
-{
-	uint64_t value = 0;
-	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 20000, &value));
-	return value;
 }
 
 /* What is between the program's files is there for each clone, and after each reset, and no clone sees another. */

@@ -28,13 +28,6 @@ static void test_registers(void **state)
 	}
 }
 
-static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
-{
-	uint64_t value = 0;
-	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 10000, &value));
-	return value;
-}
-
 static void test_registers_of_clones(void **state)
 {
 	need_kvm();

@@ -156,7 +156,7 @@ static int initialise_server(struct subject *subject)
 	return viso_guest_initialise(subject->guest, serving, NULL);
 }
 
-static int call(struct subject *subject)
+static int call_subject(struct subject *subject)
 {
 	const uint64_t args[2] = {PROBE_ASKS};
 	return viso_guest_call(subject->guest, "ask_in_call", args, 2, 5000, NULL);
@@ -257,7 +257,7 @@ static const struct trial {
 	{"run", set, run_one, false, true, {0}},
 	{"run of several", set, run_several, false, true, {0}},
 	{"initialise", set, initialise_asker, false, true, {ESRCH}},
-	{"call", initialise_asker, call, false, false, {ESRCH, EFAULT}},
+	{"call", initialise_asker, call_subject, false, false, {ESRCH, EFAULT}},
 	{"request", initialise_server, request, false, false, {ESRCH, EFAULT, EREMOTEIO}},
 	{"snapshot", initialise_asker, freeze, false, false, {0}},
 	{"clone", NULL, clone_it, false, true, {0}},

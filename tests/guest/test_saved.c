@@ -20,35 +20,12 @@
 
 static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
 
-static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
-{
-	uint64_t value = 0;
-	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 5000, &value));
-	return value;
-}
-
-static viso_guest *clone_of(viso_snapshot *snapshot)
-{
-	viso_guest *guest = NULL;
-	assert_ok(viso_snapshot_clone(snapshot, &guest));
-	return guest;
-}
-
 static viso_snapshot *freeze(viso_guest *guest)
 {
 	viso_snapshot *snapshot = NULL;
 	assert_ok(viso_guest_snapshot(guest, &snapshot));
 	viso_guest_unref(guest);
 	return snapshot;
-}
-
-static viso_guest *initialised(struct fixture *fixture, const char *program, const char *argument, uint64_t memory)
-{
-	viso_guest *guest = new_guest(fixture, memory);
-	viso_command *command = new_command(program, argument, NULL);
-	assert_ok(viso_guest_initialise(guest, command, NULL));
-	viso_command_unref(command);
-	return guest;
 }
 
 static const char *saved_path(const struct fixture *fixture)

@@ -13,15 +13,6 @@
 
 static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
 
-static viso_guest *initialised(struct fixture *fixture, const char *program, const char *argument, uint64_t memory)
-{
-	viso_guest *guest = new_guest(fixture, memory);
-	viso_command *command = new_command(program, argument, NULL);
-	assert_ok(viso_guest_initialise(guest, command, NULL));
-	viso_command_unref(command);
-	return guest;
-}
-
 static viso_snapshot *frozen(struct fixture *fixture, const char *program, viso_guest **out_guest)
 {
 	viso_snapshot *snapshot = NULL;
@@ -29,20 +20,6 @@ static viso_snapshot *frozen(struct fixture *fixture, const char *program, viso_
 	assert_ok(viso_guest_snapshot(*out_guest, &snapshot));
 	assert_non_null(snapshot);
 	return snapshot;
-}
-
-static uint64_t call(viso_guest *guest, const char *symbol, uint64_t argument)
-{
-	uint64_t value = 0;
-	assert_ok(viso_guest_call(guest, symbol, &argument, 1, 5000, &value));
-	return value;
-}
-
-static viso_guest *clone_of(viso_snapshot *snapshot)
-{
-	viso_guest *guest = NULL;
-	assert_ok(viso_snapshot_clone(snapshot, &guest));
-	return guest;
 }
 
 /* Where a secret is found without a reset: everywhere. */
