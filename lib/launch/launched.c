@@ -24,6 +24,18 @@
 /* In the backend's data, beside the isolation: the channel outlives the process. */
 enum { KEEP_CHANNEL = 0x100 };
 
+static bool is_in_instance(const viso_process *process);
+
+/* The same words as where the order could not even be sent: how far a death has come is nobody's to know. */
+static int fail_by_death(const viso_process *process)
+{
+	if (is_in_instance(process))
+		return error_fail(VISO_STAGE_LAUNCHER, EPIPE, "instance",
+				  "the sandbox's instance was killed from outside; the command was ended with it");
+	return error_fail(VISO_STAGE_LAUNCHER, EPIPE, "launcher",
+			  "the launcher was killed from outside; the command was ended with it");
+}
+
 /* The next report, with the fds that it brings. 0 or a negative errno with the error set. */
 static int receive(viso_process *process, struct report *report, int fds[2])
 {
@@ -41,8 +53,7 @@ static int receive(viso_process *process, struct report *report, int fds[2])
 		;
 	fds[0] = fds[1] = -1;
 	if (n != sizeof(*report))
-		return error_fail(VISO_STAGE_LAUNCHER, EPIPE, "launcher",
-				  "the launcher was killed from outside; the command was ended with it");
+		return fail_by_death(process);
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
@@ -414,9 +425,14 @@ static const struct process_ops in_instance_ops = {
 	.release = release,
 };
 
-void launched_hide_pids(viso_process *process)
+void launched_in_instance(viso_process *process)
 {
 	process->ops = &in_instance_ops;
+}
+
+static bool is_in_instance(const viso_process *process)
+{
+	return process->ops == &in_instance_ops;
 }
 
 void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep)

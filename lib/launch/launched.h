@@ -12,7 +12,7 @@
 void launched_init(viso_process *process, int channel, viso_isolation isolation, bool keep);
 
 /* Its processes are among those of its instance, which is asked instead. */
-void launched_hide_pids(viso_process *process);
+void launched_in_instance(viso_process *process);
 
 /*
  * Where REPORT_FD_NETWORK came over the channel: makes the network and lets the start go on. 0; or a negative errno

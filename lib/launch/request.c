@@ -533,6 +533,6 @@ int request_send_to_instance(struct launch_request *request, int socket, viso_pr
 {
 	int r = send_with_channel(request, socket, process);
 	if (r == 0)
-		launched_hide_pids(process);
+		launched_in_instance(process);
 	return r;
 }

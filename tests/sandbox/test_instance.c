@@ -256,8 +256,7 @@ static void kills_one_of_ours(struct host *host, const char *name)
 	assert_true(named >= 1);
 	for (int i = 0; i < named; i++)
 		kill(pids[i], SIGKILL);
-	viso_result *result = NULL;
-	assert_int_equal(viso_process_wait(process, 10000, &result), -EPIPE);
+	assert_fails(viso_process_wait(process, 10000, NULL), EPIPE, VISO_STAGE_LAUNCHER, "instance");
 	for (int i = 0; i < 500 && marked_processes(host->mark, "probe", 0, NULL, 0) > 0; i++)
 		usleep(10000);
 	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
