@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "guest/fault.h"
+#include "guest/memory/fault.h"
 #include "guest/program/file.h"
 
 enum { HEADERS_MAX = 128 };

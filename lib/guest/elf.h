@@ -3,7 +3,7 @@
 #ifndef GUEST_ELF_H
 #define GUEST_ELF_H
 
-#include "guest/address_space.h"
+#include "guest/memory/address_space.h"
 
 enum { ELF_INTERPRETER_MAX = 4096 };
 

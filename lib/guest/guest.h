@@ -5,9 +5,9 @@
 
 #include <virtiso/guest.h>
 
+#include "guest/contact/hypercalls.h"
 #include "guest/counts.h"
 #include "guest/files/settings.h"
-#include "guest/hypercalls.h"
 #include "guest/limits.h"
 #include "guest/sockets.h"
 #include "sandbox/sandbox.h"
@@ -25,7 +25,7 @@ struct viso_guest {
 	struct guest_files files;
 	struct guest_sockets sockets;
 	struct guest_counts counts;
-	char *core_path; /* absolute; NULL for none */
+	char *core_path;                   /* absolute; NULL for none */
 	const struct core_sink *core_sink; /* that takes core files instead; NULL for none */
 	struct guest_limits limits;
 	viso_placement placement;

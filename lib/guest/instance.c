@@ -10,12 +10,12 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contact/ring.h"
 #include "guest/exec.h"
 #include "guest/guest.h"
 #include "guest/program/channel.h"
 #include "guest/program/processes.h"
-#include "guest/ring.h"
-#include "guest/shells.h"
+#include "guest/vm/shells.h"
 
 /* Gives back what the kernel holds for the machine and the program's files. */
 static void tear_down(struct instance *instance)

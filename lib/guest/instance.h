@@ -8,13 +8,13 @@
 #include <sys/resource.h>
 #include <virtiso/snapshot.h>
 
-#include "guest/address_space.h"
-#include "guest/kick.h"
-#include "guest/memory.h"
+#include "guest/contact/stay.h"
+#include "guest/memory/address_space.h"
+#include "guest/memory/memory.h"
 #include "guest/program/program.h"
 #include "guest/scheduler.h"
-#include "guest/stay.h"
-#include "guest/vm.h"
+#include "guest/vm/kick.h"
+#include "guest/vm/vm.h"
 #include "guest/x86_64/vcpu.h"
 
 enum instance_state { INSTANCE_NEW, INSTANCE_RUNNING };

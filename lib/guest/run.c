@@ -7,12 +7,12 @@
 #include <sys/time.h>
 
 #include "core/error.h"
-#include "guest/fault.h"
+#include "guest/contact/hypercalls.h"
+#include "guest/contact/ring.h"
 #include "guest/files/mapped.h"
-#include "guest/hypercalls.h"
 #include "guest/instance.h"
+#include "guest/memory/fault.h"
 #include "guest/program/processes.h"
-#include "guest/ring.h"
 #include "guest/x86_64/registers.h"
 
 /* The process whose thread has run. */

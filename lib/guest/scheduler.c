@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "guest/hypercalls.h"
+#include "guest/contact/hypercalls.h"
 #include "guest/instance.h"
 
 /* While others run, whether a parked task's fds are ready is looked up so often at most. */

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "core/cleanup.h"
-#include "guest/fault.h"
+#include "guest/memory/fault.h"
 #include "guest/program/program.h"
 
 /* AT_HWCAP2 and AT_EXECFN are in all headers that we build with; this one is young. */

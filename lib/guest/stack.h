@@ -4,8 +4,8 @@
 #define GUEST_STACK_H
 
 #include "core/strings.h"
-#include "guest/address_space.h"
 #include "guest/elf.h"
+#include "guest/memory/address_space.h"
 
 struct program_image;
 enum { STACK_AUXILIARY = 24 };

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guest/vm.h"
+#include "guest/vm/vm.h"
 #include "guest/x86_64/system.h"
 
 enum { VMS = 8, SLOTS = 32, PAGE = 4096, RUN_SIZE = 3 * PAGE, ERROR_WRITE = 2, ERROR_USER = 4 };

@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "guest/contact/symbols.h"
 #include "guest/elf.h"
 #include "guest/program/file.h"
-#include "guest/symbols.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

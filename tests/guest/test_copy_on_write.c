@@ -7,11 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "guest/address_space.h"
-#include "guest/fault.h"
-#include "guest/memory.h"
-#include "guest/shared_memory.h"
-#include "guest/vm.h"
+#include "guest/memory/address_space.h"
+#include "guest/memory/fault.h"
+#include "guest/memory/memory.h"
+#include "guest/memory/shared_memory.h"
+#include "guest/vm/vm.h"
 
 #define START 0x10000000ull
 

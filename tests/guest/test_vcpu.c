@@ -13,10 +13,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "guest/address_space.h"
-#include "guest/fault.h"
-#include "guest/memory.h"
-#include "guest/vm.h"
+#include "guest/memory/address_space.h"
+#include "guest/memory/fault.h"
+#include "guest/memory/memory.h"
+#include "guest/vm/vm.h"
 #include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
 #include "guest/x86_64/vcpu.h"

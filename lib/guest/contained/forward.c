@@ -11,9 +11,9 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/core_file.h"
+#include "guest/contact/hypercall.h"
+#include "guest/dump/core_file.h"
 #include "guest/guest.h"
-#include "guest/hypercall.h"
 #include "guest/instance.h"
 
 /* What the host has of this guest: as any other thread, it does with a hypercall what its functions allow. */

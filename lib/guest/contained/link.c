@@ -10,10 +10,10 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contact/hypercall.h"
 #include "guest/contained/message.h"
 #include "guest/guest.h"
-#include "guest/hypercall.h"
-#include "guest/kick.h"
+#include "guest/vm/kick.h"
 
 /*
  * HYPERCALLS_MAX: of which one process may wait for the answers; a guest has fewer threads. PATIENCE_MS: for a

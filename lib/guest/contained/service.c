@@ -9,8 +9,8 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contact/hypercall.h"
 #include "guest/guest.h"
-#include "guest/hypercall.h"
 #include "guest/thread.h"
 
 bool service_is_needed(const viso_guest *guest)

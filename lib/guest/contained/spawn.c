@@ -21,7 +21,7 @@
 #include "guest/contained/message.h"
 #include "guest/contained/service.h"
 #include "guest/guest.h"
-#include "guest/vm.h"
+#include "guest/vm/vm.h"
 #include "launch/owns_ids.h"
 #include "sandbox/host_program.h"
 #include "sandbox/reply.h"

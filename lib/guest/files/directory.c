@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "core/cleanup.h"
-#include "guest/fault.h"
 #include "guest/files/listing.h"
 #include "guest/files/memory_file.h"
 #include "guest/files/proc.h"
+#include "guest/memory/fault.h"
 #include "guest/program/program.h"
 
 enum { FIXED_COST = 64, ENTRY_HEAD = 19, ENTRIES_SIZE = 32 << 10 };

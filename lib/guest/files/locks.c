@@ -7,10 +7,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "guest/fault.h"
 #include "guest/files/proc_text.h"
 #include "guest/files/view.h"
 #include "guest/instance.h"
+#include "guest/memory/fault.h"
 #include "guest/program/program.h"
 #include "guest/program/readiness.h"
 

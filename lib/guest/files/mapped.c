@@ -6,7 +6,7 @@
 
 #include "guest/files/memory_file.h"
 #include "guest/instance.h"
-#include "guest/shared_memory.h"
+#include "guest/memory/shared_memory.h"
 
 /* A lane for each word of a line, so that they can be reckoned side by side. */
 static uint64_t sum_of(const void *page)

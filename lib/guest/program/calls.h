@@ -5,7 +5,7 @@
 
 #include <sys/utsname.h>
 
-#include "guest/fault.h"
+#include "guest/memory/fault.h"
 #include "guest/program/program.h"
 
 typedef int64_t system_call(struct program *program, const uint64_t args[6]);

@@ -5,11 +5,11 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#include "guest/hypercalls.h"
+#include "guest/contact/hypercalls.h"
+#include "guest/contact/ring.h"
 #include "guest/instance.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
-#include "guest/ring.h"
 
 /* The stack of calls is as large as that of the first thread may grow, up to this. */
 static const uint64_t stack_max = 8u << 20;

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/contact/stay.h"
 #include "guest/files/mapped.h"
 #include "guest/program/calls.h"
-#include "guest/stay.h"
 
 /* After so many bytes a long call looks whether the guest must end. */
 enum { PIECES_MAX = 64, PARTS_MAX = 1024, SEND_PIECE = 256 << 10, ROUND_MAX = 4 << 20 };

@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
+#include "guest/memory/shared_memory.h"
 #include "guest/program/calls.h"
-#include "guest/shared_memory.h"
 
 static uint64_t page_up(uint64_t size)
 {

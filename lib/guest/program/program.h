@@ -14,12 +14,12 @@
 #include <virtiso/result.h>
 
 #include "command/command.h"
-#include "guest/address_space.h"
 #include "guest/files/view.h"
-#include "guest/kick.h"
+#include "guest/memory/address_space.h"
 #include "guest/program/file.h"
 #include "guest/program/task.h"
 #include "guest/stack.h"
+#include "guest/vm/kick.h"
 #include "guest/x86_64/vcpu.h"
 #include "sandbox/result.h"
 
@@ -118,7 +118,8 @@ struct program_place {
  * those others. The same thread is the current one. 0 or a negative errno; then nothing is left.
  */
 int program_copy(struct program *to, const struct program *from, const struct program_place *place);
-/* A copy with one thread, which has made calls since that change nothing of it (program_serve()): as it was at first. */
+/* A copy with one thread, which has made calls since that change nothing of it (program_serve()): as it was at first.
+ */
 void program_rewind(struct program *program, const struct program *origin);
 /* Gives all of it back, but for the memory of the first one. In a forked child: frees memory only. */
 void program_drop_copy(struct program *program);

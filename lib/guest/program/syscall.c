@@ -8,13 +8,13 @@
 #include <sys/syscall.h>
 
 #include "core/log.h"
+#include "guest/contact/hypercalls.h"
+#include "guest/contact/ring.h"
+#include "guest/contact/stay.h"
 #include "guest/guest.h"
-#include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/numbers.h"
 #include "guest/program/calls.h"
-#include "guest/ring.h"
-#include "guest/stay.h"
 
 /* fchmodat2(2) is from Linux 6.6; older headers lack it. */
 enum { FCHMODAT2 = 452 };

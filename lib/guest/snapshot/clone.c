@@ -9,8 +9,8 @@
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/program/copies.h"
-#include "guest/shells.h"
 #include "guest/snapshot/snapshot.h"
+#include "guest/vm/shells.h"
 
 /* The registers, and what the host knows of where the program waits for it. */
 static int begin_at(struct instance *instance, const viso_snapshot *snapshot)

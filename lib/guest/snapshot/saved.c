@@ -13,7 +13,7 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
-#include "guest/vm.h"
+#include "guest/vm/vm.h"
 
 static const uint64_t magic = 0x31706e736f736976; /* "visosnp1" */
 static const uint32_t format = 1;
@@ -180,9 +180,10 @@ static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, vis
 	    !saved_get_number(reader, UINT32_MAX, &gid))
 		return saved_damaged("settings");
 	if (memory_max != guest_memory_max(guest))
-		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "memory",
-				  "the guest of the snapshot had a memory limit of %llu bytes; make a guest with the same",
-				  (unsigned long long)memory_max);
+		return error_fail(
+			VISO_STAGE_ARGUMENT, EINVAL, "memory",
+			"the guest of the snapshot had a memory limit of %llu bytes; make a guest with the same",
+			(unsigned long long)memory_max);
 	const struct view_setting setting = {
 		.files = &guest->files,
 		.root_fd = root_fd,

@@ -11,7 +11,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/guest.h"
-#include "guest/memory.h"
+#include "guest/memory/memory.h"
 #include "guest/program/file.h"
 #include "guest/snapshot/saved.h"
 #include "guest/x86_64/system.h"

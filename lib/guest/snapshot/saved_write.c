@@ -13,7 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "guest/memory.h"
+#include "guest/memory/memory.h"
 #include "guest/snapshot/saved.h"
 
 /* What viso_snapshot_save() documents. */

@@ -8,10 +8,10 @@
 #include <virtiso/snapshot.h>
 
 #include "core/handle.h"
-#include "guest/address_space.h"
-#include "guest/frozen.h"
+#include "guest/contact/stay.h"
+#include "guest/memory/address_space.h"
+#include "guest/memory/frozen.h"
 #include "guest/program/program.h"
-#include "guest/stay.h"
 #include "guest/x86_64/vcpu.h"
 
 struct instance;

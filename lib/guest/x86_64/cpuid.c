@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "core/error.h"
-#include "guest/vm.h"
+#include "guest/vm/vm.h"
 #include "guest/x86_64/features.h"
 
 enum { ENTRIES_MAX = 256 };

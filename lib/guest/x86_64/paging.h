@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/memory.h"
+#include "guest/memory/memory.h"
 
 /* A table of the lowest level that a clone has of its own. */
 struct table_copy {

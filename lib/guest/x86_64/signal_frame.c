@@ -9,7 +9,7 @@
 #include <linux/kvm.h>
 #include <string.h>
 
-#include "guest/fault.h"
+#include "guest/memory/fault.h"
 #include "guest/x86_64/system.h"
 #include "guest/x86_64/xstate.h"
 

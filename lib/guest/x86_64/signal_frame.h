@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/address_space.h"
+#include "guest/memory/address_space.h"
 #include "guest/program/signal/signal.h"
 #include "guest/x86_64/vcpu.h"
 

@@ -27,7 +27,7 @@
 #include <sys/mman.h>
 
 #include "core/error.h"
-#include "guest/address_space.h"
+#include "guest/memory/address_space.h"
 #include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest/vm.h"
+#include "guest/vm/vm.h"
 #include "guest/x86_64/cpuid.h"
 #include "guest/x86_64/paging.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "guest/core_file.h"
+#include "guest/dump/core_file.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/processes.h"

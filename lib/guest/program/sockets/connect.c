@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/contact/hypercalls.h"
 #include "guest/guest.h"
-#include "guest/hypercalls.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/events/epoll.h"
