@@ -10,7 +10,7 @@
 
 VISO_BEGIN_DECLS
 
-/** What was found out about the host; opaque, reference counted, immutable. */
+/** What was found out about a machine; opaque, reference counted, immutable. */
 typedef struct viso_machine viso_machine;
 
 /** Something that works on a host or does not. */
@@ -31,13 +31,27 @@ typedef enum viso_feature {
 } viso_feature;
 
 /**
- * Examine this host. Nothing is executed and nothing is changed; it may take some milliseconds.
+ * Examine this host. Nothing is executed and nothing is changed. The features are tried when the first of them is asked
+ * for, which may take some milliseconds; all else is found out here.
  *
  * @return a new machine, owned by the caller; NULL with ENOMEM.
  * Threads: any.
  * Since: 0.1
  */
 VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new(void);
+
+/**
+ * Examine a machine by what was captured of it: a directory with its proc/, sys/, etc/ and run/ as far as they are of
+ * interest, and the files cpuid, msr, uname, ns, root and errors. The example viso-detect writes one. Its features cannot
+ * be tried. The directory may come from anybody: what lies outside of it is never looked at.
+ *
+ * @param directory  the captured directory, which should not change as long as the machine is used
+ * @return a new machine, owned by the caller; NULL with EINVAL for a bad argument, ENOMEM, or the errno with which the
+ *         directory cannot be opened: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EMFILE, ENFILE.
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new_from(const char *directory);
 
 /**
  * Take one more reference.
@@ -64,7 +78,7 @@ VISO_PUBLIC viso_machine *viso_machine_unref(viso_machine *machine);
  *
  * @param machine  a machine
  * @param feature  a feature
- * @return 1 it works, 0 it does not; -EINVAL bad argument.
+ * @return 1 it works, 0 it does not; -EINVAL bad argument; -EOPNOTSUPP the machine was captured; -ENOMEM.
  * Threads: any.
  * Since: 0.1
  */
@@ -75,7 +89,8 @@ VISO_PUBLIC int viso_machine_feature(const viso_machine *machine, viso_feature f
  *
  * @param machine  a machine
  * @param feature  a feature
- * @return a sentence, borrowed, valid as long as the machine; NULL with EINVAL for a bad argument.
+ * @return a sentence, borrowed, valid as long as the machine; NULL with EINVAL for a bad argument,
+ *         EOPNOTSUPP where the machine was captured, or ENOMEM.
  * Threads: any.
  * Since: 0.1
  */
