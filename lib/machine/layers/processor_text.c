@@ -6,7 +6,7 @@
 
 #include "machine/layers/detection.h"
 
-enum { TEXT_SIZE = 4096, SYSINFO_SIZE = 16 * 1024 };
+enum { TEXT_SIZE = 4096, VENDOR_SIZE = 128, SYSINFO_SIZE = 16 * 1024 };
 
 /* What stands behind the colon of the first line that begins so, ended at its end; NULL where there is none. */
 static char *find_value(char *text, const char *key)
@@ -38,7 +38,9 @@ static void look_at_cpuinfo(struct detection *detection)
 {
 	static const char path[] = "/proc/cpuinfo";
 	char text[TEXT_SIZE];
-	ssize_t n = provider_read(detection->provider, path, text, sizeof(text));
+	/* The vendor is in the second line; the kernel writes no processor that is not read. */
+	const size_t size = detection->cpuid_read ? VENDOR_SIZE : sizeof(text);
+	ssize_t n = provider_read(detection->provider, path, text, size);
 	if (n < 0) {
 		/* The kernel always has it. */
 		say_unread(detection, VISO_LAYER_HYPERVISOR, true, path, (int)n);
