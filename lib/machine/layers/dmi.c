@@ -186,7 +186,9 @@ static void look_at_clouds(struct detection *detection, int machine_bit)
 	if (is_amazon && is_whole_machine(name))
 		say_against_kind(detection, VISO_LAYER_HYPERVISOR, files[DMI_PRODUCT_NAME], name);
 	else if ((is_amazon || is_google) && !detection->cpuid_read && machine_bit != 0)
-		say_for(detection, PRODUCT_KVM, VISO_CONFIDENCE_LIKELY, files[DMI_PRODUCT_NAME], name);
+		say_for(detection, PRODUCT_KVM,
+			detection->processor == PROCESSOR_X86 ? VISO_CONFIDENCE_POSSIBLE : VISO_CONFIDENCE_LIKELY,
+			files[DMI_PRODUCT_NAME], name);
 }
 
 void detect_by_dmi(struct detection *detection)
