@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks of kernel guests: files of this machine. */
-#include "support/support.h"
+#include "support.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <virtiso/error.h>
 
 #include "guest/device/disk.h"
+#include "guest/device/overlay.h"
 
 static char *directory;
 static char path[256];
@@ -122,16 +123,16 @@ static void test_discarded_writes_are_seen_and_gone(void **state)
 
 static void test_an_overlay_is_bounded(void **state)
 {
-	struct disk *disk;
-	const size_t piece = 64 << 20;
-	uint64_t size = DISK_OVERLAY_MAX + piece;
-	assert_int_equal(truncate(path, (off_t)size), 0);
-	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &disk));
-	int r = 0;
-	for (uint64_t at = 0; r == 0 && at < size; at += piece)
-		r = disk_zero(disk, at, at + piece <= size ? piece : size - at, false);
-	assert_int_equal(r, -ENOSPC);
-	disk_close(disk);
+	struct overlay overlay;
+	uint8_t *block, *same;
+	assert_int_equal(overlay_init(&overlay, 1 << 30, 3 * OVERLAY_BLOCK), 0);
+	assert_null(overlay_find(&overlay, (1 << 30) / OVERLAY_BLOCK - 1));
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(overlay_make(&overlay, i * 1000, &block), 0);
+	assert_int_equal(overlay_make(&overlay, 2000, &same), 0);
+	assert_ptr_equal(same, block);
+	assert_int_equal(overlay_make(&overlay, 1, &block), -ENOSPC);
+	overlay_release(&overlay);
 }
 
 static void test_a_disk_is_written_by_one(void **state)
