@@ -86,6 +86,10 @@ void say_against_kind(struct detection *detection, viso_layer_kind kind, const c
 
 void say_unread(struct detection *detection, viso_layer_kind kind, bool decides, const char *source, int error)
 {
+	if (error == -ENOMEM) {
+		detection->error = error;
+		return;
+	}
 	say(detection,
 	    (struct evidence){.product = PRODUCTS,
 			      .kind = kind,
