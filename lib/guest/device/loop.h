@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the devices of a kernel guest wait for the host's fds: one thread for all of a guest's devices that never block.
- * What became ready is told by a number that the device chose, not by an address: it may come once more after the fd
- * was forgotten, when the device has to know by itself that the number means nothing any more.
+ * Where the devices of a kernel guest wait for the host's fds: one thread for all of a guest's devices that never
+ * block. What became ready is told by a number that the device chose, not by an address: it may come once more after
+ * the fd was forgotten, when the device has to know by itself that the number means nothing any more.
  */
 #ifndef GUEST_DEVICE_LOOP_H
 #define GUEST_DEVICE_LOOP_H

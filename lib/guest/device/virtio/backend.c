@@ -34,7 +34,8 @@ static int init_tap(struct backend *backend)
 {
 	struct ifreq request = {0};
 	int header = FRAME_HEADER;
-	if (ioctl(backend->fd, TUNGETIFF, &request) < 0 || (request.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
+	if (ioctl(backend->fd, TUNGETIFF, &request) < 0 ||
+	    (request.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
 		return -EINVAL;
 	backend->kind = BACKEND_TAP;
 	backend->has_header = request.ifr_flags & IFF_VNET_HDR;
@@ -123,7 +124,8 @@ static unsigned skip_header(const struct iovec *parts, unsigned count, struct io
 		size_t skipped = parts[i].iov_len < rest ? parts[i].iov_len : rest;
 		rest -= skipped;
 		if (parts[i].iov_len > skipped)
-			out[kept++] = (struct iovec){(uint8_t *)parts[i].iov_base + skipped, parts[i].iov_len - skipped};
+			out[kept++] =
+				(struct iovec){(uint8_t *)parts[i].iov_base + skipped, parts[i].iov_len - skipped};
 	}
 	return kept;
 }
@@ -183,7 +185,8 @@ static ssize_t receive_message(struct backend *backend, uint8_t *out, size_t roo
 {
 	ssize_t got;
 	do
-		got = backend->kind == BACKEND_TAP ? read(backend->fd, out, room) : recv(backend->fd, out, room, MSG_DONTWAIT);
+		got = backend->kind == BACKEND_TAP ? read(backend->fd, out, room)
+						   : recv(backend->fd, out, room, MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got < 0) {
 		int r = failure(backend);

@@ -9,8 +9,8 @@
 #include <sys/uio.h>
 
 enum {
-	FRAME_HEADER = 12,	      /* struct virtio_net_hdr_v1, before each frame */
-	FRAME_MAX = 65535 + 14 + 4,   /* with Ethernet's header and a VLAN tag */
+	FRAME_HEADER = 12,          /* struct virtio_net_hdr_v1, before each frame */
+	FRAME_MAX = 65535 + 14 + 4, /* with Ethernet's header and a VLAN tag */
 	FRAME_ROOM = FRAME_HEADER + FRAME_MAX,
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -16,8 +17,8 @@
 enum {
 	QUEUE_SIZE = 128,
 	SEGMENTS_MAX = QUEUE_SIZE - 2, /* beside header and status */
-	REQUEST_MAX = 64 << 20,	       /* bytes; a driver asks for less, and who stops a guest waits for one request */
-	RANGES_MAX = 16,	       /* of a discard */
+	REQUEST_MAX = 64 << 20,        /* bytes; a driver asks for less, and who stops a guest waits for one request */
+	RANGES_MAX = 16,               /* of a discard */
 	RANGE_SECTORS_MAX = 1 << 16,
 	SIGNAL_NS = 500000, /* no request that is done waits longer for those behind it */
 };
@@ -29,8 +30,8 @@ struct block {
 	pthread_t thread;
 	atomic_bool is_stopping;
 	pthread_cond_t is_idle; /* with the device's lock */
-	bool is_busy;		/* the thread serves a request, without the lock */
-	struct chain chain;	/* that request */
+	bool is_busy;           /* the thread serves a request, without the lock */
+	struct chain chain;     /* that request */
 };
 
 static struct block *block_of(struct virtio *virtio)
@@ -50,7 +51,8 @@ static uint8_t read_sectors(struct block *block, uint64_t sector)
 	if (!is_transfer(sector, size))
 		return VIRTIO_BLK_S_IOERR;
 	unsigned count = chain_writable(&block->chain, 0, size, parts, QUEUE_SIZE_MAX);
-	return disk_readv(block->disk, sector * DISK_SECTOR, parts, (int)count) < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	return disk_readv(block->disk, sector * DISK_SECTOR, parts, (int)count) < 0 ? VIRTIO_BLK_S_IOERR
+										    : VIRTIO_BLK_S_OK;
 }
 
 static uint8_t write_sectors(struct block *block, uint64_t sector)
@@ -60,7 +62,8 @@ static uint8_t write_sectors(struct block *block, uint64_t sector)
 	if (!is_transfer(sector, size))
 		return VIRTIO_BLK_S_IOERR;
 	unsigned count = chain_readable(&block->chain, sizeof(struct virtio_blk_outhdr), size, parts, QUEUE_SIZE_MAX);
-	return disk_writev(block->disk, sector * DISK_SECTOR, parts, (int)count) < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	return disk_writev(block->disk, sector * DISK_SECTOR, parts, (int)count) < 0 ? VIRTIO_BLK_S_IOERR
+										     : VIRTIO_BLK_S_OK;
 }
 
 /* Of a copy: one range of a discard, or of zeroes to be written (5.2.6.2). */
@@ -136,7 +139,8 @@ static void serve_one(struct block *block)
 	pthread_mutex_lock(&virtio->lock);
 	block->is_busy = false;
 	pthread_cond_broadcast(&block->is_idle);
-	if (virtio_is_active(virtio) || !virtio->is_started)
+	/* A reset has taken the status away and waits. */
+	if (virtio->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		queue_push(&virtio->queues[0], chain->head, (uint32_t)chain->writable_bytes);
 }
 
@@ -248,8 +252,8 @@ int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct d
 					      .start = start,
 					      .stop = stop,
 					      .release = release};
-	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE | 1ULL << VIRTIO_BLK_F_TOPOLOGY |
-			    1ULL << VIRTIO_BLK_F_FLUSH;
+	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
+			    1ULL << VIRTIO_BLK_F_TOPOLOGY | 1ULL << VIRTIO_BLK_F_FLUSH;
 	features |= disk_is_read_only(disk) ? 1ULL << VIRTIO_BLK_F_RO
 					    : 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
 	struct block *block = calloc(1, sizeof(*block));

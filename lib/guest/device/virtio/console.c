@@ -22,11 +22,11 @@ enum notice { NOTICE_ADD, NOTICE_CONSOLE, NOTICE_NAME, NOTICE_OPEN, NOTICE_CLOSE
 struct port {
 	char name[CONSOLE_NAME_MAX];
 	bool is_console;
-	int fd; /* -1 from the host's end on */
-	bool is_open; /* in the guest */
-	bool is_blocked; /* the host does not read */
-	uint32_t events; /* that the loop watches for */
-	uint64_t sent; /* bytes of the chain that waits first */
+	int fd;           /* -1 from the host's end on */
+	bool is_open;     /* in the guest */
+	bool is_blocked;  /* the host does not read */
+	uint32_t events;  /* that the loop watches for */
+	uint64_t sent;    /* bytes of the chain that waits first */
 	unsigned notices; /* a set of enum notice */
 };
 
@@ -107,11 +107,12 @@ static void host_has_closed(struct console *console, unsigned index)
 static size_t fill_notice(const struct port *port, unsigned index, enum notice notice, uint8_t *out)
 {
 	static const uint16_t events[NOTICES] = {
-		[NOTICE_ADD] = VIRTIO_CONSOLE_PORT_ADD,	    [NOTICE_CONSOLE] = VIRTIO_CONSOLE_CONSOLE_PORT,
+		[NOTICE_ADD] = VIRTIO_CONSOLE_PORT_ADD,     [NOTICE_CONSOLE] = VIRTIO_CONSOLE_CONSOLE_PORT,
 		[NOTICE_NAME] = VIRTIO_CONSOLE_PORT_NAME,   [NOTICE_OPEN] = VIRTIO_CONSOLE_PORT_OPEN,
 		[NOTICE_CLOSED] = VIRTIO_CONSOLE_PORT_OPEN,
 	};
-	struct virtio_console_control control = {.id = index, .event = events[notice], .value = notice != NOTICE_CLOSED};
+	struct virtio_console_control control = {
+		.id = index, .event = events[notice], .value = notice != NOTICE_CLOSED};
 	size_t size = sizeof(control);
 	memcpy(out, &control, size);
 	if (notice == NOTICE_NAME) {
@@ -286,11 +287,8 @@ static void release(struct virtio *virtio)
 
 int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, struct virtio **out)
 {
-	static const struct virtio_ops ops = {.id = VIRTIO_ID_CONSOLE,
-					      .notify = notify,
-					      .ready = ready,
-					      .reset = reset,
-					      .release = release};
+	static const struct virtio_ops ops = {
+		.id = VIRTIO_ID_CONSOLE, .notify = notify, .ready = ready, .reset = reset, .release = release};
 	_cleanup_free_ struct console *console = calloc(1, sizeof(*console));
 	if (!console)
 		return -ENOMEM;

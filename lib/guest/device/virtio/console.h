@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams between guest and host (virtio 1.2, 5.3): ports with names, each of which is a stream socket on the host. What
- * the host does not read keeps a writer in the guest waiting, but for a console, whose driver waits with the processor:
- * what a full socket does not take is lost there.
+ * Streams between guest and host (virtio 1.2, 5.3): ports with names, each of which is a stream socket on the host.
+ * What the host does not read keeps a writer in the guest waiting, but for a console, whose driver waits with the
+ * processor: what a full socket does not take is lost there.
  */
 #ifndef GUEST_DEVICE_VIRTIO_CONSOLE_H
 #define GUEST_DEVICE_VIRTIO_CONSOLE_H
@@ -16,8 +16,8 @@ int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct
 
 /*
  * Before it starts. `name` is what the guest finds in /sys/class/virtio-ports, NULL for a console (hvc). The fd, of a
- * stream socket, is the device's from now on, also on failure. 0, -EINVAL the name is empty, too long, or not printable,
- * -ENOTSOCK, -ENOSPC, -EEXIST.
+ * stream socket, is the device's from now on, also on failure. 0, -EINVAL the name is empty, too long, or not
+ * printable, -ENOTSOCK, -ENOSPC, -EEXIST.
  */
 int virtio_console_add(struct virtio *virtio, const char *name, int fd);
 

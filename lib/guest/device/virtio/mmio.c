@@ -68,7 +68,8 @@ static void read_any(void *device, uint64_t offset, void *data, unsigned size)
 
 static void set_half(uint64_t *address, bool is_high, uint32_t value)
 {
-	*address = is_high ? (*address & UINT32_MAX) | (uint64_t)value << 32 : (*address & ~(uint64_t)UINT32_MAX) | value;
+	*address =
+		is_high ? (*address & UINT32_MAX) | (uint64_t)value << 32 : (*address & ~(uint64_t)UINT32_MAX) | value;
 }
 
 /* Of a queue that is not ready, and only before the device works: afterwards its configuration is fixed. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The registers of a virtio device in the guest's physical memory (virtio 1.2, 4.2), version 2, without the legacy one. */
+/* The registers of a virtio device in the guest's physical memory (virtio 1.2, 4.2), version 2, without the legacy one.
+ */
 #ifndef GUEST_DEVICE_VIRTIO_MMIO_H
 #define GUEST_DEVICE_VIRTIO_MMIO_H
 

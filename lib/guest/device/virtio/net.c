@@ -27,7 +27,7 @@ struct net {
 	struct backend backend;
 	uint32_t events; /* that the loop watches for */
 	bool is_blocked; /* the backend takes nothing now */
-	uint32_t size;	 /* of a frame that found no buffer in the guest; 0: there is none */
+	uint32_t size;   /* of a frame that found no buffer in the guest; 0: there is none */
 	uint8_t frame[FRAME_ROOM];
 };
 
@@ -96,25 +96,26 @@ static bool deliver(struct net *net)
 	struct virtio *virtio = &net->virtio;
 	struct virtqueue *queue = &virtio->queues[RECEIVE];
 	bool is_mergeable = virtio_has(virtio, VIRTIO_NET_F_MRG_RXBUF);
-	uint32_t written[QUEUE_SIZE];
-	uint16_t heads[QUEUE_SIZE];
+	struct iovec buffers[sizeof(uint16_t)]; /* where their number belongs, in the first one's header */
+	unsigned buffers_parts = 0;
 	uint16_t count = 0;
-	struct chain chain, first = {0};
+	struct chain chain;
 	for (uint32_t done = 0; done < net->size && (count == 0 || is_mergeable); count++) {
 		if (count == QUEUE_SIZE || !virtio_pop(virtio, queue, &chain)) {
-			while (count-- > 0)
-				queue_unpop(queue);
+			queue_unpop(queue, count);
 			return false;
 		}
 		if (count == 0)
-			first = chain;
-		heads[count] = chain.head;
-		written[count] = (uint32_t)chain_write(&chain, 0, net->frame + done, net->size - done);
-		done += written[count];
+			buffers_parts = chain_writable(&chain, offsetof(struct virtio_net_hdr_v1, num_buffers),
+						       sizeof(count), buffers, sizeof(count));
+		uint32_t written = (uint32_t)chain_write(&chain, 0, net->frame + done, net->size - done);
+		queue_put(queue, count, chain.head, written);
+		done += written;
 	}
-	chain_write(&first, offsetof(struct virtio_net_hdr_v1, num_buffers), &count, sizeof(count));
-	for (uint16_t i = 0; i < count; i++)
-		queue_push(queue, heads[i], written[i]);
+	for (unsigned i = 0, byte = 0; i < buffers_parts; i++)
+		for (size_t j = 0; j < buffers[i].iov_len; j++, byte++)
+			((uint8_t *)buffers[i].iov_base)[j] = (uint8_t)(count >> (8 * byte));
+	queue_show(queue, count);
 	net->size = 0;
 	return true;
 }
@@ -219,9 +220,9 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 	uint64_t features = 1ULL << VIRTIO_NET_F_MAC | 1ULL << VIRTIO_NET_F_STATUS | 1ULL << VIRTIO_NET_F_MRG_RXBUF;
 	int r = backend_init(&net->backend, fd);
 	if (net->backend.has_header)
-		features |= 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4 |
-			    1ULL << VIRTIO_NET_F_HOST_TSO6 | 1ULL << VIRTIO_NET_F_GUEST_TSO4 |
-			    1ULL << VIRTIO_NET_F_GUEST_TSO6;
+		features |= 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
+			    1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
+			    1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6;
 	if (r == 0)
 		r = virtio_init(&net->virtio, &ops, ram, interrupt, loop, features, 2, QUEUE_SIZE);
 	if (r < 0) {

@@ -101,8 +101,8 @@ static bool add_segment(const struct virtqueue *queue, struct chain *chain, cons
  * Follows a table from `index` on. No more steps than the queue has entries, which also ends a loop (2.7.5.3.1: no
  * chain is longer than the queue).
  */
-static bool walk(const struct virtqueue *queue, const void *table, uint32_t table_size, uint16_t index, bool is_indirect,
-		 struct chain *chain)
+static bool walk(const struct virtqueue *queue, const void *table, uint32_t table_size, uint16_t index,
+		 bool is_indirect, struct chain *chain)
 {
 	for (uint32_t steps = 0; steps < queue->size; steps++) {
 		if (index >= table_size)
@@ -144,19 +144,32 @@ bool queue_pop(struct virtqueue *queue, struct chain *out)
 	return true;
 }
 
-void queue_unpop(struct virtqueue *queue)
+void queue_unpop(struct virtqueue *queue, uint16_t count)
 {
-	queue->next_available--;
+	queue->next_available -= count;
 }
 
-void queue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+void queue_put(struct virtqueue *queue, uint16_t ahead, uint16_t head, uint32_t written)
 {
 	if (!queue->is_ready || queue->is_broken)
 		return;
 	const uint32_t element[2] = {head, written};
-	uint16_t place = queue->next_used & (uint16_t)(queue->size - 1);
+	uint16_t place = (uint16_t)(queue->next_used + ahead) & (uint16_t)(queue->size - 1);
 	memcpy(queue->used + RING_ENTRIES + 4 * (size_t)place, element, sizeof(element));
-	store(&queue->used[RING_INDEX], ++queue->next_used);
+}
+
+void queue_show(struct virtqueue *queue, uint16_t count)
+{
+	if (!queue->is_ready || queue->is_broken)
+		return;
+	queue->next_used += count;
+	store(&queue->used[RING_INDEX], queue->next_used);
+}
+
+void queue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
+{
+	queue_put(queue, 0, head, written);
+	queue_show(queue, 1);
 }
 
 bool queue_must_signal(struct virtqueue *queue)

@@ -57,12 +57,16 @@ void queue_reset(struct virtqueue *queue);
 /* The next chain that the driver has made available: false where there is none, or the queue is broken. */
 bool queue_pop(struct virtqueue *queue, struct chain *out);
 
-/* Gives a chain back unused, the last one that was taken: queue_pop() finds it again. */
-void queue_unpop(struct virtqueue *queue);
+/* Gives back the last chains that were taken, unused: queue_pop() finds them again. */
+void queue_unpop(struct virtqueue *queue, uint16_t count);
 
-/* The chain is used, and `written` bytes of its writable ones were written. The driver is told by queue_must_signal().
- */
+/* The chain is used, and `written` bytes of its writable ones were written. Tell the driver by queue_must_signal(). */
 void queue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
+
+/* The same of several that the driver must see at once: fills in the one that is `ahead` of the next, and shows them.
+ */
+void queue_put(struct virtqueue *queue, uint16_t ahead, uint16_t head, uint32_t written);
+void queue_show(struct virtqueue *queue, uint16_t count);
 
 /* Whether the driver wants an interrupt for what was pushed since the last time. */
 bool queue_must_signal(struct virtqueue *queue);

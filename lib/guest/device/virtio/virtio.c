@@ -37,9 +37,14 @@ int virtio_init(struct virtio *virtio, const struct virtio_ops *ops, const struc
 	virtio->ram = ram;
 	virtio->interrupt = interrupt;
 	virtio->loop = loop;
+	int r = -pthread_mutex_init(&virtio->lock, NULL);
+	if (r < 0)
+		return r;
 	virtio->handler = loop ? loop_add(loop, loop_ready, virtio) : 0;
-	if (virtio->handler < 0)
+	if (virtio->handler < 0) {
+		pthread_mutex_destroy(&virtio->lock);
 		return virtio->handler;
+	}
 	virtio->offered = features | 1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC |
 			  1ULL << VIRTIO_RING_F_EVENT_IDX;
 	virtio->queue_count = queue_count;
@@ -47,7 +52,7 @@ int virtio_init(struct virtio *virtio, const struct virtio_ops *ops, const struc
 		virtio->doorbells[i] = -1;
 		virtio->queues[i].size_max = i < queue_count ? queue_size : 0;
 	}
-	return -pthread_mutex_init(&virtio->lock, NULL);
+	return 0;
 }
 
 void virtio_release(struct virtio *virtio)
@@ -105,13 +110,12 @@ bool virtio_has(const struct virtio *virtio, unsigned feature)
 
 bool virtio_is_active(const struct virtio *virtio)
 {
-	return virtio->is_started &&
-	       (virtio->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED)) ==
-		       VIRTIO_CONFIG_S_DRIVER_OK;
+	return virtio->is_started && (virtio->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET |
+							VIRTIO_CONFIG_S_FAILED)) == VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
 /* The driver acknowledges by a register; each further reason makes an edge of its own. */
-static void interrupt(struct virtio *virtio, uint32_t reason)
+static void interrupt_driver(struct virtio *virtio, uint32_t reason)
 {
 	virtio->interrupt_status |= reason;
 	virtio->interrupts++;
@@ -121,14 +125,14 @@ static void interrupt(struct virtio *virtio, uint32_t reason)
 void virtio_signal(struct virtio *virtio, struct virtqueue *queue)
 {
 	if (queue_must_signal(queue))
-		interrupt(virtio, VIRTIO_MMIO_INT_VRING);
+		interrupt_driver(virtio, VIRTIO_MMIO_INT_VRING);
 }
 
 void virtio_config_changed(struct virtio *virtio)
 {
 	virtio->generation++;
 	if (virtio->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		interrupt(virtio, VIRTIO_MMIO_INT_CONFIG);
+		interrupt_driver(virtio, VIRTIO_MMIO_INT_CONFIG);
 }
 
 void virtio_break(struct virtio *virtio)
@@ -166,15 +170,15 @@ void virtio_serve(struct virtio *virtio, unsigned index,
 	bool is_held = false;
 	queue_silence(queue);
 	do {
-		while (!is_held && rest > 0 && virtio_pop(virtio, queue, &chain)) {
+		while (!is_held && rest > 0 && virtio_is_active(virtio) && virtio_pop(virtio, queue, &chain)) {
 			rest--;
 			is_held = !serve(virtio, index, &chain);
 		}
 		if (is_held)
-			queue_unpop(queue);
+			queue_unpop(queue, 1);
 		else if (rest == 0)
 			serve_later(virtio, index);
-	} while (!is_held && rest > 0 && queue_listen(queue));
+	} while (!is_held && rest > 0 && virtio_is_active(virtio) && queue_listen(queue));
 	virtio_signal(virtio, queue);
 }
 
@@ -193,6 +197,7 @@ static void reset(struct virtio *virtio)
 		queue_reset(&virtio->queues[i]);
 	virtio->status = 0;
 	virtio->accepted = 0;
+	virtio->has_accepted_beyond = false;
 	virtio->interrupt_status = 0;
 	virtio->device_feature_word = virtio->driver_feature_word = virtio->queue_select = 0;
 }
@@ -210,7 +215,8 @@ void virtio_set_status(struct virtio *virtio, uint32_t status)
 	}
 	/* The driver may only add (2.1.1); what it may not add stays away, which it is to look for (3.1.1). */
 	uint8_t added = (uint8_t)(status & SETTABLE & (uint8_t)~old);
-	bool is_acceptable = !(virtio->accepted & ~virtio->offered) && virtio_has(virtio, VIRTIO_F_VERSION_1);
+	bool is_acceptable = !(virtio->accepted & ~virtio->offered) && !virtio->has_accepted_beyond &&
+			     virtio_has(virtio, VIRTIO_F_VERSION_1);
 	if (!is_acceptable)
 		added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (!((old | added) & VIRTIO_CONFIG_S_FEATURES_OK))
@@ -228,9 +234,8 @@ void virtio_set_features(struct virtio *virtio, uint32_t word, uint32_t bits)
 {
 	if (virtio->status & VIRTIO_CONFIG_S_FEATURES_OK)
 		return;
-	/* Bits of words that do not exist are remembered as bits that nobody offered. */
 	if (word > 1) {
-		virtio->accepted |= bits ? 1ULL << 63 : 0;
+		virtio->has_accepted_beyond |= bits != 0;
 		return;
 	}
 	virtio->accepted &= ~(0xffffffffULL << (32 * word));

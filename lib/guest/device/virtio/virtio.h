@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all virtio devices have in common (virtio 1.2, 2): status, features, queues, configuration. How the guest reaches
- * it is in mmio.h; what it does is in a file for each device.
+ * What all virtio devices have in common (virtio 1.2, 2): status, features, queues, configuration. How the guest
+ * reaches it is in mmio.h; what it does is in a file for each device.
  *
  * One lock guards a device with its queues. It is held when the functions of virtio_ops are called, and a
  * notification may come in any thread: of a virtual processor, of the loop, of the device.
@@ -60,6 +60,7 @@ struct virtio {
 	bool is_started;
 	uint8_t status;
 	uint64_t offered, accepted; /* features */
+	bool has_accepted_beyond;   /* any that 64 bits have no room for */
 	uint32_t interrupt_status;
 	uint32_t generation; /* of the configuration */
 	uint32_t device_feature_word, driver_feature_word, queue_select;
@@ -72,8 +73,8 @@ struct virtio {
 };
 
 /*
- * The loop may be NULL, and then there is nothing that could be watched. Features of queues and of virtio 1 are added to
- * `features`. 0 or a negative errno, with nothing to release then.
+ * The loop may be NULL, and then there is nothing that could be watched. Features of queues and of virtio 1 are added
+ * to `features`. 0 or a negative errno, with nothing to release then.
  */
 int virtio_init(struct virtio *virtio, const struct virtio_ops *ops, const struct ram *ram, struct interrupt interrupt,
 		struct loop *loop, uint64_t features, unsigned queue_count, unsigned queue_size);
