@@ -11,6 +11,7 @@
 static void count_interrupt(void *data, unsigned line, bool level)
 {
 	struct driver *driver = data;
+	atomic_store(&driver->is_high, level);
 	if (level)
 		atomic_fetch_add(&driver->interrupts, 1);
 }
@@ -27,7 +28,8 @@ void driver_open(struct driver *driver)
 	memset(driver, 0, sizeof(*driver));
 	driver->low = map(LOW_SIZE);
 	driver->high = map(HIGH_SIZE);
-	driver->ram = (struct ram){.count = 2, .regions = {{0, LOW_SIZE, driver->low}, {HIGH_BASE, HIGH_SIZE, driver->high}}};
+	driver->ram =
+		(struct ram){.count = 2, .regions = {{0, LOW_SIZE, driver->low}, {HIGH_BASE, HIGH_SIZE, driver->high}}};
 	driver->next_free = 0x1000;
 	assert_int_equal(loop_init(&driver->loop), 0);
 }
@@ -173,7 +175,8 @@ uint16_t driver_add(struct driver *driver, unsigned queue, const struct part *pa
 		ours->next_descriptor = (uint16_t)((index + 1) % ours->size);
 		uint16_t flags = parts[i].is_writable ? VRING_DESC_F_WRITE : 0;
 		flags |= i + 1 < count ? VRING_DESC_F_NEXT : 0;
-		driver_descriptor(driver, queue, index, parts[i].address, parts[i].length, flags, ours->next_descriptor);
+		driver_descriptor(driver, queue, index, parts[i].address, parts[i].length, flags,
+				  ours->next_descriptor);
 	}
 	driver_make_available(driver, queue, head);
 	return head;

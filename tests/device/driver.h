@@ -36,7 +36,8 @@ struct driver {
 	struct bus bus;
 	struct loop loop;
 	struct virtio *device;
-	atomic_uint interrupts;
+	atomic_uint interrupts; /* how often the line went up */
+	atomic_bool is_high;
 	uint64_t next_free;
 	struct driver_queue queues[VIRTIO_QUEUES_MAX];
 };

@@ -26,7 +26,8 @@ static void begin(struct bench *bench, enum disk_flags flags, uint64_t features)
 	struct virtio *block;
 	driver_open(&bench->driver);
 	assert_ok(disk_open(bench->path, flags, &disk));
-	assert_int_equal(virtio_block_new(&bench->driver.ram, driver_interrupt(&bench->driver), disk, "serial-of-this-disk-is-long", &block),
+	assert_int_equal(virtio_block_new(&bench->driver.ram, driver_interrupt(&bench->driver), disk,
+					  "serial-of-this-disk-is-long", &block),
 			 0);
 	driver_take(&bench->driver, block);
 	driver_begin(&bench->driver, features, 1);
@@ -67,7 +68,8 @@ static uint8_t file_byte(const struct bench *bench, off_t offset)
 }
 
 /* Header, data, status; the status. */
-static uint8_t request(struct driver *driver, uint32_t type, uint64_t sector, uint64_t data, uint32_t size, bool is_read)
+static uint8_t request(struct driver *driver, uint32_t type, uint64_t sector, uint64_t data, uint32_t size,
+		       bool is_read)
 {
 	const struct virtio_blk_outhdr header = {.type = type, .sector = sector};
 	const uint8_t none = 0xee;
@@ -114,9 +116,12 @@ static void data_in_many_segments_is_one_transfer(void **state)
 	uint64_t data = driver_room(driver, 2 * SECTOR), status = driver_room(driver, 1);
 	/* The header in two, the data in odd pieces, the last one with the status. */
 	const struct part parts[] = {
-		{head, 5, false},	{head + 5, 11, false},
-		{data, 100, true},	{data + 100, 500, true},
-		{data + 600, 2 * SECTOR - 600, true}, {status, 1, true},
+		{head, 5, false},
+		{head + 5, 11, false},
+		{data, 100, true},
+		{data + 100, 500, true},
+		{data + 600, 2 * SECTOR - 600, true},
+		{status, 1, true},
 	};
 	assert_int_equal(driver_do(driver, 0, parts, 6), 2 * SECTOR + 1);
 	uint8_t *bytes = driver_at(driver, data);
@@ -136,7 +141,8 @@ static void bad_requests_get_an_error(void **state)
 	assert_int_equal(request(driver, VIRTIO_BLK_T_OUT, SECTORS - 1, data, 2 * SECTOR, false), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(driver, VIRTIO_BLK_T_IN, UINT64_MAX, data, SECTOR, true), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(driver, VIRTIO_BLK_T_IN, UINT64_MAX / 512, data, SECTOR, true), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(request(driver, VIRTIO_BLK_T_IN, UINT64_MAX / 512 + 1, data, SECTOR, true), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(driver, VIRTIO_BLK_T_IN, UINT64_MAX / 512 + 1, data, SECTOR, true),
+			 VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(driver, VIRTIO_BLK_T_IN, 0, data, SECTOR + 1, true), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(driver, VIRTIO_BLK_T_OUT, 0, data, 100, false), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(driver, VIRTIO_BLK_T_GET_ID, 0, data, 19, true), VIRTIO_BLK_S_IOERR);
@@ -160,7 +166,8 @@ static void requests_without_header_or_status_need_a_reset(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		driver_add(driver, 0, bad[i], 2);
 		driver_kick(driver, 0);
-		for (int j = 0; j < 1000 && !(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET); j++)
+		for (int j = 0; j < 1000 && !(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		     j++)
 			usleep(1000);
 		assert_true(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 		assert_false(driver_is_used(driver, 0));

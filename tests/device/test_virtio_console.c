@@ -31,7 +31,9 @@ static int set_up(void **state)
 	static struct bench bench;
 	struct virtio *console;
 	driver_open(&bench.driver);
-	assert_int_equal(virtio_console_new(&bench.driver.ram, driver_interrupt(&bench.driver), &bench.driver.loop, &console), 0);
+	assert_int_equal(
+		virtio_console_new(&bench.driver.ram, driver_interrupt(&bench.driver), &bench.driver.loop, &console),
+		0);
 	assert_int_equal(virtio_console_add(console, NULL, socket_pair(&bench.console)), 0);
 	assert_int_equal(virtio_console_add(console, "org.libvirtiso.agent.0", socket_pair(&bench.agent)), 0);
 	driver_take(&bench.driver, console);
@@ -64,7 +66,8 @@ static uint64_t add_control_buffer(struct driver *driver)
 }
 
 /* The device's next message, which must be in that buffer. */
-static void assert_control(struct driver *driver, uint64_t buffer, uint32_t id, uint16_t event, uint16_t value, const char *name)
+static void assert_control(struct driver *driver, uint64_t buffer, uint32_t id, uint16_t event, uint16_t value,
+			   const char *name)
 {
 	struct virtio_console_control control;
 	uint16_t head;

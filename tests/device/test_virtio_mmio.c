@@ -65,7 +65,8 @@ static void features_that_were_not_offered_are_refused(void **state)
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_STATUS), 0);
 	/* Without version 1; and what was refused gets no DRIVER_OK either. */
 	driver_set(driver, VIRTIO_MMIO_STATUS, 0);
-	driver_set(driver, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	driver_set(driver, VIRTIO_MMIO_STATUS,
+		   VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_STATUS), VIRTIO_CONFIG_S_DRIVER);
 	assert_true(driver_negotiate(driver, 0));
 }
@@ -108,11 +109,11 @@ static void queues_that_cannot_be_need_a_reset(void **state)
 		uint32_t size;
 		uint64_t table, available, used;
 	} bad[] = {
-		{0, 0x1000, 0x2000, 0x3000},	     {3, 0x1000, 0x2000, 0x3000},
-		{32, 0x1000, 0x2000, 0x3000},	     {UINT32_MAX, 0x1000, 0x2000, 0x3000},
-		{16, 0x1008, 0x2000, 0x3000},	     {16, 0x1000, 0x2001, 0x3000},
-		{16, 0x1000, 0x2000, 0x3002},	     {16, LOW_SIZE - 16, 0x2000, 0x3000},
-		{16, 0x1000, LOW_SIZE - 2, 0x3000},  {16, 0x1000, 0x2000, LOW_SIZE - 4},
+		{0, 0x1000, 0x2000, 0x3000},           {3, 0x1000, 0x2000, 0x3000},
+		{32, 0x1000, 0x2000, 0x3000},          {UINT32_MAX, 0x1000, 0x2000, 0x3000},
+		{16, 0x1008, 0x2000, 0x3000},          {16, 0x1000, 0x2001, 0x3000},
+		{16, 0x1000, 0x2000, 0x3002},          {16, LOW_SIZE - 16, 0x2000, 0x3000},
+		{16, 0x1000, LOW_SIZE - 2, 0x3000},    {16, 0x1000, 0x2000, LOW_SIZE - 4},
 		{16, UINT64_MAX - 15, 0x2000, 0x3000}, {16, 0x1000, 0x2000, 0xd0000000},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -185,8 +186,14 @@ static void interrupts_are_acknowledged(void **state)
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
 	driver_set(driver, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+	assert_true(driver->is_high);
 	driver_set(driver, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	assert_false(driver->is_high);
+	driver_do(driver, 0, &part, 1);
+	assert_true(driver->is_high);
+	driver_set(driver, VIRTIO_MMIO_STATUS, 0);
+	assert_false(driver->is_high);
 }
 
 static void a_broken_ring_interrupts_and_needs_a_reset(void **state)
@@ -261,7 +268,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_widths_do_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(queues_that_cannot_be_need_a_reset, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(queues_are_fixed_from_driver_ok_on, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(queues_are_not_enabled_before_the_features_are_known, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(queues_are_not_enabled_before_the_features_are_known, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_twice_made_ready_stays_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(interrupts_are_acknowledged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_broken_ring_interrupts_and_needs_a_reset, set_up, tear_down),

@@ -32,7 +32,8 @@ static int set_up(void **state)
 	static struct bench bench;
 	struct virtio *rng;
 	driver_open(&bench.driver);
-	assert_int_equal(virtio_rng_new(&bench.driver.ram, driver_interrupt(&bench.driver), &bench.driver.loop, &rng), 0);
+	assert_int_equal(virtio_rng_new(&bench.driver.ram, driver_interrupt(&bench.driver), &bench.driver.loop, &rng),
+			 0);
 	driver_take(&bench.driver, rng);
 	enable(&bench, false, true);
 	*state = &bench;
@@ -88,8 +89,8 @@ static void bytes_go_across_segments(void **state)
 	struct bench *bench = *state;
 	char text[16] = {0};
 	for (uint16_t i = 0; i < 4; i++)
-		driver_descriptor(&bench->driver, 0, i, 0x4000 + 0x100U * i, 3, VRING_DESC_F_NEXT | (i > 1 ? VRING_DESC_F_WRITE : 0),
-				  (uint16_t)(i + 1));
+		driver_descriptor(&bench->driver, 0, i, 0x4000 + 0x100U * i, 3,
+				  VRING_DESC_F_NEXT | (i > 1 ? VRING_DESC_F_WRITE : 0), (uint16_t)(i + 1));
 	driver_descriptor(&bench->driver, 0, 4, 0x5000, 0, VRING_DESC_F_WRITE, 0);
 	memcpy(bench->driver.low + 0x4000, "abc", 3);
 	memcpy(bench->driver.low + 0x4100, "def", 3);
@@ -182,7 +183,8 @@ static void a_chain_is_no_longer_than_the_queue(void **state)
 {
 	struct bench *bench = *state;
 	for (unsigned i = 0; i < SIZE; i++)
-		put_indirect(bench, 0x6000, i, (struct vring_desc){0x4000, 1, i + 1 < SIZE ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1)});
+		put_indirect(bench, 0x6000, i,
+			     (struct vring_desc){0x4000, 1, i + 1 < SIZE ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1)});
 	driver_descriptor(&bench->driver, 0, 0, 0x6000, 16 * SIZE, VRING_DESC_F_INDIRECT, 0);
 	assert_true(pop(bench, 0));
 	assert_int_equal(bench->chain.readable, SIZE);

@@ -123,7 +123,7 @@ static void write_register(struct virtio *virtio, uint64_t offset, uint32_t valu
 		virtio_notify(virtio, value);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-		virtio->interrupt_status &= ~value;
+		virtio_set_interrupts(virtio, virtio->interrupt_status & ~value);
 		break;
 	case VIRTIO_MMIO_STATUS:
 		virtio_set_status(virtio, value);

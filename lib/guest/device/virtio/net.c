@@ -45,7 +45,7 @@ static void watch(struct net *net)
 	if (virtio_is_active(virtio)) {
 		if (queue_waiting(&virtio->queues[RECEIVE]) > 0 && net->size == 0)
 			events |= EPOLLIN;
-		if (net->is_blocked)
+		if (net->is_blocked || net->backend.output_size > 0)
 			events |= EPOLLOUT;
 	}
 	if (events == net->events)
@@ -156,9 +156,9 @@ static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
 	struct net *net = net_of(virtio);
 	if (net->backend.fd < 0 || !virtio_is_active(virtio))
 		return;
-	if (net->is_blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+	if ((net->events & EPOLLOUT) && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
 		int r = backend_flush(&net->backend);
-		net->is_blocked = r == -EAGAIN;
+		net->is_blocked &= r == -EAGAIN;
 		if (r == -EPIPE)
 			has_ended(net);
 		if (!net->is_blocked)

@@ -114,12 +114,18 @@ bool virtio_is_active(const struct virtio *virtio)
 							VIRTIO_CONFIG_S_FAILED)) == VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
-/* The driver acknowledges by a register; each further reason makes an edge of its own. */
+void virtio_set_interrupts(struct virtio *virtio, uint32_t status)
+{
+	bool was_high = virtio->interrupt_status != 0;
+	virtio->interrupt_status = status;
+	if (was_high != (status != 0))
+		interrupt_set(&virtio->interrupt, !was_high);
+}
+
 static void interrupt_driver(struct virtio *virtio, uint32_t reason)
 {
-	virtio->interrupt_status |= reason;
 	virtio->interrupts++;
-	interrupt_pulse(&virtio->interrupt);
+	virtio_set_interrupts(virtio, virtio->interrupt_status | reason);
 }
 
 void virtio_signal(struct virtio *virtio, struct virtqueue *queue)
@@ -198,7 +204,7 @@ static void reset(struct virtio *virtio)
 	virtio->status = 0;
 	virtio->accepted = 0;
 	virtio->has_accepted_beyond = false;
-	virtio->interrupt_status = 0;
+	virtio_set_interrupts(virtio, 0);
 	virtio->device_feature_word = virtio->driver_feature_word = virtio->queue_select = 0;
 }
 

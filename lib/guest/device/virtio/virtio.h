@@ -52,7 +52,7 @@ struct virtio_ops {
 struct virtio {
 	const struct virtio_ops *ops;
 	const struct ram *ram;
-	struct interrupt interrupt; /* edge-triggered */
+	struct interrupt interrupt; /* its level is that of interrupt_status */
 	struct loop *loop;          /* NULL where the device needs none */
 	int handler;                /* in it */
 
@@ -124,6 +124,8 @@ void virtio_serve(struct virtio *virtio, unsigned index,
 bool virtio_watch(struct virtio *virtio, uint32_t number, int fd, uint32_t events);
 
 /* For transports, with the lock: */
+/* The line is up as long as there is a reason that was not acknowledged. */
+void virtio_set_interrupts(struct virtio *virtio, uint32_t status);
 void virtio_set_status(struct virtio *virtio, uint32_t status);
 void virtio_set_features(struct virtio *virtio, uint32_t word, uint32_t bits);
 void virtio_enable_queue(struct virtio *virtio, bool on);
