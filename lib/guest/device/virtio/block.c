@@ -170,6 +170,13 @@ static void serve_all(struct block *block)
 	virtio_signal(virtio, queue);
 }
 
+void virtio_block_serve(struct virtio *virtio)
+{
+	pthread_mutex_lock(&virtio->lock);
+	serve_all(block_of(virtio));
+	pthread_mutex_unlock(&virtio->lock);
+}
+
 static void *run(void *data)
 {
 	struct block *block = data;
@@ -178,11 +185,8 @@ static void *run(void *data)
 	pthread_setname_np(pthread_self(), "viso-block");
 	while (!atomic_load(&block->is_stopping)) {
 		poll(&poll_fd, 1, -1);
-		if (read(poll_fd.fd, &count, sizeof(count)) < 0)
-			continue;
-		pthread_mutex_lock(&block->virtio.lock);
-		serve_all(block);
-		pthread_mutex_unlock(&block->virtio.lock);
+		if (read(poll_fd.fd, &count, sizeof(count)) > 0)
+			virtio_block_serve(&block->virtio);
 	}
 	return NULL;
 }
