@@ -283,7 +283,10 @@ static void stops_and_starts_serve_everything_once(void **state)
 		for (int i = 0; i < 5; i++)
 			heads[i] = driver_add(driver, 0, parts, 3);
 		driver_kick(driver, 0);
-		virtio_stop(driver->device);
+		if (round % 2)
+			virtio_stop(driver->device);
+		else
+			virtio_pause(driver->device);
 		assert_int_equal(virtio_start(driver->device), 0);
 		for (int i = 0; i < 5; i++) {
 			assert_true(driver_wait(driver, 0, &head, &length));

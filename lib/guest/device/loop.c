@@ -25,6 +25,8 @@ int loop_init(struct loop *loop)
 	*loop = (struct loop){.epoll = -1, .wake = -1};
 	if (epoll < 0 || wake < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) < 0)
 		return -errno;
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->changed, NULL);
 	loop->epoll = TAKE_FD(epoll);
 	loop->wake = TAKE_FD(wake);
 	return 0;
@@ -34,6 +36,8 @@ void loop_release(struct loop *loop)
 {
 	loop->epoll = close_fd(loop->epoll);
 	loop->wake = close_fd(loop->wake);
+	pthread_cond_destroy(&loop->changed);
+	pthread_mutex_destroy(&loop->lock);
 }
 
 int loop_add(struct loop *loop, void (*ready)(void *data, uint64_t number, uint32_t events), void *data)
@@ -74,35 +78,73 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 	return count > 0 ? count : 0;
 }
 
+/* Waits here while it is paused. */
+static void park(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (loop->is_paused) {
+		loop->is_parked = true;
+		pthread_cond_broadcast(&loop->changed);
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	}
+	loop->is_parked = false;
+	pthread_mutex_unlock(&loop->lock);
+}
+
 static void *run(void *data)
 {
 	struct loop *loop = data;
+	uint64_t count;
 	pthread_setname_np(pthread_self(), "viso-devices");
-	while (!atomic_load(&loop->is_stopping))
+	while (!atomic_load(&loop->is_stopping)) {
 		loop_run_once(loop, -1);
+		while (read(loop->wake, &count, sizeof(count)) > 0)
+			park(loop);
+	}
 	return NULL;
+}
+
+static void wake(struct loop *loop)
+{
+	const uint64_t one = 1;
+	/* An eventfd that is full wakes as well. */
+	while (write(loop->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
 int loop_start(struct loop *loop)
 {
-	uint64_t count;
 	atomic_store(&loop->is_stopping, false);
-	while (read(loop->wake, &count, sizeof(count)) > 0)
-		;
 	int r = thread_start(&loop->thread, run, loop);
 	loop->is_running = r == 0;
 	return r;
 }
 
+void loop_pause(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->is_paused = true;
+	wake(loop);
+	while (loop->is_running && !loop->is_parked)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_resume(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->is_paused = false;
+	pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 void loop_stop(struct loop *loop)
 {
-	const uint64_t one = 1;
 	if (!loop->is_running)
 		return;
 	atomic_store(&loop->is_stopping, true);
-	/* An eventfd that is full wakes as well. */
-	while (write(loop->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	loop_resume(loop);
+	wake(loop);
 	pthread_join(loop->thread, NULL);
 	loop->is_running = false;
 }

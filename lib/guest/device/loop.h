@@ -25,6 +25,9 @@ struct loop {
 	bool is_running;
 	atomic_bool is_stopping;
 	pthread_t thread;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	bool is_paused, is_parked;
 	struct loop_handler handlers[LOOP_HANDLERS_MAX];
 	int handler_count;
 };
@@ -32,7 +35,7 @@ struct loop {
 /* 0 or a negative errno, with nothing to release then. */
 int loop_init(struct loop *loop);
 
-/* It is stopped. NULL-like where it was never made: epoll is -1. */
+/* It is stopped. */
 void loop_release(struct loop *loop);
 
 /* Before it runs first. The handler's number, or -ENOSPC. */
@@ -45,11 +48,13 @@ int loop_add(struct loop *loop, void (*ready)(void *data, uint64_t number, uint3
 int loop_watch(struct loop *loop, int handler, uint64_t number, int fd, uint32_t events);
 void loop_forget(struct loop *loop, int fd);
 
-/* The thread begins, or begins again. 0 or a negative errno. */
+/* The thread begins. 0 or a negative errno. */
 int loop_start(struct loop *loop);
 
-/* No handler runs any more when this returns. Not from a handler. */
+/* Neither from a handler. No handler runs any more when they return; until loop_resume(), or for ever. */
+void loop_pause(struct loop *loop);
 void loop_stop(struct loop *loop);
+void loop_resume(struct loop *loop);
 
 /* In place of the thread: waits and calls what is ready, once. How many were. */
 int loop_run_once(struct loop *loop, int timeout_ms);

@@ -14,31 +14,44 @@
 
 enum { LENGTH = 4, PARTS_MAX = 257 };
 
-static int init_socket(struct backend *backend)
+/* Which socket it is; 0 for none. */
+static int socket_type(int fd)
 {
 	int type = 0;
 	socklen_t size = sizeof(type);
-	if (getsockopt(backend->fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-		return -EINVAL;
-	if (type == SOCK_DGRAM || type == SOCK_SEQPACKET) {
-		backend->kind = BACKEND_MESSAGES;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ? 0 : type;
+}
+
+/* The flags of an interface, with those that it needs; 0 where it is none. */
+static unsigned tap_flags(int fd)
+{
+	struct ifreq request = {0};
+	const unsigned needed = IFF_TAP | IFF_NO_PI;
+	if (ioctl(fd, TUNGETIFF, &request) < 0)
 		return 0;
-	}
+	unsigned flags = (unsigned short)request.ifr_flags;
+	return (flags & needed) == needed ? flags : 0;
+}
+
+bool backend_is_fd(int fd)
+{
+	int type = socket_type(fd);
+	return type ? type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET : tap_flags(fd) != 0;
+}
+
+static int init_stream(struct backend *backend)
+{
 	backend->kind = BACKEND_STREAM;
 	backend->output = malloc(LENGTH + FRAME_MAX);
 	backend->input = malloc(LENGTH + FRAME_MAX);
-	return type != SOCK_STREAM ? -EINVAL : backend->output && backend->input ? 0 : -ENOMEM;
+	return backend->output && backend->input ? 0 : -ENOMEM;
 }
 
 static int init_tap(struct backend *backend)
 {
-	struct ifreq request = {0};
-	int header = FRAME_HEADER;
-	if (ioctl(backend->fd, TUNGETIFF, &request) < 0 ||
-	    (request.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI))
-		return -EINVAL;
+	const int header = FRAME_HEADER;
 	backend->kind = BACKEND_TAP;
-	backend->has_header = request.ifr_flags & IFF_VNET_HDR;
+	backend->has_header = tap_flags(backend->fd) & IFF_VNET_HDR;
 	if (backend->has_header && ioctl(backend->fd, TUNSETVNETHDRSZ, &header) < 0)
 		return -errno;
 	int flags = fcntl(backend->fd, F_GETFL);
@@ -47,9 +60,11 @@ static int init_tap(struct backend *backend)
 
 int backend_init(struct backend *backend, int fd)
 {
-	*backend = (struct backend){.fd = fd};
-	int r = init_socket(backend);
-	if (r == -EINVAL && !backend->output)
+	*backend = (struct backend){.fd = fd, .kind = BACKEND_MESSAGES};
+	int r = backend_is_fd(fd) ? 0 : -EINVAL;
+	if (r == 0 && socket_type(fd) == SOCK_STREAM)
+		r = init_stream(backend);
+	else if (r == 0 && !socket_type(fd))
 		r = init_tap(backend);
 	if (r < 0)
 		backend_release(backend);

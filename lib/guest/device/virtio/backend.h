@@ -25,6 +25,9 @@ struct backend {
 	uint32_t output_begin, output_size, input_size;
 };
 
+/* Whether it is of a kind that can be a backend. */
+bool backend_is_fd(int fd);
+
 /* The fd is taken over, also on failure. 0 or a negative errno, with nothing to release then. */
 int backend_init(struct backend *backend, int fd);
 void backend_release(struct backend *backend);

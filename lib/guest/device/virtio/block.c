@@ -28,6 +28,7 @@ struct block {
 	struct disk *disk;
 	char id[BLOCK_ID_MAX];
 	pthread_t thread;
+	bool has_thread;
 	atomic_bool is_stopping;
 	pthread_cond_t is_idle; /* with the device's lock */
 	bool is_busy;           /* the thread serves a request, without the lock */
@@ -156,6 +157,8 @@ static void serve_all(struct block *block)
 	struct virtio *virtio = &block->virtio;
 	struct virtqueue *queue = &virtio->queues[0];
 	int64_t last = now();
+	if (!virtio_is_active(virtio))
+		return;
 	queue_silence(queue);
 	do {
 		while (!atomic_load(&block->is_stopping) && virtio_is_active(virtio) &&
@@ -198,7 +201,7 @@ static void notify(struct virtio *virtio, unsigned index)
 		return; /* it is full: rung already */
 }
 
-static void reset(struct virtio *virtio)
+static void await_idle(struct virtio *virtio)
 {
 	struct block *block = block_of(virtio);
 	while (block->is_busy)
@@ -208,16 +211,30 @@ static void reset(struct virtio *virtio)
 static int start(struct virtio *virtio)
 {
 	struct block *block = block_of(virtio);
+	if (block->has_thread)
+		return 0;
 	atomic_store(&block->is_stopping, false);
-	return thread_start(&block->thread, run, block);
+	int r = thread_start(&block->thread, run, block);
+	block->has_thread = r == 0;
+	return r;
+}
+
+static void pause_requests(struct virtio *virtio)
+{
+	pthread_mutex_lock(&virtio->lock);
+	await_idle(virtio);
+	pthread_mutex_unlock(&virtio->lock);
 }
 
 static void stop(struct virtio *virtio)
 {
 	struct block *block = block_of(virtio);
+	if (!block->has_thread)
+		return;
 	atomic_store(&block->is_stopping, true);
 	notify(virtio, 0);
 	pthread_join(block->thread, NULL);
+	block->has_thread = false;
 }
 
 static void release(struct virtio *virtio)
@@ -252,8 +269,9 @@ int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct d
 {
 	static const struct virtio_ops ops = {.id = VIRTIO_ID_BLOCK,
 					      .notify = notify,
-					      .reset = reset,
+					      .reset = await_idle,
 					      .start = start,
+					      .pause = pause_requests,
 					      .stop = stop,
 					      .release = release};
 	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |

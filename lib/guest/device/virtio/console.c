@@ -21,6 +21,7 @@ enum notice { NOTICE_ADD, NOTICE_CONSOLE, NOTICE_NAME, NOTICE_OPEN, NOTICE_CLOSE
 
 struct port {
 	char name[CONSOLE_NAME_MAX];
+	bool is_there;
 	bool is_console;
 	int fd;           /* -1 from the host's end on */
 	bool is_open;     /* in the guest */
@@ -33,7 +34,7 @@ struct port {
 struct console {
 	struct virtio virtio; /* first, see release() */
 	struct port ports[CONSOLE_PORTS_MAX];
-	unsigned count;
+	unsigned count; /* port 0, which only a console can be, is counted where it is not there, too */
 };
 
 static struct console *console_of(struct virtio *virtio)
@@ -164,10 +165,10 @@ static bool take_control(struct virtio *virtio, unsigned index, struct chain *ch
 		return true;
 	if (control.event == VIRTIO_CONSOLE_DEVICE_READY && control.value == 1) {
 		for (unsigned i = 0; i < console->count; i++)
-			console->ports[i].notices |= 1U << NOTICE_ADD;
+			console->ports[i].notices |= console->ports[i].is_there ? 1U << NOTICE_ADD : 0;
 		return true;
 	}
-	if (control.id >= console->count)
+	if (control.id >= console->count || !console->ports[control.id].is_there)
 		return true;
 	if (control.event == VIRTIO_CONSOLE_PORT_READY && control.value == 1)
 		port_is_ready(&console->ports[control.id]);
@@ -299,12 +300,13 @@ int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct
 	const struct virtio_console_config config = {.max_nr_ports = CONSOLE_PORTS_MAX};
 	memcpy(console->virtio.config, &config, sizeof(config));
 	console->virtio.config_size = sizeof(config);
+	console->ports[0].fd = -1;
+	console->count = 1;
 	*out = &TAKE_PTR(console)->virtio;
 	return 0;
 }
 
-/* It becomes a line in the guest's sysfs. */
-static bool is_name(const char *name)
+bool virtio_console_is_name(const char *name)
 {
 	size_t length = strnlen(name, CONSOLE_NAME_MAX);
 	for (size_t i = 0; i < length; i++)
@@ -319,17 +321,17 @@ int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
 	_cleanup_close_ int fd = given_fd;
 	int type = 0;
 	socklen_t size = sizeof(type);
-	if (name && !is_name(name))
+	if (name && !virtio_console_is_name(name))
 		return -EINVAL;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
 		return -ENOTSOCK;
-	for (unsigned i = 0; name && i < console->count; i++)
+	for (unsigned i = 1; name && i < console->count; i++)
 		if (strcmp(console->ports[i].name, name) == 0)
 			return -EEXIST;
-	if (console->count == CONSOLE_PORTS_MAX)
+	if (name ? console->count == CONSOLE_PORTS_MAX : console->ports[0].is_there)
 		return -ENOSPC;
-	struct port *port = &console->ports[console->count++];
-	*port = (struct port){.fd = TAKE_FD(fd), .is_console = !name};
+	struct port *port = name ? &console->ports[console->count++] : &console->ports[0];
+	*port = (struct port){.fd = TAKE_FD(fd), .is_there = true, .is_console = !name};
 	if (name)
 		memcpy(port->name, name, strlen(name));
 	return 0;

@@ -14,10 +14,12 @@ enum { CONSOLE_PORTS_MAX = 8, CONSOLE_NAME_MAX = 64 };
 /* A device without ports. 0 or a negative errno. */
 int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, struct virtio **out);
 
+/* Whether a port can have this name: it becomes a line in the guest's sysfs. */
+bool virtio_console_is_name(const char *name);
+
 /*
- * Before it starts. `name` is what the guest finds in /sys/class/virtio-ports, NULL for a console (hvc). The fd, of a
- * stream socket, is the device's from now on, also on failure. 0, -EINVAL the name is empty, too long, or not
- * printable, -ENOTSOCK, -ENOSPC, -EEXIST.
+ * Before it starts. NULL in place of a name: a console (hvc), which is port 0 and one at most. The fd, of a stream
+ * socket, is the device's from now on, also on failure. 0, -EINVAL the name cannot be, -ENOTSOCK, -ENOSPC, -EEXIST.
  */
 int virtio_console_add(struct virtio *virtio, const char *name, int fd);
 

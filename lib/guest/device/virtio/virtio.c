@@ -65,6 +65,11 @@ void virtio_release(struct virtio *virtio)
 	virtio->ops->release(virtio);
 }
 
+void virtio_forget(struct virtio *virtio)
+{
+	free(virtio);
+}
+
 int virtio_start(struct virtio *virtio)
 {
 	int r = virtio->ops->start ? virtio->ops->start(virtio) : 0;
@@ -79,13 +84,19 @@ int virtio_start(struct virtio *virtio)
 	return 0;
 }
 
-void virtio_stop(struct virtio *virtio)
+void virtio_pause(struct virtio *virtio)
 {
 	pthread_mutex_lock(&virtio->lock);
-	bool was_started = virtio->is_started;
 	virtio->is_started = false;
 	pthread_mutex_unlock(&virtio->lock);
-	if (was_started && virtio->ops->stop)
+	if (virtio->ops->pause)
+		virtio->ops->pause(virtio);
+}
+
+void virtio_stop(struct virtio *virtio)
+{
+	virtio_pause(virtio);
+	if (virtio->ops->stop)
 		virtio->ops->stop(virtio);
 }
 

@@ -6,8 +6,7 @@
  * One lock guards a device with its queues. It is held when the functions of virtio_ops are called, and a
  * notification may come in any thread: of a virtual processor, of the loop, of the device.
  *
- * In the life of a device: init; then, while the guest runs, it works between virtio_start() and virtio_stop(), as
- * often as the guest is paused; release.
+ * In the life of a device: made; started, and paused and started again as often as the guest is; stopped; released.
  */
 #ifndef GUEST_DEVICE_VIRTIO_VIRTIO_H
 #define GUEST_DEVICE_VIRTIO_VIRTIO_H
@@ -41,9 +40,12 @@ struct virtio_ops {
 	void (*reset)(struct virtio *virtio);
 	/* The driver writes into the configuration, within its size. NULL: it cannot. */
 	void (*write_config)(struct virtio *virtio, unsigned offset, const void *data, unsigned size);
-	/* The device may work from now on; the lock is not held. 0 or a negative errno. May be NULL. */
+	/* These three without the lock, and NULL where there is nothing to do. It begins, or goes on: 0 or a negative
+	 * errno. */
 	int (*start)(struct virtio *virtio);
-	/* The lock is not held: the device works no longer when this returns. May be NULL. */
+	/* What is under way ends, and nothing begins: virtio_is_active() is false. */
+	void (*pause)(struct virtio *virtio);
+	/* After that: threads of its own end. */
 	void (*stop)(struct virtio *virtio);
 	/* Frees the device that `virtio` is the begin of; it is stopped, and the rest is released already. */
 	void (*release)(struct virtio *virtio);
@@ -57,7 +59,7 @@ struct virtio {
 	int handler;                /* in it */
 
 	pthread_mutex_t lock; /* guards what follows */
-	bool is_started;
+	bool is_started;      /* and not paused */
 	uint8_t status;
 	uint64_t offered, accepted; /* features */
 	bool has_accepted_beyond;   /* any that 64 bits have no room for */
@@ -82,9 +84,13 @@ int virtio_init(struct virtio *virtio, const struct virtio_ops *ops, const struc
 /* Of any device: it is stopped and freed; NULL is taken. The loop is stopped. */
 void virtio_release(struct virtio *virtio);
 
-/* 0 or a negative errno. */
+/* In a forked child, where its fds may be other ones by now: its memory. */
+void virtio_forget(struct virtio *virtio);
+
+/* 0 or a negative errno, which comes at the first time only. */
 int virtio_start(struct virtio *virtio);
-/* The loop is stopped before, and all processors, so that only the device's own thread is left. */
+/* All processors stand still: when this returns, the device does not touch the guest's memory any more. */
+void virtio_pause(struct virtio *virtio);
 void virtio_stop(struct virtio *virtio);
 
 /*
