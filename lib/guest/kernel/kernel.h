@@ -18,6 +18,12 @@ struct kernel_ops {
 	void (*release)(struct kernel_guest *kernel);
 };
 
+/* A disk that is to be there; its flags are those of guest/device/disk.h. */
+struct kernel_disk {
+	char *path; /* absolute */
+	unsigned flags;
+};
+
 struct kernel_guest {
 	const struct kernel_ops *ops;
 	char *image; /* absolute; NULL for none */
@@ -28,6 +34,8 @@ struct kernel_guest {
 	char *command_line;  /* NULL: empty */
 	unsigned processors; /* 0: one */
 	viso_platform platform;
+	struct kernel_disk *disks;
+	unsigned disk_count;
 
 	pthread_mutex_t lock;    /* guards what follows */
 	struct machine *machine; /* that runs; NULL for none */

@@ -18,6 +18,9 @@ static void release(struct kernel_guest *kernel)
 	free(kernel->initramfs);
 	free(kernel->firmware);
 	free(kernel->command_line);
+	for (unsigned i = 0; i < kernel->disk_count; i++)
+		free(kernel->disks[i].path);
+	free(kernel->disks);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);
 }
