@@ -75,7 +75,6 @@ struct machine {
 	unsigned processor_count;
 	struct console console;
 	struct pc *pc; /* what VISO_PLATFORM_PC has beside; one of the devices */
-	void (*press_power_button)(struct machine *machine); /* NULL: there is none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/device/pc/smbios.h"
+#include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/boot/load.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/pc/pc.h"
@@ -125,6 +126,39 @@ static int add_smbios(struct pc *pc)
 	return r < 0 ? r : fw_cfg_add_file(&pc->fw_cfg, "etc/smbios/smbios-anchor", entry, sizeof(entry));
 }
 
+/* The one command of a script that SeaBIOS runs: to put a file somewhere from 0xf0000 on (src/fw/romfile_loader.h
+ * there). */
+struct __attribute__((packed)) allocate {
+	uint32_t command;
+	char file[FW_CFG_NAME_MAX];
+	uint32_t align;
+	uint8_t zone;
+	uint8_t rest[63];
+};
+
+/* The tables have their place already; the firmware lays down the one by which they are found. */
+static int add_acpi(struct pc *pc)
+{
+	enum { ALLOCATE = 1, ZONE_LOW = 2, ALIGNMENT = 16 };
+	static const char name[] = "etc/acpi/rsdp";
+	const struct ram *ram = &pc->machine->ram;
+	uint8_t rsdp[ACPI_RSDP_SIZE];
+	const struct acpi_setting setting = {
+		.platform = VISO_PLATFORM_PC,
+		.processors = pc->machine->processor_count,
+		.base = (uint32_t)(boot_low_end(ram) - PC_TABLES),
+		.size = PC_TABLES,
+	};
+	struct allocate allocate = {.command = ALLOCATE, .align = ALIGNMENT, .zone = ZONE_LOW};
+	_Static_assert(sizeof(allocate) == 128, "size of a command");
+	memcpy(allocate.file, name, sizeof(name));
+	if (!acpi_build(&setting, ram, rsdp))
+		return error_fail(VISO_STAGE_GUEST, ENOSPC, "ACPI",
+				  "the tables of ACPI do not fit into the guest's memory");
+	int r = fw_cfg_add_file(&pc->fw_cfg, name, rsdp, sizeof(rsdp));
+	return r < 0 ? r : fw_cfg_add_file(&pc->fw_cfg, "etc/table-loader", &allocate, sizeof(allocate));
+}
+
 static void silence(void *data)
 {
 	fw_cfg_silence(data);
@@ -141,6 +175,8 @@ static int describe(struct pc *pc, const char *path)
 		r = fw_cfg_add_number(fw_cfg, FW_CFG_BOOT_MENU, 0, 2);
 	if (r == 0)
 		r = add_memory_map(pc);
+	if (r == 0)
+		r = add_acpi(pc);
 	if (r == 0)
 		r = add_smbios(pc);
 	if (r == 0)
