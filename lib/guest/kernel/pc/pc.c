@@ -139,10 +139,14 @@ static int add_video(struct pc *pc)
 	return machine_add_memory(pc->machine, VGA_MEMORY, video, VGA_MEMORY_SIZE, false);
 }
 
-static int open_disks(struct pc *pc, const struct kernel_guest *kernel)
+_Static_assert((int)VISO_DISK_READ_ONLY == (int)DISK_READ_ONLY &&
+		       (int)VISO_DISK_DISCARD_WRITES == (int)DISK_DISCARD_WRITES,
+	       "flags of disks are the public ones");
+
+static int open_disks(struct pc *pc, const struct device_settings *devices)
 {
-	for (; pc->disk_count < kernel->disk_count; pc->disk_count++) {
-		const struct kernel_disk *disk = &kernel->disks[pc->disk_count];
+	for (; pc->disk_count < devices->disk_count; pc->disk_count++) {
+		const struct disk_setting *disk = &devices->disks[pc->disk_count];
 		if (pc->disk_count == IDE_DISKS_MAX)
 			return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, disk->path, "a PC has at most %d disks",
 					  IDE_DISKS_MAX);
@@ -168,13 +172,27 @@ static void describe(struct pc *pc)
 	rtc_describe(&pc->rtc, &equipment);
 }
 
+/* They are of virtio, which a PC does not have. */
+static int check_devices(const struct device_settings *devices)
+{
+	if (devices->port_count + devices->network_count == 0)
+		return 0;
+	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP,
+			  devices->port_count ? "viso_guest_add_port" : "viso_guest_add_network",
+			  "a PC has neither ports nor a network of virtio; choose VISO_PLATFORM_MICROVM for them");
+}
+
 int pc_add_devices(struct machine *machine, viso_guest *guest)
 {
+	const struct device_settings *devices = &guest->kernel->devices;
+	int r = check_devices(devices);
+	if (r < 0)
+		return r;
 	struct pc *pc = calloc(1, sizeof(*pc));
 	if (!pc)
 		return error_memory();
 	pc->machine = machine;
-	int r = pc_clock_init(&pc->clock);
+	r = pc_clock_init(&pc->clock);
 	if (r < 0) {
 		free(pc);
 		return r;
@@ -191,7 +209,7 @@ int pc_add_devices(struct machine *machine, viso_guest *guest)
 	if (r == 0)
 		r = add_video(pc);
 	if (r == 0)
-		r = open_disks(pc, guest->kernel);
+		r = open_disks(pc, devices);
 	if (r < 0)
 		return r;
 	describe(pc);
