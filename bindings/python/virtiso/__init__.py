@@ -72,6 +72,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
+from ._kernel_options import Disk, Interface
 from ._log import set_log_handler
 from ._machine import FeatureReport, Machine
 from ._manifest import Entry, Manifest
@@ -96,6 +97,7 @@ __all__ = [
     "Container",
     "CopyMethod",
     "DEVNULL",
+    "Disk",
     "Entry",
     "EntryState",
     "EntryType",
@@ -113,6 +115,7 @@ __all__ = [
     "IdKind",
     "IdMap",
     "ImageFormat",
+    "Interface",
     "Interrupted",
     "InvalidArgument",
     "IoRate",
