@@ -196,21 +196,22 @@ static void test_console_that_nobody_reads(void **state)
 	int to, from;
 	need_kvm();
 	set_code(fixture, 0xba, 0xf8, 0x03, /* mov dx, 0x3f8 */
-		 0xbd, 0x06, 0x00,          /* mov bp, 6: 192 KiB */
+		 0xbd, 0x03, 0x00,          /* mov bp, 3: 96 KiB */
 		 0xb9, 0x00, 0x80,          /* mov cx, 0x8000 */
 		 0x31, 0xf6,                /* xor si, si */
 		 0xf3, 0x6e,                /* rep outsb */
 		 0x4d, 0x75, 0xf6,          /* dec bp; jnz */
 		 POWER_OFF, HALT);
 	viso_process *process = boot_with_pipes(fixture, &to, &from);
-	assert_int_equal(viso_process_wait(process, 30000, NULL), 0);
+	assert_true(fcntl(from, F_SETPIPE_SZ, 4096) >= 4096);
+	assert_ok(viso_process_wait(process, -1, NULL));
 	char data[4096];
 	size_t all = 0;
 	ssize_t n;
 	while ((n = read(from, data, sizeof(data))) > 0)
 		all += (size_t)n;
 	/* What the pipe took; the rest had nobody. */
-	assert_true(all >= 4096 && all < 192u << 10);
+	assert_true(all > 0 && all < 96u << 10);
 	assert_switched_off(kernel_wait(process), NULL);
 	close(to);
 	close(from);
