@@ -77,6 +77,25 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int fd, const char *mac);
 
+/**
+ * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
+ *
+ * - What the guest connects to port P of the host (CID 2) is connected to the unix socket PATH_P, such as PATH_1024, if somebody listens there.
+ * - Who connects to the unix socket PATH, and says "CONNECT P" and a newline, is connected to port P of the guest, and reads "OK N" and a
+ *   newline first, where N is the port that the guest sees. Where nobody listens in the guest the connection ends instead.
+ *
+ * PATH is made when the guest boots and removed when its computer has ended. Where a host program was killed meanwhile it stays, and is
+ * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once.
+ *
+ * @param guest  a guest that has not run anything
+ * @param cid    the guest's address, 3 to 4294967294; nobody but the guest sees it
+ * @param path   an absolute path of up to 96 bytes, in a directory that is there
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path);
+
 VISO_END_DECLS
 
 #endif
