@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/mmio.h"
@@ -36,7 +37,7 @@ enum {
 	ROUNDS_MAX = 20000
 };
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, KINDS };
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -170,6 +171,9 @@ static void make_device(struct world *world)
 	case VSOCK:
 		make_vsock(world);
 		return;
+	case BALLOON:
+		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
+		break;
 	case KINDS:
 		break;
 	}
@@ -301,6 +305,11 @@ static void host_side(struct world *world)
 	uint8_t bytes[256];
 	uint64_t what = take(world, 1);
 	size_t size = take(world, 1);
+	uint64_t value;
+	if (world->kind == BALLOON) {
+		virtio_balloon_set(world->device, (uint32_t)size);
+		virtio_balloon_statistic(world->device, (unsigned)what, &value);
+	}
 	if (world->host_count == 0)
 		return;
 	if (world->kind == VSOCK && what & 0x10)
@@ -359,8 +368,11 @@ static void step(struct world *world)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world world = {.program = data, .left = size};
-	uint8_t *low = calloc(1, REGION), *high = calloc(1, REGION);
+	/* Pages, so that a balloon can take them. */
+	uint8_t *low = aligned_alloc(BALLOON_PAGE, REGION), *high = aligned_alloc(BALLOON_PAGE, REGION);
 	expect(low && high && loop_init(&world.loop) == 0, "no memory");
+	memset(low, 0, REGION);
+	memset(high, 0, REGION);
 	world.ram = (struct ram){.count = 2, .regions = {{0, REGION, low}, {HIGH, REGION, high}}};
 	world.kind = (enum kind)(take(&world, 1) % KINDS);
 	make_device(&world);

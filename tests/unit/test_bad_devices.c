@@ -21,6 +21,7 @@ static int tear_down(void **state)
 static void test_devices(void **state)
 {
 	char path[99];
+	uint64_t value;
 	memset(path, '/', sizeof(path));
 	path[sizeof(path) - 1] = '\0';
 	REFUSED(viso_guest_add_disk(NULL, "/etc/passwd", 0));
@@ -41,6 +42,10 @@ static void test_devices(void **state)
 	REFUSED(viso_guest_set_vsock(guest, 3, NULL));
 	REFUSED(viso_guest_set_vsock(guest, 3, "v"));
 	REFUSED(viso_guest_set_vsock(guest, 3, path));
+	REFUSED(viso_guest_set_balloon(NULL, 0));
+	REFUSED(viso_guest_memory_figure(NULL, VISO_MEMORY_FREE, &value));
+	REFUSED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, NULL));
+	REFUSED(viso_guest_memory_figure(guest, (viso_memory_figure)9, &value));
 }
 
 int main(void)

@@ -45,6 +45,7 @@ struct machine_device {
 };
 
 struct machine;
+struct virtio;
 
 struct machine_cpu {
 	struct machine *machine;
@@ -72,6 +73,7 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
+	struct virtio *balloon; /* one of the devices; NULL for none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */

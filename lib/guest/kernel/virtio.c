@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/mmio.h"
@@ -136,6 +137,22 @@ static int add_rng(struct machine *machine, struct loop *loop)
 		return r;
 	r = virtio_rng_new(&machine->ram, place.interrupt, loop, &rng);
 	return r < 0 ? fail(r, "source of random bytes") : add(machine, &place, rng, false);
+}
+
+static int add_balloon(struct machine *machine, struct loop *loop)
+{
+	struct machine_place place;
+	struct virtio *balloon;
+	int r = machine_take_virtio(machine, &place);
+	if (r < 0)
+		return r;
+	r = virtio_balloon_new(&machine->ram, place.interrupt, loop, &balloon);
+	if (r < 0)
+		return fail(r, "balloon");
+	r = add(machine, &place, balloon, false);
+	if (r == 0)
+		machine->balloon = balloon;
+	return r;
 }
 
 static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
@@ -291,6 +308,8 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 	int r = add_loop(machine, &loop);
 	if (r == 0)
 		r = add_rng(machine, loop);
+	if (r == 0)
+		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
 	if (r == 0 && settings->port_count > 0)
