@@ -208,7 +208,7 @@ static void check_output(const struct kernel_fixture *fixture, viso_result *resu
 	assert_int_equal(fread(sum, 1, 32, pipe), 32);
 	pclose(pipe);
 	assert_says(output, "rng virtio_rng.0 64\r\n");
-	snprintf(expected, sizeof(expected), "vda 16384 virtiso-disk-0 %s", sum);
+	snprintf(expected, sizeof(expected), "vda 16384 virtiso-0 %s", sum);
 	assert_says(output, expected);
 	snprintf(expected, sizeof(expected), "vdb %s", sum);
 	assert_says(output, expected);

@@ -160,7 +160,7 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 	struct machine_place place;
 	struct virtio *block;
 	struct disk *disk;
-	char id[BLOCK_ID_MAX];
+	char id[BLOCK_ID_MAX + 1];
 	unsigned flags = setting->flags & VISO_DISK_READ_ONLY ? DISK_READ_ONLY : 0;
 	flags |= setting->flags & VISO_DISK_DISCARD_WRITES ? DISK_DISCARD_WRITES : 0;
 	int r = machine_take_virtio(machine, &place);
@@ -168,7 +168,7 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 		r = disk_open(setting->path, flags, &disk);
 	if (r < 0)
 		return r;
-	snprintf(id, sizeof(id), "virtiso-disk-%u", number);
+	snprintf(id, sizeof(id), "virtiso-%u", number);
 	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
 	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
