@@ -11,7 +11,7 @@
 VISO_BEGIN_DECLS
 
 #define VISO_VERSION_MAJOR 0
-#define VISO_VERSION_MINOR 4
+#define VISO_VERSION_MINOR 5
 #define VISO_VERSION_MICRO 0
 
 /** The version as one number that can be compared, for example VISO_VERSION_NUMBER(0, 1, 0). */

@@ -207,6 +207,16 @@ class Hypercalls(GuestCase):
             with self.assertRaises(ZeroDivisionError):
                 box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
 
+    def test_handler_that_raises_in_run(self):
+        def fail(call):
+            raise ZeroDivisionError
+
+        box = self.asks(hypercalls={1: fail})
+        for _ in range(2):
+            with self.assertRaises(ZeroDivisionError):
+                box.run(["/asks"], timeout=20)
+        self.assertEqual(self.asks(hypercalls={1: lambda call: -5}).run(["/asks"], timeout=20).returncode, 0)
+
     def unraisable(self, handler):
         """What nobody is there to raise, of a handler of a command that another thread runs."""
         seen, told = [], io.StringIO()

@@ -54,8 +54,8 @@ class Guest(Sandbox):
     :param writable_max: how much may be written with "discard"
     :param hypercalls: handlers by number: ``{1: function}``. It gets a :class:`Hypercall` and returns a number. With None in the
         place of a function, :meth:`next_hypercall` gets them. What a handler raises is raised by :meth:`initialise`,
-        :meth:`call` or :meth:`request`, and the program gets EIO; with :meth:`run`, :meth:`spawn` and a ring handlers run in
-        other threads, and :data:`sys.unraisablehook` is told. An OSError, also of this package, is told to the program
+        :meth:`call`, :meth:`request` or, at its end, :meth:`run`, and the program gets EIO; with :meth:`spawn`, a ring or several
+        runs at once there is nobody to raise it, and :data:`sys.unraisablehook` is told. An OSError, also of this package, is told to the program
     :param core_path: where the first crash of a program is written to as an ELF core file
     :param placement: "thread" (in this process), or "contained": in a process of its own, inside a container
     :param ring_us: how long both sides look at a ring in shared memory before they sleep, microseconds; 0 for no ring
@@ -89,6 +89,7 @@ class Guest(Sandbox):
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
+        self._runs: List[List[BaseException]] = []
         native.viso_guest_set_root(self._handle, check_root(root)._handle)
         self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)
         self._set_files(_by("path", "binds", binds), _by("path", "contents", contents), writable, writable_max)
@@ -160,10 +161,10 @@ class Guest(Sandbox):
             return
         if not callable(handler):
             raise TypeError("the handler must be callable or None")
-        wanted = handler
+        wanted, runs = handler, self._runs
 
         def pass_on(handle: native.viso_hypercall) -> int:
-            return _guard(lambda: operator.index(wanted(Hypercall(handle)) or 0))
+            return _guard(lambda: operator.index(wanted(Hypercall(handle)) or 0), runs)
 
         native.viso_guest_set_hypercall_handler(self._handle, number, pass_on)
 
@@ -171,15 +172,27 @@ class Guest(Sandbox):
         """Set what gives a connected socket for an address, as :meth:`set_hypercall`."""
         if not callable(connect):
             raise TypeError("connect must be callable")
+        runs = self._runs
 
         def pass_on(address: str) -> int:
             def give() -> int:
                 peer = connect(address)
                 return os.dup(peer if isinstance(peer, int) else peer.fileno())
 
-            return _guard(give)
+            return _guard(give, runs)
 
         native.viso_guest_set_connect_handler(self._handle, pass_on)
+
+    @contextlib.contextmanager
+    def _raising_from_handlers(self) -> Iterator[None]:
+        raised: List[BaseException] = []
+        self._runs.append(raised)
+        try:
+            yield
+        finally:
+            self._runs[:] = [run for run in self._runs if run is not raised]
+            if raised:
+                raise raised[0]
 
     def initialise(
         self,
@@ -258,6 +271,7 @@ class Guest(Sandbox):
     def _clone(self, handle: native.viso_guest) -> Guest:
         clone = Guest.__new__(Guest)
         clone._handle = handle
+        clone._runs = self._runs  # it has the handlers of this one
         clone._prepare_handle(self.root)
         clone._options = self._options or Options([])
         return clone
@@ -306,14 +320,16 @@ def _raising() -> Iterator[None]:
             raise raised[0]
 
 
-def _guard(function: Callable[[], int]) -> int:
-    """Calls a handler; what it raises must not go through the library, nor be lost."""
+def _guard(function: Callable[[], int], runs: List[List[BaseException]]) -> int:
+    """Calls a handler; what it raises must not go through the library, nor be lost. ``runs`` is where run() waits for it."""
     try:
         return function()
     except OSError as error:
         return -(error.errno or errno.EIO)
     except BaseException as error:  # KeyboardInterrupt too
         raised: Optional[List[BaseException]] = getattr(_running, "raised", None)
+        if raised is None and len(runs) == 1:
+            raised = runs[0]
         if raised is None:
             raise  # the raw module tells sys.unraisablehook
         raised.append(error)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import warnings
 import weakref
 from types import TracebackType
-from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Callable, ContextManager, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from . import native
 from ._command import Command, File, Options, Stream, make_command
@@ -111,6 +112,14 @@ class Sandbox:
             group, groups, rlimits, fds, None, umask, nice, scheduler, priority, cpu_affinity, oom_score_adj, text, encoding,
             errors, capture_pipes=True,
         )  # fmt: skip
+        with self._raising_from_handlers():
+            process = self._run_to_end(options)
+        assert process.result
+        if check:
+            process.result.check_returncode()
+        return process.result
+
+    def _run_to_end(self, options: Options) -> Process:
         # Not viso_sandbox_run(): Ctrl-C and other signal handlers shall have their turn while the command runs.
         process = self._start(options)
         try:
@@ -120,10 +129,11 @@ class Sandbox:
         except BaseException:
             process.close()
             raise
-        assert process.result
-        if check:
-            process.result.check_returncode()
-        return process.result
+        return process
+
+    def _raising_from_handlers(self) -> ContextManager[None]:
+        """Around run(): raises at its end what handlers of the sandbox's own raised meanwhile."""
+        return contextlib.nullcontext()
 
     def spawn(
         self,

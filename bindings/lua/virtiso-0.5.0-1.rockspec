@@ -2,10 +2,10 @@
 -- Builds the Lua module against an installed libvirtiso; needs swig.
 rockspec_format = "3.0"
 package = "virtiso"
-version = "0.4.0-1"
+version = "0.5.0-1"
 source = {
 	url = "git+https://github.com/libvirtiso/libvirtiso.git",
-	tag = "v0.4.0",
+	tag = "v0.5.0",
 }
 description = {
 	summary = "Run a program isolated: chroot jail, namespace container, KVM guest",
