@@ -190,8 +190,8 @@ struct poll_set {
 
 static bool poll_set_fill(struct poll_set *set, struct agent *agent)
 {
-	if (set->room < agent->command_count) {
-		size_t room = 2 * agent->command_count;
+	if (!set->fds || set->room < agent->command_count) {
+		size_t room = 2 * agent->command_count + 4;
 		struct pollfd *fds = realloc(set->fds, (2 + AGENT_POLLS * room) * sizeof(*fds));
 		if (fds)
 			set->fds = fds;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <virtiso/error.h>
+
 #include "guest/agent/inside.h"
 
 static const char out_of_step[] = "it says what does not fit to what it was asked";
