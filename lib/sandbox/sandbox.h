@@ -31,9 +31,9 @@ struct backend {
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
 	/* An O_PATH fd of the root of that instance, borrowed; -1 where there is none. NULL as above. */
 	int (*root)(viso_sandbox *sandbox, int *out_root);
-	/* Files into that instance, and out of a root; as the public functions. NULL as above. */
+	/* Files into that instance, and out of it; as the public functions. NULL as above. */
 	int (*copy_in)(viso_sandbox *sandbox, const char *source, const char *path);
-	int (*copy_out)(int root, const char *path, const char *destination);
+	int (*copy_out)(viso_sandbox *sandbox, const char *path, const char *destination);
 	/*
 	 * What that instance uses, added as by answer_usage(); and pausing it: 1 where there is one. NULL as above.
 	 */

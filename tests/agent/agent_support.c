@@ -12,13 +12,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch/copy/copy.h"
+
 static int backend_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
 			 viso_process *process)
 {
 	return agent_spawn(((struct pretended *)sandbox)->agent, command, process);
 }
 
-static const struct backend backend = {.isolation = VISO_ISOLATION_GUEST, .spawn = backend_spawn};
+static int backend_copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
+{
+	return agent_copy_out(((struct pretended *)sandbox)->agent, path, destination);
+}
+
+static const struct backend backend = {
+	.isolation = VISO_ISOLATION_GUEST,
+	.spawn = backend_spawn,
+	.copy_in = copy_in,
+	.copy_out = backend_copy_out,
+};
 
 int start_agent(pid_t *out_pid)
 {

@@ -109,7 +109,7 @@ static bool is_complete(const struct agent_command *command)
 	if (command->state == COMMAND_FAILED)
 		return true;
 	for (int k = 0; k < 2; k++)
-		if (command->output[k].captures && !command->output[k].has_ended)
+		if (command->output[k].is_awaited && (!command->output[k].has_ended || command->output[k].fd >= 0))
 			return false;
 	return command->state == COMMAND_EXITED;
 }

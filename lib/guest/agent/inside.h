@@ -26,6 +26,7 @@ struct agent_output {
 	bool is_stopped;    /* nobody reads it: what comes is dropped */
 	int fd;             /* owned; -1: captured, or dropped */
 	bool is_patient;    /* the fd may block: it is written to in small pieces */
+	bool is_awaited;    /* the command ends not before all of it is there, as if the program had written it */
 	bool captures;
 	size_t max;
 	struct captured_output captured;

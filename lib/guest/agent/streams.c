@@ -113,6 +113,7 @@ static int open_input(struct agent_input *input, const struct stdio_setting *set
 
 static int open_output_fd(struct agent_output *output, int stream, int fd, const char *what)
 {
+	output->is_awaited = true;
 	output->fd = open_copy(fd, &output->is_patient);
 	return output->fd < 0 ? fail(stream, what) : 0;
 }
@@ -130,7 +131,7 @@ static int open_output(struct agent_output *output, int stream, const struct std
 		r = open_output_fd(output, stream, setting->fd, "the given fd");
 		break;
 	case STDIO_CAPTURE:
-		output->captures = true;
+		output->captures = output->is_awaited = true;
 		output->max = setting->max;
 		break;
 	case STDIO_STDOUT:

@@ -27,6 +27,7 @@
 #include "launch/copy/copy.h"
 #include "launch/copy/stream.h"
 #include "launch/copy/workshop.h"
+#include "sandbox/sandbox.h"
 
 #ifndef FUSE_SUPER_MAGIC
 #define FUSE_SUPER_MAGIC 0x65735546
@@ -267,14 +268,18 @@ static int collect(struct workshop *workshop, int found, struct collection *copy
 	return r;
 }
 
-int copy_out(int root, const char *path, const char *destination)
+int copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
 {
+	int root = -1;
 	_cleanup_(workshop_close) struct workshop workshop = workshop_none;
 	struct collection copy = {0};
+	int r = sandbox->backend->root(sandbox, &root);
+	if (r < 0)
+		return error_argument("viso_sandbox_copy_out", "the instance has just ended");
 	_cleanup_close_ int found = open_in_root(root, path, O_PATH | O_NOFOLLOW, false);
 	if (found < 0)
 		return fail_copy(found, path);
-	int r = workshop_open(&workshop, destination);
+	r = workshop_open(&workshop, destination);
 	if (r == 0 && (r = collect(&workshop, found, &copy)) < 0)
 		r = fail_copy(r, path);
 	if (r == 0)
