@@ -272,6 +272,9 @@ static void *serve(void *data)
 		if (ready > 0)
 			serve_ready(agent, &set);
 	}
+	/* What the streams take at once of what has come. */
+	for (struct agent_command *command = agent->commands; command; command = command->next)
+		agent_command_serve(command);
 	pthread_mutex_unlock(&agent->lock);
 	free(set.fds);
 	free(set.commands);

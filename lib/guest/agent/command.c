@@ -76,10 +76,9 @@ void agent_command_lose(struct agent_command *command)
 	command->is_lost = command->is_lost || !command->has_ended;
 	command->input.has_ended = true;
 	command->input.fd = close_fd(command->input.fd);
-	for (int k = 0; k < 2; k++) {
+	/* The caller may be any thread, and a write could bring it SIGPIPE: the agent's own does what is left to do. */
+	for (int k = 0; k < 2; k++)
 		command->output[k].has_ended = true;
-		agent_output_flush(command, k);
-	}
 	end(command);
 }
 
