@@ -57,6 +57,8 @@ void queue_flush(void);
 void session_read(void);
 void session_take_all(void);
 void session_end(void);
+/* The host has gone: a port that is read then gives nothing, and takes nothing. */
+void session_lose_host(void);
 
 /* command.c */
 void command_spawn(uint32_t id, uint8_t *blob, size_t size);

@@ -124,7 +124,9 @@ static void serve_once(void)
 		queue_flush();
 	if (reads && (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
 		session_read();
-	if (!reads)
+	if (!reads && (fds[0].revents & POLLERR))
+		session_lose_host();
+	else if (!reads)
 		session_take_all();
 	commands_serve(fds + 1, count);
 	beat();

@@ -86,6 +86,10 @@ void queue_flush(void)
 		ssize_t n = write(agent.port, agent.queue + agent.queue_begin, agent.queue_end - agent.queue_begin);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno != EAGAIN) {
+			session_lose_host();
+			return;
+		}
 		if (n <= 0)
 			break;
 		agent.queue_begin += (size_t)n;

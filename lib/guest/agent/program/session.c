@@ -124,8 +124,7 @@ void session_take_all(void)
 		session_end();
 }
 
-/* The host has gone: a port that is read then gives nothing. */
-static void lose_host(void)
+void session_lose_host(void)
 {
 	if (agent.has_session)
 		session_end();
@@ -144,7 +143,7 @@ void session_read(void)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		lose_host();
+		session_lose_host();
 		return;
 	}
 	agent.quiet = 0;
