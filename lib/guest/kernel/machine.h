@@ -95,6 +95,8 @@ struct machine {
 	uint64_t memory_peak;
 	struct rusage usage; /* of all its threads, at the end */
 
+	void (*press_power_button)(struct machine *machine);
+
 	/* Called by the attendant at the end, before the machine is taken apart: nobody reaches it afterwards. */
 	void (*ended)(void *data);
 	void *ended_data;

@@ -254,7 +254,7 @@ void *processor_run(void *data)
 		await_turn(processor);
 	} else {
 		run_until_end(processor);
-		kick_leave(&processor->kick);
+		kick_leave(&processor->kick, true);
 	}
 	getrusage(RUSAGE_THREAD, &processor->usage);
 	return NULL;
