@@ -13,7 +13,7 @@ static int check(viso_sandbox *sandbox, const char *host_path, const char *path,
 		return r;
 	if (!host_path || !*host_path || !path || *path != '/')
 		return error_argument(function, "a path is NULL or empty, or that in the sandbox is not absolute");
-	if (!sandbox->backend->copy_in)
+	if (!sandbox_has_instance(sandbox))
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, function,
 				  "%s: a %s has no instance; put the files into its root", function,
 				  viso_isolation_name(sandbox->backend->isolation));

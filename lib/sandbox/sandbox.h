@@ -84,6 +84,9 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
  * the root, the caller's. 0 or a negative errno with the error set.
  */
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+/* Whether there is such a thing as viso_sandbox_start() of it. */
+bool sandbox_has_instance(const viso_sandbox *sandbox);
+
 /* Freezes the settings of one that needs no root. 0 or -ESTALE with the error set. */
 int sandbox_freeze(viso_sandbox *sandbox, const char *function);
 

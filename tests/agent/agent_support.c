@@ -25,8 +25,14 @@ static int backend_copy_out(viso_sandbox *sandbox, const char *path, const char 
 	return agent_copy_out(((struct pretended *)sandbox)->agent, path, destination);
 }
 
+static int backend_start(viso_sandbox *sandbox, int root_fd)
+{
+	return 0;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
+	.start = backend_start,
 	.spawn = backend_spawn,
 	.copy_in = copy_in,
 	.copy_out = backend_copy_out,
@@ -62,7 +68,7 @@ struct pretended *pretended_over(int socket)
 	struct pretended *guest = calloc(1, sizeof(*guest));
 	assert_non_null(guest);
 	assert_ok(sandbox_init(&guest->sandbox, &backend));
-	guest->sandbox.attached = true; /* there is no root */
+	guest->sandbox.is_computer = true;
 	assert_ok(agent_new(socket, 0, &guest->agent));
 	return guest;
 }

@@ -68,7 +68,6 @@ bool frames_is_amid(const struct frame_reader *reader)
 
 void frames_resync(struct frame_reader *reader)
 {
-	reader->begin = reader->end = 0;
 	reader->is_hunting = true;
 }
 

@@ -37,7 +37,7 @@ int frames_next(struct frame_reader *reader, struct agent_frame *out);
 /* Whether a frame has begun. */
 bool frames_is_amid(const struct frame_reader *reader);
 
-/* Forgets what is there, and looks for a frame anew. */
+/* Looks for a frame anew, after the token was changed. */
 void frames_resync(struct frame_reader *reader);
 
 /* The header of a frame. */

@@ -77,7 +77,7 @@ static int64_t wait_ms(void)
 	int64_t wait = -1;
 	if (agent.port < 0)
 		wait = PORT_MS;
-	else if (frames_is_amid(&agent.reader))
+	else if (agent.has_session && frames_is_amid(&agent.reader))
 		wait = LOOK_MS;
 	if (agent.has_session && agent.heartbeat_ms) {
 		int64_t left = agent.next_heartbeat - now_ms();
@@ -98,7 +98,7 @@ static void beat(void)
 
 static void look_for_stall(int ready)
 {
-	if (ready != 0 || !frames_is_amid(&agent.reader))
+	if (ready != 0 || !agent.has_session || !frames_is_amid(&agent.reader))
 		agent.quiet = 0;
 	else if (++agent.quiet >= LOOKS)
 		session_end();

@@ -49,12 +49,7 @@ static void take_hello(const struct agent_frame *frame)
 	if (unpacker.is_bad)
 		return;
 	if (!agent.has_session || agent.host_token != frame->token) {
-		/* What has come behind the HELLO belongs to the new session; the reader keeps it. */
-		struct frame_reader *reader = &agent.reader;
-		size_t begin = reader->begin, end = reader->end;
 		session_end();
-		reader->begin = begin;
-		reader->end = end;
 		agent.has_session = true;
 		agent.host_token = frame->token;
 	}
