@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,4 +65,43 @@ void initramfs_write(const char *path, const char *script)
 	assert_int_equal(fclose(file), 0);
 	free(busybox);
 	free(init);
+}
+
+/* What nftw(3) looks for, and where it has found it. */
+static char wanted[64], *found;
+
+static int look_at(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+	if (type != FTW_F || strcmp(path + place->base, wanted) != 0)
+		return 0;
+	found = strdup(path);
+	return 1;
+}
+
+static void add_module(FILE *file, const char *directory, const char *name)
+{
+	char inside[80];
+	size_t size;
+	snprintf(wanted, sizeof(wanted), "%s.ko", name);
+	snprintf(inside, sizeof(inside), "modules/%s.ko", name);
+	if (nftw(directory, look_at, 16, FTW_PHYS) != 1)
+		fail_msg("there is no module %s below %s", name, directory);
+	char *data = contents(found, &size);
+	add(file, inside, S_IFREG | 0644, data, size);
+	free(data);
+	free(found);
+}
+
+/* The kernel unpacks one archive after another. */
+void initramfs_add_modules(const char *path, const char *directory, const char *const names[])
+{
+	FILE *file = fopen(path, "ae");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	pad(file);
+	add(file, "modules", S_IFDIR | 0755, "", 0);
+	for (int i = 0; names[i]; i++)
+		add_module(file, directory, names[i]);
+	add(file, "TRAILER!!!", 0, "", 0);
+	assert_int_equal(fclose(file), 0);
 }

@@ -6,4 +6,7 @@
 /* Writes it to a file. The script runs with /proc, /sys and /dev mounted and busybox's commands in /bin. */
 void initramfs_write(const char *path, const char *script);
 
+/* Adds modules of the kernel, by their names and from below a directory, as /modules/NAME.ko. NULL ends the names. */
+void initramfs_add_modules(const char *path, const char *directory, const char *const names[]);
+
 #endif
