@@ -292,7 +292,7 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	free(guest->core_path);
 	viso_root_unref(guest->program_root);
 	if (guest->kernel)
-		guest->kernel->ops->release(guest->kernel);
+		guest->kernel->ops->release(guest->kernel, !handle_is_mine(&guest->sandbox.handle));
 	free(guest);
 	return NULL;
 }

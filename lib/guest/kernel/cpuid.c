@@ -147,6 +147,27 @@ static void add_cores(struct kvm_cpuid2 *cpuid, const struct topology *topology)
 	set_levels(entry, topology);
 }
 
+/*
+ * Our own leaves, after those of KVM, as those who put several interfaces side by side do: by their name, guests find
+ * out where they run. Beside KVM's hypercalls there are none for them.
+ */
+static void add_signature(struct kvm_cpuid2 *cpuid)
+{
+	enum { FIRST = 0x40000100, LAST = 0x40000101, VERSION = 1 };
+	const struct kvm_cpuid_entry2 leaves[] = {
+		{.function = FIRST,
+		 .eax = LAST,
+		 .ebx = 0x7662696c,
+		 .ecx = 0x69747269,
+		 .edx = 0x6f73}, /* "libvirtiso" */
+		{.function = LAST, .ebx = VERSION},
+	};
+	if (cpuid->nent > KERNEL_CPUID_MAX - 2)
+		return;
+	memcpy(cpuid->entries + cpuid->nent, leaves, sizeof(leaves));
+	cpuid->nent += 2;
+}
+
 void kernel_cpuid_filter(struct kvm_cpuid2 *cpuid, viso_platform platform, unsigned index, unsigned count)
 {
 	const struct topology topology = {.index = index, .count = count, .shift = bits_for(count)};
@@ -159,6 +180,8 @@ void kernel_cpuid_filter(struct kvm_cpuid2 *cpuid, viso_platform platform, unsig
 	}
 	cpuid->nent = left;
 	add_cores(cpuid, &topology);
+	if (platform == VISO_PLATFORM_MICROVM)
+		add_signature(cpuid);
 }
 
 /* KVM serves it wherever it has the local APIC, but tells of it apart (api.rst, KVM_GET_SUPPORTED_CPUID). */

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <virtiso/guest_kernel.h>
 
+#include "guest/kernel/device_settings.h"
+
 struct machine;
 struct kernel_guest;
 
@@ -15,7 +17,8 @@ struct kernel_guest;
 struct kernel_ops {
 	/* As struct backend has it. */
 	int (*spawn)(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);
-	void (*release)(struct kernel_guest *kernel);
+	/* `is_forked`: memory only. */
+	void (*release)(struct kernel_guest *kernel, bool is_forked);
 };
 
 struct kernel_guest {
@@ -28,6 +31,7 @@ struct kernel_guest {
 	char *command_line;  /* NULL: empty */
 	unsigned processors; /* 0: one */
 	viso_platform platform;
+	struct device_settings devices;
 
 	pthread_mutex_t lock;    /* guards what follows */
 	struct machine *machine; /* that runs; NULL for none */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/kernel/platform.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/error.h"
 #include "guest/device/serial.h"
+#include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/boot/load.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
@@ -30,9 +32,31 @@ int platform_add_serial(struct machine *machine)
 	return machine_add_ports(machine, LAYOUT_SERIAL, SERIAL_PORTS, &serial_ops, serial);
 }
 
+/* The RSDP first, since it is looked for there. */
+static int put_tables(const struct machine *machine)
+{
+	enum { RSDP_SPACE = 64 };
+	uint8_t rsdp[ACPI_RSDP_SIZE];
+	const struct acpi_setting setting = {
+		.platform = machine->platform,
+		.processors = machine->processor_count,
+		.virtio_count = machine->virtio_count,
+		.base = LAYOUT_ACPI + RSDP_SPACE,
+		.size = LAYOUT_ACPI_END - LAYOUT_ACPI - RSDP_SPACE,
+	};
+	if (!acpi_build(&setting, &machine->ram, rsdp) || !ram_write(&machine->ram, LAYOUT_ACPI, rsdp, sizeof(rsdp)) ||
+	    !mp_build(&setting, &machine->ram))
+		return error_fail(VISO_STAGE_GUEST, ENOSPC, "ACPI",
+				  "the tables of ACPI do not fit into the guest's memory");
+	return 0;
+}
+
 static int load(struct machine *machine, const struct kernel_guest *kernel, const struct image *image,
 		const struct image *initramfs, struct boot_entry *out)
 {
+	int r = put_tables(machine);
+	if (r < 0)
+		return r;
 	const struct boot_request request = {
 		.ram = &machine->ram,
 		.kernel = image,
@@ -40,6 +64,7 @@ static int load(struct machine *machine, const struct kernel_guest *kernel, cons
 		.command_line = kernel->command_line ? kernel->command_line : "",
 		.is_flat = kernel->is_flat,
 		.flat_address = kernel->flat_address,
+		.rsdp = LAYOUT_ACPI,
 	};
 	return boot_load(&request, out);
 }

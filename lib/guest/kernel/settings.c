@@ -12,12 +12,13 @@
 #include "guest/kernel/layout.h"
 #include "guest/kernel/machine.h"
 
-static void release(struct kernel_guest *kernel)
+static void release(struct kernel_guest *kernel, bool is_forked)
 {
 	free(kernel->image);
 	free(kernel->initramfs);
 	free(kernel->firmware);
 	free(kernel->command_line);
+	device_settings_release(&kernel->devices, is_forked);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);
 }
