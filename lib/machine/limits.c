@@ -64,12 +64,12 @@ static void probe_controller(struct finding *finding, const char *controller)
 			      controller);
 }
 
-void probe_memory_limit(struct viso_machine *machine, struct finding *finding)
+void probe_memory_limit(const struct finding *features, struct finding *finding)
 {
 	probe_controller(finding, "memory");
 }
 
-void probe_process_limit(struct viso_machine *machine, struct finding *finding)
+void probe_process_limit(const struct finding *features, struct finding *finding)
 {
 	probe_controller(finding, "pids");
 }
