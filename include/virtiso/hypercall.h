@@ -16,6 +16,13 @@
 /** A hypercall is a system call of this number, plus that of the hypercall. */
 #define VISO_HYPERCALL_BASE 0x56530000
 
+/**
+ * A guest's processor says whose it is: the 12 bytes of this, in EBX, ECX and EDX of CPUID's leaf 0x40000000 of a program guest. EAX is the last
+ * such leaf; the next one, 0x40000001, has VISO_HYPERCALL_BASE in EAX and the version of this interface, 1, in EBX. Where KVM
+ * cannot keep the host's processor from programs (kvm_pvm) they see that, and know the guest by /dev/virtiso.
+ */
+#define VISO_CPUID_SIGNATURE "libvirtiso\0"
+
 /** The library's own hypercalls lie above those of the host program. */
 enum {
 	VISO_HYPERCALL_MAX = 0x3ff,

@@ -122,6 +122,7 @@ viso_machine *viso_machine_unref(viso_machine *machine)
 	if (machine && handle_unref(&machine->handle)) {
 		provider_release(&machine->provider);
 		free(machine->features);
+		machine_release_drivers(machine);
 		free(machine);
 	}
 	return NULL;

@@ -27,7 +27,13 @@ struct viso_machine {
 	struct handle handle;
 	struct provider provider; /* where all other facts come from */
 	struct finding *_Atomic features;
+	/* As the features, each by itself: lib/machine/drivers. */
+	struct machine_drivers *_Atomic drivers;
+	struct tool *_Atomic tools;
+	struct paravirtual *_Atomic paravirtual;
 };
+
+void machine_release_drivers(viso_machine *machine);
 
 /* Each takes a sentence: how it works here, or why it does not and what would help. */
 void finding_works(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
