@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For programs that run in a guest of libvirtiso, freestanding, without a library: how they contact the host program. On Linux, or in a jail or
- * container, all of this gives -ENOSYS, so that a program can tell where it is.
+ * container, all of this gives -ENOSYS, so that a program can tell where it is. A program that uses the library itself, too, includes the
+ * library's headers one by one: <virtiso.h> has a type that is called viso_hypercall.
  */
 #ifndef VIRTISO_HYPERCALL_H
 #define VIRTISO_HYPERCALL_H

@@ -75,7 +75,7 @@ static void test_a_container_is_no_guest(void **state)
 	assert_ok(viso_container_set_root(container, root));
 	viso_result *result = run(viso_container_sandbox(container));
 	assert_null(strstr(viso_result_output(result, VISO_STDOUT, NULL), "libvirtiso"));
-	assert_null(strstr(viso_result_output(result, VISO_STDOUT, NULL), "answer"));
+	assert_null(strstr(viso_result_output(result, VISO_STDOUT, NULL), "answer:"));
 	viso_result_unref(result);
 	viso_container_unref(container);
 	viso_root_unref(root);
