@@ -83,7 +83,8 @@ static json *drivers_of(const viso_machine *machine)
 	for (int i = 0; i < viso_machine_driver_count(machine); i++) {
 		json *item = json_object_new_object(), *evidence = json_object_new_array();
 		for (int j = 0; j < viso_machine_driver_evidence_count(machine, i); j++)
-			json_object_array_add(evidence, json_object_new_string(viso_machine_driver_evidence(machine, i, j)));
+			json_object_array_add(evidence,
+					      json_object_new_string(viso_machine_driver_evidence(machine, i, j)));
 		add_string(item, "name", viso_machine_driver_name(machine, i));
 		add_string(item, "family", viso_family_name((viso_family)viso_machine_driver_family(machine, i)));
 		add_string(item, "state",

@@ -152,9 +152,7 @@ static int tell(const viso_machine *machine, const struct options *options)
 {
 	if (options->vm || options->container || options->chroot || options->quiet)
 		return answer(machine, options);
-	int r = options->json       ? print_json(machine)
-		: options->features ? print_features(machine)
-				    : print_text(machine);
+	int r = options->json ? print_json(machine) : options->features ? print_features(machine) : print_text(machine);
 	return r < 0 || fflush(stdout) ? fail() : EXIT_SUCCESS;
 }
 

@@ -13,8 +13,9 @@ static void print_evidence(const viso_machine *machine, int layer)
 		int side = viso_machine_evidence_side(machine, layer, i);
 		int error = viso_machine_evidence_error(machine, layer, i);
 		const char *value = viso_machine_evidence_value(machine, layer, i);
-		printf("    %-8s  %s%s%s%s\n", sides[side < 0 ? 0 : side], viso_machine_evidence_source(machine, layer, i),
-		       *value || error ? ": " : "", value, error ? strerror(error) : "");
+		printf("    %-8s  %s%s%s%s\n", sides[side < 0 ? 0 : side],
+		       viso_machine_evidence_source(machine, layer, i), *value || error ? ": " : "", value,
+		       error ? strerror(error) : "");
 	}
 }
 
@@ -59,8 +60,7 @@ static void print_drivers(const viso_machine *machine)
 static int is_of_use(const viso_machine *machine, int tool)
 {
 	int family = viso_machine_family(machine, (viso_family)viso_machine_tool_family(machine, tool));
-	return family == VISO_ANSWER_YES ||
-	       viso_machine_tool(machine, tool, VISO_TOOL_INSTALLED) == VISO_ANSWER_YES ||
+	return family == VISO_ANSWER_YES || viso_machine_tool(machine, tool, VISO_TOOL_INSTALLED) == VISO_ANSWER_YES ||
 	       viso_machine_tool(machine, tool, VISO_TOOL_CHANNEL) == VISO_ANSWER_YES;
 }
 
@@ -72,7 +72,8 @@ static void print_tools(const viso_machine *machine)
 			continue;
 		printf("  %-26s", viso_machine_tool_name(machine, i));
 		for (int aspect = 0; aspect <= VISO_TOOL_CHANNEL; aspect++)
-			printf("   %-8s", viso_answer_name((viso_answer)viso_machine_tool(machine, i, (viso_tool_aspect)aspect)));
+			printf("   %-8s",
+			       viso_answer_name((viso_answer)viso_machine_tool(machine, i, (viso_tool_aspect)aspect)));
 		if (*viso_machine_tool_package(machine, i))
 			printf("   package %s", viso_machine_tool_package(machine, i));
 		putchar('\n');

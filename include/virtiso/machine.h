@@ -54,6 +54,19 @@ VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new(void);
 VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new_from(const char *directory);
 
 /**
+ * Write down all that this machine tells, for viso_machine_new_from(): what was read of files, what the processor says, and what could not
+ * be read. Of environments nothing is kept but what containers say in them. An ordinary user may read less: ACPI's tables, the
+ * environment of the first process and some of DMI are root's.
+ *
+ * @param directory  a directory that is made, or is empty; only its owner may enter it
+ * @return 0; -EINVAL bad argument, -ENOMEM out of memory, -ENOTEMPTY there is something in it, or the errno with which it cannot be made or
+ *         written to: -EACCES, -EPERM, -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EROFS, -ENOSPC, -EDQUOT, -EIO, -EMFILE, -ENFILE.
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC int viso_machine_capture(const char *directory);
+
+/**
  * Take one more reference.
  *
  * @param machine  a machine, or NULL

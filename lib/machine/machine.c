@@ -67,47 +67,60 @@ void finding_fails(struct finding *finding, const char *format, ...)
 	va_end(args);
 }
 
-viso_machine *viso_machine_new(void)
+static viso_machine *allocate(void)
 {
 	viso_machine *machine = calloc(1, sizeof(*machine));
+	if (machine) {
+		handle_init(&machine->handle);
+		provider_init(&machine->provider);
+	}
+	return machine;
+}
+
+/* Takes the machine, whose provider is set; NULL with ENOMEM. */
+static viso_machine *examine(viso_machine *machine)
+{
+	int saved = errno;
+	if (layers_detect(&machine->layers, &machine->provider) < 0) {
+		viso_machine_unref(machine);
+		error_memory();
+		return NULL;
+	}
+	errno = saved;
+	return machine;
+}
+
+viso_machine *viso_machine_new(void)
+{
+	viso_machine *machine = allocate();
 	if (!machine) {
 		error_memory();
 		return NULL;
 	}
-	handle_init(&machine->handle);
-	provider_init(&machine->provider);
-	return machine;
-}
-
-static int make_captured(const char *directory, viso_machine **out_machine)
-{
-	viso_machine *machine = calloc(1, sizeof(*machine));
-	if (!machine)
-		return error_memory();
-	handle_init(&machine->handle);
-	int r = provider_init_captured(&machine->provider, directory);
-	if (r < 0) {
-		free(machine);
-		return error_fail(VISO_STAGE_MACHINE, -r, directory,
-				  "%s: it cannot be opened as a captured directory: %s", directory,
-				  strerrordesc_np(-r));
-	}
-	*out_machine = machine;
-	return 0;
+	return examine(machine);
 }
 
 viso_machine *viso_machine_new_from(const char *directory)
 {
-	viso_machine *machine = NULL;
-	int saved = errno;
 	if (!directory) {
 		error_argument(__func__, "the directory is NULL");
 		return NULL;
 	}
-	if (make_captured(directory, &machine) < 0)
+	viso_machine *machine = allocate();
+	if (!machine) {
+		error_memory();
 		return NULL;
+	}
+	int saved = errno;
+	int r = provider_init_captured(&machine->provider, directory);
+	if (r < 0) {
+		viso_machine_unref(machine);
+		error_fail(VISO_STAGE_MACHINE, -r, directory, "%s cannot be opened as a captured machine: %s",
+			   directory, strerrordesc_np(-r));
+		return NULL;
+	}
 	errno = saved;
-	return machine;
+	return examine(machine);
 }
 
 viso_machine *viso_machine_ref(viso_machine *machine)
@@ -121,6 +134,7 @@ viso_machine *viso_machine_unref(viso_machine *machine)
 {
 	if (machine && handle_unref(&machine->handle)) {
 		provider_release(&machine->provider);
+		layers_release(&machine->layers);
 		free(machine->features);
 		machine_release_drivers(machine);
 		free(machine);

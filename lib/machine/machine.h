@@ -8,6 +8,7 @@
 #include <virtiso/machine.h>
 
 #include "core/handle.h"
+#include "machine/layers/layers.h"
 #include "machine/provider.h"
 
 enum { MACHINE_FEATURES = VISO_FEATURE_KVM_RING0 + 1, FINDING_DETAIL_MAX = 512 };
@@ -26,6 +27,7 @@ struct finding {
 struct viso_machine {
 	struct handle handle;
 	struct provider provider; /* where all other facts come from */
+	struct layers layers;
 	struct finding *_Atomic features;
 	/* As the features, each by itself: lib/machine/drivers. */
 	struct machine_drivers *_Atomic drivers;
