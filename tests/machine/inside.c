@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program linked with the library that tells where it is, and makes a hypercall where it is in a guest of the library. */
+/* A program linked with the library that tells where it is, and makes a hypercall where it is in a guest of the
+ * library. */
 #include <stdio.h>
 #include <virtiso/hypercall.h>
 #include <virtiso/machine_drivers.h>

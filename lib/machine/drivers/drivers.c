@@ -87,6 +87,15 @@ static int find_devices(const struct devices *devices, const struct module *modu
 	return 0;
 }
 
+/* A device without a driver may be the bus of others. */
+static bool has_free_device(const struct finding_out *out, const struct driver *driver)
+{
+	for (size_t i = 0; i < driver->device_count; i++)
+		if (!*out->drivers->devices.items[driver->devices[i]].bound)
+			return true;
+	return false;
+}
+
 /* Devices on a bus whose own driver is not there are not seen. 1 where that may be so here, 0, or -ENOMEM. */
 static int may_be_hidden(struct finding_out *out, const struct module *module, struct driver *driver)
 {
@@ -94,7 +103,7 @@ static int may_be_hidden(struct finding_out *out, const struct module *module, s
 	char path[32];
 	bool here = out->hypervisors[module->family] == VISO_ANSWER_YES && module->family != VISO_FAMILY_VIRTIO;
 	for (size_t i = 0; i < module_count; i++)
-		here |= modules[i].family == module->family && out->drivers->drivers[i].device_count > 0;
+		here |= modules[i].family == module->family && has_free_device(out, &out->drivers->drivers[i]);
 	for (size_t i = 0; here && i < sizeof(carried) / sizeof(carried[0]); i++) {
 		size_t length = strlen(carried[i]);
 		if (strncmp(module->aliases[0], carried[i], length) || module->aliases[0][length] != ':')
@@ -171,7 +180,7 @@ static void describe(const struct finding_out *out, const struct module *module,
 		remedy = ", as are all modules of the kernel that runs: after an update of the kernel, restart";
 	else if (driver->state == VISO_DRIVER_MISSING)
 		remedy = ": install a kernel that has it";
-	if (out->files.container && (needed || driver->state == VISO_DRIVER_AVAILABLE))
+	if (out->files.container == VISO_ANSWER_YES && (needed || driver->state == VISO_DRIVER_AVAILABLE))
 		where = ". This is a container: modules are those of the host's kernel";
 	snprintf(driver->detail, sizeof(driver->detail), "For %s (CONFIG_%s): %s%s%s.", module->purpose, module->option,
 		 sentences[driver->state], remedy, where);
@@ -196,7 +205,7 @@ static int find_driver(struct finding_out *out, size_t number)
 		state = VISO_DRIVER_UNKNOWN;
 	driver->state = state;
 	driver->package = "";
-	if (state == VISO_DRIVER_MISSING && !out->files.container && out->files.loaded.error != -ENOENT)
+	if (state == VISO_DRIVER_MISSING && out->files.loaded.error != -ENOENT)
 		driver->package = distribution_package(out->distribution, BROUGHT_KERNEL);
 	describe(out, module, driver);
 	return 0;

@@ -63,8 +63,8 @@ struct text {
 };
 struct kernel_files {
 	struct provider *provider;
-	char release[65]; /* "" where it is not known */
-	bool container;   /* the files of modules are not the kernel's own */
+	char release[65];      /* "" where it is not known */
+	viso_answer container; /* then the files of modules are not the kernel's own */
 	struct text loaded, built_in, available, options;
 };
 
@@ -86,7 +86,7 @@ int family_hypervisor(struct provider *provider, viso_family family, struct stri
 int hypervisor_leaf(struct provider *provider, const char *signature, uint32_t *out_leaf);
 
 /* Whether this process is in a container: its namespaces of processes and users are not the first ones. */
-bool provider_in_container(struct provider *provider);
+viso_answer provider_in_container(struct provider *provider);
 
 /* What brings things in a distribution. */
 enum distribution {

@@ -24,18 +24,24 @@ const char *viso_family_name(viso_family family)
 	return (unsigned)family < FAMILIES ? families[family].name : NULL;
 }
 
-bool provider_in_container(struct provider *provider)
+viso_answer provider_in_container(struct provider *provider)
 {
 	/* include/uapi/linux/nsfs.h: the first ones have fixed numbers. */
 	static const struct {
 		const char *name;
 		uint64_t inode;
 	} first[] = {{"pid", 0xeffffffc}, {"user", 0xeffffffd}};
+	viso_answer answer = VISO_ANSWER_NO;
 	uint64_t inode;
-	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (provider_namespace(provider, first[i].name, &inode) == 0 && inode != first[i].inode)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+		int r = provider_namespace(provider, first[i].name, &inode);
+		if (r == 0 && inode != first[i].inode)
+			return VISO_ANSWER_YES;
+		/* Without the file the kernel has no such namespaces. */
+		if (r < 0 && r != -ENOENT)
+			answer = VISO_ANSWER_UNKNOWN;
+	}
+	return answer;
 }
 
 int hypervisor_leaf(struct provider *provider, const char *signature, uint32_t *out_leaf)

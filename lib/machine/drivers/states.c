@@ -214,10 +214,11 @@ static int conclude(struct look *look)
 		return r;
 	look->uncertain |= provider_exists(files->provider, "/proc/self") != 1;
 	look->uncertain |= provider_exists(files->provider, "/sys/module") != 1;
-	/* What has neither a driver on a bus nor parameters is a part of the kernel without a trace but in its options. */
+	/* What has neither a driver on a bus nor parameters is a part of the kernel without a trace but in its options.
+	 */
 	look->uncertain |= !look->module->aliases[0] && !files->built_in.text && !files->options.text;
 	if (files->loaded.error != -ENOENT) {
-		look->uncertain |= files->container || !files->release[0];
+		look->uncertain |= files->container != VISO_ANSWER_NO || !files->release[0];
 		snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", files->release);
 		r = evidence_add(look->evidence, files->available.error, path, "not in it");
 	}
