@@ -155,6 +155,7 @@ macro(viso_guest::~viso_guest)
 macro(viso_process::~viso_process)
 macro(viso_notification::~viso_notification)
 macro(viso_guest_prepare)
+macro(viso_guest_boot)
 macro(viso_guest_add_bind)
 macro(viso_guest_set_upper_directory)
 macro(viso_guest_cancel)
@@ -253,5 +254,6 @@ struct viso_sandbox {
 %include <virtiso/guest_calls.h>
 %include <virtiso/guest_files.h>
 %include <virtiso/guest_hypercalls.h>
+%include <virtiso/guest_kernel.h>
 %include <virtiso/guest_limits.h>
 %include <virtiso/snapshot.h>

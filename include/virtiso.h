@@ -34,8 +34,10 @@
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_devices.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
+#include <virtiso/guest_kernel.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/image.h>
 #include <virtiso/jail.h>

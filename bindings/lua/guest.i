@@ -295,7 +295,7 @@ static int result_fault_address(lua_State *L)
 %native(viso_result_fault_address) int result_fault_address(lua_State *L);
 
 /* Their result is the output alone. */
-%typemap(out) int viso_guest_snapshot, int viso_guest_last_result, int viso_snapshot_clone, int viso_snapshot_load {
+%typemap(out) int viso_guest_snapshot, int viso_guest_last_result, int viso_snapshot_clone, int viso_guest_boot, int viso_snapshot_load {
 	if ($1 < 0) {
 		push_error(L);
 		SWIG_fail;

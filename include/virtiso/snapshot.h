@@ -97,9 +97,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_reset(viso_guest *guest);
 VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
- * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. What cannot be saved is refused
- * by name: further threads and processes, running timers, memory that processes share, and whatever is neither a file by name nor in memory,
- * such as pipes and sockets.
+ * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. All processes and threads are in it, with what is between them: pipes,
+ * socketpair(2), eventfds, timers, epolls, memory that they share. What cannot be saved is refused by name: files and sockets of the host that were handed in,
+ * but for the three standard streams; an epoll that waits for one of these; an open file that has no name any more and lies on the host; more than a gigabyte in files in memory.
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
@@ -114,8 +114,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * Read a snapshot from a file, by the same build of the library on a processor with the same features. Its memory is mapped and read when
  * it is touched, so that this costs about as much as a clone. Settings and handlers are those of `guest`; its root and the files that it is
  * shown must be those of the guest that was frozen. What the program had open or mapped of these is opened anew by its name, and must
- * be the same file, or have the same contents (up to 64 MiB). Its standard streams are /dev/null. Time goes on from where the host's clocks
- * are, which can be before what the program has seen of them.
+ * be the same file, or have the same contents (up to 64 MiB). Its standard streams are /dev/null, and connections are as if the other side had closed them. What was to happen after
+ * a while has as much time left as it had when it was frozen. But the clocks are those of the host, also for what was to happen at a moment: after a new start of the host
+ * CLOCK_MONOTONIC is before what the program has seen of it.
  *
  * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
  * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or
@@ -125,7 +126,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this,
  *                      also where it fails
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files or another memory limit, -EPROTO by another build of the library,
+ * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files, another memory limit or too low a
+ *         viso_guest_set_processes_max(), -EPROTO by another build of the library,
  *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
  *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, -EOPNOTSUPP it is placed in a
  *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "guest/contained/contained.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/thread.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -159,6 +160,8 @@ uint64_t guest_memory_max(const viso_guest *guest)
 static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
 {
 	viso_guest *guest = (viso_guest *)sandbox;
+	if (guest->kernel)
+		return guest->kernel->ops->spawn(guest, command, to_end, process);
 	int r = guest_check_command(command);
 	if (r < 0)
 		return r;
@@ -288,6 +291,8 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 	free(guest->core_path);
 	viso_root_unref(guest->program_root);
+	if (guest->kernel)
+		guest->kernel->ops->release(guest->kernel, !handle_is_mine(&guest->sandbox.handle));
 	free(guest);
 	return NULL;
 }

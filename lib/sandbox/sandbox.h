@@ -56,6 +56,7 @@ struct viso_sandbox {
 	bool closed;
 	bool attached;       /* to an instance that others started: there is no root to start from */
 	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
+	bool is_computer;    /* a guest with an operating system: it can be paused, and tells what it uses */
 	viso_root *root;
 	uint64_t memory_max;
 	uint64_t processes_max;
@@ -83,6 +84,9 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
  * the root, the caller's. 0 or a negative errno with the error set.
  */
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+/* Freezes the settings of one that needs no root. 0 or -ESTALE with the error set. */
+int sandbox_freeze(viso_sandbox *sandbox, const char *function);
+
 /* 0 where it may be used now; else -EINVAL, -ECHILD, -ESTALE in the name of `function`. */
 int sandbox_check_use(viso_sandbox *sandbox, const char *function);
 

@@ -3,7 +3,7 @@
  * Snapshots in files: saved here, loaded here and in other processes, which are this program with arguments; and files
  * that are not what was saved.
  */
-#include "guest_support.h"
+#include "saved_support.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,34 +20,10 @@
 
 static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
 
-static viso_snapshot *freeze(viso_guest *guest)
-{
-	viso_snapshot *snapshot = NULL;
-	assert_ok(viso_guest_snapshot(guest, &snapshot));
-	viso_guest_unref(guest);
-	return snapshot;
-}
-
-static const char *saved_path(const struct fixture *fixture)
-{
-	static char path[256];
-	snprintf(path, sizeof(path), "%s/saved", fixture->base);
-	return path;
-}
-
-/* What loading a file into a new guest gives. */
-static int load(struct fixture *fixture, const char *path, viso_snapshot **out_snapshot)
-{
-	viso_guest *guest = new_guest(fixture, 0);
-	int r = viso_snapshot_load(path, guest, out_snapshot);
-	viso_guest_unref(guest);
-	return r;
-}
-
 static void assert_load(struct fixture *fixture, const char *path, int expected)
 {
 	viso_snapshot *snapshot = (viso_snapshot *)fixture;
-	int r = load(fixture, path, &snapshot);
+	int r = saved_load(fixture, path, &snapshot);
 	if (r != expected)
 		print_error("%d, not %d: %s\n", r, expected, viso_error_message());
 	assert_int_equal(r, expected);
@@ -61,28 +37,10 @@ static const char *save(struct fixture *fixture, const char *program, const char
 	viso_guest *guest = initialised(fixture, program, "plain", 0);
 	if (symbol)
 		call(guest, symbol, 0);
-	viso_snapshot *snapshot = freeze(guest);
+	viso_snapshot *snapshot = saved_freeze(guest);
 	assert_ok(viso_snapshot_save(snapshot, path));
 	viso_snapshot_unref(snapshot);
 	return path;
-}
-
-/* This program again, in a new process: its exit code. */
-static int run_other(const char *const arguments[])
-{
-	pid_t pid = fork();
-	if (pid == 0) {
-		execv("/proc/self/exe", (char *const *)arguments);
-		_exit(100);
-	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
-}
-
-static int call_there(const char *path, const char *root, const char *symbol)
-{
-	return run_other((const char *const[]){"test-saved", "call", path, root, symbol, NULL});
 }
 
 static void test_another_process(void **state)
@@ -95,13 +53,13 @@ static void test_another_process(void **state)
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode, S_IFREG | 0600);
 		/* It has counted to two. */
-		assert_int_equal(call_there(path, fixture->root_path, "count"), 3);
-		assert_int_equal(call_there(path, fixture->root_path, "read_shared"), 0);
+		assert_int_equal(saved_call_there(path, fixture->root_path, "count"), 3);
+		assert_int_equal(saved_call_there(path, fixture->root_path, "read_shared"), 0);
 		path = save(fixture, programs[i], "open_shared");
-		assert_int_equal(call_there(path, fixture->root_path, "read_shared"), '1');
+		assert_int_equal(saved_call_there(path, fixture->root_path, "read_shared"), '1');
 		path = save(fixture, programs[i], NULL);
-		assert_int_equal(call_there(path, fixture->root_path, "find_secret"), 0);
-		assert_int_equal(call_there(path, fixture->root_path, "mix_writers"), 0);
+		assert_int_equal(saved_call_there(path, fixture->root_path, "find_secret"), 0);
+		assert_int_equal(saved_call_there(path, fixture->root_path, "mix_writers"), 0);
 	}
 }
 
@@ -112,9 +70,9 @@ static void test_clones_and_resets(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		viso_snapshot *snapshot, *other;
 		const char *path = save(fixture, programs[i], NULL);
-		assert_ok(load(fixture, path, &snapshot));
+		assert_ok(saved_load(fixture, path, &snapshot));
 		/* Twice at once, and the file is gone. */
-		assert_ok(load(fixture, path, &other));
+		assert_ok(saved_load(fixture, path, &other));
 		assert_int_equal(unlink(path), 0);
 		viso_guest *clones[] = {clone_of(snapshot), clone_of(snapshot), clone_of(other)};
 		for (int round = 0; round < 3; round++)
@@ -142,13 +100,13 @@ static void test_generations(void **state)
 	viso_snapshot *snapshot;
 	const char *path = save(fixture, "/frozen-dynamic", "open_shared");
 	for (uint64_t i = 0; i < 4; i++) {
-		assert_ok(load(fixture, path, &snapshot));
+		assert_ok(saved_load(fixture, path, &snapshot));
 		viso_guest *guest = clone_of(snapshot);
 		assert_int_equal(call(guest, "count", 0), 2 + i);
 		assert_int_equal(call(guest, "read_shared", i % 2), i ? 'a' + i - 1 : '1');
 		assert_int_equal(call(guest, "write_shared", 'a' + i), 1);
 		viso_snapshot_unref(snapshot);
-		snapshot = freeze(guest);
+		snapshot = saved_freeze(guest);
 		assert_ok(viso_snapshot_save(snapshot, path));
 		viso_snapshot_unref(snapshot);
 	}
@@ -173,7 +131,7 @@ static void test_python(void **state)
 	viso_command *command = new_command("/usr/bin/python3", "-c", python_program, NULL);
 	assert_ok(viso_guest_initialise(guest, command, NULL));
 	viso_command_unref(command);
-	viso_snapshot *snapshot = freeze(guest);
+	viso_snapshot *snapshot = saved_freeze(guest);
 	assert_ok(viso_snapshot_save(snapshot, saved_path(fixture)));
 	viso_snapshot_unref(snapshot);
 	viso_root_unref(root);
@@ -184,8 +142,8 @@ static void test_python(void **state)
 	};
 	/* In a root that the other process makes for itself. */
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
-		assert_int_equal(run_other((const char *const[]){"test-saved", "ask", saved_path(fixture),
-								 questions[i][0], questions[i][1], NULL}),
+		assert_int_equal(saved_run_other((const char *const[]){"test", "ask", saved_path(fixture),
+								       questions[i][0], questions[i][1], NULL}),
 				 0);
 }
 
@@ -196,31 +154,30 @@ static void test_refusals(void **state)
 	need_kvm();
 	const char *path = saved_path(fixture);
 	unlink(path);
-	const char *const held[][2] = {{"files", " open"}, {"threads", "threads"}};
-	for (size_t i = 0; i < 2; i++) {
-		viso_snapshot *waiting = freeze(initialised(fixture, "/waiting-static", held[i][0], 0));
-		assert_int_equal(viso_snapshot_save(waiting, path), -EOPNOTSUPP);
-		assert_non_null(strstr(viso_error_message(), held[i][1]));
-		viso_snapshot_unref(waiting);
-	}
-	viso_guest *guest = initialised(fixture, "/frozen-static", "shared", 0);
-	viso_snapshot *snapshot = freeze(guest);
+	/* What it waits for would be /dev/null, which is always ready. */
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	viso_command *command = new_command("/waiting-static", "stdin", NULL);
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, ends[0]));
+	viso_snapshot *snapshot = saved_freeze(initialise(new_guest(fixture, 0), command));
+	close(ends[0]);
+	close(ends[1]);
 	assert_int_equal(viso_snapshot_save(snapshot, path), -EOPNOTSUPP);
-	assert_non_null(strstr(viso_error_message(), "MAP_SHARED"));
+	assert_non_null(strstr(viso_error_message(), "epoll"));
 	assert_int_equal(access(path, F_OK), -1);
 	viso_snapshot_unref(snapshot);
 
-	guest = new_guest(fixture, 0);
-	viso_command *command = new_command("/frozen-static", "plain", NULL);
+	viso_guest *guest = new_guest(fixture, 0);
+	command = new_command("/frozen-static", "plain", NULL);
 	assert_ok(viso_command_add_fd(command, STDIN_FILENO, 7));
 	assert_ok(viso_guest_initialise(guest, command, NULL));
 	viso_command_unref(command);
-	snapshot = freeze(guest);
+	snapshot = saved_freeze(guest);
 	assert_int_equal(viso_snapshot_save(snapshot, path), -EOPNOTSUPP);
 	assert_string_equal(viso_error_object(), "fd 7");
 	viso_snapshot_unref(snapshot);
 
-	snapshot = freeze(initialised(fixture, "/frozen-static", "plain", 0));
+	snapshot = saved_freeze(initialised(fixture, "/frozen-static", "plain", 0));
 	assert_int_equal(viso_snapshot_save(snapshot, NULL), -EINVAL);
 	assert_int_equal(viso_snapshot_save(NULL, path), -EINVAL);
 	assert_int_equal(viso_snapshot_save(snapshot, "/no/such/directory/x"), -ENOENT);
@@ -260,7 +217,7 @@ static void test_files_of_others(void **state)
 	assert_load(fixture, path, -EACCES);
 	assert_int_equal(chmod(path, 0644), 0);
 	viso_snapshot *snapshot;
-	assert_ok(load(fixture, path, &snapshot));
+	assert_ok(saved_load(fixture, path, &snapshot));
 	viso_snapshot_unref(snapshot);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 12345, 12345), 0);
@@ -298,7 +255,7 @@ static void test_changed_library(void **state)
 
 	/* Another file with the same contents will do. */
 	copy_file(kept, library);
-	assert_ok(load(fixture, path, &snapshot));
+	assert_ok(saved_load(fixture, path, &snapshot));
 	viso_snapshot_unref(snapshot);
 
 	assert_int_equal(shell("printf x | dd of=%s bs=1 seek=1000000 conv=notrunc status=none", library), 0);
@@ -321,9 +278,7 @@ static void change_byte(const char *path, long offset, uint8_t mask)
 	close(fd);
 }
 
-/* As lib/guest/snapshot/saved.h has it. */
 enum { FORGERIES = 40 };
-enum { MAGIC = 0, VERSION = 8, PAGE_SIZE = 12, BUILD = 16, STATE_SIZE = 48, PAGES = 56, SUM = 64, HEAD = 96 };
 
 static void test_damage(void **state)
 {
@@ -343,7 +298,7 @@ static void test_damage(void **state)
 	}
 	struct stat st;
 	viso_snapshot *snapshot;
-	assert_ok(load(fixture, path, &snapshot));
+	assert_ok(saved_load(fixture, path, &snapshot));
 	viso_snapshot_unref(snapshot);
 	assert_int_equal(stat(path, &st), 0);
 	const off_t sizes[] = {st.st_size + 1, st.st_size - 1, st.st_size - 4096, 4096, HEAD + 1, HEAD, HEAD - 1, 1, 0};
@@ -353,42 +308,13 @@ static void test_damage(void **state)
 	}
 }
 
-/* The file with another state and the right checksum for it, as somebody would make it who wants to do harm. */
-static void write_forged(const char *path, uint8_t *file, size_t size)
-{
-	struct sha256_ctx sum;
-	uint64_t state_size;
-	memcpy(&state_size, file + STATE_SIZE, sizeof(state_size));
-	memset(file + SUM, 0, SHA256_DIGEST_SIZE);
-	sha256_init(&sum);
-	sha256_update(&sum, HEAD + state_size, file);
-	sha256_digest(&sum, SHA256_DIGEST_SIZE, file + SUM);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_int_equal(write(fd, file, size), size);
-	close(fd);
-}
-
-static void change_some(uint8_t *state, uint64_t size)
-{
-	static const uint64_t values[] = {0,          1,          2,         0xff,       0x1000,
-					  0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX, 1ull << 47};
-	enum { VALUES = sizeof(values) / sizeof(values[0]) };
-	for (int changes = 1 + rand() % 3; changes > 0; changes--) {
-		uint64_t at = (uint64_t)rand() % (size - 8);
-		if (rand() % 2)
-			memcpy(state + (at & ~7ull), &values[rand() % VALUES], 8);
-		else
-			state[at] ^= (uint8_t)(1 << rand() % 8);
-	}
-}
-
 /* Whatever such a file says, it either is refused or makes a guest, which may do nonsense. */
 static void use_forged(struct fixture *fixture, const char *path, int *loaded)
 {
 	viso_snapshot *snapshot = NULL;
 	viso_guest *clone = NULL;
 	uint64_t value, argument = 0;
-	int r = load(fixture, path, &snapshot);
+	int r = saved_load(fixture, path, &snapshot);
 	if (r < 0) {
 		assert_int_equal(viso_error_number(), -r);
 		assert_true(r == -EINVAL || r == -ENOEXEC || r == -ESTALE || r == -ENOENT || r == -EACCES);
@@ -426,8 +352,8 @@ static void test_forged(void **state)
 		for (int round = 0; round < FORGERIES; round++) {
 			memcpy(file, good, size);
 			if (round > 0)
-				change_some(file + HEAD, state_size);
-			write_forged(path, file, size);
+				saved_change_some(file + HEAD, state_size);
+			saved_write_forged(path, file, size);
 			use_forged(fixture, path, &loaded);
 			assert_true(round > 0 || loaded > before);
 		}
@@ -444,7 +370,7 @@ static void test_no_room(void **state)
 	struct fixture *fixture = *state;
 	need_kvm();
 	char directory[256], path[300];
-	viso_snapshot *snapshot = freeze(initialised(fixture, "/frozen-dynamic", "plain", 0));
+	viso_snapshot *snapshot = saved_freeze(initialised(fixture, "/frozen-dynamic", "plain", 0));
 	struct rlimit old, small = {1 << 16, RLIM_INFINITY};
 	getrlimit(RLIMIT_FSIZE, &old);
 	small.rlim_max = old.rlim_max;
@@ -469,43 +395,6 @@ static void test_no_room(void **state)
 	skip_without(is_mounted, "a tmpfs of one's own");
 }
 
-static int call_function(char **arguments)
-{
-	viso_root *root = viso_root_new();
-	viso_guest *guest = viso_guest_new(), *clone = NULL;
-	viso_snapshot *snapshot = NULL;
-	uint64_t argument = 0, value = 99;
-	if (viso_root_use_directory(root, arguments[1]) < 0 || viso_guest_set_root(guest, root) < 0 ||
-	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
-	    viso_guest_call(clone, arguments[2], &argument, 1, 5000, &value) < 0)
-		print_error("%s\n", viso_error_message());
-	viso_guest_unref(clone);
-	viso_guest_unref(guest);
-	viso_snapshot_unref(snapshot);
-	viso_root_unref(root);
-	return (int)value;
-}
-
-static int ask_python(char **arguments)
-{
-	viso_root *root = viso_root_new();
-	viso_guest *guest = viso_guest_new(), *clone = NULL;
-	viso_snapshot *snapshot = NULL;
-	char answer[256] = "";
-	if (viso_root_add_program(root, "/usr/bin/python3") < 0 || viso_guest_set_root(guest, root) < 0 ||
-	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
-	    viso_guest_request(clone, arguments[1], strlen(arguments[1]), answer, sizeof(answer) - 1, 5000) < 0)
-		print_error("%s\n", viso_error_message());
-	int r = strcmp(answer, arguments[2]);
-	if (r)
-		print_error("%s\n", answer);
-	viso_guest_unref(clone);
-	viso_guest_unref(guest);
-	viso_snapshot_unref(snapshot);
-	viso_root_unref(root);
-	return r != 0;
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,9 +404,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_changed_library), cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_forged),          cmocka_unit_test(test_no_room),
 	};
-	if (argc == 5 && !strcmp(argv[1], "call"))
-		return call_function(argv + 2);
-	if (argc == 5 && !strcmp(argv[1], "ask"))
-		return ask_python(argv + 2);
+	if (argc > 1)
+		return saved_be_other(argc, argv);
 	return cmocka_run_group_tests_name("guest saved snapshots", tests, fixture_setup, fixture_teardown);
 }

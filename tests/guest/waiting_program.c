@@ -614,6 +614,8 @@ static void begin(const char *what)
 		pthread_kill(pthread_self(), SIGUSR1);
 	} else if (strcmp(what, "connected") == 0) {
 		connect_out();
+	} else if (strcmp(what, "stdin") == 0) {
+		watch(epoll_create1(0), 0, EPOLLIN, 1);
 	}
 }
 

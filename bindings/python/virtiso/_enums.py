@@ -49,6 +49,13 @@ class Placement(IntEnum):
     CONTAINED = native.VISO_PLACEMENT_CONTAINED
 
 
+class Platform(IntEnum):
+    """The computer that a guest with a kernel of its own finds."""
+
+    MICROVM = native.VISO_PLATFORM_MICROVM
+    PC = native.VISO_PLATFORM_PC
+
+
 class Rlimit(IntEnum):
     """A resource limit of setrlimit(2)."""
 

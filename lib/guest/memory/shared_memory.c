@@ -119,6 +119,15 @@ static struct shared_page *find(struct shared_memory *shared, uint64_t number)
 	return *block ? &(*block)[number % BLOCK] : NULL;
 }
 
+int shared_memory_put(struct shared_memory *shared, uint64_t number, uint64_t page)
+{
+	struct shared_page *place = find(shared, number);
+	if (!place)
+		return -ENOMEM;
+	place->address = page;
+	return 0;
+}
+
 static int make(struct shared_memory *shared, uint64_t number, struct shared_page *page)
 {
 	size_t pages;

@@ -56,6 +56,9 @@ int shared_memory_page(struct shared_memory *shared, uint64_t number, uint64_t *
 /* The first page from `*number` on that is there, and its number; NULL where there is none. */
 struct shared_page *shared_memory_next(struct shared_memory *shared, uint64_t *number);
 
+/* In a snapshot, which owns no page: puts one in its place. 0 or -ENOMEM. */
+int shared_memory_put(struct shared_memory *shared, uint64_t number, uint64_t page);
+
 /* Gives the pages from this one on back. */
 void shared_memory_drop(struct shared_memory *shared, uint64_t first);
 

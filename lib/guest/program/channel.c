@@ -254,6 +254,24 @@ int64_t channel_write(struct channel *channel, const struct iovec *pieces, int c
 	return (int64_t)done;
 }
 
+int channel_restore(struct channel *channel, const uint8_t *data, size_t size, struct channel_files *files)
+{
+	size_t needed = cost(channel, size);
+	bool fits = (channel->keeps_messages || (size > 0 && size <= SEGMENT_MOST)) && needed <= channel->size &&
+		    channel->queued <= channel->size - needed &&
+		    channel->instance->channels_queued + needed <= CHANNELS_SIZE_MAX;
+	struct segment *segment = fits ? add_segment(channel, size) : NULL;
+	if (!segment) {
+		channel_files_free(files);
+		return fits ? -ENOMEM : -EINVAL;
+	}
+	memcpy(segment->data, data, size);
+	segment->end = size;
+	segment->files = files;
+	count_queued(channel, needed, 0);
+	return 0;
+}
+
 static size_t copy_into(const struct iovec *pieces, int count, size_t skip, const uint8_t *data, size_t size)
 {
 	size_t done = 0;

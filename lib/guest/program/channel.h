@@ -84,6 +84,12 @@ size_t channel_available(const struct channel *channel);
 int64_t channel_write(struct channel *channel, const struct iovec *pieces, int count, size_t size,
 		      struct channel_files *files);
 
+/*
+ * For a snapshot in a file: the same bytes, or one message, once more, also where nobody could write any more; nobody
+ * is woken. `files` are taken over in any case. 0, -EINVAL where they cannot be in the queue, or -ENOMEM.
+ */
+int channel_restore(struct channel *channel, const uint8_t *data, size_t size, struct channel_files *files);
+
 struct channel_read {
 	bool peek;
 	bool truncated;              /* out: the message was longer */

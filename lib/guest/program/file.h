@@ -32,6 +32,7 @@ struct file;
 struct listing;
 struct memory_node;
 struct mount;
+struct object_state;
 struct program;
 struct readiness;
 struct view;
@@ -70,6 +71,8 @@ struct file_ops {
 	/* For a snapshot or a clone, of FILE_OBJECT: gives a copy, which has neither, an object and a fd of its own. 0
 	 * or a negative errno; then the object is NULL, or can be released. */
 	int (*copy)(const struct file *file, struct file *copy, struct copies *copies);
+	/* For a snapshot in a file, of FILE_OBJECT: see object.h. NULL, or what of it cannot be saved. */
+	const char *(*describe)(const struct file *file, struct object_state *out);
 };
 
 /* A fd of the host that the copies of a file have in common, in a snapshot and all its clones. */

@@ -8,6 +8,7 @@
 
 #include "guest/instance.h"
 #include "guest/program/calls.h"
+#include "guest/program/object.h"
 #include "guest/program/processes.h"
 #include "guest/program/readiness.h"
 
@@ -37,7 +38,35 @@ static int copy_watch(const struct file *file, struct file *copy, struct copies 
 	return file_copy_object(file, copy, sizeof(struct process_watch));
 }
 
-static const struct file_ops ops = {.copy = copy_watch, .poll = poll_process, .release = file_free_object};
+static const char *describe_watch(const struct file *file, struct object_state *out)
+{
+	const struct process_watch *watch = file->object;
+	out->kind = OBJECT_PROCESS;
+	out->values[0] = watch->pid;
+	out->values[1] = (int64_t)watch->serial;
+	return NULL;
+}
+
+static const struct file_ops ops = {
+	.copy = copy_watch, .describe = describe_watch, .poll = poll_process, .release = file_free_object};
+
+static int new_watch(const struct process_watch *watch, int flags, struct file **out)
+{
+	struct process_watch *object = malloc(sizeof(*object));
+	*out = object ? file_new_object(&ops, object, 0, flags) : NULL;
+	if (!*out) {
+		free(object);
+		return -ENOMEM;
+	}
+	*object = *watch;
+	return 0;
+}
+
+int process_watch_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	const struct process_watch watch = {(int)state->values[0], (uint64_t)state->values[1]};
+	return (flags & O_ACCMODE) == O_RDWR ? new_watch(&watch, flags, out) : -EINVAL;
+}
 
 int pidfd_find(struct program *program, int fd, struct program **out)
 {
@@ -55,12 +84,8 @@ int64_t call_pidfd_open(struct program *program, const uint64_t args[6])
 		return -EINVAL;
 	if (!target)
 		return program_find_task(program->instance, (int)args[0]) ? -EINVAL : -ESRCH;
-	struct process_watch *watch = malloc(sizeof(*watch));
-	struct file *file = watch ? file_new_object(&ops, watch, 0, O_RDWR | (int)args[1]) : NULL;
-	if (!file) {
-		free(watch);
-		return -ENOMEM;
-	}
-	*watch = (struct process_watch){target->pid, target->serial};
-	return program_add_file(program, file, 0, true);
+	const struct process_watch watch = {target->pid, target->serial};
+	struct file *file;
+	int r = new_watch(&watch, O_RDWR | (int)args[1], &file);
+	return r < 0 ? r : program_add_file(program, file, 0, true);
 }

@@ -10,6 +10,7 @@
 #include "guest/program/calls.h"
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
+#include "guest/program/object.h"
 #include "guest/program/pipe.h"
 #include "guest/program/readiness.h"
 
@@ -90,16 +91,32 @@ static int copy_writer(const struct file *file, struct file *copy, struct copies
 	return 0;
 }
 
+static const char *describe_reader(const struct file *file, struct object_state *out)
+{
+	out->kind = OBJECT_PIPE;
+	out->in = file->object;
+	return NULL;
+}
+
+static const char *describe_writer(const struct file *file, struct object_state *out)
+{
+	out->kind = OBJECT_PIPE;
+	out->out = file->object;
+	return NULL;
+}
+
 static const struct file_ops reader_ops = {.read = read_pipe,
 					   .poll = poll_reader,
 					   .control = control_pipe,
 					   .release = release_reader,
-					   .copy = copy_reader};
+					   .copy = copy_reader,
+					   .describe = describe_reader};
 static const struct file_ops writer_ops = {.write = write_pipe,
 					   .poll = poll_writer,
 					   .control = control_pipe,
 					   .release = release_writer,
-					   .copy = copy_writer};
+					   .copy = copy_writer,
+					   .describe = describe_writer};
 
 static bool is_pipe(const struct file *file)
 {
@@ -121,6 +138,20 @@ static int make_ends(struct program *program, int flags, struct file *out[2])
 	else
 		channel_close(channel, true);
 	return -ENOMEM;
+}
+
+int pipe_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	struct channel *channel = state->in ? state->in : state->out;
+	if (!channel || (state->in && state->out) || channel->keeps_messages ||
+	    (state->in ? channel->reader : channel->writer) || (flags & O_ACCMODE) != (state->in ? O_RDONLY : O_WRONLY))
+		return -EINVAL;
+	struct file *file = file_new_object(state->in ? &reader_ops : &writer_ops, channel, S_IFIFO, flags);
+	if (!file)
+		return -ENOMEM;
+	*(state->in ? &channel->reader : &channel->writer) = file;
+	*out = file;
+	return 0;
 }
 
 int64_t program_add_pair(struct program *program, struct file *files[2], uint64_t out, bool close_on_exec)

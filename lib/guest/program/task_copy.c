@@ -72,6 +72,7 @@ int tasks_copy(struct copies *copies, const struct instance *from)
 	const struct scheduler *scheduler = &from->scheduler;
 	int r = 0;
 	copies->instance->scheduler.last_id = scheduler->last_id;
+	copies->instance->processes_made = from->processes_made;
 	for (const struct task *task = NULL; r == 0 && (task = scheduler_after(scheduler, task));)
 		r = copy_task(copies, task, task == scheduler->current);
 	return r;

@@ -13,10 +13,11 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/memory/shared_memory.h"
 #include "guest/vm/vm.h"
 
 static const uint64_t magic = 0x31706e736f736976; /* "visosnp1" */
-static const uint32_t format = 1;
+static const uint32_t format = 2;
 
 /* Everything but the pages is read at once. */
 static const uint64_t state_max = 1ull << 30;
@@ -38,8 +39,7 @@ static int find_processor(const struct processor **out)
 	return fd < 0 ? fd : processor_get(fd, out);
 }
 
-static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_page **out_pages,
-		     size_t *out_count)
+static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_pages *pages)
 {
 	const struct processor *processor;
 	int r = find_processor(&processor);
@@ -50,10 +50,12 @@ static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot,
 	saved_put_number(writer, snapshot->program.uid);
 	saved_put_number(writer, snapshot->program.gid);
 	saved_put_view(writer, &snapshot->view);
-	saved_put_program(writer, snapshot);
-	saved_put_registers(writer, snapshot);
-	if (writer->error == 0)
-		saved_put_space(writer, snapshot, out_pages, out_count);
+	saved_put_processes(writer, snapshot);
+	saved_put_channels(writer, snapshot);
+	saved_put_files(writer, snapshot);
+	saved_put_queued(writer, snapshot);
+	saved_put_spaces(writer, snapshot, pages);
+	saved_put_tasks(writer, snapshot);
 	if (writer->error == 0 && writer->bytes.size > state_max)
 		writer->error = saved_refuse("files", "more than a gigabyte in files in memory");
 	return writer->error == -ENOMEM ? error_memory() : writer->error;
@@ -62,27 +64,29 @@ static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot,
 int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
 {
 	struct saved_writer writer = {0};
-	size_t count = 0;
+	struct saved_pages pages = {0};
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
 	if (r < 0)
 		return r;
 	if (!path)
 		return error_argument(__func__, "path is NULL");
-	struct saved_page *pages = NULL;
-	r = put_state(&writer, snapshot, &pages, &count);
+	r = saved_pages_init(&pages, snapshot);
+	if (r == 0)
+		r = put_state(&writer, snapshot, &pages);
 	if (r == 0) {
 		struct saved_head head = {
 			.magic = magic,
 			.version = format,
 			.page_size = GUEST_PAGE,
 			.state_size = writer.bytes.size,
-			.pages = count,
+			.pages = pages.count,
 		};
 		saved_build(head.build);
 		compute_sum(&head, writer.bytes.data, head.sum);
-		r = saved_write(path, &head, &writer.bytes, pages, count);
+		r = saved_write(path, &head, &writer.bytes, &pages);
 	}
-	free(pages);
+	saved_pages_release(&pages);
+	free(writer.numbers.entries);
 	free(writer.bytes.data);
 	return r;
 }
@@ -199,30 +203,56 @@ static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, vis
 	return view_init(&snapshot->origin, &setting);
 }
 
-int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
-		    const struct saved_source *source)
+/* Each part refers to those before it alone. */
+static int get_parts(struct saved_reader *reader, viso_snapshot *snapshot, struct saved_source *source)
 {
-	struct program *program = &snapshot->program;
+	int r = saved_get_view(reader, snapshot);
+	if (r == 0)
+		r = saved_get_processes(reader, snapshot);
+	if (r == 0)
+		r = saved_get_channels(reader, snapshot);
+	if (r == 0)
+		r = saved_get_files(reader, snapshot);
+	if (r == 0)
+		r = saved_get_queued(reader, snapshot);
+	if (r == 0)
+		r = saved_get_spaces(reader, snapshot, source);
+	if (r == 0)
+		r = saved_get_tasks(reader, snapshot, source->processor);
+	return r == 0 && reader->at != reader->size ? saved_damaged("end") : r;
+}
+
+/* What the snapshot keeps has references of its own. */
+static void release_lists(struct saved_reader *reader)
+{
+	struct saved_list *const lists[] = {&reader->programs, &reader->channels, &reader->files, &reader->mapped,
+					    &reader->spaces,   &reader->shared,   &reader->tasks};
+	for (size_t i = 0; i < reader->files.count; i++)
+		file_unref(reader->files.items[i]);
+	for (size_t i = 0; i < reader->mapped.count; i++)
+		file_unref(reader->mapped.items[i]);
+	for (size_t i = 0; i < reader->shared.count; i++)
+		shared_memory_forget(reader->shared.items[i]);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		free(lists[i]->items);
+}
+
+int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
+		    struct saved_source *source)
+{
 	snapshot->holder = calloc(1, sizeof(*snapshot->holder));
 	if (!snapshot->holder)
 		return error_memory();
-	program->instance = snapshot->holder;
-	program->space = &snapshot->space;
-	program->vcpu = &snapshot->holder->vcpu;
-	program->kick = &snapshot->holder->kick;
-	program->view = &snapshot->view;
+	snapshot->program.instance = snapshot->holder;
+	snapshot->program.space = &snapshot->space;
+	snapshot->program.view = &snapshot->view;
 	snapshot->frozen_at = clock_now(CLOCK_MONOTONIC);
 	snapshot->settings = guest_new_like(guest);
 	int r = snapshot->settings ? make_origin(reader, snapshot, guest, source->root_fd) : -ENOMEM;
 	if (r == 0)
-		r = saved_get_view(reader, snapshot);
-	if (r == 0)
-		r = saved_get_program(reader, snapshot);
-	if (r == 0)
-		r = saved_get_registers(reader, snapshot, source->processor);
-	if (r == 0)
-		r = saved_get_space(reader, snapshot, source->fd, source->offset, source->pages);
-	return r == 0 && reader->at != reader->size ? saved_damaged("end") : r;
+		r = get_parts(reader, snapshot, source);
+	release_lists(reader);
+	return r;
 }
 
 static int load(int fd, const struct saved_head *head, const uint8_t *state, viso_guest *guest, int root_fd,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Snapshots in files. A file has a head, the state with a checksum, and from a page border on the pages of the memory
- * that the program has, which are mapped. It has no page tables: these are built anew from the list of areas and that
- * of pages. Only the same build of the library reads it, so that structures are written as they are; but whoever
- * changes the file and its checksum must not get at more than the guest: every number that is read is checked, and what
- * has been checked is not read again.
+ * that the programs have, which are mapped. It has no page tables: these are built anew from the lists of areas and of
+ * pages. What is referred to has a number in the order in which it is told of, one more than that where it is written,
+ * so that 0 stands for none. Only the same build of the library reads it, so that structures are written as they are;
+ * but whoever changes the file and its checksum must not get at more than the guest: every number that is read is
+ * checked, and what has been checked is not read again.
  */
 #ifndef GUEST_SNAPSHOT_SAVED_H
 #define GUEST_SNAPSHOT_SAVED_H
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "guest/files/memory_tree.h"
+#include "guest/program/copies.h"
 #include "guest/snapshot/snapshot.h"
 
 enum { SAVED_SUM = 32, SAVED_AREAS_MAX = 65530 };
@@ -35,12 +37,24 @@ uint64_t saved_pages_offset(const struct saved_head *head);
 struct saved_writer {
 	struct memory_buffer bytes;
 	int error;
+	struct copy_map numbers; /* of all that is referred to */
 };
 
 void saved_put(struct saved_writer *writer, const void *data, size_t size);
 void saved_put_number(struct saved_writer *writer, uint64_t number);
 /* NULL is written too. */
 void saved_put_string(struct saved_writer *writer, const char *string);
+/* A thing gets its number; then it can be referred to, as NULL can. */
+void saved_give_number(struct saved_writer *writer, const void *thing, uint64_t number);
+bool saved_has_number(const struct saved_writer *writer, const void *thing);
+void saved_put_reference(struct saved_writer *writer, const void *thing);
+
+/* What can be referred to, by number. */
+struct saved_list {
+	void **items;
+	size_t count;
+	size_t capacity;
+};
 
 struct saved_reader {
 	const uint8_t *data;
@@ -48,6 +62,15 @@ struct saved_reader {
 	size_t at;
 	uint64_t lookups;  /* of inodes, see saved_files.c */
 	uint64_t compared; /* bytes of files */
+
+	/* Borrowed, but for the files, which are references. */
+	struct saved_list programs;
+	struct saved_list channels;
+	struct saved_list files;
+	struct saved_list mapped; /* files */
+	struct saved_list spaces;
+	struct saved_list shared; /* memory: references too */
+	struct saved_list tasks;
 };
 
 /* False where there is not so much left. */
@@ -56,6 +79,10 @@ bool saved_get(struct saved_reader *reader, void *out, size_t size);
 bool saved_get_number(struct saved_reader *reader, uint64_t max, uint64_t *out);
 /* Data that stays where it is; NULL where there is not so much left. */
 const uint8_t *saved_get_data(struct saved_reader *reader, uint64_t size);
+/* 0 or -ENOMEM with the error set. */
+int saved_list_add(struct saved_list *list, void *item);
+/* False where there is no such thing; NULL for none. */
+bool saved_get_reference(struct saved_reader *reader, const struct saved_list *list, void **out);
 /* A string of at most PATH_MAX bytes with its end, or NULL, to be freed. 0 or a negative errno with the error set. */
 int saved_get_string(struct saved_reader *reader, char **out);
 /* The same, which must be there and absolute. */
@@ -71,52 +98,103 @@ void saved_build(uint8_t out[SAVED_SUM]);
 void saved_put_processor(struct saved_writer *writer, const struct processor *processor);
 int saved_get_processor(struct saved_reader *reader, const struct processor *processor);
 
-/* One page of the memory, where it lies in the address space. */
-struct saved_page {
-	uint64_t address;
-	const void *data;
+/* The pages that are written: each once, however many have it. */
+struct saved_pages {
+	const void **data;
+	size_t count;
+	size_t capacity;
+	uint32_t *numbers; /* by guest-physical page, one more than the place in `data` */
 };
 
-/* What is mapped, and which pages; those are to be freed. 0 or a negative errno with the error set. */
-int saved_put_space(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_page **out_pages,
-		    size_t *out_count);
-/* The snapshot gets its memory of the pages that `fd` has from `offset` on, and its address space; its files are there.
- */
-int saved_get_space(struct saved_reader *reader, viso_snapshot *snapshot, int fd, uint64_t offset, uint64_t pages);
+int saved_pages_init(struct saved_pages *pages, const viso_snapshot *snapshot);
+void saved_pages_release(struct saved_pages *pages);
 
-/* Mount points, and what was written to memory. The snapshot's view becomes what view_copy() makes of its origin. */
-void saved_put_view(struct saved_writer *writer, const struct view *view);
-int saved_get_view(struct saved_reader *reader, viso_snapshot *snapshot);
-
-/* An open file, or one that is mapped. */
-void saved_put_file(struct saved_writer *writer, const struct view *view, const struct file *file, const char *object);
-/* In the place of a standard stream: /dev/null. */
-void saved_put_null(struct saved_writer *writer);
-int saved_get_file(struct saved_reader *reader, viso_snapshot *snapshot, struct file **out);
-
-/* The program with its open files, and the state of the processor. */
-void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapshot);
-int saved_get_program(struct saved_reader *reader, viso_snapshot *snapshot);
-void saved_put_registers(struct saved_writer *writer, const viso_snapshot *snapshot);
-int saved_get_registers(struct saved_reader *reader, viso_snapshot *snapshot, const struct processor *processor);
-
-/*
- * The state as a whole, which the caller has as a copy of its own. `guest` has the settings, `root_fd` is its root; the
- * snapshot is zeroed but for its handle. On failure the snapshot is to be given back all the same. 0 or a negative
- * errno with the error set.
- */
+/* The pages of a file, while the memory is made of them. */
 struct saved_source {
 	int fd;
 	uint64_t offset; /* of the first page */
 	uint64_t pages;
 	const struct processor *processor;
 	int root_fd;
+	/* Which of them somebody has, and by how many entries. */
+	uint8_t *seen;
+	uint64_t seen_count;
+	uint64_t owners;
 };
+
+/* A page of the file has one more owner: where it will lie in the memory; 0 where the file has no such page. */
+uint64_t saved_take_page(struct saved_source *source, uint64_t number);
+
+/* What is mapped where, by all processes, and which pages. */
+void saved_put_spaces(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_pages *pages);
+/* Each process gets its address space; its files are there. */
+int saved_get_spaces(struct saved_reader *reader, viso_snapshot *snapshot, struct saved_source *source);
+
+/* Runs of pages of one address space, or of what processes share. */
+void saved_put_runs(struct saved_writer *writer, const viso_snapshot *snapshot, const struct address_space *space,
+		    struct saved_pages *pages);
+void saved_put_shared(struct saved_writer *writer, const viso_snapshot *snapshot, struct shared_memory *shared,
+		      struct saved_pages *pages);
+int saved_get_shared(struct saved_reader *reader, viso_snapshot *snapshot, struct saved_source *source,
+		     struct shared_memory **out);
+/* The snapshot gets its memory of the pages, and the address spaces their page tables. */
+int saved_get_memory(struct saved_reader *reader, viso_snapshot *snapshot, struct saved_source *source);
+
+/* Mount points, and what was written to memory. The snapshot's view becomes what view_copy() makes of its origin. */
+void saved_put_view(struct saved_writer *writer, const struct view *view);
+int saved_get_view(struct saved_reader *reader, viso_snapshot *snapshot);
+
+/* An open file, or one that is mapped. In the place of a standard stream comes /dev/null. */
+void saved_put_file(struct saved_writer *writer, const viso_snapshot *snapshot, const struct file *file,
+		    const char *object);
+int saved_get_file(struct saved_reader *reader, viso_snapshot *snapshot, struct file **out);
+bool saved_is_stream(const struct file *file);
+
+/* What an open file of kind FILE_OBJECT is; and after all files, for what the epolls among them wait. */
+void saved_put_object(struct saved_writer *writer, const viso_snapshot *snapshot, const struct file *file,
+		      const char *object);
+int saved_get_object(struct saved_reader *reader, viso_snapshot *snapshot, int flags, struct file **out);
+void saved_put_watches(struct saved_writer *writer, const struct saved_list *files);
+int saved_get_watches(struct saved_reader *reader, viso_snapshot *snapshot);
+
+/* Queues between files: before the files, and what is in them afterwards. */
+void saved_put_channels(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_channels(struct saved_reader *reader, viso_snapshot *snapshot);
+void saved_put_queued(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_queued(struct saved_reader *reader, viso_snapshot *snapshot);
+
+/* All open files, those in queues too, and by which numbers the processes have them. */
+void saved_put_files(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_files(struct saved_reader *reader, viso_snapshot *snapshot);
+
+/* The processes, the first one first; what a process has beside files, memory and threads. */
+void saved_put_processes(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_processes(struct saved_reader *reader, viso_snapshot *snapshot);
+void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapshot, const struct program *program);
+int saved_get_program(struct saved_reader *reader, viso_snapshot *snapshot, struct program *program);
+void saved_put_signals(struct saved_writer *writer, const struct signal_queue *queue);
+int saved_get_signals(struct saved_reader *reader, struct signal_queue *queue);
+void saved_put_timers(struct saved_writer *writer, const viso_snapshot *snapshot, const struct timers *timers);
+int saved_get_timers(struct saved_reader *reader, const viso_snapshot *snapshot, struct timers *timers);
+
+/* Threads, and how the current one waits for the host; all else is there. */
+void saved_put_tasks(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_tasks(struct saved_reader *reader, viso_snapshot *snapshot, const struct processor *processor);
+void saved_put_registers(struct saved_writer *writer, const struct vcpu_state *state);
+int saved_get_registers(struct saved_reader *reader, const struct processor *processor, struct vcpu_state *out);
+void saved_put_stay(struct saved_writer *writer, const viso_snapshot *snapshot);
+int saved_get_stay(struct saved_reader *reader, viso_snapshot *snapshot);
+
+/*
+ * The state as a whole, which the caller has as a copy of its own. `guest` has the settings, `root_fd` is its root; the
+ * snapshot is zeroed but for its handle. On failure the snapshot is to be given back all the same. 0 or a negative
+ * errno with the error set.
+ */
 int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
-		    const struct saved_source *source);
+		    struct saved_source *source);
 
 /* Writes a file as a whole, or not at all. 0 or a negative errno with the error set. */
 int saved_write(const char *path, const struct saved_head *head, const struct memory_buffer *state,
-		const struct saved_page *pages, size_t count);
+		const struct saved_pages *pages);
 
 #endif

@@ -2,6 +2,7 @@
 /* Numbers, strings and other bytes of a saved snapshot. */
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -25,6 +26,45 @@ void saved_put_string(struct saved_writer *writer, const char *string)
 	saved_put_number(writer, string ? strlen(string) : no_string);
 	if (string)
 		saved_put(writer, string, strlen(string));
+}
+
+void saved_give_number(struct saved_writer *writer, const void *thing, uint64_t number)
+{
+	if (writer->error == 0)
+		writer->error = copy_map_add(&writer->numbers, thing, (void *)(uintptr_t)(number + 1));
+}
+
+bool saved_has_number(const struct saved_writer *writer, const void *thing)
+{
+	return copy_map_find(&writer->numbers, thing) != NULL;
+}
+
+void saved_put_reference(struct saved_writer *writer, const void *thing)
+{
+	saved_put_number(writer, (uintptr_t)copy_map_find(&writer->numbers, thing));
+}
+
+int saved_list_add(struct saved_list *list, void *item)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 16;
+		void **items = reallocarray(list->items, capacity, sizeof(*items));
+		if (!items)
+			return error_memory();
+		list->items = items;
+		list->capacity = capacity;
+	}
+	list->items[list->count++] = item;
+	return 0;
+}
+
+bool saved_get_reference(struct saved_reader *reader, const struct saved_list *list, void **out)
+{
+	uint64_t number;
+	if (!saved_get_number(reader, list->count, &number))
+		return false;
+	*out = number ? list->items[number - 1] : NULL;
+	return true;
 }
 
 const uint8_t *saved_get_data(struct saved_reader *reader, uint64_t size)

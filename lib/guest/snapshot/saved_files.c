@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open and mapped files of a saved snapshot. Those of the host are found again by their names in the guest, and must be
- * the same or have the same contents; those in memory are part of the snapshot.
+ * One open or mapped file of a saved snapshot. Those of the host are found again by their names in the guest, and must
+ * be the same or have the same contents; those in memory are part of the snapshot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +41,8 @@ struct saved_file {
 	uint8_t sum[SAVED_SUM];
 	uint32_t is_exact; /* FILE_REGULAR: it must be the same, since the program cannot have changed it */
 	uint32_t has_sum;
+	uint32_t changes; /* FILE_OBJECT */
+	uint32_t unused;
 };
 
 static int sum_of(int fd, uint64_t size, uint8_t out[SAVED_SUM])
@@ -92,40 +94,49 @@ static const struct mount *find_place(const struct view *view, const struct memo
 	return NULL;
 }
 
-static int refuse_object(const struct file *file, const char *object)
-{
-	if (file->kind != FILE_OBJECT)
-		return saved_refuse(object, "a file of the host open that was handed in");
-	if (S_ISFIFO(file->type))
-		return saved_refuse(object, "a pipe open");
-	if (S_ISSOCK(file->type))
-		return saved_refuse(object, "a socket open");
-	return saved_refuse(object, "an epoll, eventfd, timerfd or the like open");
-}
-
 static bool is_of_name(const struct file *file)
 {
 	return file->kind == FILE_REGULAR || file->kind == FILE_DIRECTORY || file->kind == FILE_PATH;
 }
 
-void saved_put_file(struct saved_writer *writer, const struct view *view, const struct file *file, const char *object)
+bool saved_is_stream(const struct file *file)
+{
+	return file->is_standard && (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE);
+}
+
+static void put_null(struct saved_writer *writer)
+{
+	const struct saved_file saved = {.kind = FILE_DEVICE, .flags = O_RDWR, .rdev = makedev(1, 3)};
+	saved_put(writer, &saved, sizeof(saved));
+	saved_put_string(writer, NULL);
+	saved_put_string(writer, NULL);
+	saved_put_number(writer, 0);
+}
+
+void saved_put_file(struct saved_writer *writer, const viso_snapshot *snapshot, const struct file *file,
+		    const char *object)
 {
 	struct saved_file saved = {
 		.kind = (uint32_t)file->kind,
 		.flags = (uint32_t)file->flags & flags_known,
 		.position = file->position,
 		.rdev = file->rdev,
+		.changes = file->changes,
 	};
 	const struct mount *mount = NULL;
 	if (writer->error < 0)
 		return;
-	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE || file->kind == FILE_OBJECT) {
-		writer->error = refuse_object(file, object);
+	if (saved_is_stream(file)) {
+		put_null(writer);
+		return;
+	}
+	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE) {
+		writer->error = saved_refuse(object, "a file of the host open that was handed in");
 		return;
 	}
 	if (file->kind == FILE_MEMORY) {
 		saved.ino = file->node->ino;
-		mount = find_place(view, file->node, &saved.layer);
+		mount = find_place(&snapshot->view, file->node, &saved.layer);
 	}
 	if ((file->kind == FILE_MEMORY && !mount) || (is_of_name(file) && !file->path)) {
 		writer->error = saved_refuse(object, "a file without a place open");
@@ -139,15 +150,8 @@ void saved_put_file(struct saved_writer *writer, const struct view *view, const 
 	saved_put_string(writer, mount ? mount->path : NULL);
 	saved_put_number(writer, file->object_size);
 	saved_put(writer, file->object, file->object_size);
-}
-
-void saved_put_null(struct saved_writer *writer)
-{
-	const struct saved_file saved = {.kind = FILE_DEVICE, .flags = O_RDWR, .rdev = makedev(1, 3)};
-	saved_put(writer, &saved, sizeof(saved));
-	saved_put_string(writer, NULL);
-	saved_put_string(writer, NULL);
-	saved_put_number(writer, 0);
+	if (file->kind == FILE_OBJECT)
+		saved_put_object(writer, snapshot, file, object);
 }
 
 /* What is read of a file. */
@@ -320,6 +324,8 @@ static int load(struct loading *loading, struct file **out)
 		return load_device(loading, out);
 	case FILE_TEXT:
 		return load_text(loading, out);
+	case FILE_OBJECT:
+		return saved_get_object(loading->reader, loading->snapshot, (int)loading->saved.flags, out);
 	default:
 		return saved_damaged("open files");
 	}
@@ -350,6 +356,7 @@ int saved_get_file(struct saved_reader *reader, viso_snapshot *snapshot, struct 
 	}
 	file->flags = (int)loading.saved.flags;
 	file->position = loading.saved.kind == FILE_REGULAR ? 0 : loading.saved.position;
+	file->changes = loading.saved.changes;
 	*out = file;
 	return 0;
 }

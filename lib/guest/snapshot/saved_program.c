@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The program of a saved snapshot. It waits for the host, so that it is within no other system call; its only thread is
- * the one that the processor has.
- */
-#include <elf.h>
+/* One process of a saved snapshot, but for its files, memory and threads. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/instance.h"
 #include "guest/snapshot/saved.h"
@@ -18,17 +12,14 @@
 /* What /proc shows of a program's start is no longer than what execve(2) takes. */
 static const uint64_t image_max = 64ull << 20;
 
-struct saved_task {
-	char name[16];
-	uint64_t mask;
-	uint64_t pending;
-	uint64_t stack_start, stack_size, stack_flags;
-	uint64_t trap, trap_error, trap_address;
-	uint64_t clear_tid;
-	uint64_t robust_list;
-};
-
 struct saved_program {
+	int32_t pid, group, session;
+	int32_t exit_signal, death_signal;
+	int32_t stopped_by;
+	uint32_t is_zombie, tells_stop, tells_going_on;
+	int32_t reason, exit_code, signal;
+	uint64_t serial;
+	int64_t children_time;
 	uint32_t uid, gid;
 	uint32_t group_count;
 	uint32_t groups[COMMAND_GROUPS_MAX];
@@ -39,49 +30,28 @@ struct saved_program {
 	uint64_t auxiliary[PROGRAM_AUXILIARY][2];
 	char name[16];
 	struct signal_action actions[PROGRAM_SIGNALS + 1];
-	uint64_t pending;
 	uint64_t budget;
-	struct saved_task task;
 };
-
-static bool has_timer(const struct timers *timers)
-{
-	for (int i = 0; i < INTERVAL_TIMERS; i++)
-		if (timers->interval[i].next != INT64_MAX)
-			return true;
-	for (size_t i = 0; i < timers->posix_count; i++)
-		if (timers->posix[i].used)
-			return true;
-	return false;
-}
-
-static void put_queue(struct saved_writer *writer, const struct signal_queue *queue)
-{
-	saved_put_number(writer, queue->count);
-	saved_put(writer, queue->items, queue->count * sizeof(*queue->items));
-}
-
-static void describe_task(const struct task *task, struct saved_task *out)
-{
-	const struct task_signals *signals = &task->signals;
-	*out = (struct saved_task){
-		.mask = signals->mask,
-		.pending = signals->pending.set,
-		.stack_start = signals->stack.start,
-		.stack_size = signals->stack.size,
-		.stack_flags = signals->stack.flags,
-		.trap = signals->trap,
-		.trap_error = signals->trap_error,
-		.trap_address = signals->trap_address,
-		.clear_tid = task->clear_tid,
-		.robust_list = task->robust_list,
-	};
-	memcpy(out->name, task->name, sizeof(out->name));
-}
 
 static void describe(const struct program *program, struct saved_program *out)
 {
 	memset(out, 0, sizeof(*out));
+	out->pid = program->pid;
+	out->group = program->group;
+	out->session = program->session;
+	out->exit_signal = program->exit_signal;
+	out->death_signal = program->death_signal;
+	out->stopped_by = program->stopped_by;
+	out->is_zombie = program->is_zombie;
+	out->tells_stop = program->tells_stop;
+	out->tells_going_on = program->tells_going_on;
+	if (program->is_zombie) {
+		out->reason = (int32_t)program->reason;
+		out->exit_code = program->reason == VISO_REASON_EXITED ? program->exit_code : 0;
+		out->signal = program->signal;
+	}
+	out->serial = program->serial;
+	out->children_time = program->children_time;
 	out->uid = program->uid;
 	out->gid = program->gid;
 	out->group_count = (uint32_t)program->group_count;
@@ -96,68 +66,18 @@ static void describe(const struct program *program, struct saved_program *out)
 	memcpy(out->auxiliary, program->auxiliary, sizeof(out->auxiliary));
 	memcpy(out->name, program->name, sizeof(out->name));
 	memcpy(out->actions, program->signals.actions, sizeof(out->actions));
-	out->pending = program->signals.pending.set;
 	out->budget = program->signals.budget;
-	describe_task(&program->first_task, &out->task);
 }
 
-static bool is_stream(const struct file *file)
+void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapshot, const struct program *program)
 {
-	return file->is_standard && (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE);
-}
-
-/* The slot in which a file lies for the first time. */
-static size_t first_slot(const struct program *program, const struct file *file)
-{
-	size_t i = 0;
-	while (program->slots[i].file != file)
-		i++;
-	return i;
-}
-
-enum { CLOSE_ON_EXEC = 1 };
-
-static void put_slots(struct saved_writer *writer, const viso_snapshot *snapshot)
-{
-	const struct program *program = &snapshot->program;
-	uint64_t count = 0;
-	for (size_t i = 0; i < program->slot_count; i++)
-		count += program->slots[i].file != NULL;
-	saved_put_number(writer, count);
-	for (size_t i = 0; i < program->slot_count; i++) {
-		const struct file *file = program->slots[i].file;
-		char object[32];
-		if (!file)
-			continue;
-		size_t first = first_slot(program, file);
-		saved_put_number(writer, i);
-		saved_put_number(writer, program->slots[i].close_on_exec ? CLOSE_ON_EXEC : 0);
-		saved_put_number(writer, first);
-		snprintf(object, sizeof(object), "fd %zu", i);
-		if (first == i && is_stream(file))
-			saved_put_null(writer);
-		else if (first == i)
-			saved_put_file(writer, &snapshot->view, file, object);
-	}
-}
-
-void saved_put_program(struct saved_writer *writer, const viso_snapshot *snapshot)
-{
-	const struct program *program = &snapshot->program;
 	struct saved_program saved;
-	if (writer->error == 0 && (snapshot->holder->scheduler.count != 1 || program->task != &program->first_task))
-		writer->error = saved_refuse("threads", "several threads");
-	if (writer->error == 0 && program->next)
-		writer->error = saved_refuse("processes", "several processes");
-	if (writer->error == 0 && has_timer(&program->signals.timers))
-		writer->error = saved_refuse("timers", "a timer");
 	describe(program, &saved);
 	saved_put(writer, &saved, sizeof(saved));
-	put_queue(writer, &program->signals.pending);
-	put_queue(writer, &program->first_task.signals.pending);
+	saved_put_signals(writer, &program->signals.pending);
+	saved_put_timers(writer, snapshot, &program->signals.timers);
 	saved_put_string(writer, program->cwd);
 	saved_put_string(writer, program->executable);
-	put_slots(writer, snapshot);
 }
 
 static bool is_name(const char name[16])
@@ -170,70 +90,69 @@ static bool is_range(uint64_t start, uint64_t end)
 	return start <= end && end <= SPACE_END && end - start <= image_max;
 }
 
+static bool is_id(int id)
+{
+	return id >= TASK_FIRST_ID && id < TASK_ID_MAX;
+}
+
+static bool is_signal_or_none(int signal)
+{
+	return signal >= 0 && signal <= PROGRAM_SIGNALS;
+}
+
+static bool is_state_sound(const struct saved_program *saved)
+{
+	return is_id(saved->pid) && is_id(saved->group) && is_id(saved->session) &&
+	       is_signal_or_none(saved->exit_signal) && is_signal_or_none(saved->death_signal) &&
+	       is_signal_or_none(saved->stopped_by) && saved->is_zombie <= 1 && saved->tells_stop <= 1 &&
+	       saved->tells_going_on <= 1 && saved->reason >= 0 && saved->reason <= VISO_REASON_SYSCALLS_MAX &&
+	       saved->exit_code >= 0 && saved->exit_code <= UINT8_MAX && is_signal_or_none(saved->signal) &&
+	       saved->children_time >= 0 && saved->children_time <= INT64_MAX / 2;
+}
+
 static bool is_sound(const struct saved_program *saved)
 {
 	const struct program_image *image = &saved->image;
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		if (saved->limits[i][0] > saved->limits[i][1])
 			return false;
-	return saved->group_count <= COMMAND_GROUPS_MAX && saved->limits[RLIMIT_NOFILE][1] <= PROGRAM_FILES_MAX &&
-	       !(saved->umask & ~0777u) && saved->has_executed <= 1 &&
-	       is_range(image->auxiliary, image->auxiliary_end) && is_range(image->arguments, image->arguments_end) &&
+	return is_state_sound(saved) && saved->group_count <= COMMAND_GROUPS_MAX &&
+	       saved->limits[RLIMIT_NOFILE][1] <= PROGRAM_FILES_MAX && !(saved->umask & ~0777u) &&
+	       saved->has_executed <= 1 && is_range(image->auxiliary, image->auxiliary_end) &&
+	       is_range(image->arguments, image->arguments_end) &&
 	       is_range(image->arguments_end, image->environment_end) && is_name(saved->name) &&
-	       saved->budget <= SIGNALS_QUEUED_MAX && is_name(saved->task.name);
+	       saved->budget <= SIGNALS_QUEUED_MAX;
 }
 
-static int get_queue(struct saved_reader *reader, struct signal_queue *queue, uint64_t set)
+/* The first one is nobody's child, and is never stopped. */
+static bool is_first(const struct saved_program *saved)
 {
-	uint64_t count;
-	queue->set = set;
-	if (!saved_get_number(reader, SIGNALS_QUEUED_MAX, &count))
-		return saved_damaged("signals");
-	const uint8_t *items = saved_get_data(reader, count * sizeof(*queue->items));
-	if (!items)
-		return saved_damaged("signals");
-	if (count == 0)
-		return 0;
-	queue->items = calloc(count, sizeof(*queue->items));
-	if (!queue->items)
-		return error_memory();
-	memcpy(queue->items, items, count * sizeof(*queue->items));
-	queue->count = queue->capacity = count;
-	for (uint64_t i = 0; i < count; i++) {
-		int signal = queue->items[i].si_signo;
-		if (signal < 1 || signal > PROGRAM_SIGNALS || !(set & signal_bit(signal)))
-			return saved_damaged("signals");
-	}
-	return 0;
+	return saved->pid == TASK_FIRST_ID && !saved->is_zombie && !saved->stopped_by;
 }
 
-static void take_task(struct program *program, const struct saved_task *saved)
+static void take_state(struct program *program, const struct saved_program *saved)
 {
-	struct task *task = &program->first_task;
-	*task = (struct task){
-		.program = program,
-		.tid = program->pid,
-		.until = INT64_MAX,
-		.clear_tid = saved->clear_tid,
-		.robust_list = saved->robust_list,
-	};
-	memcpy(task->name, saved->name, sizeof(task->name));
-	task->signals = (struct task_signals){
-		.mask = saved->mask & ~SIGNALS_FIXED,
-		.stack = {saved->stack_start, saved->stack_size, (uint32_t)saved->stack_flags},
-		.trap = saved->trap,
-		.trap_error = saved->trap_error,
-		.trap_address = saved->trap_address,
-	};
-	scheduler_add(program->instance, task);
-	program->task = task;
+	program->pid = saved->pid;
+	program->group = saved->group;
+	program->session = saved->session;
+	program->exit_signal = saved->exit_signal;
+	program->death_signal = saved->death_signal;
+	program->stopped_by = saved->stopped_by;
+	program->tells_stop = saved->tells_stop;
+	program->tells_going_on = saved->tells_going_on;
+	program->is_zombie = program->ended = saved->is_zombie;
+	program->reason = saved->is_zombie ? (viso_reason)saved->reason : VISO_REASON_EXITED;
+	program->exit_code = saved->is_zombie ? saved->exit_code : -1;
+	program->signal = saved->signal;
+	program->serial = saved->serial;
+	program->children_time = saved->children_time;
+	/* It comes with the others, if it has not ended. */
+	program->first_task = (struct task){.program = program, .tid = program->pid, .state = TASK_ENDED};
 }
 
 static void take(struct program *program, const struct saved_program *saved)
 {
-	program->pid = program->group = program->session = TASK_FIRST_ID;
-	program->instance->scheduler.last_id = program->pid;
-	program->exit_code = -1;
+	take_state(program, saved);
 	program->wall_start = clock_now(CLOCK_MONOTONIC);
 	program->uid = saved->uid;
 	program->gid = saved->gid;
@@ -251,61 +170,22 @@ static void take(struct program *program, const struct saved_program *saved)
 	for (int i = 0; i <= PROGRAM_SIGNALS; i++)
 		program->signals.actions[i].mask &= ~SIGNALS_FIXED;
 	program->signals.budget = (unsigned)saved->budget;
-	take_task(program, &saved->task);
 }
 
-/* A file that has been read, or one more number of it. */
-static int get_slot(struct saved_reader *reader, viso_snapshot *snapshot)
+int saved_get_program(struct saved_reader *reader, viso_snapshot *snapshot, struct program *program)
 {
-	struct program *program = &snapshot->program;
-	struct file *file = NULL;
-	uint64_t number, flags, first;
-	if (!saved_get_number(reader, PROGRAM_FILES_MAX - 1, &number) ||
-	    !saved_get_number(reader, CLOSE_ON_EXEC, &flags) || !saved_get_number(reader, number, &first) ||
-	    program_file(program, (int)number) || (first < number && !program_file(program, (int)first)))
-		return saved_damaged("open files");
-	int r = first == number ? saved_get_file(reader, snapshot, &file) : 0;
-	if (r < 0)
-		return r;
-	if (first < number)
-		file = file_ref(program_file(program, (int)first));
-	return program_add_file(program, file, (int)number, flags & CLOSE_ON_EXEC) < 0 ? error_memory() : 0;
-}
-
-static int get_slots(struct saved_reader *reader, viso_snapshot *snapshot)
-{
-	struct program *program = &snapshot->program;
-	const struct rlimit limit = program->limits[RLIMIT_NOFILE];
-	uint64_t count;
-	if (!saved_get_number(reader, PROGRAM_FILES_MAX, &count))
-		return saved_damaged("open files");
-	/* Some may have been opened before the limit was lowered. */
-	program->limits[RLIMIT_NOFILE].rlim_cur = PROGRAM_FILES_MAX;
-	int r = 0;
-	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = get_slot(reader, snapshot);
-	program->limits[RLIMIT_NOFILE] = limit;
-	return r;
-}
-
-int saved_get_program(struct saved_reader *reader, viso_snapshot *snapshot)
-{
-	struct program *program = &snapshot->program;
-	_cleanup_free_ struct saved_program *saved = malloc(sizeof(*saved));
-	if (!saved)
-		return error_memory();
-	if (!saved_get(reader, saved, sizeof(*saved)) || !is_sound(saved))
-		return saved_damaged("program");
-	/* The view was made for these. */
-	if (saved->uid != program->uid || saved->gid != program->gid)
-		return saved_damaged("program");
-	take(program, saved);
-	int r = get_queue(reader, &program->signals.pending, saved->pending);
+	struct saved_program saved;
+	if (!saved_get(reader, &saved, sizeof(saved)) || !is_sound(&saved) ||
+	    (program == &snapshot->program && !is_first(&saved)))
+		return saved_damaged("processes");
+	/* The view was made for these, and no call changes them. */
+	if (saved.uid != snapshot->program.uid || saved.gid != snapshot->program.gid)
+		return saved_damaged("processes");
+	take(program, &saved);
+	int r = saved_get_signals(reader, &program->signals.pending);
 	if (r == 0)
-		r = get_queue(reader, &program->first_task.signals.pending, saved->task.pending);
+		r = saved_get_timers(reader, snapshot, &program->signals.timers);
 	if (r == 0)
 		r = saved_get_path(reader, &program->cwd);
-	if (r == 0)
-		r = saved_get_path(reader, &program->executable);
-	return r == 0 ? get_slots(reader, snapshot) : r;
+	return r == 0 ? saved_get_path(reader, &program->executable) : r;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The processor of a saved snapshot, and where its program waits for the host. */
+/* The registers of a saved snapshot's threads, and where its program waits for the host. */
 #include <errno.h>
 #include <string.h>
 
 #include "core/error.h"
+#include "guest/instance.h"
 #include "guest/snapshot/saved.h"
 #include "guest/x86_64/system.h"
 #include "guest/x86_64/xstate.h"
@@ -18,8 +19,10 @@ struct saved_registers {
 	struct kvm_regs regs;
 	struct saved_segment segments[VCPU_SEGMENTS];
 	struct kvm_xsave xsave;
-	uint32_t state; /* enum stay_state */
-	uint32_t unused;
+};
+
+struct saved_stay {
+	uint64_t state; /* enum stay_state */
 	struct kvm_regs waiting;
 	uint64_t bases[2];
 	uint64_t stack;
@@ -38,25 +41,33 @@ static bool is_user(uint64_t selector)
 	return (selector | 3) == SELECTOR_USER_DATA || (selector | 3) == SELECTOR_USER_CODE;
 }
 
-void saved_put_registers(struct saved_writer *writer, const viso_snapshot *snapshot)
+void saved_put_registers(struct saved_writer *writer, const struct vcpu_state *state)
 {
-	const struct stay *stay = &snapshot->stay;
 	struct saved_registers saved;
 	memset(&saved, 0, sizeof(saved));
-	saved.regs = snapshot->vcpu.regs;
+	saved.regs = state->regs;
 	for (int i = 0; i < VCPU_SEGMENTS; i++) {
-		const struct kvm_segment *segment = &snapshot->vcpu.segments[i];
+		const struct kvm_segment *segment = &state->segments[i];
 		saved.segments[i].base = segment->base;
 		saved.segments[i].selector = is_user(segment->selector) ? segment->selector : 0;
 	}
-	saved.xsave = snapshot->vcpu.xsave;
-	saved.state = (uint32_t)stay->state;
-	saved.waiting = stay->regs;
-	memcpy(saved.bases, stay->bases, sizeof(saved.bases));
-	saved.stack = stay->stack;
-	saved.buffers = stay->buffers;
-	saved.buffers_size = stay->buffers_size;
+	saved.xsave = state->xsave;
 	saved_put(writer, &saved, sizeof(saved));
+}
+
+void saved_put_stay(struct saved_writer *writer, const viso_snapshot *snapshot)
+{
+	const struct stay *stay = &snapshot->stay;
+	const struct saved_stay saved = {
+		.state = (uint64_t)stay->state,
+		.waiting = stay->regs,
+		.bases = {stay->bases[0], stay->bases[1]},
+		.stack = stay->stack,
+		.buffers = stay->buffers,
+		.buffers_size = stay->buffers_size,
+	};
+	saved_put(writer, &saved, sizeof(saved));
+	saved_put_reference(writer, stay->task);
 }
 
 /* The descriptor that the processor would have loaded; null ones as it has them in 64-bit mode. */
@@ -82,15 +93,21 @@ static bool is_user_address(uint64_t address)
 	return address <= SPACE_END;
 }
 
-static bool is_sound(const struct saved_registers *saved)
+static bool are_sound(const struct saved_registers *saved)
 {
-	bool waits = saved->state == STAY_READY || saved->state == STAY_RECEIVES || saved->state == STAY_ANSWERED;
 	for (int i = 0; i < VCPU_SEGMENTS; i++)
 		if ((!is_null(saved->segments[i].selector) && !is_user(saved->segments[i].selector)) ||
 		    !is_user_address(saved->segments[i].base))
 			return false;
-	return waits && is_user_address(saved->bases[0]) && is_user_address(saved->bases[1]) &&
-	       is_user_address(saved->stack) && is_user_address(saved->buffers) &&
+	return true;
+}
+
+/* The thread that waits ran last; the one that got a request need not be the one that has answered it. */
+static bool is_sound(const struct saved_stay *saved, const struct task *task, const struct task *current)
+{
+	bool waits = saved->state == STAY_READY || saved->state == STAY_RECEIVES;
+	return (waits ? task == current : saved->state == STAY_ANSWERED) && is_user_address(saved->bases[0]) &&
+	       is_user_address(saved->bases[1]) && is_user_address(saved->stack) && is_user_address(saved->buffers) &&
 	       saved->buffers_size <= SPACE_END - saved->buffers;
 }
 
@@ -105,19 +122,29 @@ static int check_extended(const struct processor *processor, struct kvm_xsave *x
 	return xstate_check(processor, state);
 }
 
-int saved_get_registers(struct saved_reader *reader, viso_snapshot *snapshot, const struct processor *processor)
+int saved_get_registers(struct saved_reader *reader, const struct processor *processor, struct vcpu_state *out)
 {
 	struct saved_registers saved;
-	if (!saved_get(reader, &saved, sizeof(saved)) || !is_sound(&saved) ||
+	if (!saved_get(reader, &saved, sizeof(saved)) || !are_sound(&saved) ||
 	    check_extended(processor, &saved.xsave) < 0)
 		return saved_damaged("registers");
-	snapshot->vcpu.regs = saved.regs;
+	out->regs = saved.regs;
 	for (int i = 0; i < VCPU_SEGMENTS; i++)
-		snapshot->vcpu.segments[i] = make_segment(&saved.segments[i]);
-	snapshot->vcpu.xsave = saved.xsave;
+		out->segments[i] = make_segment(&saved.segments[i]);
+	out->xsave = saved.xsave;
+	return 0;
+}
+
+int saved_get_stay(struct saved_reader *reader, viso_snapshot *snapshot)
+{
+	struct saved_stay saved;
+	void *task;
+	if (!saved_get(reader, &saved, sizeof(saved)) || !saved_get_reference(reader, &reader->tasks, &task) ||
+	    !is_sound(&saved, task, snapshot->holder->scheduler.current))
+		return saved_damaged("registers");
 	snapshot->stay = (struct stay){
 		.state = (enum stay_state)saved.state,
-		.task = &snapshot->program.first_task,
+		.task = task,
 		.regs = saved.waiting,
 		.bases = {saved.bases[0], saved.bases[1]},
 		.stack = saved.stack,

@@ -60,13 +60,13 @@ static bool is_zero(const uint8_t *page)
 }
 
 /* Pages that are all zeros stay holes. */
-static int write_pages(int fd, uint64_t offset, const struct saved_page *pages, size_t count)
+static int write_pages(int fd, uint64_t offset, const struct saved_pages *pages)
 {
 	int r = 0;
-	for (size_t i = 0, run; i < count && r == 0; i += run) {
-		const uint8_t *first = pages[i].data;
-		for (run = 0; i + run < count && pages[i + run].data == first + run * GUEST_PAGE &&
-			      !is_zero(pages[i + run].data);
+	for (size_t i = 0, run; i < pages->count && r == 0; i += run) {
+		const uint8_t *first = pages->data[i];
+		for (run = 0; i + run < pages->count && pages->data[i + run] == first + run * GUEST_PAGE &&
+			      !is_zero(pages->data[i + run]);
 		     run++)
 			;
 		if (run)
@@ -78,20 +78,20 @@ static int write_pages(int fd, uint64_t offset, const struct saved_page *pages, 
 }
 
 static int write_contents(int fd, const struct saved_head *head, const struct memory_buffer *state,
-			  const struct saved_page *pages, size_t count)
+			  const struct saved_pages *pages)
 {
-	uint64_t offset = saved_pages_offset(head);
+	uint64_t offset = saved_pages_offset(head), end = offset + pages->count * GUEST_PAGE;
 	struct rlimit limit;
 	/* A signal would come of it. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && offset + count * GUEST_PAGE > limit.rlim_cur)
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur)
 		return EFBIG;
-	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)(offset + count * GUEST_PAGE)) < 0)
+	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)end) < 0)
 		return errno;
 	int r = write_all(fd, head, sizeof(*head), 0);
 	if (r == 0)
 		r = write_all(fd, state->data, state->size, sizeof(*head));
 	if (r == 0)
-		r = write_pages(fd, offset, pages, count);
+		r = write_pages(fd, offset, pages);
 	/* A name that leads to less than all of it after a crash of the machine would be worse than none. */
 	return r == 0 && fsync(fd) < 0 ? errno : r;
 }
@@ -151,7 +151,7 @@ static int open_directory(const char *path, struct place *out)
 }
 
 int saved_write(const char *path, const struct saved_head *head, const struct memory_buffer *state,
-		const struct saved_page *pages, size_t count)
+		const struct saved_pages *pages)
 {
 	struct place place;
 	bool is_named = false;
@@ -163,7 +163,7 @@ int saved_write(const char *path, const struct saved_head *head, const struct me
 	_cleanup_close_ int fd = open_file(&place, &is_named);
 	if (fd < 0)
 		return fail(path, errno);
-	r = write_contents(fd, head, state, pages, count);
+	r = write_contents(fd, head, state, pages);
 	if (r == 0)
 		r = give_name(&place, fd, is_named);
 	else if (is_named)

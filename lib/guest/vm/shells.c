@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <virtiso/guest.h>
 
 #include "core/error.h"
+#include "core/own_process.h"
 #include "guest/x86_64/vcpu.h"
 
 enum { SHELLS_MAX = 10000 };
@@ -29,12 +29,12 @@ static _Atomic(struct pool *) pool;
 static struct pool *own_pool(bool make)
 {
 	struct pool *now = atomic_load(&pool);
-	if (now && now->owner == getpid())
+	if (now && now->owner == own_process())
 		return now;
 	struct pool *made = make ? calloc(1, sizeof(*made)) : NULL;
 	if (!made)
 		return NULL;
-	made->owner = getpid();
+	made->owner = own_process();
 	pthread_mutex_init(&made->lock, NULL);
 	if (atomic_compare_exchange_strong(&pool, &now, made))
 		return made;

@@ -13,6 +13,7 @@
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/copies.h"
+#include "guest/program/object.h"
 #include "guest/program/readiness.h"
 
 static const uint32_t known_flags = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
@@ -72,7 +73,14 @@ static int copy_epoll(const struct file *file, struct file *copy, struct copies 
 	return 0;
 }
 
-static const struct file_ops ops = {.poll = poll_epoll, .release = release_epoll, .copy = copy_epoll};
+static const char *describe_epoll(const struct file *file, struct object_state *out)
+{
+	out->kind = OBJECT_EPOLL;
+	return NULL;
+}
+
+static const struct file_ops ops = {
+	.poll = poll_epoll, .release = release_epoll, .copy = copy_epoll, .describe = describe_epoll};
 
 struct epoll *epoll_of(const struct file *file)
 {
@@ -90,21 +98,31 @@ int epoll_host_fd(const struct file *file)
 	return file->kind == FILE_STREAM || (file->kind == FILE_OBJECT && file->ops != &ops) ? file->fd : -1;
 }
 
-static int64_t make_epoll(struct program *program, int flags)
+static int new_epoll(struct program *program, int flags, struct file **out)
 {
-	if (flags & ~EPOLL_CLOEXEC)
-		return -EINVAL;
 	struct epoll *epoll = malloc(sizeof(*epoll));
-	if (!epoll)
-		return -ENOMEM;
-	*epoll = (struct epoll){.instance = program->instance};
-	struct file *file = file_new_object(&ops, epoll, 0, O_RDWR);
+	struct file *file = epoll ? file_new_object(&ops, epoll, 0, flags) : NULL;
 	if (!file) {
 		free(epoll);
 		return -ENOMEM;
 	}
-	epoll->file = file;
-	return program_add_file(program, file, 0, flags & EPOLL_CLOEXEC);
+	*epoll = (struct epoll){.instance = program->instance, .file = file};
+	*out = file;
+	return 0;
+}
+
+int epoll_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	return (flags & O_ACCMODE) == O_RDWR ? new_epoll(program, flags, out) : -EINVAL;
+}
+
+static int64_t make_epoll(struct program *program, int flags)
+{
+	struct file *file;
+	if (flags & ~EPOLL_CLOEXEC)
+		return -EINVAL;
+	int r = new_epoll(program, O_RDWR, &file);
+	return r < 0 ? r : program_add_file(program, file, 0, flags & EPOLL_CLOEXEC);
 }
 
 int64_t call_epoll_create(struct program *program, const uint64_t args[6])
@@ -238,6 +256,28 @@ int epoll_copy_items(struct copies *copies, const struct file *file, struct file
 		link_item(own, copy->object, watched);
 		add_to_host(copies->program, own);
 	}
+	return 0;
+}
+
+int epoll_revive_item(struct program *program, struct file *own, struct file *file, const struct epoll_item *values)
+{
+	struct epoll *epoll = epoll_of(own);
+	if (!epoll || own == file || !can_be_polled(file) ||
+	    (epoll_of(file) && check_nesting(epoll, epoll_of(file)) < 0))
+		return -EINVAL;
+	if (epoll->instance->epoll_items >= EPOLL_ITEMS_MAX)
+		return -EINVAL;
+	struct epoll_item *item = calloc(1, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	item->fd = values->fd;
+	item->events = values->events;
+	item->data = values->data;
+	item->disabled = values->disabled;
+	item->is_told = values->is_told;
+	item->seen = values->seen;
+	link_item(item, epoll, file);
+	add_to_host(program, item);
 	return 0;
 }
 

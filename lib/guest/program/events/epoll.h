@@ -70,4 +70,10 @@ void epoll_forget(struct file *file);
  */
 int epoll_copy_items(struct copies *copies, const struct file *file, struct file *copy);
 
+/*
+ * The same for a snapshot in a file: `file` is one more that the epoll `own` waits for, with such an item. 0, -EINVAL
+ * where there cannot be one, or -ENOMEM.
+ */
+int epoll_revive_item(struct program *program, struct file *own, struct file *file, const struct epoll_item *values);
+
 #endif

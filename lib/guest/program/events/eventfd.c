@@ -8,6 +8,7 @@
 
 #include "guest/program/calls.h"
 #include "guest/program/copies.h"
+#include "guest/program/object.h"
 #include "guest/program/readiness.h"
 
 struct event_counter {
@@ -65,26 +66,50 @@ static int copy_counter(const struct file *file, struct file *copy, struct copie
 	return r;
 }
 
+static const char *describe_counter(const struct file *file, struct object_state *out)
+{
+	const struct event_counter *counter = file->object;
+	out->kind = OBJECT_COUNTER;
+	out->values[0] = (int64_t)counter->value;
+	out->values[1] = counter->is_semaphore;
+	return NULL;
+}
+
 static const struct file_ops ops = {.read = read_counter,
 				    .write = write_counter,
 				    .poll = poll_counter,
 				    .release = file_free_object,
-				    .copy = copy_counter};
+				    .copy = copy_counter,
+				    .describe = describe_counter};
 
-static int64_t make_counter(struct program *program, unsigned value, int flags)
+static int new_counter(struct program *program, uint64_t value, bool is_semaphore, int flags, struct file **out)
 {
-	if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE))
-		return -EINVAL;
 	struct event_counter *counter = malloc(sizeof(*counter));
 	if (!counter)
 		return -ENOMEM;
-	*counter = (struct event_counter){program->instance, value, flags & EFD_SEMAPHORE};
-	struct file *file = file_new_object(&ops, counter, 0, O_RDWR | (flags & O_NONBLOCK));
-	if (!file) {
-		free(counter);
-		return -ENOMEM;
-	}
-	return program_add_file(program, file, 0, flags & EFD_CLOEXEC);
+	*counter = (struct event_counter){program->instance, value, is_semaphore};
+	*out = file_new_object(&ops, counter, 0, flags);
+	if (*out)
+		return 0;
+	free(counter);
+	return -ENOMEM;
+}
+
+int counter_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	uint64_t value = (uint64_t)state->values[0];
+	if (value == UINT64_MAX || (flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
+	return new_counter(program, value, state->values[1], flags, out);
+}
+
+static int64_t make_counter(struct program *program, unsigned value, int flags)
+{
+	struct file *file;
+	if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE))
+		return -EINVAL;
+	int r = new_counter(program, value, flags & EFD_SEMAPHORE, O_RDWR | (flags & O_NONBLOCK), &file);
+	return r < 0 ? r : program_add_file(program, file, 0, flags & EFD_CLOEXEC);
 }
 
 int64_t call_eventfd(struct program *program, const uint64_t args[6])

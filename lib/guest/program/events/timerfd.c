@@ -8,6 +8,7 @@
 
 #include "guest/program/calls.h"
 #include "guest/program/copies.h"
+#include "guest/program/object.h"
 #include "guest/program/readiness.h"
 
 static const int64_t second_ns = 1000000000;
@@ -82,8 +83,60 @@ static int copy_timer(const struct file *file, struct file *copy, struct copies 
 	return 0;
 }
 
+static const char *describe_timer(const struct file *file, struct object_state *out)
+{
+	const struct timer_file *timer = file->object;
+	out->kind = OBJECT_TIMER;
+	out->values[0] = timer->clock;
+	out->values[1] = timer->is_absolute;
+	out->values[2] = timer->is_absolute ? timer->next : time_to_while(timer->next, timer->clock, out->since);
+	out->values[3] = interval_bounded(timer->interval);
+	out->values[4] = (int64_t)timer->expirations;
+	return NULL;
+}
+
 static const struct file_ops ops = {
-	.read = read_timer, .poll = poll_timer, .release = file_free_object, .copy = copy_timer};
+	.read = read_timer,
+	.poll = poll_timer,
+	.release = file_free_object,
+	.copy = copy_timer,
+	.describe = describe_timer,
+};
+
+static int new_timer(const struct timer_file *timer, int flags, struct file **out)
+{
+	struct timer_file *own = malloc(sizeof(*own));
+	if (!own)
+		return -ENOMEM;
+	*own = *timer;
+	*out = file_new_object(&ops, own, 0, flags);
+	if (*out)
+		return 0;
+	free(own);
+	return -ENOMEM;
+}
+
+static bool is_clock(int64_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME;
+}
+
+int timer_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	const int64_t *values = state->values;
+	if (!is_clock(values[0]) || !time_is_sound(values[2]) || !interval_is_sound(values[3]) ||
+	    (flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
+	const struct timer_file timer = {
+		.instance = program->instance,
+		.clock = (clockid_t)values[0],
+		.is_absolute = values[1],
+		.next = values[1] ? values[2] : time_from_while(values[2], (int)values[0], state->since),
+		.interval = values[3],
+		.expirations = (uint64_t)values[4],
+	};
+	return new_timer(&timer, flags, out);
+}
 
 int64_t call_timerfd_create(struct program *program, const uint64_t args[6])
 {
@@ -93,18 +146,12 @@ int64_t call_timerfd_create(struct program *program, const uint64_t args[6])
 		return -EINVAL;
 	if (clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM)
 		return -EPERM;
-	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
+	if (!is_clock(clock))
 		return -EINVAL;
-	struct timer_file *timer = malloc(sizeof(*timer));
-	if (!timer)
-		return -ENOMEM;
-	*timer = (struct timer_file){.instance = program->instance, .clock = clock, .next = INT64_MAX};
-	struct file *file = file_new_object(&ops, timer, 0, O_RDWR | (flags & O_NONBLOCK));
-	if (!file) {
-		free(timer);
-		return -ENOMEM;
-	}
-	return program_add_file(program, file, 0, flags & TFD_CLOEXEC);
+	const struct timer_file timer = {.instance = program->instance, .clock = clock, .next = INT64_MAX};
+	struct file *file;
+	int r = new_timer(&timer, O_RDWR | (flags & O_NONBLOCK), &file);
+	return r < 0 ? r : program_add_file(program, file, 0, flags & TFD_CLOEXEC);
 }
 
 static struct file *timer_of(struct program *program, uint64_t fd, int *error)

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 
 #include "guest/program/calls.h"
+#include "guest/program/object.h"
 #include "guest/program/readiness.h"
 
 struct signal_watch {
@@ -81,8 +82,39 @@ static int copy_watch(const struct file *file, struct file *copy, struct copies 
 	return file_copy_object(file, copy, sizeof(struct signal_watch));
 }
 
+static const char *describe_watch(const struct file *file, struct object_state *out)
+{
+	const struct signal_watch *watch = file->object;
+	out->kind = OBJECT_SIGNALS;
+	out->values[0] = (int64_t)watch->set;
+	return NULL;
+}
+
 static const struct file_ops ops = {
-	.copy = copy_watch, .read = read_signals, .poll = poll_signals, .release = file_free_object};
+	.copy = copy_watch,
+	.describe = describe_watch,
+	.read = read_signals,
+	.poll = poll_signals,
+	.release = file_free_object,
+};
+
+static int new_watch(const struct signal_watch *watch, int flags, struct file **out)
+{
+	struct signal_watch *object = malloc(sizeof(*object));
+	*out = object ? file_new_object(&ops, object, 0, flags) : NULL;
+	if (!*out) {
+		free(object);
+		return -ENOMEM;
+	}
+	*object = *watch;
+	return 0;
+}
+
+int signals_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	const struct signal_watch watch = {(uint64_t)state->values[0] & ~SIGNALS_FIXED};
+	return (flags & O_ACCMODE) == O_RDWR ? new_watch(&watch, flags, out) : -EINVAL;
+}
 
 static int64_t watch_signals(struct program *program, int fd, const uint64_t *args, int flags)
 {
@@ -99,14 +131,8 @@ static int64_t watch_signals(struct program *program, int fd, const uint64_t *ar
 		*(struct signal_watch *)file->object = watch;
 		return fd;
 	}
-	struct signal_watch *object = malloc(sizeof(*object));
-	file = object ? file_new_object(&ops, object, 0, O_RDWR | (flags & O_NONBLOCK)) : NULL;
-	if (!file) {
-		free(object);
-		return -ENOMEM;
-	}
-	*object = watch;
-	return program_add_file(program, file, 0, flags & SFD_CLOEXEC);
+	int r = new_watch(&watch, O_RDWR | (flags & O_NONBLOCK), &file);
+	return r < 0 ? r : program_add_file(program, file, 0, flags & SFD_CLOEXEC);
 }
 
 int64_t call_signalfd(struct program *program, const uint64_t args[6])

@@ -16,6 +16,7 @@
 #include "core/cleanup.h"
 #include "guest/program/calls.h"
 #include "guest/program/copies.h"
+#include "guest/program/object.h"
 #include "guest/program/readiness.h"
 
 static int64_t read_socket(struct program *program, struct file *file, const struct iovec *pieces, int count,
@@ -119,7 +120,45 @@ static int copy_socket(const struct file *file, struct file *copy, struct copies
 	return file->fd >= 0 && copy->fd < 0 ? -errno : 0;
 }
 
+enum {
+	VALUE_DOMAIN,
+	VALUE_TYPE,
+	VALUE_PROTOCOL,
+	VALUE_STATE,
+	VALUE_RECEIVE_TIMEOUT,
+	VALUE_SEND_TIMEOUT,
+	VALUE_OPTIONS,
+	VALUE_NAME_SIZE,
+	VALUE_HAS_FD
+};
+
+enum { OPTION_NO_DELAY = 1, OPTION_KEEP_ALIVE = 2 };
+
+/* As for a clone, a connection is as if the other side had closed it. */
+static const char *describe_socket(const struct file *file, struct object_state *out)
+{
+	const struct socket *socket = file->object;
+	if (socket->is_given)
+		return "a socket open that was handed in";
+	out->kind = OBJECT_SOCKET;
+	out->in = socket->in;
+	out->out = socket->out;
+	out->values[VALUE_DOMAIN] = socket->domain;
+	out->values[VALUE_TYPE] = socket->type;
+	out->values[VALUE_PROTOCOL] = socket->protocol;
+	out->values[VALUE_STATE] = socket->state;
+	out->values[VALUE_RECEIVE_TIMEOUT] = interval_bounded(socket->receive_timeout);
+	out->values[VALUE_SEND_TIMEOUT] = interval_bounded(socket->send_timeout);
+	out->values[VALUE_OPTIONS] =
+		(socket->no_delay ? OPTION_NO_DELAY : 0) | (socket->keep_alive ? OPTION_KEEP_ALIVE : 0);
+	out->values[VALUE_NAME_SIZE] = socket->peer_size;
+	out->values[VALUE_HAS_FD] = file->fd >= 0;
+	out->name = socket->peer;
+	return NULL;
+}
+
 static const struct file_ops ops = {
+	.describe = describe_socket,
 	.read = read_socket,
 	.write = write_socket,
 	.poll = poll_socket,
@@ -150,6 +189,81 @@ struct file *socket_new(struct program *program, int domain, int type, int proto
 	if (!file)
 		free(socket);
 	return file;
+}
+
+static bool is_kind(int64_t domain, int64_t type)
+{
+	if (domain == AF_UNIX)
+		return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET;
+	return (domain == AF_INET || domain == AF_INET6) && (type == SOCK_STREAM || type == SOCK_DGRAM);
+}
+
+/* Both ends of a pair are there or none, and none is another socket's. */
+static bool are_channels(const struct object_state *state)
+{
+	bool keeps_messages = state->values[VALUE_TYPE] != SOCK_STREAM;
+	if (!state->in && !state->out)
+		return true;
+	return state->in && state->out && state->in != state->out && !state->in->reader && !state->out->writer &&
+	       state->in->keeps_messages == keeps_messages && state->out->keeps_messages == keeps_messages &&
+	       state->values[VALUE_DOMAIN] == AF_UNIX && state->values[VALUE_STATE] == SOCKET_CONNECTED &&
+	       !state->values[VALUE_HAS_FD];
+}
+
+static bool is_sound(const struct object_state *state)
+{
+	const int64_t *values = state->values;
+	bool has_connection = state->in || values[VALUE_HAS_FD];
+	return is_kind(values[VALUE_DOMAIN], values[VALUE_TYPE]) && are_channels(state) &&
+	       values[VALUE_PROTOCOL] >= 0 && values[VALUE_PROTOCOL] <= UINT8_MAX &&
+	       values[VALUE_STATE] >= SOCKET_NEW && values[VALUE_STATE] <= SOCKET_CONNECTED &&
+	       has_connection == (values[VALUE_STATE] != SOCKET_NEW) &&
+	       interval_is_sound(values[VALUE_RECEIVE_TIMEOUT]) && interval_is_sound(values[VALUE_SEND_TIMEOUT]) &&
+	       values[VALUE_NAME_SIZE] >= 0 && values[VALUE_NAME_SIZE] <= (int64_t)sizeof(state->name);
+}
+
+static void take_state(struct file *file, const struct object_state *state)
+{
+	const int64_t *values = state->values;
+	struct socket *socket = file->object;
+	socket->state = (enum socket_state)values[VALUE_STATE];
+	socket->receive_timeout = values[VALUE_RECEIVE_TIMEOUT];
+	socket->send_timeout = values[VALUE_SEND_TIMEOUT];
+	socket->no_delay = values[VALUE_OPTIONS] & OPTION_NO_DELAY;
+	socket->keep_alive = values[VALUE_OPTIONS] & OPTION_KEEP_ALIVE;
+	socket->peer = state->name;
+	socket->peer_size = (socklen_t)values[VALUE_NAME_SIZE];
+	socket->in = state->in;
+	socket->out = state->out;
+	if (socket->in)
+		socket->in->reader = file;
+	if (socket->out)
+		socket->out->writer = file;
+}
+
+int socket_revive(struct program *program, const struct object_state *state, int flags, struct file **out)
+{
+	const int64_t *values = state->values;
+	if (!is_sound(state) || (flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
+	struct file *file = socket_new(program, (int)values[VALUE_DOMAIN], (int)values[VALUE_TYPE],
+				       (int)values[VALUE_PROTOCOL], flags & ~O_ACCMODE);
+	if (!file)
+		return -ENOMEM;
+	int r = 0;
+	if (values[VALUE_HAS_FD]) {
+		r = program_take_host_fd(program, file) ? 0 : -ENFILE;
+		file->fd = r == 0 ? make_hung_up((int)values[VALUE_TYPE]) : -1;
+		if (r == 0 && file->fd < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		file_unref(file);
+		return r;
+	}
+	take_state(file, state);
+	*out = file;
+	return 0;
 }
 
 static int option(int fd, int name)
