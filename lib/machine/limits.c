@@ -73,3 +73,13 @@ void probe_process_limit(const struct finding *features, struct finding *finding
 {
 	probe_controller(finding, "pids");
 }
+
+void probe_cpu_limit(const struct finding *features, struct finding *finding)
+{
+	probe_controller(finding, "cpu");
+}
+
+void probe_io_limit(const struct finding *features, struct finding *finding)
+{
+	probe_controller(finding, "io");
+}

@@ -8,7 +8,8 @@ local names = support.names
 local value_of = support.value_of
 
 local features = names("VISO_FEATURE_", [[jail container guest user_namespaces landlock landlock_scope seccomp memory_limit
-	process_limit new_mount_api kvm kvm_ring0]])
+	process_limit new_mount_api kvm kvm_ring0 kernel cpu_limit io_limit id_ranges overlay
+	network_bridge network_user checkpoint erofs kernel_guest]])
 local kinds = names("VISO_LAYER_", "hypervisor monitor cloud confidential container chroot")
 local aspects = names("VISO_TOOL_", "installed running channel")
 local sides = {[native.VISO_EVIDENCE_UNREAD] = "unread", [native.VISO_EVIDENCE_FOR] = "for", [native.VISO_EVIDENCE_AGAINST] = "against"}
