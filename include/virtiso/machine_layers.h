@@ -34,6 +34,7 @@ typedef enum viso_layer_role {
 	VISO_ROLE_HOST = 1,           /**< it has guests here; or a whole machine of a cloud, without a hypervisor */
 	VISO_ROLE_DOM0 = 2,           /**< Xen's privileged domain */
 	VISO_ROLE_ROOT_PARTITION = 3, /**< Hyper-V's parent partition */
+	VISO_ROLE_UNKNOWN = 4,        /**< what would tell could not be read */
 	VISO_LAYER_ROLE_ENUM_WIDTH_ = 0x7fffffff /**< not a role; fixes the width of the type */
 } viso_layer_role;
 

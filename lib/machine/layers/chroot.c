@@ -36,7 +36,7 @@ static void compare_with_first(struct detection *detection, unsigned long id)
 	}
 	ssize_t n = provider_read(detection->provider, path, text, MOUNTS_TEXT_MAX);
 	if (n < 0 && !is_absent((int)n))
-		say_unread(detection, VISO_LAYER_CHROOT, false, path, (int)n);
+		say_unread(detection, VISO_LAYER_CHROOT, true, path, (int)n);
 	if (n > 0 && find_mount(text, id, &line)) {
 		char point[128] = "";
 		memcpy(point, line.point, line.point_length < sizeof(point) ? line.point_length : sizeof(point) - 1);

@@ -25,7 +25,7 @@ enum dmi_field {
 	DMI_FIELDS,
 };
 
-enum { DMI_TEXT_MAX = 128, MOUNTS_TEXT_MAX = 128 * 1024 };
+enum { DMI_TEXT_MAX = 128, MOUNTS_TEXT_MAX = 32 * 1024 };
 
 struct detection {
 	struct provider *provider;

@@ -71,7 +71,9 @@ static void look_at_machine(struct detection *detection, bool firmware_channel)
 	if (n < 0) {
 		/* Every tree has this one; and on Power there always is a tree. */
 		if (!is_absent((int)n) || detection->processor == PROCESSOR_POWER)
-			say_unread(detection, VISO_LAYER_HYPERVISOR, true, path, (int)n);
+			for (int i = 0; i < 2; i++)
+				say_unread(detection, i ? VISO_LAYER_MONITOR : VISO_LAYER_HYPERVISOR, true, path,
+					   (int)n);
 		return;
 	}
 	const char *found = find_string(text, (size_t)n, "qemu,");

@@ -103,6 +103,9 @@ static bool matches(const char *field, const char *text)
 
 static void read_fields(struct detection *detection)
 {
+	/* One question instead of eight, where the answer is no. */
+	if (provider_exists(detection->provider, "/sys/class/dmi/id") == 0)
+		return;
 	for (int i = 0; i < DMI_FIELDS; i++) {
 		int r = provider_read_line(detection->provider, files[i], detection->dmi[i], DMI_TEXT_MAX);
 		if (r == 0) {
@@ -183,7 +186,9 @@ static void look_at_clouds(struct detection *detection, int machine_bit)
 	if (is_amazon && is_whole_machine(name))
 		say_against_kind(detection, VISO_LAYER_HYPERVISOR, files[DMI_PRODUCT_NAME], name);
 	else if ((is_amazon || is_google) && !detection->cpuid_read && machine_bit != 0)
-		say_for(detection, PRODUCT_KVM, VISO_CONFIDENCE_LIKELY, files[DMI_PRODUCT_NAME], name);
+		say_for(detection, PRODUCT_KVM,
+			detection->processor == PROCESSOR_X86 ? VISO_CONFIDENCE_POSSIBLE : VISO_CONFIDENCE_LIKELY,
+			files[DMI_PRODUCT_NAME], name);
 }
 
 void detect_by_dmi(struct detection *detection)

@@ -41,8 +41,9 @@ static void find_own_guest(struct detection *detection)
 {
 	static const char device[] = "/dev/virtiso", version[] = "/proc/version";
 	char line[256];
-	if (provider_exists(detection->provider, device) <= 0 ||
-	    provider_read_line(detection->provider, version, line, sizeof(line)) < 0 || !strstr(line, "(virtiso)"))
+	if (!look_for(detection, VISO_LAYER_MONITOR, true, device) ||
+	    look_at_line(detection, VISO_LAYER_MONITOR, true, version, line, sizeof(line)) < 0 ||
+	    !strstr(line, "(virtiso)"))
 		return;
 	say_for(detection, PRODUCT_KVM, VISO_CONFIDENCE_LIKELY, version, line);
 	say_for(detection, PRODUCT_LIBVIRTISO, VISO_CONFIDENCE_LIKELY, device, "");
@@ -55,6 +56,7 @@ void detect_kernel_name(struct detection *detection)
 	static const char gvisor[] = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
 	int r = provider_uname(detection->provider, &detection->uname);
 	detection->processor = PROCESSOR_OTHER;
+	find_own_guest(detection);
 	if (r < 0) {
 		say_unread(detection, VISO_LAYER_HYPERVISOR, true, "uname", r);
 		say_unread(detection, VISO_LAYER_CONTAINER, true, "uname", r);
@@ -64,7 +66,6 @@ void detect_kernel_name(struct detection *detection)
 		return;
 	}
 	detection->processor = find_processor(detection->uname.machine);
-	find_own_guest(detection);
 	find_wsl(detection);
 	if (!strcmp(detection->uname.version, gvisor))
 		say_for(detection, PRODUCT_GVISOR, VISO_CONFIDENCE_CERTAIN, "uname version", detection->uname.version);

@@ -13,10 +13,9 @@ static const char *const kind_names[] = {
 	[VISO_LAYER_CONTAINER] = "container",   [VISO_LAYER_CHROOT] = "chroot",
 };
 static const char *const role_names[] = {
-	[VISO_ROLE_GUEST] = "guest",
-	[VISO_ROLE_HOST] = "host",
-	[VISO_ROLE_DOM0] = "dom0",
-	[VISO_ROLE_ROOT_PARTITION] = "root partition",
+	[VISO_ROLE_GUEST] = "guest",     [VISO_ROLE_HOST] = "host",
+	[VISO_ROLE_DOM0] = "dom0",       [VISO_ROLE_ROOT_PARTITION] = "root partition",
+	[VISO_ROLE_UNKNOWN] = "unknown",
 };
 static const char *const confidence_names[] = {
 	[VISO_CONFIDENCE_UNKNOWN] = "unknown",
@@ -55,9 +54,12 @@ static const struct layer *find_layer(const viso_machine *machine, int layer, co
 	return &machine->layers.list[layer];
 }
 
-/* Its own, and that of the whole kind. */
+/* Its own, and that of the whole kind. Without knowing the hypervisor one does not know what depends on it. */
 static bool belongs(const struct layer *layer, const struct evidence *evidence)
 {
+	if (layer->product == PRODUCTS && layer_depends(layer->kind) && evidence->kind == VISO_LAYER_HYPERVISOR &&
+	    evidence->side == VISO_EVIDENCE_UNREAD)
+		return true;
 	if (evidence->product == layer->product && layer->product != PRODUCTS)
 		return true;
 	return evidence->product == PRODUCTS && evidence->kind == layer->kind;
@@ -92,11 +94,11 @@ int viso_machine_inside(const viso_machine *machine, viso_layer_kind kind)
 		return error_argument(__func__, "no such kind");
 	for (int i = 0; i < machine->layers.count; i++) {
 		const struct layer *layer = &machine->layers.list[i];
-		if (layer->kind != kind || layer->role != VISO_ROLE_GUEST)
+		if (layer->kind != kind)
 			continue;
-		if (layer->confidence != VISO_CONFIDENCE_UNKNOWN)
+		if (layer->confidence != VISO_CONFIDENCE_UNKNOWN && layer->role == VISO_ROLE_GUEST)
 			return 1;
-		is_unknown = true;
+		is_unknown |= layer->confidence == VISO_CONFIDENCE_UNKNOWN || layer->role == VISO_ROLE_UNKNOWN;
 	}
 	if (is_unknown)
 		return error_fail(

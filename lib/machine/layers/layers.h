@@ -36,6 +36,9 @@ struct layers {
 	int refuted_count;
 };
 
+/* Whether a kind of layer is there with a hypervisor only. */
+bool layer_depends(viso_layer_kind kind);
+
 /* Finds them. 0 or -ENOMEM, without setting the error. */
 int layers_detect(struct layers *layers, struct provider *provider);
 

@@ -8,8 +8,10 @@ void detect_partitions(struct detection *detection)
 	if (detection->processor != PROCESSOR_SPARC || !look_for(detection, VISO_LAYER_HYPERVISOR, true, description))
 		return;
 	say_for(detection, PRODUCT_LDOMS, VISO_CONFIDENCE_LIKELY, description, "");
-	if (look_for(detection, VISO_LAYER_HYPERVISOR, false, control)) {
+	int r = provider_exists(detection->provider, control);
+	if (r > 0)
 		say_for(detection, PRODUCT_LDOMS, VISO_CONFIDENCE_CERTAIN, control, "");
-		detection->layers->roles[PRODUCT_LDOMS] = VISO_ROLE_HOST;
-	}
+	else if (r < 0)
+		say_unread(detection, VISO_LAYER_HYPERVISOR, false, control, r);
+	detection->layers->roles[PRODUCT_LDOMS] = r > 0 ? VISO_ROLE_HOST : r < 0 ? VISO_ROLE_UNKNOWN : VISO_ROLE_GUEST;
 }

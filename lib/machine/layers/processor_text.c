@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's texts about the processor: /proc/cpuinfo, and /proc/sysinfo of IBM Z. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "machine/layers/detection.h"
 
-enum { TEXT_SIZE = 4096, SYSINFO_SIZE = 16 * 1024 };
+enum { TEXT_SIZE = 4096, VENDOR_SIZE = 128, SYSINFO_SIZE = 16 * 1024 };
 
-/* What stands behind the colon of the first line that begins so, ended at its end; NULL where there is none. */
-static char *find_value(char *text, const char *key)
+/* What stands behind the colon of the first line that begins so: whether there is one. */
+static bool find_value(const char *text, const char *key, char *value, size_t size)
 {
-	for (char *line = text; *line;) {
+	for (const char *line = text; *line;) {
 		size_t length = strcspn(line, "\n");
-		char *colon = memchr(line, ':', length);
+		const char *colon = memchr(line, ':', length);
 		if (colon && !strncmp(line, key, strlen(key))) {
-			if (line[length])
-				line[length] = '\0';
-			return colon + 1 + strspn(colon + 1, " \t");
+			colon += 1 + strspn(colon + 1, " \t");
+			size_t rest = colon < line + length ? (size_t)(line + length - colon) : 0;
+			snprintf(value, size, "%.*s", (int)(rest < size ? rest : size - 1), colon);
+			return true;
 		}
 		line += length + (line[length] == '\n');
 	}
-	return NULL;
+	return false;
 }
 
 static bool has_word(const char *text, const char *word)
@@ -38,20 +40,23 @@ static void look_at_cpuinfo(struct detection *detection)
 {
 	static const char path[] = "/proc/cpuinfo";
 	char text[TEXT_SIZE];
-	ssize_t n = provider_read(detection->provider, path, text, sizeof(text));
+	/* The vendor is in the second line; the kernel writes no processor that is not read. */
+	const size_t size = detection->cpuid_read ? VENDOR_SIZE : sizeof(text);
+	ssize_t n = provider_read(detection->provider, path, text, size);
 	if (n < 0) {
 		/* The kernel always has it. */
 		say_unread(detection, VISO_LAYER_HYPERVISOR, true, path, (int)n);
 		return;
 	}
-	const char *flags = detection->cpuid_read ? NULL : find_value(text, "flags");
-	if (flags && has_word(flags, "hypervisor"))
+	char value[TEXT_SIZE];
+	if (!detection->cpuid_read && find_value(text, "flags", value, sizeof(value)) && has_word(value, "hypervisor"))
 		say_for(detection, PRODUCT_VM_OTHER, VISO_CONFIDENCE_CERTAIN, path, "flag hypervisor");
-	const char *vendor = find_value(text, "vendor_id");
-	if (vendor && strstr(vendor, "User Mode Linux"))
-		say_for(detection, PRODUCT_UML, VISO_CONFIDENCE_CERTAIN, path, vendor);
-	if (vendor && strstr(vendor, "PowerVM Lx86"))
-		say_for(detection, PRODUCT_POWERVM_LX86, VISO_CONFIDENCE_CERTAIN, path, vendor);
+	if (!find_value(text, "vendor_id", value, sizeof(value)))
+		return;
+	if (strstr(value, "User Mode Linux"))
+		say_for(detection, PRODUCT_UML, VISO_CONFIDENCE_CERTAIN, path, value);
+	if (strstr(value, "PowerVM Lx86"))
+		say_for(detection, PRODUCT_POWERVM_LX86, VISO_CONFIDENCE_CERTAIN, path, value);
 }
 
 /*
@@ -60,6 +65,7 @@ static void look_at_cpuinfo(struct detection *detection)
 static void look_at_sysinfo(struct detection *detection)
 {
 	static const char path[] = "/proc/sysinfo";
+	char value[128];
 	char *text = malloc(SYSINFO_SIZE);
 	if (!text) {
 		detection->error = -ENOMEM;
@@ -74,17 +80,16 @@ static void look_at_sysinfo(struct detection *detection)
 	for (char level = '0'; level <= '7'; level++) {
 		char key[] = "VM00 Control Program";
 		key[3] = level;
-		const char *program = find_value(text, key);
-		if (program && strstr(program, "KVM/Linux"))
-			say_for(detection, PRODUCT_KVM, VISO_CONFIDENCE_CERTAIN, path, program);
-		else if (program && strstr(program, "z/VM"))
-			say_for(detection, PRODUCT_ZVM, VISO_CONFIDENCE_CERTAIN, path, program);
-		else if (program)
-			say_for(detection, PRODUCT_VM_OTHER, VISO_CONFIDENCE_CERTAIN, path, program);
+		if (!find_value(text, key, value, sizeof(value)))
+			continue;
+		say_for(detection,
+			strstr(value, "KVM/Linux") ? PRODUCT_KVM
+			: strstr(value, "z/VM")    ? PRODUCT_ZVM
+						   : PRODUCT_VM_OTHER,
+			VISO_CONFIDENCE_CERTAIN, path, value);
 	}
-	const char *partition = find_value(text, "LPAR Number");
-	if (partition)
-		say_for(detection, PRODUCT_LPAR, VISO_CONFIDENCE_CERTAIN, path, partition);
+	if (find_value(text, "LPAR Number", value, sizeof(value)))
+		say_for(detection, PRODUCT_LPAR, VISO_CONFIDENCE_CERTAIN, path, value);
 	free(text);
 }
 

@@ -60,6 +60,23 @@ static bool has_guest_layer(const struct layers *layers, viso_layer_kind kind)
 	return false;
 }
 
+static bool may_have_guest_layer(const struct layers *layers, viso_layer_kind kind)
+{
+	for (int i = 0; i < layers->count; i++)
+		if (layers->list[i].kind == kind &&
+		    (layers->list[i].role == VISO_ROLE_GUEST || layers->list[i].role == VISO_ROLE_UNKNOWN))
+			return true;
+	return false;
+}
+
+static bool has_unknown_layer(const struct layers *layers, viso_layer_kind kind)
+{
+	for (int i = 0; i < layers->count; i++)
+		if (layers->list[i].kind == kind && layers->list[i].product == PRODUCTS)
+			return true;
+	return false;
+}
+
 static bool has_layer(const struct layers *layers, viso_layer_kind kind)
 {
 	for (int i = 0; i < layers->count; i++)
@@ -68,12 +85,18 @@ static bool has_layer(const struct layers *layers, viso_layer_kind kind)
 	return false;
 }
 
+/* What is unknown is outside of what is known. */
+static int depth_of(const struct layer *layer)
+{
+	return layer->product == PRODUCTS ? -1 : product_facts(layer->product)->depth;
+}
+
 /* Behind those of its kind that are not deeper. */
 static void insert(struct layers *layers, const struct layer *layer)
 {
 	int at = layers->count;
-	while (at > 0 && layer->product != PRODUCTS && layers->list[at - 1].kind == layer->kind &&
-	       product_facts(layers->list[at - 1].product)->depth > product_facts(layer->product)->depth) {
+	while (at > 0 && layers->list[at - 1].kind == layer->kind &&
+	       depth_of(&layers->list[at - 1]) > depth_of(layer)) {
 		layers->list[at] = layers->list[at - 1];
 		at--;
 	}
@@ -81,27 +104,37 @@ static void insert(struct layers *layers, const struct layer *layer)
 	layers->count++;
 }
 
-/*
- * Without a hypervisor nothing has a monitor, and nothing is confidential. A cloud's machine without one is whole;
- * where it is not known whether there is one, all of them are unknown.
- */
-static bool is_idle(const struct layers *layers, viso_layer_kind kind)
+bool layer_depends(viso_layer_kind kind)
 {
-	return (kind == VISO_LAYER_MONITOR || kind == VISO_LAYER_CONFIDENTIAL) &&
-	       !has_guest_layer(layers, VISO_LAYER_HYPERVISOR);
+	return kind == VISO_LAYER_MONITOR || kind == VISO_LAYER_CONFIDENTIAL;
+}
+
+/* Whether there may be something of a kind that nobody has seen. */
+static bool is_unknown(const struct layers *layers, viso_layer_kind kind)
+{
+	if (has_guest_layer(layers, kind))
+		return false;
+	if (layer_depends(kind) && has_unknown_layer(layers, VISO_LAYER_HYPERVISOR))
+		return true;
+	if (layer_depends(kind) && !may_have_guest_layer(layers, VISO_LAYER_HYPERVISOR))
+		return false;
+	return has_evidence(layers, kind, VISO_EVIDENCE_UNREAD);
+}
+
+/* A cloud's machine without a hypervisor is a whole one. */
+static viso_layer_role role_of(const struct layers *layers, enum product product)
+{
+	if (product_facts(product)->kind == VISO_LAYER_CLOUD && !may_have_guest_layer(layers, VISO_LAYER_HYPERVISOR))
+		return VISO_ROLE_HOST;
+	return layers->roles[product];
 }
 
 static void add_kind(struct layers *layers, const struct balance *balances, viso_layer_kind kind)
 {
-	for (enum product i = 0; i < PRODUCTS; i++) {
-		if (product_facts(i)->kind != kind || !is_there(&balances[i]) || is_outdone(balances, i))
-			continue;
-		struct layer layer = {i, kind, layers->roles[i], balances[i].in_favour};
-		if (kind == VISO_LAYER_CLOUD && !has_guest_layer(layers, VISO_LAYER_HYPERVISOR))
-			layer.role = VISO_ROLE_HOST;
-		insert(layers, &layer);
-	}
-	if (!has_layer(layers, kind) && !is_idle(layers, kind) && has_evidence(layers, kind, VISO_EVIDENCE_UNREAD))
+	for (enum product i = 0; i < PRODUCTS; i++)
+		if (product_facts(i)->kind == kind && is_there(&balances[i]) && !is_outdone(balances, i))
+			insert(layers, &(struct layer){i, kind, role_of(layers, i), balances[i].in_favour});
+	if (is_unknown(layers, kind))
 		insert(layers, &(struct layer){PRODUCTS, kind, VISO_ROLE_GUEST, VISO_CONFIDENCE_UNKNOWN});
 }
 

@@ -18,12 +18,16 @@ static void look_for_dom0(struct detection *detection)
 	static const char features[] = "/sys/hypervisor/properties/features";
 	static const char capabilities[] = "/proc/xen/capabilities";
 	char line[256];
-	if (look_at_line(detection, VISO_LAYER_HYPERVISOR, false, features, line, sizeof(line)) == 0 &&
-	    (strtoull(line, NULL, 16) >> FEATURE_DOM0 & 1))
+	int r = look_at_line(detection, VISO_LAYER_HYPERVISOR, false, features, line, sizeof(line));
+	bool known = r == 0;
+	if (r == 0 && (strtoull(line, NULL, 16) >> FEATURE_DOM0 & 1))
 		say_dom0(detection, features, line);
-	if (look_at_line(detection, VISO_LAYER_HYPERVISOR, false, capabilities, line, sizeof(line)) == 0 &&
-	    strstr(line, "control_d"))
+	/* The older way, and the one of Linux 2.6. */
+	r = look_at_line(detection, VISO_LAYER_HYPERVISOR, false, capabilities, line, sizeof(line));
+	if (r == 0 && strstr(line, "control_d"))
 		say_dom0(detection, capabilities, line);
+	else if (r < 0 && !is_absent(r) && !known)
+		detection->layers->roles[PRODUCT_XEN] = VISO_ROLE_UNKNOWN;
 }
 
 static void look_at_kind(struct detection *detection)
