@@ -81,5 +81,8 @@ void probe_cpu_limit(const struct finding *features, struct finding *finding)
 
 void probe_io_limit(const struct finding *features, struct finding *finding)
 {
+	/* Version 1 calls it otherwise. */
 	probe_controller(finding, "io");
+	if (!finding->works)
+		probe_controller(finding, "blkio");
 }

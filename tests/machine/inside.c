@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <virtiso/hypercall.h>
 #include <virtiso/machine_drivers.h>
+#include <virtiso/machine_layers.h>
 
 int main(void)
 {
 	viso_machine *machine = viso_machine_new();
 	if (!machine)
 		return 1;
+	for (int i = 0; i < viso_machine_layer_count(machine); i++)
+		printf("layer: %s\n", viso_machine_layer_id(machine, i));
 	int way = viso_machine_hypercall(machine);
 	printf("way: %s\n", viso_hypercall_way_name((viso_hypercall_way)way));
 	printf("detail: %s\n", viso_machine_hypercall_detail(machine));

@@ -58,6 +58,7 @@ static void test_a_program_guest_knows_its_host(void **state)
 	assert_ok(viso_guest_set_hypercall_handler(guest, 7, add, NULL, NULL));
 	viso_result *result = run(viso_guest_sandbox(guest));
 	assert_prints(result, "way: libvirtiso\n");
+	assert_prints(result, "layer: libvirtiso\n");
 	assert_prints(result, "a hypercall is answered");
 	assert_prints(result, "answer: 42\n");
 	assert_null(strstr(viso_result_output(result, VISO_STDOUT, NULL), "missing"));
