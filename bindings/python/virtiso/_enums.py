@@ -129,6 +129,7 @@ class LayerRole(IntEnum):
     HOST = native.VISO_ROLE_HOST
     DOM0 = native.VISO_ROLE_DOM0
     ROOT_PARTITION = native.VISO_ROLE_ROOT_PARTITION
+    UNKNOWN = native.VISO_ROLE_UNKNOWN
 
     @property
     def label(self) -> str:
