@@ -27,6 +27,16 @@ typedef enum viso_feature {
 	VISO_FEATURE_NEW_MOUNT_API = 9,    /**< open_tree, fsopen, move_mount, mount_setattr */
 	VISO_FEATURE_KVM = 10,             /**< /dev/kvm can be opened and makes a virtual machine */
 	VISO_FEATURE_KVM_RING0 = 11,       /**< KVM runs ring 0 natively, so that kernels can boot */
+	VISO_FEATURE_KERNEL = 12,          /**< a kernel that is new enough; since 0.5, as those below */
+	VISO_FEATURE_CPU_LIMIT = 13,       /**< a control group for CPU time */
+	VISO_FEATURE_IO_LIMIT = 14,        /**< a control group for I/O of devices */
+	VISO_FEATURE_ID_RANGES = 15,       /**< more ids than the user's own in a container */
+	VISO_FEATURE_OVERLAY = 16,         /**< layers and writable uppers of containers */
+	VISO_FEATURE_NETWORK_BRIDGE = 17,  /**< VISO_NETWORK_BRIDGE and its kind, NAT */
+	VISO_FEATURE_NETWORK_USER = 18,    /**< VISO_NETWORK_USER, by pasta */
+	VISO_FEATURE_CHECKPOINT = 19,      /**< checkpoints of containers, by criu */
+	VISO_FEATURE_EROFS = 20,           /**< EROFS images, by mkfs.erofs */
+	VISO_FEATURE_KERNEL_GUEST = 21,    /**< guests that boot a kernel */
 	VISO_FEATURE_ENUM_WIDTH_ = 0x7fffffff /**< not a feature; fixes the width of the type */
 } viso_feature;
 
@@ -62,6 +72,19 @@ VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new(void);
  * Since: 0.5
  */
 VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new_from(const char *directory);
+
+/**
+ * Write down all that this machine tells, for viso_machine_new_from(): what was read of files, what the processor says, and what could not
+ * be read. Of environments nothing is kept but what containers say in them. An ordinary user may read less: ACPI's tables, the
+ * environment of the first process and some of DMI are root's.
+ *
+ * @param directory  a directory that is made, or is empty; only its owner may enter it
+ * @return 0; -EINVAL bad argument, -ENOMEM out of memory, -ENOTEMPTY there is something in it, or the errno with which it cannot be made or
+ *         written to: -EACCES, -EPERM, -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EROFS, -ENOSPC, -EDQUOT, -EIO, -EMFILE, -ENFILE.
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC int viso_machine_capture(const char *directory);
 
 /**
  * Take one more reference.

@@ -73,3 +73,16 @@ void probe_process_limit(const struct finding *features, struct finding *finding
 {
 	probe_controller(finding, "pids");
 }
+
+void probe_cpu_limit(const struct finding *features, struct finding *finding)
+{
+	probe_controller(finding, "cpu");
+}
+
+void probe_io_limit(const struct finding *features, struct finding *finding)
+{
+	/* Version 1 calls it otherwise. */
+	probe_controller(finding, "io");
+	if (!finding->works)
+		probe_controller(finding, "blkio");
+}

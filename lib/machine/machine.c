@@ -27,6 +27,16 @@ static const struct {
 	{VISO_FEATURE_JAIL, probe_jail},
 	{VISO_FEATURE_CONTAINER, probe_container},
 	{VISO_FEATURE_GUEST, probe_guest},
+	{VISO_FEATURE_KERNEL_GUEST, probe_kernel_guest},
+	{VISO_FEATURE_KERNEL, probe_kernel},
+	{VISO_FEATURE_CPU_LIMIT, probe_cpu_limit},
+	{VISO_FEATURE_IO_LIMIT, probe_io_limit},
+	{VISO_FEATURE_ID_RANGES, probe_id_ranges},
+	{VISO_FEATURE_OVERLAY, probe_overlay},
+	{VISO_FEATURE_NETWORK_BRIDGE, probe_bridge},
+	{VISO_FEATURE_NETWORK_USER, probe_user_network},
+	{VISO_FEATURE_CHECKPOINT, probe_checkpoint},
+	{VISO_FEATURE_EROFS, probe_erofs},
 };
 _Static_assert(sizeof(probes) / sizeof(probes[0]) == MACHINE_FEATURES, "every feature has a probe");
 
@@ -43,6 +53,16 @@ static const char *const names[MACHINE_FEATURES] = {
 	[VISO_FEATURE_NEW_MOUNT_API] = "new mount API",
 	[VISO_FEATURE_KVM] = "KVM",
 	[VISO_FEATURE_KVM_RING0] = "KVM ring 0",
+	[VISO_FEATURE_KERNEL] = "kernel",
+	[VISO_FEATURE_CPU_LIMIT] = "CPU limit",
+	[VISO_FEATURE_IO_LIMIT] = "I/O limit",
+	[VISO_FEATURE_ID_RANGES] = "ranges of ids",
+	[VISO_FEATURE_OVERLAY] = "overlays",
+	[VISO_FEATURE_NETWORK_BRIDGE] = "bridges and NAT",
+	[VISO_FEATURE_NETWORK_USER] = "user's network",
+	[VISO_FEATURE_CHECKPOINT] = "checkpoints",
+	[VISO_FEATURE_EROFS] = "EROFS images",
+	[VISO_FEATURE_KERNEL_GUEST] = "kernel guest",
 };
 
 static void finding_set(struct finding *finding, bool works, const char *format, va_list args)
@@ -136,6 +156,7 @@ viso_machine *viso_machine_unref(viso_machine *machine)
 		provider_release(&machine->provider);
 		layers_release(&machine->layers);
 		free(machine->features);
+		machine_release_drivers(machine);
 		free(machine);
 	}
 	return NULL;

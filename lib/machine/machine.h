@@ -11,7 +11,7 @@
 #include "machine/layers/layers.h"
 #include "machine/provider.h"
 
-enum { MACHINE_FEATURES = VISO_FEATURE_KVM_RING0 + 1, FINDING_DETAIL_MAX = 512 };
+enum { MACHINE_FEATURES = VISO_FEATURE_KERNEL_GUEST + 1, FINDING_DETAIL_MAX = 512 };
 
 /* What is known about one feature. Of fixed size, so that no probe can fail for want of memory. */
 struct finding {
@@ -29,7 +29,13 @@ struct viso_machine {
 	struct provider provider; /* where all other facts come from */
 	struct layers layers;
 	struct finding *_Atomic features;
+	/* As the features, each by itself: lib/machine/drivers. */
+	struct machine_drivers *_Atomic drivers;
+	struct tool *_Atomic tools;
+	struct paravirtual *_Atomic paravirtual;
 };
+
+void machine_release_drivers(viso_machine *machine);
 
 /* Each takes a sentence: how it works here, or why it does not and what would help. */
 void finding_works(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -57,5 +63,15 @@ void probe_kvm_ring0(const struct finding *features, struct finding *finding);
 void probe_jail(const struct finding *features, struct finding *finding);
 void probe_container(const struct finding *features, struct finding *finding);
 void probe_guest(const struct finding *features, struct finding *finding);
+void probe_kernel_guest(const struct finding *features, struct finding *finding);
+void probe_kernel(const struct finding *features, struct finding *finding);
+void probe_cpu_limit(const struct finding *features, struct finding *finding);
+void probe_io_limit(const struct finding *features, struct finding *finding);
+void probe_id_ranges(const struct finding *features, struct finding *finding);
+void probe_overlay(const struct finding *features, struct finding *finding);
+void probe_bridge(const struct finding *features, struct finding *finding);
+void probe_user_network(const struct finding *features, struct finding *finding);
+void probe_checkpoint(const struct finding *features, struct finding *finding);
+void probe_erofs(const struct finding *features, struct finding *finding);
 
 #endif

@@ -89,3 +89,14 @@ void probe_guest(const struct finding *features, struct finding *finding)
 	else
 		finding_works(finding, "Programs run as guests under KVM (%s).", kvm_driver());
 }
+
+void probe_kernel_guest(const struct finding *features, struct finding *finding)
+{
+	const struct finding *guest = &features[VISO_FEATURE_GUEST], *ring0 = &features[VISO_FEATURE_KVM_RING0];
+	if (!guest->works)
+		finding_fails(finding, "%s", guest->detail);
+	else if (!ring0->works)
+		finding_fails(finding, "%s", ring0->detail);
+	else
+		finding_works(finding, "Kernels boot as guests under KVM (%s).", kvm_driver());
+}
