@@ -61,6 +61,7 @@ macro(home)
 macro(shell)
 macro(reference)
 macro(host_address)
+macro(mac)
 %enddef
 
 %define %viso_handle(noun)
@@ -204,6 +205,7 @@ macro(viso_snapshot::~viso_snapshot)
 %ignore viso_guest_call;
 %ignore viso_guest_call_bytes;
 %ignore viso_guest_request;
+%ignore viso_guest_screen;
 %ignore viso_guest_syscalls;
 %ignore viso_hypercall_argument;
 %ignore viso_hypercall_read;
@@ -252,8 +254,10 @@ struct viso_sandbox {
 %include <virtiso/notification.h>
 %include <virtiso/guest.h>
 %include <virtiso/guest_calls.h>
+%include <virtiso/guest_devices.h>
 %include <virtiso/guest_files.h>
 %include <virtiso/guest_hypercalls.h>
 %include <virtiso/guest_kernel.h>
 %include <virtiso/guest_limits.h>
+%include <virtiso/guest_pc.h>
 %include <virtiso/snapshot.h>

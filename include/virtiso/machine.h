@@ -51,9 +51,19 @@ typedef enum viso_feature {
 VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new(void);
 
 /**
- * Examine a machine by what was captured of it: a directory with its proc/, sys/, etc/ and run/ as far as they are of
- * interest, and the files cpuid, msr, uname, ns, root and errors. The example viso-detect writes one. Its features cannot
- * be tried. The directory may come from anybody: what lies outside of it is never looked at.
+ * Examine a machine by what was captured of it, in a directory. It has files where the machine has them, as far as they
+ * are of interest: proc/, sys/, etc/, run/, dev/ (devices and sockets as empty files), lib/modules/ and so on; and text
+ * files for the rest, each of which may be missing:
+ *  - `cpuid`: LEAF SUBLEAF: EAX EBX ECX EDX, in hexadecimal, on each line;
+ *  - `msr`: NUMBER: VALUE, in hexadecimal;
+ *  - `uname`: system, node, release, version and machine, each on a line;
+ *  - `ns`: NAME: INODE, as in /proc/self/ns of the process that wrote it;
+ *  - `root`: 1 where / is the root of a mount, 0 where it is another directory;
+ *  - `errors`: ERRNO NAME for what could not be read there, as in "EACCES /proc/1/environ"; the name is an absolute
+ *    path, or cpuid, msr, uname, root, ns/ with the name of a namespace.
+ *
+ * Features of a captured machine cannot be tried. The directory may come from anybody: no link leads out of it, and
+ * nothing but regular files is opened.
  *
  * @param directory  the captured directory, which should not change as long as the machine is used
  * @return a new machine, owned by the caller; NULL with EINVAL for a bad argument, ENOMEM, or the errno with which the

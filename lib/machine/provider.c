@@ -14,6 +14,14 @@
 
 enum { NAMES_MAX = 65536, FIRST_SIZE = 16 * 1024 };
 
+/* Callers may take an errno for an answer; this one is none. */
+static int note(struct provider *provider, int result)
+{
+	if (result == -ENOMEM)
+		provider->is_out_of_memory = true;
+	return result;
+}
+
 /* Files of /proc give what they like with each read(2); only 0 says that it is the end. */
 static ssize_t read_until_end(int fd, char *buffer, size_t size)
 {
@@ -33,7 +41,8 @@ static ssize_t read_until_end(int fd, char *buffer, size_t size)
 
 static int open_for_reading(struct provider *provider, const char *path, int flags)
 {
-	return provider->calls->open(provider, path, flags | O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return note(provider,
+		    provider->calls->open(provider, path, flags | O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 }
 
 ssize_t provider_read(struct provider *provider, const char *path, char *buffer, size_t size)
@@ -60,7 +69,7 @@ int provider_read_all(struct provider *provider, const char *path, size_t max, c
 			capacity = max + 1;
 		char *larger = realloc(text, capacity + 1);
 		if (!larger)
-			return -ENOMEM;
+			return note(provider, -ENOMEM);
 		text = larger;
 		ssize_t n = read_until_end(fd, text + size, capacity - size);
 		if (n < 0)
@@ -94,7 +103,7 @@ int provider_read_link(struct provider *provider, const char *path, char *target
 {
 	ssize_t n = provider->calls->read_link(provider, path, target, size);
 	if (n < 0)
-		return (int)n;
+		return note(provider, (int)n);
 	if ((size_t)n >= size)
 		return -ENAMETOOLONG;
 	target[n] = '\0';
@@ -110,7 +119,7 @@ int provider_list(struct provider *provider, const char *path, struct strings *n
 	if (!dir) {
 		int r = -errno;
 		close(fd);
-		return r;
+		return note(provider, r);
 	}
 	for (;;) {
 		errno = 0;
@@ -122,39 +131,39 @@ int provider_list(struct provider *provider, const char *path, struct strings *n
 		if (names->count >= NAMES_MAX)
 			return -E2BIG;
 		if (strings_add(names, entry->d_name) < 0)
-			return -ENOMEM;
+			return note(provider, -ENOMEM);
 	}
 }
 
 int provider_exists(struct provider *provider, const char *path)
 {
-	_cleanup_close_ int fd = provider->calls->open(provider, path, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int fd = note(provider, provider->calls->open(provider, path, O_PATH | O_CLOEXEC));
 	return fd >= 0 ? 1 : fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
 }
 
 int provider_cpuid(struct provider *provider, uint32_t leaf, uint32_t subleaf, struct cpuid_answer *out_answer)
 {
-	return provider->calls->cpuid(provider, leaf, subleaf, out_answer);
+	return note(provider, provider->calls->cpuid(provider, leaf, subleaf, out_answer));
 }
 
 int provider_msr(struct provider *provider, uint32_t number, uint64_t *out_value)
 {
-	return provider->calls->msr(provider, number, out_value);
+	return note(provider, provider->calls->msr(provider, number, out_value));
 }
 
 int provider_uname(struct provider *provider, struct utsname *out_name)
 {
-	return provider->calls->uname(provider, out_name);
+	return note(provider, provider->calls->uname(provider, out_name));
 }
 
 int provider_namespace(struct provider *provider, const char *name, uint64_t *out_inode)
 {
-	return provider->calls->namespace(provider, name, out_inode);
+	return note(provider, provider->calls->namespace(provider, name, out_inode));
 }
 
 int provider_mount_root(struct provider *provider)
 {
-	return provider->calls->mount_root(provider);
+	return note(provider, provider->calls->mount_root(provider));
 }
 
 void provider_release(struct provider *provider)

@@ -50,8 +50,8 @@ struct provider_calls {
 
 struct provider {
 	const struct provider_calls *calls;
-	int root;            /* a captured directory; else -1 */
-	const void *wrapped; /* a test's own */
+	int root;              /* a captured directory; else -1 */
+	bool is_out_of_memory; /* once an answer was lost for want of memory; threads have copies of the provider */
 };
 
 /* This machine. Costs nothing. */

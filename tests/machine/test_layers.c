@@ -52,10 +52,10 @@ static void print_machine(const viso_machine *machine)
 {
 	int count = viso_machine_layer_count(machine);
 	for (int i = 0; i < count + viso_machine_refuted_count(machine); i++) {
-		print_message("  %s%s %s\n", i < count ? "" : "not ", viso_machine_layer_id(machine, i),
+		print_message("#  %s%s %s\n", i < count ? "" : "not ", viso_machine_layer_id(machine, i),
 			      viso_confidence_name((viso_confidence)viso_machine_layer_confidence(machine, i)));
 		for (int j = 0; j < viso_machine_evidence_count(machine, i); j++)
-			print_message("    %d %s '%s' %d\n", viso_machine_evidence_side(machine, i, j),
+			print_message("#    %d %s '%s' %d\n", viso_machine_evidence_side(machine, i, j),
 				      viso_machine_evidence_source(machine, i, j),
 				      viso_machine_evidence_value(machine, i, j),
 				      viso_machine_evidence_error(machine, i, j));

@@ -79,6 +79,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
+from ._kernel_options import Disk, Interface
 from ._log import set_log_handler
 from ._machine import (
     Device,
@@ -115,6 +116,7 @@ __all__ = [
     "CopyMethod",
     "DEVNULL",
     "Device",
+    "Disk",
     "Driver",
     "DriverState",
     "Entry",
@@ -139,6 +141,7 @@ __all__ = [
     "IdKind",
     "IdMap",
     "ImageFormat",
+    "Interface",
     "Interrupted",
     "InvalidArgument",
     "IoRate",

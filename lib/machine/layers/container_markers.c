@@ -4,8 +4,10 @@
  * variable `container` of the first process, files.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "machine/layers/detection.h"
 
 enum { ENVIRONMENT_SIZE = 32 * 1024 };
@@ -44,7 +46,8 @@ static const struct {
 	{"/dev/incus/sock", PRODUCT_LXC, VISO_CONFIDENCE_LIKELY},
 	{"/run/firejail/mnt", PRODUCT_FIREJAIL, VISO_CONFIDENCE_POSSIBLE},
 	{"/run/secrets/kubernetes.io", PRODUCT_KUBERNETES, VISO_CONFIDENCE_LIKELY},
-	{"/proc/sys/fs/binfmt_misc/WSLInterop", PRODUCT_WSL, VISO_CONFIDENCE_LIKELY},
+	/* Not /proc/sys/fs/binfmt_misc/WSLInterop: looking there mounts it on other machines (systemd's automount). */
+	{"/usr/lib/wsl", PRODUCT_WSL, VISO_CONFIDENCE_LIKELY},
 	{"/run/WSL", PRODUCT_WSL, VISO_CONFIDENCE_LIKELY},
 };
 
@@ -80,12 +83,14 @@ static void look_at_files_of_systemd(struct detection *detection)
 static void look_at_environment(struct detection *detection, const char *path, viso_confidence weight)
 {
 	static const char manager[] = "container=", kubernetes[] = "KUBERNETES_SERVICE_HOST=";
-	char text[ENVIRONMENT_SIZE];
-	ssize_t n = provider_read(detection->provider, path, text, sizeof(text));
+	_cleanup_free_ char *text = malloc(ENVIRONMENT_SIZE); /* the stack of a thread may be small */
+	if (!text) {
+		detection->error = -ENOMEM;
+		return;
+	}
+	ssize_t n = provider_read(detection->provider, path, text, ENVIRONMENT_SIZE);
 	if (n < 0 && !is_absent((int)n))
 		say_unread(detection, VISO_LAYER_CONTAINER, !detection->namespaces_initial, path, (int)n);
-	if (n <= 0)
-		return;
 	for (const char *at = text; at < text + n; at += strlen(at) + 1)
 		if (!strncmp(at, manager, sizeof(manager) - 1))
 			say_manager(detection, weight, path, at + sizeof(manager) - 1);

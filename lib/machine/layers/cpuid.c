@@ -90,10 +90,12 @@ static void find_pvm(struct detection *detection, uint32_t base)
 	detection->layers->names[PRODUCT_KVM] = "KVM by PVM";
 }
 
-static void scan(struct detection *detection)
+/* Whether there is any. */
+static bool scan(struct detection *detection)
 {
 	char source[32], signature[SIGNATURE_SIZE + 1];
 	struct cpuid_answer answer;
+	bool found = false;
 	int gaps = 0;
 	for (uint32_t n = 0; n < BASES && gaps < GAPS_MAX; n++) {
 		const uint32_t base = first_base + n * STEP;
@@ -106,11 +108,13 @@ static void scan(struct detection *detection)
 			continue;
 		}
 		gaps = 0;
+		found = true;
 		snprintf(source, sizeof(source), "cpuid %#x", base);
 		say_signature(detection, source, signature, base);
 		if (!kvm_before && detection->has_signature[PRODUCT_KVM])
 			find_pvm(detection, base);
 	}
+	return found;
 }
 
 /* What Linux takes the parent partition by: hv_identify_partition_type() of drivers/hv/hv_common.c. */
@@ -154,8 +158,8 @@ void detect_by_cpuid(struct detection *detection)
 		say_against_kind(detection, VISO_LAYER_HYPERVISOR, "cpuid 0x1", "no hypervisor");
 		return;
 	}
-	say_for(detection, PRODUCT_VM_OTHER, VISO_CONFIDENCE_CERTAIN, "cpuid 0x1", "a hypervisor");
-	scan(detection);
+	if (!scan(detection))
+		say_for(detection, PRODUCT_VM_OTHER, VISO_CONFIDENCE_CERTAIN, "cpuid 0x1", "a hypervisor");
 	if (detection->microsoft_base)
 		look_at_microsoft(detection);
 }

@@ -133,13 +133,14 @@ static void (*const subjects[])(struct detection *detection) = {
 
 int layers_detect(struct layers *layers, struct provider *provider)
 {
-	struct detection detection = {.provider = provider, .layers = layers};
+	struct provider own = *provider;
+	struct detection detection = {.provider = &own, .layers = layers};
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]) && !detection.error; i++)
 		subjects[i](&detection);
 	if (!detection.error)
 		weigh(&detection);
 	free(detection.mounts);
-	return detection.error;
+	return own.is_out_of_memory ? -ENOMEM : detection.error;
 }
 
 void layers_release(struct layers *layers)

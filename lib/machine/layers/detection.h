@@ -42,7 +42,7 @@ struct detection {
 	bool dmi_read;           /* there is DMI */
 	char dmi[DMI_FIELDS][DMI_TEXT_MAX];
 	char *mounts;            /* the beginning of /proc/self/mountinfo, or NULL */
-	bool namespaces_initial; /* all that were asked for */
+	bool namespaces_initial; /* there is no container that is made of them */
 	bool namespaces_own;     /* at least that of processes */
 };
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The namespaces of this process. The initial ones have fixed inodes (PROC_IPC_INIT_INO and so on of
- * include/linux/proc_ns.h): who is in all of them is in no container that is made of namespaces, whatever files say.
+ * include/linux/proc_ns.h): who is in them is in no container that is made of namespaces, whatever files say.
  */
 #include <stdio.h>
 
 #include "machine/layers/detection.h"
 
-/* The first three decide; the others only take away from it. */
+/*
+ * The first three decide. Who is in these, but in an own one of both others, may be in a container that shares the
+ * host's processes; a single one of them is what services have (ProtectHostname= and PrivateIPC= of systemd.exec(5)).
+ */
 static const struct {
 	const char *name;
 	uint64_t initial;
@@ -39,7 +42,7 @@ static void say_own(struct detection *detection, int i, uint64_t inode)
 
 void detect_namespaces(struct detection *detection)
 {
-	int initial = 0;
+	int initial = 0, lesser_own = 0;
 	for (int i = 0; i < NAMESPACES; i++) {
 		char source[32];
 		uint64_t inode = 0;
@@ -47,14 +50,17 @@ void detect_namespaces(struct detection *detection)
 		if (r < 0) {
 			snprintf(source, sizeof(source), "ns %s", namespaces[i].name);
 			say_unread(detection, VISO_LAYER_CONTAINER, i < DECISIVE, source, r);
+			lesser_own += i >= DECISIVE;
 		} else if (inode == namespaces[i].initial) {
-			initial++;
+			initial += i < DECISIVE;
 		} else if (i < DECISIVE) {
 			say_own(detection, i, inode);
 			detection->namespaces_own |= i == PID;
+		} else {
+			lesser_own++;
 		}
 	}
-	if (initial == NAMESPACES)
+	if (initial == DECISIVE && lesser_own < NAMESPACES - DECISIVE)
 		say_all_initial(detection);
 }
 
@@ -65,6 +71,5 @@ void say_mark(struct detection *detection, enum product product, viso_confidence
 		weight++;
 	say_for(detection, product, weight, source, value);
 	if (detection->namespaces_initial)
-		say_against(detection, product, VISO_CONFIDENCE_CERTAIN, "ns pid, user, cgroup, ipc, uts",
-			    "the initial ones");
+		say_against(detection, product, VISO_CONFIDENCE_CERTAIN, "ns pid, user, cgroup", "the initial ones");
 }

@@ -104,7 +104,7 @@ enum product {
 	PRODUCTS,
 };
 
-enum { LAYER_KINDS = VISO_LAYER_CHROOT + 1 };
+enum { LAYER_KINDS = VISO_LAYER_CHROOT + 1, DEPTH_INNERMOST = 5 };
 
 struct product_facts {
 	const char *id;

@@ -28,16 +28,32 @@ static bool is_there(const struct balance *balance)
 	return balance->in_favour > balance->against;
 }
 
-/* Whether another product of its kind is there that makes "some other one" needless. */
-static bool is_outdone(const struct balance *balances, enum product product)
+/*
+ * Whether a product explains what speaks for "some other one" of its kind: not one that runs here as host or as a whole
+ * machine's part, nor one that is nested further inside.
+ */
+static bool explains(const struct layers *layers, enum product product)
+{
+	const viso_layer_role role = layers->roles[product];
+	return product != PRODUCT_LPAR && product_facts(product)->depth < DEPTH_INNERMOST &&
+	       (role == VISO_ROLE_GUEST || role == VISO_ROLE_UNKNOWN);
+}
+
+/* Whether another product of its kind is there that makes "some other one" needless, or Kubernetes without a runtime.
+ */
+static bool is_outdone(const struct layers *layers, const struct balance *balances, enum product product)
 {
 	const viso_layer_kind kind = product_facts(product)->kind;
 	const enum product other = product_other(kind);
-	const bool is_other = product == other || product == PRODUCT_KUBERNETES;
-	for (enum product i = 0; i < PRODUCTS; i++)
-		if (is_other && i != product && i != other && product_facts(i)->kind == kind && is_there(&balances[i]))
-			/* WSL has its own namespaces, but so may what runs in it. */
-			return product == other || i != PRODUCT_WSL;
+	if (product != other && product != PRODUCT_KUBERNETES)
+		return false;
+	for (enum product i = 0; i < PRODUCTS; i++) {
+		if (i == product || i == other || product_facts(i)->kind != kind || !is_there(&balances[i]))
+			continue;
+		/* WSL has its own namespaces, but so may what runs in it. */
+		if (explains(layers, i) && (product == other || i != PRODUCT_WSL))
+			return true;
+	}
 	return false;
 }
 
@@ -132,7 +148,7 @@ static viso_layer_role role_of(const struct layers *layers, enum product product
 static void add_kind(struct layers *layers, const struct balance *balances, viso_layer_kind kind)
 {
 	for (enum product i = 0; i < PRODUCTS; i++)
-		if (product_facts(i)->kind == kind && is_there(&balances[i]) && !is_outdone(balances, i))
+		if (product_facts(i)->kind == kind && is_there(&balances[i]) && !is_outdone(layers, balances, i))
 			insert(layers, &(struct layer){i, kind, role_of(layers, i), balances[i].in_favour});
 	if (is_unknown(layers, kind))
 		insert(layers, &(struct layer){PRODUCTS, kind, VISO_ROLE_GUEST, VISO_CONFIDENCE_UNKNOWN});
