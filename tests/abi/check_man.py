@@ -20,7 +20,7 @@ FOREIGN = {
     "network_namespaces(7)", "newgidmap(1)", "newuidmap(1)", "nft(8)", "open(2)", "open_tree(2)", "passt(1)", "passwd(5)",
     "pasta(1)", "proc_pid_oom_score_adj(5)", "process_vm_readv(2)", "pthread_cond_timedwait(3)", "pty(7)", "read(2)", "resolv.conf(5)", "sched(7)",
     "sched_setaffinity(2)", "sched_setscheduler(2)", "seccomp(2)", "seccomp_unotify(2)", "setdomainname(2)", "setns(2)",
-    "setpriority(2)", "setrlimit(2)", "signal(7)", "socketpair(2)", "subuid(5)", "syscall(2)", "syscalls(2)", "sysctl(8)", "syslog(3)",
+    "setpriority(2)", "setrlimit(2)", "signal(7)", "socketpair(2)", "subuid(5)", "systemd-detect-virt(1)", "syscall(2)", "syscalls(2)", "sysctl(8)", "syslog(3)",
     "tar(5)", "time_namespaces(7)", "timerfd_create(2)", "tmpfs(5)", "umask(2)", "user_namespaces(7)", "write(2)",
 }
 
