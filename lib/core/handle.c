@@ -2,19 +2,19 @@
 #include "core/handle.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "core/error.h"
+#include "core/own_process.h"
 
 void handle_init(struct handle *handle)
 {
 	atomic_init(&handle->references, 1);
-	handle->owner = getpid();
+	handle->owner = own_process();
 }
 
 bool handle_is_mine(const struct handle *handle)
 {
-	return handle->owner == getpid();
+	return handle->owner == own_process();
 }
 
 int handle_check(const struct handle *handle, const char *function)

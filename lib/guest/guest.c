@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "guest/contained/contained.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/thread.h"
 #include "sandbox/process.h"
 #include "sandbox/sandbox.h"
@@ -159,6 +160,8 @@ uint64_t guest_memory_max(const viso_guest *guest)
 static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end, viso_process *process)
 {
 	viso_guest *guest = (viso_guest *)sandbox;
+	if (guest->kernel)
+		return guest->kernel->ops->spawn(guest, command, to_end, process);
 	int r = guest_check_command(command);
 	if (r < 0)
 		return r;
@@ -188,6 +191,25 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 	return 0;
 }
 
+/* The shared view asks for these of computers alone. */
+static int start_computer(viso_sandbox *sandbox, int root_fd)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->start(guest);
+}
+
+static int copy_into_computer(viso_sandbox *sandbox, const char *source, const char *path)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->copy_in(guest, source, path);
+}
+
+static int copy_out_of_computer(viso_sandbox *sandbox, const char *path, const char *destination)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->copy_out(guest, path, destination);
+}
+
 static int signal_initialised(viso_sandbox *sandbox, int signal)
 {
 	return guest_signal_initialised((viso_guest *)sandbox, signal);
@@ -195,7 +217,10 @@ static int signal_initialised(viso_sandbox *sandbox, int signal)
 
 static void close_initialised(viso_sandbox *sandbox)
 {
-	guest_close_initialised((viso_guest *)sandbox);
+	viso_guest *guest = (viso_guest *)sandbox;
+	guest_close_initialised(guest);
+	if (guest->kernel)
+		guest->kernel->ops->close(guest);
 }
 
 static int check_close(viso_sandbox *sandbox)
@@ -209,6 +234,9 @@ static int check_close(viso_sandbox *sandbox)
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
 	.spawn = spawn,
+	.start = start_computer,
+	.copy_in = copy_into_computer,
+	.copy_out = copy_out_of_computer,
 	.signal = signal_initialised,
 	.check_close = check_close,
 	.close = close_initialised,
@@ -288,6 +316,8 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	guest_sockets_release(&guest->sockets, handle_is_mine(&guest->sandbox.handle));
 	free(guest->core_path);
 	viso_root_unref(guest->program_root);
+	if (guest->kernel)
+		guest->kernel->ops->release(guest->kernel, !handle_is_mine(&guest->sandbox.handle));
 	free(guest);
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include "sandbox/sandbox.h"
 
 struct instance;
+struct kernel_guest;
 
 enum guest_use {
 	GUEST_IDLE,
@@ -32,6 +33,7 @@ struct viso_guest {
 	viso_root *program_root; /* of what serves it, contained; NULL before the first start; guarded by `lock` */
 	struct guest_hypercalls hypercalls;
 	unsigned ring_poll_us; /* 0 for no ring */
+	struct kernel_guest *kernel; /* NULL where it is a program guest */
 	bool is_new_clone;     /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */

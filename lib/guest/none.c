@@ -4,6 +4,9 @@
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
+#include <virtiso/guest_devices.h>
+#include <virtiso/guest_kernel.h>
+#include <virtiso/guest_pc.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/snapshot.h>
 
@@ -268,4 +271,64 @@ int64_t viso_snapshot_size(const viso_snapshot *snapshot)
 int viso_guest_prepare(unsigned count)
 {
 	return unsupported(__func__);
+}
+
+int viso_guest_set_kernel(viso_guest *guest, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_flat_image(viso_guest *guest, const char *path, uint64_t address)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_initramfs(viso_guest *guest, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_command_line(viso_guest *guest, const char *text)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_processors(viso_guest *guest, unsigned count)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_platform(viso_guest *guest, viso_platform platform)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_firmware(viso_guest *guest, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_boot(viso_guest *guest, const viso_command *streams, viso_process **out_process)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_screen(viso_guest *guest, char *buffer, size_t size)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_type(viso_guest *guest, const char *text)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_press_power_button(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
 }

@@ -222,6 +222,12 @@ void instance_keep_registers(struct instance *instance)
 		registers_list(vcpu->regs, vcpu_base(vcpu, false), vcpu_base(vcpu, true), instance->registers);
 }
 
+/* Some system calls of a program, and a file that it has mapped, can raise signals in the host. */
+static bool may_have_written(const struct instance *instance)
+{
+	return instance->has_changed || instance->view.mapped;
+}
+
 int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
@@ -231,7 +237,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	instance->calls_made = 0;
 	instance->stay.symbols.program_has_run = true;
 	gate_lock(instance->gate);
-	scheduler_start(instance);
+	scheduler_start(instance, instance->stay.state != STAY_CALLED);
 	if (kick_is_due(&instance->kick))
 		handle_stop(instance);
 	while (!program->ended && !instance->stay.leave)
@@ -245,7 +251,7 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	/* The host may look at them now. */
 	mapped_write_back_all(&instance->view);
 	gate_unlock(instance->gate);
-	kick_leave(&instance->kick);
+	kick_leave(&instance->kick, may_have_written(instance));
 	return 0;
 }
 

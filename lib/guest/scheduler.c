@@ -227,15 +227,33 @@ static struct task *next_ready(const struct scheduler *scheduler)
 	return NULL;
 }
 
+static int64_t scheduler_clock(const struct instance *instance)
+{
+	return instance->scheduler.has_cpu_clock ? clock_now(CLOCK_THREAD_CPUTIME_ID)
+						 : clock_now(CLOCK_MONOTONIC) - instance->kick.waited;
+}
+
 void scheduler_count_time(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;
-	int64_t now = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	int64_t now = scheduler_clock(instance);
 	if (scheduler->current) {
 		scheduler->current->cpu_time += now - scheduler->cpu_start;
 		scheduler->current->program->cpu_time += now - scheduler->cpu_start;
 	}
 	scheduler->cpu_start = now;
+}
+
+int64_t scheduler_current_time(struct instance *instance)
+{
+	struct scheduler *scheduler = &instance->scheduler;
+	scheduler->wants_cpu_time = true;
+	if (!scheduler->has_cpu_clock) {
+		scheduler_count_time(instance);
+		scheduler->has_cpu_clock = true;
+		scheduler->cpu_start = scheduler_clock(instance);
+	}
+	return scheduler_clock(instance) - scheduler->cpu_start;
 }
 
 /* Puts the state of the processor away and that of another task in its place. */
@@ -316,10 +334,11 @@ bool scheduler_choose(struct instance *instance)
 	return true;
 }
 
-void scheduler_start(struct instance *instance)
+void scheduler_start(struct instance *instance, bool exact)
 {
 	struct scheduler *scheduler = &instance->scheduler;
-	scheduler->cpu_start = clock_now(CLOCK_THREAD_CPUTIME_ID);
+	scheduler->has_cpu_clock = exact || scheduler->wants_cpu_time;
+	scheduler->cpu_start = scheduler_clock(instance);
 	if (!scheduler->has_ticks)
 		return;
 	start_slice(instance);

@@ -26,10 +26,12 @@ struct scheduler {
 	unsigned polling;     /* of these, tasks that wait for fds or a time */
 	bool yields;          /* the current task has had its turn */
 	bool has_slices;      /* the timer that ends a slice runs */
-	bool has_ticks;       /* it is to run in any case: the guest may look for requests for no longer than it should */
+	bool has_ticks; /* it is to run in any case: the guest may look for requests for no longer than it should */
 	int last_id;
-	int64_t last_poll; /* CLOCK_MONOTONIC */
-	int64_t cpu_start; /* CPU time of the host's thread when the current task began */
+	int64_t last_poll;   /* CLOCK_MONOTONIC */
+	int64_t cpu_start;   /* scheduler_clock() when the current task began */
+	bool has_cpu_clock;  /* that is CPU time of the host's thread */
+	bool wants_cpu_time; /* a program has asked for it */
 	struct pollfd *fds;
 	size_t fd_capacity;
 	struct task *first_futex; /* waiters, in the order in which they came */
@@ -46,8 +48,12 @@ static inline struct task *scheduler_after(const struct scheduler *scheduler, co
 	return task->next == scheduler->turn ? NULL : task->next;
 }
 
-/* The calling thread of the host runs the guest from now on; and no longer. */
-void scheduler_start(struct instance *instance);
+/*
+ * The calling thread of the host runs the guest from now on; and no longer. A run that is not exact counts the time
+ * that it takes but for waits, as a kernel does that does not know when its processor was taken away: to ask for the
+ * CPU time of a thread costs a tenth of a call. The first program that asks for its CPU time ends that for good.
+ */
+void scheduler_start(struct instance *instance, bool exact);
 void scheduler_stop(struct instance *instance);
 
 /* Adds a task that can run. It has its `saved` state unless it is the first, whose state is in the processor. */
@@ -80,6 +86,9 @@ void scheduler_unpark(struct instance *instance, struct task *task);
 
 /* The CPU time of the current task up to now is counted to it and its process. */
 void scheduler_count_time(struct instance *instance);
+
+/* A program asks: what the current task has used since it was switched to. */
+int64_t scheduler_current_time(struct instance *instance);
 
 /* In the end, and in a forked child of the host: frees what belongs to it, and all tasks. */
 void scheduler_release(struct instance *instance);

@@ -152,6 +152,21 @@ int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char 
 	return 0;
 }
 
+bool sandbox_has_instance(const viso_sandbox *sandbox)
+{
+	return sandbox->backend->start && (sandbox->backend->isolation != VISO_ISOLATION_GUEST || sandbox->is_computer);
+}
+
+int sandbox_freeze(viso_sandbox *sandbox, const char *function)
+{
+	pthread_mutex_lock(&sandbox->lock);
+	int r = check_open(sandbox, function);
+	if (r == 0)
+		sandbox->frozen = true;
+	pthread_mutex_unlock(&sandbox->lock);
+	return r;
+}
+
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd)
 {
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
@@ -159,12 +174,14 @@ int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_
 		return r;
 	pthread_mutex_lock(&sandbox->lock);
 	r = check_open(sandbox, function);
-	if (r == 0 && !sandbox->root && !sandbox->attached)
+	/* A computer may have it in its own initramfs, or on a disk. */
+	bool needs_root = !sandbox->attached && !sandbox->is_computer;
+	if (r == 0 && !sandbox->root && needs_root)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
 		sandbox->frozen = true;
 	pthread_mutex_unlock(&sandbox->lock);
-	return r < 0 || sandbox->attached ? r : root_open(sandbox->root, out_root_fd);
+	return r < 0 || !sandbox->root ? r : root_open(sandbox->root, out_root_fd);
 }
 
 static int start(viso_sandbox *sandbox, const viso_command *command, const char *function, bool to_end,
@@ -226,7 +243,7 @@ int viso_sandbox_start(viso_sandbox *sandbox)
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
 	if (r < 0)
 		return r;
-	if (!sandbox->backend->start)
+	if (!sandbox_has_instance(sandbox))
 		return error_fail(
 			VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
 			"%s: a %s has no instance that stays; take a jail or container, or a command that stays",
@@ -307,8 +324,9 @@ static int pause_all(viso_sandbox *sandbox, bool pause, const char *function)
 	int r = sandbox_check_use(sandbox, function);
 	if (r < 0)
 		return r;
-	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST)
-		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, function, "%s: a guest cannot be paused", function);
+	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST && !sandbox->is_computer)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, function, "%s: a program guest cannot be paused",
+				  function);
 	int instance = sandbox->backend->pause ? sandbox->backend->pause(sandbox, pause) : 0;
 	return instance < 0 ? instance : process_list_pause(sandbox->processes, pause);
 }
@@ -332,9 +350,9 @@ int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
 		return r;
 	if ((unsigned)usage >= RESULT_USAGE_COUNT)
 		return error_argument(__func__, "no such figure");
-	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST)
+	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST && !sandbox->is_computer)
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
-				  "%s: what a guest uses is known at its end", __func__);
+				  "%s: what a program guest uses is known at its end", __func__);
 	int asked = sandbox->backend->usage ? sandbox->backend->usage(sandbox, figures) : 0;
 	r = asked < 0 ? asked : process_list_usage(sandbox->processes, figures, asked > 0);
 	if (r < 0)

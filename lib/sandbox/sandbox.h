@@ -31,9 +31,9 @@ struct backend {
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
 	/* An O_PATH fd of the root of that instance, borrowed; -1 where there is none. NULL as above. */
 	int (*root)(viso_sandbox *sandbox, int *out_root);
-	/* Files into that instance, and out of a root; as the public functions. NULL as above. */
+	/* Files into that instance, and out of it; as the public functions. NULL as above. */
 	int (*copy_in)(viso_sandbox *sandbox, const char *source, const char *path);
-	int (*copy_out)(int root, const char *path, const char *destination);
+	int (*copy_out)(viso_sandbox *sandbox, const char *path, const char *destination);
 	/*
 	 * What that instance uses, added as by answer_usage(); and pausing it: 1 where there is one. NULL as above.
 	 */
@@ -56,6 +56,7 @@ struct viso_sandbox {
 	bool closed;
 	bool attached;       /* to an instance that others started: there is no root to start from */
 	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
+	bool is_computer;    /* a guest with an operating system: it can be paused, and tells what it uses */
 	viso_root *root;
 	uint64_t memory_max;
 	uint64_t processes_max;
@@ -83,6 +84,12 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
  * the root, the caller's. 0 or a negative errno with the error set.
  */
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+/* Whether there is such a thing as viso_sandbox_start() of it. */
+bool sandbox_has_instance(const viso_sandbox *sandbox);
+
+/* Freezes the settings of one that needs no root. 0 or -ESTALE with the error set. */
+int sandbox_freeze(viso_sandbox *sandbox, const char *function);
+
 /* 0 where it may be used now; else -EINVAL, -ECHILD, -ESTALE in the name of `function`. */
 int sandbox_check_use(viso_sandbox *sandbox, const char *function);
 

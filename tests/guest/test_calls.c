@@ -226,8 +226,19 @@ struct caller {
 static void *call_in_thread(void *data)
 {
 	struct caller *caller = data;
-	caller->result = viso_guest_call(caller->guest, caller->symbol, NULL, 0, -1, NULL);
+	/* wait_until_called() may be in the way. */
+	do
+		caller->result = viso_guest_call(caller->guest, caller->symbol, NULL, 0, -1, NULL);
+	while (caller->result == -EBUSY);
 	return NULL;
+}
+
+/* The thread may take its time; before its call the guest is idle, and is killed as such. */
+static void wait_until_called(viso_guest *guest)
+{
+	viso_result *result;
+	while (viso_guest_last_result(guest, &result) != -EBUSY)
+		usleep(100);
 }
 
 static void test_cancel(void **state)
@@ -243,10 +254,10 @@ static void test_cancel(void **state)
 			while (viso_guest_cancel(caller.guest) == 0)
 				usleep(100);
 		} else if (how < 4) {
-			while (viso_sandbox_kill(viso_guest_sandbox(caller.guest)) == 0)
-				usleep(100);
+			wait_until_called(caller.guest);
+			assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(caller.guest)), 1);
 		} else {
-			usleep(20000);
+			wait_until_called(caller.guest);
 			assert_fails(viso_guest_call(caller.guest, "add", NULL, 0, 0, NULL), EBUSY, VISO_STAGE_ARGUMENT,
 				     "");
 			assert_ok(viso_sandbox_close(viso_guest_sandbox(caller.guest)));

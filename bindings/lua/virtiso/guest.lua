@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The program guest, and its options.
+-- The guest, and its options.
 
 local native = require "virtiso.native"
 local commands = require "virtiso.command"
@@ -13,6 +13,7 @@ local sized = sandboxes.sized
 
 local EIO = 5
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
+local platforms = support.names("VISO_PLATFORM_", "microvm pc")
 
 local Guest = setmetatable({__name = "virtiso.guest"}, {__index = sandboxes.Sandbox})
 Guest.__index = Guest
@@ -28,6 +29,11 @@ local setters = {
 	syscalls_max = native.viso_guest_set_syscalls_max,
 	core_path = native.viso_guest_set_core_path,
 	ring_us = native.viso_guest_set_ring,
+	kernel = native.viso_guest_set_kernel,
+	initramfs = native.viso_guest_set_initramfs,
+	command_line = native.viso_guest_set_command_line,
+	processors = native.viso_guest_set_processors,
+	firmware = native.viso_guest_set_firmware,
 }
 
 function setters.network(_, value)
@@ -38,6 +44,46 @@ end
 
 function setters.placement(handle, value)
 	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
+end
+
+function setters.platform(handle, value)
+	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
+end
+
+function setters.flat_image(handle, image)
+	native.viso_guest_set_flat_image(handle, image.path, image.address)
+end
+
+local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
+
+function setters.disks(handle, disks)
+	for _, disk in ipairs(disks) do
+		local flags = 0
+		disk = type(disk) == "table" and disk or {path = disk}
+		support.check_options(disk, support.set "path read_only discard_writes", 1)
+		for name, flag in pairs(disk_flags) do
+			flags = flags | (disk[name] and flag or 0)
+		end
+		native.viso_guest_add_disk(handle, disk.path, flags)
+	end
+end
+
+local function fd_of(file)
+	return io.type(file) and native.stream_fd(file) or file
+end
+
+function setters.ports(handle, ports)
+	for name, file in pairs(ports) do
+		native.viso_guest_add_port(handle, name, fd_of(file))
+	end
+end
+
+function setters.interfaces(handle, interfaces)
+	for _, interface in ipairs(interfaces) do
+		interface = type(interface) == "table" and interface or {file = interface}
+		support.check_options(interface, support.set "file mac", 1)
+		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+	end
 end
 
 local function in_order(list)
@@ -155,6 +201,31 @@ function Guest:run(args, options)
 	return calling(sandboxes.Sandbox.run, self, args, options)
 end
 
+--- Switches the computer on, and returns its process while it runs. Its streams are its first serial port; of the options of run()
+-- those of streams, captured output and time count. The result: exit code 0 where it was switched off, 1 where it was about to start
+-- anew.
+function Guest:boot(options)
+	options = options or {}
+	support.check_options(options, commands.options, 2)
+	local command, captured = commands.make({"computer"}, options)
+	return self:started(native.viso_guest_boot(self.handle, command), captured, options)
+end
+
+--- What the screen of a "pc" shows; throws ENODATA where that is a picture.
+function Guest:screen()
+	return native.viso_guest_screen(self.handle)
+end
+
+--- Types on the keyboard of a "pc".
+function Guest:type(text)
+	native.viso_guest_type(self.handle, text)
+end
+
+--- Presses the power button of the computer, which most systems take for a wish to shut down.
+function Guest:press_power_button()
+	native.viso_guest_press_power_button(self.handle)
+end
+
 --- Runs a program until it is ready: then it stays, for call() and request(). It says so by viso_ready() or viso_receive() of
 -- <virtiso/hypercall.h>, or by reading from /dev/virtiso. Options as for run(). Returns true; or nil and the result where the
 -- program has ended before.
@@ -261,7 +332,12 @@ function Guest:syscalls(which)
 end
 
 local others = support.set "writable writable_max hypercalls connect"
-local construct = sandboxes.constructor("guest", setters, others, set_writable)
+
+local function boots(options)
+	return options.kernel or options.flat_image or options.platform or options.firmware
+end
+
+local construct = sandboxes.constructor("guest", setters, others, set_writable, boots)
 
 local guests = {
 	--- The names of the options of a guest, as keys.
@@ -275,10 +351,16 @@ for _, list in ipairs {setters, others} do
 	end
 end
 
---- Makes a program guest. Options: root, memory_max, processes_max, files_max, written_max, syscalls_max, network ("none" is the
+--- Makes a guest. Options: root, memory_max, processes_max, files_max, written_max, syscalls_max, network ("none" is the
 -- only one), binds ({["/data"] = "/srv/data", ["/in"] = {source = "/srv/in", read_only = true}}), contents ({["/etc/x"] = "text"}),
 -- writable ("discard", or a directory of the host), writable_max, hypercalls ({[1] = function, [2] = false for next_hypercall()}),
 -- connect (function), core_path, placement ("thread", "contained"), ring_us. Binds are writable unless they are read_only.
+--
+-- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
+-- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
+-- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
+-- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}). A "pc" without a kernel boots
+-- its first disk.
 --
 -- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and
 -- run(), which throw what a handler threw. Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their

@@ -57,7 +57,11 @@ function Sandbox:spawn(args, options)
 	options = options or {}
 	check_options(options, commands.options, 2)
 	local command, captured = commands.make(args, options)
-	local handle = roots.build(self.root, native.viso_sandbox_spawn, self.view, command)
+	return self:started(roots.build(self.root, native.viso_sandbox_spawn, self.view, command), captured, options)
+end
+
+-- The process of a raw handle.
+function Sandbox:started(handle, captured, options)
 	local process = processes.make(handle, self, captured, options) -- which holds us: our release would kill the command
 	self.processes[native.viso_process_fd(handle)] = process
 	return process
@@ -167,8 +171,8 @@ local function apply(handle, setters, options)
 end
 
 -- A constructor for a strength, from its functions and the setters of its options; and from the options that `finish` applies
--- together, after the others.
-function sandboxes.constructor(noun, setters, others, finish)
+-- together, after the others. `is_rootless` tells whether options go without a root.
+function sandboxes.constructor(noun, setters, others, finish, is_rootless)
 	local known = {root = true}
 	for _, options in ipairs {setters, others} do
 		for name in pairs(options) do
@@ -180,11 +184,14 @@ function sandboxes.constructor(noun, setters, others, finish)
 
 	return function(options)
 		check_options(options, known, 2)
-		if not roots.is_root(options.root) then
+		local has_root = roots.is_root(options.root)
+		if not has_root and (options.root ~= nil or not (is_rootless and is_rootless(options))) then
 			error("the option root must be a virtiso.root", 2)
 		end
 		local handle = new()
-		set_root(handle, options.root.handle)
+		if has_root then
+			set_root(handle, options.root.handle)
+		end
 		apply(handle, setters, options)
 		if finish then
 			finish(handle, options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The program guest."""
+"""The guest."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import os
 import threading
 import time
 from collections.abc import Mapping as MappingABC
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+from subprocess import DEVNULL
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
-from ._command import Options, Stream, make_command
+from ._command import File, Options, Stream, make_command
 from ._container_options import Bind
-from ._enums import Isolation, Network, Placement, Stage, by_name
+from ._enums import Isolation, Network, Placement, Platform, Stage, by_name
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
+from ._kernel_options import Disk, Interface, KernelOptions
 from ._paths import Bytes, StrPath
-from ._process import read_result
+from ._process import Process, read_result
 from ._result import Result
 from ._root import Root
 from ._sandbox import Sandbox, check_root
@@ -60,6 +62,19 @@ class Guest(Sandbox):
     :param placement: "thread" (in this process), or "contained": in a process of its own, inside a container
     :param ring_us: how long both sides look at a ring in shared memory before they sleep, microseconds; 0 for no ring
 
+    With one of the options that follow it is a computer that :meth:`boot` switches on, and boots a system of its own:
+
+    :param kernel: a file of the host: Linux (bzImage or vmlinux), another ELF file with a PVH entry, a Multiboot image, a boot sector
+    :param flat_image: instead of a kernel: a file and the address where it is put and begins in real mode
+    :param initramfs: the first file system of the kernel
+    :param command_line: of the kernel; "console=ttyS0" shows a Linux kernel on the standard output of :meth:`boot`
+    :param processors: 1 to 64
+    :param platform: "microvm", or "pc": one that does not tell the system that it is virtual
+    :param firmware: a BIOS for "pc" in the place of SeaBIOS
+    :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
+    :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
+    :param interfaces: network interfaces: tap devices or sockets (of passt, or between two guests), or :class:`Interface`
+
     >>> with virtiso.Guest(root, memory_max="64M") as box:
     ...     box.run(["/bin/busybox", "echo", "hello"])
     """
@@ -68,7 +83,7 @@ class Guest(Sandbox):
 
     def __init__(
         self,
-        root: Root,
+        root: Optional[Root] = None,
         *,
         memory_max: Optional[Size] = None,
         processes_max: Optional[int] = None,
@@ -85,12 +100,27 @@ class Guest(Sandbox):
         core_path: Optional[StrPath] = None,
         placement: Union[Placement, str] = Placement.THREAD,
         ring_us: int = 0,
+        kernel: Optional[StrPath] = None,
+        flat_image: Optional[Tuple[StrPath, int]] = None,
+        initramfs: Optional[StrPath] = None,
+        command_line: Optional[str] = None,
+        processors: Optional[int] = None,
+        platform: Union[None, Platform, str] = None,
+        firmware: Optional[StrPath] = None,
+        disks: Sequence[Union[StrPath, Disk]] = (),
+        ports: Optional[Mapping[str, File]] = None,
+        interfaces: Sequence[Union[File, Interface]] = (),
     ) -> None:
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
         self._runs: List[List[BaseException]] = []
-        native.viso_guest_set_root(self._handle, check_root(root)._handle)
+        kernel_options = KernelOptions(
+            kernel, flat_image, initramfs, command_line, processors, platform, firmware, disks, _by("name", "ports", ports), interfaces
+        )
+        if root is not None or not kernel_options.boots():
+            native.viso_guest_set_root(self._handle, check_root(root)._handle)
+        kernel_options.apply(self._handle)
         self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)
         self._set_files(_by("path", "binds", binds), _by("path", "contents", contents), writable, writable_max)
         if core_path is not None:
@@ -193,6 +223,45 @@ class Guest(Sandbox):
             self._runs[:] = [run for run in self._runs if run is not raised]
             if raised:
                 raise raised[0]
+
+    def boot(
+        self,
+        *,
+        input: Union[None, str, Bytes] = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        capture_output: bool = True,
+        capture_max: Size = "1M",
+        timeout: Optional[float] = None,
+        cpu_time: Optional[float] = None,
+        text: bool = True,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+    ) -> Process:
+        """Switch the computer on, and return while it runs. The arguments are those of :meth:`spawn`; the streams are its first
+        serial port. The result: return code 0 where it was switched off, 1 where it was about to start anew.
+
+        >>> box = virtiso.Guest(kernel="/boot/vmlinuz", initramfs="initramfs", command_line="console=ttyS0")
+        >>> box.boot(timeout=60).wait()
+        0
+        """
+        if stdin is None and input is None:
+            stdin = DEVNULL
+        options = Options(["computer"], input, stdin, stdout, None, capture_output, capture_max, timeout, cpu_time,
+                          text=text, encoding=encoding, errors=errors)  # fmt: skip
+        return self._started(native.viso_guest_boot(self._handle, make_command(options)), options)
+
+    def screen(self) -> str:
+        """What the screen of a "pc" shows; ENODATA where that is a picture."""
+        return native.viso_guest_screen(self._handle)
+
+    def type(self, text: str) -> None:
+        """Type on the keyboard of a "pc"."""
+        native.viso_guest_type(self._handle, text)
+
+    def press_power_button(self) -> None:
+        """Press the power button of the computer, which most systems take for a wish to shut down."""
+        native.viso_guest_press_power_button(self._handle)
 
     def initialise(
         self,

@@ -185,7 +185,9 @@ class Sandbox:
 
     def _start(self, options: Options) -> Process:
         command = make_command(options)
-        handle = self._build(lambda: native.viso_sandbox_spawn(self._view, command))
+        return self._started(self._build(lambda: native.viso_sandbox_spawn(self._view, command)), options)
+
+    def _started(self, handle: native.viso_process, options: Options) -> Process:
         process = Process(handle, options, self)
         self._processes[native.viso_process_fd(handle)] = process
         return process
@@ -278,7 +280,7 @@ class Sandbox:
         return f"<virtiso.{type(self).__name__}, {'closed' if self.closed else 'open'}>"
 
 
-def check_root(root: Root) -> Root:
+def check_root(root: Optional[Root]) -> Root:
     """``root``, where it is one."""
     if not isinstance(root, Root):
         raise TypeError(f"root must be a virtiso.Root, not {root!r}; for a directory Root(directory=...)")

@@ -51,6 +51,7 @@ static int copy_pages(struct address_space *to, struct address_space *from, cons
 	struct page_run run = {.memory = from->memory, .apply = memory_remap};
 	uint64_t *entry;
 	int r = 0;
+	from->tables.is_touched = true;
 	for (uint64_t at = area->start; r == 0 && (entry = paging_next(&from->tables, &at, area->end));
 	     at += GUEST_PAGE) {
 		r = copy_entry(to, area, at, *entry);
@@ -84,6 +85,7 @@ void space_freeze(struct address_space *space)
 {
 	struct page_run run = {.memory = space->memory, .apply = memory_remap};
 	uint64_t *entry;
+	space->tables.is_touched = true;
 	for (uint64_t at = SPACE_START; (entry = paging_next(&space->tables, &at, SPACE_END)); at += GUEST_PAGE)
 		protect_entry(&run, entry);
 	run_apply(&run);
@@ -226,8 +228,7 @@ struct reset {
 	const struct area *area; /* the kept area that was found last */
 	struct page_run freed;
 	struct page_run remapped;
-	size_t left;   /* pages that may stay */
-	size_t copies; /* pages that stay as copies of frozen ones */
+	size_t left; /* pages that may stay */
 };
 
 /* Only memory that is private and may be written is likely to be wanted again; what a file held can be read again. */
@@ -260,11 +261,9 @@ static void reset_entry(struct reset *reset, uint64_t address, uint64_t *entry, 
 {
 	struct guest_memory *memory = reset->space->memory;
 	uint64_t now = *entry, page = paging_page(now);
-	if (is_kept_page(reset, address, now, before)) {
-		put_contents_back(memory, page, before);
+	if (is_kept_page(reset, address, now, before) && paging_keep(&reset->space->tables, page, before) == 0) {
 		*entry = paging_make(page, reset->area->protection);
 		reset->left--;
-		reset->copies += paging_is_allocated(before);
 		if (paging_takes_rights(now, *entry))
 			run_add(&reset->remapped, page);
 		return;
@@ -319,7 +318,7 @@ bool space_has_shared(const struct address_space *space)
 /* More than these would cost each reset more than they spare the calls. */
 enum { STAY_MAX = 256 };
 
-int space_reset(struct address_space *space, const struct address_space *kept)
+static void reset_tables(struct address_space *space, const struct address_space *kept)
 {
 	struct guest_memory *memory = space->memory;
 	struct reset reset = {
@@ -329,14 +328,33 @@ int space_reset(struct address_space *space, const struct address_space *kept)
 		.remapped = {.memory = memory, .apply = memory_remap},
 		.left = memory->limit / 16 < STAY_MAX ? memory->limit / 16 : STAY_MAX,
 	};
-	int r = reset_areas(space, kept);
-	if (r < 0)
-		return r;
+	paging_begin_reset(&space->tables);
 	for (size_t i = 0; i < space->tables.copy_count; i++)
 		reset_table(&reset, &space->tables.copies[i]);
 	run_apply(&reset.freed);
 	run_apply(&reset.remapped);
-	memory_count_anew(memory, reset.copies);
+}
+
+/* The pages that stay. How many are copies of frozen ones. */
+static size_t reset_pages(struct guest_memory *memory, const struct page_tables *tables)
+{
+	size_t copies = 0;
+	for (size_t i = 0; i < tables->kept_count; i++) {
+		put_contents_back(memory, tables->kept[i].page, tables->kept[i].before);
+		copies += paging_is_allocated(tables->kept[i].before);
+	}
+	return copies;
+}
+
+int space_reset(struct address_space *space, const struct address_space *kept)
+{
+	struct guest_memory *memory = space->memory;
+	int r = reset_areas(space, kept);
+	if (r < 0)
+		return r;
+	if (space->tables.is_touched)
+		reset_tables(space, kept);
+	memory_count_anew(memory, reset_pages(memory, &space->tables));
 
 	struct address_space old = *space;
 	*space = *kept;

@@ -107,11 +107,10 @@ struct program *program_by_pid(struct program *program, int pid)
 
 int64_t program_cpu_time(const struct program *program)
 {
-	const struct scheduler *scheduler = &program->instance->scheduler;
-	int64_t time = program->cpu_time;
-	if (scheduler->current && scheduler->current->program == program)
-		time += clock_now(CLOCK_THREAD_CPUTIME_ID) - scheduler->cpu_start;
-	return time;
+	const struct task *current = program->instance->scheduler.current;
+	/* First, since it may count what there is up to now. */
+	int64_t time = current && current->program == program ? scheduler_current_time(program->instance) : 0;
+	return time + program->cpu_time;
 }
 
 void program_end(struct program *program, viso_reason reason, int signal, const char *detail)

@@ -15,7 +15,8 @@ static const int64_t second_ns = 1000000000;
 /* Of the thread that makes the call. */
 static int64_t thread_cpu_time(const struct program *program)
 {
-	return program->task->cpu_time + clock_now(CLOCK_THREAD_CPUTIME_ID) - program->instance->scheduler.cpu_start;
+	int64_t time = scheduler_current_time(program->instance);
+	return time + program->task->cpu_time;
 }
 
 static bool read_clock(const struct program *program, uint64_t clock, int64_t *out)

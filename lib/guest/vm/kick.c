@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -11,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/own_process.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/vm/vm.h"
 
@@ -25,8 +27,12 @@
  */
 enum { KICK_SIGNAL = SIGURG, KERNEL_SIGSET_SIZE = 8 };
 
-/* Once a time is over, the signal is repeated: the guest may be in between. */
-static const int64_t repeat_ns = 10 * 1000000;
+/* As often as by the watch: once a time is over, the signal is repeated. */
+static const int64_t repeat_ns = WATCH_REPEAT_NS;
+
+/* A guest that is called so often with a time limit is likely to be called again: the watch looks after it. */
+enum { TIMED_RUNS = 16 };
+
 static const int64_t second_ns = 1000000000;
 
 int64_t clock_now(clockid_t clock)
@@ -41,14 +47,18 @@ static struct timespec to_timespec(int64_t ns)
 	return (struct timespec){.tv_sec = ns / second_ns, .tv_nsec = ns % second_ns};
 }
 
+static void tell_time(struct watched *watched);
+
 void kick_init(struct kick *kick)
 {
-	*kick = (struct kick){.stop_fd = -1, .alarm = INT64_MAX};
+	*kick = (struct kick){.stop_fd = -1, .alarm = INT64_MAX, .watched.tell = tell_time};
+	atomic_init(&kick->watched.deadline, INT64_MAX);
 	pthread_mutex_init(&kick->lock, NULL);
 }
 
 void kick_release(struct kick *kick)
 {
+	watch_remove(&kick->watched);
 	kick->stop_fd = close_fd(kick->stop_fd);
 	pthread_mutex_destroy(&kick->lock);
 }
@@ -67,12 +77,18 @@ static void wake(struct kick *kick)
 		eventfd_write(kick->stop_fd, 1);
 	if (kick->thread) {
 		siginfo_t info = {.si_code = SI_QUEUE};
-		info.si_pid = getpid();
+		kick->is_woken = true;
+		info.si_pid = own_process();
 		info.si_uid = getuid();
 		info.si_value.sival_ptr = kick;
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), kick->thread, KICK_SIGNAL, &info);
+		syscall(SYS_rt_tgsigqueueinfo, own_process(), kick->thread, KICK_SIGNAL, &info);
 	}
 	pthread_mutex_unlock(&kick->lock);
+}
+
+static void tell_time(struct watched *watched)
+{
+	wake((struct kick *)((char *)watched - offsetof(struct kick, watched)));
 }
 
 void kick_stop(struct kick *kick, int signal)
@@ -195,8 +211,10 @@ int kick_wait(struct kick *kick, struct pollfd *fds, int count, int64_t until)
 		int64_t left = earliest(longest, end == INT64_MAX ? end : end - clock_now(CLOCK_MONOTONIC));
 		struct timespec timeout = to_timespec(left > 0 ? left : 0);
 		gate_unlock(kick->gate);
+		int64_t begin = clock_now(CLOCK_MONOTONIC);
 		int n = ppoll(fds, (nfds_t)count + 1, left == INT64_MAX ? NULL : &timeout, NULL);
 		int error = errno;
+		kick->waited += clock_now(CLOCK_MONOTONIC) - begin;
 		gate_lock(kick->gate);
 		errno = error;
 		if (n < 0 && errno != EINTR)
@@ -258,6 +276,15 @@ static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 	if (timer_settime(kick->timers[kick->timer_count - 1], TIMER_ABSTIME, &setting, NULL) < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "timer_settime", NULL);
 	return 0;
+}
+
+static int limit_time(struct kick *kick)
+{
+	if (kick->limited_runs < TIMED_RUNS && kick->deadline != INT64_MAX)
+		kick->limited_runs++;
+	else if (kick->deadline == INT64_MAX || watch_begin(&kick->watched, kick->deadline))
+		return 0;
+	return add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
 }
 
 int kick_set_slices(struct kick *kick, bool on)
@@ -334,17 +361,17 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	innermost = kick;
 	block_signals(kick, &blocked);
 	pthread_mutex_lock(&kick->lock);
-	kick->thread = gettid();
+	kick->thread = own_thread();
 	pthread_mutex_unlock(&kick->lock);
 	kick->deadline = deadline ? deadline : INT64_MAX;
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
 	int r = set_vcpu_mask(vm, &blocked);
 	if (r == 0)
-		r = add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
+		r = limit_time(kick);
 	if (r == 0)
 		r = add_timer(kick, CLOCK_THREAD_CPUTIME_ID, kick->cpu_deadline);
 	if (r < 0) {
-		kick_leave(kick);
+		kick_leave(kick, false);
 		return r;
 	}
 	if (kick->alarm != INT64_MAX)
@@ -352,12 +379,9 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	return 0;
 }
 
-void kick_leave(struct kick *kick)
+static bool delete_timers(struct kick *kick)
 {
-	pthread_mutex_lock(&kick->lock);
-	kick->thread = 0;
-	kick->stop_fd = close_fd(kick->stop_fd);
-	pthread_mutex_unlock(&kick->lock);
+	bool any = kick->timer_count > 0 || kick->has_alarm_timer || kick->has_slice_timer;
 	while (kick->timer_count > 0)
 		timer_delete(kick->timers[--kick->timer_count]);
 	if (kick->has_alarm_timer)
@@ -366,10 +390,30 @@ void kick_leave(struct kick *kick)
 	if (kick->has_slice_timer)
 		timer_delete(kick->slice_timer);
 	kick->has_slice_timer = false;
-	take_signals(kick);
+	return any;
+}
+
+/* From now on nobody sends this thread a signal. Whether somebody has since it began. */
+static bool leave_thread(struct kick *kick)
+{
+	if (kick->watched.watch)
+		watch_end(&kick->watched);
+	pthread_mutex_lock(&kick->lock);
+	bool is_woken = kick->is_woken;
+	kick->is_woken = false;
+	kick->thread = 0;
+	kick->stop_fd = close_fd(kick->stop_fd);
+	pthread_mutex_unlock(&kick->lock);
+	return delete_timers(kick) || is_woken;
+}
+
+void kick_leave(struct kick *kick, bool has_written)
+{
+	if (leave_thread(kick) || has_written)
+		take_signals(kick);
 	innermost = kick->outer;
 	if (kick->foreign.si_signo)
-		syscall(SYS_rt_sigqueueinfo, getpid(), KICK_SIGNAL, &kick->foreign);
+		syscall(SYS_rt_sigqueueinfo, own_process(), KICK_SIGNAL, &kick->foreign);
 	kick->foreign.si_signo = 0;
 	pthread_sigmask(SIG_SETMASK, &kick->old_mask, NULL);
 }

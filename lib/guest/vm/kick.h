@@ -20,6 +20,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "guest/vm/watch.h"
+
 /* How long a thread of the guest runs while others could. */
 enum { KICK_SLICE_NS = 5000000 };
 
@@ -37,16 +39,20 @@ struct gate;
 struct vm;
 
 struct kick {
-	struct gate *gate;     /* unlocked while the thread waits */
-	struct kick *outer;    /* of the guest whose handler runs this one, in the same thread */
-	pthread_mutex_t lock;  /* guards thread and stop_fd */
-	pid_t thread;          /* that runs the guest; 0 while none does */
-	int stop_fd;           /* an eventfd, readable from the stop on; -1 before the thread waits */
-	atomic_ullong signals; /* that the host program has sent, as a set; SIGKILL stays */
-	atomic_bool is_paused; /* the thread is to leave the guest */
-	int64_t deadline;      /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
-	int64_t cpu_deadline;  /* CPU time of the thread; INT64_MAX for none */
-	int64_t alarm;         /* CLOCK_MONOTONIC; INT64_MAX for none */
+	struct gate *gate;      /* unlocked while the thread waits */
+	struct kick *outer;     /* of the guest whose handler runs this one, in the same thread */
+	pthread_mutex_t lock;   /* guards thread, is_woken and stop_fd */
+	pid_t thread;           /* that runs the guest; 0 while none does */
+	bool is_woken;          /* has been sent a signal since it began */
+	int stop_fd;            /* an eventfd, readable from the stop on; -1 before the thread waits */
+	atomic_ullong signals;  /* that the host program has sent, as a set; SIGKILL stays */
+	atomic_bool is_paused;  /* the thread is to leave the guest */
+	int64_t deadline;       /* CLOCK_MONOTONIC, nanoseconds; INT64_MAX for none */
+	int64_t cpu_deadline;   /* CPU time of the thread; INT64_MAX for none */
+	int64_t alarm;          /* CLOCK_MONOTONIC; INT64_MAX for none */
+	int64_t waited;         /* how long it has waited in all, nanoseconds */
+	struct watched watched; /* the deadline, where no timer of its own keeps it */
+	unsigned limited_runs;  /* that had timers */
 	timer_t timers[2];
 	int timer_count;
 	timer_t alarm_timer; /* made when it is needed first */
@@ -63,10 +69,11 @@ void kick_release(struct kick *kick);
 
 /*
  * The calling thread begins to run the guest: its signals are arranged, and its time is limited (0: not). 0 or a
- * negative errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were.
+ * negative errno with the error set. Then kick_leave() must follow, which leaves the thread's signals as they were; it
+ * is told whether the guest may have had the host write to something, which may have raised some.
  */
 int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit);
-void kick_leave(struct kick *kick);
+void kick_leave(struct kick *kick, bool has_written);
 
 /* In the running thread: the guest is interrupted again and again, so that its threads take turns; or no longer. */
 int kick_set_slices(struct kick *kick, bool on);

@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/own_process.h"
 #include "guest/thread.h"
 #include "guest/x86_64/vcpu.h"
 
@@ -42,12 +42,12 @@ static _Atomic(struct pool *) pool;
 static struct pool *own_pool(bool make)
 {
 	struct pool *now = atomic_load(&pool);
-	if (now && now->owner == getpid())
+	if (now && now->owner == own_process())
 		return now;
 	struct pool *made = make ? calloc(1, sizeof(*made)) : NULL;
 	if (!made)
 		return NULL;
-	made->owner = getpid();
+	made->owner = own_process();
 	pthread_mutex_init(&made->setting, NULL);
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);

@@ -46,7 +46,7 @@ int paging_init(struct page_tables *tables, struct guest_memory *memory)
 
 int paging_init_clone(struct page_tables *tables, struct guest_memory *memory, uint64_t root)
 {
-	*tables = (struct page_tables){.memory = memory, .origin = root};
+	*tables = (struct page_tables){.memory = memory, .origin = root, .is_touched = true};
 	const void *origin = memory_page(memory, root);
 	tables->root = origin ? allocate_table(tables) : 0;
 	if (!tables->root)
@@ -93,6 +93,7 @@ static int own_table(struct page_tables *tables, uint64_t *entry, uint64_t addre
 uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make)
 {
 	uint64_t table = tables->root;
+	tables->is_touched |= make;
 	for (int level = LEVELS - 1; level > 0; level--) {
 		uint64_t *entry = table_entry(tables, table, address, level);
 		if (!entry)
@@ -108,7 +109,28 @@ uint64_t *paging_entry(struct page_tables *tables, uint64_t address, bool make)
 
 uint64_t *paging_to_change(struct page_tables *tables, uint64_t address, uint64_t *entry)
 {
+	tables->is_touched = true;
 	return memory_holds_frozen(tables->memory, entry) ? paging_entry(tables, address, true) : entry;
+}
+
+void paging_begin_reset(struct page_tables *tables)
+{
+	tables->is_touched = false;
+	tables->kept_count = 0;
+}
+
+int paging_keep(struct page_tables *tables, uint64_t page, uint64_t before)
+{
+	if (tables->kept_count == tables->kept_capacity) {
+		size_t capacity = tables->kept_capacity ? 2 * tables->kept_capacity : 32;
+		struct kept_page *kept = reallocarray(tables->kept, capacity, sizeof(*kept));
+		if (!kept)
+			return -ENOMEM;
+		tables->kept = kept;
+		tables->kept_capacity = capacity;
+	}
+	tables->kept[tables->kept_count++] = (struct kept_page){page, before};
+	return 0;
 }
 
 uint64_t *paging_next(struct page_tables *tables, uint64_t *address, uint64_t end)
@@ -238,6 +260,7 @@ void paging_release(struct page_tables *tables)
 void paging_forget(struct page_tables *tables)
 {
 	free(tables->copies);
+	free(tables->kept);
 	*tables = (struct page_tables){.memory = tables->memory};
 }
 

@@ -18,6 +18,12 @@ struct table_copy {
 	uint64_t address; /* of what its first entry maps */
 };
 
+/* A page that a clone has kept at its reset for the next time. */
+struct kept_page {
+	uint64_t page;   /* guest-physical */
+	uint64_t before; /* the frozen entry in whose place it is */
+};
+
 struct page_tables {
 	struct guest_memory *memory;
 	uint64_t root; /* guest-physical: CR3 */
@@ -26,6 +32,11 @@ struct page_tables {
 	struct table_copy *copies;
 	size_t copy_count;
 	size_t copy_capacity;
+	/* Where no entry may have changed since the last reset, these are all that differ. */
+	bool is_touched;
+	struct kept_page *kept;
+	size_t kept_count;
+	size_t kept_capacity;
 };
 
 /* 0 or -ENOMEM. */
@@ -80,6 +91,10 @@ uint64_t paging_own_page(struct page_tables *tables, uint64_t address);
 
 /* Puts the page that other tables have at an address there too. 0 or -ENOMEM. */
 int paging_take_page(struct page_tables *to, struct page_tables *from, uint64_t address);
+
+/* At a reset: from now on no entry has changed but those that paging_keep() is told. 0 or -ENOMEM. */
+void paging_begin_reset(struct page_tables *tables);
+int paging_keep(struct page_tables *tables, uint64_t page, uint64_t before);
 
 /* Gives the tables back; the pages that they lead to have been given back before. No processor uses them any more. */
 void paging_release(struct page_tables *tables);

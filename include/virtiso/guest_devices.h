@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file guest_devices.h
+ * The devices of kernel guests: disks, ports, networks, sockets.
+ *
+ * On VISO_PLATFORM_MICROVM they are virtio devices (version 1.2, over mmio) that ACPI tells of; a source of random
+ * bytes is always there, too. A guest's driver is not believed anything: what breaks the rules of virtio stops that device, until the driver
+ * resets it, and nothing else.
+ */
+#ifndef VIRTISO_GUEST_DEVICES_H
+#define VIRTISO_GUEST_DEVICES_H
+
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/guest.h>
+
+VISO_BEGIN_DECLS
+
+/** What happens to what a guest writes to a disk. Without a flag it goes to the file. */
+typedef enum viso_disk_flags {
+	VISO_DISK_READ_ONLY = 1,      /**< the guest cannot write */
+	VISO_DISK_DISCARD_WRITES = 2, /**< what it writes is in memory, up to 1 GiB, and gone with the computer; the file stays as it is */
+	VISO_DISK_FLAGS_ENUM_WIDTH_ = 0x7fffffff /**< not a flag; fixes the width of the type */
+} viso_disk_flags;
+
+/**
+ * Give a kernel guest a disk: a file of raw sectors, or a block device. The first one is vda (on VISO_PLATFORM_PC: the first ATA disk, from
+ * which it boots).
+ *
+ * It is opened when the guest boots, and locked (open file description locks, fcntl(2)): a disk that one guest writes to is no other guest's.
+ * What the guest flushes is on the host's disk (fdatasync(2)).
+ *
+ * @param guest  a guest that has not run anything
+ * @param path   a file of the host
+ * @param flags  of viso_disk_flags; 0 for none
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOENT, -ENOTDIR, -EACCES, -EISDIR, -ELOOP, -ENAMETOOLONG, -ENOMEM; -ENOSPC
+ *         there are eight already.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags);
+
+/**
+ * Give a kernel guest a port: a stream between a program in it, which opens /dev/virtio-ports/NAME (udev makes that name of
+ * /sys/class/virtio-ports/vportNpM/name), and the host.
+ *
+ * What the host's side does not read keeps the writer in the guest waiting. What it writes waits until the guest has the port open. Its end
+ * closes the port for the guest, for ever. The copy of the fd is there as long as the guest is: that the computer has ended is
+ * seen by its process alone.
+ *
+ * @param guest  a guest that has not run anything
+ * @param name   up to 63 printable characters without blanks and slashes, such as "org.example.port.0"
+ * @param fd     a connected stream socket, such as one end of socketpair(2); a copy of it is kept
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOTSOCK the fd is no stream socket; -EEXIST a port
+ *         of this name is there; -ENOSPC there are six already.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const char *name, int fd);
+
+/**
+ * Give a kernel guest a network interface, with one of these behind it:
+ *
+ * - a tap device that is attached (TUNSETIFF) with IFF_TAP and IFF_NO_PI; with IFF_VNET_HDR, too, large packets and check sums are left to the
+ *   kernel. It is made non-blocking.
+ * - a connected stream socket on which each frame comes behind its length in four bytes, big-endian: what passt(1) speaks, which
+ *   gives a guest the host's network without any privilege, with the host's ports forwarded as its options say.
+ * - a datagram or packet socket with a frame in each message, such as one end of socketpair(2), by which two guests are connected.
+ *
+ * @param guest  a guest that has not run anything
+ * @param fd     one of these; a copy of it is kept
+ * @param mac    the interface's address, as "02:00:00:00:00:01"; NULL: a random one
+ * @return 0, or a negative errno: -EINVAL also where the fd is none of these, or the address is not one of a single interface; -EBUSY, -ESTALE,
+ *         -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOSPC there are four already.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int fd, const char *mac);
+
+/**
+ * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
+ *
+ * - What the guest connects to port P of the host (CID 2) is connected to the unix socket PATH_P, such as PATH_1024, if somebody listens there.
+ * - Who connects to the unix socket PATH, and says "CONNECT P" and a newline, is connected to port P of the guest, and reads "OK N" and a
+ *   newline first, where N is the port that the guest sees. Where nobody listens in the guest the connection ends instead.
+ *
+ * PATH is made when the guest boots and removed when its computer has ended. Where a host program was killed meanwhile it stays, and is
+ * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once.
+ *
+ * @param guest  a guest that has not run anything
+ * @param cid    the guest's address, 3 to 4294967294; nobody but the guest sees it
+ * @param path   an absolute path of up to 96 bytes, in a directory that is there
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path);
+
+/**
+ * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does
+ * that over time, as far as it can spare it, and takes memory out by itself before it would have to end programs.
+ *
+ * What the guest does not use comes back without being asked for: a driver with free page reporting (Linux from 5.7 on) tells of it.
+ *
+ * @param guest  a guest whose computer runs, on VISO_PLATFORM_MICROVM
+ * @param bytes  how much the host wants, in whole pages of 4 KiB; 0 for nothing
+ * @return 0, or a negative errno: -EINVAL also more than the guest has; -ESRCH no computer runs; -EOPNOTSUPP it is of another platform; -ESTALE,
+ *         -ECHILD.
+ * Threads: any thread at any time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_balloon(viso_guest *guest, uint64_t bytes);
+
+/** What a guest tells of its memory. All but the counts are bytes. */
+typedef enum viso_memory_figure {
+	VISO_MEMORY_SWAPPED_IN = 0,   /**< read from swap since the start */
+	VISO_MEMORY_SWAPPED_OUT = 1,  /**< written to swap since the start */
+	VISO_MEMORY_MAJOR_FAULTS = 2, /**< a count */
+	VISO_MEMORY_MINOR_FAULTS = 3, /**< a count */
+	VISO_MEMORY_FREE = 4,	      /**< used for nothing */
+	VISO_MEMORY_TOTAL = 5,	      /**< that its kernel has */
+	VISO_MEMORY_AVAILABLE = 6,    /**< that programs could get without swapping */
+	VISO_MEMORY_CACHES = 7,	      /**< holding files */
+	VISO_MEMORY_BALLOON = 8,      /**< in the balloon, given to the host */
+	VISO_MEMORY_FIGURE_ENUM_WIDTH_ = 0x7fffffff /**< not a figure; fixes the width of the type */
+} viso_memory_figure;
+
+/**
+ * What the computer that runs has told last of its memory. It is the guest's word, for what that is worth. Each call has it tell anew, for the
+ * next call.
+ *
+ * @param guest      a guest whose computer runs, on VISO_PLATFORM_MICROVM
+ * @param figure     which one
+ * @param out_value  untouched on failure
+ * @return 0, or a negative errno: -ENODATA the guest has never told it; -ESRCH, -EOPNOTSUPP, -EINVAL, -ESTALE, -ECHILD.
+ * Threads: any thread at any time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint64_t *out_value);
+
+VISO_END_DECLS
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/own_process.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Of zeros it is in the memory of no file, as MADV_WIPEONFORK demands; with larger pages it fails. */
+enum { PAGE = 4096 };
+static _Alignas(PAGE) union {
+	struct {
+		_Atomic pid_t id; /* 0 where it is not known */
+		_Atomic int64_t since;
+	};
+	char page[PAGE];
+} own;
+
+/* Of the process that had it then: a pid alone may be taken again. */
+static _Thread_local struct {
+	pid_t id;
+	int64_t since;
+} thread;
+
+static int64_t now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* Threads may come here at the same time: the last one's moment counts. */
+static pid_t find_out(void)
+{
+	pid_t id = getpid();
+	if (madvise(&own, sizeof(own), MADV_WIPEONFORK) < 0)
+		return id;
+	atomic_store(&own.since, now());
+	atomic_store(&own.id, id);
+	return id;
+}
+
+pid_t own_process(void)
+{
+	pid_t id = atomic_load_explicit(&own.id, memory_order_relaxed);
+	return id ? id : find_out();
+}
+
+pid_t own_thread(void)
+{
+	int64_t since = atomic_load_explicit(&own.since, memory_order_relaxed);
+	if (since && thread.since == since)
+		return thread.id;
+	own_process();
+	thread.id = gettid();
+	thread.since = atomic_load(&own.since);
+	return thread.id;
+}

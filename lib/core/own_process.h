@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who runs this, without a system call each time. A fork is noticed however it is made: what is remembered lies in a
+ * page that the kernel clears in the child (MADV_WIPEONFORK of madvise(2), Linux 4.14). What shares the memory of its
+ * parent, as after vfork(2), counts as the parent.
+ */
+#ifndef CORE_OWN_PROCESS_H
+#define CORE_OWN_PROCESS_H
+
+#include <sys/types.h>
+
+/* As getpid(2) and gettid(2). */
+pid_t own_process(void);
+pid_t own_thread(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A channel of ATA with up to two disks, as its ports show it (ATA8-ACS, ATA8-APT). Commands are served at once, by the
+ * thread of the processor that gives them.
+ */
+#ifndef GUEST_DEVICE_PC_ATA_H
+#define GUEST_DEVICE_PC_ATA_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/device/bus.h"
+#include "guest/device/disk.h"
+#include "guest/device/interrupt.h"
+#include "guest/device/ram.h"
+
+enum {
+	ATA_MULTIPLE_MAX = 16, /* sectors between two interrupts */
+	ATA_BUFFER = ATA_MULTIPLE_MAX * DISK_SECTOR,
+	ATA_COMMAND_PORTS = 8,
+};
+
+struct ata_drive {
+	struct disk *disk; /* borrowed; NULL: there is none */
+	unsigned number;   /* of the computer's disks, for its name */
+	uint8_t status, error;
+	uint8_t multiple;        /* sectors; 0: not set */
+	uint8_t mode;            /* of transfers, as SET FEATURES gives it */
+	bool is_write_cached;    /* as the guest believes */
+	uint16_t heads, sectors; /* of the geometry that addresses by cylinders mean */
+};
+
+/* A register that takes two values: the last one that was written, and the one before, for 48-bit addresses. */
+struct ata_register {
+	uint8_t now, before;
+};
+
+enum ata_transfer { ATA_NO_TRANSFER, ATA_PIO_IN, ATA_PIO_OUT, ATA_DMA_IN, ATA_DMA_OUT };
+
+/* Of the bus master: SFF-8038i 1.0. */
+struct ata_master {
+	uint8_t command, status;
+	uint32_t table;
+};
+
+struct ata_channel {
+	pthread_mutex_t lock; /* guards all that follows */
+	struct ata_drive drives[2];
+	struct ata_register features, count, low, middle, high;
+	uint8_t device, control;
+	struct interrupt line;
+	bool is_interrupting;
+
+	/* What is on its way, of the drive that was selected. */
+	enum ata_transfer transfer;
+	struct ata_drive *drive;
+	uint64_t sector; /* the next one */
+	uint32_t left;   /* sectors that are not in the buffer, and were not */
+	unsigned block;  /* of so many at a time */
+	uint8_t buffer[ATA_BUFFER];
+	unsigned position, filled; /* in the buffer */
+
+	struct ata_master master;
+	const struct ram *ram; /* for the bus master; NULL: it reaches nothing */
+};
+
+extern const struct bus_ops ata_command_ops; /* ATA_COMMAND_PORTS */
+extern const struct bus_ops ata_control_ops; /* one port */
+
+void ata_init(struct ata_channel *channel, const struct interrupt *line, const struct ram *ram);
+void ata_release(struct ata_channel *channel);
+
+/* Puts a disk in, before the guest runs: as first or second drive. */
+void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number);
+
+/* The registers of the bus master: eight bytes. */
+void ata_master_read(struct ata_channel *channel, unsigned offset, void *data, unsigned size);
+void ata_master_write(struct ata_channel *channel, unsigned offset, const void *data, unsigned size);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of ATA share. The lock of the channel is held. */
+#ifndef GUEST_DEVICE_PC_ATA_INSIDE_H
+#define GUEST_DEVICE_PC_ATA_INSIDE_H
+
+#include "guest/device/pc/ata.h"
+
+enum {
+	ATA_STATUS_ERROR = 0x01,
+	ATA_STATUS_REQUEST = 0x08,  /* DRQ */
+	ATA_STATUS_COMPLETE = 0x10, /* DSC */
+	ATA_STATUS_FAULT = 0x20,
+	ATA_STATUS_READY = 0x40,
+	ATA_STATUS_BUSY = 0x80,
+	ATA_ERROR_ABORTED = 0x04,
+	ATA_ERROR_NOT_FOUND = 0x10,
+	ATA_ERROR_UNCORRECTABLE = 0x40,
+	ATA_CONTROL_SILENT = 0x02, /* nIEN */
+	ATA_CONTROL_RESET = 0x04,
+	ATA_CONTROL_BEFORE = 0x80, /* HOB */
+	ATA_DEVICE_SECOND = 0x10,
+	ATA_DEVICE_LBA = 0x40,
+	ATA_MASTER_START = 0x01,
+	ATA_MASTER_ACTIVE = 0x01,
+	ATA_MASTER_ERROR = 0x02,
+	ATA_MASTER_INTERRUPT = 0x04,
+};
+
+/* The drive that commands go to; NULL where there is none. */
+struct ata_drive *ata_selected(struct ata_channel *channel);
+
+void ata_interrupt(struct ata_channel *channel, bool is_interrupting);
+
+/* The end of a command. */
+void ata_succeed(struct ata_channel *channel, struct ata_drive *drive);
+void ata_fail(struct ata_channel *channel, struct ata_drive *drive, uint8_t error);
+
+/* Begins a command of the selected drive. */
+void ata_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command);
+
+/* The two words of data that IDENTIFY DEVICE gives: 512 bytes. */
+void ata_identify(const struct ata_drive *drive, uint8_t data[DISK_SECTOR]);
+
+/* PIO: the buffer is empty (in) or full (out). */
+void ata_fill(struct ata_channel *channel);
+void ata_drain(struct ata_channel *channel);
+
+/* DMA: the transfer is wanted, the bus master is started. */
+void ata_master_run(struct ata_channel *channel);
+
+void ata_reset(struct ata_channel *channel);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* A disk (virtio 1.2, 5.2). A thread of its own serves its requests, one after the other, since files block. */
+#ifndef GUEST_DEVICE_VIRTIO_BLOCK_H
+#define GUEST_DEVICE_VIRTIO_BLOCK_H
+
+#include "guest/device/disk.h"
+#include "guest/device/virtio/virtio.h"
+
+enum { BLOCK_ID_MAX = 20 };
+
+/*
+ * `id` is what the guest finds as its serial number, of which BLOCK_ID_MAX bytes count. The disk is the device's from
+ * now on, also on failure. 0 or a negative errno.
+ */
+int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct disk *disk, const char *id,
+		     struct virtio **out);
+
+/* What its thread does when it is notified: serves all that waits. In its place for tests. */
+void virtio_block_serve(struct virtio *virtio);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/device/virtio/console.h"
+
+#include <errno.h>
+#include <linux/virtio_console.h>
+#include <linux/virtio_ids.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "core/cleanup.h"
+
+enum {
+	QUEUE_SIZE = 64,
+	CONTROL_RECEIVE = 2, /* queues of the device, not of a port (5.3.2) */
+	CONTROL_TRANSMIT = 3,
+};
+
+/* What the guest is still to be told of a port, in this order. */
+enum notice { NOTICE_ADD, NOTICE_CONSOLE, NOTICE_NAME, NOTICE_OPEN, NOTICE_CLOSED, NOTICES };
+
+struct port {
+	char name[CONSOLE_NAME_MAX];
+	bool is_there;
+	bool is_console;
+	int fd;           /* -1 from the host's end on */
+	bool is_open;     /* in the guest */
+	bool is_blocked;  /* the host does not read */
+	uint32_t events;  /* that the loop watches for */
+	uint64_t sent;    /* bytes of the chain that waits first */
+	unsigned notices; /* a set of enum notice */
+};
+
+struct console {
+	struct virtio virtio; /* first, see release() */
+	struct port ports[CONSOLE_PORTS_MAX];
+	unsigned count; /* port 0, which only a console can be, is counted where it is not there, too */
+};
+
+static struct console *console_of(struct virtio *virtio)
+{
+	return (struct console *)virtio;
+}
+
+static unsigned receive_queue(unsigned port)
+{
+	return port == 0 ? 0 : 2 + 2 * port;
+}
+
+/* Of the queue, whichever of the two of a port it is. */
+static unsigned port_of(unsigned queue)
+{
+	return queue < 2 ? 0 : (queue - 2) / 2;
+}
+
+static bool is_multiport(const struct virtio *virtio)
+{
+	return virtio_has(virtio, VIRTIO_CONSOLE_F_MULTIPORT);
+}
+
+/* Whether the guest would lose what it is sent: its driver drops what comes for a port that nobody has open. */
+static bool takes_input(const struct console *console, unsigned index)
+{
+	if (!is_multiport(&console->virtio))
+		return index == 0;
+	return console->ports[index].is_open;
+}
+
+/*
+ * The fd is watched for what would lead to something, and otherwise not at all: the loop would be told of an end again
+ * and again.
+ */
+static void watch(struct console *console, unsigned index)
+{
+	struct port *port = &console->ports[index];
+	uint32_t events = 0;
+	if (port->fd < 0)
+		return;
+	if (virtio_is_active(&console->virtio)) {
+		if (takes_input(console, index) && queue_waiting(&console->virtio.queues[receive_queue(index)]) > 0)
+			events |= EPOLLIN;
+		if (port->is_blocked)
+			events |= EPOLLOUT;
+	}
+	if (events == port->events)
+		return;
+	if (events == 0)
+		loop_forget(console->virtio.loop, port->fd);
+	else if (!virtio_watch(&console->virtio, index, port->fd, events))
+		events = 0;
+	port->events = events;
+}
+
+static void send_notices(struct console *console);
+
+static void host_has_closed(struct console *console, unsigned index)
+{
+	struct port *port = &console->ports[index];
+	loop_forget(console->virtio.loop, port->fd);
+	port->fd = close_fd(port->fd);
+	port->events = 0;
+	port->is_blocked = false;
+	port->notices &= ~(1U << NOTICE_OPEN);
+	port->notices |= 1U << NOTICE_CLOSED;
+	send_notices(console);
+}
+
+static size_t fill_notice(const struct port *port, unsigned index, enum notice notice, uint8_t *out)
+{
+	static const uint16_t events[NOTICES] = {
+		[NOTICE_ADD] = VIRTIO_CONSOLE_PORT_ADD,     [NOTICE_CONSOLE] = VIRTIO_CONSOLE_CONSOLE_PORT,
+		[NOTICE_NAME] = VIRTIO_CONSOLE_PORT_NAME,   [NOTICE_OPEN] = VIRTIO_CONSOLE_PORT_OPEN,
+		[NOTICE_CLOSED] = VIRTIO_CONSOLE_PORT_OPEN,
+	};
+	struct virtio_console_control control = {
+		.id = index, .event = events[notice], .value = notice != NOTICE_CLOSED};
+	size_t size = sizeof(control);
+	memcpy(out, &control, size);
+	if (notice == NOTICE_NAME) {
+		/* With its NUL, which Linux puts in the place of the last byte itself. */
+		memcpy(out + size, port->name, strlen(port->name) + 1);
+		size += strlen(port->name) + 1;
+	}
+	return size;
+}
+
+/* Each notice has a chain of its own; what finds none stays in the set. */
+static void send_notices(struct console *console)
+{
+	struct virtqueue *queue = &console->virtio.queues[CONTROL_RECEIVE];
+	struct chain chain;
+	if (!virtio_is_active(&console->virtio))
+		return;
+	for (unsigned i = 0; i < console->count; i++) {
+		struct port *port = &console->ports[i];
+		for (unsigned notice = 0; notice < NOTICES; notice++) {
+			uint8_t message[sizeof(struct virtio_console_control) + CONSOLE_NAME_MAX];
+			if (!(port->notices >> notice & 1))
+				continue;
+			if (!virtio_pop(&console->virtio, queue, &chain))
+				goto sent;
+			size_t size = fill_notice(port, i, notice, message);
+			queue_push(queue, chain.head, (uint32_t)chain_write(&chain, 0, message, size));
+			port->notices &= ~(1U << notice);
+		}
+	}
+sent:
+	queue_listen(queue);
+	virtio_signal(&console->virtio, queue);
+}
+
+static void port_is_ready(struct port *port)
+{
+	port->notices = port->is_console ? 1U << NOTICE_CONSOLE : 1U << NOTICE_NAME;
+	port->notices |= port->fd >= 0 ? 1U << NOTICE_OPEN : 0;
+}
+
+static bool take_control(struct virtio *virtio, unsigned index, struct chain *chain)
+{
+	struct console *console = console_of(virtio);
+	struct virtio_console_control control = {0};
+	size_t size = chain_read(chain, 0, &control, sizeof(control));
+	queue_push(&virtio->queues[index], chain->head, 0);
+	if (size < sizeof(control))
+		return true;
+	if (control.event == VIRTIO_CONSOLE_DEVICE_READY && control.value == 1) {
+		for (unsigned i = 0; i < console->count; i++)
+			console->ports[i].notices |= console->ports[i].is_there ? 1U << NOTICE_ADD : 0;
+		return true;
+	}
+	if (control.id >= console->count || !console->ports[control.id].is_there)
+		return true;
+	if (control.event == VIRTIO_CONSOLE_PORT_READY && control.value == 1)
+		port_is_ready(&console->ports[control.id]);
+	else if (control.event == VIRTIO_CONSOLE_PORT_OPEN)
+		console->ports[control.id].is_open = control.value != 0;
+	return true;
+}
+
+/* What the guest has written. */
+static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
+{
+	struct console *console = console_of(virtio);
+	unsigned place = port_of(index);
+	struct port *port = &console->ports[place];
+	while (place < console->count && port->fd >= 0) {
+		struct iovec parts[QUEUE_SIZE_MAX];
+		struct msghdr message = {.msg_iov = parts};
+		message.msg_iovlen = chain_readable(chain, port->sent, UINT64_MAX, parts, QUEUE_SIZE_MAX);
+		if (message.msg_iovlen == 0)
+			break;
+		ssize_t sent = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN && !port->is_console) {
+			port->is_blocked = true;
+			return false;
+		}
+		if (sent < 0 && errno != EAGAIN)
+			host_has_closed(console, place);
+		if (sent < 0)
+			break;
+		port->sent += (uint64_t)sent;
+	}
+	port->sent = 0;
+	queue_push(&virtio->queues[index], chain->head, 0);
+	return true;
+}
+
+/* What the host has written, as much as fits into the buffers that the guest has ready. */
+static bool receive(struct virtio *virtio, unsigned index, struct chain *chain)
+{
+	struct console *console = console_of(virtio);
+	unsigned place = port_of(index);
+	struct port *port = &console->ports[place];
+	struct msghdr message = {.msg_iov = chain->segments + chain->readable, .msg_iovlen = chain->writable};
+	if (place >= console->count || port->fd < 0 || !takes_input(console, place))
+		return false;
+	ssize_t got = 0;
+	if (chain->writable_bytes > 0) {
+		do
+			got = recvmsg(port->fd, &message, MSG_DONTWAIT);
+		while (got < 0 && errno == EINTR);
+		if (got < 0 && errno == EAGAIN)
+			return false;
+		if (got <= 0) {
+			host_has_closed(console, place);
+			return false;
+		}
+	}
+	queue_push(&virtio->queues[index], chain->head, (uint32_t)got);
+	return true;
+}
+
+static void notify(struct virtio *virtio, unsigned index)
+{
+	struct console *console = console_of(virtio);
+	if (index == CONTROL_TRANSMIT)
+		virtio_serve(virtio, index, take_control);
+	if (index == CONTROL_RECEIVE || index == CONTROL_TRANSMIT) {
+		send_notices(console);
+		for (unsigned i = 0; i < console->count; i++)
+			watch(console, i);
+		return;
+	}
+	unsigned port = port_of(index);
+	if (index != receive_queue(port) && !console->ports[port].is_blocked)
+		virtio_serve(virtio, index, transmit);
+	/* For more buffers the loop looks whether there is something to put into them. */
+	queue_listen(&virtio->queues[receive_queue(port)]);
+	watch(console, port);
+}
+
+static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
+{
+	struct console *console = console_of(virtio);
+	unsigned port = (unsigned)number;
+	if (number >= console->count || console->ports[port].fd < 0)
+		return;
+	if (!virtio_is_active(virtio)) {
+		/* It is broken, or about to stand still: see watch(). */
+		watch(console, port);
+		return;
+	}
+	if (console->ports[port].is_blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+		console->ports[port].is_blocked = false;
+		virtio_serve(virtio, receive_queue(port) + 1, transmit);
+	}
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		virtio_serve(virtio, receive_queue(port), receive);
+	watch(console, port);
+}
+
+static void reset(struct virtio *virtio)
+{
+	struct console *console = console_of(virtio);
+	for (unsigned i = 0; i < console->count; i++) {
+		struct port *port = &console->ports[i];
+		port->is_open = port->is_blocked = false;
+		port->notices = 0;
+		port->sent = 0;
+		watch(console, i);
+	}
+}
+
+static void release(struct virtio *virtio)
+{
+	struct console *console = console_of(virtio);
+	for (unsigned i = 0; i < console->count; i++)
+		close_fd(console->ports[i].fd);
+	free(console);
+}
+
+int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, struct virtio **out)
+{
+	static const struct virtio_ops ops = {
+		.id = VIRTIO_ID_CONSOLE, .notify = notify, .ready = ready, .reset = reset, .release = release};
+	_cleanup_free_ struct console *console = calloc(1, sizeof(*console));
+	if (!console)
+		return -ENOMEM;
+	int r = virtio_init(&console->virtio, &ops, ram, interrupt, loop, 1ULL << VIRTIO_CONSOLE_F_MULTIPORT,
+			    VIRTIO_QUEUES_MAX, QUEUE_SIZE);
+	if (r < 0)
+		return r;
+	const struct virtio_console_config config = {.max_nr_ports = CONSOLE_PORTS_MAX};
+	memcpy(console->virtio.config, &config, sizeof(config));
+	console->virtio.config_size = sizeof(config);
+	console->ports[0].fd = -1;
+	console->count = 1;
+	*out = &TAKE_PTR(console)->virtio;
+	return 0;
+}
+
+bool virtio_console_is_name(const char *name)
+{
+	size_t length = strnlen(name, CONSOLE_NAME_MAX);
+	for (size_t i = 0; i < length; i++)
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
+			return false;
+	return length > 0 && length < CONSOLE_NAME_MAX;
+}
+
+int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
+{
+	struct console *console = console_of(virtio);
+	_cleanup_close_ int fd = given_fd;
+	int type = 0;
+	socklen_t size = sizeof(type);
+	if (name && !virtio_console_is_name(name))
+		return -EINVAL;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+		return -ENOTSOCK;
+	for (unsigned i = 1; name && i < console->count; i++)
+		if (strcmp(console->ports[i].name, name) == 0)
+			return -EEXIST;
+	if (name ? console->count == CONSOLE_PORTS_MAX : console->ports[0].is_there)
+		return -ENOSPC;
+	struct port *port = name ? &console->ports[console->count++] : &console->ports[0];
+	*port = (struct port){.fd = TAKE_FD(fd), .is_there = true, .is_console = !name};
+	if (name)
+		memcpy(port->name, name, strlen(name));
+	return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/kernel/device_settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/device/virtio/backend.h"
+#include "guest/device/virtio/console.h"
+#include "guest/device/virtio/vsock.h"
+#include "guest/kernel/kernel.h"
+
+void device_settings_release(struct device_settings *settings, bool is_forked)
+{
+	for (unsigned i = 0; i < settings->disk_count; i++)
+		free(settings->disks[i].path);
+	for (unsigned i = 0; i < settings->port_count; i++) {
+		free(settings->ports[i].name);
+		close_fd(is_forked ? -1 : settings->ports[i].fd);
+	}
+	for (unsigned i = 0; i < settings->network_count; i++)
+		close_fd(is_forked ? -1 : settings->networks[i].fd);
+	free(settings->vsock_path);
+}
+
+static int fail_full(const char *function, const char *what, int max)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSPC, function, "%s: a computer has at most %d %s", function, max,
+			  what);
+}
+
+/* A copy that is kept, out of the places of the standard streams. */
+static int copy_fd(int fd, const char *function, int *out_copy)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return error_fail(VISO_STAGE_ARGUMENT, errno, function, "%s: the fd %d cannot be copied: %s", function,
+				  fd, strerrordesc_np(errno));
+	*out_copy = copy;
+	return 0;
+}
+
+int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (flags & ~(unsigned)(VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES))
+		return error_argument(__func__, "there is no such flag");
+	struct device_settings *settings = &kernel->devices;
+	if (settings->disk_count == DEVICE_DISKS_MAX)
+		return fail_full(__func__, "disks", DEVICE_DISKS_MAX);
+	char *absolute = NULL;
+	r = kernel_set_path(&absolute, path, __func__);
+	if (r == 0)
+		settings->disks[settings->disk_count++] = (struct disk_setting){absolute, flags};
+	return r;
+}
+
+static int check_port(const struct device_settings *settings, const char *name, int fd, const char *function)
+{
+	int type = 0;
+	socklen_t size = sizeof(type);
+	if (!name || !virtio_console_is_name(name))
+		return error_argument(function,
+				      "the name is not 1 to 63 printable characters without blanks and slashes");
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 && errno != ENOTSOCK)
+		return error_fail(VISO_STAGE_ARGUMENT, errno, function, "%s: the fd %d is not open", function, fd);
+	if (type != SOCK_STREAM)
+		return error_fail(VISO_STAGE_ARGUMENT, ENOTSOCK, function,
+				  "%s: the fd %d is no stream socket; give one end of a socketpair(2)", function, fd);
+	for (unsigned i = 0; i < settings->port_count; i++)
+		if (strcmp(settings->ports[i].name, name) == 0)
+			return error_fail(VISO_STAGE_ARGUMENT, EEXIST, name, "%s: there is a port %s already", function,
+					  name);
+	return settings->port_count == DEVICE_PORTS_MAX ? fail_full(function, "ports", DEVICE_PORTS_MAX) : 0;
+}
+
+int viso_guest_add_port(viso_guest *guest, const char *name, int fd)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_port(&kernel->devices, name, fd, __func__);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *copy = strdup(name);
+	if (!copy)
+		return error_memory();
+	struct port_setting *port = &kernel->devices.ports[kernel->devices.port_count];
+	r = copy_fd(fd, __func__, &port->fd);
+	if (r < 0)
+		return r;
+	port->name = TAKE_PTR(copy);
+	kernel->devices.port_count++;
+	return 0;
+}
+
+/* Six numbers; not of a group of interfaces, whose first one is odd. */
+static bool parse_mac(const char *text, uint8_t out[DEVICE_MAC_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	if (strlen(text) != 3 * DEVICE_MAC_SIZE - 1)
+		return false;
+	for (int i = 0; i < DEVICE_MAC_SIZE; i++, text += 3) {
+		const char *high = strchr(digits, text[0] | 0x20), *low = strchr(digits, text[1] | 0x20);
+		if (!high || !low || (i + 1 < DEVICE_MAC_SIZE && text[2] != ':'))
+			return false;
+		out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return !(out[0] & 1);
+}
+
+/* Of those that nobody has been given: locally administered. */
+static void random_mac(uint8_t out[DEVICE_MAC_SIZE])
+{
+	while (getrandom(out, DEVICE_MAC_SIZE, 0) < 0 && errno == EINTR)
+		;
+	out[0] = (uint8_t)((out[0] & 0xfc) | 0x02);
+}
+
+int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
+{
+	struct kernel_guest *kernel = NULL;
+	struct network_setting network;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (mac && !parse_mac(mac, network.mac))
+		return error_argument(__func__,
+				      "the address is not one of a single interface, such as 02:00:00:00:00:01");
+	if (!mac)
+		random_mac(network.mac);
+	if (kernel->devices.network_count == DEVICE_NETWORKS_MAX)
+		return fail_full(__func__, "network interfaces", DEVICE_NETWORKS_MAX);
+	r = copy_fd(fd, __func__, &network.fd);
+	if (r < 0)
+		return r;
+	if (!backend_is_fd(network.fd)) {
+		close_fd(network.fd);
+		return error_argument(__func__, "the fd is neither a tap device with IFF_NO_PI nor a socket");
+	}
+	kernel->devices.networks[kernel->devices.network_count++] = network;
+	return 0;
+}
+
+int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (cid < VSOCK_CID_MIN || cid == UINT32_MAX)
+		return error_argument(__func__, "the address is not between 3 and 4294967294");
+	if (!path || path[0] != '/' || strlen(path) > VSOCK_PATH_MAX)
+		return error_argument(__func__, "the path is not absolute, or longer than 96 bytes");
+	char *copy = strdup(path);
+	if (!copy)
+		return error_memory();
+	free(kernel->devices.vsock_path);
+	kernel->devices.vsock_path = copy;
+	kernel->devices.vsock_cid = cid;
+	return 0;
+}

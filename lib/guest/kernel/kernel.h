@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What a viso_guest has that boots an operating system. guest.c knows of it by its table alone: see struct kernel_ops.
+ */
+#ifndef GUEST_KERNEL_KERNEL_H
+#define GUEST_KERNEL_KERNEL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <virtiso/guest_kernel.h>
+
+#include "guest/kernel/device_settings.h"
+#include "guest/kernel/tools.h"
+
+struct machine;
+struct kernel_guest;
+
+/* So that the program that serves contained guests has guest.c without all this. */
+struct kernel_ops {
+	/* As struct backend has it. */
+	int (*spawn)(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);
+	int (*start)(viso_guest *guest);
+	int (*copy_in)(viso_guest *guest, const char *source, const char *path);
+	int (*copy_out)(viso_guest *guest, const char *path, const char *destination);
+	void (*close)(viso_guest *guest);
+	/* `is_forked`: memory only. */
+	void (*release)(struct kernel_guest *kernel, bool is_forked);
+};
+
+struct kernel_guest {
+	const struct kernel_ops *ops;
+	char *image; /* absolute; NULL for none */
+	bool is_flat;
+	uint64_t flat_address;
+	char *initramfs;
+	char *firmware;
+	char *command_line;  /* NULL: empty */
+	unsigned processors; /* 0: one */
+	viso_platform platform;
+	struct device_settings devices;
+	struct tools tools;
+
+	pthread_mutex_t lock;    /* guards what follows */
+	struct machine *machine; /* that runs; NULL for none */
+	bool is_booting;
+};
+
+/* For setters: what a guest has of it, made where there is nothing yet. 0 or a negative errno with the error set. */
+int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest **out_kernel);
+
+/* An absolute copy of the path of a file that exists, into `*out`, whose former value is freed. */
+int kernel_set_path(char **out, const char *path, const char *function);
+
+/*
+ * Lets `use` do something with the computer that runs, which cannot end meanwhile. What it returns; -ESRCH, with the
+ * error set, where none runs. `use` must not wait.
+ */
+int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struct machine *machine, void *data),
+		       void *data);
+
+#endif

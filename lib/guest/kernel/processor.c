@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/kernel/processor.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/fd.h"
+#include "guest/kernel/boot/entry.h"
+#include "guest/kernel/cpuid.h"
+#include "guest/x86_64/registers.h"
+
+enum {
+	MSR_MISC_ENABLE = 0x1a0,
+	MISC_ENABLE_FAST_STRING = 1,
+	MSR_MTRR_DEFAULT = 0x2ff,
+	MTRR_ENABLED = 0x800,
+	MTRR_WRITE_BACK = 6
+};
+
+/* Of a local APIC (Intel SDM volume 3, 10.5.1): its inputs, as an operating system without a BIOS expects them. */
+enum { APIC_LINT0 = 0x350, APIC_LINT1 = 0x360, APIC_EXTERNAL = 0x700, APIC_NMI = 0x400 };
+
+void processor_clear(struct machine_cpu *processor, struct machine *machine, unsigned index)
+{
+	*processor = (struct machine_cpu){.machine = machine, .index = index, .vm = vm_none};
+	kick_init(&processor->kick);
+	/* Until the machine begins. */
+	kick_pause(&processor->kick);
+}
+
+static int open_processor(struct machine_cpu *processor, int kvm)
+{
+	struct vm *vm = &processor->vm;
+	vm->vcpu_fd = fd_above_streams(ioctl(processor->machine->vm_fd, KVM_CREATE_VCPU, processor->index));
+	if (vm->vcpu_fd < 0)
+		return vm_fail("KVM_CREATE_VCPU");
+	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return vm_fail("KVM_GET_VCPU_MMAP_SIZE");
+	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
+	if (run == MAP_FAILED)
+		return vm_fail("mmap of the vcpu");
+	vm->run = run;
+	vm->run_size = (size_t)size;
+	return 0;
+}
+
+/* One by one: a KVM that does not know one of them has its effect anyway. */
+static void set_msr(int fd, uint32_t index, uint64_t value)
+{
+	struct {
+		struct kvm_msrs header;
+		struct kvm_msr_entry entry;
+	} msrs = {.header.nmsrs = 1, .entry = {.index = index, .data = value}};
+	(void)ioctl(fd, KVM_SET_MSRS, &msrs);
+}
+
+static void put_word(char *registers, unsigned offset, uint32_t value)
+{
+	memcpy(registers + offset, &value, sizeof(value));
+}
+
+static int set_local_apic(int fd)
+{
+	struct kvm_lapic_state apic;
+	if (ioctl(fd, KVM_GET_LAPIC, &apic) < 0)
+		return vm_fail("KVM_GET_LAPIC");
+	put_word(apic.regs, APIC_LINT0, APIC_EXTERNAL);
+	put_word(apic.regs, APIC_LINT1, APIC_NMI);
+	return ioctl(fd, KVM_SET_LAPIC, &apic) < 0 ? vm_fail("KVM_SET_LAPIC") : 0;
+}
+
+int processor_init(struct machine_cpu *processor, int kvm)
+{
+	const struct machine *machine = processor->machine;
+	int r = open_processor(processor, kvm);
+	if (r == 0)
+		r = kernel_cpuid_set(kvm, processor->vm.vcpu_fd, machine->platform, processor->index,
+				     machine->processor_count);
+	if (r < 0)
+		return r;
+	const struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = 0x1f80};
+	if (ioctl(processor->vm.vcpu_fd, KVM_SET_FPU, &fpu) < 0)
+		return vm_fail("KVM_SET_FPU");
+	set_msr(processor->vm.vcpu_fd, MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING);
+	set_msr(processor->vm.vcpu_fd, MSR_MTRR_DEFAULT, MTRR_ENABLED | MTRR_WRITE_BACK);
+	return set_local_apic(processor->vm.vcpu_fd);
+}
+
+int processor_set_entry(struct machine_cpu *processor, const struct boot_entry *entry)
+{
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	int fd = processor->vm.vcpu_fd;
+	if (ioctl(fd, KVM_GET_SREGS, &sregs) < 0)
+		return vm_fail("KVM_GET_SREGS");
+	if (!entry_prepare(entry, &processor->machine->ram, &regs, &sregs))
+		return error_fail(VISO_STAGE_GUEST, ENOSPC, "memory", "the guest has too little memory to begin");
+	if (ioctl(fd, KVM_SET_SREGS, &sregs) < 0)
+		return vm_fail("KVM_SET_SREGS");
+	return ioctl(fd, KVM_SET_REGS, &regs) < 0 ? vm_fail("KVM_SET_REGS") : 0;
+}
+
+/* Stands still while the machine does. False where it has ended. */
+static bool await_turn(struct machine_cpu *processor)
+{
+	struct machine *machine = processor->machine;
+	pthread_mutex_lock(&machine->lock);
+	if (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED) {
+		machine->parked++;
+		pthread_cond_broadcast(&machine->changed);
+		while (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED)
+			pthread_cond_wait(&machine->changed, &machine->lock);
+		machine->parked--;
+		/* The guest's watchdogs are not to take it for a lock-up; it is no error where it has no clock of
+		 * KVM's. */
+		(void)ioctl(processor->vm.vcpu_fd, KVM_KVMCLOCK_CTRL, 0);
+	}
+	bool runs = machine->state == MACHINE_RUNNING;
+	pthread_mutex_unlock(&machine->lock);
+	return runs;
+}
+
+static void handle_port(struct machine_cpu *processor)
+{
+	struct kvm_run *run = processor->vm.run;
+	const struct bus *bus = &processor->machine->ports;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	const unsigned size = run->io.size;
+	for (uint32_t i = 0; i < run->io.count; i++, data += size)
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			bus_write(bus, run->io.port, data, size);
+		else
+			bus_read(bus, run->io.port, data, size);
+}
+
+static void handle_memory(struct machine_cpu *processor)
+{
+	struct kvm_run *run = processor->vm.run;
+	const struct bus *bus = &processor->machine->bus;
+	if (run->mmio.is_write)
+		bus_write(bus, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	else
+		bus_read(bus, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+}
+
+/* The machine ends since this processor cannot go on; of its registers the result tells. */
+static void fail(struct machine_cpu *processor, const char *what)
+{
+	char detail[MACHINE_DETAIL_MAX];
+	struct machine *machine = processor->machine;
+	struct kvm_regs regs = {0};
+	struct kvm_sregs sregs = {0};
+	struct result_register registers[RESULT_REGISTERS_MAX];
+	bool is_known = ioctl(processor->vm.vcpu_fd, KVM_GET_REGS, &regs) == 0 &&
+			ioctl(processor->vm.vcpu_fd, KVM_GET_SREGS, &sregs) == 0;
+	snprintf(detail, sizeof(detail), "%s, processor %u, instruction 0x%llx", what, processor->index,
+		 (unsigned long long)(sregs.cs.base + regs.rip));
+	size_t count = is_known ? registers_list(&regs, sregs.fs.base, sregs.gs.base, registers) : 0;
+	pthread_mutex_lock(&machine->lock);
+	if (machine->state != MACHINE_ENDED) {
+		memcpy(machine->registers, registers, count * sizeof(registers[0]));
+		machine->register_count = count;
+	}
+	pthread_mutex_unlock(&machine->lock);
+	machine_end(machine, VISO_REASON_GUEST_FAULT, -1, detail);
+}
+
+static void handle_other(struct machine_cpu *processor)
+{
+	char what[64];
+	const struct kvm_run *run = processor->vm.run;
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		fail(processor, "triple fault");
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		if (run->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN)
+			machine_power_off(processor->machine);
+		else if (run->system_event.type == KVM_SYSTEM_EVENT_RESET)
+			machine_reset(processor->machine);
+		else
+			fail(processor, "the operating system reported a crash");
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		snprintf(what, sizeof(what), "KVM cannot go on (internal error %u)", run->internal.suberror);
+		fail(processor, what);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		snprintf(what, sizeof(what), "the processor refuses its state (0x%llx)",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		fail(processor, what);
+		break;
+	default:
+		snprintf(what, sizeof(what), "exit %u, which nobody expects", run->exit_reason);
+		fail(processor, what);
+		break;
+	}
+}
+
+static void handle_exit(struct machine_cpu *processor)
+{
+	switch (processor->vm.run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_port(processor);
+		break;
+	case KVM_EXIT_MMIO:
+		handle_memory(processor);
+		break;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_HLT: /* KVM itself waits where it has the interrupt controllers */
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		break;
+	default:
+		handle_other(processor);
+		break;
+	}
+}
+
+static void run_until_end(struct machine_cpu *processor)
+{
+	char what[64];
+	while (!kick_is_due(&processor->kick) || await_turn(processor)) {
+		if (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0) {
+			handle_exit(processor);
+			continue;
+		}
+		/* EAGAIN: a processor that waited was started by another one. */
+		if (errno == EINTR || errno == EAGAIN) {
+			kick_check(&processor->kick);
+			continue;
+		}
+		snprintf(what, sizeof(what), "KVM_RUN: %s", strerrordesc_np(errno));
+		fail(processor, what);
+	}
+}
+
+void *processor_run(void *data)
+{
+	char name[16];
+	struct machine_cpu *processor = data;
+	snprintf(name, sizeof(name), "viso-cpu-%u", processor->index);
+	prctl(PR_SET_NAME, name);
+	atomic_store(&processor->thread_id, gettid());
+	if (kick_enter(&processor->kick, &processor->vm, 0, 0) < 0) {
+		machine_end(processor->machine, VISO_REASON_GUEST_FAULT, -1, viso_error_message());
+		await_turn(processor);
+	} else {
+		run_until_end(processor);
+		kick_leave(&processor->kick, true);
+	}
+	getrusage(RUSAGE_THREAD, &processor->usage);
+	return NULL;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/error.h"
+#include "guest/guest.h"
+#include "guest/kernel/kernel.h"
+#include "guest/kernel/layout.h"
+#include "guest/kernel/machine.h"
+
+static void release(struct kernel_guest *kernel, bool is_forked)
+{
+	free(kernel->image);
+	free(kernel->initramfs);
+	free(kernel->firmware);
+	free(kernel->command_line);
+	device_settings_release(&kernel->devices, is_forked);
+	tools_release(kernel, is_forked);
+	pthread_mutex_destroy(&kernel->lock);
+	free(kernel);
+}
+
+static void close_tools(viso_guest *guest)
+{
+	tools_close(guest->kernel, false);
+}
+
+static const struct kernel_ops ops = {
+	.spawn = tools_spawn,
+	.start = tools_start,
+	.copy_in = tools_copy_in,
+	.copy_out = tools_copy_out,
+	.close = close_tools,
+	.release = release,
+};
+
+int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest **out_kernel)
+{
+	int r = guest_check_setter(guest, function);
+	if (r < 0)
+		return r;
+	if (!guest->kernel) {
+		guest->kernel = calloc(1, sizeof(*guest->kernel));
+		if (!guest->kernel)
+			return error_memory();
+		guest->kernel->ops = &ops;
+		pthread_mutex_init(&guest->kernel->lock, NULL);
+		tools_init(&guest->kernel->tools);
+		guest->sandbox.is_computer = true;
+	}
+	*out_kernel = guest->kernel;
+	return 0;
+}
+
+int kernel_set_path(char **out, const char *path, const char *function)
+{
+	struct stat st;
+	if (!path || !*path)
+		return error_argument(function, "the path is empty");
+	char *absolute = realpath(path, NULL);
+	if (!absolute)
+		return error_fail(VISO_STAGE_ARGUMENT, errno, path, "%s: %s: %s", function, path,
+				  strerrordesc_np(errno));
+	if (stat(absolute, &st) == 0 && S_ISDIR(st.st_mode)) {
+		free(absolute);
+		return error_fail(VISO_STAGE_ARGUMENT, EISDIR, path, "%s: %s is a directory", function, path);
+	}
+	free(*out);
+	*out = absolute;
+	return 0;
+}
+
+int viso_guest_set_kernel(viso_guest *guest, const char *path)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = kernel_set_path(&kernel->image, path, __func__);
+	if (r == 0)
+		kernel->is_flat = false;
+	return r;
+}
+
+int viso_guest_set_flat_image(viso_guest *guest, const char *path, uint64_t address)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && (address < LAYOUT_FLAT_MIN || address >= LAYOUT_LOW_END))
+		return error_argument(__func__, "the address is not from 0x500 to below 0xa0000");
+	if (r == 0)
+		r = kernel_set_path(&kernel->image, path, __func__);
+	if (r < 0)
+		return r;
+	kernel->is_flat = true;
+	kernel->flat_address = address;
+	return 0;
+}
+
+int viso_guest_set_initramfs(viso_guest *guest, const char *path)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	return r < 0 ? r : kernel_set_path(&kernel->initramfs, path, __func__);
+}
+
+int viso_guest_set_firmware(viso_guest *guest, const char *path)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	return r < 0 ? r : kernel_set_path(&kernel->firmware, path, __func__);
+}
+
+int viso_guest_set_command_line(viso_guest *guest, const char *text)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (!text || strlen(text) >= LAYOUT_COMMAND_LINE_MAX)
+		return error_argument(__func__, "the command line is NULL, or longer than 4095 bytes");
+	char *copy = strdup(text);
+	if (!copy)
+		return error_memory();
+	free(kernel->command_line);
+	kernel->command_line = copy;
+	return 0;
+}
+
+int viso_guest_set_processors(viso_guest *guest, unsigned count)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && (count < 1 || count > MACHINE_PROCESSORS_MAX))
+		return error_argument(__func__, "the number of processors is not between 1 and 64");
+	if (r == 0)
+		kernel->processors = count;
+	return r;
+}
+
+int viso_guest_set_platform(viso_guest *guest, viso_platform platform)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && platform != VISO_PLATFORM_MICROVM && platform != VISO_PLATFORM_PC)
+		return error_argument(__func__, "no such platform");
+	if (r == 0)
+		kernel->platform = platform;
+	return r;
+}

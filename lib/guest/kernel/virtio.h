@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtio devices in a computer. */
+#ifndef GUEST_KERNEL_VIRTIO_H
+#define GUEST_KERNEL_VIRTIO_H
+
+#include "guest/kernel/device_settings.h"
+#include "guest/kernel/machine.h"
+
+/* All that were asked for, and a source of random bytes. 0 or a negative errno with the error set. */
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Disks of kernel guests: files of this machine. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <virtiso/error.h>
+
+#include "guest/device/disk.h"
+#include "guest/device/overlay.h"
+
+static char *directory;
+static char path[256];
+
+static int make_file(void **state)
+{
+	directory = support_temporary_directory();
+	snprintf(path, sizeof(path), "%s/disk", directory);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	uint8_t sector[512];
+	for (int i = 0; i < 64; i++) {
+		memset(sector, i, sizeof(sector));
+		assert_int_equal(write(fd, sector, sizeof(sector)), sizeof(sector));
+	}
+	assert_int_equal(write(fd, "tail", 4), 4);
+	close(fd);
+	return 0;
+}
+
+static int remove_file(void **state)
+{
+	support_remove_tree(directory);
+	free(directory);
+	return 0;
+}
+
+static void assert_bytes(struct disk *disk, uint64_t offset, size_t size, uint8_t value)
+{
+	uint8_t data[8192];
+	assert_int_equal(disk_read(disk, offset, data, size), 0);
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(data[i], value);
+}
+
+static void test_what_is_written_is_in_the_file(void **state)
+{
+	struct disk *disk;
+	uint8_t sector[512];
+	assert_ok(disk_open(path, 0, &disk));
+	assert_int_equal(disk_size(disk), 64 * 512);
+	assert_false(disk_is_read_only(disk));
+	assert_bytes(disk, 63 * 512, 512, 63);
+	memset(sector, 0xaa, sizeof(sector));
+	assert_int_equal(disk_write(disk, 512, sector, sizeof(sector)), 0);
+	assert_int_equal(disk_zero(disk, 1024, 512, false), 0);
+	assert_int_equal(disk_zero(disk, 1536, 512, true), 0);
+	assert_int_equal(disk_flush(disk), 0);
+	disk_close(disk);
+	assert_ok(disk_open(path, DISK_READ_ONLY, &disk));
+	assert_bytes(disk, 0, 512, 0);
+	assert_bytes(disk, 512, 512, 0xaa);
+	assert_bytes(disk, 1024, 1024, 0);
+	assert_bytes(disk, 2048, 512, 4);
+	disk_close(disk);
+	disk_close(NULL);
+}
+
+static void test_nothing_is_out_of_the_disk(void **state)
+{
+	struct disk *disk;
+	uint8_t data[1024] = {0};
+	assert_ok(disk_open(path, 0, &disk));
+	assert_int_equal(disk_read(disk, 64 * 512 - 512, data, 1024), -EINVAL);
+	assert_int_equal(disk_write(disk, 64 * 512, data, 1), -EINVAL);
+	assert_int_equal(disk_read(disk, UINT64_MAX, data, 2), -EINVAL);
+	assert_int_equal(disk_zero(disk, 512, UINT64_MAX, false), -EINVAL);
+	const struct iovec parts[2] = {{data, 512}, {data, 512}};
+	assert_int_equal(disk_writev(disk, 63 * 512, parts, 2), -EINVAL);
+	assert_int_equal(disk_readv(disk, 62 * 512, parts, 2), 0);
+	assert_bytes(disk, 63 * 512, 512, 63);
+	disk_close(disk);
+}
+
+static void test_a_read_only_disk_is_not_written(void **state)
+{
+	struct disk *disk;
+	uint8_t data[512] = {0};
+	assert_ok(disk_open(path, DISK_READ_ONLY, &disk));
+	assert_true(disk_is_read_only(disk));
+	assert_int_equal(disk_write(disk, 512, data, 512), -EROFS);
+	assert_int_equal(disk_zero(disk, 512, 512, true), -EROFS);
+	assert_int_equal(disk_flush(disk), 0);
+	assert_bytes(disk, 512, 512, 1);
+	disk_close(disk);
+}
+
+static void test_discarded_writes_are_seen_and_gone(void **state)
+{
+	struct disk *disk;
+	uint8_t data[8192];
+	memset(data, 0xbb, sizeof(data));
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &disk));
+	/* Across blocks, from the middle of one to the middle of another. */
+	assert_int_equal(disk_write(disk, 3 * 512, data, 8192), 0);
+	assert_bytes(disk, 2 * 512, 512, 2);
+	assert_bytes(disk, 3 * 512, 8192, 0xbb);
+	assert_bytes(disk, 19 * 512, 512, 19);
+	assert_int_equal(disk_zero(disk, 4 * 512, 512, true), 0);
+	assert_bytes(disk, 3 * 512, 512, 0xbb);
+	assert_bytes(disk, 4 * 512, 512, 0);
+	assert_bytes(disk, 63 * 512, 512, 63);
+	disk_close(disk);
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &disk));
+	assert_bytes(disk, 3 * 512, 512, 3);
+	disk_close(disk);
+}
+
+static void test_an_overlay_is_bounded(void **state)
+{
+	struct overlay overlay;
+	uint8_t *block, *same;
+	assert_int_equal(overlay_init(&overlay, 1 << 30, 3 * OVERLAY_BLOCK), 0);
+	assert_null(overlay_find(&overlay, (1 << 30) / OVERLAY_BLOCK - 1));
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(overlay_make(&overlay, i * 1000, &block), 0);
+	assert_int_equal(overlay_make(&overlay, 2000, &same), 0);
+	assert_ptr_equal(same, block);
+	assert_int_equal(overlay_make(&overlay, 1, &block), -ENOSPC);
+	overlay_release(&overlay);
+}
+
+static void test_a_disk_is_written_by_one(void **state)
+{
+	struct disk *disk, *other;
+	assert_ok(disk_open(path, 0, &disk));
+	assert_fails(disk_open(path, 0, &other), EBUSY, VISO_STAGE_GUEST, path);
+	assert_fails(disk_open(path, DISK_READ_ONLY, &other), EBUSY, VISO_STAGE_GUEST, path);
+	disk_close(disk);
+	assert_ok(disk_open(path, DISK_READ_ONLY, &disk));
+	assert_fails(disk_open(path, 0, &other), EBUSY, VISO_STAGE_GUEST, path);
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &other));
+	disk_close(other);
+	disk_close(disk);
+}
+
+static void test_what_is_no_disk(void **state)
+{
+	struct disk *disk;
+	char other[300];
+	int fds = support_count_fds();
+	snprintf(other, sizeof(other), "%s/other", directory);
+	assert_fails(disk_open(other, 0, &disk), ENOENT, VISO_STAGE_GUEST, other);
+	assert_fails(disk_open(directory, DISK_READ_ONLY, &disk), EINVAL, VISO_STAGE_GUEST, directory);
+	assert_int_equal(mkfifo(other, 0600), 0);
+	assert_fails(disk_open(other, DISK_READ_ONLY, &disk), EINVAL, VISO_STAGE_GUEST, other);
+	assert_int_equal(truncate(path, 511), 0);
+	assert_fails(disk_open(path, 0, &disk), EINVAL, VISO_STAGE_GUEST, path);
+	assert_int_equal(support_count_fds(), fds);
+}
+
+static void test_a_file_that_shrinks_has_zeroes(void **state)
+{
+	struct disk *disk;
+	assert_ok(disk_open(path, 0, &disk));
+	assert_int_equal(truncate(path, 512), 0);
+	assert_bytes(disk, 1024, 1024, 0);
+	disk_close(disk);
+}
+
+#define case_(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		case_(test_what_is_written_is_in_the_file),
+		case_(test_nothing_is_out_of_the_disk),
+		case_(test_a_read_only_disk_is_not_written),
+		case_(test_discarded_writes_are_seen_and_gone),
+		case_(test_an_overlay_is_bounded),
+		case_(test_a_disk_is_written_by_one),
+		case_(test_what_is_no_disk),
+		case_(test_a_file_that_shrinks_has_zeroes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
