@@ -382,6 +382,7 @@ static void test_commands_do_not_run_in_it(void **state)
 	assert_ok(viso_guest_set_root(fixture->guest, root));
 	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST,
 		     "kernel");
+	assert_fails(viso_guest_initialise(fixture->guest, command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST, "initialise");
 	viso_root_unref(root);
 	viso_command_unref(command);
 }
