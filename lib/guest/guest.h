@@ -53,6 +53,10 @@ int guest_check_setter(viso_guest *guest, const char *function);
 int guest_check_host_setter(viso_guest *guest, const char *function);
 int guest_check_handler_setter(viso_guest *guest, const char *function);
 
+/* For what only programs without an operating system can do: -EOPNOTSUPP, with the error set, where the guest boots
+ * one. */
+int guest_check_program(const viso_guest *guest, const char *function);
+
 /* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */
 int guest_check_command(const viso_command *command);
 

@@ -320,6 +320,8 @@ int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_r
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, __func__);
 	if (r == 0)
+		r = guest_check_program(guest, __func__);
+	if (r == 0)
 		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = begin(guest, command, __func__);
