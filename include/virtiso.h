@@ -38,6 +38,7 @@
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_kernel.h>
+#include <virtiso/guest_pc.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/image.h>
 #include <virtiso/jail.h>
