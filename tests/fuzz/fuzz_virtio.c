@@ -24,6 +24,7 @@
 #include "guest/device/virtio/net.h"
 #include "guest/device/virtio/rng.h"
 #include "guest/device/virtio/vsock.h"
+#include "guest/device/virtio/worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -286,7 +287,7 @@ static void notify(struct world *world)
 {
 	set(world, VIRTIO_MMIO_QUEUE_NOTIFY, (uint32_t)take(world, 1));
 	if (is_block(world))
-		virtio_block_serve(world->device);
+		worker_serve(world->device);
 }
 
 /* In the place of one of the guest's clients: what the guest has connected to. */
