@@ -45,8 +45,8 @@ struct machine_device {
 };
 
 struct machine;
-struct virtio;
 struct pc;
+struct virtio;
 
 struct machine_cpu {
 	struct machine *machine;
@@ -75,8 +75,8 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
-	struct virtio *balloon; /* one of the devices; NULL for none */
 	struct pc *pc; /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct virtio *balloon; /* one of the devices; NULL for none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "guest/device/virtio/balloon.h"
+#include "guest/agent/message.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/mmio.h"
@@ -173,18 +174,23 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
 
-static int add_ports(struct virtio *console, const struct device_settings *settings)
+static int add_port(struct virtio *console, const char *name, int fd)
 {
-	for (unsigned i = 0; i < settings->port_count; i++) {
-		int fd = fcntl(settings->ports[i].fd, F_DUPFD_CLOEXEC, 3);
-		int r = fd < 0 ? -errno : virtio_console_add(console, settings->ports[i].name, fd);
-		if (r < 0)
-			return fail(r, "port");
-	}
-	return 0;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd < 0 ? -errno : virtio_console_add(console, name, fd);
+	return r < 0 ? fail(r, "port") : 0;
 }
 
-static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings)
+static int add_ports(struct virtio *console, const struct device_settings *settings, int agent_port)
+{
+	int r = agent_port < 0 ? 0 : add_port(console, AGENT_PORT_NAME, agent_port);
+	for (unsigned i = 0; r == 0 && i < settings->port_count; i++)
+		r = add_port(console, settings->ports[i].name, settings->ports[i].fd);
+	return r;
+}
+
+static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
+		       int agent_port)
 {
 	struct machine_place place;
 	struct virtio *console;
@@ -195,7 +201,7 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	if (r < 0)
 		return fail(r, "console");
 	r = add(machine, &place, console, false);
-	return r < 0 ? r : add_ports(console, settings);
+	return r < 0 ? r : add_ports(console, settings, agent_port);
 }
 
 static int add_network(struct machine *machine, struct loop *loop, const struct network_setting *setting)
@@ -302,7 +308,7 @@ static int add_vsock(struct machine *machine, struct loop *loop, const struct de
 	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings)
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
@@ -312,8 +318,8 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && settings->port_count > 0)
-		r = add_console(machine, loop, settings);
+	if (r == 0 && (settings->port_count > 0 || agent_port >= 0))
+		r = add_console(machine, loop, settings, agent_port);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	if (r == 0 && settings->vsock_path)

@@ -187,8 +187,8 @@ static int describe(struct pc *pc, const char *path)
 int pc_add_firmware(struct pc *pc, const char *path)
 {
 	path = path ? path : default_path;
-	if (boot_low_end(&pc->machine->ram) < (uint64_t)(4 << 20))
-		return error_fail(VISO_STAGE_GUEST, ENOSPC, "memory", "a BIOS needs at least 4 MiB of memory");
+	if (boot_low_end(&pc->machine->ram) < (uint64_t)(8 << 20))
+		return error_fail(VISO_STAGE_GUEST, ENOSPC, "memory", "a BIOS needs at least 8 MiB of memory");
 	int r = load(pc, path);
 	if (r == 0)
 		r = describe(pc, path);
