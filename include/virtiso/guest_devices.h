@@ -94,7 +94,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int 
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path);
 
 /**
  * Share a directory of the host with a kernel guest, for reading: "mount -t virtiofs TAG /mnt" in a Linux guest.

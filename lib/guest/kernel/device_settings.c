@@ -156,7 +156,7 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	return 0;
 }
 
-int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path)
+int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
 {
 	struct kernel_guest *kernel = NULL;
 	int r = kernel_settings(guest, __func__, &kernel);
