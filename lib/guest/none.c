@@ -4,6 +4,7 @@
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
+#include <virtiso/guest_agent.h>
 #include <virtiso/guest_kernel.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/snapshot.h>
@@ -307,6 +308,21 @@ int viso_guest_set_firmware(viso_guest *guest, const char *path)
 }
 
 int viso_guest_boot(viso_guest *guest, const viso_command *streams, viso_process **out_process)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_shut_down(viso_guest *guest, viso_shutdown how, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_clock(viso_guest *guest, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms)
 {
 	return error_argument(__func__, "the handle is NULL");
 }
