@@ -39,11 +39,14 @@
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_kernel.h>
+#include <virtiso/guest_pc.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/image.h>
 #include <virtiso/jail.h>
 #include <virtiso/log.h>
 #include <virtiso/machine.h>
+#include <virtiso/machine_drivers.h>
+#include <virtiso/machine_layers.h>
 #include <virtiso/manifest.h>
 #include <virtiso/notification.h>
 #include <virtiso/process.h>

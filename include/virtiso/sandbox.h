@@ -185,10 +185,12 @@ VISO_PUBLIC int viso_sandbox_close(viso_sandbox *sandbox);
  * memory_max and processes_max also where it has version 1 only. All others get SIGSTOP, which their parents among them can see, and
  * so does everything in the instance of viso_sandbox_start().
  *
+ * The computer of a kernel guest (viso_guest_boot()) has all its processors and devices stopped.
+ *
  * A paused command can be killed, its wall-clock time runs on, and viso_sandbox_close() ends it. Commands that start later run.
  *
  * @param sandbox  a sandbox
- * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -ETIMEDOUT a process cannot be
+ * @return how many commands were paused, 0 where none runs; -EINVAL, -ESTALE, -EOPNOTSUPP a program guest, -ETIMEDOUT a process cannot be
  *         stopped now (then all of its command goes on), -EAGAIN the launcher does not answer for ten seconds (it may still be
  *         paused later: then viso_sandbox_resume() helps), -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
@@ -201,7 +203,7 @@ VISO_PUBLIC int viso_sandbox_pause(viso_sandbox *sandbox);
  * Let them go on. Processes that stopped by themselves (SIGSTOP) go on, too.
  *
  * @param sandbox  a sandbox
- * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a guest, -EAGAIN the launcher does not answer for ten seconds,
+ * @return how many commands go on; -EINVAL, -ESTALE, -EOPNOTSUPP a program guest, -EAGAIN the launcher does not answer for ten seconds,
  *         -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
@@ -214,7 +216,7 @@ VISO_PUBLIC int viso_sandbox_resume(viso_sandbox *sandbox);
  *
  * @param sandbox  a sandbox
  * @param usage    which figure
- * @return the figure, 0 where nothing runs; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a guest, -EAGAIN the
+ * @return the figure, 0 where nothing runs; -EINVAL, -ESTALE, -ENODATA it is not known here, -EOPNOTSUPP a program guest, -EAGAIN the
  *         launcher does not answer for ten seconds, -EMFILE, -ENOMEM, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3

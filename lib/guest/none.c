@@ -5,7 +5,9 @@
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
 #include <virtiso/guest_agent.h>
+#include <virtiso/guest_devices.h>
 #include <virtiso/guest_kernel.h>
+#include <virtiso/guest_pc.h>
 #include <virtiso/guest_limits.h>
 #include <virtiso/snapshot.h>
 
@@ -308,6 +310,26 @@ int viso_guest_set_firmware(viso_guest *guest, const char *path)
 }
 
 int viso_guest_boot(viso_guest *guest, const viso_command *streams, viso_process **out_process)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_screen(viso_guest *guest, char *buffer, size_t size)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_type(viso_guest *guest, const char *text)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_press_power_button(viso_guest *guest)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

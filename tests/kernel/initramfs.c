@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,4 +65,46 @@ void initramfs_write(const char *path, const char *script)
 	assert_int_equal(fclose(file), 0);
 	free(busybox);
 	free(init);
+}
+
+/* The kernel takes several archives, one behind the other. */
+void initramfs_add(const char *path, const char *name, const char *host_path)
+{
+	size_t size;
+	char *data = contents(host_path, &size), *directory = strdup(name);
+	FILE *file = fopen(path, "ae");
+	assert_non_null(file);
+	fseek(file, 0, SEEK_END);
+	pad(file);
+	*strrchr(directory, '/') = '\0';
+	add(file, directory, S_IFDIR | 0755, "", 0);
+	add(file, name, S_IFREG | 0755, data, size);
+	add(file, "TRAILER!!!", 0, "", 0);
+	assert_int_equal(fclose(file), 0);
+	free(directory);
+	free(data);
+}
+
+void initramfs_add_module(const char *path, const char *kernel, const char *module)
+{
+	char *directory, *file;
+	assert_true(asprintf(&directory, "%s/lib/modules", kernel) > 0);
+	assert_true(asprintf(&file, "%s.ko", module) > 0);
+	FTS *tree = fts_open((char *const[]){directory, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *entry;
+	bool is_found = false;
+	while (!is_found && (entry = fts_read(tree))) {
+		if (entry->fts_info != FTS_F || strcmp(entry->fts_name, file) != 0)
+			continue;
+		char *name;
+		assert_true(asprintf(&name, "modules/%s", file) > 0);
+		initramfs_add(path, name, entry->fts_path);
+		free(name);
+		is_found = true;
+	}
+	fts_close(tree);
+	if (!is_found)
+		fail_msg("the kernel has no module %s", module);
+	free(directory);
+	free(file);
 }

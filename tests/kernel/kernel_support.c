@@ -69,6 +69,20 @@ void kernel_set_code(struct kernel_fixture *fixture, const void *code, size_t si
 	assert_ok(viso_guest_set_flat_image(fixture->guest, fixture->image, CODE));
 }
 
+void kernel_set_multiboot(struct kernel_fixture *fixture, const void *code, size_t size)
+{
+	enum { MAGIC = 0x1badb002, HAS_ADDRESSES = 0x10000, LOAD = 0x100000 };
+	unsigned char image[4096];
+	const uint32_t flags = HAS_ADDRESSES | 3;
+	const uint32_t header[8] = {MAGIC, flags, -(MAGIC + flags), LOAD, LOAD, 0, 0, MULTIBOOT_CODE};
+	assert_true(sizeof(header) + size <= sizeof(image));
+	memcpy(image, header, sizeof(header));
+	memcpy(image + sizeof(header), code, size);
+	free(fixture->image);
+	fixture->image = kernel_write(fixture, "multiboot", image, sizeof(header) + size);
+	assert_ok(viso_guest_set_kernel(fixture->guest, fixture->image));
+}
+
 viso_process *kernel_boot(struct kernel_fixture *fixture, const viso_command *streams)
 {
 	viso_process *process = NULL;

@@ -33,8 +33,15 @@ void kernel_set_code(struct kernel_fixture *fixture, const void *code, size_t si
 		kernel_set_code(fixture, code_, sizeof(code_));                                                        \
 	} while (0)
 
-/* Instructions in 16 bits: `out`s of constants, and to stop. */
+/* A Multiboot image with that code at its entry, where the processor is in protected mode. */
+enum { MULTIBOOT_CODE = 0x100020 };
+void kernel_set_multiboot(struct kernel_fixture *fixture, const void *code, size_t size);
+
+/* Instructions in 16 bits: `out`s of constants, and to stop. And those in 32 bits. */
 #define OUT(port, value) 0xba, (port)&0xff, (port) >> 8, 0xb0, (value), 0xee
+#define OUT32(port, value) 0xba, (port)&0xff, (port) >> 8, 0, 0, 0xb0, (value), 0xee
+#define PUT32(character) OUT32(0x3f8, character)
+#define POWER_OFF32 OUT32(0x600, 0x34)
 #define PUT(character) OUT(0x3f8, character)
 #define POWER_OFF OUT(0x600, 0x34)
 #define FOR_EVER 0xeb, 0xfe

@@ -124,6 +124,7 @@ void *attendant_run(void *data)
 	machine_stop_devices(machine);
 	pthread_mutex_unlock(&machine->turns);
 	finish_console(machine);
+	console_hang_up(&machine->console);
 	count_usage(machine);
 	if (machine->ended)
 		machine->ended(machine->ended_data);

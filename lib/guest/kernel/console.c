@@ -40,8 +40,7 @@ void console_forget(struct console *console)
 
 void console_release(struct console *console)
 {
-	console->input = close_fd(console->input);
-	console->output = close_fd(console->output);
+	console_hang_up(console);
 	console_forget(console);
 	console->captured = (struct captured_output){0};
 	console->waiting = NULL;
@@ -316,4 +315,10 @@ void console_close(struct console *console)
 	console->is_closed = true;
 	pthread_cond_broadcast(&console->room);
 	pthread_mutex_unlock(&console->lock);
+}
+
+void console_hang_up(struct console *console)
+{
+	console->input = close_fd(console->input);
+	console->output = close_fd(console->output);
 }

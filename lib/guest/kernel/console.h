@@ -52,4 +52,7 @@ bool console_has_output(struct console *console);
 /* No processor waits in it from now on. */
 void console_close(struct console *console);
 
+/* Whoever has the other ends of the streams sees that nobody is there any more. */
+void console_hang_up(struct console *console);
+
 #endif

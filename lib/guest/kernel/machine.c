@@ -44,6 +44,21 @@ static int create_controllers(const struct machine *machine)
 	return 0;
 }
 
+int machine_add_memory(struct machine *machine, uint64_t base, void *host, uint64_t size, bool is_read_only)
+{
+	const struct kvm_userspace_memory_region slot = {
+		.slot = machine->slot_count,
+		.flags = is_read_only ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = base,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+	if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return vm_fail("KVM_SET_USER_MEMORY_REGION");
+	machine->slot_count++;
+	return 0;
+}
+
 static int give_memory(struct machine *machine, uint64_t size)
 {
 	machine->memory = memory_map(size);
@@ -55,14 +70,9 @@ static int give_memory(struct machine *machine, uint64_t size)
 	memory_lay_out(&machine->ram, size, machine->memory);
 	for (int i = 0; i < machine->ram.count; i++) {
 		const struct ram_region *region = &machine->ram.regions[i];
-		const struct kvm_userspace_memory_region slot = {
-			.slot = (uint32_t)i,
-			.guest_phys_addr = region->base,
-			.memory_size = region->size,
-			.userspace_addr = (uintptr_t)region->host,
-		};
-		if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
-			return vm_fail("KVM_SET_USER_MEMORY_REGION");
+		int r = machine_add_memory(machine, region->base, region->host, region->size, false);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -45,6 +45,8 @@ struct machine_device {
 };
 
 struct machine;
+struct pc;
+struct virtio;
 
 struct machine_cpu {
 	struct machine *machine;
@@ -64,6 +66,7 @@ struct machine {
 	int vm_fd;
 	uint8_t *memory; /* of the host; NULL where there is none */
 	uint64_t memory_size;
+	uint32_t slot_count; /* of KVM's, that are taken */
 	struct ram ram;
 	struct bus ports, bus; /* what is at ports, and at physical addresses */
 	unsigned virtio_count; /* of its places that are taken */
@@ -72,6 +75,8 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
+	struct pc *pc; /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct virtio *balloon; /* one of the devices; NULL for none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */
@@ -138,6 +143,10 @@ void machine_stop_devices(struct machine *machine);
 
 /* Adds it to the life of the machine, which owns it from now on, also on failure. */
 int machine_add_device(struct machine *machine, const struct machine_device_ops *ops, void *device);
+
+/* Memory of the host's that the guest has there, beside struct ram; both addresses and the size are whole pages. A write to
+ * what is read-only goes to the bus. 0 or a negative errno with the error set. */
+int machine_add_memory(struct machine *machine, uint64_t base, void *host, uint64_t size, bool is_read_only);
 
 /* As bus_add(), with the error set. */
 int machine_add_ports(struct machine *machine, uint64_t base, uint64_t size, const struct bus_ops *ops, void *device);

@@ -67,6 +67,7 @@ static int load(struct machine *machine, const struct kernel_guest *kernel, cons
 		.is_flat = kernel->is_flat,
 		.flat_address = kernel->flat_address,
 		.rsdp = LAYOUT_ACPI,
+		.has_display = machine->platform == VISO_PLATFORM_PC,
 	};
 	return boot_load(&request, out);
 }

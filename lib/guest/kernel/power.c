@@ -5,7 +5,6 @@
 
 enum { SLEEP_ENABLE = 0x20, SLEEP_TYPE_SHIFT = 2, SLEEP_TYPE_MASK = 7 };
 enum { KEYBOARD_COMMAND = 0x64, COMMAND_RESET = 0xfe };
-enum { RESET_PORT_CPU = 0x04 };
 
 static void write_power(void *device, uint64_t offset, const void *data, unsigned size)
 {
@@ -38,16 +37,4 @@ int power_add_keyboard_reset(struct machine *machine)
 {
 	static const struct bus_ops ops = {.read = read_zero, .write = write_keyboard};
 	return machine_add_ports(machine, KEYBOARD_COMMAND, 1, &ops, machine);
-}
-
-static void write_reset(void *device, uint64_t offset, const void *data, unsigned size)
-{
-	if (*(const uint8_t *)data & RESET_PORT_CPU)
-		machine_reset(device);
-}
-
-int power_add_reset_port(struct machine *machine)
-{
-	static const struct bus_ops ops = {.read = read_zero, .write = write_reset};
-	return machine_add_ports(machine, LAYOUT_RESET, 1, &ops, machine);
 }

@@ -22,7 +22,4 @@ int power_add(struct machine *machine);
 /* As much of a keyboard controller as says that nothing is attached, and resets the computer. */
 int power_add_keyboard_reset(struct machine *machine);
 
-/* The port of PCI's chip sets that resets the computer. */
-int power_add_reset_port(struct machine *machine);
-
 #endif

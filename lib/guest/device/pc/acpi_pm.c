@@ -132,6 +132,7 @@ static void pm_write(void *device, uint64_t offset, const void *data, unsigned s
 		is_off |= write_byte(pm, offset + i, bytes[i]);
 	update(pm);
 	pthread_mutex_unlock(&pm->lock);
+	pc_wake(&pm->wake);
 	if (is_off && pm->power_off)
 		pm->power_off(pm->data);
 }

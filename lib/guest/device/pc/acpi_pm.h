@@ -13,6 +13,7 @@
 
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
+#include "guest/device/pc/wake.h"
 
 /* Where its registers are, counted from its first port, as FADT tells. */
 enum {
@@ -32,6 +33,7 @@ struct acpi_pm {
 	struct interrupt line; /* SCI: level-triggered */
 	void (*power_off)(void *data);
 	void *data;
+	struct pc_wake wake;
 };
 
 extern const struct bus_ops acpi_pm_ops;

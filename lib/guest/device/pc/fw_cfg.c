@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/log.h"
 
 enum { ID_PORTS = 1, DEBUG_ANSWER = 0xe9, ENTRY_SIZE = 64 };
 
@@ -138,13 +139,28 @@ static void debug_read(void *device, uint64_t offset, void *data, unsigned size)
 	pthread_mutex_unlock(&fw_cfg->lock);
 }
 
+/* Whether it ends a line, which is then in `out`. What is no text is left out: it goes to a log that a person reads. */
+static bool add_to_line(struct fw_cfg *fw_cfg, char character, char out[FW_CFG_LINE_MAX + 1])
+{
+	if (character >= ' ' && character <= '~' && fw_cfg->line_size < FW_CFG_LINE_MAX)
+		fw_cfg->line[fw_cfg->line_size++] = character;
+	if (character != '\n')
+		return false;
+	memcpy(out, fw_cfg->line, fw_cfg->line_size);
+	out[fw_cfg->line_size] = '\0';
+	fw_cfg->line_size = 0;
+	return true;
+}
+
 static void debug_write(void *device, uint64_t offset, const void *data, unsigned size)
 {
 	struct fw_cfg *fw_cfg = device;
+	char line[FW_CFG_LINE_MAX + 1];
 	pthread_mutex_lock(&fw_cfg->lock);
-	if (!fw_cfg->is_silent && fw_cfg->log_size < FW_CFG_LOG_MAX)
-		fw_cfg->log[fw_cfg->log_size++] = *(const char *)data;
+	bool is_line = !fw_cfg->is_silent && add_to_line(fw_cfg, *(const char *)data, line);
 	pthread_mutex_unlock(&fw_cfg->lock);
+	if (is_line)
+		log_debug("firmware: %s", line);
 }
 
 const struct bus_ops fw_cfg_ops = {.read = fw_cfg_read, .write = fw_cfg_write};

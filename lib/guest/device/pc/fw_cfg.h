@@ -30,7 +30,7 @@ enum {
 	FW_CFG_FILES = 0x20,
 
 	FW_CFG_DEBUG_PORT = 0x402,
-	FW_CFG_LOG_MAX = 8192,
+	FW_CFG_LINE_MAX = 160,
 };
 
 struct fw_cfg_item {
@@ -41,18 +41,18 @@ struct fw_cfg_item {
 };
 
 struct fw_cfg {
-	pthread_mutex_t lock; /* guards the selection, the log and whether it is silent */
+	pthread_mutex_t lock; /* guards the selection, the line and whether it is silent */
 	struct fw_cfg_item items[FW_CFG_ITEMS_MAX];
 	unsigned count, file_count;
 	const struct fw_cfg_item *selected; /* NULL: one that is not there */
 	uint32_t position;
 	bool is_silent;
-	char log[FW_CFG_LOG_MAX]; /* of the firmware, its beginning */
-	unsigned log_size;
+	char line[FW_CFG_LINE_MAX + 1]; /* of the firmware's messages, its beginning */
+	unsigned line_size;
 };
 
 extern const struct bus_ops fw_cfg_ops;       /* for FW_CFG_PORTS */
-extern const struct bus_ops fw_cfg_debug_ops; /* for FW_CFG_DEBUG_PORT */
+extern const struct bus_ops fw_cfg_debug_ops; /* for FW_CFG_DEBUG_PORT: to the log of the library */
 
 void fw_cfg_init(struct fw_cfg *fw_cfg);
 void fw_cfg_release(struct fw_cfg *fw_cfg);

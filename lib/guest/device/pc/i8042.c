@@ -173,6 +173,7 @@ int i8042_type(struct i8042 *i8042, const char *text, size_t size)
 			i8042->typed[(i8042->typed_first + i8042->typed_count++) % I8042_TYPED_MAX] = codes[j];
 	}
 	pthread_mutex_unlock(&i8042->lock);
+	pc_wake(&i8042->wake);
 	return has_room ? 0 : -EAGAIN;
 }
 
@@ -276,6 +277,7 @@ static void data_read(void *device, uint64_t offset, void *data, unsigned size)
 	update_lines(i8042);
 	go_on(i8042);
 	pthread_mutex_unlock(&i8042->lock);
+	pc_wake(&i8042->wake);
 }
 
 static void data_write(void *device, uint64_t offset, const void *data, unsigned size)
@@ -294,6 +296,7 @@ static void data_write(void *device, uint64_t offset, const void *data, unsigned
 	}
 	go_on(i8042);
 	pthread_mutex_unlock(&i8042->lock);
+	pc_wake(&i8042->wake);
 	if (is_reset && i8042->reset)
 		i8042->reset(i8042->reset_data);
 }
@@ -315,6 +318,7 @@ static void command_write(void *device, uint64_t offset, const void *data, unsig
 	bool is_reset = write_command(i8042, *(const uint8_t *)data);
 	go_on(i8042);
 	pthread_mutex_unlock(&i8042->lock);
+	pc_wake(&i8042->wake);
 	if (is_reset && i8042->reset)
 		i8042->reset(i8042->reset_data);
 }

@@ -13,6 +13,7 @@
 
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
+#include "guest/device/pc/wake.h"
 
 enum {
 	I8042_DATA = 0x60,
@@ -51,6 +52,7 @@ struct i8042 {
 	struct interrupt keyboard_line, mouse_line;
 	void (*reset)(void *data);
 	void *reset_data;
+	struct pc_wake wake;
 };
 
 extern const struct bus_ops i8042_data_ops;    /* one port */

@@ -21,7 +21,7 @@ static void init_function(struct pci_function *function)
 	pci_let_write(function, PCI_CONFIG_COMMAND, 2, 0x0005);
 	pci_put(function, BAR_MASTER, 4, IDE_WINDOW | 1);
 	pci_let_write(function, BAR_MASTER, 4, 0xfffffff0);
-	pci_put(function, TIMING, 4, TIMING_ENABLED << 16 | TIMING_ENABLED);
+	pci_put(function, TIMING, 4, (uint32_t)TIMING_ENABLED << 16 | TIMING_ENABLED);
 	pci_let_write(function, TIMING, 4, 0xffffffff);
 	pci_let_write(function, 0x44, 1, 0xff);
 }

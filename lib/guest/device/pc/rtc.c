@@ -286,7 +286,10 @@ static void rtc_read(void *device, uint64_t offset, void *data, unsigned size)
 		return;
 	pthread_mutex_lock(&rtc->lock);
 	*(uint8_t *)data = read_register(rtc);
+	bool may_have_more = rtc->index == C;
 	pthread_mutex_unlock(&rtc->lock);
+	if (may_have_more)
+		pc_wake(&rtc->wake);
 }
 
 static void write_byte(struct rtc *rtc, uint64_t offset, uint8_t value)
@@ -305,6 +308,8 @@ static void rtc_write(void *device, uint64_t offset, const void *data, unsigned 
 	for (unsigned i = 0; i < size; i++)
 		write_byte(rtc, offset + i, bytes[i]);
 	pthread_mutex_unlock(&rtc->lock);
+	if (offset + size > 1)
+		pc_wake(&rtc->wake);
 }
 
 const struct bus_ops rtc_ops = {.read = rtc_read, .write = rtc_write};

@@ -12,6 +12,7 @@
 
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
+#include "guest/device/pc/wake.h"
 
 enum { RTC_PORTS = 0x70, RTC_PORT_COUNT = 2, RTC_MEMORY = 128, RTC_LINE = 8 };
 
@@ -23,6 +24,7 @@ struct rtc {
 	int64_t seen;               /* up to when its events are accounted for: its own time */
 	int64_t (*now)(void);       /* nanoseconds since 1970 */
 	struct interrupt line;
+	struct pc_wake wake;
 };
 
 extern const struct bus_ops rtc_ops; /* for RTC_PORTS */

@@ -25,6 +25,17 @@ static bool take_memory_map(const struct ram *ram, struct boot_params *params)
 	return ram_write(ram, LAYOUT_ZERO_PAGE, params, sizeof(*params));
 }
 
+/* As the code that runs in real mode, if it did, would find the display: mode 3 of a VGA. */
+static void describe_display(struct screen_info *screen)
+{
+	enum { TEXT_80_25 = 3, LINES = 25, COLUMNS = 80, POINTS = 16, IS_VGA = 1 };
+	screen->orig_video_mode = TEXT_80_25;
+	screen->orig_video_lines = LINES;
+	screen->orig_video_cols = COLUMNS;
+	screen->orig_video_points = POINTS;
+	screen->orig_video_isVGA = IS_VGA;
+}
+
 int linux_finish(const struct boot_request *request, const struct setup_header *header, uint64_t end)
 {
 	uint64_t initramfs;
@@ -34,6 +45,8 @@ int linux_finish(const struct boot_request *request, const struct setup_header *
 		r = boot_put_initramfs(request, end, (uint64_t)header->initrd_addr_max + 1, &initramfs);
 	if (r < 0)
 		return r;
+	if (request->has_display)
+		describe_display(&params.screen_info);
 	params.hdr.type_of_loader = LOADER_OTHER;
 	params.hdr.vid_mode = VIDEO_NORMAL;
 	params.hdr.cmd_line_ptr = LAYOUT_COMMAND_LINE;

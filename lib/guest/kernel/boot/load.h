@@ -19,6 +19,7 @@ struct boot_request {
 	bool is_flat; /* loaded at flat_address, whatever it is */
 	uint64_t flat_address;
 	uint64_t rsdp; /* of ACPI; 0 for none */
+	bool has_display; /* a VGA in text mode */
 };
 
 enum boot_mode {

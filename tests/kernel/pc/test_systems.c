@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Systems that know nothing of us, on a PC: GRUB, memtest86+, and Debian's kernel. They need a KVM that runs ring 0. */
+#include "pc_support.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "initramfs.h"
+
+enum { SECTOR = 512, DISK = 1 << 20 };
+
+static void prepare(struct kernel_fixture *fixture)
+{
+	need_kernels();
+	pc_prepare(fixture);
+	assert_ok(viso_guest_set_memory_max(fixture->guest, 256 << 20));
+}
+
+static void test_grub(void **state)
+{
+	static const char disk[] = "/usr/lib/grub-rescue/grub-rescue-floppy.img";
+	struct kernel_fixture *fixture = *state;
+	prepare(fixture);
+	pc_need_firmware();
+	skip_without(access(disk, R_OK) == 0, "the package grub-rescue-pc");
+	assert_ok(viso_guest_add_disk(fixture->guest, disk, VISO_DISK_DISCARD_WRITES));
+	viso_process *process = kernel_boot(fixture, NULL);
+	pc_await_screen(fixture, process, "*GNU/Linux");
+	assert_ok(viso_guest_type(fixture->guest, "c"));
+	pc_await_screen(fixture, process, "grub>");
+	assert_ok(viso_guest_type(fixture->guest, "echo \"on (${root})\"\n"));
+	pc_await_screen(fixture, process, "\non (hd0");
+	assert_ok(viso_guest_type(fixture->guest, "halt\n"));
+	assert_switched_off(kernel_wait(process), "");
+}
+
+static void test_memtest(void **state)
+{
+	static const char program[] = "/boot/memtest86+x64.bin";
+	struct kernel_fixture *fixture = *state;
+	prepare(fixture);
+	skip_without(access(program, R_OK) == 0, "the package memtest86+");
+	assert_ok(viso_guest_set_memory_max(fixture->guest, 16 << 20));
+	assert_ok(viso_guest_set_kernel(fixture->guest, program));
+	viso_process *process = kernel_boot(fixture, NULL);
+	pc_await_screen(fixture, process, "Memtest86+");
+	pc_await_screen(fixture, process, "<F1>");
+	assert_ok(viso_guest_type(fixture->guest, "\n"));
+	pc_await_screen(fixture, process, "Status: Testing");
+	/* Its menu, from which it reboots. */
+	assert_ok(viso_guest_type(fixture->guest, "\033"));
+	viso_result *result = kernel_wait(process);
+	assert_int_equal(viso_result_reason(result), VISO_REASON_EXITED);
+	assert_int_equal(viso_result_exit_code(result), 1);
+	viso_result_unref(result);
+}
+
+static char *kernel_path(const char *pattern)
+{
+	const char *directory = getenv("VISO_TEST_KERNELS");
+	char *path;
+	glob_t found;
+	assert_true(asprintf(&path, "%s/%s", directory, pattern) > 0);
+	assert_int_equal(glob(path, 0, NULL, &found), 0);
+	free(path);
+	path = strdup(found.gl_pathv[0]);
+	globfree(&found);
+	return path;
+}
+
+/* As much as a calibration says that nobody disturbs: here all is emulated, and the timer it counts by, too. */
+static char *command_line(void)
+{
+	char line[256], *text = NULL;
+	double megahertz = 0;
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	assert_non_null(file);
+	while (megahertz == 0 && fgets(line, sizeof(line), file))
+		(void)!sscanf(line, "cpu MHz : %lf", &megahertz);
+	fclose(file);
+	assert_true(asprintf(&text,
+			     "console=ttyS0 console=tty0 quiet panic=-1 mitigations=off noxsave tsc_early_khz=%.0f "
+			     "lpj=4000000",
+			     megahertz * 1000) > 0);
+	return text;
+}
+
+static const char script[] =
+	"for module in scsi_common scsi_mod libata ata_piix sd_mod button evdev; do insmod /modules/$module.ko; done\n"
+	"until test -b /dev/sda; do sleep 0.1; done\n"
+	"head -c 5 /dev/sda\n"
+	"echo written | dd of=/dev/sda bs=512 seek=1 conv=fsync 2>/dev/null\n"
+	"echo; echo hypervisors: $(grep -c hypervisor /proc/cpuinfo), $(cat /sys/hypervisor/type 2>/dev/null)\n"
+	"echo clock: $(cat /sys/class/rtc/rtc0/name)\n"
+	"event=$(sed -n '/Power Button/,/^$/s/.*\\(event[0-9]*\\).*/\\1/p' /proc/bus/input/devices)\n"
+	"echo; echo press the button\n"
+	"head -c 1 /dev/input/$event >/dev/null && poweroff -f\n";
+
+static char *make_disk(const struct kernel_fixture *fixture)
+{
+	static char bytes[DISK] = "first";
+	return kernel_write(fixture, "disk", bytes, sizeof(bytes));
+}
+
+static void assert_written(const char *disk)
+{
+	char bytes[8] = "";
+	int fd = open(disk, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, bytes, 7, SECTOR), 7);
+	close(fd);
+	assert_string_equal(bytes, "written");
+}
+
+static void test_linux(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	static const char *const modules[] = {"scsi_common", "scsi_mod", "libata", "ata_piix",
+					      "sd_mod",      "button",   "evdev",  NULL};
+	prepare(fixture);
+	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
+	char *kernel = kernel_path("boot/vmlinuz-*"), *line = command_line(), *disk = make_disk(fixture), *initramfs;
+	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);
+	initramfs_write(initramfs, script);
+	for (int i = 0; modules[i]; i++)
+		initramfs_add_module(initramfs, getenv("VISO_TEST_KERNELS"), modules[i]);
+	assert_ok(viso_guest_set_kernel(fixture->guest, kernel));
+	assert_ok(viso_guest_set_initramfs(fixture->guest, initramfs));
+	assert_ok(viso_guest_set_command_line(fixture->guest, line));
+	assert_ok(viso_guest_add_disk(fixture->guest, disk, 0));
+	viso_process *process = kernel_boot(fixture, NULL);
+	pc_await_screen(fixture, process, "press the button");
+	pc_await_screen(fixture, process, "first\n");
+	pc_await_screen(fixture, process, "hypervisors: 0,\n");
+	pc_await_screen(fixture, process, "clock: rtc_cmos");
+	assert_ok(viso_guest_press_power_button(fixture->guest));
+	assert_switched_off(kernel_wait(process), NULL);
+	assert_written(disk);
+	free(kernel);
+	free(initramfs);
+	free(line);
+	free(disk);
+}
+
+#define case_(name) cmocka_unit_test_setup_teardown(name, kernel_setup, kernel_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		case_(test_linux),
+		case_(test_memtest),
+		case_(test_grub),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What the settings and calls of a guest that boots must refuse at once: by subject, as the headers have them. */
+#include "bad_calls.h"
+
+static viso_guest *guest;
+
+static int set_up(void **state)
+{
+	guest = viso_guest_new(); /* NULL where the library was built without guests: then all is refused for that */
+	return bad_calls_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+	guest = viso_guest_unref(guest);
+	return bad_calls_failures;
+}
+
+static void test_boot(void **state)
+{
+	viso_process *process = NULL;
+	REFUSED(viso_guest_set_kernel(NULL, "/bin/sh"));
+	REFUSED(viso_guest_set_kernel(guest, NULL));
+	REFUSED(viso_guest_set_kernel(guest, ""));
+	REFUSED(viso_guest_set_flat_image(NULL, "/bin/sh", 0x8000));
+	REFUSED(viso_guest_set_flat_image(guest, NULL, 0x8000));
+	REFUSED(viso_guest_set_flat_image(guest, "/bin/sh", 0x4ff));
+	REFUSED(viso_guest_set_flat_image(guest, "/bin/sh", 0xa0000));
+	REFUSED(viso_guest_set_initramfs(NULL, "/bin/sh"));
+	REFUSED(viso_guest_set_initramfs(guest, NULL));
+	REFUSED(viso_guest_set_firmware(NULL, "/bin/sh"));
+	REFUSED(viso_guest_set_firmware(guest, NULL));
+	REFUSED(viso_guest_set_command_line(NULL, "quiet"));
+	REFUSED(viso_guest_set_command_line(guest, NULL));
+	REFUSED(viso_guest_set_processors(NULL, 1));
+	REFUSED(viso_guest_set_processors(guest, 0));
+	REFUSED(viso_guest_set_processors(guest, 65));
+	REFUSED(viso_guest_set_platform(NULL, VISO_PLATFORM_PC));
+	REFUSED(viso_guest_set_platform(guest, (viso_platform)-1));
+	REFUSED(viso_guest_set_platform(guest, (viso_platform)2));
+	REFUSED(viso_guest_boot(NULL, NULL, &process));
+	REFUSED(viso_guest_boot(guest, NULL, NULL));
+	REFUSED(viso_guest_boot(guest, NULL, &process)); /* without a kernel */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_boot, set_up, tear_down),
+	};
+	return cmocka_run_group_tests_name("bad kernels", tests, NULL, NULL);
+}
