@@ -38,6 +38,13 @@ macro(viso_result_signal)
 macro(viso_stage_name)
 macro(viso_isolation_name)
 macro(viso_feature_name)
+macro(viso_layer_kind_name)
+macro(viso_layer_role_name)
+macro(viso_confidence_name)
+macro(viso_family_name)
+macro(viso_driver_state_name)
+macro(viso_answer_name)
+macro(viso_hypercall_way_name)
 macro(viso_provider_name)
 macro(viso_entry_type_name)
 macro(viso_entry_state_name)
@@ -54,6 +61,7 @@ macro(home)
 macro(shell)
 macro(reference)
 macro(host_address)
+macro(mac)
 %enddef
 
 %define %viso_handle(noun)
@@ -127,6 +135,15 @@ macro(viso_container_attach)
 macro(viso_container_checkpoint)
 macro(viso_container_restore)
 macro(viso_machine_new)
+macro(viso_machine_new_from)
+macro(viso_machine_capture)
+macro(viso_machine_feature)
+macro(viso_machine_detail)
+macro(viso_machine_family)
+macro(viso_machine_driver_state)
+macro(viso_machine_tool)
+macro(viso_machine_paravirtual_offered)
+macro(viso_machine_hypercall)
 macro(viso_guest_new)
 macro(viso_jail_set_root)
 macro(viso_container_set_root)
@@ -163,6 +180,7 @@ macro(viso_snapshot::~viso_snapshot)
 %newobject viso_container_new;
 %newobject viso_guest_new;
 %newobject viso_machine_new;
+%newobject viso_machine_new_from;
 
 #if defined(SWIGPYTHON)
 %include "python/python.i"
@@ -187,6 +205,7 @@ macro(viso_snapshot::~viso_snapshot)
 %ignore viso_guest_call;
 %ignore viso_guest_call_bytes;
 %ignore viso_guest_request;
+%ignore viso_guest_screen;
 %ignore viso_guest_syscalls;
 %ignore viso_hypercall_argument;
 %ignore viso_hypercall_read;
@@ -216,6 +235,8 @@ struct viso_sandbox {
 %include <virtiso/error.h>
 %include <virtiso/log.h>
 %include <virtiso/machine.h>
+%include <virtiso/machine_drivers.h>
+%include <virtiso/machine_layers.h>
 %include <virtiso/manifest.h>
 %include <virtiso/root.h>
 %include <virtiso/image.h>
@@ -233,8 +254,10 @@ struct viso_sandbox {
 %include <virtiso/notification.h>
 %include <virtiso/guest.h>
 %include <virtiso/guest_calls.h>
+%include <virtiso/guest_devices.h>
 %include <virtiso/guest_files.h>
 %include <virtiso/guest_hypercalls.h>
 %include <virtiso/guest_kernel.h>
 %include <virtiso/guest_limits.h>
+%include <virtiso/guest_pc.h>
 %include <virtiso/snapshot.h>

@@ -44,6 +44,8 @@
 #include <virtiso/jail.h>
 #include <virtiso/log.h>
 #include <virtiso/machine.h>
+#include <virtiso/machine_drivers.h>
+#include <virtiso/machine_layers.h>
 #include <virtiso/manifest.h>
 #include <virtiso/notification.h>
 #include <virtiso/process.h>

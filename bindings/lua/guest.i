@@ -208,6 +208,18 @@ static int guest_request(lua_State *L)
 	return give_bytes(L, out, got);
 }
 
+/* viso_guest_screen(guest): the text; the screen may change in size meanwhile, so there is room for the largest */
+static int guest_screen(lua_State *L)
+{
+	char text[23821];
+	if (viso_guest_screen(check_guest(L), text, sizeof(text)) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushstring(L, text);
+	return 1;
+}
+
 /* viso_guest_syscalls(guest, unserved): a table of counts by number */
 static int guest_syscalls(lua_State *L)
 {
@@ -288,6 +300,7 @@ static int result_fault_address(lua_State *L)
 %native(viso_guest_call) int guest_call(lua_State *L);
 %native(viso_guest_call_bytes) int guest_call_bytes(lua_State *L);
 %native(viso_guest_request) int guest_request(lua_State *L);
+%native(viso_guest_screen) int guest_screen(lua_State *L);
 %native(viso_guest_syscalls) int guest_syscalls(lua_State *L);
 %native(viso_hypercall_argument) int hypercall_argument(lua_State *L);
 %native(viso_hypercall_read) int hypercall_read(lua_State *L);

@@ -360,6 +360,19 @@ static const char *check_string(lua_State *L, int index, const char *function)
 %enddef
 %viso_status(%viso_raise_if_negative)
 
+/* Whether this is inside of something may not be known: nil. */
+%typemap(out) int viso_machine_inside {
+	if ($1 < 0 && $1 != -ENODATA) {
+		push_error(L);
+		SWIG_fail;
+	}
+	if ($1 < 0)
+		lua_pushnil(L);
+	else
+		lua_pushboolean(L, $1);
+	SWIG_arg++;
+}
+
 /* -1 is an answer. */
 %typemap(out) int64_t viso_manifest_find "lua_pushinteger(L, $1); SWIG_arg++;"
 %typemap(out) size_t "lua_pushinteger(L, (lua_Integer)$1); SWIG_arg++;"

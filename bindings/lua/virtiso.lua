@@ -37,7 +37,9 @@ local virtiso = {
 	guest = guests.guest,
 	prepare_guests = guests.prepare,
 	machine = machines.machine,
+	capture_machine = machines.capture,
 	features = machines.features,
+	feature_name = machines.feature_name,
 	is_error = support.is_error,
 	--- What a resource limit is set to for "no limit".
 	UNLIMITED = native.VISO_UNLIMITED,

@@ -51,6 +51,7 @@ static bool is_handler(PyObject *handler)
 %rename(viso_guest_call_bytes) guest_call_bytes;
 %rename(viso_guest_request) guest_request;
 %rename(viso_guest_syscalls) guest_syscalls;
+%rename(viso_guest_screen) guest_screen;
 %rename(viso_hypercall_argument) hypercall_argument;
 %rename(viso_hypercall_read) hypercall_read;
 %rename(viso_result_register) result_register;
@@ -63,6 +64,7 @@ static bool is_handler(PyObject *handler)
 %typemap(out) PyObject *guest_call_bytes = PyObject *sandbox_pids;
 %typemap(out) PyObject *guest_request = PyObject *sandbox_pids;
 %typemap(out) PyObject *guest_syscalls = PyObject *sandbox_pids;
+%typemap(out) PyObject *guest_screen = PyObject *sandbox_pids;
 %typemap(out) PyObject *hypercall_argument = PyObject *sandbox_pids;
 %typemap(out) PyObject *hypercall_read = PyObject *sandbox_pids;
 %typemap(out) PyObject *result_register = PyObject *sandbox_pids;
@@ -103,6 +105,13 @@ static int guest_set_connect_handler(viso_guest *guest, PyObject *handler)
 	if (r < 0 && !none)
 		Py_DECREF(handler);
 	return r;
+}
+
+/* The screen may change in size between two looks at it: this is the largest that there is. */
+static PyObject *guest_screen(viso_guest *guest)
+{
+	char text[23821];
+	return viso_guest_screen(guest, text, sizeof(text)) < 0 ? NULL : PyUnicode_FromString(text);
 }
 
 /* None, or the result of a program that ended before it was ready. */

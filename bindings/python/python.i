@@ -96,6 +96,15 @@ static void drop_handler(void *handler)
 	$result = PyLong_FromLong($1);
 }
 
+/* Whether this is inside of something may not be known. */
+%typemap(out) int viso_machine_inside {
+	if ($1 < 0 && $1 != -ENODATA) {
+		raise_error();
+		SWIG_fail;
+	}
+	$result = $1 < 0 ? SWIG_Py_Void() : PyBool_FromLong($1);
+}
+
 /* That a strength does not count something is no failure. */
 %typemap(out) int64_t viso_result_usage, int64_t viso_process_usage, int64_t viso_sandbox_usage {
 	if ($1 < 0 && $1 != -ENODATA) {

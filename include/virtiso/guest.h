@@ -131,7 +131,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_placement(viso_guest *guest, vi
 /**
  * Keep virtual machines ready for the guests of this process, whichever they are: a start or clone takes one that is ready. They are empty and are never used twice.
  *
- * @param count  how many; 0 gives them back
+ * This call makes them, and what is taken is made anew aside: by a thread of the library's own, with all signals blocked, which there is from the first
+ * start or clone on until this is called with 0. Where it cannot make one it tries again after the next start. A start or clone that finds none ready makes its own, and fails
+ * where that cannot be done, for which it gives the reason. A forked child has none, neither the thread; it may keep some of its own.
+ *
+ * @param count  how many; 0 gives them back, and ends the thread before it returns. Do this before the library is unloaded (dlclose(3)). Where it fails, there are as many as before
  * @return 0, or a negative errno: -EINVAL more than 10000, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -EOPNOTSUPP the library was built without guests.
  * Threads: any at any time.
  * Since: 0.4

@@ -77,6 +77,67 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int fd, const char *mac);
 
+/**
+ * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
+ *
+ * - What the guest connects to port P of the host (CID 2) is connected to the unix socket PATH_P, such as PATH_1024, if somebody listens there.
+ * - Who connects to the unix socket PATH, and says "CONNECT P" and a newline, is connected to port P of the guest, and reads "OK N" and a
+ *   newline first, where N is the port that the guest sees. Where nobody listens in the guest the connection ends instead.
+ *
+ * PATH is made when the guest boots and removed when its computer has ended. Where a host program was killed meanwhile it stays, and is
+ * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once.
+ *
+ * @param guest  a guest that has not run anything
+ * @param cid    the guest's address, 3 to 4294967294; nobody but the guest sees it
+ * @param path   an absolute path of up to 96 bytes, in a directory that is there
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path);
+
+/**
+ * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does
+ * that over time, as far as it can spare it, and takes memory out by itself before it would have to end programs.
+ *
+ * What the guest does not use comes back without being asked for: a driver with free page reporting (Linux from 5.7 on) tells of it.
+ *
+ * @param guest  a guest whose computer runs, on VISO_PLATFORM_MICROVM
+ * @param bytes  how much the host wants, in whole pages of 4 KiB; 0 for nothing
+ * @return 0, or a negative errno: -EINVAL also more than the guest has; -ESRCH no computer runs; -EOPNOTSUPP it is of another platform; -ESTALE,
+ *         -ECHILD.
+ * Threads: any thread at any time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_balloon(viso_guest *guest, uint64_t bytes);
+
+/** What a guest tells of its memory. All but the counts are bytes. */
+typedef enum viso_memory_figure {
+	VISO_MEMORY_SWAPPED_IN = 0,   /**< read from swap since the start */
+	VISO_MEMORY_SWAPPED_OUT = 1,  /**< written to swap since the start */
+	VISO_MEMORY_MAJOR_FAULTS = 2, /**< a count */
+	VISO_MEMORY_MINOR_FAULTS = 3, /**< a count */
+	VISO_MEMORY_FREE = 4,	      /**< used for nothing */
+	VISO_MEMORY_TOTAL = 5,	      /**< that its kernel has */
+	VISO_MEMORY_AVAILABLE = 6,    /**< that programs could get without swapping */
+	VISO_MEMORY_CACHES = 7,	      /**< holding files */
+	VISO_MEMORY_BALLOON = 8,      /**< in the balloon, given to the host */
+	VISO_MEMORY_FIGURE_ENUM_WIDTH_ = 0x7fffffff /**< not a figure; fixes the width of the type */
+} viso_memory_figure;
+
+/**
+ * What the computer that runs has told last of its memory. It is the guest's word, for what that is worth. Each call has it tell anew, for the
+ * next call.
+ *
+ * @param guest      a guest whose computer runs, on VISO_PLATFORM_MICROVM
+ * @param figure     which one
+ * @param out_value  untouched on failure
+ * @return 0, or a negative errno: -ENODATA the guest has never told it; -ESRCH, -EOPNOTSUPP, -EINVAL, -ESTALE, -ECHILD.
+ * Threads: any thread at any time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint64_t *out_value);
+
 VISO_END_DECLS
 
 #endif

@@ -121,7 +121,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_firmware(viso_guest *guest, con
  * @param streams      a command of which the streams, bounds of captured output and time limits count, and nothing else: a CPU time limit is
  *                     for all processors together; NULL: no input, up to 1 MiB of output captured, no limits
  * @param out_process  where the process that stands for the computer is put, owned by the caller; untouched on failure
- * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB; -EBUSY one runs already;
+ * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB; -EBUSY one runs already, or a disk is another guest's; -EADDRINUSE
+ *         something is where viso_guest_set_vsock() wants its socket;
  *         -ENOEXEC the kernel is none, or is damaged; -ENOSPC it, its initramfs, or its command line does not fit into the memory or into what
  *         the kernel can take; -ENOENT, -EACCES, -EISDIR and others of open(2) and read(2) for the files; -ENODEV no usable /dev/kvm; -EOPNOTSUPP
  *         a setting that such a guest cannot have, or what the host's KVM cannot do (the message names it); -ENOMEM, -EMFILE, -ENFILE, -EAGAIN,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For programs that run in a guest of libvirtiso, freestanding, without a library: how they contact the host program. On Linux, or in a jail or
- * container, all of this gives -ENOSYS, so that a program can tell where it is.
+ * container, all of this gives -ENOSYS, so that a program can tell where it is. A program that uses the library itself, too, includes the
+ * library's headers one by one: <virtiso.h> has a type that is called viso_hypercall.
  */
 #ifndef VIRTISO_HYPERCALL_H
 #define VIRTISO_HYPERCALL_H
@@ -15,6 +16,13 @@
 
 /** A hypercall is a system call of this number, plus that of the hypercall. */
 #define VISO_HYPERCALL_BASE 0x56530000
+
+/**
+ * A guest's processor says whose it is: the 12 bytes of this, in EBX, ECX and EDX of CPUID's leaf 0x40000000 of a program guest. EAX is the last
+ * such leaf; the next one, 0x40000001, has VISO_HYPERCALL_BASE in EAX and the version of this interface, 1, in EBX. Where KVM
+ * cannot keep the host's processor from programs (kvm_pvm) they see that, and know the guest by /dev/virtiso.
+ */
+#define VISO_CPUID_SIGNATURE "libvirtiso\0"
 
 /** The library's own hypercalls lie above those of the host program. */
 enum {

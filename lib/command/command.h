@@ -36,6 +36,7 @@ struct viso_command {
 	struct strings env;  /* NAME=value */
 	char *cwd;
 	bool receives_files; /* it is none: files are copied in (launch/copy/in.c) */
+	bool sends_files;    /* likewise out of a guest with viso-agent (guest/agent/copy_out.c) */
 	bool has_user;
 	unsigned uid;
 	unsigned gid;

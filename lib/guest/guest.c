@@ -191,6 +191,25 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 	return 0;
 }
 
+/* The shared view asks for these of computers alone. */
+static int start_computer(viso_sandbox *sandbox, int root_fd)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->start(guest);
+}
+
+static int copy_into_computer(viso_sandbox *sandbox, const char *source, const char *path)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->copy_in(guest, source, path);
+}
+
+static int copy_out_of_computer(viso_sandbox *sandbox, const char *path, const char *destination)
+{
+	viso_guest *guest = (viso_guest *)sandbox;
+	return guest->kernel->ops->copy_out(guest, path, destination);
+}
+
 static int signal_initialised(viso_sandbox *sandbox, int signal)
 {
 	return guest_signal_initialised((viso_guest *)sandbox, signal);
@@ -198,7 +217,10 @@ static int signal_initialised(viso_sandbox *sandbox, int signal)
 
 static void close_initialised(viso_sandbox *sandbox)
 {
-	guest_close_initialised((viso_guest *)sandbox);
+	viso_guest *guest = (viso_guest *)sandbox;
+	guest_close_initialised(guest);
+	if (guest->kernel)
+		guest->kernel->ops->close(guest);
 }
 
 static int check_close(viso_sandbox *sandbox)
@@ -212,6 +234,9 @@ static int check_close(viso_sandbox *sandbox)
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
 	.spawn = spawn,
+	.start = start_computer,
+	.copy_in = copy_into_computer,
+	.copy_out = copy_out_of_computer,
 	.signal = signal_initialised,
 	.check_close = check_close,
 	.close = close_initialised,

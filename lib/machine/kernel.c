@@ -36,7 +36,7 @@ static int ask_landlock(void)
 	return abi < 0 ? -errno : (int)abi;
 }
 
-void probe_landlock(struct viso_machine *machine, struct finding *finding)
+void probe_landlock(const struct finding *features, struct finding *finding)
 {
 	int abi = ask_landlock();
 	if (abi > 0)
@@ -56,7 +56,7 @@ void probe_landlock(struct viso_machine *machine, struct finding *finding)
 			      strerrordesc_np(-abi));
 }
 
-void probe_landlock_scope(struct viso_machine *machine, struct finding *finding)
+void probe_landlock_scope(const struct finding *features, struct finding *finding)
 {
 	int abi = ask_landlock();
 	if (abi >= LANDLOCK_ABI_SCOPE)
@@ -65,10 +65,10 @@ void probe_landlock_scope(struct viso_machine *machine, struct finding *finding)
 		finding_fails(finding, "Landlock here is ABI %d; scopes need ABI %d, which Linux 6.12 brings.", abi,
 			      LANDLOCK_ABI_SCOPE);
 	else
-		finding_fails(finding, "There is no Landlock: %s", machine->features[VISO_FEATURE_LANDLOCK].detail);
+		finding_fails(finding, "There is no Landlock: %s", features[VISO_FEATURE_LANDLOCK].detail);
 }
 
-void probe_seccomp(struct viso_machine *machine, struct finding *finding)
+void probe_seccomp(const struct finding *features, struct finding *finding)
 {
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
 	if (!HAVE_SECCOMP)
@@ -119,7 +119,7 @@ bool mounts_allow_container(struct finding *finding)
 	return find_mount_calls(MOUNT_CALLS - 1, finding);
 }
 
-void probe_new_mount_api(struct viso_machine *machine, struct finding *finding)
+void probe_new_mount_api(const struct finding *features, struct finding *finding)
 {
 	if (find_mount_calls(MOUNT_CALLS, finding))
 		finding_works(finding, "open_tree, fsopen, move_mount and mount_setattr are there.");

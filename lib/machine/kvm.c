@@ -106,7 +106,7 @@ static void explain_open(struct finding *finding, int error)
 	}
 }
 
-void probe_kvm(struct viso_machine *machine, struct finding *finding)
+void probe_kvm(const struct finding *features, struct finding *finding)
 {
 	struct kvm_try try = {0};
 	int r = child_run(&(struct child){.work = try_kvm, .data = &try, .timeout_ms = TIMEOUT_MS}, 0);

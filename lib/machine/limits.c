@@ -64,12 +64,25 @@ static void probe_controller(struct finding *finding, const char *controller)
 			      controller);
 }
 
-void probe_memory_limit(struct viso_machine *machine, struct finding *finding)
+void probe_memory_limit(const struct finding *features, struct finding *finding)
 {
 	probe_controller(finding, "memory");
 }
 
-void probe_process_limit(struct viso_machine *machine, struct finding *finding)
+void probe_process_limit(const struct finding *features, struct finding *finding)
 {
 	probe_controller(finding, "pids");
+}
+
+void probe_cpu_limit(const struct finding *features, struct finding *finding)
+{
+	probe_controller(finding, "cpu");
+}
+
+void probe_io_limit(const struct finding *features, struct finding *finding)
+{
+	/* Version 1 calls it otherwise. */
+	probe_controller(finding, "io");
+	if (!finding->works)
+		probe_controller(finding, "blkio");
 }

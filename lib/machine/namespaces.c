@@ -96,7 +96,7 @@ static void explain_clone(struct finding *finding, int error)
 	}
 }
 
-void probe_user_namespaces(struct viso_machine *machine, struct finding *finding)
+void probe_user_namespaces(const struct finding *features, struct finding *finding)
 {
 	struct user_namespace_try try = {0};
 	snprintf(try.uid_map, sizeof(try.uid_map), "0 %u 1\n", geteuid());

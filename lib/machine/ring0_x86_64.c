@@ -133,10 +133,10 @@ static void conclude(const struct ring0_try *try, struct finding *finding)
 			try->exit_reason, try->value, kvm_driver());
 }
 
-void probe_kvm_ring0(struct viso_machine *machine, struct finding *finding)
+void probe_kvm_ring0(const struct finding *features, struct finding *finding)
 {
-	if (!machine->features[VISO_FEATURE_KVM].works) {
-		finding_fails(finding, "There is no KVM: %s", machine->features[VISO_FEATURE_KVM].detail);
+	if (!features[VISO_FEATURE_KVM].works) {
+		finding_fails(finding, "There is no KVM: %s", features[VISO_FEATURE_KVM].detail);
 		return;
 	}
 

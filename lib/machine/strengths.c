@@ -33,7 +33,7 @@ static bool check_launcher(struct finding *finding)
 	return false;
 }
 
-void probe_jail(struct viso_machine *machine, struct finding *finding)
+void probe_jail(const struct finding *features, struct finding *finding)
 {
 	static const struct {
 		int number;
@@ -42,9 +42,9 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 		{CAP_SYS_CHROOT, "CAP_SYS_CHROOT"}, {CAP_SETUID, "CAP_SETUID"}, {CAP_SETGID, "CAP_SETGID"},
 		{CAP_SETPCAP, "CAP_SETPCAP"},       {CAP_KILL, "CAP_KILL"},
 	};
-	const struct finding *user = &machine->features[VISO_FEATURE_USER_NAMESPACES];
-	const char *landlock = machine->features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing";
-	const char *seccomp = machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing";
+	const struct finding *user = &features[VISO_FEATURE_USER_NAMESPACES];
+	const char *landlock = features[VISO_FEATURE_LANDLOCK].works ? "helps" : "is missing";
+	const char *seccomp = features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing";
 	bool owner = owns_all_ids();
 	for (size_t i = 0; owner && i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!has_capability(needed[i].number)) {
@@ -64,9 +64,9 @@ void probe_jail(struct viso_machine *machine, struct finding *finding)
 			      landlock, seccomp);
 }
 
-void probe_container(struct viso_machine *machine, struct finding *finding)
+void probe_container(const struct finding *features, struct finding *finding)
 {
-	const struct finding *user = &machine->features[VISO_FEATURE_USER_NAMESPACES];
+	const struct finding *user = &features[VISO_FEATURE_USER_NAMESPACES];
 	if (!user->works) {
 		finding_fails(finding, "A container needs user namespaces. %.450s", user->detail);
 		return;
@@ -75,12 +75,12 @@ void probe_container(struct viso_machine *machine, struct finding *finding)
 		return;
 	finding_works(finding, "All namespaces of a container can be made here, %s; seccomp %s.",
 		      owns_all_ids() ? "with a range of ids of its own" : "with the one id of this user",
-		      machine->features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
+		      features[VISO_FEATURE_SECCOMP].works ? "helps" : "is missing");
 }
 
-void probe_guest(struct viso_machine *machine, struct finding *finding)
+void probe_guest(const struct finding *features, struct finding *finding)
 {
-	const struct finding *kvm = &machine->features[VISO_FEATURE_KVM];
+	const struct finding *kvm = &features[VISO_FEATURE_KVM];
 	if (!HAVE_GUEST)
 		finding_fails(finding,
 			      "This build of the library has no guests: build it on x86-64 with -Dkvm=enabled.");
@@ -88,4 +88,15 @@ void probe_guest(struct viso_machine *machine, struct finding *finding)
 		finding_fails(finding, "A guest needs KVM. %.450s", kvm->detail);
 	else
 		finding_works(finding, "Programs run as guests under KVM (%s).", kvm_driver());
+}
+
+void probe_kernel_guest(const struct finding *features, struct finding *finding)
+{
+	const struct finding *guest = &features[VISO_FEATURE_GUEST], *ring0 = &features[VISO_FEATURE_KVM_RING0];
+	if (!guest->works)
+		finding_fails(finding, "%s", guest->detail);
+	else if (!ring0->works)
+		finding_fails(finding, "%s", ring0->detail);
+	else
+		finding_works(finding, "Kernels boot as guests under KVM (%s).", kvm_driver());
 }

@@ -34,6 +34,8 @@ struct process_ops {
 	 * of its own. */
 	int (*usage)(viso_process *process, int pipe);
 	int (*pause)(viso_process *process, bool pause, int pipe);
+	/* The host's end of its terminal has another size now. NULL where the kernel tells it by itself. */
+	void (*resize)(viso_process *process, unsigned columns, unsigned rows);
 	/*
 	 * Called when `fd` is readable: makes the result. 0, or a negative errno with the error set: the command was
 	 * not started after all, or its end was lost. 1 where it was not the end that made the fd readable.

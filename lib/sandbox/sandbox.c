@@ -152,6 +152,11 @@ int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char 
 	return 0;
 }
 
+bool sandbox_has_instance(const viso_sandbox *sandbox)
+{
+	return sandbox->backend->start && (sandbox->backend->isolation != VISO_ISOLATION_GUEST || sandbox->is_computer);
+}
+
 int sandbox_freeze(viso_sandbox *sandbox, const char *function)
 {
 	pthread_mutex_lock(&sandbox->lock);
@@ -169,12 +174,14 @@ int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_
 		return r;
 	pthread_mutex_lock(&sandbox->lock);
 	r = check_open(sandbox, function);
-	if (r == 0 && !sandbox->root && !sandbox->attached)
+	/* A computer may have it in its own initramfs, or on a disk. */
+	bool needs_root = !sandbox->attached && !sandbox->is_computer;
+	if (r == 0 && !sandbox->root && needs_root)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
 		sandbox->frozen = true;
 	pthread_mutex_unlock(&sandbox->lock);
-	return r < 0 || sandbox->attached ? r : root_open(sandbox->root, out_root_fd);
+	return r < 0 || !sandbox->root ? r : root_open(sandbox->root, out_root_fd);
 }
 
 static int start(viso_sandbox *sandbox, const viso_command *command, const char *function, bool to_end,
@@ -236,7 +243,7 @@ int viso_sandbox_start(viso_sandbox *sandbox)
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, __func__);
 	if (r < 0)
 		return r;
-	if (!sandbox->backend->start)
+	if (!sandbox_has_instance(sandbox))
 		return error_fail(
 			VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
 			"%s: a %s has no instance that stays; take a jail or container, or a command that stays",

@@ -31,9 +31,9 @@ struct backend {
 	int (*pids)(viso_sandbox *sandbox, struct pids *pids);
 	/* An O_PATH fd of the root of that instance, borrowed; -1 where there is none. NULL as above. */
 	int (*root)(viso_sandbox *sandbox, int *out_root);
-	/* Files into that instance, and out of a root; as the public functions. NULL as above. */
+	/* Files into that instance, and out of it; as the public functions. NULL as above. */
 	int (*copy_in)(viso_sandbox *sandbox, const char *source, const char *path);
-	int (*copy_out)(int root, const char *path, const char *destination);
+	int (*copy_out)(viso_sandbox *sandbox, const char *path, const char *destination);
 	/*
 	 * What that instance uses, added as by answer_usage(); and pausing it: 1 where there is one. NULL as above.
 	 */
@@ -84,6 +84,9 @@ int sandbox_check_setter(viso_sandbox *sandbox, const char *function);
  * the root, the caller's. 0 or a negative errno with the error set.
  */
 int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_root_fd);
+/* Whether there is such a thing as viso_sandbox_start() of it. */
+bool sandbox_has_instance(const viso_sandbox *sandbox);
+
 /* Freezes the settings of one that needs no root. 0 or -ESTALE with the error set. */
 int sandbox_freeze(viso_sandbox *sandbox, const char *function);
 

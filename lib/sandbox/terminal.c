@@ -68,6 +68,8 @@ int viso_process_resize_terminal(viso_process *process, unsigned columns, unsign
 		r = fail_without(__func__);
 	else if (ioctl(fd, TIOCSWINSZ, &size) < 0)
 		r = error_fail(VISO_STAGE_STDIO, errno, "TIOCSWINSZ", NULL);
+	else if (process->ops->resize)
+		process->ops->resize(process, columns, rows);
 	pthread_mutex_unlock(&process->lock);
 	return r;
 }

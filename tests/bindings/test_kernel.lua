@@ -35,6 +35,19 @@ tap.case("switched off", function()
 	tap.equal(result.stdout, "hi\n")
 end)
 
+tap.case("disks", function()
+	local disk = os.tmpname()
+	local file = assert(io.open(disk, "wb"))
+	file:write(("\0"):rep(512)):close()
+	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true}}})
+	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
+	tap.equal(ok, false)
+	tap.equal(err.errno, 16)
+	os.remove(disk)
+	os.remove(path)
+	tap.equal(pcall(box.screen, box), false)
+end)
+
 tap.case("killed", function()
 	local box <close>, path = guest(FOR_EVER)
 	local process <close> = box:boot{timeout = 30}

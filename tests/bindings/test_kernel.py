@@ -2,7 +2,9 @@
 """What only guests have that boot a system of their own."""
 
 import os
+import socket
 import tempfile
+import time
 
 import support
 import tap
@@ -32,8 +34,8 @@ class KernelCase(support.TestCase):
             self.directory.cleanup()
         super().tearDown()
 
-    def image(self, code):
-        path = os.path.join(self.directory.name, "image")
+    def image(self, code, name="image"):
+        path = os.path.join(self.directory.name, name)
         with open(path, "wb") as file:
             file.write(code)
         return path
@@ -44,6 +46,30 @@ class KernelCase(support.TestCase):
             with box.boot(timeout=30) as process:
                 self.assertEqual(process.wait(), 0)
             self.assertEqual(process.result.stdout, "hi\n")
+
+    def test_devices(self):
+        disk = self.image(bytes(512), "disk")
+        here, there = socket.socketpair()
+        with here, there, virtiso.Guest(
+            flat_image=(self.image(POWER_OFF + FOR_EVER), CODE),
+            disks=[virtiso.Disk(disk, read_only=True)],
+            ports={"org.example.0": there},
+            interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01")],
+        ) as box:
+            with self.assertRaises(virtiso.Error):
+                box.type("x")  # no computer runs
+            self.assertEqual(box.boot(timeout=30).wait(), 0)
+
+    def test_screen(self):
+        sector = b"".join(bytes([0xB8, byte, 0x0E, 0xBB, 7, 0, 0xCD, 0x10]) for byte in b"Hi") + FOR_EVER
+        path = self.image(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+        if not os.path.exists("/usr/share/seabios/bios.bin"):
+            raise tap.Missing("the package seabios")
+        with virtiso.Guest(platform="pc", disks=[virtiso.Disk(path, discard_writes=True)]) as box, box.boot(timeout=60) as process:
+            while "Hi" not in box.screen() and process.poll() is None:
+                time.sleep(0.05)
+            self.assertIn("Hi", box.screen())
+            process.kill()
 
     def test_killed(self):
         with virtiso.Guest(flat_image=(self.image(FOR_EVER), CODE)) as box, box.boot(timeout=30) as process:

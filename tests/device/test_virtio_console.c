@@ -267,6 +267,25 @@ static void a_reset_amid_a_transfer_begins_anew(void **state)
 	assert_written(driver, AGENT_TRANSMIT, "again", bench->agent);
 }
 
+static void a_broken_device_lets_the_loop_rest(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	greet(driver);
+	send_control(driver, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	const struct part part = {driver_room(driver, 8), 8, true};
+	driver_add(driver, 0, &part, 1);
+	driver_kick(driver, 0);
+	driver_make_available(driver, AGENT_TRANSMIT, 999);
+	driver_kick(driver, AGENT_TRANSMIT);
+	assert_true(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(send(bench->console, "hello", 5, 0), 5);
+	int rounds = 0;
+	while (loop_run_once(&driver->loop, 0))
+		assert_true(rounds++ < 100);
+	assert_false(driver_is_used(driver, 0));
+}
+
 static void names_and_fds_are_checked(void **state)
 {
 	struct bench *bench = *state;
@@ -305,6 +324,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(messages_without_a_buffer_come_when_there_is_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_messages_do_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reset_amid_a_transfer_begins_anew, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_broken_device_lets_the_loop_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_and_fds_are_checked, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("virtio-console", tests, NULL, NULL);

@@ -14,19 +14,30 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/mmio.h"
 #include "guest/device/virtio/net.h"
 #include "guest/device/virtio/rng.h"
+#include "guest/device/virtio/vsock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { REGION = 64 << 10, HIGH = 1 << 20, BASE = 0x10000000, HOST_FDS = 3, STEPS_MAX = 400, DISK_BYTES = 64 << 10 };
+enum {
+	REGION = 64 << 10,
+	HIGH = 1 << 20,
+	BASE = 0x10000000,
+	HOST_FDS = 3,
+	STEPS_MAX = 400,
+	DISK_BYTES = 64 << 10,
+	ROUNDS_MAX = 20000
+};
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, KINDS };
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -77,6 +88,60 @@ static struct disk *open_disk(enum disk_flags flags)
 	return disk;
 }
 
+static struct {
+	char directory[64];
+	struct sockaddr_un address[2]; /* of the guest's listener, and of port 1 of the host */
+	int listener[2];
+} sockets;
+
+static void remove_sockets(void)
+{
+	unlink(sockets.address[0].sun_path);
+	unlink(sockets.address[1].sun_path);
+	rmdir(sockets.directory);
+}
+
+static void make_sockets(void)
+{
+	strcpy(sockets.directory, "/tmp/fuzz_virtio.XXXXXX");
+	expect(mkdtemp(sockets.directory) != NULL, "no directory");
+	atexit(remove_sockets);
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_un *address = &sockets.address[i];
+		address->sun_family = AF_UNIX;
+		snprintf(address->sun_path, sizeof(address->sun_path), "%s/v%s", sockets.directory, i ? "_1" : "");
+		sockets.listener[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		expect(bind(sockets.listener[i], (const struct sockaddr *)address, sizeof(*address)) == 0 &&
+			       listen(sockets.listener[i], 200) == 0,
+		       "no listener");
+	}
+}
+
+/* Port 1 of the host listens, and the guest's listener has two clients. */
+static void make_vsock(struct world *world)
+{
+	const struct interrupt nobody = {0};
+	if (!sockets.directory[0])
+		make_sockets();
+	expect(virtio_vsock_new(&world->ram, nobody, &world->loop, 3, sockets.address[0].sun_path,
+				dup(sockets.listener[0]), &world->device) == 0,
+	       "no vsock");
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		expect(connect(fd, (const struct sockaddr *)&sockets.address[0], sizeof(sockets.address[0])) == 0,
+		       "no client");
+		world->host[world->host_count++] = fd;
+	}
+}
+
+/* Whoever was not accepted is no matter of the next run. */
+static void empty_listeners(void)
+{
+	for (int i = 0, fd; i < 2 && sockets.directory[0]; i++)
+		while ((fd = accept(sockets.listener[i], NULL, NULL)) >= 0)
+			close(fd);
+}
+
 static void make_device(struct world *world)
 {
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
@@ -102,6 +167,12 @@ static void make_device(struct world *world)
 		r = virtio_net_new(&world->ram, nobody, &world->loop,
 				   socket_end(world, world->kind == NET_STREAM ? SOCK_STREAM : SOCK_SEQPACKET), mac,
 				   &world->device);
+		break;
+	case VSOCK:
+		make_vsock(world);
+		return;
+	case BALLOON:
+		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
 		break;
 	case KINDS:
 		break;
@@ -218,13 +289,31 @@ static void notify(struct world *world)
 		virtio_block_serve(world->device);
 }
 
+/* In the place of one of the guest's clients: what the guest has connected to. */
+static void accept_port(struct world *world)
+{
+	int fd = accept4(sockets.listener[1], NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (world->host[1] >= 0)
+		close(world->host[1]);
+	world->host[1] = fd;
+}
+
 static void host_side(struct world *world)
 {
 	uint8_t bytes[256];
 	uint64_t what = take(world, 1);
 	size_t size = take(world, 1);
+	uint64_t value;
+	if (world->kind == BALLOON) {
+		virtio_balloon_set(world->device, (uint32_t)size);
+		virtio_balloon_statistic(world->device, (unsigned)what, &value);
+	}
 	if (world->host_count == 0)
 		return;
+	if (world->kind == VSOCK && what & 0x10)
+		accept_port(world);
 	int *fd = &world->host[what % (unsigned)world->host_count];
 	for (size_t i = 0; i < size; i++)
 		bytes[i] = (uint8_t)take(world, 1);
@@ -232,8 +321,7 @@ static void host_side(struct world *world)
 		while (recv(*fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 			;
 	} else if (what & 0x40 && what & 0x20) {
-		close(*fd);
-		*fd = -1;
+		*fd = *fd >= 0 ? close(*fd) - 1 : -1;
 	} else if (send(*fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		return;
 	}
@@ -272,15 +360,19 @@ static void step(struct world *world)
 		start(world);
 		break;
 	}
-	for (int i = 0; i < 4 && loop_run_once(&world->loop, 0); i++)
-		;
+	int rounds = 0;
+	while (loop_run_once(&world->loop, 0))
+		expect(rounds++ < ROUNDS_MAX, "the loop never comes to rest");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world world = {.program = data, .left = size};
-	uint8_t *low = calloc(1, REGION), *high = calloc(1, REGION);
+	/* Pages, so that a balloon can take them. */
+	uint8_t *low = aligned_alloc(BALLOON_PAGE, REGION), *high = aligned_alloc(BALLOON_PAGE, REGION);
 	expect(low && high && loop_init(&world.loop) == 0, "no memory");
+	memset(low, 0, REGION);
+	memset(high, 0, REGION);
 	world.ram = (struct ram){.count = 2, .regions = {{0, REGION, low}, {HIGH, REGION, high}}};
 	world.kind = (enum kind)(take(&world, 1) % KINDS);
 	make_device(&world);
@@ -291,6 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stop(&world);
 	virtio_release(world.device);
 	loop_release(&world.loop);
+	empty_listeners();
 	for (int i = 0; i < world.host_count; i++)
 		if (world.host[i] >= 0)
 			close(world.host[i]);

@@ -303,9 +303,12 @@ uint64_t use_ring(uint64_t value)
 	return old;
 }
 
+static volatile int has_child;
+
 static void *leave_child_behind(void *data)
 {
 	if (vfork() == 0) {
+		has_child = 1;
 		usleep(500000);
 		_exit(0);
 	}
@@ -317,7 +320,8 @@ static void move(char *path)
 {
 	pthread_t thread;
 	pthread_create(&thread, NULL, leave_child_behind, NULL);
-	usleep(30000);
+	while (!has_child)
+		usleep(1000);
 	execl(path, path, "moved", NULL);
 }
 

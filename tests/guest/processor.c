@@ -357,7 +357,7 @@ static int stay(void)
 
 static int tell_features(void)
 {
-	static const uint32_t leaves[] = {0x0, 0x1, 0x4, 0x7, 0xb, 0xd, 0x40000000, 0x80000001, 0x8000000a, 0x8000001e};
+	static const uint32_t leaves[] = {0x0, 0x1, 0x4, 0x7, 0xb, 0xd, 0x40000000, 0x40000001, 0x80000001, 0x8000000a, 0x8000001e};
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		uint32_t a, b, c, d;
 		__cpuid_count(leaves[i], 0, a, b, c, d);

@@ -14,6 +14,8 @@
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#define VISO_HYPERCALL_NUMBERS_ONLY
+#include <virtiso/hypercall.h>
 
 /* How an instruction may end: by one of these signals, or without harm. */
 enum { SEGV = 1, ILL = 2, TRAP = 4, BUS = 8, FINE = 16, FAULT = SEGV | ILL };
@@ -215,8 +217,8 @@ static int try(const uint8_t *code, size_t size, uint64_t a, uint64_t d)
 static bool is_host_seen(void)
 {
 	uint32_t a, b, c, d;
-	__cpuid(1, a, b, c, d);
-	return c >> 31;
+	__cpuid(0x40000000, a, b, c, d);
+	return memcmp(&b, VISO_CPUID_SIGNATURE, sizeof(b)) != 0;
 }
 
 int attack_by_interrupts(void)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define VISO_HYPERCALL_NUMBERS_ONLY
+#include <virtiso/hypercall.h>
 
 enum { NO_XSAVE = 77, LEFT = 99 };
 
@@ -93,8 +95,9 @@ static void test_features(void **state)
 	viso_result *result = run_processor(*state, "features");
 	const char *output = viso_result_output(result, VISO_STDOUT, NULL);
 	struct leaf leaf1 = leaf(output, 1), leaf7 = leaf(output, 7), leafd = leaf(output, 0xd);
+	struct leaf signature = leaf(output, 0x40000000);
 	/* On kvm_pvm the program sees the host's processor as it is: the hypervisor below it, for one. */
-	bool is_host_seen = leaf1.c >> 31;
+	bool is_host_seen = memcmp(&signature.b, VISO_CPUID_SIGNATURE, 4) != 0;
 	if (!is_host_seen) {
 		assert_int_equal(leaf1.c & (1u << 3 | 1u << 5 | 1u << 21 | 1u << 24), 0); /* MONITOR VMX x2APIC timer */
 		assert_int_equal(leaf1.b >> 16, 1);                                       /* one processor of id 0 */
@@ -105,7 +108,11 @@ static void test_features(void **state)
 		assert_int_equal(leafd.b, leafd.c);
 		assert_true(leafd.c >= (leafd.a & 4 ? 832 : 576) && leafd.c <= 4096);
 		assert_int_equal(leaf(output, 0xb).b, 0);
-		assert_true(leaf(output, 0x40000000).b != 0x4b4d564b);
+		assert_int_equal(leaf1.c >> 31, 1);
+		assert_memory_equal(&signature.b, VISO_CPUID_SIGNATURE, 12);
+		assert_int_equal(signature.a, 0x40000001);
+		assert_int_equal(leaf(output, 0x40000001).a, VISO_HYPERCALL_BASE);
+		assert_int_equal(leaf(output, 0x40000001).b, 1);
 		assert_int_equal(leaf(output, 0x80000001).c & 1u << 2, 0); /* SVM */
 		assert_int_equal(leaf(output, 0x8000000a).d, 0);
 	}

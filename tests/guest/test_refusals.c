@@ -81,11 +81,11 @@ static viso_command *plain, *several, *ready, *serving;
 static viso_guest *original;
 static viso_snapshot *frozen; /* of `original` */
 
-/* What has files of all kinds open, threads, processes: not saved but frozen. */
+/* What has files of all kinds open, threads, processes. */
 enum { MANY = 4 };
 static const char *const many_names[MANY] = {"files", "threads", "family", "timers"};
 static viso_snapshot *many[MANY];
-static char saved[300];
+static char saved[300], saved_many[MANY][300];
 
 /* What a call works on; made anew for each attempt. */
 struct subject {
@@ -215,6 +215,22 @@ static int save(struct subject *subject)
 	return viso_snapshot_save(frozen, saved);
 }
 
+/* What has the most of everything: the others are part of it, or alike. */
+static int save_family(struct subject *subject)
+{
+	return viso_snapshot_save(many[2], saved_many[2]);
+}
+
+static int load_files(struct subject *subject)
+{
+	return viso_snapshot_load(saved_many[0], subject->guest, &subject->snapshot);
+}
+
+static int load_family(struct subject *subject)
+{
+	return viso_snapshot_load(saved_many[2], subject->guest, &subject->snapshot);
+}
+
 static int load(struct subject *subject)
 {
 	return viso_snapshot_load(saved, subject->guest, &subject->snapshot);
@@ -272,7 +288,10 @@ static const struct trial {
 	{"snapshot of threads", clone_threads, freeze_clone, false, false, {0}},
 	{"snapshot of processes", clone_family, freeze_clone, false, false, {0}},
 	{"save", NULL, save, false, true, {0}},
+	{"save of processes", NULL, save_family, false, true, {0}},
 	{"load", set, load, false, true, {0}},
+	{"load of files", set, load_files, false, true, {0}},
+	{"load of processes", set, load_family, false, true, {0}},
 };
 enum { TRIALS = sizeof(trials) / sizeof(trials[0]) };
 
@@ -365,6 +384,8 @@ static void set_up_host(void)
 		assert_ok(set(&subject));
 		assert_ok(viso_guest_initialise(subject.guest, command, NULL));
 		assert_ok(viso_guest_snapshot(subject.guest, &many[i]));
+		snprintf(saved_many[i], sizeof(saved_many[i]), "%s/%s", fixture->base, many_names[i]);
+		assert_ok(viso_snapshot_save(many[i], saved_many[i]));
 		viso_guest_unref(subject.guest);
 		viso_command_unref(command);
 	}

@@ -2,9 +2,12 @@
 /* Guests that are frozen, cloned and reset. */
 #include "guest_support.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -384,6 +387,116 @@ static void test_threads(void **state)
 	viso_snapshot_unref(snapshot);
 }
 
+/* Without those that KVM has for a virtual machine that has run ("kvm-nx-lpage-recovery", Linux 6.13). */
+static int is_own(const struct dirent *entry)
+{
+	char path[300], name[32] = "";
+	snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+	close(fd);
+	return n > 0 && strncmp(name, "kvm", 3) != 0;
+}
+
+static int count_threads(void)
+{
+	struct dirent **names;
+	int count = scandir("/proc/self/task", &names, is_own, NULL);
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	return count;
+}
+
+/* Each virtual machine has two fds and no memory yet. */
+static void await_fds(int wanted)
+{
+	for (int i = 0; i < 2000 && support_count_fds() != wanted; i++)
+		usleep(5000);
+	assert_int_equal(support_count_fds(), wanted);
+}
+
+/* What is taken from those that are ready is made anew, until they are given back. */
+static void test_the_pool_is_refilled(void **state)
+{
+	need_kvm();
+	viso_guest *guest, *clones[3];
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	clones[0] = clone_of(snapshot);
+	int threads = count_threads(), fds = support_count_fds();
+	clones[1] = clone_of(snapshot);
+	int each = support_count_fds() - fds;
+	assert_true(each > 0);
+	fds += each;
+	assert_ok(viso_guest_prepare(4));
+	int full = support_count_fds() - fds;
+	assert_int_equal(count_threads(), threads);
+	for (int round = 0; round < 3; round++) {
+		clones[2] = clone_of(snapshot);
+		assert_int_equal(call(clones[2], "count", 0), 2);
+		await_fds(fds + full + each);
+		assert_int_equal(count_threads(), threads + 1);
+		assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(clones[2])), 1);
+		viso_guest_unref(clones[2]);
+		await_fds(fds + full);
+	}
+	/* Fewer, and more. */
+	assert_ok(viso_guest_prepare(2));
+	await_fds(fds + full / 2);
+	assert_ok(viso_guest_prepare(4));
+	await_fds(fds + full);
+	assert_ok(viso_guest_prepare(0));
+	assert_int_equal(support_count_fds(), fds);
+	assert_int_equal(count_threads(), threads);
+	viso_guest_unref(clones[0]);
+	viso_guest_unref(clones[1]);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
+/* Where none can be made, the next start that finds none ready tells, and things go on once it can be done again. */
+static void test_a_pool_that_cannot_be_refilled(void **state)
+{
+	enum { COUNT = 8 };
+	need_kvm();
+	viso_guest *guest, *clones[COUNT];
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	struct rlimit old, low;
+	getrlimit(RLIMIT_NOFILE, &old);
+	assert_ok(viso_guest_prepare(2));
+	low = old;
+	low.rlim_cur = (rlim_t)dup(0);
+	close((int)low.rlim_cur);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	int made = 0, r = 0;
+	/* A clone of one that is ready may want a fd beside: then even that fails. */
+	while (made < COUNT && (r = viso_snapshot_clone(snapshot, &clones[made])) == 0)
+		made++;
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(viso_error_number(), EMFILE);
+	while (made < COUNT) {
+		clones[made] = clone_of(snapshot);
+		assert_int_equal(call(clones[made++], "count", 0), 2);
+	}
+	int most = support_count_fds();
+	assert_ok(viso_guest_prepare(0));
+	assert_true(support_count_fds() <= most);
+	for (int i = 0; i < made; i++)
+		viso_guest_unref(clones[i]);
+	/* More than there can be: those that there were before stay. */
+	assert_ok(viso_guest_prepare(1));
+	int before = support_count_fds();
+	setrlimit(RLIMIT_NOFILE, &low);
+	r = viso_guest_prepare(1000);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(support_count_fds(), before);
+	assert_ok(viso_guest_prepare(0));
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
 static void test_a_thousand_clones(void **state)
 {
 	enum { COUNT = 1000 };
@@ -413,6 +526,8 @@ static void test_after_a_fork(void **state)
 	viso_guest *guest, *clone;
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	assert_ok(viso_guest_prepare(2));
+	/* The thread that refills, which the child has not, may be at work. */
+	viso_guest_unref(clone_of(snapshot));
 	pid_t child = fork();
 	if (child == 0) {
 		alarm(20);
@@ -565,6 +680,8 @@ int main(void)
 		cmocka_unit_test(test_names_of_a_changed_program),
 		cmocka_unit_test(test_many_generations),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_the_pool_is_refilled),
+		cmocka_unit_test(test_a_pool_that_cannot_be_refilled),
 		cmocka_unit_test(test_a_thousand_clones),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_refusals),

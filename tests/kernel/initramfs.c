@@ -3,7 +3,7 @@
 
 #include "support.h"
 
-#include <ftw.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,41 +67,44 @@ void initramfs_write(const char *path, const char *script)
 	free(init);
 }
 
-/* What nftw(3) looks for, and where it has found it. */
-static char wanted[64], *found;
-
-static int look_at(const char *path, const struct stat *st, int type, struct FTW *place)
+/* The kernel takes several archives, one behind the other. */
+void initramfs_add(const char *path, const char *name, const char *host_path)
 {
-	if (type != FTW_F || strcmp(path + place->base, wanted) != 0)
-		return 0;
-	found = strdup(path);
-	return 1;
-}
-
-static void add_module(FILE *file, const char *directory, const char *name)
-{
-	char inside[80];
 	size_t size;
-	snprintf(wanted, sizeof(wanted), "%s.ko", name);
-	snprintf(inside, sizeof(inside), "modules/%s.ko", name);
-	if (nftw(directory, look_at, 16, FTW_PHYS) != 1)
-		fail_msg("there is no module %s below %s", name, directory);
-	char *data = contents(found, &size);
-	add(file, inside, S_IFREG | 0644, data, size);
-	free(data);
-	free(found);
-}
-
-/* The kernel unpacks one archive after another. */
-void initramfs_add_modules(const char *path, const char *directory, const char *const names[])
-{
+	char *data = contents(host_path, &size), *directory = strdup(name);
 	FILE *file = fopen(path, "ae");
 	assert_non_null(file);
-	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	fseek(file, 0, SEEK_END);
 	pad(file);
-	add(file, "modules", S_IFDIR | 0755, "", 0);
-	for (int i = 0; names[i]; i++)
-		add_module(file, directory, names[i]);
+	*strrchr(directory, '/') = '\0';
+	add(file, directory, S_IFDIR | 0755, "", 0);
+	add(file, name, S_IFREG | 0755, data, size);
 	add(file, "TRAILER!!!", 0, "", 0);
 	assert_int_equal(fclose(file), 0);
+	free(directory);
+	free(data);
+}
+
+void initramfs_add_module(const char *path, const char *kernel, const char *module)
+{
+	char *directory, *file;
+	assert_true(asprintf(&directory, "%s/lib/modules", kernel) > 0);
+	assert_true(asprintf(&file, "%s.ko", module) > 0);
+	FTS *tree = fts_open((char *const[]){directory, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	FTSENT *entry;
+	bool is_found = false;
+	while (!is_found && (entry = fts_read(tree))) {
+		if (entry->fts_info != FTS_F || strcmp(entry->fts_name, file) != 0)
+			continue;
+		char *name;
+		assert_true(asprintf(&name, "modules/%s", file) > 0);
+		initramfs_add(path, name, entry->fts_path);
+		free(name);
+		is_found = true;
+	}
+	fts_close(tree);
+	if (!is_found)
+		fail_msg("the kernel has no module %s", module);
+	free(directory);
+	free(file);
 }

@@ -6,7 +6,11 @@
 /* Writes it to a file. The script runs with /proc, /sys and /dev mounted and busybox's commands in /bin. */
 void initramfs_write(const char *path, const char *script);
 
-/* Adds modules of the kernel, by their names and from below a directory, as /modules/NAME.ko. NULL ends the names. */
-void initramfs_add_modules(const char *path, const char *directory, const char *const names[]);
+/*
+ * Adds a file to one that was written. /modules/NAME.ko of it is what the script can load where it was found by
+ * initramfs_add_module() below the directory of a kernel's package.
+ */
+void initramfs_add(const char *path, const char *name, const char *host_path);
+void initramfs_add_module(const char *path, const char *kernel, const char *module);
 
 #endif

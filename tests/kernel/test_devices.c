@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { SECTORS = 64, SECTOR = 512 };
@@ -166,6 +167,73 @@ static void test_a_guest_that_is_killed_leaves_nothing(void **state)
 	free(disk);
 }
 
+static struct sockaddr_un unix_address(const struct kernel_fixture *fixture, const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", fixture->directory, name);
+	return address;
+}
+
+static void test_the_socket_of_vsock_is_there_as_long_as_the_computer(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	const struct sockaddr_un address = unix_address(fixture, "v");
+	set_program(fixture);
+	/* One of a host program that was killed. */
+	int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(stale, (const struct sockaddr *)&address, sizeof(address)), 0);
+	close(stale);
+	assert_ok(viso_guest_set_vsock(fixture->guest, 3, address.sun_path));
+	assert_switched_off(kernel_run(fixture), "rng 00000020 random interrupt\n?\nend\n");
+	assert_int_equal(access(address.sun_path, F_OK), -1);
+	/* And one that is somebody's. */
+	int live = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	viso_process *process = NULL;
+	assert_int_equal(bind(live, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(live, 1), 0);
+	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EADDRINUSE, VISO_STAGE_GUEST, address.sun_path);
+	assert_int_equal(access(address.sun_path, F_OK), 0);
+	close(live);
+}
+
+static void test_a_boot_that_fails_leaves_no_socket(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	const struct sockaddr_un address = unix_address(fixture, "v");
+	viso_process *process = NULL;
+	need_kvm();
+	char *image = kernel_write(fixture, "gone", "", 1);
+	assert_ok(viso_guest_set_flat_image(fixture->guest, image, CODE));
+	assert_ok(viso_guest_set_vsock(fixture->guest, 3, address.sun_path));
+	assert_int_equal(unlink(image), 0);
+	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), ENOENT, VISO_STAGE_GUEST, "gone");
+	assert_int_equal(access(address.sun_path, F_OK), -1);
+	free(image);
+}
+
+static void test_the_balloon_is_of_a_computer_that_runs(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	uint64_t value = 7;
+	assert_fails(viso_guest_set_balloon(fixture->guest, 4096), ESRCH, VISO_STAGE_GUEST, "");
+	set_program(fixture);
+	/* It waits at its port. */
+	int host, guest = socket_pair(SOCK_STREAM, &host);
+	assert_ok(viso_guest_add_port(fixture->guest, "a", guest));
+	close(guest);
+	viso_process *process = kernel_boot(fixture, NULL);
+	assert_ok(viso_guest_set_balloon(fixture->guest, 1 << 20));
+	assert_fails(viso_guest_set_balloon(fixture->guest, 1ull << 40), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_ok(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_BALLOON, &value));
+	assert_int_equal(value, 0);
+	assert_fails(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_FREE, &value), ENODATA, VISO_STAGE_GUEST, "");
+	assert_ok(viso_process_kill(process));
+	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
+	assert_fails(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_BALLOON, &value), ESRCH, VISO_STAGE_GUEST,
+		     "");
+	close(host);
+}
+
 static void test_bad_disks_are_refused(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -256,6 +324,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_pause_loses_nothing, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_second_boot_has_the_same_devices, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_guest_that_is_killed_leaves_nothing, kernel_setup,
+						kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_the_socket_of_vsock_is_there_as_long_as_the_computer, kernel_setup,
+						kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_boot_that_fails_leaves_no_socket, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_the_balloon_is_of_a_computer_that_runs, kernel_setup,
 						kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_bad_disks_are_refused, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_disk_of_another_guest_is_busy, kernel_setup, kernel_teardown),

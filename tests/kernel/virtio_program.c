@@ -259,6 +259,8 @@ void run(void)
 		case 4:
 			try_rng();
 			break;
+		case 5: /* the balloon, which needs an operating system */
+			break;
 		default:
 			say("?\n");
 			break;

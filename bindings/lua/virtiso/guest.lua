@@ -54,6 +54,38 @@ function setters.flat_image(handle, image)
 	native.viso_guest_set_flat_image(handle, image.path, image.address)
 end
 
+local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
+
+function setters.disks(handle, disks)
+	for _, disk in ipairs(disks) do
+		local flags = 0
+		disk = type(disk) == "table" and disk or {path = disk}
+		support.check_options(disk, support.set "path read_only discard_writes", 1)
+		for name, flag in pairs(disk_flags) do
+			flags = flags | (disk[name] and flag or 0)
+		end
+		native.viso_guest_add_disk(handle, disk.path, flags)
+	end
+end
+
+local function fd_of(file)
+	return io.type(file) and native.stream_fd(file) or file
+end
+
+function setters.ports(handle, ports)
+	for name, file in pairs(ports) do
+		native.viso_guest_add_port(handle, name, fd_of(file))
+	end
+end
+
+function setters.interfaces(handle, interfaces)
+	for _, interface in ipairs(interfaces) do
+		interface = type(interface) == "table" and interface or {file = interface}
+		support.check_options(interface, support.set "file mac", 1)
+		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+	end
+end
+
 local function in_order(list)
 	local paths = {}
 	for path in pairs(list) do
@@ -177,6 +209,21 @@ function Guest:boot(options)
 	support.check_options(options, commands.options, 2)
 	local command, captured = commands.make({"computer"}, options)
 	return self:started(native.viso_guest_boot(self.handle, command), captured, options)
+end
+
+--- What the screen of a "pc" shows; throws ENODATA where that is a picture.
+function Guest:screen()
+	return native.viso_guest_screen(self.handle)
+end
+
+--- Types on the keyboard of a "pc".
+function Guest:type(text)
+	native.viso_guest_type(self.handle, text)
+end
+
+--- Presses the power button of the computer, which most systems take for a wish to shut down.
+function Guest:press_power_button()
+	native.viso_guest_press_power_button(self.handle)
 end
 
 --- Runs a program until it is ready: then it stays, for call() and request(). It says so by viso_ready() or viso_receive() of
@@ -310,7 +357,10 @@ end
 -- connect (function), core_path, placement ("thread", "contained"), ring_us. Binds are writable unless they are read_only.
 --
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
--- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc").
+-- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
+-- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
+-- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}). A "pc" without a kernel boots
+-- its first disk.
 --
 -- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and
 -- run(), which throw what a handler threw. Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their

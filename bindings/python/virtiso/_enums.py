@@ -94,6 +94,117 @@ class Feature(IntEnum):
     NEW_MOUNT_API = native.VISO_FEATURE_NEW_MOUNT_API
     KVM = native.VISO_FEATURE_KVM
     KVM_RING0 = native.VISO_FEATURE_KVM_RING0
+    KERNEL = native.VISO_FEATURE_KERNEL
+    CPU_LIMIT = native.VISO_FEATURE_CPU_LIMIT
+    IO_LIMIT = native.VISO_FEATURE_IO_LIMIT
+    ID_RANGES = native.VISO_FEATURE_ID_RANGES
+    OVERLAY = native.VISO_FEATURE_OVERLAY
+    NETWORK_BRIDGE = native.VISO_FEATURE_NETWORK_BRIDGE
+    NETWORK_USER = native.VISO_FEATURE_NETWORK_USER
+    CHECKPOINT = native.VISO_FEATURE_CHECKPOINT
+    EROFS = native.VISO_FEATURE_EROFS
+    KERNEL_GUEST = native.VISO_FEATURE_KERNEL_GUEST
+
+
+class LayerKind(IntEnum):
+    """What a layer around a program is, in the order of the stack."""
+
+    HYPERVISOR = native.VISO_LAYER_HYPERVISOR
+    MONITOR = native.VISO_LAYER_MONITOR
+    CLOUD = native.VISO_LAYER_CLOUD
+    CONFIDENTIAL = native.VISO_LAYER_CONFIDENTIAL
+    CONTAINER = native.VISO_LAYER_CONTAINER
+    CHROOT = native.VISO_LAYER_CHROOT
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_layer_kind_name(self) or ""
+
+
+class LayerRole(IntEnum):
+    """On which side of a layer a program runs."""
+
+    GUEST = native.VISO_ROLE_GUEST
+    HOST = native.VISO_ROLE_HOST
+    DOM0 = native.VISO_ROLE_DOM0
+    ROOT_PARTITION = native.VISO_ROLE_ROOT_PARTITION
+    UNKNOWN = native.VISO_ROLE_UNKNOWN
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_layer_role_name(self) or ""
+
+
+class Confidence(IntEnum):
+    """How far a layer is to be believed in."""
+
+    UNKNOWN = native.VISO_CONFIDENCE_UNKNOWN
+    POSSIBLE = native.VISO_CONFIDENCE_POSSIBLE
+    LIKELY = native.VISO_CONFIDENCE_LIKELY
+    CERTAIN = native.VISO_CONFIDENCE_CERTAIN
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_confidence_name(self) or ""
+
+
+class EvidenceSide(IntEnum):
+    """What a piece of evidence speaks for."""
+
+    UNREAD = native.VISO_EVIDENCE_UNREAD
+    FOR = native.VISO_EVIDENCE_FOR
+    AGAINST = native.VISO_EVIDENCE_AGAINST
+
+
+class Family(IntEnum):
+    """Drivers and tools of guests that belong together."""
+
+    VIRTIO = native.VISO_FAMILY_VIRTIO
+    VIRTUALBOX = native.VISO_FAMILY_VIRTUALBOX
+    HYPERV = native.VISO_FAMILY_HYPERV
+    VMWARE = native.VISO_FAMILY_VMWARE
+    XEN = native.VISO_FAMILY_XEN
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_family_name(self) or ""
+
+
+class DriverState(IntEnum):
+    """How it stands with a kernel module."""
+
+    NOT_APPLICABLE = native.VISO_DRIVER_NOT_APPLICABLE
+    LOADED = native.VISO_DRIVER_LOADED
+    BUILT_IN = native.VISO_DRIVER_BUILT_IN
+    AVAILABLE = native.VISO_DRIVER_AVAILABLE
+    MISSING = native.VISO_DRIVER_MISSING
+    UNKNOWN = native.VISO_DRIVER_UNKNOWN
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_driver_state_name(self) or ""
+
+
+class HypercallWay(IntEnum):
+    """How the hypervisor is called."""
+
+    NONE = native.VISO_HYPERCALL_WAY_NONE
+    LIBVIRTISO = native.VISO_HYPERCALL_WAY_LIBVIRTISO
+    KVM = native.VISO_HYPERCALL_WAY_KVM
+    HYPERV = native.VISO_HYPERCALL_WAY_HYPERV
+    XEN = native.VISO_HYPERCALL_WAY_XEN
+    VMWARE = native.VISO_HYPERCALL_WAY_VMWARE
+    UNKNOWN = native.VISO_HYPERCALL_WAY_UNKNOWN
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return native.viso_hypercall_way_name(self) or ""
 
 
 class Stage(IntEnum):

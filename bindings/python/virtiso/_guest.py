@@ -15,12 +15,12 @@ from subprocess import DEVNULL
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
-from ._command import Options, Stream, make_command
+from ._command import File, Options, Stream, make_command
 from ._container_options import Bind
 from ._enums import Isolation, Network, Placement, Platform, Stage, by_name
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
-from ._kernel_options import KernelOptions
+from ._kernel_options import Disk, Interface, KernelOptions
 from ._paths import Bytes, StrPath
 from ._process import Process, read_result
 from ._result import Result
@@ -71,6 +71,9 @@ class Guest(Sandbox):
     :param processors: 1 to 64
     :param platform: "microvm", or "pc": one that does not tell the system that it is virtual
     :param firmware: a BIOS for "pc" in the place of SeaBIOS
+    :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
+    :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
+    :param interfaces: network interfaces: tap devices or sockets (of passt, or between two guests), or :class:`Interface`
 
     >>> with virtiso.Guest(root, memory_max="64M") as box:
     ...     box.run(["/bin/busybox", "echo", "hello"])
@@ -104,12 +107,17 @@ class Guest(Sandbox):
         processors: Optional[int] = None,
         platform: Union[None, Platform, str] = None,
         firmware: Optional[StrPath] = None,
+        disks: Sequence[Union[StrPath, Disk]] = (),
+        ports: Optional[Mapping[str, File]] = None,
+        interfaces: Sequence[Union[File, Interface]] = (),
     ) -> None:
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
         self._runs: List[List[BaseException]] = []
-        kernel_options = KernelOptions(kernel, flat_image, initramfs, command_line, processors, platform, firmware)
+        kernel_options = KernelOptions(
+            kernel, flat_image, initramfs, command_line, processors, platform, firmware, disks, _by("name", "ports", ports), interfaces
+        )
         if root is not None or not kernel_options.boots():
             native.viso_guest_set_root(self._handle, check_root(root)._handle)
         kernel_options.apply(self._handle)
@@ -242,6 +250,18 @@ class Guest(Sandbox):
         options = Options(["computer"], input, stdin, stdout, None, capture_output, capture_max, timeout, cpu_time,
                           text=text, encoding=encoding, errors=errors)  # fmt: skip
         return self._started(native.viso_guest_boot(self._handle, make_command(options)), options)
+
+    def screen(self) -> str:
+        """What the screen of a "pc" shows; ENODATA where that is a picture."""
+        return native.viso_guest_screen(self._handle)
+
+    def type(self, text: str) -> None:
+        """Type on the keyboard of a "pc"."""
+        native.viso_guest_type(self._handle, text)
+
+    def press_power_button(self) -> None:
+        """Press the power button of the computer, which most systems take for a wish to shut down."""
+        native.viso_guest_press_power_button(self._handle)
 
     def initialise(
         self,

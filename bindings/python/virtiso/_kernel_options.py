@@ -3,12 +3,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
+from ._command import File
 from ._enums import Platform, by_name
 from ._paths import StrPath
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of a computer: a file of the host. With ``discard_writes`` the file stays as it is."""
+
+    path: StrPath
+    read_only: bool = False
+    discard_writes: bool = False
+
+    def flags(self) -> int:
+        """Of viso_disk_flags."""
+        return (native.VISO_DISK_READ_ONLY if self.read_only else 0) | (
+            native.VISO_DISK_DISCARD_WRITES if self.discard_writes else 0
+        )
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface of a computer, with a tap device or a socket behind it; without ``mac`` its address is random."""
+
+    file: File
+    mac: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -22,6 +46,9 @@ class KernelOptions:
     processors: Optional[int] = None
     platform: Union[None, Platform, str] = None
     firmware: Optional[StrPath] = None
+    disks: Sequence[Union[StrPath, Disk]] = ()
+    ports: Mapping[str, File] = field(default_factory=dict)
+    interfaces: Sequence[Union[File, Interface]] = ()
 
     def boots(self) -> bool:
         """Whether there is anything to boot."""
@@ -43,3 +70,18 @@ class KernelOptions:
             native.viso_guest_set_platform(guest, by_name(Platform, self.platform))
         if self.firmware is not None:
             native.viso_guest_set_firmware(guest, self.firmware)
+        self._add_devices(guest)
+
+    def _add_devices(self, guest: native.viso_guest) -> None:
+        for disk in self.disks:
+            disk = disk if isinstance(disk, Disk) else Disk(disk)
+            native.viso_guest_add_disk(guest, disk.path, disk.flags())
+        for name, file in self.ports.items():
+            native.viso_guest_add_port(guest, name, _fileno(file))
+        for interface in self.interfaces:
+            interface = interface if isinstance(interface, Interface) else Interface(interface)
+            native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
+
+
+def _fileno(file: File) -> int:
+    return file if isinstance(file, int) else file.fileno()

@@ -178,7 +178,10 @@ static int boot(viso_guest *guest, const viso_command *streams, viso_process *pr
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
 	struct machine *machine = NULL;
 	int host[3] = {-1, -1, -1};
-	int r = make_machine(guest, streams, fd, host, &machine);
+	int r = tools_open(guest);
+	if (r == 0)
+		r = make_machine(guest, streams, fd, host, &machine);
+	tools_built(guest->kernel, r < 0);
 	if (r == 0) {
 		r = start_machine(guest->kernel, machine);
 		if (r < 0)
@@ -255,6 +258,22 @@ static int boot_process(viso_guest *guest, const viso_command *streams, viso_pro
 	return 0;
 }
 
+static int boot_checked(viso_guest *guest, const viso_command *streams, const char *function, viso_process **out_process)
+{
+	int r = sandbox_check_use(&guest->sandbox, function);
+	if (r == 0)
+		r = check_boot(guest, streams, function);
+	if (r == 0)
+		r = sandbox_freeze(&guest->sandbox, function);
+	if (r == 0)
+		r = begin_boot(guest->kernel, function);
+	if (r < 0)
+		return r;
+	r = boot_process(guest, streams, out_process);
+	end_boot(guest->kernel);
+	return r;
+}
+
 int viso_guest_boot(viso_guest *guest, const viso_command *streams, viso_process **out_process)
 {
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
@@ -264,23 +283,10 @@ int viso_guest_boot(viso_guest *guest, const viso_command *streams, viso_process
 		return r;
 	if (!out_process)
 		return error_argument(__func__, "out_process is NULL");
-	r = sandbox_check_use(&guest->sandbox, __func__);
-	if (r == 0)
-		r = check_boot(guest, streams, __func__);
-	if (r == 0)
-		r = sandbox_freeze(&guest->sandbox, __func__);
-	if (r == 0)
-		r = begin_boot(guest->kernel, __func__);
-	if (r < 0)
-		return r;
-	r = boot_process(guest, streams, out_process);
-	end_boot(guest->kernel);
-	return r;
+	return boot_checked(guest, streams, __func__, out_process);
 }
 
-int kernel_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process)
+int kernel_boot(viso_guest *guest, const char *function, viso_process **out_process)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "viso_guest_set_kernel",
-			  "commands do not run in a kernel guest yet; boot it by viso_guest_boot(), and have its "
-			  "operating system start them");
+	return boot_checked(guest, NULL, function, out_process);
 }

@@ -7,7 +7,7 @@
 
 #include "sandbox/sandbox.h"
 
-/* A command in the operating system of a guest: as struct kernel_ops has it. */
-int kernel_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);
+/* As viso_guest_boot() without streams, in the name of `function`. */
+int kernel_boot(viso_guest *guest, const char *function, viso_process **out_process);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "guest/device/virtio/backend.h"
 #include "guest/device/virtio/console.h"
+#include "guest/device/virtio/vsock.h"
 #include "guest/kernel/kernel.h"
 
 void device_settings_release(struct device_settings *settings, bool is_forked)
@@ -24,6 +25,7 @@ void device_settings_release(struct device_settings *settings, bool is_forked)
 	}
 	for (unsigned i = 0; i < settings->network_count; i++)
 		close_fd(is_forked ? -1 : settings->networks[i].fd);
+	free(settings->vsock_path);
 }
 
 static int fail_full(const char *function, const char *what, int max)
@@ -145,5 +147,24 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 		return error_argument(__func__, "the fd is neither a tap device with IFF_NO_PI nor a socket");
 	}
 	kernel->devices.networks[kernel->devices.network_count++] = network;
+	return 0;
+}
+
+int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (cid < VSOCK_CID_MIN || cid == UINT32_MAX)
+		return error_argument(__func__, "the address is not between 3 and 4294967294");
+	if (!path || path[0] != '/' || strlen(path) > VSOCK_PATH_MAX)
+		return error_argument(__func__, "the path is not absolute, or longer than 96 bytes");
+	char *copy = strdup(path);
+	if (!copy)
+		return error_memory();
+	free(kernel->devices.vsock_path);
+	kernel->devices.vsock_path = copy;
+	kernel->devices.vsock_cid = cid;
 	return 0;
 }

@@ -28,6 +28,8 @@ struct device_settings {
 	struct disk_setting disks[DEVICE_DISKS_MAX];
 	struct port_setting ports[DEVICE_PORTS_MAX];
 	struct network_setting networks[DEVICE_NETWORKS_MAX];
+	char *vsock_path; /* NULL for none */
+	uint32_t vsock_cid;
 	unsigned disk_count, port_count, network_count;
 };
 

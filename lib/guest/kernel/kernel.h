@@ -9,6 +9,7 @@
 #include <virtiso/guest_kernel.h>
 
 #include "guest/kernel/device_settings.h"
+#include "guest/kernel/tools.h"
 
 struct machine;
 struct kernel_guest;
@@ -17,6 +18,10 @@ struct kernel_guest;
 struct kernel_ops {
 	/* As struct backend has it. */
 	int (*spawn)(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);
+	int (*start)(viso_guest *guest);
+	int (*copy_in)(viso_guest *guest, const char *source, const char *path);
+	int (*copy_out)(viso_guest *guest, const char *path, const char *destination);
+	void (*close)(viso_guest *guest);
 	/* `is_forked`: memory only. */
 	void (*release)(struct kernel_guest *kernel, bool is_forked);
 };
@@ -32,6 +37,7 @@ struct kernel_guest {
 	unsigned processors; /* 0: one */
 	viso_platform platform;
 	struct device_settings devices;
+	struct tools tools;
 
 	pthread_mutex_t lock;    /* guards what follows */
 	struct machine *machine; /* that runs; NULL for none */

@@ -46,6 +46,7 @@ struct machine_device {
 
 struct machine;
 struct pc;
+struct virtio;
 
 struct machine_cpu {
 	struct machine *machine;
@@ -75,6 +76,7 @@ struct machine {
 	unsigned processor_count;
 	struct console console;
 	struct pc *pc; /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct virtio *balloon; /* one of the devices; NULL for none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */

@@ -2,6 +2,7 @@
 #include "guest/kernel/platform.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/error.h"
@@ -57,11 +58,12 @@ static int load(struct machine *machine, const struct kernel_guest *kernel, cons
 	int r = put_tables(machine);
 	if (r < 0)
 		return r;
+	const char *line = kernel->tools.command_line ? kernel->tools.command_line : kernel->command_line;
 	const struct boot_request request = {
 		.ram = &machine->ram,
 		.kernel = image,
 		.initramfs = initramfs->fd >= 0 ? initramfs : NULL,
-		.command_line = kernel->command_line ? kernel->command_line : "",
+		.command_line = line ? line : "",
 		.is_flat = kernel->is_flat,
 		.flat_address = kernel->flat_address,
 		.rsdp = LAYOUT_ACPI,
@@ -74,9 +76,14 @@ static int load_kernel(struct machine *machine, const struct kernel_guest *kerne
 {
 	struct boot_entry entry;
 	struct image image, initramfs = {.fd = -1};
+	char own[32];
 	int r = image_open(&image, kernel->image);
-	if (r == 0 && kernel->initramfs)
+	if (r == 0 && kernel->tools.initramfs >= 0) {
+		snprintf(own, sizeof(own), "/proc/self/fd/%d", kernel->tools.initramfs);
+		r = image_open(&initramfs, own);
+	} else if (r == 0 && kernel->initramfs) {
 		r = image_open(&initramfs, kernel->initramfs);
+	}
 	if (r == 0)
 		r = load(machine, kernel, &image, &initramfs, &entry);
 	image_close(&image);

@@ -7,7 +7,6 @@
 
 #include "core/error.h"
 #include "guest/guest.h"
-#include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/machine.h"
@@ -19,11 +18,24 @@ static void release(struct kernel_guest *kernel, bool is_forked)
 	free(kernel->firmware);
 	free(kernel->command_line);
 	device_settings_release(&kernel->devices, is_forked);
+	tools_release(kernel, is_forked);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);
 }
 
-static const struct kernel_ops ops = {.spawn = kernel_spawn, .release = release};
+static void close_tools(viso_guest *guest)
+{
+	tools_close(guest->kernel, false);
+}
+
+static const struct kernel_ops ops = {
+	.spawn = tools_spawn,
+	.start = tools_start,
+	.copy_in = tools_copy_in,
+	.copy_out = tools_copy_out,
+	.close = close_tools,
+	.release = release,
+};
 
 int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest **out_kernel)
 {
@@ -36,6 +48,7 @@ int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest
 			return error_memory();
 		guest->kernel->ops = &ops;
 		pthread_mutex_init(&guest->kernel->lock, NULL);
+		tools_init(&guest->kernel->tools);
 		guest->sandbox.is_computer = true;
 	}
 	*out_kernel = guest->kernel;

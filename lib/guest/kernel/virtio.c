@@ -6,14 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
+#include "guest/device/virtio/balloon.h"
+#include "guest/agent/message.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/mmio.h"
 #include "guest/device/virtio/net.h"
 #include "guest/device/virtio/rng.h"
+#include "guest/device/virtio/vsock.h"
 
 static int fail(int r, const char *what)
 {
@@ -133,12 +140,28 @@ static int add_rng(struct machine *machine, struct loop *loop)
 	return r < 0 ? fail(r, "source of random bytes") : add(machine, &place, rng, false);
 }
 
+static int add_balloon(struct machine *machine, struct loop *loop)
+{
+	struct machine_place place;
+	struct virtio *balloon;
+	int r = machine_take_virtio(machine, &place);
+	if (r < 0)
+		return r;
+	r = virtio_balloon_new(&machine->ram, place.interrupt, loop, &balloon);
+	if (r < 0)
+		return fail(r, "balloon");
+	r = add(machine, &place, balloon, false);
+	if (r == 0)
+		machine->balloon = balloon;
+	return r;
+}
+
 static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
 {
 	struct machine_place place;
 	struct virtio *block;
 	struct disk *disk;
-	char id[BLOCK_ID_MAX];
+	char id[BLOCK_ID_MAX + 1];
 	unsigned flags = setting->flags & VISO_DISK_READ_ONLY ? DISK_READ_ONLY : 0;
 	flags |= setting->flags & VISO_DISK_DISCARD_WRITES ? DISK_DISCARD_WRITES : 0;
 	int r = machine_take_virtio(machine, &place);
@@ -146,23 +169,28 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 		r = disk_open(setting->path, flags, &disk);
 	if (r < 0)
 		return r;
-	snprintf(id, sizeof(id), "virtiso-disk-%u", number);
+	snprintf(id, sizeof(id), "virtiso-%u", number);
 	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
 	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
 
-static int add_ports(struct virtio *console, const struct device_settings *settings)
+static int add_port(struct virtio *console, const char *name, int fd)
 {
-	for (unsigned i = 0; i < settings->port_count; i++) {
-		int fd = fcntl(settings->ports[i].fd, F_DUPFD_CLOEXEC, 3);
-		int r = fd < 0 ? -errno : virtio_console_add(console, settings->ports[i].name, fd);
-		if (r < 0)
-			return fail(r, "port");
-	}
-	return 0;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd < 0 ? -errno : virtio_console_add(console, name, fd);
+	return r < 0 ? fail(r, "port") : 0;
 }
 
-static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings)
+static int add_ports(struct virtio *console, const struct device_settings *settings, int agent_port)
+{
+	int r = agent_port < 0 ? 0 : add_port(console, AGENT_PORT_NAME, agent_port);
+	for (unsigned i = 0; r == 0 && i < settings->port_count; i++)
+		r = add_port(console, settings->ports[i].name, settings->ports[i].fd);
+	return r;
+}
+
+static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
+		       int agent_port)
 {
 	struct machine_place place;
 	struct virtio *console;
@@ -173,7 +201,7 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	if (r < 0)
 		return fail(r, "console");
 	r = add(machine, &place, console, false);
-	return r < 0 ? r : add_ports(console, settings);
+	return r < 0 ? r : add_ports(console, settings, agent_port);
 }
 
 static int add_network(struct machine *machine, struct loop *loop, const struct network_setting *setting)
@@ -192,17 +220,109 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 	return r < 0 ? fail(r, "network interface") : add(machine, &place, net, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings)
+/* The file of a socket, as long as the computer is there. */
+struct socket_file {
+	bool is_there;
+	char path[VSOCK_PATH_MAX + 1];
+};
+
+static void remove_socket(void *device)
+{
+	struct socket_file *file = device;
+	if (file->is_there)
+		unlink(file->path);
+	file->is_there = false;
+}
+
+static void release_socket(void *device, bool is_forked)
+{
+	/* A computer that was never started has it yet. */
+	if (!is_forked)
+		remove_socket(device);
+	free(device);
+}
+
+/* A file of a host program that was killed stays: nobody listens there any more. */
+static bool is_left_over(const struct sockaddr_un *address)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+}
+
+/* A fd, or a negative errno with the error set. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	_cleanup_close_ int fd = fd_above_streams(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (fd < 0)
+		return fail(-errno, "socket");
+	int r = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+	if (r < 0 && errno == EADDRINUSE && is_left_over(&address) && unlink(path) == 0)
+		r = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+	if (r < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, path,
+				  "no socket can be made at %s: %s; give viso_guest_set_vsock() a "
+				  "path where nothing is",
+				  path, strerrordesc_np(errno));
+	if (listen(fd, SOMAXCONN) < 0) {
+		r = fail(-errno, "socket");
+		unlink(path);
+		return r;
+	}
+	return TAKE_FD(fd);
+}
+
+/* The listening fd, or a negative errno with the error set. */
+static int add_listener(struct machine *machine, const char *path)
+{
+	static const struct machine_device_ops ops = {.stop = remove_socket, .release = release_socket};
+	struct socket_file *file = malloc(sizeof(*file));
+	if (!file)
+		return error_memory();
+	snprintf(file->path, sizeof(file->path), "%s", path);
+	_cleanup_close_ int fd = listen_at(path);
+	file->is_there = fd >= 0;
+	int r = fd;
+	if (r >= 0)
+		r = machine_add_device(machine, &ops, file);
+	else
+		free(file);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+static int add_vsock(struct machine *machine, struct loop *loop, const struct device_settings *settings)
+{
+	struct machine_place place;
+	struct virtio *vsock;
+	int fd = add_listener(machine, settings->vsock_path);
+	if (fd < 0)
+		return fd;
+	int r = machine_take_virtio(machine, &place);
+	if (r < 0) {
+		close_fd(fd);
+		return r;
+	}
+	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path, fd,
+			     &vsock);
+	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
+}
+
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
 	if (r == 0)
 		r = add_rng(machine, loop);
+	if (r == 0)
+		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && settings->port_count > 0)
-		r = add_console(machine, loop, settings);
+	if (r == 0 && (settings->port_count > 0 || agent_port >= 0))
+		r = add_console(machine, loop, settings, agent_port);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
+	if (r == 0 && settings->vsock_path)
+		r = add_vsock(machine, loop, settings);
 	return r;
 }

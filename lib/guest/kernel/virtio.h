@@ -7,6 +7,6 @@
 #include "guest/kernel/machine.h"
 
 /* All that were asked for, and a source of random bytes. 0 or a negative errno with the error set. */
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings);
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port);
 
 #endif

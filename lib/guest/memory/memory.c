@@ -26,8 +26,9 @@ static const uint64_t huge_page = 2u << 20;
 static const uint64_t first_slot = 16u << 20;
 static const uint64_t first_slot_of_clone = 2u << 20;
 
-/* What a clone needs in any case. */
-static const size_t first_pages = 16;
+/* What a guest needs in any case: a clone, and one that loads a program. */
+static const size_t first_pages_of_clone = 16;
+static const size_t first_pages = 32;
 
 /* Beyond all the others: each of those doubles what there is. */
 static const uint32_t flush_slot = 31;
@@ -86,6 +87,19 @@ static int reserve(struct guest_memory *memory, uint64_t size)
 	return 0;
 }
 
+/*
+ * A page that KVM has to fault in costs ten times as much as one that is there, as the neighbours are where there is a
+ * huge page. But to clear that takes a tenth of a start, most guests change little, and there may be thousands of them:
+ * the first ones are small.
+ */
+static void back(struct guest_memory *memory, size_t pages)
+{
+	uint64_t own = memory->size - memory->start;
+	if (own > huge_page)
+		madvise(memory->base + huge_page, own - huge_page, MADV_HUGEPAGE);
+	madvise(memory->base, pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+}
+
 static int fail_slot(struct guest_memory *memory, int r)
 {
 	memory_release(memory);
@@ -99,8 +113,7 @@ int memory_init(struct guest_memory *memory, uint64_t size, int vm_fd)
 	if (r < 0)
 		return r;
 	memory->next = GUEST_PAGE; /* address 0 stands for none */
-	/* A page that KVM has to fault in costs ten times as much as one with a huge page behind it. */
-	madvise(memory->base, memory->size, MADV_HUGEPAGE);
+	back(memory, first_pages);
 	r = add_slot(memory);
 	return r < 0 ? fail_slot(memory, r) : 0;
 }
@@ -116,11 +129,7 @@ int memory_init_clone(struct guest_memory *memory, struct frozen_memory *frozen,
 		memory_release(memory);
 		return r;
 	}
-	/* Most clones change a few pages only, and there may be thousands of them: the first ones are small. */
-	uint64_t own = memory->size - memory->start;
-	if (own > huge_page)
-		madvise(memory->base + huge_page, own - huge_page, MADV_HUGEPAGE);
-	madvise(memory->base, first_pages * GUEST_PAGE, MADV_POPULATE_WRITE);
+	back(memory, first_pages_of_clone);
 	r = put_slot(memory, 0, frozen->size, frozen->base);
 	if (r == 0)
 		r = add_slot(memory);

@@ -35,9 +35,10 @@ int saved_get_signals(struct saved_reader *reader, struct signal_queue *queue)
 	if (!queue->items)
 		return error_memory();
 	memcpy(queue->items, items, count * sizeof(*queue->items));
-	queue->count = queue->capacity = count;
-	for (uint64_t i = 0; i < count; i++) {
-		int signal = queue->items[i].si_signo;
+	queue->capacity = count;
+	/* What is wrong with one must not be in the queue when that is given back. */
+	for (; queue->count < count; queue->count++) {
+		int signal = queue->items[queue->count].si_signo;
 		if (signal < 1 || signal > PROGRAM_SIGNALS || !(queue->set & signal_bit(signal)))
 			return saved_damaged("signals");
 	}

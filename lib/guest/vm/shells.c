@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <virtiso/error.h>
 #include <virtiso/guest.h>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/own_process.h"
+#include "guest/thread.h"
 #include "guest/x86_64/vcpu.h"
 
 enum { SHELLS_MAX = 10000 };
@@ -16,12 +20,21 @@ enum { SHELLS_MAX = 10000 };
 /*
  * A virtual machine works only in the process that made it, and a lock may be held by a thread that a forked child does
  * not have. So a child leaves the pool of its parent alone and begins one of its own.
+ *
+ * What is taken is made anew by a thread, from the first taking on until the pool is given up: a start waits for none.
  */
 struct pool {
 	pid_t owner;
-	pthread_mutex_t lock;
+	pthread_mutex_t setting; /* one viso_guest_prepare() after the other */
+	pthread_mutex_t lock;    /* guards what follows */
+	pthread_cond_t changed;
 	struct vm *shells;
 	size_t count;
+	size_t wanted;
+	pthread_t thread;
+	bool has_thread;
+	bool ends;
+	bool rests; /* one could not be made: it is tried again when the next one has been taken */
 };
 
 static _Atomic(struct pool *) pool;
@@ -35,7 +48,9 @@ static struct pool *own_pool(bool make)
 	if (!made)
 		return NULL;
 	made->owner = own_process();
+	pthread_mutex_init(&made->setting, NULL);
 	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->changed, NULL);
 	if (atomic_compare_exchange_strong(&pool, &now, made))
 		return made;
 	free(made);
@@ -52,6 +67,55 @@ static int make(struct vm *vm, const struct processor **out_processor)
 	return r;
 }
 
+/* With the lock held: one more among those that are ready; false where there are enough. */
+static bool put(struct pool *own, const struct vm *vm, size_t wanted)
+{
+	struct vm *shells = own->count < wanted ? reallocarray(own->shells, own->count + 1, sizeof(*shells)) : NULL;
+	if (!shells)
+		return false;
+	own->shells = shells;
+	shells[own->count++] = *vm;
+	return true;
+}
+
+/* Makes one, without the lock. 0, or a negative errno with the error set. */
+static int add(struct pool *own, size_t wanted)
+{
+	struct vm vm;
+	const struct processor *processor;
+	int r = make(&vm, &processor);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&own->lock);
+	bool is_kept = put(own, &vm, wanted), is_enough = own->count >= wanted;
+	pthread_mutex_unlock(&own->lock);
+	if (is_kept)
+		return 0;
+	vm_release(&vm);
+	return is_enough ? 0 : error_memory();
+}
+
+static void *refill(void *data)
+{
+	struct pool *own = data;
+	pthread_mutex_lock(&own->lock);
+	while (!own->ends) {
+		if (own->rests || own->count >= own->wanted) {
+			pthread_cond_wait(&own->changed, &own->lock);
+			continue;
+		}
+		size_t wanted = own->wanted;
+		pthread_mutex_unlock(&own->lock);
+		int r = add(own, wanted);
+		if (r < 0)
+			log_debug("guest: a virtual machine cannot be made ready: %s", viso_error_message());
+		pthread_mutex_lock(&own->lock);
+		own->rests = r < 0;
+	}
+	pthread_mutex_unlock(&own->lock);
+	return NULL;
+}
+
 static bool take_ready(struct pool *own, struct vm *vm)
 {
 	pthread_mutex_lock(&own->lock);
@@ -62,27 +126,25 @@ static bool take_ready(struct pool *own, struct vm *vm)
 	return is_there;
 }
 
+/* Also where none was ready. Without a thread now, there will be one at another time. */
+static void have_refilled(struct pool *own)
+{
+	pthread_mutex_lock(&own->lock);
+	own->rests = false;
+	if (own->count < own->wanted && !own->has_thread && !own->ends)
+		own->has_thread = thread_start(&own->thread, refill, own) == 0;
+	pthread_cond_signal(&own->changed);
+	pthread_mutex_unlock(&own->lock);
+}
+
 int shells_take(struct vm *vm, const struct processor **out_processor)
 {
 	struct pool *own = own_pool(false);
 	*vm = vm_none;
-	if (own && take_ready(own, vm))
-		return processor_get(-1, out_processor);
-	return make(vm, out_processor);
-}
-
-/* Puts one that was made aside among those that are ready; false where there are enough. */
-static bool put(struct pool *own, const struct vm *vm, size_t wanted)
-{
-	pthread_mutex_lock(&own->lock);
-	bool fits = own->count < wanted;
-	struct vm *shells = fits ? reallocarray(own->shells, own->count + 1, sizeof(*shells)) : NULL;
-	if (shells) {
-		own->shells = shells;
-		shells[own->count++] = *vm;
-	}
-	pthread_mutex_unlock(&own->lock);
-	return shells;
+	bool is_there = own && take_ready(own, vm);
+	if (own)
+		have_refilled(own);
+	return is_there ? processor_get(-1, out_processor) : make(vm, out_processor);
 }
 
 static size_t ready(struct pool *own)
@@ -93,20 +155,22 @@ static size_t ready(struct pool *own)
 	return count;
 }
 
+static void set_wanted(struct pool *own, size_t wanted)
+{
+	pthread_mutex_lock(&own->lock);
+	own->wanted = wanted;
+	own->rests = false;
+	pthread_cond_signal(&own->changed);
+	pthread_mutex_unlock(&own->lock);
+}
+
+/* Makes those that are missing now, so that the caller hears of what is in the way. */
 static int fill(struct pool *own, size_t wanted)
 {
-	while (ready(own) < wanted) {
-		struct vm vm;
-		const struct processor *processor;
-		int r = make(&vm, &processor);
-		if (r < 0)
-			return r;
-		if (!put(own, &vm, wanted)) {
-			vm_release(&vm);
-			return ready(own) < wanted ? error_memory() : 0;
-		}
-	}
-	return 0;
+	int r = 0;
+	while (r == 0 && ready(own) < wanted)
+		r = add(own, wanted);
+	return r;
 }
 
 static void shrink(struct pool *own, size_t wanted)
@@ -122,6 +186,39 @@ static void shrink(struct pool *own, size_t wanted)
 	pthread_mutex_unlock(&own->lock);
 }
 
+static void end_thread(struct pool *own)
+{
+	pthread_mutex_lock(&own->lock);
+	bool has_thread = own->has_thread;
+	own->ends = true;
+	pthread_cond_signal(&own->changed);
+	pthread_mutex_unlock(&own->lock);
+	if (has_thread)
+		pthread_join(own->thread, NULL);
+	pthread_mutex_lock(&own->lock);
+	own->has_thread = own->ends = false;
+	pthread_mutex_unlock(&own->lock);
+}
+
+/* With the lock for settings held. */
+static int set_count(struct pool *own, size_t count)
+{
+	size_t before = own->wanted;
+	if (count == 0) {
+		set_wanted(own, 0);
+		end_thread(own);
+	} else if (count < before) {
+		set_wanted(own, count);
+	}
+	shrink(own, count);
+	int r = fill(own, count);
+	if (r < 0)
+		shrink(own, before);
+	else
+		set_wanted(own, count);
+	return r;
+}
+
 int viso_guest_prepare(unsigned count)
 {
 	if (count > SHELLS_MAX)
@@ -129,6 +226,8 @@ int viso_guest_prepare(unsigned count)
 	struct pool *own = own_pool(count > 0);
 	if (!own)
 		return count ? error_memory() : 0;
-	shrink(own, count);
-	return fill(own, count);
+	pthread_mutex_lock(&own->setting);
+	int r = set_count(own, count);
+	pthread_mutex_unlock(&own->setting);
+	return r;
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "core/own_process.h"
@@ -74,6 +75,7 @@ static int64_t look(const struct watch *own)
 static void *run_thread(void *data)
 {
 	struct watch *own = data;
+	prctl(PR_SET_NAME, "viso-deadlines");
 	pthread_mutex_lock(&own->lock);
 	while (!own->is_closing) {
 		atomic_store(&own->next_look, INT64_MAX);

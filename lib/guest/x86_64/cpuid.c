@@ -8,14 +8,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define VISO_HYPERCALL_NUMBERS_ONLY
+#include <virtiso/hypercall.h>
+
 #include "core/error.h"
 #include "guest/vm/vm.h"
 #include "guest/x86_64/features.h"
 
-enum { ENTRIES_MAX = 256 };
+enum { ENTRIES_MAX = 256, OWN_ENTRIES = 2, INTERFACE_VERSION = 1 };
 
 #define BIT(n) (1u << (n))
 #define LEAF1_ECX_XSAVE BIT(26)
+#define LEAF1_ECX_HYPERVISOR BIT(31)
 #define LEAF7_EBX_FSGSBASE BIT(0)
 #define LEAF7_EBX_SMEP BIT(7)
 #define LEAF7_ECX_UMIP BIT(2)
@@ -75,9 +79,29 @@ static void choose_control(struct processor *out, struct kvm_cpuid2 *cpuid)
 	}
 }
 
+/* Whose guest it is: <virtiso/hypercall.h>. KVM's own leaves were filtered out. */
+static void add_signature(struct kvm_cpuid2 *cpuid)
+{
+	struct kvm_cpuid_entry2 *leaf1 = features_find(cpuid, 1, 0);
+	struct kvm_cpuid_entry2 signature = {.function = 0x40000000, .eax = 0x40000001};
+	_Static_assert(sizeof(VISO_CPUID_SIGNATURE) == 12, "EBX, ECX and EDX");
+	memcpy(&signature.ebx, VISO_CPUID_SIGNATURE, 4);
+	memcpy(&signature.ecx, VISO_CPUID_SIGNATURE + 4, 4);
+	memcpy(&signature.edx, VISO_CPUID_SIGNATURE + 8, 4);
+	if (leaf1)
+		leaf1->ecx |= LEAF1_ECX_HYPERVISOR;
+	cpuid->entries[cpuid->nent++] = signature;
+	cpuid->entries[cpuid->nent++] = (struct kvm_cpuid_entry2){
+		.function = 0x40000001,
+		.eax = VISO_HYPERCALL_BASE,
+		.ebx = INTERFACE_VERSION,
+	};
+}
+
 static int make(int kvm_fd)
 {
-	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + ENTRIES_MAX * sizeof(cpuid->entries[0]));
+	const size_t entries = ENTRIES_MAX + OWN_ENTRIES;
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + entries * sizeof(cpuid->entries[0]));
 	if (!cpuid)
 		return error_memory();
 	cpuid->nent = ENTRIES_MAX;
@@ -91,6 +115,7 @@ static int make(int kvm_fd)
 	 * that there is no XSAVE. */
 	features_filter(cpuid, processor.xstate_features);
 	choose_control(&processor, cpuid);
+	add_signature(cpuid);
 	processor.cpuid = cpuid;
 	return 0;
 }

@@ -71,11 +71,11 @@ struct rule {
 
 /*
  * Not there, of what KVM may offer: in leaf 1 PCID, PDCM, MONITOR, VMX, x2APIC, the deadline timer and the hypervisor
- * bit (there is no paravirtualisation, and nothing at 0x40000000: a program that wants to know opens /dev/virtiso); in
- * leaf 7 SGX, MPX, INVPCID, PT, PKU, CET, WAITPKG, LA57, key locker, ENQCMD, UINTR, AMX, LAM, FRED, APX, and what
- * controls speculation by MSRs; in 0x80000001 SVM, IBS, counters and MWAITX. The leaves of counters (0xa), topology
- * (0xb, 0x1f, 0x8000001e), SGX (0x12), PT (0x14), key locker (0x19), AMX (0x1d, 0x1e), SVM (0x8000000a) and SEV
- * (0x8000001f) are empty.
+ * bit, nor KVM's leaves at 0x40000000 (there is no paravirtualisation; cpuid.c puts our own signature there); in leaf 7
+ * SGX, MPX, INVPCID, PT, PKU, CET, WAITPKG, LA57, key locker, ENQCMD, UINTR, AMX, LAM, FRED, APX, and what controls
+ * speculation by MSRs; in 0x80000001 SVM, IBS, counters and MWAITX. The leaves of counters (0xa), topology (0xb, 0x1f,
+ * 0x8000001e), SGX (0x12), PT (0x14), key locker (0x19), AMX (0x1d, 0x1e), SVM (0x8000000a) and SEV (0x8000001f) are
+ * empty.
  */
 static const struct rule rules[] = {
 	{0x0, 0, 0, WHOLE},

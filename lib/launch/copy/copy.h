@@ -6,11 +6,11 @@
 #include <virtiso/sandbox.h>
 
 /*
- * Copies what `path` is beneath the directory `root`, where anybody may be at work meanwhile, to `destination`, which
- * must not be there yet. How many entries were left out, or a negative errno with the error set and nothing left
+ * Copies what `path` is in the root of the sandbox's instance, where anybody may be at work meanwhile, to
+ * `destination`, which must not be there yet. How many entries were left out, or a negative errno with the error set and nothing left
  * behind.
  */
-int copy_out(int root, const char *path, const char *destination);
+int copy_out(viso_sandbox *sandbox, const char *path, const char *destination);
 
 /* Has `source` made at `path` in the sandbox, which has an instance. 0 or a negative errno with the error set. */
 int copy_in(viso_sandbox *sandbox, const char *source, const char *path);

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -25,10 +24,10 @@
 #include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
-#include "core/remove_tree.h"
 #include "launch/copy/copy.h"
 #include "launch/copy/stream.h"
-#include "launch/launcher.h"
+#include "launch/copy/workshop.h"
+#include "sandbox/sandbox.h"
 
 #ifndef FUSE_SUPER_MAGIC
 #define FUSE_SUPER_MAGIC 0x65735546
@@ -241,90 +240,6 @@ static int copy_entry(struct collection *copy, int from, const char *name, int t
 	return copy_found(copy, found, to, new_name);
 }
 
-/* Where the copy is made: beside its destination, where nobody else can enter. */
-struct workshop {
-	int parent;
-	const char *name; /* of the destination in it */
-	char directory[32];
-	char *guarded; /* its path, while the launcher is to remove it */
-	int fd;
-};
-
-static int split(const char *destination, char **out_parent, const char **out_name)
-{
-	const char *slash = strrchr(destination, '/');
-	*out_name = slash ? slash + 1 : destination;
-	if (!**out_name || !strcmp(*out_name, ".") || !strcmp(*out_name, ".."))
-		return error_argument("viso_sandbox_copy_out", "the destination does not end in a name");
-	*out_parent =
-		slash ? strndup(destination, slash == destination ? 1 : (size_t)(slash - destination)) : strdup(".");
-	return *out_parent ? 0 : error_memory();
-}
-
-/* The launcher removes it where the host program is killed. */
-static int guard(struct workshop *workshop)
-{
-	char link[32], path[PATH_MAX];
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", workshop->parent);
-	ssize_t length = readlink(link, path, sizeof(path) - 1);
-	if (length < 0)
-		return error_fail(VISO_STAGE_ROOT, errno, link, NULL);
-	path[length] = '\0';
-	if (asprintf(&workshop->guarded, "%s/%s", path, workshop->directory) < 0) {
-		workshop->guarded = NULL;
-		return error_memory();
-	}
-	int r = launcher_guard_tree(workshop->guarded);
-	if (r < 0) {
-		free(workshop->guarded);
-		workshop->guarded = NULL;
-	}
-	return r;
-}
-
-static int open_workshop(struct workshop *workshop, const char *destination)
-{
-	uint64_t random;
-	char *parent = NULL;
-	int r = split(destination, &parent, &workshop->name);
-	if (r < 0)
-		return r;
-	workshop->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = workshop->parent < 0 ? error_fail(VISO_STAGE_ROOT, errno, parent, "%s: %s", parent, strerrordesc_np(errno))
-				 : 0;
-	free(parent);
-	if (r < 0)
-		return r;
-	if (faccessat(workshop->parent, workshop->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return error_fail(VISO_STAGE_ROOT, EEXIST, destination, "%s is there already", destination);
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		return error_fail(VISO_STAGE_ROOT, errno, "getrandom", NULL);
-	snprintf(workshop->directory, sizeof(workshop->directory), ".viso-%016" PRIx64, random);
-	r = guard(workshop);
-	if (r < 0)
-		return r;
-	if (mkdirat(workshop->parent, workshop->directory, 0700) < 0)
-		return error_fail(VISO_STAGE_ROOT, errno, destination, "nothing can be made beside %s: %s", destination,
-				  strerrordesc_np(errno));
-	workshop->fd = openat(workshop->parent, workshop->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (workshop->fd < 0)
-		return error_fail(VISO_STAGE_ROOT, errno, destination, NULL);
-	return 0;
-}
-
-static void close_workshop(struct workshop *workshop)
-{
-	if (workshop->fd >= 0) {
-		remove_contents(workshop->fd);
-		unlinkat(workshop->parent, workshop->directory, AT_REMOVEDIR);
-	}
-	if (workshop->guarded)
-		launcher_unguard_tree(workshop->guarded);
-	free(workshop->guarded);
-	close_fd(workshop->fd);
-	close_fd(workshop->parent);
-}
-
 static int fail_copy(int error, const char *path)
 {
 	if (error == -EFBIG)
@@ -353,20 +268,21 @@ static int collect(struct workshop *workshop, int found, struct collection *copy
 	return r;
 }
 
-int copy_out(int root, const char *path, const char *destination)
+int copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
 {
-	struct workshop workshop = {.parent = -1, .fd = -1};
+	int root = -1;
+	_cleanup_(workshop_close) struct workshop workshop = workshop_none;
 	struct collection copy = {0};
+	int r = sandbox->backend->root(sandbox, &root);
+	if (r < 0)
+		return error_argument("viso_sandbox_copy_out", "the instance has just ended");
 	_cleanup_close_ int found = open_in_root(root, path, O_PATH | O_NOFOLLOW, false);
 	if (found < 0)
 		return fail_copy(found, path);
-	int r = open_workshop(&workshop, destination);
+	r = workshop_open(&workshop, destination);
 	if (r == 0 && (r = collect(&workshop, found, &copy)) < 0)
 		r = fail_copy(r, path);
-	/* A path that is itself something to be left out leaves nothing to be renamed. */
-	if (r == 0 && renameat2(workshop.fd, "copy", workshop.parent, workshop.name, RENAME_NOREPLACE) < 0 &&
-	    errno != ENOENT)
-		r = error_fail(VISO_STAGE_ROOT, errno, destination, "%s: %s", destination, strerrordesc_np(errno));
-	close_workshop(&workshop);
+	if (r == 0)
+		r = workshop_finish(&workshop, destination);
 	return r < 0 ? r : copy.left_out;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a tree goes to the process that makes it inside a sandbox (program/receive.c): a record for each entry, in the
+ * How a tree goes to the process that makes it inside a sandbox (receive.c): a record for each entry, in the
  * order of a walk, each followed by its name, and a file or link by its data. A directory ends by a record of its own.
  * Both ends are built from one tree.
  */

@@ -254,9 +254,14 @@ static void notify(struct virtio *virtio, unsigned index)
 static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
 {
 	struct console *console = console_of(virtio);
-	if (number >= console->count || console->ports[number].fd < 0 || !virtio_is_active(virtio))
-		return;
 	unsigned port = (unsigned)number;
+	if (number >= console->count || console->ports[port].fd < 0)
+		return;
+	if (!virtio_is_active(virtio)) {
+		/* It is broken, or about to stand still: see watch(). */
+		watch(console, port);
+		return;
+	}
 	if (console->ports[port].is_blocked && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
 		console->ports[port].is_blocked = false;
 		virtio_serve(virtio, receive_queue(port) + 1, transmit);

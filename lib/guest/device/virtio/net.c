@@ -154,8 +154,13 @@ static void notify(struct virtio *virtio, unsigned index)
 static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
 {
 	struct net *net = net_of(virtio);
-	if (net->backend.fd < 0 || !virtio_is_active(virtio))
+	if (net->backend.fd < 0)
 		return;
+	if (!virtio_is_active(virtio)) {
+		/* It is broken, or about to stand still: nothing is watched then. */
+		watch(net);
+		return;
+	}
 	if ((net->events & EPOLLOUT) && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
 		int r = backend_flush(&net->backend);
 		net->is_blocked &= r == -EAGAIN;

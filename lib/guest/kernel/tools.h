@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest tools of a kernel guest: viso-agent in it, by which its sandbox runs commands and copies files as those of
+ * other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it begins with the
+ * first command.
+ */
+#ifndef GUEST_KERNEL_TOOLS_H
+#define GUEST_KERNEL_TOOLS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <virtiso/guest.h>
+
+struct agent;
+struct kernel_guest;
+
+struct tools {
+	pthread_mutex_t start; /* held while somebody boots for a command */
+	viso_process *computer; /* that was booted for commands; owned; NULL for none; guarded by `start` */
+
+	/* Guarded by the lock of the kernel guest. */
+	int port;            /* the guest's end, while a computer is built; -1 else */
+	int socket;          /* the host's end, before there is an agent; -1 else */
+	struct agent *agent; /* of the computer that runs, or ran last */
+
+	int initramfs;      /* while a computer is built: of the root; -1 else */
+	char *command_line; /* likewise, with what starts the agent; NULL else */
+};
+
+void tools_init(struct tools *tools);
+
+/*
+ * Around the building of a computer: makes the port, and where the guest has a root and no initramfs of its own, one of
+ * that. 0 or a negative errno with the error set.
+ */
+int tools_open(viso_guest *guest);
+void tools_built(struct kernel_guest *kernel, bool has_failed);
+
+/* After its processes have ended; a second call does nothing. In a forked child (`is_forked`) memory only. */
+void tools_close(struct kernel_guest *kernel, bool is_forked);
+
+void tools_release(struct kernel_guest *kernel, bool is_forked);
+
+/* The agent of the computer that runs, a reference. 0, or a negative errno with the error set; -EINVAL where no command
+ * has begun it. */
+int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent);
+
+/* Struct kernel_ops. */
+int tools_start(viso_guest *guest);
+int tools_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);
+int tools_copy_in(viso_guest *guest, const char *source, const char *path);
+int tools_copy_out(viso_guest *guest, const char *path, const char *destination);
+
+#endif
