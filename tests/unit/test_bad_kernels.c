@@ -43,10 +43,21 @@ static void test_boot(void **state)
 	REFUSED(viso_guest_boot(guest, NULL, &process)); /* without a kernel */
 }
 
+static void test_pc(void **state)
+{
+	char text[16];
+	REFUSED(viso_guest_screen(NULL, text, sizeof(text)));
+	REFUSED(viso_guest_screen(guest, NULL, 1));
+	REFUSED(viso_guest_type(NULL, "text"));
+	REFUSED(viso_guest_type(guest, NULL));
+	REFUSED(viso_guest_press_power_button(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_boot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pc, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("bad kernels", tests, NULL, NULL);
 }
