@@ -40,7 +40,7 @@ struct viso_guest {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	bool is_cancelled;
+	atomic_bool is_cancelled;
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */
 	viso_result *last_result;     /* of its program, which has ended */
