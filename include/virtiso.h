@@ -34,6 +34,7 @@
 #include <virtiso/error.h>
 #include <virtiso/guest.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_agent.h>
 #include <virtiso/guest_devices.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>

@@ -107,7 +107,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsign
  * @param path   a directory of the host
  * @param tag    1 to 36 printable characters without blanks and slashes
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -ENOENT, -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG; -EEXIST this tag
- *         is there; -ENOSPC there are four already.
+ *         is there; -ENOSPC there are two already.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */

@@ -4,6 +4,7 @@
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
+#include <virtiso/guest_agent.h>
 #include <virtiso/guest_devices.h>
 #include <virtiso/guest_kernel.h>
 #include <virtiso/guest_pc.h>
@@ -329,6 +330,21 @@ int viso_guest_type(viso_guest *guest, const char *text)
 }
 
 int viso_guest_press_power_button(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_shut_down(viso_guest *guest, viso_shutdown how, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_clock(viso_guest *guest, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

@@ -124,7 +124,7 @@ void tools_release(struct kernel_guest *kernel, bool is_forked)
 	pthread_mutex_destroy(&kernel->tools.start);
 }
 
-static bool is_running(struct kernel_guest *kernel)
+bool tools_computer_runs(struct kernel_guest *kernel)
 {
 	pthread_mutex_lock(&kernel->lock);
 	bool runs = kernel->machine != NULL;
@@ -153,7 +153,7 @@ static struct agent *find_agent(struct kernel_guest *kernel)
 static int boot(viso_guest *guest)
 {
 	struct tools *tools = &guest->kernel->tools;
-	if (is_running(guest->kernel))
+	if (tools_computer_runs(guest->kernel))
 		return 0;
 	tools->computer = viso_process_unref(tools->computer);
 	return kernel_boot(guest, "viso_sandbox_start", &tools->computer);
@@ -199,7 +199,7 @@ int tools_spawn(viso_guest *guest, const viso_command *command, bool to_end, vis
 int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent)
 {
 	struct kernel_guest *kernel = guest->kernel;
-	bool runs = kernel && is_running(kernel);
+	bool runs = kernel && tools_computer_runs(kernel);
 	if (!runs)
 		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function,
 				  "%s: no computer runs; call viso_sandbox_start() first", function);

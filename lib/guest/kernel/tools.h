@@ -45,6 +45,8 @@ void tools_release(struct kernel_guest *kernel, bool is_forked);
  * has begun it. */
 int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent);
 
+bool tools_computer_runs(struct kernel_guest *kernel);
+
 /* Struct kernel_ops. */
 int tools_start(viso_guest *guest);
 int tools_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process);

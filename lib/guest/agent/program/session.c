@@ -112,11 +112,12 @@ static void take(const struct agent_frame *frame)
 void session_take_all(void)
 {
 	struct agent_frame frame;
-	int r = 0;
-	while (!queue_is_full() && (r = frames_next(&agent.reader, &frame)) > 0)
-		take(&frame);
-	if (r < 0)
-		session_end();
+	int r;
+	while (!queue_is_full() && (r = frames_next(&agent.reader, &frame)) != 0)
+		if (r > 0)
+			take(&frame);
+		else
+			session_end();
 }
 
 void session_lose_host(void)

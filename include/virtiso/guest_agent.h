@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file guest_agent.h
+ * Guest tools: viso-agent in a kernel guest, by which its sandbox runs commands and copies files.
+ *
+ * A kernel guest on VISO_PLATFORM_MICROVM has a port "org.libvirtiso.agent.0" for it. A guest with a root (viso_guest_set_root()) and a
+ * Linux kernel gets the agent as its first process, together with the modules of the kernel that it needs, from lib/modules/VERSION beside
+ * the directory of the kernel; the root is its first file system, in its memory. Any other operating system can run the installed
+ * program `viso-agent --service` itself.
+ *
+ * viso_sandbox_start() boots the computer and waits until the agent has answered, for three minutes at most; so do
+ * viso_sandbox_spawn() and viso_sandbox_run() where none runs. All commands run in that one computer, which viso_sandbox_close()
+ * switches off. Commands are as in a container's instance, but that the fds of viso_command_add_fd() and the attributes of a process of the host
+ * (nice value, CPUs, and such) are refused with -EOPNOTSUPP. Where the contact with the agent is lost, commands end with
+ * VISO_REASON_GUEST_FAULT, and later ones fail with -EPIPE.
+ */
+#ifndef VIRTISO_GUEST_AGENT_H
+#define VIRTISO_GUEST_AGENT_H
+
+#include <stdint.h>
+#include <virtiso/attributes.h>
+#include <virtiso/guest.h>
+
+VISO_BEGIN_DECLS
+
+/** How an operating system is to end. */
+typedef enum viso_shutdown {
+	VISO_SHUTDOWN_POWER_OFF = 1, /**< the computer is switched off */
+	VISO_SHUTDOWN_REBOOT = 2,    /**< it would begin anew: the computer ends with exit code 1 */
+	VISO_SHUTDOWN_ENUM_WIDTH_ = 0x7fffffff /**< not a way to end; fixes the width of the type */
+} viso_shutdown;
+
+/** A figure of an operating system, for viso_guest_statistic(). */
+typedef enum viso_statistic {
+	VISO_STATISTIC_MEMORY_TOTAL = 0,     /**< memory that it has, bytes */
+	VISO_STATISTIC_MEMORY_FREE = 1,      /**< memory that nothing is in, bytes */
+	VISO_STATISTIC_MEMORY_AVAILABLE = 2, /**< memory that programs could get, bytes */
+	VISO_STATISTIC_SWAP_TOTAL = 3,       /**< swap, bytes */
+	VISO_STATISTIC_SWAP_FREE = 4,        /**< free swap, bytes */
+	VISO_STATISTIC_LOAD_1 = 5,           /**< load average of a minute, thousandths */
+	VISO_STATISTIC_LOAD_5 = 6,           /**< of five minutes */
+	VISO_STATISTIC_LOAD_15 = 7,          /**< of a quarter of an hour */
+	VISO_STATISTIC_PROCESSES = 8,        /**< processes and threads */
+	VISO_STATISTIC_UPTIME_MS = 9,        /**< time since it was booted, milliseconds */
+	VISO_STATISTIC_TIME_NS = 10,         /**< its clock, nanoseconds since 1970 */
+	VISO_STATISTIC_COMMANDS = 11,        /**< commands that its agent runs */
+	VISO_STATISTIC_ENUM_WIDTH_ = 0x7fffffff /**< not a figure; fixes the width of the type */
+} viso_statistic;
+
+/**
+ * Have the operating system end its programs, write what is to be written, and end itself; and wait until the computer has ended.
+ *
+ * @param guest       a kernel guest with an agent
+ * @param how         what is to follow
+ * @param timeout_ms  how long to wait in milliseconds, 1 or more
+ * @return 0, or a negative errno: -EINVAL also where no computer runs, -ETIMEDOUT it still runs (viso_process_kill() and
+ *         viso_sandbox_close() switch it off), -EPERM the agent is neither the first process nor a service, -EPIPE there is no contact with the agent,
+ *         -EPROTO, -EPROTONOSUPPORT the agent is of another version, -EOPNOTSUPP the computer has no port for an agent, -EAGAIN, -ESTALE,
+ *         -ENOMEM, -EMFILE, -ENFILE, -ECHILD.
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_shut_down(viso_guest *guest, viso_shutdown how, int timeout_ms);
+
+/**
+ * Set the clock of the operating system to that of the host, as after it was paused.
+ *
+ * @param guest       a kernel guest with an agent
+ * @param timeout_ms  how long to wait for the answer in milliseconds, 1 or more
+ * @return 0, or a negative errno as viso_guest_shut_down().
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_clock(viso_guest *guest, int timeout_ms);
+
+/**
+ * Ask the operating system for a figure. It is its own word, and need not be true.
+ *
+ * @param guest       a kernel guest with an agent
+ * @param statistic   which figure
+ * @param timeout_ms  how long to wait for the answer in milliseconds, 1 or more
+ * @return the figure, or a negative errno as viso_guest_shut_down().
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms);
+
+VISO_END_DECLS
+
+#endif

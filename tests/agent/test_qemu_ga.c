@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* QEMU's own guest agent, as an ordinary process that may not touch the machine; and answers that no agent would give. */
+#include "agent_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/agent/qemu_ga.h"
+
+enum { PATIENCE = 10000 };
+
+static char *directory;
+static pid_t pid;
+static struct qemu_ga *ga;
+
+static const char *find_program(void)
+{
+	static const char *const places[] = {"/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"};
+	const char *given = getenv("VISO_TEST_QEMU_GA");
+	for (int i = 0; !given && i < 2; i++)
+		if (access(places[i], X_OK) == 0)
+			given = places[i];
+	return given;
+}
+
+static int reach(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	for (int i = 0; i < 500; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return fd;
+		close(fd);
+		usleep(10000);
+	}
+	fail_msg("qemu-ga does not listen");
+	return -1;
+}
+
+/* What is of the whole machine is forbidden to it. */
+static void run_agent(const char *program, const char *path)
+{
+	int null = open("/dev/null", O_RDWR);
+	dup2(null, 1);
+	dup2(null, 2);
+	execl(program, program, "-m", "unix-listen", "-p", path, "-t", directory,
+	      "--blacklist=guest-shutdown,guest-set-time,guest-fsfreeze-freeze,guest-fsfreeze-thaw,guest-suspend-disk,"
+	      "guest-suspend-ram,guest-suspend-hybrid,guest-set-vcpus,guest-set-memory-blocks,guest-set-user-password,"
+	      "guest-fstrim",
+	      NULL);
+	_exit(127);
+}
+
+static int set_up(void **state)
+{
+	char path[200];
+	const char *program = find_program();
+	if (!program)
+		return 0;
+	directory = support_temporary_directory();
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	pid = fork();
+	if (pid == 0)
+		run_agent(program, path);
+	assert_ok(qemu_ga_new(reach(path), &ga));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	if (!ga)
+		return 0;
+	ga = qemu_ga_free(ga);
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	support_remove_tree(directory);
+	free(directory);
+	return 0;
+}
+
+static void test_talk(void **state)
+{
+	char *version = NULL;
+	skip_without(ga, "qemu-ga (package qemu-guest-agent)");
+	assert_ok(qemu_ga_ping(ga, PATIENCE));
+	assert_ok(qemu_ga_version(ga, PATIENCE, &version));
+	assert_true(strlen(version) > 2);
+	free(version);
+	assert_fails(qemu_ga_shut_down(ga, "powerdown", PATIENCE), EIO, VISO_STAGE_GUEST, "qemu-ga");
+	assert_fails(qemu_ga_set_time(ga, 0, PATIENCE), EIO, VISO_STAGE_GUEST, "qemu-ga");
+	assert_fails(qemu_ga_freeze(ga, false, PATIENCE), EIO, VISO_STAGE_GUEST, "qemu-ga");
+	assert_ok(qemu_ga_ping(ga, PATIENCE));
+}
+
+static void test_exec(void **state)
+{
+	static const char *const argv[] = {"/bin/sh", "-c", "cat; echo err >&2; exit 3", NULL};
+	static const char *const killed[] = {"/bin/sh", "-c", "kill -KILL $$", NULL};
+	static const char *const none[] = {"/no/such/program", NULL};
+	struct qemu_ga_status status = {0};
+	int64_t number;
+	skip_without(ga, "qemu-ga (package qemu-guest-agent)");
+	assert_ok(qemu_ga_exec(ga, argv, NULL, "in\0put", 6, true, PATIENCE, &number));
+	do
+		assert_ok(qemu_ga_exec_status(ga, number, PATIENCE, &status));
+	while (!status.has_exited);
+	assert_int_equal(status.exit_code, 3);
+	assert_int_equal(status.size[0], 6);
+	assert_memory_equal(status.output[0], "in\0put", 6);
+	assert_string_equal(status.output[1], "err\n");
+	free(status.output[0]);
+	free(status.output[1]);
+	assert_ok(qemu_ga_exec(ga, killed, NULL, NULL, 0, false, PATIENCE, &number));
+	do
+		assert_ok(qemu_ga_exec_status(ga, number, PATIENCE, &status));
+	while (!status.has_exited);
+	assert_int_equal(status.signal, SIGKILL);
+	assert_fails(qemu_ga_exec(ga, none, NULL, NULL, 0, false, PATIENCE, &number), EIO, VISO_STAGE_GUEST, "qemu-ga");
+	assert_fails(qemu_ga_exec_status(ga, 999999999, PATIENCE, &status), EIO, VISO_STAGE_GUEST, "qemu-ga");
+}
+
+static void test_files(void **state)
+{
+	char path[200], text[32];
+	int64_t handle;
+	skip_without(ga, "qemu-ga (package qemu-guest-agent)");
+	snprintf(path, sizeof(path), "%s/file", directory);
+	assert_ok(qemu_ga_file_open(ga, path, "w", PATIENCE, &handle));
+	assert_int_equal(qemu_ga_file_write(ga, handle, "con\0tents", 9, PATIENCE), 9);
+	assert_ok(qemu_ga_file_close(ga, handle, PATIENCE));
+	assert_ok(qemu_ga_file_open(ga, path, "r", PATIENCE, &handle));
+	assert_int_equal(qemu_ga_file_read(ga, handle, text, sizeof(text), PATIENCE), 9);
+	assert_memory_equal(text, "con\0tents", 9);
+	assert_int_equal(qemu_ga_file_read(ga, handle, text, sizeof(text), PATIENCE), 0);
+	assert_ok(qemu_ga_file_close(ga, handle, PATIENCE));
+	assert_fails(qemu_ga_file_open(ga, "/no/such/file", "r", PATIENCE, &handle), EIO, VISO_STAGE_GUEST, "qemu-ga");
+}
+
+/* One that answers each line, but the first, with what it was given; the first it follows. */
+struct liar {
+	int socket;
+	const char *answer;
+	size_t size;
+	unsigned repeats;
+};
+
+static bool read_request(int socket, char line[4096])
+{
+	size_t size = 0;
+	while (size < 4095 && read(socket, line + size, 1) == 1)
+		if (line[size++] == '\n') {
+			line[size] = '\0';
+			return true;
+		}
+	return false;
+}
+
+static void *lie(void *data)
+{
+	struct liar *liar = data;
+	char line[4096], text[128];
+	while (read_request(liar->socket, line)) {
+		const char *id = strstr(line, "\"id\":");
+		if (!id) {
+			for (unsigned i = 0; i < liar->repeats; i++)
+				if (send(liar->socket, liar->answer, liar->size, MSG_NOSIGNAL) < 0)
+					break;
+			continue;
+		}
+		/* Older answers come first. */
+		int length = snprintf(text, sizeof(text), "{\"return\": 5}\n%c{\"return\": %lld}\n", 0xff, atoll(id + 5));
+		(void)!send(liar->socket, text, (size_t)length, MSG_NOSIGNAL);
+	}
+	return NULL;
+}
+
+static void assert_lie(const char *answer, size_t size, unsigned repeats, int timeout_ms, int error)
+{
+	int ends[2];
+	char *version = NULL;
+	struct qemu_ga *victim = NULL;
+	pthread_t thread;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	struct liar liar = {.socket = ends[1], .answer = answer, .size = size, .repeats = repeats};
+	assert_ok(qemu_ga_new(ends[0], &victim));
+	assert_int_equal(pthread_create(&thread, NULL, lie, &liar), 0);
+	assert_fails(qemu_ga_version(victim, timeout_ms, &version), error, VISO_STAGE_GUEST, "qemu-ga");
+	assert_null(version);
+	qemu_ga_free(victim);
+	pthread_join(thread, NULL);
+	close(ends[1]);
+}
+
+static void test_lies(void **state)
+{
+	static const char *const nonsense[] = {
+		"\n", "{\n", "[]\n", "5\n", "{\"return\": {}}\n", "{\"return\": {\"version\": 7}}\n", "{\"retur\": {}}\n",
+		"{\"return\":{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}\n",
+		"{\"return\": null}\n", "\xff\xff\xff\n"};
+	static char flood[65536];
+	for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++)
+		assert_lie(nonsense[i], strlen(nonsense[i]), 1, PATIENCE, EPROTO);
+	assert_lie("{\"error\": {\"class\": 5}}\n", 24, 1, PATIENCE, EIO);
+	assert_lie("", 0, 0, 200, ETIMEDOUT);
+	assert_lie("{\"return", 8, 1, 200, ETIMEDOUT);
+	memset(flood, ' ', sizeof(flood));
+	assert_lie(flood, sizeof(flood), 2000, 60000, EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_talk),
+		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_lies),
+	};
+	support_time_limit(50);
+	return cmocka_run_group_tests_name("agent-qemu_ga", tests, set_up, tear_down);
+}

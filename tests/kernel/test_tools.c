@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest tools in Debian's cloud kernel: the root, commands and files of a jail or container, in a computer. It needs
+ * a KVM that runs ring 0: here in the rig.
+ */
+#include "kernel_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static viso_guest *guest;
+static viso_sandbox *sandbox;
+static viso_root *root;
+
+static char *find_kernel(void)
+{
+	char *pattern, *path;
+	glob_t found;
+	assert_true(asprintf(&pattern, "%s/boot/vmlinuz-*", getenv("VISO_TEST_KERNELS")) > 0);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	path = strdup(found.gl_pathv[0]);
+	globfree(&found);
+	free(pattern);
+	return path;
+}
+
+/* One computer for all: booting takes the most time. */
+static void need_guest(void)
+{
+	need_kernels();
+	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
+	if (guest)
+		return;
+	char *kernel = find_kernel();
+	guest = viso_guest_new();
+	root = viso_root_new();
+	sandbox = viso_guest_sandbox(guest);
+	assert_ok(viso_root_add_program(root, "/bin/sh"));
+	assert_ok(viso_root_add_program(root, "/usr/bin/python3"));
+	assert_ok(viso_root_add_program(root, "/bin/cat"));
+	assert_ok(viso_guest_set_root(guest, root));
+	assert_ok(viso_guest_set_kernel(guest, kernel));
+	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
+	assert_ok(viso_guest_set_command_line(guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	free(kernel);
+}
+
+static viso_result *run(const char *program, const char *option, const char *text)
+{
+	viso_result *result = NULL;
+	viso_command *command = viso_command_new(program);
+	assert_ok(viso_command_add_arg(command, option));
+	assert_ok(viso_command_add_arg(command, text));
+	assert_ok(viso_command_capture(command, 1 << 20));
+	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
+	assert_ok(viso_sandbox_run(sandbox, command, &result));
+	viso_command_unref(command);
+	return result;
+}
+
+static void assert_output(viso_result *result, int code, const char *output)
+{
+	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), output);
+	assert_int_equal(viso_result_reason(result), VISO_REASON_EXITED);
+	assert_int_equal(viso_result_exit_code(result), code);
+	viso_result_unref(result);
+}
+
+static void test_python(void **state)
+{
+	need_guest();
+	assert_output(run("python3", "-c", "print(6*7)"), 0, "42\n");
+	assert_output(run("/bin/sh", "-c", "echo $PWD $HOME; exit 5"), 5, "/ /\n");
+	assert_output(run("python3", "-c", "import os; print(os.getuid(), os.uname().nodename)"), 0, "1000 guest\n");
+}
+
+static void test_start_again(void **state)
+{
+	need_guest();
+	assert_ok(viso_sandbox_start(sandbox));
+	viso_result *result = run("/bin/sh", "-c", "kill -KILL $$");
+	assert_int_equal(viso_result_signal(result), SIGKILL);
+	viso_result_unref(result);
+}
+
+static void test_copies(void **state)
+{
+	char text[32] = "";
+	need_guest();
+	assert_ok(viso_sandbox_start(sandbox));
+	char *directory = support_temporary_directory(), source[256], back[256];
+	snprintf(source, sizeof(source), "%s/file", directory);
+	snprintf(back, sizeof(back), "%s/back", directory);
+	int fd = open(source, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "contents", 8), 8);
+	close(fd);
+	assert_ok(viso_sandbox_copy_in(sandbox, source, "/tmp/there"));
+	assert_output(run("/bin/sh", "-c", "cat /tmp/there"), 0, "contents");
+	assert_int_equal(viso_sandbox_copy_out(sandbox, "/tmp/there", back), 0);
+	fd = open(back, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), 8);
+	close(fd);
+	support_remove_tree(directory);
+	free(directory);
+}
+
+static void test_terminal(void **state)
+{
+	char shown[512] = "";
+	size_t size = 0;
+	need_guest();
+	viso_process *process = NULL;
+	viso_command *command = viso_command_new("/bin/sh");
+	assert_ok(viso_command_add_arg(command, "-c"));
+	assert_ok(viso_command_add_arg(command, "read a; echo got $a"));
+	assert_ok(viso_command_set_terminal(command, 80, 25));
+	assert_ok(viso_sandbox_spawn(sandbox, command, &process));
+	viso_command_unref(command);
+	int terminal = viso_process_take_terminal(process);
+	assert_ok(terminal);
+	assert_int_equal(write(terminal, "x\n", 2), 2);
+	for (ssize_t n; size < sizeof(shown) - 1 && (n = read(terminal, shown + size, sizeof(shown) - 1 - size)) > 0;)
+		size += (size_t)n;
+	assert_non_null(strstr(shown, "got x\r\n"));
+	close(terminal);
+	viso_process_unref(process);
+}
+
+static void test_shut_down(void **state)
+{
+	need_guest();
+	assert_ok(viso_sandbox_start(sandbox));
+	assert_ok(viso_guest_set_clock(guest, 20000));
+	int64_t memory = viso_guest_statistic(guest, VISO_STATISTIC_MEMORY_TOTAL, 20000);
+	assert_true(memory > 256 << 20 && memory < 384 << 20);
+	assert_ok(viso_guest_shut_down(guest, VISO_SHUTDOWN_POWER_OFF, 60000));
+	assert_fails(viso_guest_set_clock(guest, 20000), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_clock");
+	assert_ok(viso_sandbox_close(sandbox));
+}
+
+static int clean_up(void **state)
+{
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_python),
+		cmocka_unit_test(test_start_again),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_shut_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, clean_up);
+}
