@@ -395,7 +395,7 @@ static void test_commands_do_not_run_in_it(void **state)
 	assert_ok(viso_root_use_directory(root, "/"));
 	assert_ok(viso_guest_set_root(fixture->guest, root));
 	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST,
-		     "kernel");
+		     "agent");
 	viso_root_unref(root);
 	viso_command_unref(command);
 }

@@ -6,7 +6,7 @@
 #include "core/strings.h"
 
 /*
- * The directory with modules.dep for the kernel at `kernel` (/boot/vmlinuz-VERSION: /lib/modules/VERSION, from the same
+ * The directory with the modules of the kernel at `kernel` (/boot/vmlinuz-VERSION: /lib/modules/VERSION, from the same
  * place), to be freed; NULL where there is none, as for a kernel that has all that it needs. 0, or -ENOMEM with the error
  * set.
  */
