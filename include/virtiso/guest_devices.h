@@ -94,7 +94,24 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int 
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
-VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path);
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path);
+
+/**
+ * Share a directory of the host with a kernel guest, for reading: "mount -t virtiofs TAG /mnt" in a Linux guest.
+ *
+ * The guest sees what is beneath the directory, with the host's owners and modes, and reads what the host program may read. Links are the
+ * guest's to follow, in its own tree: on the host's side none is followed, so nothing leads out. Pipes, sockets and devices are seen, but not
+ * opened. Up to 256 files are open at once, and 65534 known. It is opened when the guest boots.
+ *
+ * @param guest  a guest that has not run anything
+ * @param path   a directory of the host
+ * @param tag    1 to 36 printable characters without blanks and slashes
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -ENOENT, -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG; -EEXIST this tag
+ *         is there; -ENOSPC there are two already.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag);
 
 /**
  * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does

@@ -20,7 +20,8 @@
 VISO_BEGIN_DECLS
 
 /**
- * Read what the screen shows, as UTF-8: a line for each row, without blanks at its end, each with a newline.
+ * Read what the screen shows, as UTF-8: a line for each row, without blanks at its end, each with a newline. Empty rows at the end are left
+ * out: an empty screen is an empty text.
  *
  * @param guest   a guest whose computer runs, a PC
  * @param buffer  where the text is put, with a zero byte; as much of it as there is room for whole characters

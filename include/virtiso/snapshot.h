@@ -130,7 +130,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  *         viso_guest_set_processes_max(), -EPROTO by another build of the library,
  *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
  *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, -EOPNOTSUPP it is placed in a
- *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
+ *         container or boots a kernel, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

@@ -139,6 +139,14 @@ static const struct process_ops ops = {
 	.release = release,
 };
 
+int guest_check_program(const viso_guest *guest, const char *function)
+{
+	return guest->kernel
+		       ? error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+				    "%s: the guest boots an operating system; take one without a kernel", function)
+		       : 0;
+}
+
 int guest_check_command(const viso_command *command)
 {
 	if (command->terminal.columns)

@@ -32,15 +32,15 @@ struct viso_guest {
 	viso_placement placement;
 	viso_root *program_root; /* of what serves it, contained; NULL before the first start; guarded by `lock` */
 	struct guest_hypercalls hypercalls;
-	unsigned ring_poll_us; /* 0 for no ring */
+	unsigned ring_poll_us;       /* 0 for no ring */
 	struct kernel_guest *kernel; /* NULL where it is a program guest */
-	bool is_new_clone;     /* handlers may be set, until its first call */
+	bool is_new_clone;           /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	bool is_cancelled;
+	atomic_bool is_cancelled;
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */
 	viso_result *last_result;     /* of its program, which has ended */
@@ -52,6 +52,10 @@ int guest_check_setter(viso_guest *guest, const char *function);
  * given before its first call. */
 int guest_check_host_setter(viso_guest *guest, const char *function);
 int guest_check_handler_setter(viso_guest *guest, const char *function);
+
+/* For what only programs without an operating system can do: -EOPNOTSUPP, with the error set, where the guest boots
+ * one. */
+int guest_check_program(const viso_guest *guest, const char *function);
 
 /* Whether a guest can run such a command: 0 or -EOPNOTSUPP with the error set. */
 int guest_check_command(const viso_command *command);

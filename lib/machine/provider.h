@@ -51,7 +51,7 @@ struct provider_calls {
 struct provider {
 	const struct provider_calls *calls;
 	int root;              /* a captured directory; else -1 */
-	const void *wrapped;   /* of one that stands before another one */
+	void *wrapped;         /* what one that stands before another provider keeps */
 	bool is_out_of_memory; /* once an answer was lost for want of memory; threads have copies of the provider */
 };
 

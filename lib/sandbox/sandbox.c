@@ -49,8 +49,7 @@ int sandbox_init(viso_sandbox *sandbox, const struct backend *backend)
 static void close_sandbox(viso_sandbox *sandbox, bool with_instance)
 {
 	pthread_mutex_lock(&sandbox->lock);
-	bool first = !sandbox->closed;
-	sandbox->closed = true;
+	bool first = !atomic_exchange(&sandbox->closed, true);
 	pthread_mutex_unlock(&sandbox->lock);
 
 	process_list_close(sandbox->processes);
@@ -73,7 +72,7 @@ bool sandbox_unref(viso_sandbox *sandbox)
 
 static int check_open(viso_sandbox *sandbox, const char *function)
 {
-	if (sandbox->closed)
+	if (atomic_load(&sandbox->closed))
 		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the sandbox is closed", function);
 	return 0;
 }
@@ -81,12 +80,7 @@ static int check_open(viso_sandbox *sandbox, const char *function)
 int sandbox_check_use(viso_sandbox *sandbox, const char *function)
 {
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&sandbox->lock);
-	r = check_open(sandbox, function);
-	pthread_mutex_unlock(&sandbox->lock);
-	return r;
+	return r < 0 ? r : check_open(sandbox, function);
 }
 
 int sandbox_check_setter(viso_sandbox *sandbox, const char *function)

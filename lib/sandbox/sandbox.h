@@ -53,7 +53,7 @@ struct viso_sandbox {
 	const struct backend *backend;
 	pthread_mutex_t lock; /* guards all below */
 	bool frozen;
-	bool closed;
+	atomic_bool closed;  /* changed with the lock held */
 	bool attached;       /* to an instance that others started: there is no root to start from */
 	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
 	bool is_computer;    /* a guest with an operating system: it can be paused, and tells what it uses */

@@ -175,6 +175,39 @@ static void test_a_file_that_shrinks_has_zeroes(void **state)
 
 #define case_(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
 
+/* More parts than one system call takes, of every size, none among them; and a file that ends amid them. */
+static void test_many_parts_are_one_transfer(void **state)
+{
+	enum { PARTS = 2500, SIZE = 64 * 512 };
+	static struct iovec parts[PARTS];
+	static uint8_t in[SIZE], out[SIZE];
+	struct disk *disk;
+	size_t used = 0;
+	for (size_t i = 0; i < SIZE; i++)
+		in[i] = (uint8_t)(i * 7 + i / 256);
+	for (int i = 0; i < PARTS; i++) {
+		size_t size = i == PARTS - 1 ? SIZE - used : (size_t)(i % 27);
+		size = size < SIZE - used ? size : SIZE - used;
+		parts[i] = (struct iovec){in + used, size};
+		used += size;
+	}
+	assert_int_equal(used, SIZE);
+	assert_ok(disk_open(path, 0, &disk));
+	assert_int_equal(disk_writev(disk, 0, parts, PARTS), 0);
+	assert_int_equal(disk_read(disk, 0, out, SIZE), 0);
+	assert_memory_equal(in, out, SIZE);
+	for (int i = 0; i < PARTS; i++)
+		parts[i].iov_base = out + ((uint8_t *)parts[i].iov_base - in);
+	memset(out, 0, SIZE);
+	assert_int_equal(disk_readv(disk, 0, parts, PARTS), 0);
+	assert_memory_equal(in, out, SIZE);
+	assert_int_equal(truncate(path, 1001), 0);
+	assert_int_equal(disk_readv(disk, 0, parts, PARTS), 0);
+	memset(in + 1001, 0, SIZE - 1001);
+	assert_memory_equal(in, out, SIZE);
+	disk_close(disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +219,7 @@ int main(void)
 		case_(test_a_disk_is_written_by_one),
 		case_(test_what_is_no_disk),
 		case_(test_a_file_that_shrinks_has_zeroes),
+		case_(test_many_parts_are_one_transfer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

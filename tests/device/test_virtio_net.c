@@ -9,9 +9,12 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "driver.h"
@@ -352,6 +355,52 @@ static void a_tun_is_no_tap(void **state)
 	loop_release(&driver.loop);
 }
 
+/* passt(1) on the other end of the cable; it answers for every address but the guest's. */
+static pid_t start_passt(int fd)
+{
+	char number[16];
+	snprintf(number, sizeof(number), "%d", fd);
+	pid_t child = fork();
+	if (child == 0) {
+		fcntl(fd, F_SETFD, 0);
+		execlp("passt", "passt", "-f", "-q", "-1", "-4", "-a", "10.9.8.7", "-n", "24", "-g", "10.9.8.1", "-F",
+		       number, NULL);
+		_exit(127);
+	}
+	assert_true(child > 0);
+	return child;
+}
+
+static void passt_answers(void **state)
+{
+	static struct driver driver;
+	/* Who has 10.9.8.1? 10.9.8.7 asks. */
+	static const uint8_t question[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 1, 2, 3, 4,  5, 8, 6,
+					     0,    1,    8,    0,    6,    4,    0, 1, 2, 1, 2,  3, 4, 5,
+					     10,   9,    8,    7,    0,    0,    0, 0, 0, 0, 10, 9, 8, 1};
+	skip_without(access("/usr/bin/passt", X_OK) == 0, "passt");
+	int ends[2];
+	uint16_t head;
+	uint32_t length;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	pid_t child = start_passt(ends[1]);
+	close(ends[1]);
+	begin(&driver, ends[0], BIT(VIRTIO_NET_F_MAC));
+	const struct part part = frame(&driver, sizeof(question), 0);
+	memcpy((uint8_t *)driver_at(&driver, part.address) + FRAME_HEADER, question, sizeof(question));
+	const struct part room = {driver_room(&driver, 2048), 2048, true};
+	const uint8_t *answer = (const uint8_t *)driver_at(&driver, room.address) + FRAME_HEADER;
+	driver_do(&driver, TRANSMIT, &part, 1);
+	driver_add(&driver, RECEIVE, &room, 1);
+	driver_kick(&driver, RECEIVE);
+	bool is_answered = driver_wait(&driver, RECEIVE, &head, &length) && length >= FRAME_HEADER + sizeof(question) &&
+			   answer[13] == 6 && answer[21] == 2 && memcmp(answer + 28, question + 38, 4) == 0;
+	driver_close(&driver);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	assert_true(is_answered);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_slow_stream_gets_every_frame_whole),
 		cmocka_unit_test(what_can_be_no_frame_is_lost),
 		cmocka_unit_test(other_fds_are_refused),
+		cmocka_unit_test(passt_answers),
 		cmocka_unit_test(a_tap_carries_both_ways),
 		cmocka_unit_test(a_tap_with_headers_has_offloads),
 		cmocka_unit_test(a_tun_is_no_tap),

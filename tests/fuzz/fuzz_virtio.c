@@ -14,16 +14,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
+#include "guest/device/virtio/fs.h"
 #include "guest/device/virtio/mmio.h"
 #include "guest/device/virtio/net.h"
 #include "guest/device/virtio/rng.h"
 #include "guest/device/virtio/vsock.h"
+#include "guest/device/virtio/worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +40,7 @@ enum {
 	ROUNDS_MAX = 20000
 };
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, KINDS };
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -86,6 +89,19 @@ static struct disk *open_disk(enum disk_flags flags)
 	expect(disk_open(path, flags, &disk) == 0, "no disk");
 	close(fd);
 	return disk;
+}
+
+static char share[64];
+
+static void remove_share(void)
+{
+	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unlinkat(directory, "a", 0);
+	unlinkat(directory, "l", 0);
+	unlinkat(directory, "d/b", 0);
+	unlinkat(directory, "d", AT_REMOVEDIR);
+	close(directory);
+	rmdir(share);
 }
 
 static struct {
@@ -142,6 +158,26 @@ static void empty_listeners(void)
 			close(fd);
 }
 
+/* A directory with a file "a", one "d/b", and a link "l" that leads out. */
+static int open_share(void)
+{
+	if (!share[0]) {
+		strcpy(share, "/tmp/fuzz_virtio.XXXXXX");
+		expect(mkdtemp(share) != NULL, "no directory");
+		atexit(remove_share);
+	}
+	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(directory, "d", 0700);
+	if (symlinkat("/etc", directory, "l") < 0)
+		return directory; /* it was filled before */
+	for (int i = 0; i < 2; i++) {
+		int fd = openat(directory, i ? "d/b" : "a", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		expect(write(fd, "contents", 8) == 8, "no file");
+		close(fd);
+	}
+	return directory;
+}
+
 static void make_device(struct world *world)
 {
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
@@ -174,21 +210,24 @@ static void make_device(struct world *world)
 	case BALLOON:
 		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
 		break;
+	case FS:
+		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &world->device);
+		break;
 	case KINDS:
 		break;
 	}
 	expect(r == 0, "no device");
 }
 
-static bool is_block(const struct world *world)
+static bool has_worker(const struct world *world)
 {
-	return world->kind == BLOCK || world->kind == BLOCK_KEPT;
+	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS;
 }
 
-/* A disk's thread would make every run another one: the fuzzer is its thread. */
+/* A thread of its own would make every run another one: the fuzzer is its thread. */
 static void start(struct world *world)
 {
-	if (is_block(world))
+	if (has_worker(world))
 		world->device->is_started = true;
 	else
 		expect(virtio_start(world->device) == 0, "no start");
@@ -196,7 +235,7 @@ static void start(struct world *world)
 
 static void stop(struct world *world)
 {
-	if (is_block(world))
+	if (has_worker(world))
 		world->device->is_started = false;
 	else
 		virtio_stop(world->device);
@@ -285,8 +324,8 @@ static void make_available(struct world *world)
 static void notify(struct world *world)
 {
 	set(world, VIRTIO_MMIO_QUEUE_NOTIFY, (uint32_t)take(world, 1));
-	if (is_block(world))
-		virtio_block_serve(world->device);
+	if (has_worker(world))
+		worker_serve(world->device);
 }
 
 /* In the place of one of the guest's clients: what the guest has connected to. */

@@ -497,29 +497,6 @@ static void test_a_pool_that_cannot_be_refilled(void **state)
 	viso_snapshot_unref(snapshot);
 }
 
-static void test_a_thousand_clones(void **state)
-{
-	enum { COUNT = 1000 };
-	static viso_guest *clones[COUNT];
-	need_kvm();
-	viso_guest *guest;
-	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
-	int made = 0;
-	for (; made < COUNT; made++)
-		if (viso_snapshot_clone(snapshot, &clones[made]) < 0)
-			break;
-	if (made < COUNT)
-		assert_int_equal(viso_error_number(), EMFILE);
-	assert_true(made >= 100);
-	for (int i = 0; i < made; i += 7)
-		assert_int_equal(call(clones[i], "count", 0), 2);
-	for (int i = 0; i < made; i++)
-		viso_guest_unref(clones[i]);
-	assert_int_equal(call(guest, "count", 0), 2);
-	viso_guest_unref(guest);
-	viso_snapshot_unref(snapshot);
-}
-
 static void test_after_a_fork(void **state)
 {
 	need_kvm();
@@ -682,7 +659,6 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_the_pool_is_refilled),
 		cmocka_unit_test(test_a_pool_that_cannot_be_refilled),
-		cmocka_unit_test(test_a_thousand_clones),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_after_another_program),

@@ -100,6 +100,20 @@ viso_process *kernel_boot(struct kernel_fixture *fixture, const viso_command *st
 	return process;
 }
 
+viso_process *kernel_boot_with_pipes(struct kernel_fixture *fixture, int *out_to, int *out_from)
+{
+	viso_command *streams = viso_command_new("computer");
+	assert_ok(viso_command_set_stdio(streams, VISO_STDIN, VISO_STDIO_PIPE));
+	assert_ok(viso_command_set_stdio(streams, VISO_STDOUT, VISO_STDIO_PIPE));
+	assert_ok(viso_command_set_stdio(streams, VISO_STDERR, VISO_STDIO_PIPE));
+	assert_ok(viso_command_set_timeout_ms(streams, (uint64_t)patience() * TIMEOUT_MS));
+	viso_process *process = kernel_boot(fixture, streams);
+	viso_command_unref(streams);
+	assert_ok(*out_to = viso_process_take_stream(process, VISO_STDIN));
+	assert_ok(*out_from = viso_process_take_stream(process, VISO_STDOUT));
+	return process;
+}
+
 viso_result *kernel_wait(viso_process *process)
 {
 	viso_result *result = NULL;

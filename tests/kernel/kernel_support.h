@@ -49,6 +49,8 @@ void kernel_set_multiboot(struct kernel_fixture *fixture, const void *code, size
 
 /* Boots it, with a time limit, and waits for its end. To be released. */
 viso_process *kernel_boot(struct kernel_fixture *fixture, const viso_command *streams);
+/* The same, with a pipe from its serial port, and one to it. */
+viso_process *kernel_boot_with_pipes(struct kernel_fixture *fixture, int *out_to, int *out_from);
 viso_result *kernel_wait(viso_process *process);
 viso_result *kernel_run(struct kernel_fixture *fixture);
 

@@ -313,6 +313,47 @@ static void test_bad_networks_are_refused(void **state)
 	close(other);
 }
 
+static void test_bad_shares_are_refused(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_guest *guest = fixture->guest;
+	char *disk = make_disk(fixture);
+	assert_fails(viso_guest_share_directory(guest, "/nonexistent", "a"), ENOENT, VISO_STAGE_ARGUMENT,
+		     "/nonexistent");
+	assert_fails(viso_guest_share_directory(guest, disk, "a"), ENOTDIR, VISO_STAGE_ARGUMENT, "disk");
+	assert_ok(viso_guest_share_directory(guest, fixture->directory, "a"));
+	assert_fails(viso_guest_share_directory(guest, fixture->directory, "a"), EEXIST, VISO_STAGE_ARGUMENT, "a");
+	assert_ok(viso_guest_share_directory(guest, fixture->directory, "b"));
+	assert_fails(viso_guest_share_directory(guest, fixture->directory, "c"), ENOSPC, VISO_STAGE_ARGUMENT, "");
+	free(disk);
+}
+
+/* All that can be asked for has a place in the computer. */
+static void test_every_device_has_a_place(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_guest *guest = fixture->guest;
+	char *disk = make_disk(fixture);
+	int other, fd = socket_pair(SOCK_STREAM, &other);
+	need_kvm();
+	set_code(fixture, POWER_OFF, HALT);
+	for (int i = 0; i < 8; i++)
+		assert_ok(viso_guest_add_disk(guest, disk, VISO_DISK_READ_ONLY));
+	for (char name[] = "a"; name[0] < 'g'; name[0]++)
+		assert_ok(viso_guest_add_port(guest, name, fd));
+	for (int i = 0; i < 4; i++)
+		assert_ok(viso_guest_add_network(guest, fd, NULL));
+	for (char tag[] = "a"; tag[0] < 'c'; tag[0]++)
+		assert_ok(viso_guest_share_directory(guest, fixture->directory, tag));
+	assert_ok(viso_guest_set_vsock(guest, 3, unix_address(fixture, "v").sun_path));
+	const int fds = support_count_fds();
+	assert_switched_off(kernel_run(fixture), "");
+	assert_int_equal(support_count_fds(), fds);
+	close(fd);
+	close(other);
+	free(disk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_disk_of_another_guest_is_busy, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_bad_ports_are_refused, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_bad_networks_are_refused, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_bad_shares_are_refused, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_every_device_has_a_place, kernel_setup, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,11 +51,39 @@ static void assert_says(struct kernel_fixture *fixture, const char *words)
 	assert_switched_off(result, NULL);
 }
 
+/* Reads until it says that. */
+static void await_words(int from, const char *words)
+{
+	char text[65536] = "";
+	size_t length = 0;
+	while (!strstr(text, words)) {
+		ssize_t n = read(from, text + length, sizeof(text) - 1 - length);
+		if (n <= 0)
+			fail_msg("no \"%s\" in \"%s\"", words, text);
+		length += (size_t)n;
+		text[length] = 0;
+	}
+}
+
+/* By its 64-bit entry; it is talked to, and its power button pressed, of which an interrupt tells. */
 static void test_bzimage(void **state)
 {
 	struct kernel_fixture *fixture = *state;
-	prepare(fixture, "vmlinuz-*", "echo hello from $(uname -s); poweroff -f\n");
-	assert_says(fixture, "hello from Linux\r\n");
+	int to, from;
+	prepare(fixture, "vmlinuz-*",
+		"echo hello from $(uname -s)\n"
+		"read word; echo got $word\n"
+		"until awk '/ACPI:Ged/ { n = $2 } END { exit !n }' /proc/interrupts; do sleep 0.1; done; echo button\n"
+		"poweroff -f\n");
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
+	await_words(from, "hello from Linux\r\n");
+	assert_int_equal(write(to, "secret\n", 7), 7);
+	await_words(from, "got secret\r\n");
+	assert_ok(viso_guest_press_power_button(fixture->guest));
+	await_words(from, "button\r\n");
+	assert_switched_off(kernel_wait(process), NULL);
+	close(to);
+	close(from);
 }
 
 /* An unpacked kernel, by its PVH entry; two processors, and what they find. */

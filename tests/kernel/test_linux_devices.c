@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,13 +33,15 @@ static const char *const modules[] = {
 	"vsock",
 	"vmw_vsock_virtio_transport_common",
 	"vmw_vsock_virtio_transport",
+	"fuse",
+	"virtiofs",
 };
 
 static const char script[] =
 	"for m in virtio_ring virtio virtio_mmio virtio_balloon virtio_blk virtio_console failover net_failover "
 	"virtio_net virtio-rng "
 	"vsock "
-	"vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport; do insmod /modules/$m.ko; done\n"
+	"vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport fuse virtiofs; do insmod /modules/$m.ko; done\n"
 	"echo rng $(cat /sys/class/misc/hw_random/rng_current) $(dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c)\n"
 	"echo vda $(cat /sys/block/vda/size) $(cat /sys/block/vda/serial) $(md5sum </dev/vda)\n"
 	"dd if=/dev/vda of=/dev/vdb bs=1M 2>/dev/null && sync && echo 3 >/proc/sys/vm/drop_caches && echo vdb $(md5sum "
@@ -49,6 +52,9 @@ static const char script[] =
 	"read line <&3; echo \"guest has $line\" >&3\n"
 	"ip link set eth0 up; ip addr add 10.9.8.7/24 dev eth0; echo eth0 $(cat /sys/class/net/eth0/address)\n"
 	"arping -c 3 -w 5 -I eth0 10.9.8.1 | grep -c 'reply from'\n"
+	"mkdir /mnt; mount -t virtiofs share /mnt && echo share $(ls /mnt/d | wc -l) $(cat /mnt/d/50) $(md5sum "
+	"</mnt/big)\n"
+	"cat /mnt/out; touch /mnt/new || echo share is for reading; umount /mnt\n"
 	"/bin/vsock-peer\n"
 	"poweroff -f\n";
 
@@ -106,6 +112,27 @@ static struct sockaddr_un unix_address(const struct kernel_fixture *fixture, con
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", fixture->directory, name);
 	return address;
+}
+
+/* A hundred small files, a large one, and a link that leads out where somebody follows it on the host. */
+static void make_share(const struct kernel_fixture *fixture)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/share", fixture->directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/share/d", fixture->directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (int i = 0; i < 100; i++) {
+		char name[32], text[32];
+		snprintf(name, sizeof(name), "share/d/%d", i);
+		snprintf(text, sizeof(text), "number %d", i);
+		free(kernel_write(fixture, name, text, strlen(text)));
+	}
+	free(make_disk(fixture, "share/big", 2654435761u));
+	snprintf(path, sizeof(path), "%s/share/out", fixture->directory);
+	assert_int_equal(symlink("/../../../../../../../../etc/os-release", path), 0);
+	snprintf(path, sizeof(path), "%s/share", fixture->directory);
+	assert_ok(viso_guest_share_directory(fixture->guest, path, "share"));
 }
 
 static void await(int fd)
@@ -214,6 +241,10 @@ static void check_output(const struct kernel_fixture *fixture, viso_result *resu
 	assert_says(output, expected);
 	assert_says(output, "vdc 1\r\n");
 	assert_says(output, "eth0 02:00:00:00:00:01\r\n3\r\n");
+	snprintf(expected, sizeof(expected), "share 100 number 50 %s", sum);
+	assert_says(output, expected);
+	assert_says(output, "cat: can't open '/mnt/out': No such file or directory\r\n");
+	assert_says(output, "share is for reading\r\n");
 	assert_says(output, "vsock answer\r\n");
 }
 
@@ -234,6 +265,7 @@ static void test_all_devices(void **state)
 	fd = socket_pair(SOCK_SEQPACKET, &cable);
 	assert_ok(viso_guest_add_network(guest, fd, "02:00:00:00:00:01"));
 	close(fd);
+	make_share(fixture);
 	const struct sockaddr_un address = unix_address(fixture, "v_7");
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);

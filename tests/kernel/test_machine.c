@@ -93,20 +93,6 @@ static void test_closed(void **state)
 	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), ESTALE, VISO_STAGE_ARGUMENT, "boot");
 }
 
-/* A pipe from the guest's serial port, and one to it. */
-static viso_process *boot_with_pipes(struct kernel_fixture *fixture, int *out_to, int *out_from)
-{
-	viso_command *streams = viso_command_new("computer");
-	assert_ok(viso_command_set_stdio(streams, VISO_STDIN, VISO_STDIO_PIPE));
-	assert_ok(viso_command_set_stdio(streams, VISO_STDOUT, VISO_STDIO_PIPE));
-	assert_ok(viso_command_set_stdio(streams, VISO_STDERR, VISO_STDIO_PIPE));
-	viso_process *process = kernel_boot(fixture, streams);
-	viso_command_unref(streams);
-	assert_ok(*out_to = viso_process_take_stream(process, VISO_STDIN));
-	assert_ok(*out_from = viso_process_take_stream(process, VISO_STDOUT));
-	return process;
-}
-
 /* In a loop: wait for a byte, send it back plus one. */
 #define ECHO                                                                                                           \
 	0xba, 0xfd, 0x03,         /* mov dx, 0x3fd */                                                                  \
@@ -126,7 +112,7 @@ static void test_talks(void **state)
 	char answer[200] = {0}, question[200];
 	need_kvm();
 	set_code(fixture, ECHO);
-	viso_process *process = boot_with_pipes(fixture, &to, &from);
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
 	/* More than its FIFO takes at once. */
 	memset(question, 'a', sizeof(question));
 	assert_int_equal(write(to, question, sizeof(question)), sizeof(question));
@@ -164,7 +150,7 @@ static void test_pause(void **state)
 	need_kvm();
 	set_code(fixture, ECHO);
 	assert_ok(viso_guest_set_processors(fixture->guest, 3));
-	viso_process *process = boot_with_pipes(fixture, &to, &from);
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
 	viso_sandbox *sandbox = viso_guest_sandbox(fixture->guest);
 	assert_true(answers(to, from, -1));
 	for (int i = 0; i < 3; i++) {
@@ -202,7 +188,7 @@ static void test_console_that_nobody_reads(void **state)
 		 0xf3, 0x6e,                /* rep outsb */
 		 0x4d, 0x75, 0xf6,          /* dec bp; jnz */
 		 POWER_OFF, HALT);
-	viso_process *process = boot_with_pipes(fixture, &to, &from);
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
 	assert_true(fcntl(from, F_SETPIPE_SZ, 4096) >= 4096);
 	assert_ok(viso_process_wait(process, -1, NULL));
 	char data[4096];
@@ -307,7 +293,7 @@ static void test_fork(void **state)
 	int to, from, status;
 	need_kvm();
 	set_code(fixture, ECHO);
-	viso_process *process = boot_with_pipes(fixture, &to, &from);
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
 	assert_true(answers(to, from, -1));
 	pid_t child = fork();
 	if (child == 0) {
@@ -386,7 +372,19 @@ static void test_memory_that_the_host_has_not(void **state)
 	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EINVAL, VISO_STAGE_GUEST, "memory");
 }
 
-static void test_commands_do_not_run_in_it(void **state)
+/* Nothing of it is taken before it is touched; a part of it lies beyond 4 GiB. */
+static void test_much_memory(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	need_kvm();
+	set_code(fixture, PUT('m'), POWER_OFF, HALT);
+	assert_ok(viso_guest_set_memory_max(fixture->guest, 9ull << 30));
+	viso_result *result = kernel_run(fixture);
+	assert_true(viso_result_usage(result, VISO_USAGE_MEMORY_PEAK) < 64 << 20);
+	assert_switched_off(result, "m");
+}
+
+static void test_is_no_program_guest(void **state)
 {
 	struct kernel_fixture *fixture = *state;
 	viso_command *command = viso_command_new("/bin/true");
@@ -396,6 +394,7 @@ static void test_commands_do_not_run_in_it(void **state)
 	assert_ok(viso_guest_set_root(fixture->guest, root));
 	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST,
 		     "agent");
+	assert_fails(viso_guest_initialise(fixture->guest, command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST, "initialise");
 	viso_root_unref(root);
 	viso_command_unref(command);
 }
@@ -422,7 +421,8 @@ int main(void)
 		TEST(test_bad_arguments),
 		TEST(test_refused_at_boot),
 		TEST(test_memory_that_the_host_has_not),
-		TEST(test_commands_do_not_run_in_it),
+		TEST(test_much_memory),
+		TEST(test_is_no_program_guest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -359,6 +359,11 @@ static void write_hostile(const char *path, const char *bytes, size_t size)
 	close(fd);
 }
 
+static void write_hostile_text(const char *path, const char *text)
+{
+	write_hostile(path, text, strlen(text));
+}
+
 /* A captured directory comes from anybody: endless lines, bytes that are no text, links that lead out, pipes. */
 static void test_hostile_directories(void **state)
 {
@@ -370,14 +375,14 @@ static void test_hostile_directories(void **state)
 		bytes[i] = (char)(i * 131 + i / 7);
 	write_hostile("proc/modules", bytes, sizeof(bytes));
 	write_hostile("proc/interrupts", bytes, sizeof(bytes));
-	write_hostile("proc/stat", "cpu 99999999999999999999999999 1 1 1 1 1 1 99999999999999999999999999 1\n", 70);
+	write_hostile_text("proc/stat", "cpu 99999999999999999999999999 1 1 1 1 1 1 99999999999999999999999999 1\n");
 	write_hostile("etc/os-release", bytes, sizeof(bytes));
-	write_hostile("uname", "Linux\nx\n../../../../../etc\n#1\nx86_64\n", 37);
-	write_hostile("cpuid",
-		      "1 0: 0 0 ffffffff 0\n40000000 0: ffffffff 4b4d564b 564b4d56 4d\n40000001 0: ffffffff 0 0 0\n",
-		      94);
+	write_hostile_text("uname", "Linux\nx\n../../../../../etc\n#1\nx86_64\n");
+	write_hostile_text(
+		"cpuid",
+		"1 0: 0 0 ffffffff 0\n40000000 0: ffffffff 4b4d564b 564b4d56 4d\n40000001 0: ffffffff 0 0 0\n");
 	write_hostile("proc/1/comm", bytes, 4000);
-	write_hostile("proc/99999999999999999999999/comm", "qemu-ga\n", 8);
+	write_hostile_text("proc/99999999999999999999999/comm", "qemu-ga\n");
 	for (int i = 0; i < 500; i++) {
 		char alias[700];
 		snprintf(path, sizeof(path), "sys/bus/pci/devices/%d\x1b[31m/modalias", i);
@@ -391,7 +396,7 @@ static void test_hostile_directories(void **state)
 	snprintf(path, sizeof(path), "%s/sys/bus/acpi", place);
 	assert_int_equal(mkfifo(path, 0644), 0);
 	snprintf(path, sizeof(path), "%s/lib/modules", place);
-	write_hostile("lib/x", "", 0);
+	write_hostile_text("lib/x", "");
 	assert_int_equal(symlink("../../../../../../../lib/modules", path), 0);
 
 	viso_machine *machine = viso_machine_new_from(place);

@@ -5,7 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <virtiso.h>
+
+/* Beside this program, which also runs in the rig. */
+static char program[512];
+
+static int find_program(void **state)
+{
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - sizeof("/inside"));
+	if (length <= 0)
+		return -1;
+	program[length] = '\0';
+	strcpy(strrchr(program, '/'), "/inside");
+	return 0;
+}
 
 static int64_t add(viso_hypercall *hypercall, void *userdata)
 {
@@ -18,7 +32,7 @@ static int64_t add(viso_hypercall *hypercall, void *userdata)
 static viso_result *run(viso_sandbox *sandbox)
 {
 	viso_result *result = NULL;
-	viso_command *command = viso_command_new(getenv("VISO_TEST_INSIDE"));
+	viso_command *command = viso_command_new(program);
 	assert_ok(viso_command_capture(command, 65536));
 	assert_ok(viso_command_set_timeout_ms(command, 30000));
 	assert_ok(viso_sandbox_run(sandbox, command, &result));
@@ -37,7 +51,7 @@ static void assert_prints(const viso_result *result, const char *text)
 static viso_root *new_root(void)
 {
 	viso_root *root = viso_root_new();
-	assert_ok(viso_root_add_program(root, getenv("VISO_TEST_INSIDE")));
+	assert_ok(viso_root_add_program(root, program));
 	return root;
 }
 
@@ -88,5 +102,5 @@ int main(void)
 		cmocka_unit_test(test_a_program_guest_knows_its_host),
 		cmocka_unit_test(test_a_container_is_no_guest),
 	};
-	return cmocka_run_group_tests_name("inside", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("inside", tests, find_program, NULL);
 }

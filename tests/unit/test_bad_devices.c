@@ -42,6 +42,13 @@ static void test_devices(void **state)
 	REFUSED(viso_guest_set_vsock(guest, 3, NULL));
 	REFUSED(viso_guest_set_vsock(guest, 3, "v"));
 	REFUSED(viso_guest_set_vsock(guest, 3, path));
+	REFUSED(viso_guest_share_directory(NULL, "/etc", "a"));
+	REFUSED(viso_guest_share_directory(guest, NULL, "a"));
+	REFUSED(viso_guest_share_directory(guest, "", "a"));
+	REFUSED(viso_guest_share_directory(guest, "/etc", NULL));
+	REFUSED(viso_guest_share_directory(guest, "/etc", ""));
+	REFUSED(viso_guest_share_directory(guest, "/etc", "a b"));
+	REFUSED(viso_guest_share_directory(guest, "/etc", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 	REFUSED(viso_guest_set_balloon(NULL, 0));
 	REFUSED(viso_guest_memory_figure(NULL, VISO_MEMORY_FREE, &value));
 	REFUSED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, NULL));

@@ -60,11 +60,22 @@ static void test_agent(void **state)
 	REFUSED(viso_guest_statistic(guest, VISO_STATISTIC_LOAD_1, 0));
 }
 
+static void test_pc(void **state)
+{
+	char text[16];
+	REFUSED(viso_guest_screen(NULL, text, sizeof(text)));
+	REFUSED(viso_guest_screen(guest, NULL, 1));
+	REFUSED(viso_guest_type(NULL, "text"));
+	REFUSED(viso_guest_type(guest, NULL));
+	REFUSED(viso_guest_press_power_button(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_boot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_agent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pc, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("bad kernels", tests, NULL, NULL);
 }

@@ -42,6 +42,8 @@ static void test_devices(void **state)
 	UNTOUCHED(viso_guest_add_port(guest, "org.example.1", -1), == -EBADF);
 	UNTOUCHED(viso_guest_add_network(guest, ends[1], NULL), == 0);
 	UNTOUCHED(viso_guest_set_vsock(guest, 3, vsock), == 0);
+	UNTOUCHED(viso_guest_share_directory(guest, directory, "share"), == 0);
+	UNTOUCHED(viso_guest_share_directory(guest, disk, "disk"), == -ENOTDIR);
 	uint64_t value;
 	UNTOUCHED(viso_guest_set_balloon(guest, 4096), == -ESRCH);
 	UNTOUCHED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, &value), == -ESRCH);

@@ -77,10 +77,37 @@ static void test_boot(void **state)
 	free(ever);
 }
 
+static void test_pc(void **state)
+{
+	char text[16];
+	skip_without(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm");
+	char *directory = support_temporary_directory();
+	char *ever = write_image(directory, "ever", for_ever, sizeof(for_ever));
+	untouched_begin();
+	viso_guest *guest = viso_guest_new();
+	viso_process *process = NULL;
+	UNTOUCHED(viso_guest_set_platform(guest, VISO_PLATFORM_PC), == 0);
+	UNTOUCHED(viso_guest_set_flat_image(guest, ever, 0x8000), == 0);
+	UNTOUCHED(viso_guest_screen(guest, text, sizeof(text)), == -ESRCH);
+	UNTOUCHED(viso_guest_boot(guest, NULL, &process), == 0);
+	UNTOUCHED(viso_guest_screen(guest, text, sizeof(text)), == 0);
+	UNTOUCHED(viso_guest_type(guest, "text\n"), == 0);
+	UNTOUCHED(viso_guest_press_power_button(guest), == 0);
+	UNTOUCHED(viso_process_kill(process), == 0);
+	UNTOUCHED(viso_process_wait(process, -1, NULL), == 0);
+	viso_process_unref(process);
+	viso_guest_unref(guest);
+	untouched_end();
+	support_remove_tree(directory);
+	free(directory);
+	free(ever);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_pc),
 	};
 	return cmocka_run_group_tests_name("kernels untouched", tests, untouched_peculiar_host, NULL);
 }

@@ -193,6 +193,7 @@ struct resolver {
 	const char *directory;
 	const char *text;
 	bool is_complete; /* the lines say what modules need */
+	struct strings *begun; /* so that those that need each other come to an end */
 	struct strings *out;
 };
 
@@ -200,8 +201,11 @@ static int add(const struct resolver *resolver, const char *line, int depth)
 {
 	static const char separators[] = " \t,";
 	size_t length = strcspn(line, ":");
-	if (has_path(resolver->out, line, length) || depth > DEPTH_MAX)
+	if (has_path(resolver->begun, line, length) || depth > DEPTH_MAX)
 		return 0;
+	char *own = strndup(line, length);
+	if (!own || strings_take(resolver->begun, own) < 0)
+		return error_memory();
 	_cleanup_free_ char *read = resolver->is_complete ? NULL : read_needs(resolver->directory, line, length);
 	const char *needed = resolver->is_complete ? line + length + 1 : read ? read : "";
 	for (;;) {
@@ -224,8 +228,12 @@ static int add(const struct resolver *resolver, const char *line, int depth)
 int modules_resolve(const char *directory, const char *const *names, struct strings *out_paths)
 {
 	_cleanup_free_ char *complete = read_list(directory), *made = complete ? NULL : make_list(directory);
-	const struct resolver resolver = {
-		.directory = directory, .text = complete ? complete : made, .is_complete = complete, .out = out_paths};
+	_cleanup_(strings_clear) struct strings begun = {0};
+	const struct resolver resolver = {.directory = directory,
+					  .text = complete ? complete : made,
+					  .is_complete = complete,
+					  .begun = &begun,
+					  .out = out_paths};
 	if (!resolver.text)
 		return error_memory();
 	int r = 0;

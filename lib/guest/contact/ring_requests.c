@@ -301,6 +301,7 @@ int64_t ring_request(struct viso_guest *guest, struct instance *instance, const 
 	if (r < 0)
 		return r;
 	int64_t n = take_answer(ring, exchange, function);
-	atomic_store(&ring->requests.done, atomic_load_explicit(&ring->requests.posted, memory_order_relaxed));
+	uint32_t number = atomic_load_explicit(&ring->requests.posted, memory_order_relaxed);
+	atomic_store_explicit(&ring->requests.done, number, memory_order_release);
 	return n;
 }

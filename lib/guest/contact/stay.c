@@ -52,7 +52,7 @@ static int check_taking(const struct viso_guest *guest, bool poisoned_too, const
 static void mark_taken(struct viso_guest *guest, enum guest_use use)
 {
 	guest->use = use;
-	guest->is_cancelled = false;
+	atomic_store_explicit(&guest->is_cancelled, false, memory_order_relaxed);
 	/* A handler may give the last reference of the host program's back. */
 	handle_ref(&guest->sandbox.handle);
 	if (use == GUEST_CALLED)
@@ -108,7 +108,7 @@ void guest_give_back(struct viso_guest *guest)
 /* With the lock held: the thread that uses the guest will end it. */
 static void stop_user(struct viso_guest *guest)
 {
-	guest->is_cancelled = true;
+	atomic_store(&guest->is_cancelled, true);
 	if (guest->initialised)
 		kick_stop(&guest->initialised->kick, SIGKILL);
 }
@@ -178,10 +178,7 @@ int viso_guest_cancel(viso_guest *guest)
 
 bool guest_is_cancelled(struct viso_guest *guest)
 {
-	pthread_mutex_lock(&guest->lock);
-	bool is_cancelled = guest->is_cancelled;
-	pthread_mutex_unlock(&guest->lock);
-	return is_cancelled;
+	return atomic_load(&guest->is_cancelled);
 }
 
 /* Whoever was told that it has cancelled a call can rely on that, even where the call had just been done. */
@@ -322,6 +319,8 @@ static int initialise(struct viso_guest *guest, const viso_command *command, con
 int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_result **out_result)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, __func__);
+	if (r == 0)
+		r = guest_check_program(guest, __func__);
 	if (r == 0)
 		r = contained_check_setting(guest, __func__);
 	if (r == 0)

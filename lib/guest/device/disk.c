@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,36 @@ static int transfer(const struct disk *disk, bool is_write, uint64_t offset, uin
 	return 0;
 }
 
+/* All parts, in as few calls as it takes: a part that was done in part is finished by itself. */
+static int transfer_parts(const struct disk *disk, bool is_write, uint64_t offset, const struct iovec *parts, int count)
+{
+	while (count > 0) {
+		int some = count < IOV_MAX ? count : IOV_MAX;
+		ssize_t done = is_write ? pwritev(disk->fd, parts, some, (off_t)offset)
+					: preadv(disk->fd, parts, some, (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		size_t rest = (size_t)done;
+		for (; count > 0 && rest >= parts->iov_len; parts++, count--) {
+			rest -= parts->iov_len;
+			offset += parts->iov_len;
+			some--;
+		}
+		if (some <= 0)
+			continue;
+		int r = transfer(disk, is_write, offset + rest, (uint8_t *)parts->iov_base + rest,
+				 parts->iov_len - rest);
+		if (r < 0)
+			return r;
+		offset += parts->iov_len;
+		parts++;
+		count--;
+	}
+	return 0;
+}
+
 /* How much of the request is in the block where it begins. */
 static size_t part_of_block(uint64_t offset, size_t size)
 {
@@ -213,9 +244,10 @@ static bool are_within(const struct disk *disk, uint64_t offset, const struct io
 int disk_readv(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
 {
 	int r = are_within(disk, offset, parts, count) ? 0 : -EINVAL;
+	if (r == 0 && !is_discarding(disk))
+		return transfer_parts(disk, false, offset, parts, count);
 	for (int i = 0; r == 0 && i < count; offset += parts[i].iov_len, i++)
-		r = is_discarding(disk) ? read_overlaid(disk, offset, parts[i].iov_base, parts[i].iov_len)
-					: transfer(disk, false, offset, parts[i].iov_base, parts[i].iov_len);
+		r = read_overlaid(disk, offset, parts[i].iov_base, parts[i].iov_len);
 	return r;
 }
 
@@ -224,9 +256,10 @@ int disk_writev(struct disk *disk, uint64_t offset, const struct iovec *parts, i
 	int r = are_within(disk, offset, parts, count) ? 0 : -EINVAL;
 	if (r == 0 && disk_is_read_only(disk))
 		r = -EROFS;
+	if (r == 0 && !is_discarding(disk))
+		return transfer_parts(disk, true, offset, parts, count);
 	for (int i = 0; r == 0 && i < count; offset += parts[i].iov_len, i++)
-		r = is_discarding(disk) ? write_overlaid(disk, offset, parts[i].iov_base, parts[i].iov_len)
-					: transfer(disk, true, offset, parts[i].iov_base, parts[i].iov_len);
+		r = write_overlaid(disk, offset, parts[i].iov_base, parts[i].iov_len);
 	return r;
 }
 

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/device/virtio/backend.h"
 #include "guest/device/virtio/console.h"
+#include "guest/device/virtio/fs.h"
 #include "guest/device/virtio/vsock.h"
 #include "guest/kernel/kernel.h"
 
@@ -25,6 +27,10 @@ void device_settings_release(struct device_settings *settings, bool is_forked)
 	}
 	for (unsigned i = 0; i < settings->network_count; i++)
 		close_fd(is_forked ? -1 : settings->networks[i].fd);
+	for (unsigned i = 0; i < settings->share_count; i++) {
+		free(settings->shares[i].path);
+		free(settings->shares[i].tag);
+	}
 	free(settings->vsock_path);
 }
 
@@ -150,7 +156,7 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	return 0;
 }
 
-int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path)
+int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
 {
 	struct kernel_guest *kernel = NULL;
 	int r = kernel_settings(guest, __func__, &kernel);
@@ -166,5 +172,49 @@ int viso_guest_set_vsock(viso_guest *guest, uint32_t cid, const char *path)
 	free(kernel->devices.vsock_path);
 	kernel->devices.vsock_path = copy;
 	kernel->devices.vsock_cid = cid;
+	return 0;
+}
+
+static int check_share(const struct device_settings *settings, const char *tag, const char *function)
+{
+	if (!tag || strlen(tag) > FS_TAG_MAX || !virtio_console_is_name(tag))
+		return error_argument(function,
+				      "the tag is not 1 to 36 printable characters without blanks and slashes");
+	for (unsigned i = 0; i < settings->share_count; i++)
+		if (strcmp(settings->shares[i].tag, tag) == 0)
+			return error_fail(VISO_STAGE_ARGUMENT, EEXIST, tag, "%s: there is a tag %s already", function,
+					  tag);
+	return settings->share_count == DEVICE_SHARES_MAX ? fail_full(function, "shared directories", DEVICE_SHARES_MAX)
+							  : 0;
+}
+
+static int check_directory(const char *path, const char *function)
+{
+	struct stat st;
+	if (!path || !*path)
+		return error_argument(function, "the path is empty");
+	int error = stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+	if (error) {
+		return error_fail(VISO_STAGE_ARGUMENT, error, path, "%s: %s: %s", function, path,
+				  strerrordesc_np(error));
+	}
+	return 0;
+}
+
+int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_share(&kernel->devices, tag, __func__);
+	if (r == 0)
+		r = check_directory(path, __func__);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *absolute = realpath(path, NULL), *copy = strdup(tag);
+	if (!absolute || !copy)
+		return error_memory();
+	kernel->devices.shares[kernel->devices.share_count++] =
+		(struct share_setting){TAKE_PTR(absolute), TAKE_PTR(copy)};
 	return 0;
 }

@@ -7,7 +7,13 @@
 #include <stdint.h>
 #include <virtiso/guest_devices.h>
 
-enum { DEVICE_DISKS_MAX = 8, DEVICE_PORTS_MAX = 6, DEVICE_NETWORKS_MAX = 4, DEVICE_MAC_SIZE = 6 };
+enum {
+	DEVICE_DISKS_MAX = 8,
+	DEVICE_PORTS_MAX = 6,
+	DEVICE_NETWORKS_MAX = 4,
+	DEVICE_SHARES_MAX = 2,
+	DEVICE_MAC_SIZE = 6
+};
 
 struct disk_setting {
 	char *path; /* absolute */
@@ -24,13 +30,19 @@ struct network_setting {
 	uint8_t mac[DEVICE_MAC_SIZE];
 };
 
+struct share_setting {
+	char *path; /* absolute */
+	char *tag;
+};
+
 struct device_settings {
 	struct disk_setting disks[DEVICE_DISKS_MAX];
 	struct port_setting ports[DEVICE_PORTS_MAX];
 	struct network_setting networks[DEVICE_NETWORKS_MAX];
+	struct share_setting shares[DEVICE_SHARES_MAX];
 	char *vsock_path; /* NULL for none */
 	uint32_t vsock_cid;
-	unsigned disk_count, port_count, network_count;
+	unsigned disk_count, port_count, network_count, share_count;
 };
 
 /* In a forked child (`is_forked`) memory only. */

@@ -13,10 +13,11 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "guest/device/virtio/balloon.h"
 #include "guest/agent/message.h"
+#include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
+#include "guest/device/virtio/fs.h"
 #include "guest/device/virtio/mmio.h"
 #include "guest/device/virtio/net.h"
 #include "guest/device/virtio/rng.h"
@@ -308,6 +309,21 @@ static int add_vsock(struct machine *machine, struct loop *loop, const struct de
 	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
 }
 
+static int add_share(struct machine *machine, const struct share_setting *setting)
+{
+	struct machine_place place;
+	struct virtio *fs;
+	int r = machine_take_virtio(machine, &place);
+	if (r < 0)
+		return r;
+	/* For reading, not O_PATH: statvfs(3) is asked of it. */
+	int fd = fd_above_streams(open(setting->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (fd < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, setting->path, NULL);
+	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &fs);
+	return r < 0 ? fail(r, "shared directory") : add(machine, &place, fs, true);
+}
+
 int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
 {
 	struct loop *loop = NULL;
@@ -322,6 +338,8 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_console(machine, loop, settings, agent_port);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
+	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
+		r = add_share(machine, &settings->shares[i]);
 	if (r == 0 && settings->vsock_path)
 		r = add_vsock(machine, loop, settings);
 	return r;

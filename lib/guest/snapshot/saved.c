@@ -283,6 +283,8 @@ static int check_guest(viso_guest *guest, const char *function)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r == 0)
+		r = guest_check_program(guest, function);
+	if (r == 0)
 		r = contained_check_setting(guest, function);
 	if (r < 0)
 		return r;

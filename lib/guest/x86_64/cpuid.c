@@ -86,8 +86,8 @@ static void add_signature(struct kvm_cpuid2 *cpuid)
 	struct kvm_cpuid_entry2 signature = {.function = 0x40000000, .eax = 0x40000001};
 	_Static_assert(sizeof(VISO_CPUID_SIGNATURE) == 12, "EBX, ECX and EDX");
 	memcpy(&signature.ebx, VISO_CPUID_SIGNATURE, 4);
-	memcpy(&signature.ecx, VISO_CPUID_SIGNATURE + 4, 4);
-	memcpy(&signature.edx, VISO_CPUID_SIGNATURE + 8, 4);
+	memcpy(&signature.ecx, &VISO_CPUID_SIGNATURE[4], 4);
+	memcpy(&signature.edx, &VISO_CPUID_SIGNATURE[8], 4);
 	if (leaf1)
 		leaf1->ecx |= LEAF1_ECX_HYPERVISOR;
 	cpuid->entries[cpuid->nent++] = signature;

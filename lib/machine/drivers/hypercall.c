@@ -66,7 +66,7 @@ static bool is_own_guest(struct provider *provider, char *detail, size_t size)
 	if (provider_is_live(provider) && !hypercall_answers(provider))
 		return false;
 	snprintf(detail, size,
-		 "By viso_hypercall() of <virtiso/hypercall.h>, from any program: %s%s names libvirtiso, and %s.",
+		 "By viso_hypercall() of <virtiso/hypercall.h>, from any program: %s%s: libvirtiso; %s.",
 		 signature ? "CPUID" : "/proc/version", signature && named ? " and /proc/version" : "",
 		 provider_is_live(provider) ? "a hypercall is answered" : "hypercalls were not tried");
 	return true;

@@ -23,7 +23,12 @@ static const struct machine_drivers *get_drivers(const viso_machine *machine)
 	int saved = errno;
 	if (there)
 		return there;
-	made = machine_drivers_new(&changeable(machine)->provider);
+	struct provider provider = machine->provider;
+	made = machine_drivers_new(&provider);
+	if (made && provider.is_out_of_memory) {
+		machine_drivers_free(made);
+		made = NULL;
+	}
 	errno = saved;
 	if (!made) {
 		error_memory();
@@ -44,7 +49,12 @@ static const struct tool *get_tools(const viso_machine *machine)
 	const struct machine_drivers *drivers = get_drivers(machine);
 	if (!drivers)
 		return NULL;
-	made = tools_new(&changeable(machine)->provider, drivers);
+	struct provider provider = machine->provider;
+	made = tools_new(&provider, drivers);
+	if (made && provider.is_out_of_memory) {
+		tools_free(made);
+		made = NULL;
+	}
 	errno = saved;
 	if (!made) {
 		error_memory();
@@ -62,7 +72,12 @@ static const struct paravirtual *get_paravirtual(const viso_machine *machine)
 	int saved = errno;
 	if (there)
 		return there;
-	made = paravirtual_new(&changeable(machine)->provider);
+	struct provider provider = machine->provider;
+	made = paravirtual_new(&provider);
+	if (made && provider.is_out_of_memory) {
+		free(made);
+		made = NULL;
+	}
 	errno = saved;
 	if (!made) {
 		error_memory();

@@ -208,9 +208,8 @@ struct screen {
 
 static bool measure(const struct vga *vga, struct screen *out_screen)
 {
-	bool is_graphics = vga->attribute[ATTRIBUTE_MODE] & 1 || vga->graphics[GRAPHICS_MISCELLANEOUS] & 1;
-	/* Text is at 0xb8000 in all modes with colours. */
-	if (is_graphics || (vga->graphics[GRAPHICS_MISCELLANEOUS] >> 2 & 3) != 3)
+	/* Not by where the memory is: text stays where it is while a BIOS writes fonts elsewhere. */
+	if (vga->attribute[ATTRIBUTE_MODE] & 1 || vga->graphics[GRAPHICS_MISCELLANEOUS] & 1)
 		return false;
 	uint8_t overflow = vga->crtc[CRTC_OVERFLOW];
 	unsigned lines = vga->crtc[CRTC_LINES] | (overflow & 0x02u) << 7 | (overflow & 0x40u) << 3;
@@ -245,8 +244,12 @@ int vga_text(struct vga *vga, char text[VGA_TEXT_MAX])
 	pthread_mutex_unlock(&vga->lock);
 	if (!is_text)
 		return -ENODATA;
-	for (unsigned row = 0; row < screen.rows; row++)
+	char *end = text;
+	for (unsigned row = 0; row < screen.rows; row++) {
+		char *begin = at;
 		at = put_row(vga, &screen, row, at);
-	*at = '\0';
-	return (int)(at - text);
+		end = at - begin > 1 ? at : end;
+	}
+	*end = '\0';
+	return (int)(end - text);
 }

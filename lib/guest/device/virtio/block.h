@@ -15,7 +15,4 @@ enum { BLOCK_ID_MAX = 20 };
 int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct disk *disk, const char *id,
 		     struct virtio **out);
 
-/* What its thread does when it is notified: serves all that waits. In its place for tests. */
-void virtio_block_serve(struct virtio *virtio);
-
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files of a shared directory that a guest knows: each has a number, by which the guest names it, and is found by
+ * its path from the directory on. A file that somebody moves on the host is another one for the guest.
+ */
+#ifndef GUEST_DEVICE_VIRTIO_FS_NODES_H
+#define GUEST_DEVICE_VIRTIO_FS_NODES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { FS_NODES_MAX = 1 << 16, FS_ROOT = 1, FS_NAME_MAX = 255 };
+
+struct fs_node;
+
+struct fs_nodes {
+	struct fs_node *nodes;   /* by number; 0 is none, 1 the directory itself */
+	uint32_t capacity, free; /* the first one of those that are free */
+	uint32_t *buckets;
+};
+
+/* 0 or -ENOMEM. */
+int fs_nodes_init(struct fs_nodes *nodes);
+void fs_nodes_release(struct fs_nodes *nodes);
+
+/* All but the directory are forgotten. */
+void fs_nodes_reset(struct fs_nodes *nodes);
+
+/* Its number, which the guest knows once more from now on. 0, -ENOENT the parent is none, -ENOMEM also for too many. */
+int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t *out_number);
+
+/* The guest has forgotten a number so often; more than it knew it, or one that is none, is nothing. */
+void fs_nodes_forget(struct fs_nodes *nodes, uint64_t number, uint64_t count);
+
+/* Its path, without a slash at the begin: "." for the directory. 0, -ENOENT, -ENAMETOOLONG. */
+int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_MAX]);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/device/virtio/worker.h"
+
+#include <linux/virtio_config.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest/thread.h"
+
+enum { SIGNAL_NS = 500000 /* no chain that is done waits longer for those behind it */ };
+
+static struct worker *worker_of(struct virtio *virtio)
+{
+	return (struct worker *)virtio;
+}
+
+static int64_t now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* With the lock, which is given away for the request's time. */
+static void serve_one(struct worker *worker, unsigned queue)
+{
+	struct virtio *virtio = &worker->virtio;
+	worker->is_busy = true;
+	pthread_mutex_unlock(&virtio->lock);
+	int64_t written = worker->serve(worker, queue, &worker->chain);
+	pthread_mutex_lock(&virtio->lock);
+	worker->is_busy = false;
+	pthread_cond_broadcast(&worker->is_idle);
+	/* A reset has taken the status away and waits. */
+	if (!(virtio->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	if (written < 0)
+		virtio_break(virtio);
+	else
+		queue_push(&virtio->queues[queue], worker->chain.head, (uint32_t)written);
+}
+
+static bool goes_on(const struct worker *worker)
+{
+	return !atomic_load(&worker->is_stopping) && virtio_is_active(&worker->virtio);
+}
+
+static void serve_queue(struct worker *worker, unsigned index)
+{
+	struct virtio *virtio = &worker->virtio;
+	struct virtqueue *queue = &virtio->queues[index];
+	int64_t last = now();
+	if (!goes_on(worker))
+		return;
+	queue_silence(queue);
+	do {
+		while (goes_on(worker) && virtio_pop(virtio, queue, &worker->chain)) {
+			serve_one(worker, index);
+			if (now() - last < SIGNAL_NS)
+				continue;
+			virtio_signal(virtio, queue);
+			last = now();
+		}
+	} while (goes_on(worker) && queue_listen(queue));
+	virtio_signal(virtio, queue);
+}
+
+void worker_serve(struct virtio *virtio)
+{
+	pthread_mutex_lock(&virtio->lock);
+	for (unsigned i = 0; i < virtio->queue_count; i++)
+		serve_queue(worker_of(virtio), i);
+	pthread_mutex_unlock(&virtio->lock);
+}
+
+static void *run(void *data)
+{
+	struct worker *worker = data;
+	struct pollfd doorbells[VIRTIO_QUEUES_MAX];
+	unsigned count = worker->virtio.queue_count;
+	for (unsigned i = 0; i < count; i++)
+		doorbells[i] = (struct pollfd){.fd = worker->virtio.doorbells[i], .events = POLLIN};
+	pthread_setname_np(pthread_self(), "viso-files");
+	while (!atomic_load(&worker->is_stopping)) {
+		bool is_rung = false;
+		uint64_t rings;
+		poll(doorbells, count, -1);
+		for (unsigned i = 0; i < count; i++)
+			is_rung |= read(doorbells[i].fd, &rings, sizeof(rings)) > 0;
+		if (is_rung)
+			worker_serve(&worker->virtio);
+	}
+	return NULL;
+}
+
+void worker_notify(struct virtio *virtio, unsigned queue)
+{
+	const uint64_t one = 1;
+	if (write(virtio->doorbells[queue], &one, sizeof(one)) < 0)
+		return; /* it is full: rung already */
+}
+
+void worker_reset(struct virtio *virtio)
+{
+	struct worker *worker = worker_of(virtio);
+	while (worker->is_busy)
+		pthread_cond_wait(&worker->is_idle, &virtio->lock);
+}
+
+int worker_start(struct virtio *virtio)
+{
+	struct worker *worker = worker_of(virtio);
+	if (worker->has_thread)
+		return 0;
+	atomic_store(&worker->is_stopping, false);
+	int r = thread_start(&worker->thread, run, worker);
+	worker->has_thread = r == 0;
+	return r;
+}
+
+void worker_pause(struct virtio *virtio)
+{
+	pthread_mutex_lock(&virtio->lock);
+	worker_reset(virtio);
+	pthread_mutex_unlock(&virtio->lock);
+}
+
+void worker_stop(struct virtio *virtio)
+{
+	struct worker *worker = worker_of(virtio);
+	if (!worker->has_thread)
+		return;
+	atomic_store(&worker->is_stopping, true);
+	worker_notify(virtio, 0);
+	pthread_join(worker->thread, NULL);
+	worker->has_thread = false;
+}
+
+int worker_init(struct worker *worker,
+		int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain))
+{
+	worker->serve = serve;
+	pthread_cond_init(&worker->is_idle, NULL);
+	for (unsigned i = 0; i < worker->virtio.queue_count; i++) {
+		int fd = virtio_doorbell(&worker->virtio, i);
+		if (fd < 0)
+			return fd;
+	}
+	return 0;
+}
+
+void worker_release(struct worker *worker)
+{
+	pthread_cond_destroy(&worker->is_idle);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device that waits for the host's files: a thread of its own serves its chains, one after the other, without the
+ * lock. Its struct begins with this, and its struct virtio_ops has the functions below.
+ */
+#ifndef GUEST_DEVICE_VIRTIO_WORKER_H
+#define GUEST_DEVICE_VIRTIO_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/device/virtio/virtio.h"
+
+struct worker {
+	struct virtio virtio; /* first */
+	/* How many bytes were written; -EPROTO breaks the device. The lock is not held. */
+	int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain);
+	pthread_t thread;
+	bool has_thread;
+	atomic_bool is_stopping;
+	pthread_cond_t is_idle; /* with the device's lock */
+	bool is_busy;           /* `chain` is being served */
+	struct chain chain;
+};
+
+/* After virtio_init(), without a loop. 0 or a negative errno, after which virtio_release() can be called. */
+int worker_init(struct worker *worker,
+		int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain));
+void worker_release(struct worker *worker);
+
+/* For struct virtio_ops. */
+void worker_notify(struct virtio *virtio, unsigned queue);
+void worker_reset(struct virtio *virtio);
+int worker_start(struct virtio *virtio);
+void worker_pause(struct virtio *virtio);
+void worker_stop(struct virtio *virtio);
+
+/* What the thread does when it is notified: serves all that waits. In its place for tests. */
+void worker_serve(struct virtio *virtio);
+
+#endif
