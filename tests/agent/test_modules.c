@@ -26,11 +26,13 @@ static void put(const char *name, const char *data, size_t size)
 	fclose(file);
 }
 
-#define MODULE(needs) "ELF\0license=GPL\0depends=" needs "\0name=x", sizeof("ELF\0license=GPL\0depends=" needs "\0name=x")
+#define MODULE(needs)                                                                                                  \
+	"ELF\0license=GPL\0depends=" needs "\0name=x", sizeof("ELF\0license=GPL\0depends=" needs "\0name=x")
 
 static int set_up(void **state)
 {
-	static const char *const directories[] = {"boot", "lib", "lib/modules", "lib/modules/6.1", "lib/modules/6.1/kernel"};
+	static const char *const directories[] = {"boot", "lib", "lib/modules", "lib/modules/6.1",
+						  "lib/modules/6.1/kernel"};
 	directory = support_temporary_directory();
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		assert_int_equal(mkdir(at(directories[i]), 0755), 0);
@@ -78,7 +80,8 @@ static void test_with_list(void **state)
 	put("lib/modules/6.1/modules.dep", list, sizeof(list) - 1);
 	assert_resolved();
 	/* Those that need each other, and what is cut. */
-	static const char odd[] = "kernel/c.ko:\nkernel/b.ko: kernel/a-one.ko kernel/c.ko\nkernel/a-one.ko: kernel/b.ko kernel/none";
+	static const char odd[] =
+		"kernel/c.ko:\nkernel/b.ko: kernel/a-one.ko kernel/c.ko\nkernel/a-one.ko: kernel/b.ko kernel/none";
 	static const char *const names[] = {"a_one", NULL};
 	struct strings paths = {0};
 	put("lib/modules/6.1/modules.dep", odd, sizeof(odd) - 1);

@@ -32,8 +32,8 @@ static void find_only(const char *modules, char out[PATH_MAX])
 	out[0] = '\0';
 	for (struct dirent *entry; entries && (entry = readdir(entries));) {
 		char path[PATH_MAX];
-		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s", modules, entry->d_name) >= PATH_MAX ||
-		    !has_modules(path))
+		if (entry->d_name[0] == '.' ||
+		    snprintf(path, sizeof(path), "%s/%s", modules, entry->d_name) >= PATH_MAX || !has_modules(path))
 			continue;
 		count++;
 		strcpy(out, path);
@@ -192,7 +192,7 @@ static bool has_path(const struct strings *paths, const char *path, size_t lengt
 struct resolver {
 	const char *directory;
 	const char *text;
-	bool is_complete; /* the lines say what modules need */
+	bool is_complete;      /* the lines say what modules need */
 	struct strings *begun; /* so that those that need each other come to an end */
 	struct strings *out;
 };

@@ -258,7 +258,8 @@ static int boot_process(viso_guest *guest, const viso_command *streams, viso_pro
 	return 0;
 }
 
-static int boot_checked(viso_guest *guest, const viso_command *streams, const char *function, viso_process **out_process)
+static int boot_checked(viso_guest *guest, const viso_command *streams, const char *function,
+			viso_process **out_process)
 {
 	int r = sandbox_check_use(&guest->sandbox, function);
 	if (r == 0)

@@ -44,10 +44,11 @@ static bool can_have_agent(const struct kernel_guest *kernel)
 
 static int fail_without_port(void)
 {
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
-			  "commands need viso-agent in the guest, and the computer has no port for it: only one of "
-			  "VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
-			  "viso_guest_boot()");
+	return error_fail(
+		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
+		"commands need viso-agent in the guest, and the computer has no port for it: only one of "
+		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
+		"viso_guest_boot()");
 }
 
 static int open_port(struct kernel_guest *kernel)
@@ -82,7 +83,8 @@ static int make_root(viso_guest *guest)
 	/* The kernel hands to its init what stands behind "--". */
 	const char *behind = strstr(line, " -- ");
 	int length = behind ? (int)(behind - line) : (int)strlen(line);
-	if (asprintf(&kernel->tools.command_line, "%.*s rdinit=" INITRAMFS_INIT "%s", length, line, line + length) < 0) {
+	if (asprintf(&kernel->tools.command_line, "%.*s rdinit=" INITRAMFS_INIT "%s", length, line, line + length) <
+	    0) {
 		kernel->tools.command_line = NULL;
 		return error_memory();
 	}
@@ -98,8 +100,9 @@ int tools_open(viso_guest *guest)
 		r = open_port(kernel);
 	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
 	if (r == 0 && has_root && kernel->initramfs)
-		return error_fail(VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
-				  "the guest has a root and an initramfs, of which the kernel takes one; leave one out");
+		return error_fail(
+			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
+			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
 	return r == 0 && has_root ? make_root(guest) : r;
 }
 
