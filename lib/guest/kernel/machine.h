@@ -75,7 +75,7 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
-	struct pc *pc; /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct pc *pc;          /* what VISO_PLATFORM_PC has beside; one of the devices */
 	struct virtio *balloon; /* one of the devices; NULL for none */
 
 	pthread_mutex_t
@@ -144,8 +144,8 @@ void machine_stop_devices(struct machine *machine);
 /* Adds it to the life of the machine, which owns it from now on, also on failure. */
 int machine_add_device(struct machine *machine, const struct machine_device_ops *ops, void *device);
 
-/* Memory of the host's that the guest has there, beside struct ram; both addresses and the size are whole pages. A write to
- * what is read-only goes to the bus. 0 or a negative errno with the error set. */
+/* Memory of the host's that the guest has there, beside struct ram; both addresses and the size are whole pages. A
+ * write to what is read-only goes to the bus. 0 or a negative errno with the error set. */
 int machine_add_memory(struct machine *machine, uint64_t base, void *host, uint64_t size, bool is_read_only);
 
 /* As bus_add(), with the error set. */

@@ -18,7 +18,7 @@ struct boot_request {
 	const char *command_line;
 	bool is_flat; /* loaded at flat_address, whatever it is */
 	uint64_t flat_address;
-	uint64_t rsdp; /* of ACPI; 0 for none */
+	uint64_t rsdp;    /* of ACPI; 0 for none */
 	bool has_display; /* a VGA in text mode */
 };
 
