@@ -4,17 +4,16 @@
 #include <errno.h>
 
 #include "core/error.h"
-#include "core/own_process.h"
 
 void handle_init(struct handle *handle)
 {
 	atomic_init(&handle->references, 1);
-	handle->owner = own_process();
+	handle->owner = own_mark();
 }
 
 bool handle_is_mine(const struct handle *handle)
 {
-	return handle->owner == own_process();
+	return mark_is_own(&handle->owner);
 }
 
 int handle_check(const struct handle *handle, const char *function)

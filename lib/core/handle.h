@@ -5,11 +5,12 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
+
+#include "core/own_process.h"
 
 struct handle {
 	atomic_uint references;
-	pid_t owner;
+	struct process_mark owner;
 };
 
 void handle_init(struct handle *handle);

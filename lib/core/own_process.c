@@ -30,13 +30,14 @@ static int64_t now(void)
 	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
-/* Threads may come here at the same time: the last one's moment counts. */
+/* Threads may come here at the same time: the first one's moment stays, since marks have it. */
 static pid_t find_out(void)
 {
 	pid_t id = getpid();
 	if (madvise(&own, sizeof(own), MADV_WIPEONFORK) < 0)
 		return id;
-	atomic_store(&own.since, now());
+	int64_t unknown = 0;
+	atomic_compare_exchange_strong(&own.since, &unknown, now());
 	atomic_store(&own.id, id);
 	return id;
 }
@@ -56,4 +57,17 @@ pid_t own_thread(void)
 	thread.id = gettid();
 	thread.since = atomic_load(&own.since);
 	return thread.id;
+}
+
+struct process_mark own_mark(void)
+{
+	pid_t id = own_process();
+	return (struct process_mark){.id = id, .since = atomic_load(&own.since)};
+}
+
+/* In a child nothing is known at first, or a later moment. */
+bool mark_is_own(const struct process_mark *mark)
+{
+	return mark->id == own_process() &&
+	       (!mark->since || mark->since == atomic_load_explicit(&own.since, memory_order_relaxed));
 }

@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -187,6 +188,42 @@ static void test_a_child_starts_afresh(void **state)
 	viso_process_unref(other);
 }
 
+enum { CANNOT = 77 };
+
+/* Both are number 1, each of a namespace of its own (pid_namespaces(7)): the number alone does not tell them apart. */
+static int be_first_twice(void)
+{
+	viso_guest *inherited = viso_guest_new();
+	if (getpid() != 1 || !inherited || unshare(CLONE_NEWPID) < 0)
+		return CANNOT;
+	int status = 1, r = viso_guest_cancel(inherited);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(getpid() == 1 && viso_guest_cancel(inherited) == -ECHILD ? 0 : 1);
+	if (child > 0 && waitpid(child, &status, 0) != child)
+		status = 1;
+	if (viso_guest_cancel(inherited) != r || r == -ECHILD)
+		status = 1;
+	viso_guest_unref(inherited);
+	return status == 0 ? 0 : 1;
+}
+
+static void test_child_of_the_same_number(void **state)
+{
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		pid_t first = unshare(CLONE_NEWPID) == 0 ? fork() : -1;
+		if (first == 0)
+			_exit(be_first_twice());
+		_exit(first < 0 ? CANNOT : waitpid(first, &status, 0) == first ? WEXITSTATUS(status) : 1);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	skip_without(!WIFEXITED(status) || WEXITSTATUS(status) != CANNOT, "pid namespaces");
+	assert_int_equal(status, 0);
+}
+
 #define with_handles(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -195,6 +232,7 @@ int main(void)
 		with_handles(test_inherited_handles_are_refused),
 		with_handles(test_releasing_in_the_child_harms_nothing),
 		with_handles(test_a_child_starts_afresh),
+		cmocka_unit_test(test_child_of_the_same_number),
 	};
 	return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
 }

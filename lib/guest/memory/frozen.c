@@ -16,7 +16,7 @@ struct frozen_memory *frozen_new_mapped(void *mapping, size_t mapping_size, uint
 	if (!frozen)
 		return NULL;
 	atomic_init(&frozen->references, 1);
-	frozen->owner = getpid();
+	frozen->owner = own_mark();
 	frozen->mapping = mapping;
 	frozen->mapping_size = mapping_size;
 	frozen->base = base;
@@ -78,7 +78,7 @@ struct frozen_memory *frozen_ref(struct frozen_memory *frozen)
 struct frozen_memory *frozen_unref(struct frozen_memory *frozen)
 {
 	if (frozen && atomic_fetch_sub(&frozen->references, 1) == 1) {
-		if (frozen->mapping && frozen->owner == getpid())
+		if (frozen->mapping && mark_is_own(&frozen->owner))
 			munmap(frozen->mapping, frozen->mapping_size);
 		free(frozen);
 	}

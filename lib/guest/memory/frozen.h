@@ -12,12 +12,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/own_process.h"
+
 struct guest_memory;
 
 struct frozen_memory {
 	atomic_uint references;
-	pid_t owner;   /* a forked child has no such mapping (MADV_DONTFORK) */
-	uint8_t *base; /* the host's address of guest-physical 0 */
+	struct process_mark owner; /* a forked child has no such mapping (MADV_DONTFORK) */
+	uint8_t *base;             /* the host's address of guest-physical 0 */
 	uint64_t size;
 	uint64_t used; /* pages that were handed out when it was frozen */
 	void *mapping;

@@ -24,7 +24,7 @@ enum { SHELLS_MAX = 10000 };
  * What is taken is made anew by a thread, from the first taking on until the pool is given up: a start waits for none.
  */
 struct pool {
-	pid_t owner;
+	struct process_mark owner;
 	pthread_mutex_t setting; /* one viso_guest_prepare() after the other */
 	pthread_mutex_t lock;    /* guards what follows */
 	pthread_cond_t changed;
@@ -42,12 +42,12 @@ static _Atomic(struct pool *) pool;
 static struct pool *own_pool(bool make)
 {
 	struct pool *now = atomic_load(&pool);
-	if (now && now->owner == own_process())
+	if (now && mark_is_own(&now->owner))
 		return now;
 	struct pool *made = make ? calloc(1, sizeof(*made)) : NULL;
 	if (!made)
 		return NULL;
-	made->owner = own_process();
+	made->owner = own_mark();
 	pthread_mutex_init(&made->setting, NULL);
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);

@@ -14,7 +14,7 @@
 
 /* A forked child has no such thread, and the lock may be held: it leaves that of its parent alone, as in shells.c. */
 struct watch {
-	pid_t owner;
+	struct process_mark owner;
 	_Atomic int64_t next_look; /* CLOCK_MONOTONIC; INT64_MAX for never */
 	pthread_mutex_t lock;      /* guards what follows */
 	pthread_cond_t change;
@@ -32,7 +32,7 @@ static struct watch *watch_new(void)
 	struct watch *made = calloc(1, sizeof(*made));
 	if (!made)
 		return NULL;
-	made->owner = own_process();
+	made->owner = own_mark();
 	atomic_init(&made->next_look, INT64_MAX);
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -45,7 +45,7 @@ static struct watch *watch_new(void)
 static struct watch *own_watch(void)
 {
 	struct watch *now = atomic_load(&watch);
-	if (now && now->owner == own_process())
+	if (now && mark_is_own(&now->owner))
 		return now;
 	struct watch *made = watch_new();
 	if (!made || atomic_compare_exchange_strong(&watch, &now, made))
