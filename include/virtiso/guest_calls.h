@@ -111,7 +111,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_request(viso_guest *guest, cons
  * Cancel the call or request that is on its way, or the initialisation. It fails with -ECANCELED.
  *
  * @param guest  a guest
- * @return 1 where one was on its way, else 0; -EINVAL, -ESTALE, -ECHILD.
+ * @return 1 where one was on its way, else 0, also where its answer has come already and is being handed over: it succeeds then;
+ *         -EINVAL, -ESTALE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */

@@ -18,6 +18,7 @@ struct kernel_guest;
 enum guest_use {
 	GUEST_IDLE,
 	GUEST_CALLED, /* a call, a request or the initialisation: can be cancelled */
+	GUEST_DONE,   /* its end is certain: too late to cancel it */
 	GUEST_TAKEN,  /* something short */
 };
 

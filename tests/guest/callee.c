@@ -184,6 +184,11 @@ KEEP int64_t reverse(const uint8_t *in, size_t in_size, uint8_t *out, size_t out
 	return (int64_t)in_size;
 }
 
+KEEP int64_t large_answer(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_max)
+{
+	return (int64_t)out_max;
+}
+
 KEEP int64_t too_much(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_max)
 {
 	return (int64_t)out_max + 1;

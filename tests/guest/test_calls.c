@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const callees[] = {"/callee", "/callee-pie", "/callee-dynamic"};
@@ -326,6 +327,36 @@ static void test_cancels_at_any_moment(void **state)
 	}
 }
 
+/* What was just about to return: the host still copies what the function has answered. */
+static void *cancel_late(void *data)
+{
+	struct caller *caller = data;
+	unsigned seed = (unsigned)(uintptr_t)caller->guest;
+	struct timespec moment = {.tv_nsec = rand_r(&seed) % 10000000};
+	nanosleep(&moment, NULL);
+	caller->result = viso_guest_cancel(caller->guest);
+	return NULL;
+}
+
+static void test_cancels_at_the_end(void **state)
+{
+	enum { ROUNDS = 60, LARGE = 16 << 20 };
+	need_kvm();
+	uint8_t *out = malloc(LARGE);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct caller caller = {initialised(*state, "/callee", "ready", 0), NULL, 0};
+		pthread_t thread;
+		assert_int_equal(viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000),
+				 LARGE);
+		assert_int_equal(pthread_create(&thread, NULL, cancel_late, &caller), 0);
+		int64_t n = viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000);
+		pthread_join(thread, NULL);
+		assert_int_equal(n, caller.result == 1 ? -ECANCELED : LARGE);
+		viso_guest_unref(caller.guest);
+	}
+	free(out);
+}
+
 static void test_signals_of_the_host(void **state)
 {
 	need_kvm();
@@ -387,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_many_threads),
 		cmocka_unit_test(test_cancels_at_any_moment),
+		cmocka_unit_test(test_cancels_at_the_end),
 		cmocka_unit_test(test_signals_of_the_host),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_nothing_is_left),

@@ -273,13 +273,11 @@ static int end_request(struct viso_guest *guest, struct ring *ring, const char *
 {
 	struct instance *instance = ring->instance;
 	ring_pause(ring);
-	if (!guest_is_cancelled(guest)) {
-		if (is_answered(ring))
-			return 0;
-		if (!instance->program.ended) {
-			ring_end(ring, VISO_REASON_TIMED_OUT);
-			instance_keep_registers(instance);
-		}
+	if (is_answered(ring) && guest_finish(guest))
+		return 0;
+	if (!guest_is_cancelled(guest) && !instance->program.ended) {
+		ring_end(ring, VISO_REASON_TIMED_OUT);
+		instance_keep_registers(instance);
 	}
 	int r = guest_check_ended(guest, instance, function);
 	ring_end(ring, VISO_REASON_KILLED);
@@ -297,7 +295,7 @@ int64_t ring_request(struct viso_guest *guest, struct instance *instance, const 
 	post(ring, exchange);
 	if (!look_for_answer(ring, deadline))
 		wait_for_answer(ring, deadline);
-	int r = !is_answered(ring) || guest_is_cancelled(guest) ? end_request(guest, ring, function) : 0;
+	int r = is_answered(ring) && guest_finish(guest) ? 0 : end_request(guest, ring, function);
 	if (r < 0)
 		return r;
 	int64_t n = take_answer(ring, exchange, function);

@@ -181,13 +181,26 @@ bool guest_is_cancelled(struct viso_guest *guest)
 	return atomic_load(&guest->is_cancelled);
 }
 
-/* Whoever was told that it has cancelled a call can rely on that, even where the call had just been done. */
-static bool take_cancel(struct viso_guest *guest, struct program *program)
+/*
+ * Whoever was told that it has cancelled a call can rely on that, even where the call had just been done; from here on
+ * nobody is told so, while the answer is still being copied.
+ */
+bool guest_finish(struct viso_guest *guest)
 {
+	pthread_mutex_lock(&guest->lock);
 	bool is_cancelled = guest_is_cancelled(guest);
-	if (is_cancelled)
-		program_end(program, VISO_REASON_KILLED, SIGKILL, NULL);
-	return is_cancelled;
+	if (!is_cancelled)
+		guest->use = GUEST_DONE;
+	pthread_mutex_unlock(&guest->lock);
+	return !is_cancelled;
+}
+
+/* Where the program has found to the ring, the answer may be still to come: ring_request() finishes the call. */
+static void take_cancel(struct viso_guest *guest, struct instance *instance)
+{
+	bool goes_on = instance->stay.state == STAY_BY_RING;
+	if (goes_on ? guest_is_cancelled(guest) : !guest_finish(guest))
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 }
 
 static int errno_of_end(const struct program *program)
@@ -224,7 +237,7 @@ static int fail_ended(struct instance *instance, int error, const char *function
 
 int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function)
 {
-	take_cancel(guest, &instance->program);
+	take_cancel(guest, instance);
 	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
 }
 
@@ -312,7 +325,7 @@ static int initialise(struct viso_guest *guest, const viso_command *command, con
 	put_instance(guest, instance);
 	r = instance_run_initial(instance);
 	if (r == 0)
-		take_cancel(guest, &instance->program);
+		take_cancel(guest, instance);
 	return r < 0 || instance->program.ended ? give_up(guest, instance, r, function, out_result) : 0;
 }
 

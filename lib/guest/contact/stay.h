@@ -76,6 +76,9 @@ void guest_give_back(struct viso_guest *guest);
 int guest_take_running(struct viso_guest *guest, const char *function, struct instance **out_instance);
 bool guest_is_cancelled(struct viso_guest *guest);
 
+/* It has been answered and can no longer be cancelled; false where it has been cancelled. */
+bool guest_finish(struct viso_guest *guest);
+
 /* After a taken guest has run, and while it does not: 0; or where it has ended the errno for that with the error set.
  */
 int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function);
