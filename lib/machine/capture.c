@@ -342,7 +342,8 @@ static int capture(const char *directory)
 		return error_fail(VISO_STAGE_MACHINE, ENOTEMPTY, directory,
 				  "%s: a machine is captured into a new or empty directory", directory);
 	if (r < 0)
-		return error_fail(VISO_STAGE_MACHINE, -r, directory, NULL);
+		return error_fail(VISO_STAGE_MACHINE, -r, directory, "no machine can be captured into \"%s\": %s",
+				  directory, strerrordesc_np(-r));
 	provider_init(&recording.machine);
 	r = ask_everything(&recording);
 	record_facts(&recording);
