@@ -366,6 +366,13 @@ static void write_hostile_text(const char *path, const char *text)
 
 /* A captured directory comes from anybody: endless lines, bytes that are no text, links that lead out, pipes. */
 static void test_hostile_directories(void **state)
+static void assert_printable(const char *text)
+{
+	assert_non_null(text);
+	for (const char *c = text; *c; c++)
+		assert_true(*c >= ' ' && *c <= '~');
+}
+
 {
 	static char bytes[300000];
 	char path[600];
@@ -386,10 +393,12 @@ static void test_hostile_directories(void **state)
 	for (int i = 0; i < 500; i++) {
 		char alias[700];
 		snprintf(path, sizeof(path), "sys/bus/pci/devices/%d\x1b[31m/modalias", i);
-		int length = snprintf(alias, sizeof(alias), "pci:v00001AF4d00001041sv%0*d[\n", i + 1, i);
+		int length = snprintf(alias, sizeof(alias), "pci:v00001AF4d00001041sv%0*d[\xff\n", i + 1, i);
 		write_hostile(path, alias, (size_t)length);
 	}
 	snprintf(path, sizeof(path), "%s/sys/bus/virtio", place);
+		snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%d\x1b[31m/driver", place, i);
+		assert_int_equal(symlink("../drivers/\x1b[32m\xc0", path), 0);
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/sys/bus/virtio/devices", place);
 	assert_int_equal(symlink("/", path), 0);
@@ -410,6 +419,11 @@ static void test_hostile_directories(void **state)
 	assert_int_equal(viso_machine_hypercall(machine), VISO_HYPERCALL_WAY_KVM);
 	viso_machine_unref(machine);
 	strings_clear(&none);
+	for (int i = 0; i < viso_machine_driver_device_count(machine, driver); i++) {
+		assert_printable(viso_machine_driver_device(machine, driver, i));
+		assert_printable(viso_machine_driver_device_alias(machine, driver, i));
+		assert_printable(viso_machine_driver_bound(machine, driver, i));
+	}
 }
 
 /* Twice the largest that is read, without taking that room on the disk. */

@@ -2,7 +2,6 @@
 /* Detecting layers: the order of the subjects, and what they say with. */
 #include "machine/layers/detection.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,8 @@ bool is_absent(int error)
 static char *copy_printable(const char *text)
 {
 	char *copy = strndup(text, VALUE_MAX);
-	for (char *c = copy; c && *c; c++)
-		if (!isprint((unsigned char)*c))
-			*c = '?';
+	if (copy)
+		make_printable(copy);
 	return copy;
 }
 
