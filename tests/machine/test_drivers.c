@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,8 +366,6 @@ static void write_hostile_text(const char *path, const char *text)
 	write_hostile(path, text, strlen(text));
 }
 
-/* A captured directory comes from anybody: endless lines, bytes that are no text, links that lead out, pipes. */
-static void test_hostile_directories(void **state)
 static void assert_printable(const char *text)
 {
 	assert_non_null(text);
@@ -373,6 +373,8 @@ static void assert_printable(const char *text)
 		assert_true(*c >= ' ' && *c <= '~');
 }
 
+/* A captured directory comes from anybody: endless lines, bytes that are no text, links that lead out, pipes. */
+static void test_hostile_directories(void **state)
 {
 	static char bytes[300000];
 	char path[600];
@@ -395,10 +397,10 @@ static void assert_printable(const char *text)
 		snprintf(path, sizeof(path), "sys/bus/pci/devices/%d\x1b[31m/modalias", i);
 		int length = snprintf(alias, sizeof(alias), "pci:v00001AF4d00001041sv%0*d[\xff\n", i + 1, i);
 		write_hostile(path, alias, (size_t)length);
-	}
-	snprintf(path, sizeof(path), "%s/sys/bus/virtio", place);
 		snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%d\x1b[31m/driver", place, i);
 		assert_int_equal(symlink("../drivers/\x1b[32m\xc0", path), 0);
+	}
+	snprintf(path, sizeof(path), "%s/sys/bus/virtio", place);
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/sys/bus/virtio/devices", place);
 	assert_int_equal(symlink("/", path), 0);
@@ -417,13 +419,13 @@ static void assert_printable(const char *text)
 	assert_int_equal(viso_machine_driver_state(machine, driver), VISO_DRIVER_UNKNOWN);
 	assert_true(viso_machine_tool(machine, 0, VISO_TOOL_RUNNING) >= 0);
 	assert_int_equal(viso_machine_hypercall(machine), VISO_HYPERCALL_WAY_KVM);
-	viso_machine_unref(machine);
-	strings_clear(&none);
 	for (int i = 0; i < viso_machine_driver_device_count(machine, driver); i++) {
 		assert_printable(viso_machine_driver_device(machine, driver, i));
 		assert_printable(viso_machine_driver_device_alias(machine, driver, i));
 		assert_printable(viso_machine_driver_bound(machine, driver, i));
 	}
+	viso_machine_unref(machine);
+	strings_clear(&none);
 }
 
 /* Twice the largest that is read, without taking that room on the disk. */
@@ -545,6 +547,73 @@ static void test_where_a_machine_is_captured_to(void **state)
 	support_assert_nothing_left(fds);
 }
 
+/*
+ * Somebody else who may write to the directory waits until the capture has begun, and lays traps where it will write:
+ * a pipe that nobody reads, and another name of a file that is not theirs.
+ */
+static void *lay_traps(void *data)
+{
+	const char *victim = data;
+	char path[600];
+	snprintf(path, sizeof(path), "%s/proc", place);
+	while (access(path, F_OK) < 0)
+		;
+	snprintf(path, sizeof(path), "%s/ns", place);
+	assert_int_equal(mkfifo(path, 0666), 0);
+	snprintf(path, sizeof(path), "%s/root", place);
+	assert_int_equal(link(victim, path), 0);
+	return NULL;
+}
+
+static void test_traps_in_the_way_of_a_capture(void **state)
+{
+	char victim[600], path[600], text[16] = "";
+	struct stat seen;
+	pthread_t enemy;
+	snprintf(victim, sizeof(victim), "%s/victim", parent);
+	int fd = open(victim, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "precious", 8), 8);
+	assert_int_equal(pthread_create(&enemy, NULL, lay_traps, victim), 0);
+	assert_ok(viso_machine_capture(place));
+	assert_int_equal(pthread_join(enemy, NULL), 0);
+	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 8);
+	assert_string_equal(text, "precious");
+	close(fd);
+	snprintf(path, sizeof(path), "%s/ns", place);
+	assert_int_equal(lstat(path, &seen), 0);
+	assert_true(S_ISREG(seen.st_mode));
+	viso_machine *here = viso_machine_new(), *captured = viso_machine_new_from(place);
+	assert_same(here, captured);
+	viso_machine_unref(here);
+	viso_machine_unref(captured);
+	assert_int_equal(unlink(victim), 0);
+}
+
+/* A name of the machine is what its owner likes; of it nothing is known by. */
+static void test_a_name_of_two_lines_is_captured(void **state)
+{
+	static const char *const names[] = {"two\nlines", "", "\n\n"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(unshare(CLONE_NEWUTS) < 0 || sethostname(names[i], strlen(names[i])) < 0 ? 77
+			      : viso_machine_capture(place) < 0                                        ? 1
+												       : 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status == 77 << 8)
+			skip_without(false, "namespaces of names for this user");
+		assert_int_equal(status, 0);
+		viso_machine *here = viso_machine_new(), *captured = viso_machine_new_from(place);
+		for (int j = 0; j < viso_machine_driver_count(here); j++)
+			assert_int_equal(viso_machine_driver_state(captured, j), viso_machine_driver_state(here, j));
+		assert_int_equal(viso_machine_layer_count(captured), viso_machine_layer_count(here));
+		viso_machine_unref(here);
+		viso_machine_unref(captured);
+		clear(state);
+	}
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(viso_family_name(VISO_FAMILY_XEN), "Xen");
@@ -574,6 +643,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_a_captured_machine_is_the_same, clear),
 		cmocka_unit_test_teardown(test_captured_files_hold_no_secret, clear),
 		cmocka_unit_test_teardown(test_where_a_machine_is_captured_to, clear),
+		cmocka_unit_test_teardown(test_traps_in_the_way_of_a_capture, clear),
+		cmocka_unit_test_teardown(test_a_name_of_two_lines_is_captured, clear),
 	};
 	if (argc == 3 && !strcmp(argv[1], "--capture"))
 		return viso_machine_capture(argv[2]) < 0;
