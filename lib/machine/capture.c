@@ -18,6 +18,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/remove_tree.h"
 #include "machine/machine.h"
 
 enum { FILE_MAX = 16 << 20, FACT_SIZE = 512 };
@@ -340,11 +341,9 @@ static void record_facts(struct recording *recording)
 	}
 }
 
-/* New, or there and empty. A fd or a negative errno. */
+/* An empty one. A fd or a negative errno. */
 static int open_directory(const char *directory)
 {
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-		return -errno;
 	_cleanup_close_ int fd = fd_above_streams(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -360,22 +359,33 @@ static int open_directory(const char *directory)
 	return errno ? -errno : TAKE_FD(fd);
 }
 
+/* 0 or a negative errno; then nothing is left in the directory. */
+static int record(struct recording *recording)
+{
+	provider_init(&recording->machine);
+	int r = ask_everything(recording);
+	record_facts(recording);
+	r = r < 0 ? r : recording->failed;
+	if (r < 0)
+		remove_contents(recording->directory);
+	close_fd(recording->directory);
+	for (size_t i = 0; i < FACTS; i++)
+		strings_clear(&recording->facts[i]);
+	return r;
+}
+
 static int capture(const char *directory)
 {
-	struct recording recording = {.directory = open_directory(directory)};
+	bool is_new = mkdir(directory, 0700) == 0;
+	struct recording recording = {.directory = is_new || errno == EEXIST ? open_directory(directory) : -errno};
 	int r = recording.directory;
+	if (r >= 0)
+		r = record(&recording);
+	if (r < 0 && is_new)
+		rmdir(directory);
 	if (r == -ENOTEMPTY)
 		return error_fail(VISO_STAGE_MACHINE, ENOTEMPTY, directory,
 				  "%s: a machine is captured into a new or empty directory", directory);
-	if (r < 0)
-		return error_fail(VISO_STAGE_MACHINE, -r, directory, NULL);
-	provider_init(&recording.machine);
-	r = ask_everything(&recording);
-	record_facts(&recording);
-	close_fd(recording.directory);
-	for (size_t i = 0; i < FACTS; i++)
-		strings_clear(&recording.facts[i]);
-	r = r < 0 ? r : recording.failed;
 	if (r == -ENOMEM)
 		return error_memory();
 	return r < 0 ? error_fail(VISO_STAGE_MACHINE, -r, directory, "%s: the machine could not be written down: %s",
