@@ -157,6 +157,9 @@ macro(viso_process::~viso_process)
 macro(viso_notification::~viso_notification)
 macro(viso_guest_prepare)
 macro(viso_guest_boot)
+macro(viso_guest_shut_down)
+macro(viso_guest_set_clock)
+macro(viso_guest_statistic)
 macro(viso_guest_add_bind)
 macro(viso_guest_set_upper_directory)
 macro(viso_guest_cancel)
@@ -205,6 +208,7 @@ macro(viso_snapshot::~viso_snapshot)
 %ignore viso_guest_call;
 %ignore viso_guest_call_bytes;
 %ignore viso_guest_request;
+%ignore viso_guest_memory_figure;
 %ignore viso_guest_screen;
 %ignore viso_guest_syscalls;
 %ignore viso_hypercall_argument;
@@ -253,6 +257,7 @@ struct viso_sandbox {
 %include <virtiso/container_security.h>
 %include <virtiso/notification.h>
 %include <virtiso/guest.h>
+%include <virtiso/guest_agent.h>
 %include <virtiso/guest_calls.h>
 %include <virtiso/guest_devices.h>
 %include <virtiso/guest_files.h>

@@ -220,6 +220,18 @@ static int guest_screen(lua_State *L)
 	return 1;
 }
 
+/* viso_guest_memory_figure(guest, figure): the value */
+static int guest_memory_figure(lua_State *L)
+{
+	uint64_t value;
+	if (viso_guest_memory_figure(check_guest(L), (viso_memory_figure)luaL_checkinteger(L, 2), &value) < 0) {
+		push_error(L);
+		return lua_error(L);
+	}
+	lua_pushinteger(L, (lua_Integer)value);
+	return 1;
+}
+
 /* viso_guest_syscalls(guest, unserved): a table of counts by number */
 static int guest_syscalls(lua_State *L)
 {
@@ -300,6 +312,7 @@ static int result_fault_address(lua_State *L)
 %native(viso_guest_call) int guest_call(lua_State *L);
 %native(viso_guest_call_bytes) int guest_call_bytes(lua_State *L);
 %native(viso_guest_request) int guest_request(lua_State *L);
+%native(viso_guest_memory_figure) int guest_memory_figure(lua_State *L);
 %native(viso_guest_screen) int guest_screen(lua_State *L);
 %native(viso_guest_syscalls) int guest_syscalls(lua_State *L);
 %native(viso_hypercall_argument) int hypercall_argument(lua_State *L);

@@ -52,6 +52,7 @@ static bool is_handler(PyObject *handler)
 %rename(viso_guest_request) guest_request;
 %rename(viso_guest_syscalls) guest_syscalls;
 %rename(viso_guest_screen) guest_screen;
+%rename(viso_guest_memory_figure) guest_memory_figure;
 %rename(viso_hypercall_argument) hypercall_argument;
 %rename(viso_hypercall_read) hypercall_read;
 %rename(viso_result_register) result_register;
@@ -65,6 +66,7 @@ static bool is_handler(PyObject *handler)
 %typemap(out) PyObject *guest_request = PyObject *sandbox_pids;
 %typemap(out) PyObject *guest_syscalls = PyObject *sandbox_pids;
 %typemap(out) PyObject *guest_screen = PyObject *sandbox_pids;
+%typemap(out) PyObject *guest_memory_figure = PyObject *sandbox_pids;
 %typemap(out) PyObject *hypercall_argument = PyObject *sandbox_pids;
 %typemap(out) PyObject *hypercall_read = PyObject *sandbox_pids;
 %typemap(out) PyObject *result_register = PyObject *sandbox_pids;
@@ -112,6 +114,12 @@ static PyObject *guest_screen(viso_guest *guest)
 {
 	char text[23821];
 	return viso_guest_screen(guest, text, sizeof(text)) < 0 ? NULL : PyUnicode_FromString(text);
+}
+
+static PyObject *guest_memory_figure(viso_guest *guest, int figure)
+{
+	uint64_t value;
+	return viso_guest_memory_figure(guest, (viso_memory_figure)figure, &value) < 0 ? NULL : PyLong_FromUnsignedLongLong(value);
 }
 
 /* None, or the result of a program that ended before it was ready. */

@@ -45,6 +45,9 @@ int set_guest_option(struct options *options, int option, const char *value)
 	case OPTION_CORE:
 		r = viso_guest_set_core_path(options->guest, value);
 		break;
+	case OPTION_KERNEL:
+		r = viso_guest_set_kernel(options->guest, value);
+		break;
 	default:
 		options->syscalls = true;
 		break;

@@ -35,6 +35,7 @@ static const char usage[] = "usage: viso-run [OPTION]... [--] COMMAND [ARGUMENT]
 			    "In a guest only:\n"
 			    "  --contained                let a process in a container serve it\n"
 			    "  --core FILE                write a core file of the first crash\n"
+			    "  --kernel FILE              boot this Linux kernel for it, such as /boot/vmlinuz-...\n"
 			    "  --syscalls                 say which system calls it made that are not served\n"
 			    "In a container only:\n"
 			    "  --tmpfs PATH[:SIZE]        an empty directory in memory\n"
@@ -72,6 +73,7 @@ static const struct option known[] = {
 	{"bind", required_argument, NULL, OPTION_BIND},
 	{"contained", no_argument, NULL, OPTION_CONTAINED},
 	{"core", required_argument, NULL, OPTION_CORE},
+	{"kernel", required_argument, NULL, OPTION_KERNEL},
 	{"syscalls", no_argument, NULL, OPTION_SYSCALLS},
 	{"tmpfs", required_argument, NULL, OPTION_TMPFS},
 	{"write", optional_argument, NULL, OPTION_WRITE},

@@ -21,6 +21,7 @@ enum {
 	/* of guests only */
 	OPTION_CONTAINED,
 	OPTION_CORE,
+	OPTION_KERNEL,
 	OPTION_SYSCALLS,
 	/* of containers only */
 	OPTION_BUNDLE,

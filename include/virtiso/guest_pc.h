@@ -9,6 +9,7 @@
  *
  * Without a kernel (viso_guest_set_kernel()) its firmware boots the first disk: SeaBIOS, from the package seabios of most distributions,
  * together with its BIOS of the display, vgabios-isavga.bin, which is looked for beside it; where that is missing there is no text on the screen.
+ * What the firmware reports goes to the log (VISO_LOG_DEBUG), from a thread of the library's.
  */
 #ifndef VIRTISO_GUEST_PC_H
 #define VIRTISO_GUEST_PC_H

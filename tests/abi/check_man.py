@@ -14,7 +14,7 @@ OPTIONAL = {"PARAMETERS", "RETURN VALUE", "ERRORS"}
 # Of the system; whether they are installed here does not matter.
 FOREIGN = {
     "accept(2)", "capabilities(7)", "longjmp(3)", "setsid(1)", "chroot(2)", "clone(2)", "connect(2)", "copy_file_range(2)", "core(5)", "criu(8)", "devpts(5)",
-    "dlopen(3)", "dpkg-query(1)", "elf(5)", "epoll(7)", "eventfd(2)", "execve(2)", "fcntl(2)", "fdatasync(2)", "flock(2)", "fork(2)", "fsync(2)", "gdb(1)", "getrandom(2)",
+    "dlclose(3)", "dlopen(3)", "dpkg-query(1)", "elf(5)", "epoll(7)", "eventfd(2)", "execve(2)", "fcntl(2)", "fdatasync(2)", "flock(2)", "fork(2)", "fsync(2)", "gdb(1)", "getrandom(2)",
     "getrusage(2)", "group(5)", "iconv(3)", "ioctl(2)", "ioctl_ficlone(2)", "kvm(4)", "landlock(7)", "ld.so(8)",
     "libarchive(3)", "link(2)", "mkfs.erofs(1)", "mknod(2)", "mount_namespaces(7)", "msync(2)", "mtree(5)", "munmap(2)", "mv(1)", "namespaces(7)",
     "network_namespaces(7)", "newgidmap(1)", "newuidmap(1)", "nft(8)", "open(2)", "open_tree(2)", "passt(1)", "passwd(5)",

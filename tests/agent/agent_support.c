@@ -134,7 +134,8 @@ void assert_end(viso_result *result, viso_reason reason, int code, const char *o
 	if (viso_result_reason(result) != (int)reason)
 		print_error("%s; %s\n", viso_result_describe(result), viso_result_output(result, VISO_STDERR, NULL));
 	assert_int_equal(viso_result_reason(result), reason);
-	assert_int_equal(reason == VISO_REASON_EXITED ? viso_result_exit_code(result) : viso_result_signal(result), code);
+	assert_int_equal(reason == VISO_REASON_EXITED ? viso_result_exit_code(result) : viso_result_signal(result),
+			 code);
 	if (output)
 		assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), output);
 	viso_result_unref(result);

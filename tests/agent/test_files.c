@@ -97,7 +97,8 @@ static void test_in(void **state)
 	assert_ok(viso_sandbox_copy_in(&guest->sandbox, at(host, "other"), at(inside, "renamed")));
 	assert_file(at(inside, "renamed"), "new", 0644);
 	assert_fails(viso_sandbox_copy_in(&guest->sandbox, at(host, "none"), inside), ENOENT, VISO_STAGE_ROOT, "none");
-	assert_fails(viso_sandbox_copy_in(&guest->sandbox, at(host, "other"), "/proc/x"), ENOENT, VISO_STAGE_ROOT, "/proc/x");
+	assert_fails(viso_sandbox_copy_in(&guest->sandbox, at(host, "other"), "/proc/x"), ENOENT, VISO_STAGE_ROOT,
+		     "/proc/x");
 	pretended_close(guest);
 }
 
@@ -115,8 +116,8 @@ static void test_out(void **state)
 	assert_true(readlink(at(host, "link"), target, sizeof(target)) > 0);
 	assert_fails(viso_sandbox_copy_out(&guest->sandbox, at(inside, "none"), at(host, "x")), ENOENT, VISO_STAGE_ROOT,
 		     "none");
-	assert_fails(viso_sandbox_copy_out(&guest->sandbox, at(inside, "tree"), at(host, "copy")), EEXIST, VISO_STAGE_ROOT,
-		     "copy");
+	assert_fails(viso_sandbox_copy_out(&guest->sandbox, at(inside, "tree"), at(host, "copy")), EEXIST,
+		     VISO_STAGE_ROOT, "copy");
 	assert_int_equal(viso_sandbox_copy_out(&guest->sandbox, "/proc/self", at(host, "proc")), 1);
 	assert_int_equal(access(at(host, "proc"), F_OK), -1);
 	pretended_close(guest);

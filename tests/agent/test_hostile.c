@@ -202,7 +202,7 @@ static void use_unknown_type(struct liar *liar, uint32_t id)
 }
 
 static void (*const answers[])(struct liar *liar, uint32_t id) = {
-	announce_too_much, answer_for_others, answer_unasked, exit_before_start,   exit_cut,           start_twice,
+	announce_too_much, answer_for_others, answer_unasked,     exit_before_start,   exit_cut,         start_twice,
 	use_wrong_stream,  end_twice,         fail_with_nonsense, give_endless_credit, use_unknown_type,
 };
 
@@ -228,7 +228,8 @@ static void test_wrong_answers(void **state)
 			assert_end(result, VISO_REASON_GUEST_FAULT, 0, NULL);
 		else
 			assert_int_equal(r, -EPIPE);
-		assert_fails(viso_sandbox_run(&liar->guest->sandbox, command, &result), EPIPE, VISO_STAGE_GUEST, "/bin/sh");
+		assert_fails(viso_sandbox_run(&liar->guest->sandbox, command, &result), EPIPE, VISO_STAGE_GUEST,
+			     "/bin/sh");
 		viso_command_unref(command);
 		end(liar);
 	}
@@ -321,14 +322,10 @@ static void test_output_that_does_not_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_another_version),
-		cmocka_unit_test(test_no_answers),
-		cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_wrong_answers),
-		cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_evil_tree),
-		cmocka_unit_test(test_output_that_does_not_end),
+		cmocka_unit_test(test_silence),       cmocka_unit_test(test_another_version),
+		cmocka_unit_test(test_no_answers),    cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_wrong_answers), cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_evil_tree),     cmocka_unit_test(test_output_that_does_not_end),
 	};
 	support_time_limit(60);
 	return cmocka_run_group_tests_name("agent-hostile", tests, NULL, NULL);

@@ -254,8 +254,8 @@ static int run_as_init(void *data)
 	snprintf(number, sizeof(number), "%d", *fd);
 	fcntl(*fd, F_SETFD, 0);
 	/* It must change nothing outside: no clock, no power, no modules. */
-	execlp("setpriv", "setpriv", "--bounding-set=-sys_time,-sys_boot,-sys_module,-sys_admin,-mknod", program, "--fd",
-	       number, NULL);
+	execlp("setpriv", "setpriv", "--bounding-set=-sys_time,-sys_boot,-sys_module,-sys_admin,-mknod", program,
+	       "--fd", number, NULL);
 	_exit(127);
 }
 
@@ -289,12 +289,9 @@ static void test_as_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_stalled_frame),
-		cmocka_unit_test(test_forged_frames),
-		cmocka_unit_test(test_commands_outlive_sessions),
-		cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_deaf_host),
+		cmocka_unit_test(test_sessions),      cmocka_unit_test(test_stalled_frame),
+		cmocka_unit_test(test_forged_frames), cmocka_unit_test(test_commands_outlive_sessions),
+		cmocka_unit_test(test_nonsense),      cmocka_unit_test(test_deaf_host),
 		cmocka_unit_test(test_as_init),
 	};
 	support_time_limit(50);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* QEMU's own guest agent, as an ordinary process that may not touch the machine; and answers that no agent would give. */
+/* QEMU's own guest agent, as an ordinary process that may not touch the machine; and answers that no agent would give.
+ */
 #include "agent_support.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ static const char *find_program(void)
 static int reach(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_true(strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
 	for (int i = 0; i < 500; i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
@@ -178,7 +180,8 @@ static void *lie(void *data)
 			continue;
 		}
 		/* Older answers come first. */
-		int length = snprintf(text, sizeof(text), "{\"return\": 5}\n%c{\"return\": %lld}\n", 0xff, atoll(id + 5));
+		int length =
+			snprintf(text, sizeof(text), "{\"return\": 5}\n%c{\"return\": %lld}\n", 0xff, atoll(id + 5));
 		(void)!send(liar->socket, text, (size_t)length, MSG_NOSIGNAL);
 	}
 	return NULL;
@@ -203,10 +206,17 @@ static void assert_lie(const char *answer, size_t size, unsigned repeats, int ti
 
 static void test_lies(void **state)
 {
-	static const char *const nonsense[] = {
-		"\n", "{\n", "[]\n", "5\n", "{\"return\": {}}\n", "{\"return\": {\"version\": 7}}\n", "{\"retur\": {}}\n",
-		"{\"return\":{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}\n",
-		"{\"return\": null}\n", "\xff\xff\xff\n"};
+	static const char *const nonsense[] = {"\n",
+					       "{\n",
+					       "[]\n",
+					       "5\n",
+					       "{\"return\": {}}\n",
+					       "{\"return\": {\"version\": 7}}\n",
+					       "{\"retur\": {}}\n",
+					       "{\"return\":{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]"
+					       "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}\n",
+					       "{\"return\": null}\n",
+					       "\xff\xff\xff\n"};
 	static char flood[65536];
 	for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++)
 		assert_lie(nonsense[i], strlen(nonsense[i]), 1, PATIENCE, EPROTO);

@@ -203,10 +203,11 @@ static void test_terminal(void **state)
 {
 	int terminal;
 	struct pretended *guest = pretended_open();
-	viso_process *process = spawn_terminal(
-		guest, "trap 'stty size; exit 5' WINCH; tty | cut -c 1-9; stty size; read a; echo \"<$a>\"; "
-		       "while :; do sleep 0.1; done",
-		&terminal);
+	viso_process *process =
+		spawn_terminal(guest,
+			       "trap 'stty size; exit 5' WINCH; tty | cut -c 1-9; stty size; read a; echo \"<$a>\"; "
+			       "while :; do sleep 0.1; done",
+			       &terminal);
 	assert_non_null(strstr(read_until(terminal, "25 80\r\n"), "/dev/pts/"));
 	assert_int_equal(write(terminal, "type\n", 5), 5);
 	/* The guest's line discipline echoes, and no other. */
@@ -232,12 +233,9 @@ static void test_terminal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_large_both_ways),
-		cmocka_unit_test(test_stuck_reader),
-		cmocka_unit_test(test_read_after_the_end),
-		cmocka_unit_test(test_closed_ends),
-		cmocka_unit_test(test_bounds_of_captures),
-		cmocka_unit_test(test_files_and_sockets),
+		cmocka_unit_test(test_large_both_ways),    cmocka_unit_test(test_stuck_reader),
+		cmocka_unit_test(test_read_after_the_end), cmocka_unit_test(test_closed_ends),
+		cmocka_unit_test(test_bounds_of_captures), cmocka_unit_test(test_files_and_sockets),
 		cmocka_unit_test(test_terminal),
 	};
 	support_time_limit(50);

@@ -39,13 +39,18 @@ tap.case("disks", function()
 	local disk = os.tmpname()
 	local file = assert(io.open(disk, "wb"))
 	file:write(("\0"):rep(512)):close()
-	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true}}})
+	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true}}, shares = {etc = "/etc"}})
 	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
 	tap.equal(ok, false)
 	tap.equal(err.errno, 16)
 	os.remove(disk)
 	os.remove(path)
-	tap.equal(pcall(box.screen, box), false)
+	for _, use in ipairs{"screen", "press_power_button", "shut_down", "set_clock"} do
+		tap.equal(pcall(box[use], box), false)
+	end
+	tap.equal(pcall(box.statistic, box, "uptime_ms"), false)
+	tap.equal(pcall(box.memory_figure, box, "free"), false)
+	tap.equal(pcall(box.set_balloon, box, "1M"), false)
 end)
 
 tap.case("killed", function()

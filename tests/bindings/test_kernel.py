@@ -55,9 +55,20 @@ class KernelCase(support.TestCase):
             disks=[virtiso.Disk(disk, read_only=True)],
             ports={"org.example.0": there},
             interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01")],
+            shares={"etc": "/etc"},
+            vsock=(3, os.path.join(self.directory.name, "vsock")),
         ) as box:
-            with self.assertRaises(virtiso.Error):
-                box.type("x")  # no computer runs
+            for use in (
+                lambda: box.type("x"),
+                box.press_power_button,
+                lambda: box.set_balloon("1M"),
+                lambda: box.memory_figure("free"),
+                lambda: box.statistic("uptime_ms"),
+                box.set_clock,
+                box.shut_down,
+            ):
+                with self.assertRaises(virtiso.Error):
+                    use()  # no computer runs
             self.assertEqual(box.boot(timeout=30).wait(), 0)
 
     def test_screen(self):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest's agent may say to the host, and what a host may say to the agent: frames out of any bytes; frames of any
- * kind for two commands and a request; and the description of a command as viso-agent reads it.
+ * What a guest's agent may say to the host, and what a host may say to the agent: frames out of any bytes; frames of
+ * any kind for two commands and a request; and the description of a command as viso-agent reads it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -61,7 +61,8 @@ static void check(const struct agent *agent)
 		expect(command->input.credit <= AGENT_WINDOW, "too much credit");
 		for (int k = 0; k < 2; k++) {
 			const struct agent_output *output = &command->output[k];
-			expect(output->used <= AGENT_WINDOW && output->end <= AGENT_WINDOW && output->begin <= output->end,
+			expect(output->used <= AGENT_WINDOW && output->end <= AGENT_WINDOW &&
+				       output->begin <= output->end,
 			       "beyond the window");
 			expect(output->captured.size <= 1000, "beyond the bound");
 		}

@@ -392,6 +392,8 @@ static void test_is_no_program_guest(void **state)
 	set_code(fixture, HALT);
 	assert_ok(viso_root_use_directory(root, "/"));
 	assert_ok(viso_guest_set_root(fixture->guest, root));
+	assert_fails(viso_sandbox_run(viso_guest_sandbox(fixture->guest), command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST,
+		     "agent");
 	assert_fails(viso_guest_initialise(fixture->guest, command, NULL), EOPNOTSUPP, VISO_STAGE_GUEST, "initialise");
 	viso_root_unref(root);
 	viso_command_unref(command);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest tools in Debian's cloud kernel: the root, commands and files of a jail or container, in a computer. It needs
- * a KVM that runs ring 0: here in the rig.
+ * The guest tools in Debian's cloud kernel: the root, commands and files of a jail or container, in a computer. It
+ * needs a KVM that runs ring 0: here in the rig.
  */
 #include "kernel_support.h"
 
@@ -154,11 +154,8 @@ static int clean_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_python),
-		cmocka_unit_test(test_start_again),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_shut_down),
+		cmocka_unit_test(test_python),   cmocka_unit_test(test_start_again), cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_terminal), cmocka_unit_test(test_shut_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, clean_up);
 }

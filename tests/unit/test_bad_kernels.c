@@ -43,6 +43,23 @@ static void test_boot(void **state)
 	REFUSED(viso_guest_boot(guest, NULL, &process)); /* without a kernel */
 }
 
+static void test_agent(void **state)
+{
+	REFUSED(viso_guest_shut_down(NULL, VISO_SHUTDOWN_POWER_OFF, 1000));
+	REFUSED(viso_guest_shut_down(guest, VISO_SHUTDOWN_POWER_OFF, 1000)); /* nothing runs */
+	REFUSED(viso_guest_shut_down(guest, VISO_SHUTDOWN_POWER_OFF, 0));
+	REFUSED(viso_guest_shut_down(guest, (viso_shutdown)0, 1000));
+	REFUSED(viso_guest_shut_down(guest, (viso_shutdown)3, 1000));
+	REFUSED(viso_guest_set_clock(NULL, 1000));
+	REFUSED(viso_guest_set_clock(guest, 1000));
+	REFUSED(viso_guest_set_clock(guest, -1));
+	REFUSED(viso_guest_statistic(NULL, VISO_STATISTIC_LOAD_1, 1000));
+	REFUSED(viso_guest_statistic(guest, VISO_STATISTIC_LOAD_1, 1000));
+	REFUSED(viso_guest_statistic(guest, (viso_statistic)-1, 1000));
+	REFUSED(viso_guest_statistic(guest, (viso_statistic)12, 1000));
+	REFUSED(viso_guest_statistic(guest, VISO_STATISTIC_LOAD_1, 0));
+}
+
 static void test_pc(void **state)
 {
 	char text[16];
@@ -57,6 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_boot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_agent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pc, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("bad kernels", tests, NULL, NULL);

@@ -58,6 +58,11 @@ static void test_boot(void **state)
 	other = viso_guest_new();
 	UNTOUCHED(viso_guest_set_flat_image(other, ever, 0x8000), == 0);
 	UNTOUCHED(viso_guest_boot(other, NULL, &process), == 0);
+	/* Nobody answers in it. */
+	UNTOUCHED(viso_sandbox_start(viso_guest_sandbox(other)), == -EOPNOTSUPP);
+	UNTOUCHED(viso_guest_set_clock(other, 100), == -EOPNOTSUPP);
+	UNTOUCHED(viso_guest_statistic(other, VISO_STATISTIC_LOAD_1, 100), == -EOPNOTSUPP);
+	UNTOUCHED(viso_guest_shut_down(other, VISO_SHUTDOWN_REBOOT, 100), == -EOPNOTSUPP);
 	UNTOUCHED(viso_sandbox_pause(viso_guest_sandbox(other)), == 1);
 	UNTOUCHED(viso_sandbox_resume(viso_guest_sandbox(other)), == 1);
 	UNTOUCHED(viso_process_kill(process), == 0);

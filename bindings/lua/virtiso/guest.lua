@@ -14,6 +14,11 @@ local sized = sandboxes.sized
 local EIO = 5
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
+local shutdowns = support.names("VISO_SHUTDOWN_", "power_off reboot")
+local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free memory_available swap_total swap_free load_1 load_5
+	load_15 processes uptime_ms time_ns commands]])
+local memory_figures = support.names("VISO_MEMORY_", [[swapped_in swapped_out major_faults minor_faults free total available caches
+	balloon]])
 
 local Guest = setmetatable({__name = "virtiso.guest"}, {__index = sandboxes.Sandbox})
 Guest.__index = Guest
@@ -84,6 +89,16 @@ function setters.interfaces(handle, interfaces)
 		support.check_options(interface, support.set "file mac", 1)
 		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
 	end
+end
+
+function setters.shares(handle, shares)
+	for tag, directory in pairs(shares) do
+		native.viso_guest_share_directory(handle, directory, tag)
+	end
+end
+
+function setters.vsock(handle, vsock)
+	native.viso_guest_set_vsock(handle, vsock.cid, vsock.path)
 end
 
 local function in_order(list)
@@ -226,6 +241,31 @@ function Guest:press_power_button()
 	native.viso_guest_press_power_button(self.handle)
 end
 
+--- Has the operating system end itself, by viso-agent, and waits until it has: how is "power_off" or "reboot"; seconds.
+function Guest:shut_down(how, timeout)
+	native.viso_guest_shut_down(self.handle, support.value_of(shutdowns, how or "power_off", "way"), timeout_of {timeout = timeout or 60})
+end
+
+--- Sets the clock of the operating system to that of the host, by viso-agent.
+function Guest:set_clock(timeout)
+	native.viso_guest_set_clock(self.handle, timeout_of {timeout = timeout or 10})
+end
+
+--- A figure of the operating system, by viso-agent: memory_total, load_1, uptime_ms, …
+function Guest:statistic(which, timeout)
+	return native.viso_guest_statistic(self.handle, support.value_of(statistics, which, "statistic"), timeout_of {timeout = timeout or 10})
+end
+
+--- Asks the computer for so much of its memory.
+function Guest:set_balloon(size)
+	native.viso_guest_set_balloon(self.handle, support.size(size))
+end
+
+--- What the computer has told last of its memory: free, total, available, …; throws ENODATA before it has.
+function Guest:memory_figure(which)
+	return native.viso_guest_memory_figure(self.handle, support.value_of(memory_figures, which, "figure"))
+end
+
 --- Runs a program until it is ready: then it stays, for call() and request(). It says so by viso_ready() or viso_receive() of
 -- <virtiso/hypercall.h>, or by reading from /dev/virtiso. Options as for run(). Returns true; or nil and the result where the
 -- program has ended before.
@@ -359,7 +399,8 @@ end
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
 -- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
--- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}). A "pc" without a kernel boots
+-- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}: by virtiofs), vsock
+-- ({cid = …, path = …}). With a root beside the kernel run() and the like run commands in it by viso-agent. A "pc" without a kernel boots
 -- its first disk.
 --
 -- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and

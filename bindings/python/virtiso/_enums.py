@@ -56,6 +56,44 @@ class Platform(IntEnum):
     PC = native.VISO_PLATFORM_PC
 
 
+class MemoryFigure(IntEnum):
+    """What a computer tells of its memory: bytes, and two counts of faults."""
+
+    SWAPPED_IN = native.VISO_MEMORY_SWAPPED_IN
+    SWAPPED_OUT = native.VISO_MEMORY_SWAPPED_OUT
+    MAJOR_FAULTS = native.VISO_MEMORY_MAJOR_FAULTS
+    MINOR_FAULTS = native.VISO_MEMORY_MINOR_FAULTS
+    FREE = native.VISO_MEMORY_FREE
+    TOTAL = native.VISO_MEMORY_TOTAL
+    AVAILABLE = native.VISO_MEMORY_AVAILABLE
+    CACHES = native.VISO_MEMORY_CACHES
+    BALLOON = native.VISO_MEMORY_BALLOON
+
+
+class Shutdown(IntEnum):
+    """How an operating system is to end."""
+
+    POWER_OFF = native.VISO_SHUTDOWN_POWER_OFF
+    REBOOT = native.VISO_SHUTDOWN_REBOOT
+
+
+class Statistic(IntEnum):
+    """A figure of an operating system: memory and swap in bytes, loads in thousandths, times as their names say."""
+
+    MEMORY_TOTAL = native.VISO_STATISTIC_MEMORY_TOTAL
+    MEMORY_FREE = native.VISO_STATISTIC_MEMORY_FREE
+    MEMORY_AVAILABLE = native.VISO_STATISTIC_MEMORY_AVAILABLE
+    SWAP_TOTAL = native.VISO_STATISTIC_SWAP_TOTAL
+    SWAP_FREE = native.VISO_STATISTIC_SWAP_FREE
+    LOAD_1 = native.VISO_STATISTIC_LOAD_1
+    LOAD_5 = native.VISO_STATISTIC_LOAD_5
+    LOAD_15 = native.VISO_STATISTIC_LOAD_15
+    PROCESSES = native.VISO_STATISTIC_PROCESSES
+    UPTIME_MS = native.VISO_STATISTIC_UPTIME_MS
+    TIME_NS = native.VISO_STATISTIC_TIME_NS
+    COMMANDS = native.VISO_STATISTIC_COMMANDS
+
+
 class Rlimit(IntEnum):
     """A resource limit of setrlimit(2)."""
 

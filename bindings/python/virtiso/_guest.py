@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from . import native
 from ._command import File, Options, Stream, make_command
 from ._container_options import Bind
-from ._enums import Isolation, Network, Placement, Platform, Stage, by_name
+from ._enums import Isolation, MemoryFigure, Network, Placement, Platform, Shutdown, Stage, Statistic, by_name
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
 from ._kernel_options import Disk, Interface, KernelOptions
@@ -74,6 +74,11 @@ class Guest(Sandbox):
     :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
     :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
     :param interfaces: network interfaces: tap devices or sockets (of passt, or between two guests), or :class:`Interface`
+    :param shares: directories of the host to read, by their tags: ``mount -t virtiofs TAG /mnt``
+    :param vsock: the guest's number, 3 or more, and a path: there the host connects and says ``CONNECT port``; what the guest
+        connects to comes to sockets at that path with ``_port`` behind it
+
+    With a root beside the kernel, :meth:`run` and the like run commands in it by viso-agent.
 
     >>> with virtiso.Guest(root, memory_max="64M") as box:
     ...     box.run(["/bin/busybox", "echo", "hello"])
@@ -110,14 +115,17 @@ class Guest(Sandbox):
         disks: Sequence[Union[StrPath, Disk]] = (),
         ports: Optional[Mapping[str, File]] = None,
         interfaces: Sequence[Union[File, Interface]] = (),
+        shares: Optional[Mapping[str, StrPath]] = None,
+        vsock: Optional[Tuple[int, StrPath]] = None,
     ) -> None:
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
         self._handle = native.viso_guest_new()
         self._runs: List[List[BaseException]] = []
         kernel_options = KernelOptions(
-            kernel, flat_image, initramfs, command_line, processors, platform, firmware, disks, _by("name", "ports", ports), interfaces
-        )
+            kernel, flat_image, initramfs, command_line, processors, platform, firmware, disks, _by("name", "ports", ports),
+            interfaces, _by("tag", "shares", shares), vsock,
+        )  # fmt: skip
         if root is not None or not kernel_options.boots():
             native.viso_guest_set_root(self._handle, check_root(root)._handle)
         kernel_options.apply(self._handle)
@@ -262,6 +270,31 @@ class Guest(Sandbox):
     def press_power_button(self) -> None:
         """Press the power button of the computer, which most systems take for a wish to shut down."""
         native.viso_guest_press_power_button(self._handle)
+
+    def shut_down(self, how: Union[Shutdown, str] = Shutdown.POWER_OFF, *, timeout: float = 60) -> None:
+        """Have the operating system end itself, by viso-agent, and wait until it has."""
+        native.viso_guest_shut_down(self._handle, by_name(Shutdown, how), _timeout_ms(timeout))
+
+    def set_clock(self, *, timeout: float = 10) -> None:
+        """Set the clock of the operating system to that of the host, by viso-agent."""
+        native.viso_guest_set_clock(self._handle, _timeout_ms(timeout))
+
+    def statistic(self, which: Union[Statistic, str], *, timeout: float = 10) -> int:
+        """A figure of the operating system, by viso-agent."""
+        return native.viso_guest_statistic(self._handle, by_name(Statistic, which), _timeout_ms(timeout))
+
+    def set_balloon(self, size: Size) -> None:
+        """Ask the computer for so much of its memory."""
+        native.viso_guest_set_balloon(self._handle, size_in_bytes(size))
+
+    def memory_figure(self, which: Union[MemoryFigure, str]) -> Optional[int]:
+        """What the computer has told last of its memory; None where it has not told that yet."""
+        try:
+            return native.viso_guest_memory_figure(self._handle, by_name(MemoryFigure, which))
+        except Error as error:
+            if error.errno != errno.ENODATA:
+                raise
+            return None
 
     def initialise(
         self,

@@ -49,6 +49,8 @@ class KernelOptions:
     disks: Sequence[Union[StrPath, Disk]] = ()
     ports: Mapping[str, File] = field(default_factory=dict)
     interfaces: Sequence[Union[File, Interface]] = ()
+    shares: Mapping[str, StrPath] = field(default_factory=dict)
+    vsock: Optional[Tuple[int, StrPath]] = None
 
     def boots(self) -> bool:
         """Whether there is anything to boot."""
@@ -81,6 +83,10 @@ class KernelOptions:
         for interface in self.interfaces:
             interface = interface if isinstance(interface, Interface) else Interface(interface)
             native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
+        for tag, directory in self.shares.items():
+            native.viso_guest_share_directory(guest, directory, tag)
+        if self.vsock is not None:
+            native.viso_guest_set_vsock(guest, *self.vsock)
 
 
 def _fileno(file: File) -> int:

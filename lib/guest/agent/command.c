@@ -373,7 +373,8 @@ static int send_command(struct agent *agent, struct agent_command *command, cons
 	int r = agent_say_parts(agent, AGENT_SPAWN_PART, AGENT_SPAWN, command->id, data, packer.used);
 	return r == 0 ? 0
 		      : error_fail(VISO_STAGE_GUEST, -r, "agent",
-				   r == -EAGAIN ? "the guest's agent does not take what it has been told before" : NULL);
+				   r == -EAGAIN ? "the guest's agent does not take what it has been told before"
+						: NULL);
 }
 
 static int check_command(const viso_command *settings)
@@ -394,10 +395,11 @@ static int enter(struct agent *agent, struct agent_command *command, const viso_
 {
 	int r = agent_check(agent, settings->argv.items[0]);
 	if (r == 0 && agent->command_count >= AGENT_COMMANDS_MAX)
-		r = error_fail(VISO_STAGE_GUEST, EAGAIN, settings->argv.items[0],
-			       "%d commands run in the guest, or their output is not read, which is as many as there can "
-			       "be",
-			       AGENT_COMMANDS_MAX);
+		r = error_fail(
+			VISO_STAGE_GUEST, EAGAIN, settings->argv.items[0],
+			"%d commands run in the guest, or their output is not read, which is as many as there can "
+			"be",
+			AGENT_COMMANDS_MAX);
 	if (r == 0)
 		r = send_command(agent, command, settings, modes);
 	if (r < 0)

@@ -106,7 +106,8 @@ static int make_file(struct receipt *receipt, int directory, const struct copy_r
 	if (record->size > receipt->file_max || record->size > total_max - receipt->total)
 		return -EFBIG;
 	receipt->total += record->size;
-	_cleanup_close_ int fd = openat(directory, receipt->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd =
+		openat(directory, receipt->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	int r = fill_file(receipt, fd, record->size);

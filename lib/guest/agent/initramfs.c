@@ -30,8 +30,10 @@
 extern const char agent_image[], agent_image_end[];
 
 /* By which the guest reaches the agent's port, and what else a computer of ours has. */
-static const char *const modules[] = {"virtio_mmio", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng",
-				      "vmw_vsock_virtio_transport", "overlay", NULL};
+static const char *const modules[] = {"virtio_mmio", "virtio_console",
+				      "virtio_blk",  "virtio_net",
+				      "virtio_rng",  "vmw_vsock_virtio_transport",
+				      "overlay",     NULL};
 
 enum { FILE_MAX = 64 << 20 };
 

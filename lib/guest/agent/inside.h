@@ -14,25 +14,25 @@
 
 enum {
 	REQUESTS_MAX = 16,
-	QUEUE_MAX = 16 << 20,   /* bytes on the way to the guest */
+	QUEUE_MAX = 16 << 20,      /* bytes on the way to the guest */
 	CLOSE_PATIENCE_MS = 10000, /* how long a command may go on that was killed, or its output that was to end */
-	HUNT_MAX = 4 << 20,     /* bytes that are skipped before the WELCOME */
+	HUNT_MAX = 4 << 20,        /* bytes that are skipped before the WELCOME */
 };
 
 /* Where output of the guest goes. */
 struct agent_output {
-	bool is_ours;       /* it comes from the guest at all */
-	bool has_ended;     /* OUTPUT_END */
-	bool is_stopped;    /* nobody reads it: what comes is dropped */
-	int fd;             /* owned; -1: captured, or dropped */
-	bool is_patient;    /* the fd may block: it is written to in small pieces */
-	bool is_awaited;    /* the command ends not before all of it is there, as if the program had written it */
+	bool is_ours;    /* it comes from the guest at all */
+	bool has_ended;  /* OUTPUT_END */
+	bool is_stopped; /* nobody reads it: what comes is dropped */
+	int fd;          /* owned; -1: captured, or dropped */
+	bool is_patient; /* the fd may block: it is written to in small pieces */
+	bool is_awaited; /* the command ends not before all of it is there, as if the program had written it */
 	bool captures;
 	size_t max;
 	struct captured_output captured;
 	uint8_t *pending; /* AGENT_WINDOW bytes; what the fd has not taken */
 	size_t begin, end;
-	uint32_t used;  /* of the window that the guest has */
+	uint32_t used; /* of the window that the guest has */
 };
 
 /* Where input for the guest comes from. */
@@ -70,7 +70,7 @@ struct agent_command {
 };
 
 struct agent_request {
-	uint32_t id; /* 0: free */
+	uint32_t id;   /* 0: free */
 	unsigned type; /* of the answer */
 	bool is_done, is_abandoned;
 	uint32_t error;
@@ -92,7 +92,7 @@ struct agent {
 	pthread_cond_t changed;
 	enum agent_state state;
 	bool is_closing;
-	int error;          /* of AGENT_BROKEN, positive */
+	int error;         /* of AGENT_BROKEN, positive */
 	char problem[160]; /* in words */
 	uint64_t token, guest_token;
 	unsigned features;
@@ -141,8 +141,8 @@ void agent_kill_command(struct agent_command *command);
 
 /* streams.c: the host's ends of a command's streams. */
 enum { AGENT_POLLS = 3 };
-int agent_open_streams(struct agent_command *command, const viso_command *settings, int out_host[3],
-		       int *out_terminal, uint8_t out_modes[3]);
+int agent_open_streams(struct agent_command *command, const viso_command *settings, int out_host[3], int *out_terminal,
+		       uint8_t out_modes[3]);
 void agent_streams_poll(const struct agent_command *command, struct pollfd fds[AGENT_POLLS], bool has_room);
 void agent_streams_serve(struct agent_command *command, const struct pollfd fds[AGENT_POLLS]);
 /* Of a stream of the guest's. -EPROTO: more than its window. */

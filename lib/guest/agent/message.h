@@ -13,10 +13,11 @@
  * HELLO begins a new session, and all before it is skipped. The host repeats HELLO until the WELCOME comes.
  *
  * `id` names a command or a request; the host chooses it, and not again before it is done. A command is done when the
- * agent has said FAILED; or EXITED and, for each output that leads to the host, OUTPUT_END. Then the agent does not name
- * it any more.
+ * agent has said FAILED; or EXITED and, for each output that leads to the host, OUTPUT_END. Then the agent does not
+ *name it any more.
  *
- * Streams have windows: whoever sends has AGENT_WINDOW bytes at first for each stream, and as many more as CREDIT gives.
+ * Streams have windows: whoever sends has AGENT_WINDOW bytes at first for each stream, and as many more as CREDIT
+ *gives.
  */
 #ifndef GUEST_AGENT_MESSAGE_H
 #define GUEST_AGENT_MESSAGE_H
@@ -69,8 +70,8 @@ enum agent_message {
 
 /* What an agent can do, beside running commands. */
 enum agent_feature {
-	AGENT_IS_INIT = 1 << 0,    /* pid 1 of its guest */
-	AGENT_IS_ROOT = 1 << 1,    /* may become others */
+	AGENT_IS_INIT = 1 << 0,      /* pid 1 of its guest */
+	AGENT_IS_ROOT = 1 << 1,      /* may become others */
 	AGENT_IS_IN_CHARGE = 1 << 2, /* of the guest: shuts it down, sets its time */
 };
 

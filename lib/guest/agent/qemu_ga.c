@@ -141,8 +141,7 @@ static struct json_object *parse(const struct qemu_ga *ga)
 	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
 	if (!tokener)
 		return NULL;
-	struct json_object *json =
-		ga->size ? json_tokener_parse_ex(tokener, ga->line, (int)ga->size + 1) : NULL;
+	struct json_object *json = ga->size ? json_tokener_parse_ex(tokener, ga->line, (int)ga->size + 1) : NULL;
 	if (json_tokener_get_error(tokener) != json_tokener_success || !json_object_is_type(json, json_type_object)) {
 		json_object_put(json);
 		json = NULL;
@@ -162,9 +161,9 @@ static int get_in_step(struct qemu_ga *ga, int64_t until)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint64_t)now_ms();
 	int64_t id = (int64_t)(random >> 12);
-	int length = snprintf(text, sizeof(text),
-			      "%c{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%lld}}\n", DELIMITER,
-			      (long long)id);
+	int length =
+		snprintf(text, sizeof(text), "%c{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%lld}}\n",
+			 DELIMITER, (long long)id);
 	int r = send_all(ga, text, (size_t)length, until);
 	while (r == 0) {
 		struct json_object *value = NULL;
@@ -196,7 +195,8 @@ static int refuse(struct qemu_ga *ga, struct json_object *error)
  * Takes the arguments over; NULL for none. The answer's "return" goes to `out`, a reference. 0 or a negative errno with
  * the error set.
  */
-static int ask(struct qemu_ga *ga, const char *name, struct json_object *arguments, int timeout_ms, struct json_object **out)
+static int ask(struct qemu_ga *ga, const char *name, struct json_object *arguments, int timeout_ms,
+	       struct json_object **out)
 {
 	struct json_object *value = NULL;
 	_cleanup_json_ *request = json_object_new_object();
@@ -222,7 +222,8 @@ static int ask(struct qemu_ga *ga, const char *name, struct json_object *argumen
 		return r;
 	}
 	_cleanup_json_ *answer = parse(ga);
-	if (answer && json_object_object_get_ex(answer, "error", &value) && json_object_is_type(value, json_type_object))
+	if (answer && json_object_object_get_ex(answer, "error", &value) &&
+	    json_object_is_type(value, json_type_object))
 		return refuse(ga, value);
 	if (!answer || !json_object_object_get_ex(answer, "return", &value))
 		return fail(ga, EPROTO, "gives an answer that makes no sense");
@@ -338,8 +339,8 @@ static struct json_object *list(const char *const *strings)
 	return array;
 }
 
-int qemu_ga_exec(struct qemu_ga *ga, const char *const *argv, const char *const *env, const void *input, size_t input_size,
-		 bool captures, int timeout_ms, int64_t *out_pid)
+int qemu_ga_exec(struct qemu_ga *ga, const char *const *argv, const char *const *env, const void *input,
+		 size_t input_size, bool captures, int timeout_ms, int64_t *out_pid)
 {
 	struct json_object *pid = NULL;
 	_cleanup_json_ *answer = NULL;

@@ -25,9 +25,9 @@ struct qemu_ga_status {
 };
 
 /*
- * All of these: 0 or what is said, or a negative errno with the error set: -ETIMEDOUT; -EPIPE the port is closed; -EPROTO
- * the answer makes no sense or is too long, after which the next call finds its place again; -EIO the agent refuses (its
- * message is in the error's); -ENOMEM.
+ * All of these: 0 or what is said, or a negative errno with the error set: -ETIMEDOUT; -EPIPE the port is closed;
+ * -EPROTO the answer makes no sense or is too long, after which the next call finds its place again; -EIO the agent
+ * refuses (its message is in the error's); -ENOMEM.
  */
 
 /* Takes the socket over, also on failure. */
@@ -44,8 +44,8 @@ int qemu_ga_shut_down(struct qemu_ga *ga, const char *mode, int timeout_ms);
 int qemu_ga_set_time(struct qemu_ga *ga, int64_t ns, int timeout_ms);
 
 /* Starts a program, `argv` and `env` NULL-terminated, and tells its number. */
-int qemu_ga_exec(struct qemu_ga *ga, const char *const *argv, const char *const *env, const void *input, size_t input_size,
-		 bool captures, int timeout_ms, int64_t *out_pid);
+int qemu_ga_exec(struct qemu_ga *ga, const char *const *argv, const char *const *env, const void *input,
+		 size_t input_size, bool captures, int timeout_ms, int64_t *out_pid);
 /* How it is with it. After its end it can be asked once. */
 int qemu_ga_exec_status(struct qemu_ga *ga, int64_t pid, int timeout_ms, struct qemu_ga_status *out);
 

@@ -61,9 +61,10 @@ static int await(struct agent *agent, struct agent_request *request, const char 
 	if (r < 0 || !error)
 		return r;
 	if (error == EPERM)
-		return error_fail(VISO_STAGE_GUEST, error, object,
-				  "the guest refuses: its agent is neither its first process nor a service with --service, "
-				  "or has not the right");
+		return error_fail(
+			VISO_STAGE_GUEST, error, object,
+			"the guest refuses: its agent is neither its first process nor a service with --service, "
+			"or has not the right");
 	return error_fail(VISO_STAGE_GUEST, error, object, "the guest refuses: %s", strerrordesc_np(error));
 }
 

@@ -55,8 +55,7 @@ static int open_copy(int fd, bool *out_patient)
 	*out_patient = !S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode);
 	if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd) && ioctl(fd, TIOCGPTN, &number) < 0)) {
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-		int anew = fd_above_streams(
-			open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+		int anew = fd_above_streams(open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 		*out_patient = anew < 0;
 		if (anew >= 0)
 			return anew;

@@ -76,7 +76,8 @@ int viso_guest_set_clock(viso_guest *guest, int timeout_ms)
 
 /* Both are numbered alike. */
 _Static_assert((int)VISO_STATISTIC_COMMANDS == (int)AGENT_STATISTIC_COMMANDS &&
-	       (int)VISO_STATISTIC_LOAD_1 == (int)AGENT_STATISTIC_LOAD_1, "statistics");
+		       (int)VISO_STATISTIC_LOAD_1 == (int)AGENT_STATISTIC_LOAD_1,
+	       "statistics");
 
 int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms)
 {

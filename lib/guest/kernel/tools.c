@@ -37,6 +37,20 @@ static bool has_own_port(const struct kernel_guest *kernel)
 	return false;
 }
 
+static bool can_have_agent(const struct kernel_guest *kernel)
+{
+	return kernel->platform == VISO_PLATFORM_MICROVM && !kernel->is_flat && !has_own_port(kernel);
+}
+
+static int fail_without_port(void)
+{
+	return error_fail(
+		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
+		"commands need viso-agent in the guest, and the computer has no port for it: only one of "
+		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
+		"viso_guest_boot()");
+}
+
 static int open_port(struct kernel_guest *kernel)
 {
 	int ends[2];
@@ -69,7 +83,8 @@ static int make_root(viso_guest *guest)
 	/* The kernel hands to its init what stands behind "--". */
 	const char *behind = strstr(line, " -- ");
 	int length = behind ? (int)(behind - line) : (int)strlen(line);
-	if (asprintf(&kernel->tools.command_line, "%.*s rdinit=" INITRAMFS_INIT "%s", length, line, line + length) < 0) {
+	if (asprintf(&kernel->tools.command_line, "%.*s rdinit=" INITRAMFS_INIT "%s", length, line, line + length) <
+	    0) {
 		kernel->tools.command_line = NULL;
 		return error_memory();
 	}
@@ -81,12 +96,13 @@ int tools_open(viso_guest *guest)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	int r = 0;
-	if (kernel->platform == VISO_PLATFORM_MICROVM && !has_own_port(kernel) && !kernel->is_flat)
+	if (can_have_agent(kernel))
 		r = open_port(kernel);
 	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
 	if (r == 0 && has_root && kernel->initramfs)
-		return error_fail(VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
-				  "the guest has a root and an initramfs, of which the kernel takes one; leave one out");
+		return error_fail(
+			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
+			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
 	return r == 0 && has_root ? make_root(guest) : r;
 }
 
@@ -141,9 +157,7 @@ static struct agent *find_agent(struct kernel_guest *kernel)
 	if (!tools->agent && tools->socket >= 0)
 		r = agent_new(TAKE_FD(tools->socket), 0, &tools->agent);
 	else if (!tools->agent)
-		r = error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
-			       "the computer has no port for viso-agent: only VISO_PLATFORM_MICROVM has, and a port of that "
-			       "name may not be given away");
+		r = fail_without_port();
 	struct agent *agent = r == 0 ? agent_ref(tools->agent) : NULL;
 	pthread_mutex_unlock(&kernel->lock);
 	return agent;
@@ -162,6 +176,8 @@ static int boot(viso_guest *guest)
 static int begin(viso_guest *guest, struct agent **out_agent)
 {
 	struct tools *tools = &guest->kernel->tools;
+	if (!can_have_agent(guest->kernel))
+		return fail_without_port();
 	pthread_mutex_lock(&tools->start);
 	int r = boot(guest);
 	pthread_mutex_unlock(&tools->start);

@@ -15,7 +15,7 @@ struct agent;
 struct kernel_guest;
 
 struct tools {
-	pthread_mutex_t start; /* held while somebody boots for a command */
+	pthread_mutex_t start;  /* held while somebody boots for a command */
 	viso_process *computer; /* that was booted for commands; owned; NULL for none; guarded by `start` */
 
 	/* Guarded by the lock of the kernel guest. */

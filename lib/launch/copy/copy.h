@@ -7,8 +7,8 @@
 
 /*
  * Copies what `path` is in the root of the sandbox's instance, where anybody may be at work meanwhile, to
- * `destination`, which must not be there yet. How many entries were left out, or a negative errno with the error set and nothing left
- * behind.
+ * `destination`, which must not be there yet. How many entries were left out, or a negative errno with the error set
+ * and nothing left behind.
  */
 int copy_out(viso_sandbox *sandbox, const char *path, const char *destination);
 

@@ -99,8 +99,9 @@ static const char script[] =
 	"echo; echo hypervisors: $(grep -c hypervisor /proc/cpuinfo), $(cat /sys/hypervisor/type 2>/dev/null)\n"
 	"echo clock: $(cat /sys/class/rtc/rtc0/name)\n"
 	"event=$(sed -n '/Power Button/,/^$/s/.*\\(event[0-9]*\\).*/\\1/p' /proc/bus/input/devices)\n"
-	"echo; echo press the button\n"
-	"head -c 1 /dev/input/$event >/dev/null && poweroff -f\n";
+	/* Events are for those who have opened the device before. */
+	"exec 3</dev/input/$event; echo; echo press the button\n"
+	"head -c 1 <&3 >/dev/null && poweroff -f\n";
 
 static char *make_disk(const struct kernel_fixture *fixture)
 {

@@ -26,9 +26,9 @@ struct command {
 	bool has_failed, has_exited;
 	uint32_t id;
 	unsigned serial; /* of its place */
-	int control;   /* to its attendant; -1 after its end */
-	int input;     /* -1 where there is none, or no more */
-	int output[2]; /* -1 likewise */
+	int control;     /* to its attendant; -1 after its end */
+	int input;       /* -1 where there is none, or no more */
+	int output[2];   /* -1 likewise */
 	uint32_t credit[2];
 	bool input_ends;
 	bool is_terminal;
@@ -399,7 +399,8 @@ static bool read_piece(struct command *command, int k)
 	return true;
 }
 
-/* After the end all that is there, since poll(2) would not tell that there is nothing; else one piece of each in turn. */
+/* After the end all that is there, since poll(2) would not tell that there is nothing; else one piece of each in turn.
+ */
 static void read_output(struct command *command, int k)
 {
 	while (read_piece(command, k) && command->has_exited)

@@ -73,9 +73,8 @@ static void load_module(const char *path)
 	bool is_compressed = !ends_in(path, ".ko");
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* EEXIST: it is there, or built in. ENODEV: the guest has no such device. */
-	if (fd < 0 ||
-	    (syscall(SYS_finit_module, fd, "", is_compressed ? MODULE_INIT_COMPRESSED_FILE : 0) < 0 && errno != EEXIST &&
-	     errno != ENODEV))
+	if (fd < 0 || (syscall(SYS_finit_module, fd, "", is_compressed ? MODULE_INIT_COMPRESSED_FILE : 0) < 0 &&
+		       errno != EEXIST && errno != ENODEV))
 		complain("cannot load", path);
 }
 

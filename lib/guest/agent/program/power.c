@@ -53,11 +53,13 @@ static void end_as_init(unsigned how)
 
 static void end_as_service(unsigned how)
 {
-	static char *const programs[] = {"/bin/systemctl", "/usr/bin/systemctl", "/sbin/shutdown", "/usr/sbin/shutdown"};
+	static char *const programs[] = {"/bin/systemctl", "/usr/bin/systemctl", "/sbin/shutdown",
+					 "/usr/sbin/shutdown"};
 	char *verb = how == AGENT_REBOOT ? "reboot" : how == AGENT_HALT ? "halt" : "poweroff";
 	char *option = how == AGENT_REBOOT ? "-r" : how == AGENT_HALT ? "-H" : "-P";
 	for (int i = 0; i < 4; i++) {
-		char *const by_systemd[] = {programs[i], verb, NULL}, *const by_init[] = {programs[i], option, "now", NULL};
+		char *const by_systemd[] = {programs[i], verb, NULL}, *const by_init[] = {programs[i], option, "now",
+											  NULL};
 		execv(programs[i], i < 2 ? by_systemd : by_init);
 	}
 }

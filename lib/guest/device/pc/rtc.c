@@ -121,7 +121,7 @@ static void show(struct rtc *rtc, int64_t second)
 	rtc->memory[DAY_OF_WEEK] = encode(rtc, parts.tm_wday + 1);
 	rtc->memory[DAY_OF_MONTH] = encode(rtc, parts.tm_mday);
 	rtc->memory[MONTH] = encode(rtc, parts.tm_mon + 1);
-	rtc->memory[YEAR] = encode(rtc, parts.tm_year % 100);
+	rtc->memory[YEAR] = encode(rtc, (parts.tm_year + 1900) % 100);
 	int century = (parts.tm_year + 1900) / 100;
 	rtc->memory[CENTURY] = (uint8_t)(century / 10 << 4 | century % 10); /* in BCD, always */
 }

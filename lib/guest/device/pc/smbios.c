@@ -48,7 +48,7 @@ size_t smbios_tables(uint8_t tables[SMBIOS_TABLES_MAX])
 	put(&writer, 3, chassis_part, sizeof(chassis_part), chassis, sizeof(chassis));
 	static const uint8_t boot_part[16] = {0};
 	put(&writer, 32, boot_part, sizeof(boot_part), none, sizeof(none));
-	put(&writer, 127, NULL, 0, none, sizeof(none));
+	put(&writer, 127, boot_part, 0, none, sizeof(none));
 	return (size_t)(writer.at - tables);
 }
 

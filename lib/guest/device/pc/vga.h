@@ -43,8 +43,8 @@ void vga_init(struct vga *vga, const uint8_t *memory);
 void vga_release(struct vga *vga);
 
 /*
- * What the screen shows, as UTF-8: a line for each row, without the blanks behind it, each with a newline; empty rows at
- * the end are left out. Its length, or -ENODATA where the screen shows no text.
+ * What the screen shows, as UTF-8: a line for each row, without the blanks behind it, each with a newline; empty rows
+ * at the end are left out. Its length, or -ENODATA where the screen shows no text.
  */
 int vga_text(struct vga *vga, char text[VGA_TEXT_MAX]);
 

@@ -71,6 +71,18 @@ static void describe_legacy(struct aml *aml, const char *name, const char *id, u
 	aml_end(aml, device);
 }
 
+/* It has no ports of its own, but those of the keyboard. */
+static void describe_mouse(struct aml *aml)
+{
+	enum { LINE = 12 };
+	size_t mouse = aml_device(aml, "MOU0");
+	aml_name_id(aml, "_HID", "PNP0F13");
+	size_t resources = aml_resources(aml, "_CRS");
+	aml_line(aml, LINE, true);
+	aml_resources_end(aml, resources);
+	aml_end(aml, mouse);
+}
+
 /* A host bridge of PCI, and behind it what every PC has had since 1984. */
 static void describe_pc(struct aml *aml)
 {
@@ -89,6 +101,7 @@ static void describe_pc(struct aml *aml)
 	describe_serial(aml);
 	describe_legacy(aml, "RTC0", "PNP0B00", 0x70, 2, 8);
 	describe_legacy(aml, "KBD0", "PNP0303", 0x60, 1, 1);
+	describe_mouse(aml);
 	describe_legacy(aml, "TMR0", "PNP0100", 0x40, 4, 0);
 	aml_end(aml, bridge);
 }
