@@ -73,11 +73,7 @@ end
 local function features(machine)
 	local list = {}
 	for i, name in ipairs(virtiso.features) do
-		local works, value = pcall(machine.supports, machine, name)
-		if not works then
-			return nil -- of a captured machine nothing can be tried
-		end
-		list[i] = {name = virtiso.feature_name(name), works = value, detail = machine:detail(name)}
+		list[i] = {name = virtiso.feature_name(name), works = machine:supports(name), detail = machine:detail(name)}
 	end
 	return as_list(list)
 end
@@ -85,6 +81,7 @@ end
 -- All that is known, as viso-detect/schema.json has it.
 local function report(machine)
 	local way, detail = machine:hypercall()
+	local tried, list = pcall(features, machine)
 	local families = {}
 	for _, of in ipairs(machine:drivers()) do
 		families[of.family] = answer(machine:families()[of.family])
@@ -101,27 +98,36 @@ local function report(machine)
 			return of
 		end),
 		hypercall = {way = way, detail = detail},
-		features = features(machine),
+		features = tried and list or nil, -- of a captured machine nothing can be tried
 	}
 end
 
-local function print_layers(title, layers)
+-- What was refuted has no role; the confidence is that in its absence.
+local function print_layers(title, layers, is_refuted)
 	print(title)
 	for _, of in ipairs(layers) do
-		print(("  %s: %s (%s), as %s, %s"):format(of.kind, of.name, of.id, of.role, of.confidence))
+		local belief = is_refuted and "absence " or "as " .. of.role .. ", "
+		local told = ("%s (%s), %s%s"):format(of.name, of.id, belief, of.confidence)
+		print(("  %s: %s"):format(of.kind, of.confidence == "unknown" and of.confidence or told))
 		for _, item in ipairs(of.evidence) do
-			print(("    %-8s  %s: %s"):format(item.side, item.source, item.value))
+			print(("    %-8s  %s: %s"):format(item.side, item.source, item.errno and "errno " .. item.errno or item.value))
 		end
+	end
+end
+
+local function print_features(list)
+	for _, of in ipairs(list) do
+		print(("%-18s %-4s %s"):format(of.name, of.works and "yes" or "no", of.detail))
 	end
 end
 
 local function print_text(machine)
 	local found = report(machine)
-	print_layers("Layers, from the outermost:", found.layers)
-	print_layers("Not so, or not found:", found.refuted)
+	print_layers("Layers, from the outermost:", found.layers, false)
+	print_layers("Not so, or not found:", found.refuted, true)
 	print "Drivers of use here:"
 	for _, of in ipairs(found.drivers) do
-		if of.state ~= "not applicable" then
+		if of.state ~= "not applicable" and (of.state ~= "unknown" or found.families[of.family] == "yes") then
 			print(("  %-26s  %-9s  %s %s"):format(of.name, of.state, of.detail, of.package))
 		end
 	end
@@ -132,9 +138,7 @@ local function print_text(machine)
 		end
 	end
 	print("Hypercalls: " .. found.hypercall.detail)
-	for _, of in ipairs(found.features or {}) do
-		print(("%-18s %-4s %s"):format(of.name, of.works and "yes" or "no", of.detail))
-	end
+	print_features(found.features or {})
 end
 
 -- As systemd-detect-virt(1): one word, and the exit status.
@@ -160,8 +164,13 @@ local function answer_shortly(machine, options)
 	return found and 0 or unknown and EXIT_UNKNOWN or EXIT_NO
 end
 
+local function fail_usage(message)
+	io.stderr:write("detect.lua: ", message, "\n")
+	os.exit(EXIT_USAGE)
+end
+
 local function parse(arguments)
-	local flags = {["--json"] = "json", ["--vm"] = "vm", ["--container"] = "container", ["--chroot"] = "chroot", ["--quiet"] = "quiet",
+	local flags = {["--json"] = "json", ["--features"] = "features", ["--vm"] = "vm", ["--container"] = "container", ["--chroot"] = "chroot", ["--quiet"] = "quiet",
 		["-v"] = "vm", ["-c"] = "container", ["-r"] = "chroot", ["-q"] = "quiet"}
 	local values = {["--from"] = "from", ["--capture"] = "capture"}
 	local options, i = {}, 1
@@ -173,10 +182,14 @@ local function parse(arguments)
 			i = i + 1
 			options[values[name]] = arguments[i]
 		else
-			io.stderr:write("detect.lua: options are --json, --vm, --container, --chroot, --quiet, --from DIRECTORY, --capture DIRECTORY\n")
-			os.exit(EXIT_USAGE)
+			fail_usage "options are --json, --features, --vm, --container, --chroot, --quiet, --from DIRECTORY, --capture DIRECTORY"
 		end
 		i = i + 1
+	end
+	local shortly = options.vm or options.container or options.chroot or options.quiet
+	local forms = (options.json and 1 or 0) + (options.features and 1 or 0) + (shortly and 1 or 0) + (options.capture and 1 or 0)
+	if forms > 1 or (options.capture and options.from) then
+		fail_usage "these options exclude each other"
 	end
 	return options
 end
@@ -191,6 +204,8 @@ local function main(options)
 		return answer_shortly(machine, options)
 	elseif options.json then
 		print(json(report(machine)))
+	elseif options.features then
+		print_features(features(machine))
 	else
 		print_text(machine)
 	end

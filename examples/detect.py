@@ -7,11 +7,13 @@ As viso-detect in C, with the same options, JSON and exit statuses.
 
 import argparse
 import json
+import os
 import sys
 
 import virtiso
 
 EXIT_NO, EXIT_USAGE, EXIT_UNKNOWN = 1, 2, 3
+EXIT_STATUS = "Exit status of -v, -c, -r and -q: 0 it is so, 1 it is not, 3 it could not be found out; 2 is a failure."
 
 
 def answer(value):
@@ -71,24 +73,38 @@ def report(machine):
     return found
 
 
+def print_features(features):
+    for of in features:
+        print(f"{of.name:18} {'yes' if of.works else 'no':4} {of.detail}")
+
+
+def print_layers(title, layers, is_refuted):
+    """What was refuted has no role; the confidence is that in its absence."""
+    print(title)
+    for of in layers:
+        belief = "absence " if is_refuted else f"as {of.role.label}, "
+        told = f"{of.name} ({of.id}), {belief}{of.confidence.label}" if of.confidence else "unknown"
+        print(f"  {of.kind.label}: {told}")
+        for item in of.evidence:
+            print(f"    {item.side.name.lower():8}  {item.source}: {os.strerror(item.error) if item.error else item.value}")
+
+
 def print_text(machine):
-    for title, layers in (("Layers, from the outermost:", machine.layers), ("Not so, or not found:", machine.refuted)):
-        print(title)
-        for of in map(layer, layers):
-            print(f"  {of['kind']}: {of['name']} ({of['id']}), as {of['role']}, {of['confidence']}")
-            for item in of["evidence"]:
-                print(f"    {item['side']:8}  {item['source']}: {item['value']}")
+    print_layers("Layers, from the outermost:", machine.layers, False)
+    print_layers("Not so, or not found:", machine.refuted, True)
     print("Drivers of use here:")
     for of in machine.drivers:
-        if of.state != virtiso.DriverState.NOT_APPLICABLE:
+        if of.state != virtiso.DriverState.NOT_APPLICABLE and (of.state != virtiso.DriverState.UNKNOWN or machine.families[of.family]):
             print(f"  {of.name:26}  {of.state.label:9}  {of.detail} {of.package}")
     print("Guest tools, installed, running, with a channel:")
     for of in machine.tools:
         if machine.families[of.family]:
             print(f"  {of.name:26}  {answer(of.installed):8}  {answer(of.running):8}  {answer(of.channel):8}  {of.package}")
     print(f"Hypercalls: {machine.hypercall.detail}")
-    for of in report(machine).get("features", []):
-        print(f"{of['name']:18} {'yes' if of['works'] else 'no':4} {of['detail']}")
+    try:
+        print_features(machine.features)
+    except virtiso.NotSupported:  # of a captured machine nothing can be tried
+        pass
 
 
 def answer_shortly(machine, arguments):
@@ -112,23 +128,30 @@ def answer_shortly(machine, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], epilog=EXIT_STATUS)
     parser.add_argument("--json", action="store_true", help="for programs; the schema is viso-detect/schema.json")
-    parser.add_argument("-v", "--vm", action="store_true", help="only the hypervisor: its id, or none; exit status 0 or 1")
-    parser.add_argument("-c", "--container", action="store_true", help="only the container")
-    parser.add_argument("-r", "--chroot", action="store_true", help="only whether this is a chroot")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing")
+    parser.add_argument("-v", "--vm", action="store_true", help="only the hypervisor: its id, none or unknown")
+    parser.add_argument("-c", "--container", action="store_true", help="only the container, in the same way")
+    parser.add_argument("-r", "--chroot", action="store_true", help="only whether this is a chroot, by the exit status")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing: only the exit status")
     parser.add_argument("--capture", metavar="DIRECTORY", help="write all that this machine tells into a new directory")
     parser.add_argument("--from", dest="source", metavar="DIRECTORY", help="examine what was captured")
+    parser.add_argument("--features", action="store_true", help="only what of libvirtiso works here, and why something does not")
     arguments = parser.parse_args()
+    shortly = arguments.vm or arguments.container or arguments.chroot or arguments.quiet
+    forms = [arguments.json, arguments.features, shortly, bool(arguments.capture)]
+    if sum(forms) > 1 or (arguments.capture and arguments.source):
+        parser.error("these options exclude each other")
     if arguments.capture:
         virtiso.Machine.capture(arguments.capture)
         return 0
     machine = virtiso.Machine(arguments.source)
-    if arguments.vm or arguments.container or arguments.chroot or arguments.quiet:
+    if shortly:
         return answer_shortly(machine, arguments)
     if arguments.json:
         print(json.dumps(report(machine), indent=2))
+    elif arguments.features:
+        print_features(machine.features)
     else:
         print_text(machine)
     return 0

@@ -36,21 +36,41 @@ static const char help[] =
 	"\n"
 	"  --json        for programs; the schema is schema.json, beside the source\n"
 	"  --features    only what of libvirtiso works here, and why something does not\n"
-	"  --vm          only the hypervisor: its id, or none; exit status 0 or 1\n"
-	"  --container   only the container\n"
-	"  --chroot      only whether this is a chroot\n"
-	"  --quiet       print nothing\n"
+	"  --vm          only the hypervisor: its id, none or unknown, and the exit status\n"
+	"  --container   only the container, in the same way\n"
+	"  --chroot      only whether this is a chroot: the exit status, nothing is printed\n"
+	"  --quiet       print nothing: the exit status of what is asked for, or of container and hypervisor\n"
 	"  --capture DIRECTORY\n"
 	"                write all that this machine tells into a new directory; as root it has more\n"
 	"  --from DIRECTORY\n"
 	"                examine what was captured, in the place of this machine\n"
 	"\n"
-	"Exit status of --vm, --container, --chroot and --quiet: 0 it is so, 1 it is not, 3 it could not be found\n"
-	"out. 2 is a failure of viso-detect itself.\n";
+	"-v, -c, -r and -q are --vm, --container, --chroot and --quiet. Their exit status: 0 it is so, 1 it is not,\n"
+	"3 it could not be found out. 2 is a failure of viso-detect itself.\n";
 
 static int fail(void)
 {
 	fprintf(stderr, "viso-detect: %s\n", viso_error_message());
+	return EXIT_USAGE;
+}
+
+/* Whether what was printed did not arrive, as on a full disk; says so. */
+static bool is_lost(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return false;
+	fputs("viso-detect: the output could not be written\n", stderr);
+	return true;
+}
+
+/* What would be ignored beside another option is refused: --capture writes down this machine, whatever --from says. */
+static int check(const struct options *options)
+{
+	bool shortly = options->vm || options->container || options->chroot || options->quiet;
+	if (options->json + options->features + shortly + !!options->capture < 2 &&
+	    !(options->capture && options->from))
+		return 0;
+	fputs("viso-detect: these options exclude each other; see viso-detect --help\n", stderr);
 	return EXIT_USAGE;
 }
 
@@ -104,7 +124,7 @@ static int parse(int argc, char **argv, struct options *options)
 			return EXIT_USAGE;
 		}
 	if (optind == argc)
-		return 0;
+		return check(options);
 	fprintf(stderr, "viso-detect: %s is no option; see viso-detect --help\n", argv[optind]);
 	return EXIT_USAGE;
 }
@@ -145,6 +165,8 @@ static int answer(const viso_machine *machine, const struct options *options)
 	/* Of a chroot systemd-detect-virt prints nothing. */
 	if (!options->quiet && !options->chroot)
 		puts(id ? id : unknown ? "unknown" : "none");
+	if (is_lost())
+		return EXIT_USAGE;
 	return id ? EXIT_SUCCESS : unknown ? EXIT_UNKNOWN : EXIT_NO;
 }
 
@@ -153,7 +175,9 @@ static int tell(const viso_machine *machine, const struct options *options)
 	if (options->vm || options->container || options->chroot || options->quiet)
 		return answer(machine, options);
 	int r = options->json ? print_json(machine) : options->features ? print_features(machine) : print_text(machine);
-	return r < 0 || fflush(stdout) ? fail() : EXIT_SUCCESS;
+	if (r < 0)
+		return fail();
+	return is_lost() ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

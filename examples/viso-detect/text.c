@@ -19,13 +19,21 @@ static void print_evidence(const viso_machine *machine, int layer)
 	}
 }
 
-static void print_layer(const viso_machine *machine, int layer)
+/* What is not there has no role, and the confidence is that in its absence. */
+static void print_layer(const viso_machine *machine, int layer, int is_refuted)
 {
-	printf("  %s: %s (%s), as %s, %s\n",
-	       viso_layer_kind_name((viso_layer_kind)viso_machine_layer_kind(machine, layer)),
-	       viso_machine_layer_name(machine, layer), viso_machine_layer_id(machine, layer),
-	       viso_layer_role_name((viso_layer_role)viso_machine_layer_role(machine, layer)),
-	       viso_confidence_name((viso_confidence)viso_machine_layer_confidence(machine, layer)));
+	int confidence = viso_machine_layer_confidence(machine, layer);
+	printf("  %s: ", viso_layer_kind_name((viso_layer_kind)viso_machine_layer_kind(machine, layer)));
+	if (confidence == VISO_CONFIDENCE_UNKNOWN)
+		puts("unknown");
+	else if (is_refuted)
+		printf("%s (%s), absence %s\n", viso_machine_layer_name(machine, layer),
+		       viso_machine_layer_id(machine, layer), viso_confidence_name((viso_confidence)confidence));
+	else
+		printf("%s (%s), as %s, %s\n", viso_machine_layer_name(machine, layer),
+		       viso_machine_layer_id(machine, layer),
+		       viso_layer_role_name((viso_layer_role)viso_machine_layer_role(machine, layer)),
+		       viso_confidence_name((viso_confidence)confidence));
 	print_evidence(machine, layer);
 }
 
@@ -34,20 +42,31 @@ static void print_layers(const viso_machine *machine)
 	int count = viso_machine_layer_count(machine), refuted = viso_machine_refuted_count(machine);
 	puts(count ? "Layers, from the outermost:" : "Layers: none, this is a bare machine.");
 	for (int i = 0; i < count; i++)
-		print_layer(machine, i);
+		print_layer(machine, i, 0);
 	if (refuted)
 		puts("Not so, or not found:");
 	for (int i = count; i < count + refuted; i++)
-		print_layer(machine, i);
+		print_layer(machine, i, 1);
 }
 
+static int family_is_here(const viso_machine *machine, int family)
+{
+	return viso_machine_family(machine, (viso_family)family) == VISO_ANSWER_YES;
+}
+
+/* Where nothing can be read, that goes for all drivers: those of other families are no more than counted then. */
 static void print_drivers(const viso_machine *machine)
 {
+	int unknown = 0;
 	puts("Drivers of use here:");
 	for (int i = 0; i < viso_machine_driver_count(machine); i++) {
 		int state = viso_machine_driver_state(machine, i);
 		if (state <= VISO_DRIVER_NOT_APPLICABLE)
 			continue;
+		if (state == VISO_DRIVER_UNKNOWN && !family_is_here(machine, viso_machine_driver_family(machine, i))) {
+			unknown++;
+			continue;
+		}
 		printf("  %-26s  %-9s  %s\n", viso_machine_driver_name(machine, i),
 		       viso_driver_state_name((viso_driver_state)state), viso_machine_driver_detail(machine, i));
 		if (*viso_machine_driver_package(machine, i))
@@ -55,12 +74,14 @@ static void print_drivers(const viso_machine *machine)
 		for (int j = 0; j < viso_machine_driver_evidence_count(machine, i); j++)
 			printf("    %s\n", viso_machine_driver_evidence(machine, i, j));
 	}
+	if (unknown)
+		printf("  Of %d more it could not be found out; --json has them.\n", unknown);
 }
 
 static int is_of_use(const viso_machine *machine, int tool)
 {
-	int family = viso_machine_family(machine, (viso_family)viso_machine_tool_family(machine, tool));
-	return family == VISO_ANSWER_YES || viso_machine_tool(machine, tool, VISO_TOOL_INSTALLED) == VISO_ANSWER_YES ||
+	return family_is_here(machine, viso_machine_tool_family(machine, tool)) ||
+	       viso_machine_tool(machine, tool, VISO_TOOL_INSTALLED) == VISO_ANSWER_YES ||
 	       viso_machine_tool(machine, tool, VISO_TOOL_CHANNEL) == VISO_ANSWER_YES;
 }
 

@@ -78,7 +78,7 @@ VISO_PUBLIC VISO_CHECK_RESULT viso_machine *viso_machine_new_from(const char *di
  * be read. Of environments nothing is kept but what containers say in them. An ordinary user may read less: ACPI's tables, the
  * environment of the first process and some of DMI are root's.
  *
- * @param directory  a directory that is made, or is empty; only its owner may enter it
+ * @param directory  a directory that is made, or is empty; only its owner may enter it. After a failure it is as before
  * @return 0; -EINVAL bad argument, -ENOMEM out of memory, -ENOTEMPTY there is something in it, or the errno with which it cannot be made or
  *         written to: -EACCES, -EPERM, -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EROFS, -ENOSPC, -EDQUOT, -EIO, -EMFILE, -ENFILE.
  * Threads: any.

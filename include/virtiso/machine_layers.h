@@ -70,7 +70,7 @@ VISO_PUBLIC int viso_machine_inside(const viso_machine *machine, viso_layer_kind
  * The number of layers.
  *
  * @param machine  a machine
- * @return how many there are, 0 where the program runs on a bare machine; -EINVAL bad argument.
+ * @return how many there are, 0 where the program runs on a bare machine, and that is known; -EINVAL bad argument.
  * Threads: any.
  * Since: 0.5
  */
@@ -125,7 +125,8 @@ VISO_PUBLIC int viso_machine_layer_kind(const viso_machine *machine, int layer);
  *
  * @param machine  a machine
  * @param layer    the number of a layer
- * @return a viso_layer_role; -EINVAL bad argument.
+ * @return a viso_layer_role: VISO_ROLE_UNKNOWN for a layer with the id "unknown", without meaning for what was refuted;
+ *         -EINVAL bad argument.
  * Threads: any.
  * Since: 0.5
  */
@@ -198,7 +199,9 @@ VISO_PUBLIC int viso_machine_evidence_side(const viso_machine *machine, int laye
  * @param machine   a machine
  * @param layer     the number of a layer
  * @param evidence  the number of a piece of its evidence
- * @return a positive errno, such as EACCES; 0 where it was read; -EINVAL bad argument.
+ * @return a positive errno, such as EACCES; 0 where it was read; -EINVAL bad argument. Of a captured machine also ENOENT
+ *         it was not captured, EBADMSG it is no regular file or does not have the format that viso_machine_new_from()
+ *         tells, EXDEV a link leads out of the directory.
  * Threads: any.
  * Since: 0.5
  */

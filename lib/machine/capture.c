@@ -18,6 +18,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/remove_tree.h"
 #include "machine/machine.h"
 
 enum { FILE_MAX = 16 << 20, FACT_SIZE = 512 };
@@ -108,7 +109,21 @@ static void record_directory(struct recording *recording, const char *path)
 		fail(recording, -errno);
 }
 
-/* With these bytes; with NULL it is empty, unless it is there. */
+static int write_all(int fd, const char *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, bytes + done, size - done);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n < 0 ? 0 : (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * With these bytes; with NULL it is empty, unless it is there. Always a new file: where others may write to the
+ * directory, what bears its name may be a pipe that nobody reads, or a link to a file that is not to be lost.
+ */
 static void record_file(struct recording *recording, const char *path, const char *bytes, size_t size)
 {
 	const char *name;
@@ -117,21 +132,15 @@ static void record_file(struct recording *recording, const char *path, const cha
 		fail(recording, parent);
 		return;
 	}
-	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (bytes ? O_TRUNC : 0);
-	_cleanup_close_ int fd = openat(parent, name, flags, 0600);
-	if (fd < 0) {
-		/* What was only looked for may be a directory or a link by now. */
-		fail(recording, bytes ? -errno : 0);
+	if (bytes && unlinkat(parent, name, 0) < 0 && errno != ENOENT) {
+		fail(recording, -errno);
 		return;
 	}
-	for (size_t done = 0; bytes && done < size;) {
-		ssize_t n = write(fd, bytes + done, size - done);
-		if (n < 0) {
-			fail(recording, -errno);
-			return;
-		}
-		done += (size_t)n;
-	}
+	_cleanup_close_ int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		fail(recording, write_all(fd, bytes, bytes ? size : 0));
+	else if (bytes || errno != EEXIST)
+		fail(recording, -errno);
 }
 
 /* An environment holds secrets: of it there stays what detection looks at. The size that is left. */
@@ -246,6 +255,20 @@ static int recording_msr(struct provider *provider, uint32_t number, uint64_t *o
 	return r;
 }
 
+/* A line for each; the name of a machine may be anything (sethostname(2)), or nothing. */
+static void add_uname(struct recording *recording, const struct utsname *name)
+{
+	struct utsname copy = *name;
+	char *const fields[] = {copy.sysname, copy.nodename, copy.release, copy.version, copy.machine};
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		make_printable(fields[i]);
+		if (!fields[i][0])
+			strcpy(fields[i], "?");
+	}
+	add_fact(recording, FACT_UNAME, "%s\n%s\n%s\n%s\n%s", copy.sysname, copy.nodename, copy.release, copy.version,
+		 copy.machine);
+}
+
 static int recording_uname(struct provider *provider, struct utsname *out)
 {
 	struct recording *recording = recording_of(provider);
@@ -253,8 +276,7 @@ static int recording_uname(struct provider *provider, struct utsname *out)
 	if (r < 0)
 		note_error(recording, r, "uname");
 	else
-		add_fact(recording, FACT_UNAME, "%s\n%s\n%s\n%s\n%s", out->sysname, out->nodename, out->release,
-			 out->version, out->machine);
+		add_uname(recording, out);
 	return r;
 }
 
@@ -319,40 +341,54 @@ static void record_facts(struct recording *recording)
 	}
 }
 
-/* New, or there and empty. A fd or a negative errno. */
+/* An empty one. A fd or a negative errno. */
 static int open_directory(const char *directory)
 {
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-		return -errno;
 	_cleanup_close_ int fd = fd_above_streams(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-	if (!dir)
-		return -errno;
-	for (struct dirent *entry; (entry = readdir(dir));)
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir) {
+		int r = -errno;
+		close_fd(copy);
+		return r;
+	}
+	errno = 0;
+	for (struct dirent *entry; (entry = readdir(dir)); errno = 0)
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			return -ENOTEMPTY;
-	return TAKE_FD(fd);
+	return errno ? -errno : TAKE_FD(fd);
+}
+
+/* 0 or a negative errno; then nothing is left in the directory. */
+static int record(struct recording *recording)
+{
+	provider_init(&recording->machine);
+	int r = ask_everything(recording);
+	record_facts(recording);
+	r = r < 0 ? r : recording->failed;
+	if (r < 0)
+		remove_contents(recording->directory);
+	close_fd(recording->directory);
+	for (size_t i = 0; i < FACTS; i++)
+		strings_clear(&recording->facts[i]);
+	return r;
 }
 
 static int capture(const char *directory)
 {
-	struct recording recording = {.directory = open_directory(directory)};
+	bool is_new = mkdir(directory, 0700) == 0;
+	struct recording recording = {.directory = is_new || errno == EEXIST ? open_directory(directory) : -errno};
 	int r = recording.directory;
+	if (r >= 0)
+		r = record(&recording);
+	if (r < 0 && is_new)
+		rmdir(directory);
 	if (r == -ENOTEMPTY)
 		return error_fail(VISO_STAGE_MACHINE, ENOTEMPTY, directory,
 				  "%s: a machine is captured into a new or empty directory", directory);
-	if (r < 0)
-		return error_fail(VISO_STAGE_MACHINE, -r, directory, NULL);
-	provider_init(&recording.machine);
-	r = ask_everything(&recording);
-	record_facts(&recording);
-	close_fd(recording.directory);
-	for (size_t i = 0; i < FACTS; i++)
-		strings_clear(&recording.facts[i]);
-	r = r < 0 ? r : recording.failed;
 	if (r == -ENOMEM)
 		return error_memory();
-	return r < 0 ? error_fail(VISO_STAGE_MACHINE, -r, directory, "%s: the machine could not be written down: %s",
+	return r < 0 ? error_fail(VISO_STAGE_MACHINE, -r, directory, "no machine can be captured into \"%s\": %s",
 				  directory, strerrordesc_np(-r))
 		     : 0;
 }

@@ -135,7 +135,7 @@ viso_machine *viso_machine_new_from(const char *directory)
 	int r = provider_init_captured(&machine->provider, directory);
 	if (r < 0) {
 		viso_machine_unref(machine);
-		error_fail(VISO_STAGE_MACHINE, -r, directory, "%s cannot be opened as a captured machine: %s",
+		error_fail(VISO_STAGE_MACHINE, -r, directory, "\"%s\" cannot be opened as a captured machine: %s",
 			   directory, strerrordesc_np(-r));
 		return NULL;
 	}

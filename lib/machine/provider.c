@@ -99,6 +99,13 @@ int provider_read_line(struct provider *provider, const char *path, char *buffer
 	return 0;
 }
 
+void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 int provider_read_link(struct provider *provider, const char *path, char *target, size_t size)
 {
 	ssize_t n = provider->calls->read_link(provider, path, target, size);

@@ -84,6 +84,9 @@ int provider_read_link(struct provider *provider, const char *path, char *target
 /* The names in a directory without . and .., in no order. 0, -E2BIG beyond 65536 of them, or another negative errno. */
 int provider_list(struct provider *provider, const char *path, struct strings *names);
 
+/* Puts ? in the place of whatever is not ASCII's: texts of machines go to terminals, and into JSON. In no locale. */
+void make_printable(char *text);
+
 /* 1 where something is there, 0 where it is not, or a negative errno where that is not known. */
 int provider_exists(struct provider *provider, const char *path);
 

@@ -14,7 +14,7 @@
 #include "core/fd.h"
 #include "machine/provider.h"
 
-enum { FACTS_MAX = 256 * 1024 };
+enum { FACTS_MAX = 256 * 1024, TRIES_MAX = 64 };
 
 static int open_here(struct provider *provider, const char *path, int flags)
 {
@@ -23,10 +23,10 @@ static int open_here(struct provider *provider, const char *path, int flags)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	path += strspn(path, "/");
-	long fd;
-	do
+	long fd = -1;
+	/* EAGAIN: something was renamed meanwhile. Somebody may do that without end. */
+	for (int tries = 0; fd < 0 && (!tries || errno == EINTR || errno == EAGAIN) && tries < TRIES_MAX; tries++)
 		fd = syscall(SYS_openat2, provider->root, *path ? path : ".", &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -63,18 +63,25 @@ static int error_by_name(const char *name, size_t length)
 	return EIO;
 }
 
-/* What `errors` says of a fact: a negative errno, or 0. */
+/* What `errors` says of a fact: a negative errno, or 0. Where it cannot be read, anything may be noted there. */
 static int noted_error(struct provider *provider, const char *fact)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = open_checked(provider, "errors", O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return 0;
+		return fd == -ENOENT ? 0 : fd;
 	text = malloc(FACTS_MAX + 1);
 	if (!text)
 		return -ENOMEM;
 	ssize_t n = read(fd, text, FACTS_MAX);
-	text[n < 0 ? 0 : n] = '\0';
+	if (n < 0)
+		return -errno;
+	if (n == FACTS_MAX)
+		return -EFBIG;
+	text[n] = '\0';
+	/* Most often there is nothing, which is quickly seen. */
+	if (!strstr(text, fact))
+		return 0;
 	char *rest = NULL;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		size_t length = strcspn(line, " \t");

@@ -26,9 +26,9 @@ FOREIGN = {
 
 
 def render(directory, page):
-    environment = dict(os.environ, LC_ALL="C.UTF-8", MANWIDTH="80", MAN_KEEP_FORMATTING="", MANPAGER="cat")
-    done = subprocess.run(["man", "--warnings", "--local-file", page], cwd=directory, env=environment, text=True,
-                          capture_output=True)
+    """As man(1) does it, in half the time."""
+    done = subprocess.run(["groff", "-K", "utf8", "-t", "-man", "-ww", "-Tutf8", "-rLL=80n", "-P-cbou", page], cwd=directory,
+                          env=dict(os.environ, LC_ALL="C.UTF-8"), encoding="utf-8", capture_output=True)
     return done.stdout, done.stderr + ("" if done.returncode == 0 else f"exit status {done.returncode}")
 
 
@@ -55,10 +55,10 @@ def main():
     names = {page.removesuffix(".3") for page in pages} | set(re.findall(r"\bviso_\w+", for_guests.read_text()))
     full = [page for page in pages if not (directory / page).read_text().startswith(".so ")]
     print(f"1..{len(full) + 1}")
-    if not shutil.which("man") or not shutil.which("groff"):
-        print("# missing: man and groff")
+    if not shutil.which("groff"):
+        print("# missing: groff")
         for number in range(1, len(full) + 2):
-            print(f"ok {number} # SKIP missing: man and groff")
+            print(f"ok {number} # SKIP missing: groff")
         return
     failed = 0
     aliases = [page for page in pages if page not in full]

@@ -99,6 +99,17 @@ class Captured(support.TestCase):
         self.assertIsNone(machine.inside("hypervisor"))
         self.assertEqual({feature.offered for feature in machine.paravirtual}, {None})
 
+    def test_nothing_captured_is_all_unknown(self):
+        """Not even that there is no CPUID is known, as of a directory that is none of a machine."""
+        with tempfile.TemporaryDirectory() as scratch:
+            machine = virtiso.Machine(scratch)
+            self.assertEqual({layer.role for layer in machine.layers}, {virtiso.LayerRole.UNKNOWN})
+            self.assertEqual({machine.inside(kind) for kind in virtiso.LayerKind}, {None})
+            self.assertEqual({feature.offered for feature in machine.paravirtual}, {None})
+            self.assertEqual(machine.hypercall.way, virtiso.HypercallWay.UNKNOWN)
+            make(scratch, {"uname": "Linux\nguest\n6.1.0\n#1 SMP\naarch64\n"})
+            self.assertEqual(virtiso.Machine(scratch).hypercall.way, virtiso.HypercallWay.NONE)
+
     def test_no_directory(self):
         self.assertRaises(virtiso.NotFound, virtiso.Machine, "/nonexistent/captured")
         with self.assertRaises(virtiso.Error) as caught:
@@ -176,13 +187,31 @@ class Detect(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stderr), (0, ""), name)
                 for part in ("VMware", "vmxnet3", "missing", "linux-image-amd64", "vmtoolsd", "0x5658"):
                     self.assertIn(part, done.stdout, name)
+                refuted = done.stdout.partition("Not so, or not found:")[2].partition("Drivers")[0]
+                self.assertIn(", absence likely", refuted, name)
+                self.assertNotIn("as guest", refuted, name)
+
+    def test_features_are_told_alone(self):
+        texts = [(name, done.stdout) for name, done in self.found("--features")]
+        for name, text in texts:
+            self.assertEqual(re.findall(r"^.{18} (?:yes|no) ", text, re.M), re.findall(r"^.{18} (?:yes|no) ", texts[0][1], re.M), name)
+            self.assertIn("guest ", text)
 
     def test_failures(self):
         for name, done in self.found("--from", "/nonexistent/captured"):
             self.assertEqual((done.returncode, done.stdout), (2, ""), name)
             self.assertIn("/nonexistent/captured", done.stderr, name)
-        for name, done in self.found("--no-such-option"):
-            self.assertEqual(done.returncode, 2, name)
+        for options in (["--no-such-option"], ["--vm", "--json"], ["--json", "--features"], ["--capture", "/x", "--from", "/y"]):
+            for name, done in self.found(*options):
+                self.assertEqual((done.returncode, done.stdout), (2, ""), f"{name} {options}")
+
+    def test_output_that_is_lost_is_a_failure(self):
+        for option in ("--json", "--features", "--vm"):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(
+                    [*test_examples.command_line("viso-detect"), option], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+                )
+            self.assertEqual((done.returncode, done.stderr), (2, "viso-detect: the output could not be written\n"), option)
 
     def test_the_vm_is_that_of_systemd(self):
         """On this machine; of layers that lie on top of one another systemd-detect-virt names another one."""

@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -364,6 +367,13 @@ static void write_hostile_text(const char *path, const char *text)
 	write_hostile(path, text, strlen(text));
 }
 
+static void assert_printable(const char *text)
+{
+	assert_non_null(text);
+	for (const char *c = text; *c; c++)
+		assert_true(*c >= ' ' && *c <= '~');
+}
+
 /* A captured directory comes from anybody: endless lines, bytes that are no text, links that lead out, pipes. */
 static void test_hostile_directories(void **state)
 {
@@ -386,8 +396,10 @@ static void test_hostile_directories(void **state)
 	for (int i = 0; i < 500; i++) {
 		char alias[700];
 		snprintf(path, sizeof(path), "sys/bus/pci/devices/%d\x1b[31m/modalias", i);
-		int length = snprintf(alias, sizeof(alias), "pci:v00001AF4d00001041sv%0*d[\n", i + 1, i);
+		int length = snprintf(alias, sizeof(alias), "pci:v00001AF4d00001041sv%0*d[\xff\n", i + 1, i);
 		write_hostile(path, alias, (size_t)length);
+		snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%d\x1b[31m/driver", place, i);
+		assert_int_equal(symlink("../drivers/\x1b[32m\xc0", path), 0);
 	}
 	snprintf(path, sizeof(path), "%s/sys/bus/virtio", place);
 	mkdir(path, 0755);
@@ -408,6 +420,11 @@ static void test_hostile_directories(void **state)
 	assert_int_equal(viso_machine_driver_state(machine, driver), VISO_DRIVER_UNKNOWN);
 	assert_true(viso_machine_tool(machine, 0, VISO_TOOL_RUNNING) >= 0);
 	assert_int_equal(viso_machine_hypercall(machine), VISO_HYPERCALL_WAY_KVM);
+	for (int i = 0; i < viso_machine_driver_device_count(machine, driver); i++) {
+		assert_printable(viso_machine_driver_device(machine, driver, i));
+		assert_printable(viso_machine_driver_device_alias(machine, driver, i));
+		assert_printable(viso_machine_driver_bound(machine, driver, i));
+	}
 	viso_machine_unref(machine);
 	strings_clear(&none);
 }
@@ -531,6 +548,99 @@ static void test_where_a_machine_is_captured_to(void **state)
 	support_assert_nothing_left(fds);
 }
 
+/*
+ * Somebody else who may write to the directory waits until the capture has begun, and lays traps where it will write:
+ * a pipe that nobody reads, and another name of a file that is not theirs.
+ */
+static void *lay_traps(void *data)
+{
+	const char *victim = data;
+	char path[600];
+	snprintf(path, sizeof(path), "%s/proc", place);
+	while (access(path, F_OK) < 0)
+		;
+	snprintf(path, sizeof(path), "%s/ns", place);
+	assert_int_equal(mkfifo(path, 0666), 0);
+	snprintf(path, sizeof(path), "%s/root", place);
+	assert_int_equal(link(victim, path), 0);
+	return NULL;
+}
+
+static void test_traps_in_the_way_of_a_capture(void **state)
+{
+	char victim[600], path[600], text[16] = "";
+	struct stat seen;
+	pthread_t enemy;
+	snprintf(victim, sizeof(victim), "%s/victim", parent);
+	int fd = open(victim, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "precious", 8), 8);
+	assert_int_equal(pthread_create(&enemy, NULL, lay_traps, victim), 0);
+	assert_ok(viso_machine_capture(place));
+	assert_int_equal(pthread_join(enemy, NULL), 0);
+	assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), 8);
+	assert_string_equal(text, "precious");
+	close(fd);
+	snprintf(path, sizeof(path), "%s/ns", place);
+	assert_int_equal(lstat(path, &seen), 0);
+	assert_true(S_ISREG(seen.st_mode));
+	viso_machine *here = viso_machine_new(), *captured = viso_machine_new_from(place);
+	assert_same(here, captured);
+	viso_machine_unref(here);
+	viso_machine_unref(captured);
+	assert_int_equal(unlink(victim), 0);
+}
+
+/* In a child with a file system of its own: 0, 1, or 77 where that cannot be made. */
+static int capture_where_there_is_little_room(void)
+{
+	char path[600];
+	if (mkdir(place, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("none", place, "tmpfs", 0, "size=32k") < 0)
+		return 77;
+	snprintf(path, sizeof(path), "%s/new", place);
+	if (viso_machine_capture(path) != -ENOSPC || access(path, F_OK) == 0)
+		return 1;
+	/* What was there stays. */
+	if (mkdir(path, 0750) < 0 || viso_machine_capture(path) != -ENOSPC)
+		return 2;
+	return rmdir(path) < 0 ? 3 : 0;
+}
+
+static void test_a_capture_that_fails_leaves_nothing(void **state)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(capture_where_there_is_little_room());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	skip_without(status != 77 << 8, "mounts for this user");
+	assert_int_equal(status, 0);
+}
+
+/* A name of the machine is what its owner likes; of it nothing is known by. */
+static void test_a_name_of_two_lines_is_captured(void **state)
+{
+	static const char *const names[] = {"two\nlines", "", "\n\n"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(unshare(CLONE_NEWUTS) < 0 || sethostname(names[i], strlen(names[i])) < 0 ? 77
+			      : viso_machine_capture(place) < 0                                        ? 1
+												       : 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		skip_without(status != 77 << 8, "namespaces of names for this user");
+		assert_int_equal(status, 0);
+		viso_machine *here = viso_machine_new(), *captured = viso_machine_new_from(place);
+		for (int j = 0; j < viso_machine_driver_count(here); j++)
+			assert_int_equal(viso_machine_driver_state(captured, j), viso_machine_driver_state(here, j));
+		assert_int_equal(viso_machine_layer_count(captured), viso_machine_layer_count(here));
+		viso_machine_unref(here);
+		viso_machine_unref(captured);
+		clear(state);
+	}
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(viso_family_name(VISO_FAMILY_XEN), "Xen");
@@ -560,6 +670,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_a_captured_machine_is_the_same, clear),
 		cmocka_unit_test_teardown(test_captured_files_hold_no_secret, clear),
 		cmocka_unit_test_teardown(test_where_a_machine_is_captured_to, clear),
+		cmocka_unit_test_teardown(test_traps_in_the_way_of_a_capture, clear),
+		cmocka_unit_test_teardown(test_a_capture_that_fails_leaves_nothing, clear),
+		cmocka_unit_test_teardown(test_a_name_of_two_lines_is_captured, clear),
 	};
 	if (argc == 3 && !strcmp(argv[1], "--capture"))
 		return viso_machine_capture(argv[2]) < 0;

@@ -450,6 +450,76 @@ static void test_evidence_is_printable(void **state)
 	support_remove_tree(machine.directory);
 }
 
+/* The first bare machine of the list, to be changed. */
+static void make_bare(struct machine *machine)
+{
+	FILE *file = machines_open();
+	assert_true(machines_next(file, parent, machine));
+	fclose(file);
+}
+
+static FILE *open_in(const struct machine *machine, const char *name)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", machine->directory, name);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	return file;
+}
+
+static int inside_of_captured(const struct machine *machine, viso_layer_kind kind)
+{
+	viso_machine *captured = viso_machine_new_from(machine->directory);
+	assert_non_null(captured);
+	int r = viso_machine_inside(captured, kind);
+	viso_machine_unref(captured);
+	return r;
+}
+
+/* A host of many containers has many mounts, with long lines, before the one that somebody made and chose as root. */
+static void test_a_chroot_into_the_last_of_many_mounts_is_seen(void **state)
+{
+	struct machine machine;
+	make_bare(&machine);
+	FILE *first = open_in(&machine, "proc/1/mountinfo"), *own = open_in(&machine, "proc/self/mountinfo");
+	fputs("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n", first);
+	for (int i = 100; i < 600; i++)
+		fprintf(first, "%d 22 0:%d / /var/lib/x/%d/merged rw - overlay overlay rw,lowerdir=%0500d\n", i, i, i,
+			i);
+	fputs("900 22 8:2 / /mnt/other rw - ext4 /dev/sdb1 rw\n", first);
+	fputs("900 22 8:2 / / rw - ext4 /dev/sdb1 rw\n", own);
+	fclose(first);
+	fclose(own);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_CHROOT), 1);
+	/* More than anybody reads: not known, then. */
+	first = open_in(&machine, "proc/1/mountinfo");
+	for (int i = 0; i < 20000; i++)
+		fprintf(first, "22 1 8:1 / / rw - ext4 /dev/sda1 rw,%0500d\n", i);
+	fclose(first);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_CHROOT), -ENODATA);
+	support_remove_tree(machine.directory);
+}
+
+/* Where it is not known what could not be read, all of it may be that. */
+static void test_errors_that_cannot_be_read_are_no_absence(void **state)
+{
+	char path[512];
+	struct machine machine;
+	make_bare(&machine);
+	FILE *errors = open_in(&machine, "errors");
+	for (int i = 0; i < 40000; i++)
+		fprintf(errors, "EACCES /proc/%d/comm\n", i);
+	fputs("EACCES /sys/hypervisor/type\n", errors);
+	fclose(errors);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_HYPERVISOR), -ENODATA);
+	snprintf(path, sizeof(path), "%s/errors", machine.directory);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_HYPERVISOR), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_HYPERVISOR), -ENODATA);
+	support_remove_tree(machine.directory);
+}
+
 static void test_bad_arguments_are_refused(void **state)
 {
 	viso_machine *machine = viso_machine_new();
@@ -629,6 +699,8 @@ int main(void)
 		cmocka_unit_test(test_hostile_directories_do_no_harm),
 		cmocka_unit_test(test_links_within_a_captured_directory_are_followed),
 		cmocka_unit_test(test_evidence_is_printable),
+		cmocka_unit_test(test_a_chroot_into_the_last_of_many_mounts_is_seen),
+		cmocka_unit_test(test_errors_that_cannot_be_read_are_no_absence),
 		cmocka_unit_test(test_bad_arguments_are_refused),
 		cmocka_unit_test(test_features_of_a_captured_machine_cannot_be_tried),
 		cmocka_unit_test(test_this_machine_has_layers_with_evidence),

@@ -32,7 +32,16 @@ end
 local Machine = {__name = "virtiso.machine"}
 Machine.__index = Machine
 
---- Whether a feature works here; one of virtiso.features, such as "guest".
+Machine.__tostring = function(machine)
+	local ids = {}
+	for i, of in ipairs(machine:layers()) do
+		ids[i] = of.id
+	end
+	return "virtiso.machine: " .. (ids[1] and table.concat(ids, ", ") or "bare")
+end
+
+--- Whether a feature works here; one of virtiso.features, such as "guest". Those of a captured machine cannot be tried: EOPNOTSUPP
+-- is thrown.
 function Machine:supports(feature)
 	return native.viso_machine_feature(self.handle, value_of(features, feature, "feature", 2)) == 1
 end
@@ -75,15 +84,15 @@ local function layer(handle, number)
 	}
 end
 
---- The layers around the program, from the outermost: tables with id, name, kind, role, confidence, evidence; that of a list of
--- tables with side ("for", "against", "unread"), source, value, errno.
+--- The layers around the program, from the outermost: tables with id, name, kind, role, confidence, evidence, which is a list of
+-- tables with side ("for", "against", "unread"), source, value, errno (0 where it was read).
 function Machine:layers()
 	return list(0, native.viso_machine_layer_count(self.handle), function(number)
 		return layer(self.handle, number)
 	end)
 end
 
---- What was suspected, or looked for, and is not there: as layers().
+--- What was suspected, or looked for, and is not there: as layers(); confidence is that in its absence, role has no meaning.
 function Machine:refuted()
 	local first = native.viso_machine_layer_count(self.handle)
 	return list(first, native.viso_machine_refuted_count(self.handle), function(number)
@@ -91,7 +100,8 @@ function Machine:refuted()
 	end)
 end
 
---- Whether the drivers and tools of a family would be of use here, by their names; nil where that could not be found out.
+--- Whether the drivers and tools of a family would be of use here, by their names; nil where that could not be found out, so that
+-- pairs() leaves it out: all families are those of drivers().
 function Machine:families()
 	local families = {}
 	local number = 0

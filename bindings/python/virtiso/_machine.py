@@ -29,7 +29,11 @@ class Evidence(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer around a program: a hypervisor, container, ..., by an id that stays the same and a name for people."""
+    """A layer around a program: a hypervisor, container, ..., by an id that stays the same and a name for people.
+
+    Its kind, role and confidence are numbers that have a ``name`` and a ``label``; confidences can be compared. Of what was refuted
+    the confidence is that in its absence, and the role has no meaning.
+    """
 
     id: str
     name: str
@@ -117,7 +121,7 @@ class Machine:
         native.viso_machine_capture(directory)
 
     def supports(self, feature: Union[Feature, str]) -> bool:
-        """Whether a feature works here; by name: "jail", "container", "guest", "memory_limit", ..."""
+        """Whether a feature works here; by name: "jail", "container", "guest", "memory_limit", ...; see :class:`Feature`."""
         return bool(native.viso_machine_feature(self._handle, by_name(Feature, feature)))
 
     def detail(self, feature: Union[Feature, str]) -> str:
@@ -126,7 +130,7 @@ class Machine:
 
     @property
     def features(self) -> Tuple[FeatureReport, ...]:
-        """All features."""
+        """All features; of a captured machine, where they cannot be tried, :class:`NotSupported`."""
         return tuple(
             FeatureReport(feature, native.viso_feature_name(feature) or "", self.supports(feature), self.detail(feature))
             for feature in Feature

@@ -57,7 +57,12 @@ static int keep(struct devices *devices, struct provider *provider, const char *
 	*device = (struct device){.alias = strdup(alias), .bound = read_bound(provider, bus, name)};
 	if (asprintf(&device->name, "%s/%s", bus, name) < 0)
 		device->name = NULL;
-	return device->name && device->alias && device->bound ? 0 : -ENOMEM;
+	if (!device->name || !device->alias || !device->bound)
+		return -ENOMEM;
+	make_printable(device->name);
+	make_printable(device->alias);
+	make_printable(device->bound);
+	return 0;
 }
 
 /* What could not be read is told once. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "machine/drivers/drivers.h"
 
@@ -44,12 +45,21 @@ viso_answer provider_in_container(struct provider *provider)
 	return answer;
 }
 
+/* Of a captured machine without the file `cpuid` it is not known, unless its processor has none. */
+static bool has_cpuid(struct provider *provider)
+{
+	struct utsname name;
+	if (provider_uname(provider, &name) < 0 || !strcmp(name.machine, "x86_64"))
+		return true;
+	return name.machine[0] == 'i' && name.machine[1] && !strcmp(name.machine + 2, "86");
+}
+
 int hypervisor_leaf(struct provider *provider, const char *signature, uint32_t *out_leaf)
 {
 	struct cpuid_answer answer;
 	int r = provider_cpuid(provider, 1, 0, &answer);
 	if (r < 0)
-		return r == -EOPNOTSUPP ? -ENOENT : r;
+		return r == -EOPNOTSUPP ? -ENOENT : r == -ENOENT && has_cpuid(provider) ? -ENODATA : r;
 	if (!(answer.ecx >> 31))
 		return -ENOENT;
 	for (uint32_t leaf = 0x40000000; leaf < 0x40010000; leaf += 0x100) {

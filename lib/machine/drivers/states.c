@@ -6,7 +6,6 @@
  * then no initstate (kernel/params.c, kernel/module/sysfs.c); its driver on a bus has no link to a module (or to that
  * directory); depmod(8) and the kernel's options name it.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,9 +27,7 @@ int evidence_add(struct strings *evidence, int error, const char *source, const 
 	if (asprintf(&line, "%s: %s", source, error < 0 ? name ? name : "EIO" : value) < 0)
 		return -ENOMEM;
 	/* It goes to people, and comes from devices and captured files. */
-	for (char *c = line; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
+	make_printable(line);
 	return strings_take(evidence, line);
 }
 

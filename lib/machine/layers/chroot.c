@@ -4,11 +4,14 @@
  * that was mounted is the root of a mount, and one that somebody chose by chroot(2) is mostly a directory in one.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "machine/layers/detection.h"
 #include "machine/layers/mounts.h"
+
+/* A host with many containers has many mounts, and what somebody mounted to go into is the last one of them. */
+enum { FIRST_MOUNTS_MAX = 4 << 20 };
 
 /* The mount of "/", or with `id` where that mount is; 0 lines of text have none. */
 static bool find_mount(const char *text, unsigned long id, struct mount_line *out_line)
@@ -29,15 +32,12 @@ static void compare_with_first(struct detection *detection, unsigned long id)
 {
 	static const char path[] = "/proc/1/mountinfo";
 	struct mount_line line;
-	char *text = malloc(MOUNTS_TEXT_MAX);
-	if (!text) {
-		detection->error = -ENOMEM;
-		return;
-	}
-	ssize_t n = provider_read(detection->provider, path, text, MOUNTS_TEXT_MAX);
-	if (n < 0 && !is_absent((int)n))
-		say_unread(detection, VISO_LAYER_CHROOT, true, path, (int)n);
-	if (n > 0 && find_mount(text, id, &line)) {
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r = provider_read_all(detection->provider, path, FIRST_MOUNTS_MAX, &text, &size);
+	if (r < 0 && !is_absent(r))
+		say_unread(detection, VISO_LAYER_CHROOT, true, path, r);
+	if (r == 0 && find_mount(text, id, &line)) {
 		char point[128] = "";
 		memcpy(point, line.point, line.point_length < sizeof(point) ? line.point_length : sizeof(point) - 1);
 		if (line.point_length == 1)
@@ -45,7 +45,6 @@ static void compare_with_first(struct detection *detection, unsigned long id)
 		else
 			say_for(detection, PRODUCT_CHROOT, VISO_CONFIDENCE_CERTAIN, path, point);
 	}
-	free(text);
 }
 
 void detect_chroot(struct detection *detection)
@@ -57,6 +56,8 @@ void detect_chroot(struct detection *detection)
 		say_unread(detection, VISO_LAYER_CHROOT, !found, "statx /", r);
 	if (r == 0)
 		say_for(detection, PRODUCT_CHROOT, VISO_CONFIDENCE_CERTAIN, "statx /", "not the root of a mount");
+	else if (detection->mounts && !found && strlen(detection->mounts) == MOUNTS_TEXT_MAX - 1)
+		say_unread(detection, VISO_LAYER_CHROOT, r < 0, "/proc/self/mountinfo", -EFBIG);
 	else if (detection->mounts && detection->mounts[0] && !found)
 		say_for(detection, PRODUCT_CHROOT, VISO_CONFIDENCE_LIKELY, "/proc/self/mountinfo", "nothing at /");
 	else if (found)

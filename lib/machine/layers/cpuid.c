@@ -90,6 +90,24 @@ static void find_pvm(struct detection *detection, uint32_t base)
 	detection->layers->names[PRODUCT_KVM] = "KVM by PVM";
 }
 
+/*
+ * Whether a base is one: its EAX is the last leaf of those behind it. What is not there is answered with the
+ * processor's last leaf by Intel's processors, and by KVM upon them (get_out_of_range_cpuid_entry() of
+ * arch/x86/kvm/cpuid.c).
+ */
+static bool is_base(const struct cpuid_answer *answer, uint32_t base)
+{
+	return answer->eax >= base && answer->eax - base < BASES * STEP;
+}
+
+static bool is_known_signature(const char *signature)
+{
+	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++)
+		if (!strcmp(signatures[i].text, signature))
+			return true;
+	return false;
+}
+
 /* Whether there is any. */
 static bool scan(struct detection *detection)
 {
@@ -103,7 +121,8 @@ static bool scan(struct detection *detection)
 		if (provider_cpuid(detection->provider, base, 0, &answer) < 0)
 			memset(&answer, 0, sizeof(answer));
 		take_signature(&answer, signature);
-		if (!signature[0]) {
+		/* Old ones have 0 in EAX (Documentation/virt/kvm/x86/cpuid.rst), but a signature that is known. */
+		if (!signature[0] || (!is_base(&answer, base) && !is_known_signature(signature))) {
 			gaps++;
 			continue;
 		}

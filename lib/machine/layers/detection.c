@@ -2,7 +2,6 @@
 /* Detecting layers: the order of the subjects, and what they say with. */
 #include "machine/layers/detection.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,8 @@ bool is_absent(int error)
 static char *copy_printable(const char *text)
 {
 	char *copy = strndup(text, VALUE_MAX);
-	for (char *c = copy; c && *c; c++)
-		if (!isprint((unsigned char)*c))
-			*c = '?';
+	if (copy)
+		make_printable(copy);
 	return copy;
 }
 
@@ -125,10 +123,12 @@ bool look_for(struct detection *detection, viso_layer_kind kind, bool decides, c
 
 /* Each may use what those before it have found out. */
 static void (*const subjects[])(struct detection *detection) = {
-	detect_kernel_name,       detect_by_cpuid,          detect_by_dmi,     detect_by_acpi,
-	detect_by_device_tree,    detect_by_processor_text, detect_xen,        detect_partitions,
-	detect_disguises,         detect_confidential,      detect_namespaces, detect_by_status,
-	detect_container_markers, detect_by_control_groups, detect_by_mounts,  detect_chroot,
+	detect_kernel_name,  detect_by_cpuid,          detect_by_dmi,
+	detect_by_acpi,      detect_by_device_tree,    detect_by_processor_text,
+	detect_xen,          detect_partitions,        detect_disguises,
+	detect_confidential, detect_namespaces,        detect_by_mounts,
+	detect_by_status,    detect_container_markers, detect_by_control_groups,
+	detect_chroot,
 };
 
 int layers_detect(struct layers *layers, struct provider *provider)

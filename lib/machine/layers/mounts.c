@@ -70,6 +70,10 @@ static bool is_of_containers(const struct mount_line *line)
 	return false;
 }
 
+/*
+ * Who has a root that a container manager made is in its container, whichever namespaces that one shares with the host:
+ * a pod may have its processes, its network with its name, and on control groups of version 1 no such namespace.
+ */
 static void look_at(struct detection *detection, const struct mount_line *line)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -80,6 +84,8 @@ static void look_at(struct detection *detection, const struct mount_line *line)
 			continue;
 		char value[128] = "";
 		size_t length = strcspn(found, " \n");
+		if (line->point_length == 1)
+			detection->namespaces_initial = false;
 		memcpy(value, found, length < sizeof(value) ? length : sizeof(value) - 1);
 		say_mark(detection, places[i].product, VISO_CONFIDENCE_LIKELY, "/proc/self/mountinfo", value);
 		return;
@@ -98,8 +104,9 @@ static char *read_mounts(struct detection *detection)
 	ssize_t n = provider_read(detection->provider, path, text, MOUNTS_TEXT_MAX);
 	if (n >= 0)
 		return text;
-	if (!is_absent((int)n))
-		say_unread(detection, VISO_LAYER_CONTAINER, false, path, (int)n);
+	/* Without it the initial namespaces do not tell for certain. */
+	if (detection->namespaces_initial || !is_absent((int)n))
+		say_unread(detection, VISO_LAYER_CONTAINER, detection->namespaces_initial, path, (int)n);
 	say_unread(detection, VISO_LAYER_CHROOT, true, path, (int)n);
 	free(text);
 	return NULL;

@@ -151,7 +151,7 @@ static void add_kind(struct layers *layers, const struct balance *balances, viso
 		if (product_facts(i)->kind == kind && is_there(&balances[i]) && !is_outdone(layers, balances, i))
 			insert(layers, &(struct layer){i, kind, role_of(layers, i), balances[i].in_favour});
 	if (is_unknown(layers, kind))
-		insert(layers, &(struct layer){PRODUCTS, kind, VISO_ROLE_GUEST, VISO_CONFIDENCE_UNKNOWN});
+		insert(layers, &(struct layer){PRODUCTS, kind, VISO_ROLE_UNKNOWN, VISO_CONFIDENCE_UNKNOWN});
 }
 
 static void add_refuted(struct layers *layers, const struct balance *balances, viso_layer_kind kind)
