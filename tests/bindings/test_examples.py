@@ -44,6 +44,32 @@ def run(name, *arguments):
     return done
 
 
+class Boot(unittest.TestCase):
+    # Writes "hi" to the serial port, and switches the computer off.
+    SECTOR = b"".join(bytes([0xBA, 0xF8, 3, 0xB0, byte, 0xEE]) for byte in b"hi\n") + bytes([0xBA, 0, 6, 0xB0, 0x34, 0xEE, 0xEB, 0xFE])
+
+    def check(self, name):
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise tap.Missing("a usable /dev/kvm")
+        with tempfile.NamedTemporaryFile() as image:
+            image.write(self.SECTOR.ljust(510, b"\0") + b"\x55\xaa")
+            image.flush()
+            done = run(name, image.name)
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("hi\n", f"{name}: exited with code 0\n", 0))
+        done = run(name, "/etc/passwd")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot be booted", done.stderr)
+
+    def test_boot_in_c(self):
+        self.check("boot")
+
+    def test_boot_in_python(self):
+        self.check("boot.py")
+
+    def test_boot_in_lua(self):
+        self.check("boot.lua")
+
+
 class Hello(unittest.TestCase):
     def check(self, name):
         support.need("container", "memory_limit")
