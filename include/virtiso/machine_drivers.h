@@ -312,11 +312,12 @@ VISO_PUBLIC int viso_machine_tool(const viso_machine *machine, int tool, viso_to
 VISO_PUBLIC const char *viso_machine_tool_evidence(const viso_machine *machine, int tool, viso_tool_aspect aspect);
 
 /**
- * The package that brings a program that would be of use here and is not installed.
+ * The package that brings a program that would be of use here and is not installed: it has a channel, or would have one with the driver
+ * of its family.
  *
  * @param machine  a machine
  * @param tool     its number, from 0
- * @return words, borrowed, valid as long as the machine; empty where it is installed or of no use, or the package is not known;
+ * @return words, borrowed, valid as long as the machine; empty where it is installed, runs or is of no use, or the package is not known;
  *         NULL with EINVAL for a bad argument, ENOMEM out of memory.
  * Threads: any.
  * Since: 0.5

@@ -112,6 +112,18 @@ const struct guest_machine guest_machines[] = {
 		.way = "none",
 	},
 	{
+		.title = "VirtualBox without its additions",
+		.lines = {LINUX, INITIAL, HYPERVISOR, "cpuid: 40000000 0: 40000001 786f4256 786f4256 786f4256", DEBIAN,
+			  NO_MODULES, DEP "\n", "sys/class/dmi/id/product_name = VirtualBox\n",
+			  DEVICE("pci", "0000:00:04.0", "pci:v000080EEd0000CAFEsv00000000sd00000000bc08sc80i00"),
+			  "proc/1/comm = systemd\n"},
+		.drivers = {{"vboxguest", "missing"}, {"vboxsf", "unknown"}},
+		.tools = {{"VBoxService", "no no no"}},
+		.package = "VBoxService: virtualbox-guest-utils",
+		.families = "VirtualBox",
+		.way = "none",
+	},
+	{
 		.title = "VirtualBox with its additions",
 		.lines = {LINUX, INITIAL, HYPERVISOR, "cpuid: 40000000 0: 40000001 786f4256 786f4256 786f4256", DEBIAN,
 			  "proc/self/", "sys/class/dmi/id/product_name = VirtualBox\n",

@@ -192,6 +192,16 @@ static int find_channel(struct search *search, const struct tool_kind *kind, str
 		      r, kind->file, r == 1 ? "there" : "not there");
 }
 
+/* Where it would have a channel and is not there. A channel that is a file of a driver comes with the driver; one that
+ * is a port comes from the host, or not at all. */
+static bool is_missing(const struct search *search, const struct tool_kind *kind, const struct tool *tool)
+{
+	bool is_of_use = tool->aspects[VISO_TOOL_CHANNEL].answer == VISO_ANSWER_YES ||
+			 (kind->file && search->drivers->families[kind->family] == VISO_ANSWER_YES);
+	return is_of_use && tool->aspects[VISO_TOOL_INSTALLED].answer == VISO_ANSWER_NO &&
+	       tool->aspects[VISO_TOOL_RUNNING].answer != VISO_ANSWER_YES;
+}
+
 static int find_tool(struct search *search, enum distribution distribution, const struct tool_kind *kind,
 		     struct tool *tool)
 {
@@ -199,10 +209,7 @@ static int find_tool(struct search *search, enum distribution distribution, cons
 	    find_running(search, kind, &tool->aspects[VISO_TOOL_RUNNING]) < 0 ||
 	    find_channel(search, kind, &tool->aspects[VISO_TOOL_CHANNEL]) < 0)
 		return -ENOMEM;
-	/* With a channel and without the program, the program is what is missing. */
-	bool missing = tool->aspects[VISO_TOOL_INSTALLED].answer == VISO_ANSWER_NO &&
-		       tool->aspects[VISO_TOOL_CHANNEL].answer == VISO_ANSWER_YES;
-	tool->package = missing ? distribution_package(distribution, kind->brought) : "";
+	tool->package = is_missing(search, kind, tool) ? distribution_package(distribution, kind->brought) : "";
 	return 0;
 }
 
