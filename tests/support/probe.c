@@ -245,6 +245,9 @@ static int do_background(char **argv)
 					pause();
 			_exit(0);
 		}
+	/* Only then all of them are there, whatever room is left for others. */
+	while (wait(NULL) > 0)
+		;
 	puts("left");
 	return 0;
 }
