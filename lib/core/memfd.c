@@ -9,18 +9,7 @@
 #include "core/cleanup.h"
 #include "core/fd.h"
 #include "core/file_limit.h"
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
+#include "core/transfer.h"
 
 int memfd_with(const char *name, unsigned flags, const void *data, size_t size)
 {
@@ -29,7 +18,7 @@ int memfd_with(const char *name, unsigned flags, const void *data, size_t size)
 	if (fd < 0)
 		return -errno;
 	file_limit_begin(&guard);
-	int r = write_all(fd, data, size);
+	int r = write_whole(fd, data, size);
 	file_limit_end(&guard);
 	if (r < 0)
 		return r;

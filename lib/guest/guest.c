@@ -67,19 +67,11 @@ static int signal_guest(viso_process *process, int signal)
 
 static void put_usage(viso_result *result, const struct instance *instance)
 {
-	const struct rusage *usage = &instance->usage;
 	int64_t *out = result->usage;
 	out[VISO_USAGE_WALL_US] = (instance->wall_end - instance->program.wall_start) / 1000;
-	out[VISO_USAGE_USER_US] = usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
-	out[VISO_USAGE_SYSTEM_US] = usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
 	out[VISO_USAGE_MEMORY_PEAK] =
 		(int64_t)(instance->memory_peak ? instance->memory_peak : instance->memory.peak * GUEST_PAGE);
-	out[VISO_USAGE_MINOR_FAULTS] = usage->ru_minflt;
-	out[VISO_USAGE_MAJOR_FAULTS] = usage->ru_majflt;
-	out[VISO_USAGE_BLOCKS_IN] = usage->ru_inblock;
-	out[VISO_USAGE_BLOCKS_OUT] = usage->ru_oublock;
-	out[VISO_USAGE_VOLUNTARY_SWITCHES] = usage->ru_nvcsw;
-	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
+	result_put_rusage(result, &instance->usage);
 }
 
 static void put_registers(viso_result *result, const struct instance *instance)

@@ -19,6 +19,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/remove_tree.h"
+#include "core/transfer.h"
 #include "machine/machine.h"
 
 enum { FILE_MAX = 16 << 20, FACT_SIZE = 512 };
@@ -109,17 +110,6 @@ static void record_directory(struct recording *recording, const char *path)
 		fail(recording, -errno);
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, bytes + done, size - done);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n < 0 ? 0 : (size_t)n;
-	}
-	return 0;
-}
-
 /*
  * With these bytes; with NULL it is empty, unless it is there. Always a new file: where others may write to the
  * directory, what bears its name may be a pipe that nobody reads, or a link to a file that is not to be lost.
@@ -138,7 +128,7 @@ static void record_file(struct recording *recording, const char *path, const cha
 	}
 	_cleanup_close_ int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0)
-		fail(recording, write_all(fd, bytes, bytes ? size : 0));
+		fail(recording, write_whole(fd, bytes, bytes ? size : 0));
 	else if (bytes || errno != EEXIST)
 		fail(recording, -errno);
 }

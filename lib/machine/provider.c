@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/transfer.h"
 
 enum { NAMES_MAX = 65536, FIRST_SIZE = 16 * 1024 };
 
@@ -20,23 +21,6 @@ static int note(struct provider *provider, int result)
 	if (result == -ENOMEM)
 		provider->is_out_of_memory = true;
 	return result;
-}
-
-/* Files of /proc give what they like with each read(2); only 0 says that it is the end. */
-static ssize_t read_until_end(int fd, char *buffer, size_t size)
-{
-	size_t done = 0;
-	while (done < size) {
-		ssize_t n = read(fd, buffer + done, size - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
 }
 
 static int open_for_reading(struct provider *provider, const char *path, int flags)
@@ -50,7 +34,7 @@ ssize_t provider_read(struct provider *provider, const char *path, char *buffer,
 	_cleanup_close_ int fd = open_for_reading(provider, path, 0);
 	if (fd < 0)
 		return fd;
-	ssize_t n = read_until_end(fd, buffer, size - 1);
+	ssize_t n = read_whole(fd, buffer, size - 1);
 	if (n >= 0)
 		buffer[n] = '\0';
 	return n;
@@ -71,7 +55,7 @@ int provider_read_all(struct provider *provider, const char *path, size_t max, c
 		if (!larger)
 			return note(provider, -ENOMEM);
 		text = larger;
-		ssize_t n = read_until_end(fd, text + size, capacity - size);
+		ssize_t n = read_whole(fd, text + size, capacity - size);
 		if (n < 0)
 			return (int)n;
 		size += (size_t)n;

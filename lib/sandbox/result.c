@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/error.h"
 
@@ -19,6 +20,19 @@ viso_result *result_new(void)
 	for (int i = 0; i < RESULT_USAGE_COUNT; i++)
 		result->usage[i] = -1;
 	return result;
+}
+
+void result_put_rusage(viso_result *result, const struct rusage *usage)
+{
+	int64_t *out = result->usage;
+	out[VISO_USAGE_USER_US] = usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
+	out[VISO_USAGE_SYSTEM_US] = usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
+	out[VISO_USAGE_MINOR_FAULTS] = usage->ru_minflt;
+	out[VISO_USAGE_MAJOR_FAULTS] = usage->ru_majflt;
+	out[VISO_USAGE_BLOCKS_IN] = usage->ru_inblock;
+	out[VISO_USAGE_BLOCKS_OUT] = usage->ru_oublock;
+	out[VISO_USAGE_VOLUNTARY_SWITCHES] = usage->ru_nvcsw;
+	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
 }
 
 void result_describe(viso_result *result, const char *detail)

@@ -38,6 +38,10 @@ struct viso_result {
 /* An empty result (reason EXITED, exit code -1, usage not counted); NULL without memory. The error is not set. */
 viso_result *result_new(void);
 
+struct rusage;
+/* The figures that getrusage(2) has, but the peak of memory, which counts otherwise in each strength. */
+void result_put_rusage(viso_result *result, const struct rusage *usage);
+
 /*
  * Puts the end into words, from reason, exit code and signal. `detail`, for VISO_REASON_GUEST_FAULT and SIGNALLED, is
  * appended in brackets; NULL for none.

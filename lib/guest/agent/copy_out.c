@@ -17,9 +17,10 @@
 #include "command/command.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "core/zero.h"
 #include "guest/agent/agent.h"
-#include "launch/copy/stream.h"
+#include "launch/copy/entry.h"
 #include "launch/copy/workshop.h"
 
 enum { BUFFER_SIZE = 64 << 10, BLOCK = 4096, PATIENCE_MS = 10000, NAME_SIZE = 256, LINK_MAX_SIZE = 4095 };
@@ -59,33 +60,16 @@ static int read_all(struct receipt *receipt, void *data, size_t size)
 	return 0;
 }
 
-static int set_attributes(int fd, const struct copy_record *record)
-{
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-					  {.tv_sec = record->seconds, .tv_nsec = record->nanoseconds % 1000000000}};
-	if (fchmod(fd, record->mode & 0777) < 0)
-		return -errno;
-	futimens(fd, times);
-	return 0;
-}
-
 /* Blocks of zeros are left as holes. */
 static int write_part(int fd, const char *data, size_t size, off_t offset)
 {
-	while (size > 0) {
-		size_t part = size < BLOCK ? size : BLOCK;
-		ssize_t n = (ssize_t)part;
-		if (!is_zero(data, part))
-			n = pwrite(fd, data, part, offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		offset += n;
-		size -= (size_t)n;
+	int r = 0;
+	for (size_t done = 0, part; r == 0 && done < size; done += part) {
+		part = size - done < BLOCK ? size - done : BLOCK;
+		if (!is_zero(data + done, part))
+			r = write_whole_at(fd, data + done, part, offset + (off_t)done);
 	}
-	return 0;
+	return r;
 }
 
 static int fill_file(struct receipt *receipt, int fd, uint64_t size)
@@ -111,7 +95,7 @@ static int make_file(struct receipt *receipt, int directory, const struct copy_r
 	if (fd < 0)
 		return -errno;
 	int r = fill_file(receipt, fd, record->size);
-	return r < 0 ? r : set_attributes(fd, record);
+	return r < 0 ? r : entry_set_attributes(fd, record);
 }
 
 static int make_link(struct receipt *receipt, int directory, const struct copy_record *record)
@@ -144,7 +128,7 @@ static int leave_directory(struct receipt *receipt)
 	if (receipt->depth == 0)
 		return -EPROTO;
 	int fd = receipt->fds[receipt->depth];
-	int r = set_attributes(fd, &receipt->records[receipt->depth--]);
+	int r = entry_set_attributes(fd, &receipt->records[receipt->depth--]);
 	close_fd(fd);
 	return r;
 }

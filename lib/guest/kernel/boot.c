@@ -56,18 +56,10 @@ static int pause_process(viso_process *process, bool pause, int pipe)
 
 static void put_usage(viso_result *result, const struct machine *machine)
 {
-	const struct rusage *usage = &machine->usage;
 	int64_t *out = result->usage;
 	out[VISO_USAGE_WALL_US] = (machine->wall_end - machine->begin) / 1000;
-	out[VISO_USAGE_USER_US] = usage->ru_utime.tv_sec * 1000000 + usage->ru_utime.tv_usec;
-	out[VISO_USAGE_SYSTEM_US] = usage->ru_stime.tv_sec * 1000000 + usage->ru_stime.tv_usec;
 	out[VISO_USAGE_MEMORY_PEAK] = (int64_t)machine->memory_peak;
-	out[VISO_USAGE_MINOR_FAULTS] = usage->ru_minflt;
-	out[VISO_USAGE_MAJOR_FAULTS] = usage->ru_majflt;
-	out[VISO_USAGE_BLOCKS_IN] = usage->ru_inblock;
-	out[VISO_USAGE_BLOCKS_OUT] = usage->ru_oublock;
-	out[VISO_USAGE_VOLUNTARY_SWITCHES] = usage->ru_nvcsw;
-	out[VISO_USAGE_INVOLUNTARY_SWITCHES] = usage->ru_nivcsw;
+	result_put_rusage(result, &machine->usage);
 }
 
 static int collect(viso_process *process, viso_result **out_result)

@@ -35,23 +35,6 @@ void processor_clear(struct machine_cpu *processor, struct machine *machine, uns
 	kick_pause(&processor->kick);
 }
 
-static int open_processor(struct machine_cpu *processor, int kvm)
-{
-	struct vm *vm = &processor->vm;
-	vm->vcpu_fd = fd_above_streams(ioctl(processor->machine->vm_fd, KVM_CREATE_VCPU, processor->index));
-	if (vm->vcpu_fd < 0)
-		return vm_fail("KVM_CREATE_VCPU");
-	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (size < (int)sizeof(struct kvm_run))
-		return vm_fail("KVM_GET_VCPU_MMAP_SIZE");
-	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
-	if (run == MAP_FAILED)
-		return vm_fail("mmap of the vcpu");
-	vm->run = run;
-	vm->run_size = (size_t)size;
-	return 0;
-}
-
 /* One by one: a KVM that does not know one of them has its effect anyway. */
 static void set_msr(int fd, uint32_t index, uint64_t value)
 {
@@ -80,7 +63,7 @@ static int set_local_apic(int fd)
 int processor_init(struct machine_cpu *processor, int kvm)
 {
 	const struct machine *machine = processor->machine;
-	int r = open_processor(processor, kvm);
+	int r = vm_open_processor(&processor->vm, kvm, machine->vm_fd, processor->index);
 	if (r == 0)
 		r = kernel_cpuid_set(kvm, processor->vm.vcpu_fd, machine->platform, processor->index,
 				     machine->processor_count);

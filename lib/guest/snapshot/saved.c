@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -126,20 +127,6 @@ static int open_file(const char *path, struct stat *out_st)
 	return TAKE_FD(fd);
 }
 
-/* 0 or a negative errno. */
-static int read_all(int fd, void *out, size_t size, uint64_t offset)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, (uint8_t *)out + done, size - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EINVAL;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static int check_head(const struct saved_head *head, const char *path, uint64_t file_size)
 {
 	uint8_t build[SAVED_SUM];
@@ -158,20 +145,19 @@ static int check_head(const struct saved_head *head, const char *path, uint64_t 
 static int read_state(int fd, const char *path, const struct stat *st, struct saved_head *head, uint8_t **out)
 {
 	uint8_t sum[SAVED_SUM];
-	int r = read_all(fd, head, sizeof(*head), 0);
-	if (r == -EINVAL)
+	ssize_t n = read_whole_at(fd, head, sizeof(*head), 0);
+	if (n < 0)
+		return error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
+	if ((size_t)n < sizeof(*head))
 		return fail_no_snapshot(path);
-	if (r == 0)
-		r = check_head(head, path, (uint64_t)st->st_size);
-	else
-		r = error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
+	int r = check_head(head, path, (uint64_t)st->st_size);
 	if (r < 0)
 		return r;
 	uint8_t *state = malloc(head->state_size + 1);
 	if (!state)
 		return error_memory();
 	*out = state;
-	if (read_all(fd, state, head->state_size, sizeof(*head)) < 0)
+	if (read_whole_at(fd, state, head->state_size, sizeof(*head)) != (ssize_t)head->state_size)
 		return error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
 	compute_sum(head, state, sum);
 	return memcmp(sum, head->sum, sizeof(sum)) == 0 ? 0 : saved_damaged("checksum");

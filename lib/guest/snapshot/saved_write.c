@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "guest/memory/memory.h"
 #include "guest/snapshot/saved.h"
 
@@ -40,20 +41,6 @@ struct place {
 	char other[32];
 };
 
-/* 0 or a positive errno. */
-static int write_all(int fd, const void *data, size_t size, uint64_t offset)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? errno : EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static bool is_zero(const uint8_t *page)
 {
 	return !page[0] && !memcmp(page, page + 1, GUEST_PAGE - 1);
@@ -70,7 +57,7 @@ static int write_pages(int fd, uint64_t offset, const struct saved_pages *pages)
 		     run++)
 			;
 		if (run)
-			r = write_all(fd, first, run * GUEST_PAGE, offset + i * GUEST_PAGE);
+			r = -write_whole_at(fd, first, run * GUEST_PAGE, (off_t)(offset + i * GUEST_PAGE));
 		else
 			run = 1;
 	}
@@ -87,9 +74,9 @@ static int write_contents(int fd, const struct saved_head *head, const struct me
 		return EFBIG;
 	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)end) < 0)
 		return errno;
-	int r = write_all(fd, head, sizeof(*head), 0);
+	int r = -write_whole_at(fd, head, sizeof(*head), 0);
 	if (r == 0)
-		r = write_all(fd, state->data, state->size, sizeof(*head));
+		r = -write_whole_at(fd, state->data, state->size, sizeof(*head));
 	if (r == 0)
 		r = write_pages(fd, offset, pages);
 	/* A name that leads to less than all of it after a crash of the machine would be worse than none. */

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "guest/x86_64/cpuid.h"
 
 static const char device[] = "/dev/kvm";
@@ -69,6 +70,22 @@ static int create_vm(int kvm_fd)
 
 const struct vm vm_none = {.vm_fd = -1, .vcpu_fd = -1};
 
+int vm_open_processor(struct vm *vm, int kvm_fd, int vm_fd, unsigned index)
+{
+	vm->vcpu_fd = fd_above_streams(ioctl(vm_fd, KVM_CREATE_VCPU, index));
+	if (vm->vcpu_fd < 0)
+		return vm_fail("KVM_CREATE_VCPU");
+	int size = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return vm_fail("KVM_GET_VCPU_MMAP_SIZE");
+	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
+	if (run == MAP_FAILED)
+		return vm_fail("mmap of the vcpu");
+	vm->run = run;
+	vm->run_size = (size_t)size;
+	return 0;
+}
+
 int vm_init(struct vm *vm, const struct processor **out_processor)
 {
 	*vm = vm_none;
@@ -79,18 +96,7 @@ int vm_init(struct vm *vm, const struct processor **out_processor)
 	vm->vm_fd = create_vm(fd);
 	if (vm->vm_fd < 0)
 		return vm_fail("KVM_CREATE_VM");
-	vm->vcpu_fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, 0);
-	if (vm->vcpu_fd < 0)
-		return vm_fail("KVM_CREATE_VCPU");
-	int size = ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (size < (int)sizeof(struct kvm_run))
-		return vm_fail("KVM_GET_VCPU_MMAP_SIZE");
-	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
-	if (run == MAP_FAILED)
-		return vm_fail("mmap of the vcpu");
-	vm->run = run;
-	vm->run_size = (size_t)size;
-	return 0;
+	return vm_open_processor(vm, fd, vm->vm_fd, 0);
 }
 
 void vm_release(struct vm *vm)

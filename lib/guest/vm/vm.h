@@ -28,6 +28,10 @@ void vm_give_kvm(int fd);
 /* Makes a VM with one processor and no memory. 0 or a negative errno with the error set. */
 int vm_init(struct vm *vm, const struct processor **out_processor);
 
+/* Adds a processor to a VM, of which `vm` has the fd, or another one that all its processors share. 0 or a negative
+ * errno with the error set. */
+int vm_open_processor(struct vm *vm, int kvm_fd, int vm_fd, unsigned index);
+
 /* Gives it back; may be called after a failed vm_init(). */
 void vm_release(struct vm *vm);
 

@@ -11,27 +11,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "core/beneath.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "launch/copy/copy.h"
-#include "launch/copy/stream.h"
+#include "launch/copy/entry.h"
 #include "launch/copy/workshop.h"
 #include "sandbox/sandbox.h"
-
-#ifndef FUSE_SUPER_MAGIC
-#define FUSE_SUPER_MAGIC 0x65735546
-#endif
 
 enum { BUFFER_SIZE = 256 << 10 };
 
@@ -55,21 +50,6 @@ static int open_found(int found, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_all(int fd, const char *data, size_t size, off_t offset)
-{
-	while (size > 0) {
-		ssize_t n = pwrite(fd, data, size, offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		offset += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 /* No more than the size that was looked at, whatever is appended meanwhile. */
 static int copy_range(struct collection *copy, int source, int target, off_t offset, off_t end)
 {
@@ -80,7 +60,7 @@ static int copy_range(struct collection *copy, int source, int target, off_t off
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		int r = write_all(target, copy->buffer, (size_t)n, offset);
+		int r = write_whole_at(target, copy->buffer, (size_t)n, offset);
 		if (r < 0)
 			return r;
 		offset += n;
@@ -163,21 +143,6 @@ static int copy_link(struct collection *copy, int found, int to, const char *nam
 	return symlinkat(copy->buffer, to, name) < 0 ? -errno : 0;
 }
 
-/* What the kernel or a program makes up while it is read; a program may take for ever (FUSE). */
-static bool is_made_up(int found)
-{
-	static const long kinds[] = {PROC_SUPER_MAGIC,   SYSFS_MAGIC,     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-				     DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,   TRACEFS_MAGIC,      SECURITYFS_MAGIC,
-				     BPF_FS_MAGIC,       FUSE_SUPER_MAGIC};
-	struct statfs fs;
-	if (fstatfs(found, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if ((unsigned)fs.f_type == (unsigned)kinds[i])
-			return true;
-	return false;
-}
-
 static int copy_entries(struct collection *copy, DIR *directory, int to)
 {
 	int r = 0;
@@ -217,9 +182,9 @@ static int copy_found(struct collection *copy, int found, int to, const char *na
 		return -errno;
 	if (++copy->entries > COPY_ENTRIES_MAX || copy->depth > COPY_DEPTH_MAX)
 		return -EFBIG;
-	if (S_ISLNK(st.st_mode) && !is_made_up(found))
+	if (S_ISLNK(st.st_mode) && !entry_is_made_up(found))
 		return copy_link(copy, found, to, name);
-	if ((!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) || is_made_up(found)) {
+	if ((!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) || entry_is_made_up(found)) {
 		copy->left_out++;
 		return 0;
 	}

@@ -15,7 +15,8 @@
 
 #include "core/cleanup.h"
 #include "core/remove_tree.h"
-#include "launch/copy/stream.h"
+#include "core/transfer.h"
+#include "launch/copy/entry.h"
 
 static struct {
 	int fds[COPY_DEPTH_MAX + 2]; /* the directories in which we are */
@@ -27,39 +28,8 @@ static struct {
 
 static int read_all(void *data, size_t size)
 {
-	char *rest = data;
-	while (size > 0) {
-		ssize_t n = read(0, rest, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EPIPE;
-		rest += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-static int set_attributes(int fd, const struct copy_record *record)
-{
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-					  {.tv_sec = record->seconds, .tv_nsec = record->nanoseconds}};
-	if (fchmod(fd, record->mode & 0777) < 0)
-		return -errno;
-	futimens(fd, times);
-	return 0;
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	ssize_t n = read_whole(0, data, size);
+	return n < 0 ? (int)n : (size_t)n < size ? -EPIPE : 0;
 }
 
 static int make_file(int directory, const struct copy_record *record)
@@ -70,11 +40,11 @@ static int make_file(int directory, const struct copy_record *record)
 		size_t part = left < sizeof(receipt.data) ? (size_t)left : sizeof(receipt.data);
 		r = read_all(receipt.data, part);
 		if (r == 0)
-			r = write_all(fd, receipt.data, part);
+			r = write_whole(fd, receipt.data, part);
 		left -= part;
 	}
 	if (r == 0)
-		r = set_attributes(fd, record);
+		r = entry_set_attributes(fd, record);
 	close_fd(fd);
 	return r;
 }
@@ -106,7 +76,7 @@ static int leave_directory(void)
 {
 	if (receipt.depth == 0)
 		return -EPROTO;
-	int r = set_attributes(receipt.fds[receipt.depth], &receipt.records[receipt.depth]);
+	int r = entry_set_attributes(receipt.fds[receipt.depth], &receipt.records[receipt.depth]);
 	close(receipt.fds[receipt.depth--]);
 	return r;
 }

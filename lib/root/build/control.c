@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/remove_tree.h"
+#include "core/transfer.h"
 #include "root/build/builder.h"
 #include "root/build/copy.h"
 #include "root/failure.h"
@@ -193,7 +194,7 @@ static int write_new(int directory, const char *text, size_t size)
 		openat(directory, CONTROL_NEW, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int r = copy_data(fd, text, size);
+	int r = write_whole(fd, text, size);
 	if (r == 0 && fchmod(fd, 0600) < 0)
 		r = -errno;
 	/* Else the name may be on the disk and the contents not: an empty record, which says that nothing is ours. */

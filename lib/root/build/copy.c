@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "root/build/copy.h"
+#include "core/transfer.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -15,21 +16,6 @@ enum {
 	/* copy_file_range() saves a copy to user space, and costs more than that for a small file. */
 	SMALL_FILE = 64 << 10,
 };
-
-int copy_data(int fd, const void *data, size_t size)
-{
-	const char *rest = data;
-	while (size) {
-		ssize_t n = write(fd, rest, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		rest += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
 
 /* Whether the call does not work between these two files, whatever is in them. */
 static bool is_unsupported(int error)
@@ -68,7 +54,7 @@ static int copy_by_buffer(struct copier *copier, int source, int target, off_t s
 			return 0;
 		if (sum)
 			sha256_update(sum, (size_t)n, (const unsigned char *)copier->buffer);
-		int r = copy_data(target, copier->buffer, (size_t)n);
+		int r = write_whole(target, copier->buffer, (size_t)n);
 		if (r == 0)
 			r = progress_add(copier->progress, (uint64_t)n);
 		if (r < 0)

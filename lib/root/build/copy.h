@@ -33,9 +33,6 @@ int copy_contents(struct copier *copier, int source, int target, const struct st
 /* Shares the blocks of an open file. 1 done, 0 not possible, or a negative errno. */
 int copy_clone(struct copier *copier, int source, int target, const struct stat *st);
 
-/* Writes all of it. 0 or a negative errno, without setting the error. */
-int copy_data(int fd, const void *data, size_t size);
-
 void copier_clear(struct copier *copier);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "root/build/control.h"
 #include "root/build/device.h"
 #include "root/failure.h"
@@ -374,7 +375,7 @@ int make_data(struct maker *maker, const struct manifest_entry *entry, struct re
 		openat(making.directory, making.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = copy_data(fd, entry->data, entry->size);
+	r = write_whole(fd, entry->data, entry->size);
 	if (r == 0 && entry->has_owner && fchown(fd, entry->uid, entry->gid) < 0 && !may_keep_owner(errno))
 		r = -errno;
 	if (r == 0 && fchmod(fd, entry->mode) < 0)

@@ -14,6 +14,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "root/build/builder.h"
 #include "root/build/store_index.h"
 #include "root/failure.h"
@@ -305,8 +306,8 @@ int store_place_text(struct store *store, const char *text, size_t size, int dir
 		_cleanup_close_ int fd = store_begin(store, temporary);
 		if (fd < 0)
 			return 0;
-		if (copy_data(fd, text, size) < 0 || fchmod(fd, 0600) < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ||
-		    store_insert(store, temporary, &key, (off_t)size) < 0) {
+		if (write_whole(fd, text, size) < 0 || fchmod(fd, 0600) < 0 || futimens(fd, times) < 0 ||
+		    fsync(fd) < 0 || store_insert(store, temporary, &key, (off_t)size) < 0) {
 			store_drop(store, temporary);
 			return 0;
 		}

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/file_limit.h"
+#include "core/transfer.h"
 #include "root/failure.h"
 #include "root/record/record.h"
 
@@ -115,20 +116,6 @@ int viso_manifest_load(const char *path, viso_manifest **out_manifest)
 	return 0;
 }
 
-static int write_all(int fd, const char *text, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, text, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* Under another name first, so that the file is never half there. */
 static int replace_file(const char *path, const char *text, size_t size)
 {
@@ -150,8 +137,10 @@ static int replace_file(const char *path, const char *text, size_t size)
 		return fail_path(errno, "make", name);
 	struct file_limit_guard guard;
 	file_limit_begin(&guard);
-	int r = write_all(fd, text, size);
+	int r = write_whole(fd, text, size);
 	file_limit_end(&guard);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0 && rename(name, path) < 0)
 		r = -errno;
 	if (r == 0)

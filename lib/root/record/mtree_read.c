@@ -15,6 +15,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/transfer.h"
 #include "root/record/record.h"
 
 enum { REASON_MAX = PATH_MAX };
@@ -289,23 +290,6 @@ static viso_manifest *parse(viso_manifest *record, char *text, size_t size, cons
 	return viso_manifest_unref(record);
 }
 
-/* Up to `size` bytes, as many as there are. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t done = 0;
-	while (done < size) {
-		ssize_t n = read(fd, text + done, size - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 viso_manifest *record_read(int fd, const char *name)
 {
 	struct stat st;
@@ -317,7 +301,7 @@ viso_manifest *record_read(int fd, const char *name)
 	viso_manifest *record = begin((size_t)st.st_size, &text);
 	if (!record)
 		return NULL;
-	ssize_t size = read_all(fd, text, (size_t)st.st_size);
+	ssize_t size = read_whole(fd, text, (size_t)st.st_size);
 	if (size < 0) {
 		error_fail(VISO_STAGE_ROOT, EIO, name, "cannot read %s: %s", name, strerrordesc_np((int)-size));
 		return viso_manifest_unref(record);

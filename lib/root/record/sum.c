@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/transfer.h"
 
 enum {
 	BUFFER_SIZE = 64 << 10,
@@ -56,23 +57,6 @@ static bool is_cancelled(const atomic_bool *cancelled)
 	return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
 }
 
-/* As pread(2), in full unless the file ends. */
-static ssize_t read_at(int fd, unsigned char *buffer, size_t size, off_t at)
-{
-	size_t done = 0;
-	while (done < size) {
-		ssize_t n = pread(fd, buffer + done, size - done, at + (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 int sum_file(int fd, const atomic_bool *cancelled, char out[SUM_TEXT])
 {
 	struct sha256_ctx context;
@@ -82,7 +66,7 @@ int sum_file(int fd, const atomic_bool *cancelled, char out[SUM_TEXT])
 		return -ENOMEM;
 	ssize_t n = BUFFER_SIZE;
 	for (off_t at = 0; n == BUFFER_SIZE; at += n) {
-		n = is_cancelled(cancelled) ? -ECANCELED : read_at(fd, buffer, BUFFER_SIZE, at);
+		n = is_cancelled(cancelled) ? -ECANCELED : read_whole_at(fd, buffer, BUFFER_SIZE, at);
 		if (n < 0)
 			return (int)n;
 		sha256_update(&context, (size_t)n, buffer);
@@ -128,7 +112,7 @@ int sum_sparse(int fd, const struct stat *st, const atomic_bool *cancelled, char
 		end = (end + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
 		for (off_t at = data / BLOCK_SIZE * BLOCK_SIZE; at < end;) {
 			size_t size = end - at < BUFFER_SIZE ? (size_t)(end - at) : BUFFER_SIZE;
-			ssize_t n = is_cancelled(cancelled) ? -ECANCELED : read_at(fd, buffer, size, at);
+			ssize_t n = is_cancelled(cancelled) ? -ECANCELED : read_whole_at(fd, buffer, size, at);
 			if (n < 0)
 				return (int)n;
 			if (n == 0)

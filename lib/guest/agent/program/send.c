@@ -6,20 +6,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/transfer.h"
 #include "guest/agent/program/agent.h"
-#include "launch/copy/stream.h"
-
-#ifndef FUSE_SUPER_MAGIC
-#define FUSE_SUPER_MAGIC 0x65735546
-#endif
+#include "launch/copy/entry.h"
 
 static struct {
 	int entries, depth;
@@ -29,21 +24,6 @@ static struct {
 
 static int send_entry(int directory, const char *name, const char *new_name);
 
-static int write_all(const void *data, size_t size)
-{
-	const char *rest = data;
-	while (size > 0) {
-		ssize_t n = write(1, rest, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		rest += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 static int write_record(enum copy_kind kind, const struct stat *st, const char *name, uint64_t size)
 {
 	struct copy_record record = {.kind = kind, .size = size, .name_length = (uint32_t)strlen(name)};
@@ -52,8 +32,8 @@ static int write_record(enum copy_kind kind, const struct stat *st, const char *
 		record.seconds = st->st_mtim.tv_sec;
 		record.nanoseconds = (uint32_t)st->st_mtim.tv_nsec;
 	}
-	int r = write_all(&record, sizeof(record));
-	return r < 0 ? r : write_all(name, record.name_length);
+	int r = write_whole(1, &record, sizeof(record));
+	return r < 0 ? r : write_whole(1, name, record.name_length);
 }
 
 static int send_file(int found, const struct stat *st, const char *name)
@@ -71,7 +51,7 @@ static int send_file(int found, const struct stat *st, const char *name)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ESTALE;
-		r = write_all(sending.buffer, (size_t)n);
+		r = write_whole(1, sending.buffer, (size_t)n);
 		left -= n;
 	}
 	return r;
@@ -83,7 +63,7 @@ static int send_link(int found, const char *name)
 	if (length < 0)
 		return -errno;
 	int r = write_record(COPY_LINK, NULL, name, (uint64_t)length);
-	return r < 0 ? r : write_all(sending.buffer, (size_t)length);
+	return r < 0 ? r : write_whole(1, sending.buffer, (size_t)length);
 }
 
 static int send_directory(int found, const struct stat *st, const char *name)
@@ -102,20 +82,6 @@ static int send_directory(int found, const struct stat *st, const char *name)
 	return r < 0 ? r : write_record(COPY_END, NULL, "", 0);
 }
 
-static bool is_made_up(int found)
-{
-	static const unsigned kinds[] = {PROC_SUPER_MAGIC,   SYSFS_MAGIC,     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-					 DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,   TRACEFS_MAGIC,      SECURITYFS_MAGIC,
-					 BPF_FS_MAGIC,       FUSE_SUPER_MAGIC};
-	struct statfs fs;
-	if (fstatfs(found, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if ((unsigned)fs.f_type == kinds[i])
-			return true;
-	return false;
-}
-
 static int send_entry(int directory, const char *name, const char *new_name)
 {
 	struct stat st;
@@ -125,7 +91,7 @@ static int send_entry(int directory, const char *name, const char *new_name)
 		return errno == ENOENT && sending.depth ? 0 : -errno;
 	if (++sending.entries > COPY_ENTRIES_MAX || sending.depth >= COPY_DEPTH_MAX)
 		return -EFBIG;
-	if (is_made_up(found) || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))) {
+	if (entry_is_made_up(found) || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))) {
 		sending.left_out++;
 		return 0;
 	}
