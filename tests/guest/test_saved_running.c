@@ -206,6 +206,8 @@ static void load_many(struct fixture *fixture, const char *path, const char *sym
 static void test_nothing_is_left_behind(void **state)
 {
 	static const char *const ways[][2] = {{"files", "check_files"}, {"threads", "poke"}, {"family", "ask_family"}};
+	/* Chunks in its cache count as allocated; see meson.build. */
+	bool without_cache = getenv("GLIBC_TUNABLES") != NULL;
 	need_kvm();
 	for (size_t i = 0; i < 3; i++) {
 		const char *path = save(*state, "/waiting-static", ways[i][0]);
@@ -215,7 +217,7 @@ static void test_nothing_is_left_behind(void **state)
 		load_many(*state, path, ways[i][1], 10);
 		struct mallinfo2 after = mallinfo2();
 		assert_int_equal(support_count_fds(), fds);
-		assert_in_range(after.uordblks, 0, before.uordblks + 4096);
+		assert_in_range(after.uordblks, 0, before.uordblks + (without_cache ? 0 : 4096));
 	}
 }
 
