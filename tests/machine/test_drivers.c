@@ -641,6 +641,23 @@ static void test_a_name_of_two_lines_is_captured(void **state)
 	}
 }
 
+static void test_whose_they_are(void **state)
+{
+	guest_machine_make(guest_called("VirtualBox with its additions"), place);
+	viso_machine *machine = viso_machine_new_from(place);
+	assert_int_equal(viso_machine_driver_family(machine, number_of(machine, "vboxsf")), VISO_FAMILY_VIRTUALBOX);
+	assert_int_equal(viso_machine_driver_family(machine, number_of(machine, "hv_utils")), VISO_FAMILY_HYPERV);
+	assert_int_equal(viso_machine_tool_family(machine, tool_number(machine, "vmtoolsd")), VISO_FAMILY_VMWARE);
+	assert_int_equal(viso_machine_tool_family(machine, tool_number(machine, "qemu-ga")), VISO_FAMILY_VIRTIO);
+	for (int i = 0; i < viso_machine_paravirtual_count(machine); i++)
+		assert_string_equal(viso_machine_paravirtual_name(machine, i), paravirtual_name(i));
+	assert_null(paravirtual_name(viso_machine_paravirtual_count(machine)));
+	assert_int_equal(viso_machine_driver_family(machine, viso_machine_driver_count(machine)), -EINVAL);
+	assert_int_equal(viso_machine_tool_family(machine, viso_machine_tool_count(machine)), -EINVAL);
+	assert_null(viso_machine_paravirtual_name(machine, viso_machine_paravirtual_count(machine)));
+	viso_machine_unref(machine);
+}
+
 static void test_names(void **state)
 {
 	assert_string_equal(viso_family_name(VISO_FAMILY_XEN), "Xen");
@@ -663,6 +680,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_devices_tell_what_they_are_bound_to, clear),
 		cmocka_unit_test_teardown(test_a_container_says_whose_modules_they_are, clear),
 		cmocka_unit_test_teardown(test_features_of_kvm, clear),
+		cmocka_unit_test_teardown(test_whose_they_are, clear),
 		cmocka_unit_test_teardown(test_no_refused_source_turns_an_answer, clear),
 		cmocka_unit_test_teardown(test_hostile_directories, clear),
 		cmocka_unit_test_teardown(test_files_that_are_too_large_are_not_read, clear),
