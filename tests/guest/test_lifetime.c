@@ -92,7 +92,8 @@ static void test_eight_at_once(void **state)
 static void *kill_later(void *data)
 {
 	usleep(100000);
-	viso_sandbox_kill(viso_guest_sandbox(((struct fixture *)data)->guest));
+	while (viso_sandbox_kill(viso_guest_sandbox(((struct fixture *)data)->guest)) == 0)
+		usleep(1000);
 	return NULL;
 }
 
@@ -205,8 +206,8 @@ static void test_the_hosts_signals(void **state)
 		_exit(0);
 	}
 	assert_exited(run(fixture, "/probe", "sleep", "300"), 0);
-	assert_int_equal(urgent_seen, 1);
 	waitpid(child, NULL, 0);
+	assert_int_equal(urgent_seen, 1);
 	sigaction(SIGURG, &old, NULL);
 }
 
