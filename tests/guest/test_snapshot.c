@@ -634,7 +634,7 @@ static void test_refusals(void **state)
 
 	guest = initialised(*state, "/frozen-static", "plain", 0);
 	assert_int_equal(viso_guest_reset(guest), -EINVAL);
-	assert_int_equal(viso_guest_call(guest, "crash", NULL, 0, 1000, NULL), -EFAULT);
+	assert_int_equal(viso_guest_call(guest, "crash", NULL, 0, 20000, NULL), -EFAULT);
 	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EIO);
 	viso_guest_unref(guest);
 }

@@ -58,10 +58,10 @@ static void test_commands_run_in_it_as_ever(void **state)
 	viso_process *process = box_spawn(box, command);
 	int out = viso_process_take_stream(process, VISO_STDOUT);
 	assert_int_equal(read(out, ready, sizeof(ready)), 6);
-	close(out);
 	assert_ok(viso_process_signal(process, SIGTERM));
 	assert_ended(box_wait(process), VISO_REASON_EXITED, 55, 0);
 	viso_process_unref(process);
+	close(out);
 }
 
 /* What serves the command has a stack of its own, over which the command's start does not write. */
