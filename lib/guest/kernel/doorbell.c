@@ -10,12 +10,12 @@
 #include "guest/kernel/layout.h"
 #include "guest/kernel/processor.h"
 
-static void pause(void *device)
+static void pause_device(void *device)
 {
 	doorbell_pause(device);
 }
 
-static void resume(void *device)
+static void resume_device(void *device)
 {
 	doorbell_resume(device);
 }
@@ -39,7 +39,7 @@ static void release(void *device, bool is_forked)
 int doorbell_add(struct machine *machine, struct viso_guest *guest)
 {
 	static const struct machine_device_ops ops = {
-		.pause = pause, .resume = resume, .stop = stop, .release = release};
+		.pause = pause_device, .resume = resume_device, .stop = stop, .release = release};
 	const struct doorbell_setting setting = {
 		.ram = &machine->ram,
 		.address = LAYOUT_DOORBELL,
