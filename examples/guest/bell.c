@@ -5,11 +5,7 @@
  *
  *   cc -m32 -march=i486 -ffreestanding -fno-pic -nostdlib -static -Wl,-N,-Ttext=0x100000 bell.c -o bell
  */
-static inline void sleep_until_interrupt(void)
-{
-	__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
-}
-
+void sleep_until_interrupt(void);
 #define VISO_DOORBELL_RELAX() sleep_until_interrupt()
 #include <virtiso/doorbell.h>
 
@@ -69,8 +65,13 @@ struct table {
 	uint32_t base;
 } __attribute__((packed));
 
+/*
+ * Interrupts come nowhere else than in here, so the way back from one is that of the function, with interrupts off: one
+ * that comes early, between sti and hlt, is not slept over, and there is no iret, which kvm_pvm does not emulate.
+ */
 void on_interrupt(void);
-__asm__("on_interrupt:\n\tpushl %eax\n\tmovb $0x20, %al\n\toutb %al, $0x20\n\tpopl %eax\n\tiret");
+__asm__("sleep_until_interrupt:\n\tsti\n1:\thlt\n\tjmp 1b\n"
+	"on_interrupt:\n\tmovb $0x20, %al\n\toutb %al, $0x20\n\taddl $12, %esp\n\tret");
 
 static struct gate gates[VECTORS + 8];
 static const uint64_t segments[4] = {0, 0, 0x00cf9a000000ffff, 0x00cf92000000ffff};
