@@ -231,11 +231,21 @@ bool vcpu_can_switch(const struct vcpu *vcpu)
 	       !events.exception.pending;
 }
 
+/* To the stub's end, for whoever has the state in another way. */
+static void skip_restore(struct kvm_regs *regs)
+{
+	regs->rip = SYSTEM_CALL;
+	regs->rdx = regs->r10;
+	regs->rax = 0;
+}
+
 int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out)
 {
 	const struct kvm_sregs *sregs = sregs_of(vcpu);
 	const struct kvm_segment segments[] = {sregs->ds, sregs->es, sregs->fs, sregs->gs};
 	out->regs = *vcpu->regs;
+	if (vcpu->restores)
+		skip_restore(&out->regs);
 	memcpy(out->segments, segments, sizeof(segments));
 	return xstate_save(vcpu, &out->xsave);
 }
@@ -404,6 +414,9 @@ bool vcpu_is_in_program(struct vcpu *vcpu)
 	if (!vcpu_can_switch(vcpu))
 		return false;
 	vcpu->was_interrupted = false;
+	if (vcpu->restores)
+		skip_restore(vcpu->regs);
+	vcpu->restores = false;
 	return true;
 }
 
@@ -451,9 +464,7 @@ static bool take_restored(struct vcpu *vcpu, const struct vcpu_exit *exit)
 		return true;
 	vcpu->restores = false;
 	vcpu->lacks_restore = true;
-	regs->rip = SYSTEM_CALL;
-	regs->rdx = regs->r10;
-	regs->rax = 0;
+	skip_restore(regs);
 	return false;
 }
 
