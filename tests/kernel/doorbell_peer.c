@@ -21,9 +21,11 @@ static int serve(const struct viso_doorbell *bell, struct viso_doorbell_request 
 				     is_add ? 0 : ENOENT);
 		return 1;
 	}
+	/* Once it is answered, the slot may have another one. */
+	int goes_on = memcmp(request->request, "off", 3) != 0;
 	memcpy(request->answer, request->request, request->request_size);
 	viso_doorbell_answer(bell, request, 0, request->request_size, 0);
-	return memcmp(request->request, "off", 3) != 0;
+	return goes_on;
 }
 
 static void move_to(int processor)
