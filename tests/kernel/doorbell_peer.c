@@ -76,7 +76,8 @@ int main(void)
 	printf("later %lld\n", (long long)viso_doorbell_call6(&bell, HYPERCALL_LATER, 0, 0, 0, 0, 0, 0));
 	r = (int)viso_doorbell_call_bytes(&bell, HYPERCALL_PRICE, "apples", 6, answer, sizeof(answer));
 	printf("price %d %s\n", r, answer);
-	/* A page of the kernel's, which the host can read, is not this program's to name; nothing is at the end of all. */
+	/* A page of the kernel's, which the host can read, is not this program's to name; nothing is at the end of all.
+	 */
 	printf("nowhere %lld\n", (long long)viso_doorbell_call6(&bell, HYPERCALL_PRICE, ~0ull, 4, 0, 0, 0, 0));
 	do
 		request = viso_doorbell_wait(&bell, PATIENCE_MS);
