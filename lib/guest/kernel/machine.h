@@ -82,8 +82,8 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
-	struct pc *pc;          /* what VISO_PLATFORM_PC has beside; one of the devices */
-	struct virtio *balloon; /* one of the devices; NULL for none */
+	struct pc *pc;             /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct virtio *balloon;    /* one of the devices; NULL for none */
 	struct doorbell *doorbell; /* likewise */
 
 	pthread_mutex_t
