@@ -139,6 +139,14 @@ static bool park_processors(struct machine *machine)
 	return pauses;
 }
 
+static enum machine_state state_of(struct machine *machine)
+{
+	pthread_mutex_lock(&machine->lock);
+	enum machine_state state = machine->state;
+	pthread_mutex_unlock(&machine->lock);
+	return state;
+}
+
 void machine_pause(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->turns);
@@ -150,14 +158,28 @@ void machine_pause(struct machine *machine)
 void machine_resume(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->turns);
-	pthread_mutex_lock(&machine->lock);
-	bool is_paused = machine->state == MACHINE_PAUSED;
-	pthread_mutex_unlock(&machine->lock);
-	if (is_paused) {
+	if (state_of(machine) == MACHINE_PAUSED) {
 		tell_devices(machine, false);
 		set_running(machine, MACHINE_PAUSED);
 	}
 	pthread_mutex_unlock(&machine->turns);
+}
+
+int machine_use_paused(struct machine *machine, int (*use)(struct machine *machine, void *data), void *data)
+{
+	pthread_mutex_lock(&machine->turns);
+	bool ran = park_processors(machine);
+	if (ran)
+		tell_devices(machine, true);
+	int r = state_of(machine) == MACHINE_PAUSED
+			? use(machine, data)
+			: error_fail(VISO_STAGE_GUEST, ESRCH, "computer", "the computer does not run");
+	if (ran) {
+		tell_devices(machine, false);
+		set_running(machine, MACHINE_PAUSED);
+	}
+	pthread_mutex_unlock(&machine->turns);
+	return r;
 }
 
 void machine_join(struct machine *machine)

@@ -161,6 +161,7 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->wake_fd >= 0)
 		console_release(&machine->console);
 	close_fd(machine->wake_fd);
+	viso_snapshot_unref(machine->origin);
 	pthread_cond_destroy(&machine->changed);
 	pthread_mutex_destroy(&machine->lock);
 	pthread_mutex_destroy(&machine->turns);
@@ -172,6 +173,7 @@ void machine_forget(struct machine *machine)
 {
 	release_devices(machine, true);
 	console_forget(&machine->console);
+	viso_snapshot_unref(machine->origin);
 	free(machine->processors);
 	free(machine);
 }
