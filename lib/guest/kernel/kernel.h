@@ -12,8 +12,9 @@
 #include "guest/kernel/device_settings.h"
 #include "guest/kernel/tools.h"
 
-struct machine;
+struct doorbell_request;
 struct kernel_guest;
+struct machine;
 
 /* So that the program that serves contained guests has guest.c without all this. */
 struct kernel_ops {
@@ -32,6 +33,9 @@ struct kernel_ops {
 	/* The same settings but for what binds them to the host, for a guest that has none yet. NULL with the error
 	 * set. */
 	struct kernel_guest *(*copy)(const struct kernel_guest *kernel);
+	/* What the host asks of the system by the doorbell. As viso_guest_request() and viso_guest_cancel(). */
+	int64_t (*call)(viso_guest *guest, const struct doorbell_request *request, const char *function);
+	int (*cancel)(viso_guest *guest);
 	/* `is_forked`: memory only. */
 	void (*release)(struct kernel_guest *kernel, bool is_forked);
 };

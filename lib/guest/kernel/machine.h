@@ -51,6 +51,7 @@ struct machine_device {
 };
 
 struct disk;
+struct doorbell;
 struct machine;
 struct pc;
 struct virtio;
@@ -64,11 +65,17 @@ struct machine_cpu {
 	bool has_thread;
 	atomic_int thread_id; /* 0 before it runs */
 	struct rusage usage;  /* once its thread has ended */
+
+	/* Guarded by the machine's lock. */
+	bool is_outside;   /* runs a handler of the host program's: counts as parked */
+	bool is_left;      /* there it was when the machine ended, and nobody waits for it */
+	bool has_finished; /* its thread is about to end */
 };
 
 enum machine_state { MACHINE_NEW, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
 
 struct machine {
+	atomic_uint references; /* the owner's, and one of each thread that was left in a handler */
 	viso_platform platform;
 	int vm_fd;
 	uint8_t *memory; /* of the host; NULL where there is none */
@@ -84,6 +91,7 @@ struct machine {
 	struct console console;
 	struct pc *pc;                         /* what VISO_PLATFORM_PC has beside; one of the devices */
 	struct virtio *balloon;                /* one of the devices; NULL for none */
+	struct doorbell *doorbell;             /* likewise */
 	struct disk *disks[MACHINE_DISKS_MAX]; /* of devices, in the order of their settings */
 	viso_snapshot *origin;                 /* that it is a clone of; NULL for none */
 
@@ -119,8 +127,12 @@ struct machine {
 /* The computer without devices, processors standing still. 0 or a negative errno with the error set. */
 int machine_new(viso_platform platform, uint64_t memory, unsigned processors, struct machine **out_machine);
 
-/* Frees it; it has ended, or was never started. And in a forked child: memory only. */
+/*
+ * Frees it; it has ended, or was never started. Of one with a thread that is in a handler of the host program's still
+ * nothing is left but the memory that the thread looks at, which it frees. And in a forked child: memory only.
+ */
 struct machine *machine_free(struct machine *machine);
+void machine_unref(struct machine *machine);
 void machine_forget(struct machine *machine);
 
 /* Gives back what the kernel holds for it, memory included. */

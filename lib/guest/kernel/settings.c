@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "guest/guest.h"
+#include "guest/kernel/doorbell.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/machine.h"
@@ -45,6 +46,8 @@ static const struct kernel_ops ops = {
 	.save = computer_save,
 	.load = computer_load,
 	.copy = copy,
+	.call = doorbell_call,
+	.cancel = doorbell_cancel_calls,
 	.release = release,
 };
 
