@@ -113,6 +113,31 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsign
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag);
 
+/** What a guest may do to a directory that it may write to. */
+typedef enum viso_share_flags {
+	VISO_SHARE_KEEP_SETID = 1, /**< it may make programs that run as their owner or group (S_ISUID, S_ISGID) */
+	VISO_SHARE_FLAGS_ENUM_WIDTH_ = 0x7fffffff /**< not a flag; fixes the width of the type */
+} viso_share_flags;
+
+/**
+ * Share a directory of the host with a kernel guest, for reading and writing: viso_guest_share_directory() with what follows.
+ *
+ * The guest writes what the host program may write beneath the directory. What it makes belongs to the host program's user and group, whose
+ * files are seen by the guest as those of uid and gid 0, and stays theirs: another owner is refused (EPERM). It makes files, directories, links,
+ * pipes and sockets, but no devices. Without VISO_SHARE_KEEP_SETID no file that it makes or opens for writing runs as its owner or group. Extended
+ * attributes are those in "user.". What fsync(2) in the guest has written is on the host's disk. Its locks (fcntl(2), flock(2)) hold within the
+ * guest. viso_guest_set_written_max() bounds what is written, for each directory by itself.
+ *
+ * @param guest  a guest that has not run anything
+ * @param path   a directory of the host
+ * @param tag    1 to 36 printable characters without blanks and slashes
+ * @param flags  of viso_share_flags; 0 for none
+ * @return as viso_guest_share_directory(); -EINVAL also for a flag that there is not.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags);
+
 /**
  * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does
  * that over time, as far as it can spare it, and takes memory out by itself before it would have to end programs.

@@ -55,7 +55,7 @@ class KernelCase(support.TestCase):
             disks=[virtiso.Disk(disk, read_only=True)],
             ports={"org.example.0": there},
             interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01")],
-            shares={"etc": "/etc"},
+            shares={"etc": "/etc", "own": virtiso.Share(self.directory.name, keep_setid=True)},
             vsock=(3, os.path.join(self.directory.name, "vsock")),
         ) as box:
             for use in (

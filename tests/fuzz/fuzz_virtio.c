@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/remove_tree.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
@@ -40,7 +41,7 @@ enum {
 	ROUNDS_MAX = 20000
 };
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, KINDS };
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, FS_WRITING, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -95,13 +96,7 @@ static char share[64];
 
 static void remove_share(void)
 {
-	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unlinkat(directory, "a", 0);
-	unlinkat(directory, "l", 0);
-	unlinkat(directory, "d/b", 0);
-	unlinkat(directory, "d", AT_REMOVEDIR);
-	close(directory);
-	rmdir(share);
+	remove_tree(share);
 }
 
 static struct {
@@ -178,10 +173,20 @@ static int open_share(void)
 	return directory;
 }
 
+/* What a guest has written is no matter of the next run, and it was written there. */
+static void empty_share(void)
+{
+	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	expect(remove_contents(directory) == 0, "what the guest has made cannot be removed");
+	close(directory);
+	expect(chmod(share, 0700) == 0, "the directory is gone");
+}
+
 static void make_device(struct world *world)
 {
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
 	const struct interrupt nobody = {0};
+	struct fuse_rights rights = {.written_max = 1 << 20};
 	int r = -EINVAL;
 	switch (world->kind) {
 	case RNG:
@@ -211,7 +216,9 @@ static void make_device(struct world *world)
 		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
 		break;
 	case FS:
-		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &world->device);
+	case FS_WRITING:
+		rights.writes = world->kind == FS_WRITING;
+		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &rights, &world->device);
 		break;
 	case KINDS:
 		break;
@@ -221,7 +228,7 @@ static void make_device(struct world *world)
 
 static bool has_worker(const struct world *world)
 {
-	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS;
+	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS || world->kind == FS_WRITING;
 }
 
 /* A thread of its own would make every run another one: the fuzzer is its thread. */
@@ -423,6 +430,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	virtio_release(world.device);
 	loop_release(&world.loop);
 	empty_listeners();
+	if (world.kind == FS_WRITING)
+		empty_share();
 	for (int i = 0; i < world.host_count; i++)
 		if (world.host[i] >= 0)
 			close(world.host[i]);

@@ -55,6 +55,12 @@ static const char script[] =
 	"mkdir /mnt; mount -t virtiofs share /mnt && echo share $(ls /mnt/d | wc -l) $(cat /mnt/d/50) $(md5sum "
 	"</mnt/big)\n"
 	"cat /mnt/out; touch /mnt/new || echo share is for reading; umount /mnt\n"
+	"mkdir /own; mount -t virtiofs own /own; cd /own\n"
+	"echo text >a; mkdir d; mv a d/b; ln d/b c; ln -s ../d/b d/l; mkfifo p; chmod 4751 c; chown 5 c || echo own stays\n"
+	"dd if=/dev/vda of=big bs=64k 2>/dev/null; sync; echo 3 >/proc/sys/vm/drop_caches; echo own $(cat d/l) $(md5sum "
+	"<big)\n"
+	"exec 4<>t; rm t; echo more >t; echo unlinked >&4; echo own $(cat t /proc/self/fd/4) $(ls | wc -l); exec 4<&-\n"
+	"mknod x c 1 3 || echo own no devices; echo $(ls -l c); rm -r d p; rmdir t || cd /; umount /own\n"
 	"/bin/vsock-peer\n"
 	"poweroff -f\n";
 
@@ -133,6 +139,9 @@ static void make_share(const struct kernel_fixture *fixture)
 	assert_int_equal(symlink("/../../../../../../../../etc/os-release", path), 0);
 	snprintf(path, sizeof(path), "%s/share", fixture->directory);
 	assert_ok(viso_guest_share_directory(fixture->guest, path, "share"));
+	snprintf(path, sizeof(path), "%s/own", fixture->directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_ok(viso_guest_share_writable(fixture->guest, path, "own", 0));
 }
 
 static void await(int fd)
@@ -226,6 +235,19 @@ static void assert_says(const char *output, const char *text)
 		fail_msg("not in the output: %s; it is\n%s", text, output);
 }
 
+/* What the guest has left in the directory that it may write to. */
+static void check_own(const struct kernel_fixture *fixture, const char *sum)
+{
+	char command[700], line[200] = {0};
+	snprintf(command, sizeof(command),
+		 "cd %s/own && echo $(ls) $(stat -c %%a%%h c) $(cat c t) $(md5sum <big)", fixture->directory);
+	FILE *pipe = popen(command, "re");
+	assert_true(fread(line, 1, sizeof(line) - 1, pipe) > 0);
+	pclose(pipe);
+	snprintf(command, sizeof(command), "big c t 7511 text more %s -\n", sum);
+	assert_string_equal(line, command);
+}
+
 static void check_output(const struct kernel_fixture *fixture, viso_result *result)
 {
 	const char *output = viso_result_output(result, VISO_STDOUT, NULL);
@@ -245,7 +267,14 @@ static void check_output(const struct kernel_fixture *fixture, viso_result *resu
 	assert_says(output, expected);
 	assert_says(output, "cat: can't open '/mnt/out': No such file or directory\r\n");
 	assert_says(output, "share is for reading\r\n");
+	snprintf(expected, sizeof(expected), "own text %s", sum);
+	assert_says(output, expected);
+	assert_says(output, "own stays\r\n");
+	assert_says(output, "own more unlinked 5\r\n");
+	assert_says(output, "own no devices\r\n");
+	assert_says(output, "-rwxr-x--x    2 0        0 ");
 	assert_says(output, "vsock answer\r\n");
+	check_own(fixture, sum);
 }
 
 static void test_all_devices(void **state)

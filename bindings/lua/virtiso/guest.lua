@@ -93,7 +93,13 @@ end
 
 function setters.shares(handle, shares)
 	for tag, directory in pairs(shares) do
-		native.viso_guest_share_directory(handle, directory, tag)
+		local share = type(directory) == "table" and directory or {path = directory}
+		support.check_options(share, support.set "path writable keep_setid", 1)
+		if share.writable then
+			native.viso_guest_share_writable(handle, share.path, tag, share.keep_setid and native.VISO_SHARE_KEEP_SETID or 0)
+		else
+			native.viso_guest_share_directory(handle, share.path, tag)
+		end
 	end
 end
 

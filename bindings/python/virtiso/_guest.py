@@ -20,7 +20,7 @@ from ._container_options import Bind
 from ._enums import Isolation, MemoryFigure, Network, Placement, Platform, Shutdown, Stage, Statistic, by_name
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface, KernelOptions
+from ._kernel_options import Disk, Interface, KernelOptions, Share
 from ._paths import Bytes, StrPath
 from ._process import Process, read_result
 from ._result import Result
@@ -74,7 +74,7 @@ class Guest(Sandbox):
     :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
     :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
     :param interfaces: network interfaces: tap devices or sockets (of passt, or between two guests), or :class:`Interface`
-    :param shares: directories of the host to read, by their tags: ``mount -t virtiofs TAG /mnt``
+    :param shares: directories of the host to read, or :class:`Share`, by their tags: ``mount -t virtiofs TAG /mnt``
     :param vsock: the guest's number, 3 or more, and a path: there the host connects and says ``CONNECT port``; what the guest
         connects to comes to sockets at that path with ``_port`` behind it
 
@@ -115,7 +115,7 @@ class Guest(Sandbox):
         disks: Sequence[Union[StrPath, Disk]] = (),
         ports: Optional[Mapping[str, File]] = None,
         interfaces: Sequence[Union[File, Interface]] = (),
-        shares: Optional[Mapping[str, StrPath]] = None,
+        shares: Optional[Mapping[str, Union[StrPath, Share]]] = None,
         vsock: Optional[Tuple[int, StrPath]] = None,
     ) -> None:
         if by_name(Network, network) != Network.NONE:

@@ -36,6 +36,23 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A directory of the host that the guest may write to; ``keep_setid`` lets it make programs that run as their owner."""
+
+    path: StrPath
+    writable: bool = True
+    keep_setid: bool = False
+
+    def apply(self, guest: native.viso_guest, tag: str) -> None:
+        """Give it to the guest."""
+        if self.writable:
+            flags = native.VISO_SHARE_KEEP_SETID if self.keep_setid else 0
+            native.viso_guest_share_writable(guest, self.path, tag, flags)
+        else:
+            native.viso_guest_share_directory(guest, self.path, tag)
+
+
+@dataclass(frozen=True)
 class KernelOptions:
     """What is booted, and on which computer; :class:`Guest` documents it."""
 
@@ -49,7 +66,7 @@ class KernelOptions:
     disks: Sequence[Union[StrPath, Disk]] = ()
     ports: Mapping[str, File] = field(default_factory=dict)
     interfaces: Sequence[Union[File, Interface]] = ()
-    shares: Mapping[str, StrPath] = field(default_factory=dict)
+    shares: Mapping[str, Union[StrPath, Share]] = field(default_factory=dict)
     vsock: Optional[Tuple[int, StrPath]] = None
 
     def boots(self) -> bool:
@@ -84,7 +101,8 @@ class KernelOptions:
             interface = interface if isinstance(interface, Interface) else Interface(interface)
             native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
         for tag, directory in self.shares.items():
-            native.viso_guest_share_directory(guest, directory, tag)
+            share = directory if isinstance(directory, Share) else Share(directory, writable=False)
+            share.apply(guest, tag)
         if self.vsock is not None:
             native.viso_guest_set_vsock(guest, *self.vsock)
 

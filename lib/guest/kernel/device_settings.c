@@ -201,20 +201,35 @@ static int check_directory(const char *path, const char *function)
 	return 0;
 }
 
-int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+static int share(viso_guest *guest, const char *path, const char *tag, const struct share_setting *setting,
+		 const char *function)
 {
 	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_settings(guest, function, &kernel);
+	if (r == 0 && (setting->flags & ~(unsigned)VISO_SHARE_KEEP_SETID))
+		return error_argument(function, "there is no such flag");
 	if (r == 0)
-		r = check_share(&kernel->devices, tag, __func__);
+		r = check_share(&kernel->devices, tag, function);
 	if (r == 0)
-		r = check_directory(path, __func__);
+		r = check_directory(path, function);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *absolute = realpath(path, NULL), *copy = strdup(tag);
 	if (!absolute || !copy)
 		return error_memory();
-	kernel->devices.shares[kernel->devices.share_count++] =
-		(struct share_setting){TAKE_PTR(absolute), TAKE_PTR(copy)};
+	struct share_setting *place = &kernel->devices.shares[kernel->devices.share_count++];
+	*place = *setting;
+	place->path = TAKE_PTR(absolute);
+	place->tag = TAKE_PTR(copy);
 	return 0;
+}
+
+int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+{
+	return share(guest, path, tag, &(struct share_setting){0}, __func__);
+}
+
+int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags)
+{
+	return share(guest, path, tag, &(struct share_setting){.is_writable = true, .flags = flags}, __func__);
 }

@@ -33,6 +33,8 @@ struct network_setting {
 struct share_setting {
 	char *path; /* absolute */
 	char *tag;
+	bool is_writable;
+	unsigned flags; /* of viso_share_flags */
 };
 
 struct device_settings {

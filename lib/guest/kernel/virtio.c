@@ -309,10 +309,13 @@ static int add_vsock(struct machine *machine, struct loop *loop, const struct de
 	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
 }
 
-static int add_share(struct machine *machine, const struct share_setting *setting)
+static int add_share(struct machine *machine, const struct share_setting *setting, uint64_t written_max)
 {
 	struct machine_place place;
 	struct virtio *fs;
+	const struct fuse_rights rights = {.writes = setting->is_writable,
+					   .keeps_setid = setting->flags & VISO_SHARE_KEEP_SETID,
+					   .written_max = written_max};
 	int r = machine_take_virtio(machine, &place);
 	if (r < 0)
 		return r;
@@ -320,11 +323,12 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	int fd = fd_above_streams(open(setting->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, setting->path, NULL);
-	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &fs);
+	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &rights, &fs);
 	return r < 0 ? fail(r, "shared directory") : add(machine, &place, fs, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port,
+		       uint64_t written_max)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
@@ -339,7 +343,7 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
-		r = add_share(machine, &settings->shares[i]);
+		r = add_share(machine, &settings->shares[i], written_max);
 	if (r == 0 && settings->vsock_path)
 		r = add_vsock(machine, loop, settings);
 	return r;
