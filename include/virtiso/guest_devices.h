@@ -77,6 +77,45 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int fd, const char *mac);
 
+/** What is limited. */
+typedef enum viso_rate {
+	VISO_RATE_BYTES = 0,	  /**< of what is read and written, or of frames */
+	VISO_RATE_OPERATIONS = 1, /**< requests, or frames */
+	VISO_RATE_ENUM_WIDTH_ = 0x7fffffff /**< not a rate; fixes the width of the type */
+} viso_rate;
+
+/**
+ * Limit what a guest reads from and writes to a disk, altogether. Bytes and operations are limited each by itself. Without this call there is no
+ * limit. The guest's processors do not wait for it: its requests take longer. A request that is larger than the burst is served, and the
+ * next one waits for so much longer. Disks of VISO_PLATFORM_PC have no limits.
+ *
+ * @param guest       a guest that has not run anything
+ * @param disk        which one: 0 is the first one that was given
+ * @param what        bytes or operations
+ * @param per_second  how many; 0 for no limit
+ * @param burst       how many at once after a rest; 0 for what a tenth of a second gives
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM; -ENOENT there is no such disk.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst);
+
+/**
+ * Limit what a guest sends and receives by a network interface, for each of the two directions by itself. What waits, waits in the guest or
+ * behind the fd. See viso_guest_set_disk_rate().
+ *
+ * @param guest       a guest that has not run anything
+ * @param network     which interface: 0 is the first one that was given
+ * @param what        bytes or operations, which are frames
+ * @param per_second  how many; 0 for no limit
+ * @param burst       how many at once after a rest; 0 for what a tenth of a second gives
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM; -ENOENT there is no such interface.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
+							       uint64_t burst);
+
 /**
  * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
  *

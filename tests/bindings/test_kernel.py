@@ -52,9 +52,9 @@ class KernelCase(support.TestCase):
         here, there = socket.socketpair()
         with here, there, virtiso.Guest(
             flat_image=(self.image(POWER_OFF + FOR_EVER), CODE),
-            disks=[virtiso.Disk(disk, read_only=True)],
+            disks=[virtiso.Disk(disk, read_only=True, bytes_rate=1 << 20, operations_rate=virtiso.Rate(100, 10))],
             ports={"org.example.0": there},
-            interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01")],
+            interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01", bytes_rate=1 << 20)],
             shares={"etc": "/etc", "own": virtiso.Share(self.directory.name, keep_setid=True)},
             vsock=(3, os.path.join(self.directory.name, "vsock")),
         ) as box:

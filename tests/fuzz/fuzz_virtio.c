@@ -186,6 +186,8 @@ static void make_device(struct world *world)
 {
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
 	const struct interrupt nobody = {0};
+	/* So much that nothing waits: what comes when must not depend on the time. */
+	static const struct rate rates[THROTTLE_KINDS] = {{UINT64_MAX, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
 	struct fuse_rights rights = {.written_max = 1 << 20};
 	int r = -EINVAL;
 	switch (world->kind) {
@@ -201,13 +203,13 @@ static void make_device(struct world *world)
 	case BLOCK:
 	case BLOCK_KEPT:
 		r = virtio_block_new(&world->ram, nobody, open_disk(world->kind == BLOCK ? DISK_DISCARD_WRITES : 0),
-				     "id", &world->device);
+				     "id", rates, &world->device);
 		break;
 	case NET_STREAM:
 	case NET_MESSAGES:
 		r = virtio_net_new(&world->ram, nobody, &world->loop,
 				   socket_end(world, world->kind == NET_STREAM ? SOCK_STREAM : SOCK_SEQPACKET), mac,
-				   &world->device);
+				   rates, &world->device);
 		break;
 	case VSOCK:
 		make_vsock(world);

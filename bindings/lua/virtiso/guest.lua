@@ -61,15 +61,27 @@ end
 
 local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
 
+local function set_rates(set, handle, index, device)
+	for name, what in pairs {bytes_rate = native.VISO_RATE_BYTES, operations_rate = native.VISO_RATE_OPERATIONS} do
+		local rate = device[name]
+		rate = type(rate) == "table" and rate or {per_second = rate}
+		support.check_options(rate, support.set "per_second burst", 1)
+		if rate.per_second then
+			set(handle, index - 1, what, support.size(rate.per_second), support.size(rate.burst or 0))
+		end
+	end
+end
+
 function setters.disks(handle, disks)
-	for _, disk in ipairs(disks) do
+	for index, disk in ipairs(disks) do
 		local flags = 0
 		disk = type(disk) == "table" and disk or {path = disk}
-		support.check_options(disk, support.set "path read_only discard_writes", 1)
+		support.check_options(disk, support.set "path read_only discard_writes bytes_rate operations_rate", 1)
 		for name, flag in pairs(disk_flags) do
 			flags = flags | (disk[name] and flag or 0)
 		end
 		native.viso_guest_add_disk(handle, disk.path, flags)
+		set_rates(native.viso_guest_set_disk_rate, handle, index, disk)
 	end
 end
 
@@ -84,10 +96,11 @@ function setters.ports(handle, ports)
 end
 
 function setters.interfaces(handle, interfaces)
-	for _, interface in ipairs(interfaces) do
+	for index, interface in ipairs(interfaces) do
 		interface = type(interface) == "table" and interface or {file = interface}
-		support.check_options(interface, support.set "file mac", 1)
+		support.check_options(interface, support.set "file mac bytes_rate operations_rate", 1)
 		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+		set_rates(native.viso_guest_set_network_rate, handle, index, interface)
 	end
 end
 

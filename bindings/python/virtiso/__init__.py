@@ -82,7 +82,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface, Share
+from ._kernel_options import Disk, Interface, Rate, Share
 from ._log import set_log_handler
 from ._machine import (
     Device,
@@ -177,6 +177,7 @@ __all__ = [
     "ProcessEnded",
     "Protocol",
     "Provider",
+    "Rate",
     "Reason",
     "Result",
     "Rlimit",

@@ -4,12 +4,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import File
 from ._enums import Platform, by_name
 from ._paths import StrPath
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many a second, and how many at once after a rest; a ``burst`` of 0 is what a tenth of a second gives."""
+
+    per_second: int
+    burst: int = 0
+
+
+Rates = Union[None, int, Rate]
+
+
+def _set_rates(function: Callable[..., int], guest: native.viso_guest, index: int, bytes_: Rates, operations: Rates) -> None:
+    for what, rate in ((native.VISO_RATE_BYTES, bytes_), (native.VISO_RATE_OPERATIONS, operations)):
+        if rate is not None:
+            rate = rate if isinstance(rate, Rate) else Rate(rate)
+            function(guest, index, what, rate.per_second, rate.burst)
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,8 @@ class Disk:
     path: StrPath
     read_only: bool = False
     discard_writes: bool = False
+    bytes_rate: Rates = None
+    operations_rate: Rates = None
 
     def flags(self) -> int:
         """Of viso_disk_flags."""
@@ -33,6 +53,8 @@ class Interface:
 
     file: File
     mac: Optional[str] = None
+    bytes_rate: Rates = None
+    operations_rate: Rates = None
 
 
 @dataclass(frozen=True)
@@ -92,14 +114,16 @@ class KernelOptions:
         self._add_devices(guest)
 
     def _add_devices(self, guest: native.viso_guest) -> None:
-        for disk in self.disks:
+        for index, disk in enumerate(self.disks):
             disk = disk if isinstance(disk, Disk) else Disk(disk)
             native.viso_guest_add_disk(guest, disk.path, disk.flags())
+            _set_rates(native.viso_guest_set_disk_rate, guest, index, disk.bytes_rate, disk.operations_rate)
         for name, file in self.ports.items():
             native.viso_guest_add_port(guest, name, _fileno(file))
-        for interface in self.interfaces:
+        for index, interface in enumerate(self.interfaces):
             interface = interface if isinstance(interface, Interface) else Interface(interface)
             native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
+            _set_rates(native.viso_guest_set_network_rate, guest, index, interface.bytes_rate, interface.operations_rate)
         for tag, directory in self.shares.items():
             share = directory if isinstance(directory, Share) else Share(directory, writable=False)
             share.apply(guest, tag)

@@ -65,7 +65,7 @@ int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
 	char *absolute = NULL;
 	r = kernel_set_path(&absolute, path, __func__);
 	if (r == 0)
-		settings->disks[settings->disk_count++] = (struct disk_setting){absolute, flags};
+		settings->disks[settings->disk_count++] = (struct disk_setting){.path = absolute, .flags = flags};
 	return r;
 }
 
@@ -134,7 +134,7 @@ static void random_mac(uint8_t out[DEVICE_MAC_SIZE])
 int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 {
 	struct kernel_guest *kernel = NULL;
-	struct network_setting network;
+	struct network_setting network = {0};
 	int r = kernel_settings(guest, __func__, &kernel);
 	if (r < 0)
 		return r;
@@ -154,6 +154,41 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	}
 	kernel->devices.networks[kernel->devices.network_count++] = network;
 	return 0;
+}
+
+static int set_rate(struct rate *rates, viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
+{
+	if (what != VISO_RATE_BYTES && what != VISO_RATE_OPERATIONS)
+		return error_argument(function, "there is no such rate");
+	if (per_second == 0 && burst > 0)
+		return error_argument(function, "without a rate there is no burst");
+	rates[what == VISO_RATE_BYTES ? THROTTLE_BYTES : THROTTLE_OPERATIONS] = (struct rate){per_second, burst};
+	return 0;
+}
+
+static int fail_unknown(const char *function, const char *what, unsigned index)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOENT, function,
+			  "%s: there is no %s %u: give the first one's number as 0", function, what, index);
+}
+
+int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && disk >= kernel->devices.disk_count)
+		return fail_unknown(__func__, "disk", disk);
+	return r < 0 ? r : set_rate(kernel->devices.disks[disk].rates, what, per_second, burst, __func__);
+}
+
+int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
+				uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && network >= kernel->devices.network_count)
+		return fail_unknown(__func__, "network interface", network);
+	return r < 0 ? r : set_rate(kernel->devices.networks[network].rates, what, per_second, burst, __func__);
 }
 
 int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)

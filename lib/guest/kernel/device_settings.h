@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <virtiso/guest_devices.h>
 
+#include "guest/device/throttle.h"
+
 enum {
 	DEVICE_DISKS_MAX = 8,
 	DEVICE_PORTS_MAX = 6,
@@ -18,6 +20,7 @@ enum {
 struct disk_setting {
 	char *path; /* absolute */
 	unsigned flags;
+	struct rate rates[THROTTLE_KINDS];
 };
 
 struct port_setting {
@@ -28,6 +31,7 @@ struct port_setting {
 struct network_setting {
 	int fd;
 	uint8_t mac[DEVICE_MAC_SIZE];
+	struct rate rates[THROTTLE_KINDS];
 };
 
 struct share_setting {

@@ -171,7 +171,7 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 	if (r < 0)
 		return r;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
-	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, setting->rates, &block);
 	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
 
@@ -217,7 +217,7 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 		close_fd(fd);
 		return r;
 	}
-	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, &net);
+	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, setting->rates, &net);
 	return r < 0 ? fail(r, "network interface") : add(machine, &place, net, true);
 }
 
