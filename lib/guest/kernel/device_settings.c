@@ -156,29 +156,34 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	return 0;
 }
 
-static int set_rate(struct rate *rates, viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
+static int check_rate(viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
 {
 	if (what != VISO_RATE_BYTES && what != VISO_RATE_OPERATIONS)
 		return error_argument(function, "there is no such rate");
-	if (per_second == 0 && burst > 0)
-		return error_argument(function, "without a rate there is no burst");
+	return per_second == 0 && burst > 0 ? error_argument(function, "without a rate there is no burst") : 0;
+}
+
+static int set_rate(struct rate *rates, viso_rate what, uint64_t per_second, uint64_t burst)
+{
 	rates[what == VISO_RATE_BYTES ? THROTTLE_BYTES : THROTTLE_OPERATIONS] = (struct rate){per_second, burst};
 	return 0;
 }
 
 static int fail_unknown(const char *function, const char *what, unsigned index)
 {
-	return error_fail(VISO_STAGE_ARGUMENT, ENOENT, function,
-			  "%s: there is no %s %u: give the first one's number as 0", function, what, index);
+	return error_fail(VISO_STAGE_ARGUMENT, ENOENT, function, "%s: there is no %s %u: the first one is 0", function,
+			  what, index);
 }
 
 int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst)
 {
 	struct kernel_guest *kernel = NULL;
 	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
 	if (r == 0 && disk >= kernel->devices.disk_count)
 		return fail_unknown(__func__, "disk", disk);
-	return r < 0 ? r : set_rate(kernel->devices.disks[disk].rates, what, per_second, burst, __func__);
+	return r < 0 ? r : set_rate(kernel->devices.disks[disk].rates, what, per_second, burst);
 }
 
 int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
@@ -186,9 +191,11 @@ int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate w
 {
 	struct kernel_guest *kernel = NULL;
 	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
 	if (r == 0 && network >= kernel->devices.network_count)
 		return fail_unknown(__func__, "network interface", network);
-	return r < 0 ? r : set_rate(kernel->devices.networks[network].rates, what, per_second, burst, __func__);
+	return r < 0 ? r : set_rate(kernel->devices.networks[network].rates, what, per_second, burst);
 }
 
 int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
