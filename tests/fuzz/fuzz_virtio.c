@@ -53,6 +53,7 @@ struct world {
 	enum kind kind;
 	int host[HOST_FDS]; /* the other ends */
 	int host_count;
+	size_t line_room; /* of a console's other end */
 };
 
 static void expect(bool condition, const char *what)
@@ -182,8 +183,26 @@ static void empty_share(void)
 	expect(chmod(share, 0700) == 0, "the directory is gone");
 }
 
+/* Takes what it was told to, and nothing is left of it then. */
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	struct world *world = data;
+	size_t taken = size < world->line_room ? size : world->line_room;
+	volatile uint8_t sum = 0;
+	for (size_t i = 0; i < taken; i++)
+		sum ^= ((const uint8_t *)bytes)[i];
+	world->line_room -= taken;
+	return taken;
+}
+
+static void line_has_room(void *data)
+{
+}
+
 static void make_device(struct world *world)
 {
+	const struct console_line line = {
+		.send = send_line, .has_room = line_has_room, .data = world, .columns = 80, .rows = 25};
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
 	const struct interrupt nobody = {0};
 	/* So much that nothing waits: what comes when must not depend on the time. */
@@ -196,9 +215,10 @@ static void make_device(struct world *world)
 		break;
 	case CONSOLE:
 		r = virtio_console_new(&world->ram, nobody, &world->loop, &world->device);
-		expect(r == 0 && virtio_console_add(world->device, NULL, socket_end(world, SOCK_STREAM)) == 0 &&
+		expect(r == 0 && virtio_console_add(world->device, "other", socket_end(world, SOCK_STREAM)) == 0 &&
 			       virtio_console_add(world->device, "name", socket_end(world, SOCK_STREAM)) == 0,
 		       "no ports");
+		virtio_console_set_line(world->device, &line);
 		break;
 	case BLOCK:
 	case BLOCK_KEPT:
@@ -350,13 +370,20 @@ static void accept_port(struct world *world)
 
 static void host_side(struct world *world)
 {
-	uint8_t bytes[256];
+	uint8_t bytes[256] = {0};
 	uint64_t what = take(world, 1);
 	size_t size = take(world, 1);
 	uint64_t value;
 	if (world->kind == BALLOON) {
 		virtio_balloon_set(world->device, (uint32_t)size);
 		virtio_balloon_statistic(world->device, (unsigned)what, &value);
+	}
+	if (world->kind == CONSOLE && what & 0x08) {
+		world->line_room += size;
+		virtio_console_resume(world->device);
+		size_t room = virtio_console_room(world->device);
+		expect(virtio_console_receive(world->device, bytes, size) >= (room < size ? room : size),
+		       "there is less room than was told");
 	}
 	if (world->host_count == 0)
 		return;

@@ -13,6 +13,7 @@ local sized = sandboxes.sized
 
 local EIO = 5
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
+local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
 local shutdowns = support.names("VISO_SHUTDOWN_", "power_off reboot")
 local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free memory_available swap_total swap_free load_1 load_5
@@ -49,6 +50,10 @@ end
 
 function setters.placement(handle, value)
 	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
+end
+
+function setters.console(handle, value)
+	native.viso_guest_set_console(handle, support.value_of(consoles, value, "console"))
 end
 
 function setters.platform(handle, value)

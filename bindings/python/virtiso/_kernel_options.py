@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import File
-from ._enums import Platform, by_name
+from ._enums import Console, Platform, by_name
 from ._paths import StrPath
 
 
@@ -90,6 +90,7 @@ class KernelOptions:
     interfaces: Sequence[Union[File, Interface]] = ()
     shares: Mapping[str, Union[StrPath, Share]] = field(default_factory=dict)
     vsock: Optional[Tuple[int, StrPath]] = None
+    console: Union[None, Console, str] = None
 
     def boots(self) -> bool:
         """Whether there is anything to boot."""
@@ -111,6 +112,8 @@ class KernelOptions:
             native.viso_guest_set_platform(guest, by_name(Platform, self.platform))
         if self.firmware is not None:
             native.viso_guest_set_firmware(guest, self.firmware)
+        if self.console is not None:
+            native.viso_guest_set_console(guest, by_name(Console, self.console))
         self._add_devices(guest)
 
     def _add_devices(self, guest: native.viso_guest) -> None:

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <virtiso/guest_devices.h>
+#include <virtiso/guest_kernel.h>
 
 #include "guest/device/throttle.h"
 
@@ -48,6 +49,7 @@ struct device_settings {
 	struct share_setting shares[DEVICE_SHARES_MAX];
 	char *vsock_path; /* NULL for none */
 	uint32_t vsock_cid;
+	viso_console console;
 	unsigned disk_count, port_count, network_count, share_count;
 };
 

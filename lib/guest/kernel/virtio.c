@@ -190,6 +190,41 @@ static int add_ports(struct virtio *console, const struct device_settings *setti
 	return r;
 }
 
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	return console_send(data, bytes, size);
+}
+
+static void line_has_room(void *data)
+{
+	console_has_room(data);
+}
+
+static size_t room(void *data)
+{
+	return virtio_console_room(data);
+}
+
+static size_t receive(void *data, const void *bytes, size_t size)
+{
+	return virtio_console_receive(data, bytes, size);
+}
+
+static void resume_line(void *data)
+{
+	virtio_console_resume(data);
+}
+
+/* In the place of the serial port, the output of which goes to the same streams. */
+static void connect_streams(struct machine *machine, struct virtio *virtio)
+{
+	struct console_line line = {.send = send_line, .has_room = line_has_room, .data = &machine->console};
+	console_window(&machine->console, &line.columns, &line.rows);
+	virtio_console_set_line(virtio, &line);
+	machine->console.guest =
+		(struct console_guest){.room = room, .receive = receive, .resume = resume_line, .data = virtio};
+}
+
 static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
 		       int agent_port)
 {
@@ -202,6 +237,8 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	if (r < 0)
 		return fail(r, "console");
 	r = add(machine, &place, console, false);
+	if (r == 0 && settings->console == VISO_CONSOLE_VIRTIO)
+		connect_streams(machine, console);
 	return r < 0 ? r : add_ports(console, settings, agent_port);
 }
 
@@ -338,7 +375,7 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && (settings->port_count > 0 || agent_port >= 0))
+	if (r == 0 && (settings->port_count > 0 || agent_port >= 0 || settings->console == VISO_CONSOLE_VIRTIO))
 		r = add_console(machine, loop, settings, agent_port);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);

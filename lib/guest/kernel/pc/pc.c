@@ -179,6 +179,7 @@ static int check_devices(const struct device_settings *devices)
 			       : devices->network_count ? "viso_guest_add_network"
 			       : devices->share_count   ? "viso_guest_share_directory"
 			       : devices->vsock_path    ? "viso_guest_set_vsock"
+			       : devices->console       ? "viso_guest_set_console"
 							: NULL;
 	if (!function)
 		return 0;
