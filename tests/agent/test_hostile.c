@@ -351,10 +351,14 @@ static void test_output_that_does_not_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),       cmocka_unit_test(test_another_version),
-		cmocka_unit_test(test_no_answers),    cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_wrong_answers), cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_evil_tree),     cmocka_unit_test(test_output_that_does_not_end),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_another_version),
+		cmocka_unit_test(test_no_answers),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_wrong_answers),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_evil_tree),
+		cmocka_unit_test(test_output_that_does_not_end),
 		cmocka_unit_test(test_a_failure_is_final),
 	};
 	support_time_limit(60);
