@@ -326,7 +326,7 @@ static void reset(struct virtio *virtio)
 
 struct port_state {
 	char name[CONSOLE_NAME_MAX];
-	uint8_t is_there, is_console, is_connected, is_open;
+	uint8_t is_there, is_connected, is_open, unused;
 	uint32_t notices;
 	uint64_t sent;
 };
@@ -339,8 +339,7 @@ static int save(struct virtio *virtio, struct state_writer *out)
 		const struct port *port = &console->ports[i];
 		struct port_state state = {
 			.is_there = port->is_there,
-			.is_console = port->is_console,
-			.is_connected = port->fd >= 0,
+			.is_connected = port->fd >= 0 || is_line(console, i),
 			.is_open = port->is_open,
 			.notices = port->notices,
 			.sent = port->sent,
@@ -352,17 +351,17 @@ static int save(struct virtio *virtio, struct state_writer *out)
 }
 
 /* The guest goes on with whoever is at the other end now. Where that is nobody, it is told. */
-static bool load_port(struct port *port, const struct port_state *state)
+static bool load_port(struct port *port, bool is_connected, const struct port_state *state)
 {
-	if (state->is_there != port->is_there || state->is_console != port->is_console || state->is_connected > 1 ||
-	    state->is_open > 1 || state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
+	if (state->is_there != port->is_there || state->is_connected > 1 || state->is_open > 1 ||
+	    state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
 		return false;
 	port->is_open = state->is_open;
 	port->notices = state->notices;
 	port->sent = state->sent;
-	if (state->is_connected && port->fd < 0)
+	if (state->is_connected && !is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_OPEN)) | 1U << NOTICE_CLOSED;
-	else if (!state->is_connected && port->fd >= 0)
+	else if (!state->is_connected && is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_CLOSED)) | 1U << NOTICE_OPEN;
 	return true;
 }
@@ -375,7 +374,8 @@ static int load(struct virtio *virtio, const uint8_t config[], struct state_read
 	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count &&
 		    memcmp(config, virtio->config, virtio->config_size) == 0;
 	for (unsigned i = 0; fits && i < console->count; i++)
-		fits = state_get(in, &state, sizeof(state)) && load_port(&console->ports[i], &state);
+		fits = state_get(in, &state, sizeof(state)) &&
+		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
 	return fits ? 0 : state_damaged("ports");
 }
 
