@@ -152,17 +152,29 @@ HOT static void handle_exit(struct instance *instance, const struct vcpu_exit *e
 	}
 }
 
+/* What there is to do before the thread whose turn it is can run; false where there is nothing. */
+static bool prepare_turn(struct instance *instance)
+{
+	struct program *program = running(instance);
+	if (instance->scheduler.current->again)
+		serve(instance);
+	else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu))
+		signals_deliver(program, false);
+	else
+		return false;
+	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same. */
+	if (!instance->program.ended && kick_is_due(&instance->kick))
+		handle_stop(instance);
+	return true;
+}
+
 /* Lets the thread whose turn it is run, up to its next exit. */
 HOT static void run_turn(struct instance *instance)
 {
 	struct vcpu_exit exit;
 	struct program *program = running(instance);
 	instance->view.turns++;
-	if (instance->scheduler.current->again) {
-		serve(instance);
-	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
-		signals_deliver(program, false);
-	} else {
+	if (!prepare_turn(instance)) {
 		gate_unlock(instance->gate);
 		vcpu_run(&instance->vcpu, &exit);
 		gate_lock(instance->gate);

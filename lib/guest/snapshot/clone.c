@@ -9,6 +9,7 @@
 #include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/program/copies.h"
 #include "guest/snapshot/snapshot.h"
 #include "guest/vm/shells.h"
@@ -202,7 +203,11 @@ static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_
 HOT int viso_guest_reset(viso_guest *guest)
 {
 	struct instance *instance;
-	int r = guest_take(guest, false, true, __func__, &instance);
+	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->reset(guest);
+	if (r == 0)
+		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
 		return r;
 	viso_snapshot *snapshot = instance->snapshot;
@@ -231,6 +236,8 @@ int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
 	if (r < 0)
 		return r;
+	if (snapshot->computer)
+		return snapshot->settings->kernel->ops->clone(snapshot, out_guest);
 	viso_guest *guest = guest_new_like(snapshot->settings);
 	struct instance *instance;
 	if (!guest)

@@ -8,6 +8,7 @@
 #include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
 #include "guest/x86_64/system.h"
@@ -23,8 +24,20 @@ static void release_spares(viso_snapshot *snapshot)
 	pthread_mutex_destroy(&snapshot->lock);
 }
 
+static void release_computer(viso_snapshot *snapshot)
+{
+	snapshot->computer->release(snapshot->computer, !handle_is_mine(&snapshot->handle));
+	viso_guest_unref(snapshot->settings);
+	pthread_mutex_destroy(&snapshot->lock);
+	free(snapshot);
+}
+
 static void release(viso_snapshot *snapshot)
 {
+	if (snapshot->computer) {
+		release_computer(snapshot);
+		return;
+	}
 	release_spares(snapshot);
 	space_release_kept(&snapshot->space);
 	if (snapshot->program.instance && handle_is_mine(&snapshot->handle))
@@ -57,7 +70,9 @@ HOT viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
 int64_t viso_snapshot_size(const viso_snapshot *snapshot)
 {
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
-	return r < 0 ? r : (int64_t)(snapshot->memory->used * GUEST_PAGE);
+	if (r < 0)
+		return r;
+	return (int64_t)(snapshot->computer ? snapshot->computer->size : snapshot->memory->used * GUEST_PAGE);
 }
 
 static int check(const struct instance *instance, const char *function)
@@ -216,7 +231,11 @@ int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 	struct instance *instance;
 	if (!out_snapshot)
 		return error_argument(__func__, "out_snapshot is NULL");
-	int r = guest_take(guest, false, false, __func__, &instance);
+	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->freeze(guest, out_snapshot);
+	if (r == 0)
+		r = guest_take(guest, false, false, __func__, &instance);
 	if (r < 0)
 		return r;
 	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));

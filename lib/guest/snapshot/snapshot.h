@@ -19,9 +19,16 @@ struct instance;
 /* How many machines of clones that are gone are kept for the next ones. */
 enum { SPARES_MAX = 4 };
 
+/* What there is in the place of programs where the guest boots an operating system: kernel/snapshot/ knows the rest. */
+struct frozen_computer {
+	void (*release)(struct frozen_computer *computer, bool is_forked);
+	uint64_t size;
+};
+
 struct viso_snapshot {
 	struct handle handle;
-	viso_guest *settings; /* a guest that has the settings and runs nothing */
+	viso_guest *settings;             /* a guest that has the settings and runs nothing */
+	struct frozen_computer *computer; /* owned; NULL for program guests, for which all that follows is */
 	struct frozen_memory *memory;
 	uint64_t further_owners;    /* that its pages have, at most: of processes that forked */
 	struct address_space space; /* of space_keep() */
