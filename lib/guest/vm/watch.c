@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/thread.h"
 #include "guest/vm/kick.h"
@@ -95,7 +96,7 @@ static void *run_thread(void *data)
  * A thread that has its turn after all others of the host's would not come to interrupt one of real-time priority on
  * the same processor, as a timer does. What is asked here the C library remembers.
  */
-static bool is_ordinary_thread(void)
+HOT static bool is_ordinary_thread(void)
 {
 	struct sched_param parameters;
 	int policy;
@@ -157,7 +158,7 @@ static void wake_for(struct watch *own, int64_t deadline)
 	pthread_mutex_unlock(&own->lock);
 }
 
-bool watch_begin(struct watched *watched, int64_t deadline)
+HOT bool watch_begin(struct watched *watched, int64_t deadline)
 {
 	if (!is_ordinary_thread() || (!watched->watch && !add(watched)))
 		return false;
@@ -167,7 +168,7 @@ bool watch_begin(struct watched *watched, int64_t deadline)
 	return true;
 }
 
-void watch_end(struct watched *watched)
+HOT void watch_end(struct watched *watched)
 {
 	atomic_store(&watched->deadline, INT64_MAX);
 }
