@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#define VISO_DOORBELL_LAYOUT_ONLY
+#include <virtiso/doorbell.h>
+
 #include "core/error.h"
+#include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/memory/fault.h"
-#include "guest/x86_64/system.h"
 
 enum { ARGUMENTS_MAX = 6, BYTES_MAX = 16 << 20 };
 
@@ -34,23 +38,25 @@ static int find(struct instance *instance, const char *symbol, uint64_t *out_add
 			  symbol);
 }
 
-/* System V ABI, AMD64 supplement, "The Stack Frame": at a function's first instruction the return address is on top. */
+/* Each page that a call would touch first costs an exit; once it is there a reset leaves it. */
+static int make_stack(struct stay *stay)
+{
+	const uint8_t none[16] = {0};
+	if (!stay->has_stack &&
+	    space_write(stay->task->program->space, stay->stack - sizeof(none), none, sizeof(none)) < 0)
+		return -ENOMEM;
+	stay->has_stack = true;
+	return 0;
+}
+
+/* System V ABI, AMD64 supplement, "The Stack Frame": before a function is called the stack is aligned to 16 bytes. */
 static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
 			const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
 {
 	struct stay *stay = &instance->stay;
-	struct program *program = stay->task->program;
-	const uint64_t frame[2] = {SYSTEM_TRAMPOLINE};
-	uint64_t stack = stay->stack - 24;
-	if (space_write(program->space, stack, frame, sizeof(frame)) < 0)
+	if (make_stack(stay) < 0)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, function, "the guest has no stack for calls any more");
-	vcpu_set_start(program->vcpu, address, stack);
-	program->vcpu->regs->rdi = args[0];
-	program->vcpu->regs->rsi = args[1];
-	program->vcpu->regs->rdx = args[2];
-	program->vcpu->regs->rcx = args[3];
-	program->vcpu->regs->r8 = args[4];
-	program->vcpu->regs->r9 = args[5];
+	vcpu_set_call(stay->task->program->vcpu, address, stay->stack - 16, args);
 	stay->state = STAY_CALLED;
 	return guest_run_taken(guest, instance, timeout_ms, function);
 }
@@ -74,6 +80,18 @@ static int check_timeout(int timeout_ms, const char *function)
 	return timeout_ms < -1 ? error_argument(function, "the time limit is negative; -1 is for none") : 0;
 }
 
+/* What is a function, its system says (virtiso/doorbell.h). */
+static int call_computer(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+			 uint64_t *out_value, const char *function)
+{
+	struct doorbell_request request = {
+		.kind = VISO_REQUEST_CALL, .name = symbol, .timeout_ms = timeout_ms, .number = out_value};
+	for (size_t i = 0; i < count; i++)
+		request.args[i] = args[i];
+	int64_t r = guest->kernel->ops->call(guest, &request, function);
+	return r < 0 ? (int)r : 0;
+}
+
 int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
 		    uint64_t *out_value)
 {
@@ -83,6 +101,8 @@ int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args,
 	if (count > ARGUMENTS_MAX)
 		return error_argument(__func__, "more than six arguments");
 	int r = check_timeout(timeout_ms, __func__);
+	if (r == 0 && guest && guest->kernel)
+		return call_computer(guest, symbol, args, count, timeout_ms, out_value, __func__);
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);
 	if (r < 0)
@@ -177,6 +197,16 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (in_size > BYTES_MAX || out_max > BYTES_MAX)
 		return error_argument(__func__, "more than 16 MiB");
 	int r = check_timeout(timeout_ms, __func__);
+	if (r == 0 && guest && guest->kernel) {
+		const struct doorbell_request request = {.kind = VISO_REQUEST_CALL_BYTES,
+							 .name = symbol,
+							 .in = in,
+							 .in_size = in_size,
+							 .out = out,
+							 .out_max = out_max,
+							 .timeout_ms = timeout_ms};
+		return guest->kernel->ops->call(guest, &request, __func__);
+	}
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);
 	if (r < 0)

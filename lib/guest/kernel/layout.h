@@ -30,11 +30,21 @@ enum {
 };
 
 /* Reserved for tables, where a BIOS would be. RSDP and MP table are looked for from 0xe0000, and from 0xf0000. */
-enum { LAYOUT_ACPI = 0xe0000, LAYOUT_ACPI_END = 0xf0000, LAYOUT_MP = 0xf0000, LAYOUT_MP_END = 0x100000 };
+enum {
+	LAYOUT_ACPI = 0xe0000,
+	LAYOUT_ACPI_END = 0xef000,
+	LAYOUT_GENERATION = 0xef000, /* MICROVM: what tells clones apart */
+	LAYOUT_GENERATION_SIZE = 16,
+	LAYOUT_MP = 0xf0000,
+	LAYOUT_MP_END = 0x100000,
+};
 
 /* virtio over mmio: a page and an interrupt line for each device. */
 #define LAYOUT_VIRTIO 0xd0000000ull
 enum { LAYOUT_VIRTIO_SIZE = 0x1000, LAYOUT_VIRTIO_LINE = 5, LAYOUT_VIRTIO_COUNT = 18 };
+
+/* The pages of the doorbell (virtiso/doorbell.h), on MICROVM. */
+#define LAYOUT_DOORBELL 0xd0100000ull
 
 /* Intel's VT-x needs pages that the guest does not use: KVM_SET_IDENTITY_MAP_ADDR and KVM_SET_TSS_ADDR. */
 #define LAYOUT_IDENTITY_MAP 0xfffbc000ull
@@ -47,10 +57,17 @@ enum { LAYOUT_VIRTIO_SIZE = 0x1000, LAYOUT_VIRTIO_LINE = 5, LAYOUT_VIRTIO_COUNT 
 enum {
 	LAYOUT_SERIAL = 0x3f8,
 	LAYOUT_POWER = 0x600, /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
-	LAYOUT_RESET = 0xcf9, /* PC */
+	LAYOUT_DOORBELL_PORT = 0x610, /* MICROVM */
+	LAYOUT_RESET = 0xcf9,         /* PC */
 };
 
 /* Interrupt lines. */
-enum { LAYOUT_SERIAL_LINE = 4, LAYOUT_SCI_LINE = 9 /* PC */, LAYOUT_EVENT_LINE = 23 /* MICROVM: the power button */ };
+enum {
+	LAYOUT_GENERATION_LINE = 1, /* MICROVM: it is a clone */
+	LAYOUT_DOORBELL_LINE = 3,   /* MICROVM */
+	LAYOUT_SERIAL_LINE = 4,
+	LAYOUT_SCI_LINE = 9,    /* PC */
+	LAYOUT_EVENT_LINE = 23, /* MICROVM: the power button */
+};
 
 #endif

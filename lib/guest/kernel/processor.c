@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/fd.h"
+#include "guest/device/doorbell.h"
 #include "guest/kernel/boot/entry.h"
 #include "guest/kernel/cpuid.h"
 #include "guest/x86_64/registers.h"
@@ -91,10 +92,26 @@ int processor_set_entry(struct machine_cpu *processor, const struct boot_entry *
 	return ioctl(fd, KVM_SET_REGS, &regs) < 0 ? vm_fail("KVM_SET_REGS") : 0;
 }
 
+static void handle_exit(struct machine_cpu *processor);
+
+/*
+ * What it left the guest for is done, but KVM looks at the answer when it runs on, and until then its registers are
+ * those of before on some hosts (api.rst, KVM_RUN). So it is to run on without running.
+ */
+static void complete_exit(struct machine_cpu *processor)
+{
+	struct kvm_run *run = processor->vm.run;
+	run->immediate_exit = 1;
+	while (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0)
+		handle_exit(processor);
+	run->immediate_exit = 0;
+}
+
 /* Stands still while the machine does. False where it has ended. */
 static bool await_turn(struct machine_cpu *processor)
 {
 	struct machine *machine = processor->machine;
+	complete_exit(processor);
 	pthread_mutex_lock(&machine->lock);
 	if (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED) {
 		machine->parked++;
@@ -111,13 +128,45 @@ static bool await_turn(struct machine_cpu *processor)
 	return runs;
 }
 
+/* That of the calling thread. */
+static _Thread_local struct machine_cpu *own;
+
+void processor_leave(void)
+{
+	struct machine *machine = own->machine;
+	pthread_mutex_lock(&machine->lock);
+	own->is_outside = true;
+	machine->parked++;
+	pthread_cond_broadcast(&machine->changed);
+	pthread_mutex_unlock(&machine->lock);
+}
+
+void processor_back(void)
+{
+	struct machine *machine = own->machine;
+	bool was_paused = false;
+	pthread_mutex_lock(&machine->lock);
+	while (machine->state == MACHINE_PAUSED) {
+		was_paused = true;
+		pthread_cond_wait(&machine->changed, &machine->lock);
+	}
+	/* As await_turn(). */
+	if (was_paused && machine->state == MACHINE_RUNNING)
+		(void)ioctl(own->vm.vcpu_fd, KVM_KVMCLOCK_CTRL, 0);
+	machine->parked--;
+	own->is_outside = false;
+	pthread_mutex_unlock(&machine->lock);
+}
+
 static void handle_port(struct machine_cpu *processor)
 {
 	struct kvm_run *run = processor->vm.run;
 	const struct bus *bus = &processor->machine->ports;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	const unsigned size = run->io.size;
-	for (uint32_t i = 0; i < run->io.count; i++, data += size)
+	const uint32_t count = run->io.count;
+	/* Where a handler has lasted longer than the machine, `run` is gone. */
+	for (uint32_t i = 0; i < count && !processor->is_left; i++, data += size)
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_write(bus, run->io.port, data, size);
 		else
@@ -207,10 +256,20 @@ static void handle_exit(struct machine_cpu *processor)
 	}
 }
 
+/* Handlers are called by the thread of a processor: the first one of a clone sees to it. */
+static void go_on_with_calls(struct machine_cpu *processor)
+{
+	const struct machine *machine = processor->machine;
+	if (machine->origin && machine->doorbell && processor->index == 0 && await_turn(processor))
+		doorbell_ring_again(machine->doorbell);
+}
+
 static void run_until_end(struct machine_cpu *processor)
 {
 	char what[64];
-	while (!kick_is_due(&processor->kick) || await_turn(processor)) {
+	go_on_with_calls(processor);
+	/* Of one that was left in a handler nothing is there to go on with. */
+	while (!processor->is_left && (!kick_is_due(&processor->kick) || await_turn(processor))) {
 		if (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0) {
 			handle_exit(processor);
 			continue;
@@ -225,12 +284,25 @@ static void run_until_end(struct machine_cpu *processor)
 	}
 }
 
+static void finish(struct machine_cpu *processor)
+{
+	struct machine *machine = processor->machine;
+	pthread_mutex_lock(&machine->lock);
+	processor->has_finished = true;
+	bool is_left = processor->is_left;
+	pthread_cond_broadcast(&machine->changed);
+	pthread_mutex_unlock(&machine->lock);
+	if (is_left)
+		machine_unref(machine);
+}
+
 void *processor_run(void *data)
 {
 	char name[16];
 	struct machine_cpu *processor = data;
 	snprintf(name, sizeof(name), "viso-cpu-%u", processor->index);
 	prctl(PR_SET_NAME, name);
+	own = processor;
 	atomic_store(&processor->thread_id, gettid());
 	if (kick_enter(&processor->kick, &processor->vm, 0, 0) < 0) {
 		machine_end(processor->machine, VISO_REASON_GUEST_FAULT, -1, viso_error_message());
@@ -240,5 +312,6 @@ void *processor_run(void *data)
 		kick_leave(&processor->kick, true);
 	}
 	getrusage(RUSAGE_THREAD, &processor->usage);
+	finish(processor);
 	return NULL;
 }
