@@ -162,7 +162,8 @@ static bool prepare_turn(struct instance *instance)
 		signals_deliver(program, false);
 	else
 		return false;
-	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same. */
+	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same.
+	 */
 	if (!instance->program.ended && kick_is_due(&instance->kick))
 		handle_stop(instance);
 	return true;

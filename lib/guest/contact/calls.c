@@ -109,6 +109,7 @@ HOT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *a
 	if (r < 0)
 		return r;
 	r = call(guest, instance, symbol, args, count, timeout_ms, __func__);
+	r = (int)guest_end_call(guest, instance, r, __func__);
 	if (r == 0 && out_value)
 		*out_value = instance->stay.value;
 	guest_give_back(guest);
@@ -212,6 +213,7 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (r < 0)
 		return r;
 	int64_t n = call_with_bytes(guest, instance, symbol, &bytes, timeout_ms, __func__);
+	n = guest_end_call(guest, instance, n, __func__);
 	guest_give_back(guest);
 	return n;
 }

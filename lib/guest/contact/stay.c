@@ -249,6 +249,18 @@ HOT int guest_check_ended(struct viso_guest *guest, struct instance *instance, c
 	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
 }
 
+int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
+{
+	if (r >= 0 || guest_finish(guest) || has_ended(instance))
+		return r;
+	ring_pause(instance->ring);
+	if (instance->ring)
+		ring_end(instance->ring, VISO_REASON_KILLED);
+	else
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
+	return fail_ended(instance, ECANCELED, function);
+}
+
 HOT int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
 {
 	int64_t now = clock_now(CLOCK_MONOTONIC);
@@ -332,8 +344,8 @@ static int initialise(struct viso_guest *guest, const viso_command *command, con
 	instance->stay.state = STAY_STARTS;
 	put_instance(guest, instance);
 	r = instance_run_initial(instance);
-	if (r == 0)
-		take_cancel(guest, instance);
+	if (r == 0 && !guest_finish(guest))
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 	return r < 0 || instance->program.ended ? give_up(guest, instance, r, function, out_result) : 0;
 }
 
