@@ -62,20 +62,6 @@ static void meet(const struct viso_doorbell *bell)
 	printf("met %lld %d\n", (long long)r, status);
 }
 
-/* Without ioperm(2): a byte that is written to /dev/port. */
-static int64_t call_by_file(const struct viso_doorbell *bell)
-{
-	struct viso_doorbell_call *call = viso_doorbell_claim(bell);
-	const uint8_t number = (uint8_t)(call - bell->pages->calls);
-	int fd = open("/dev/port", O_RDWR | O_CLOEXEC);
-	call->number = HYPERCALL_MEET;
-	__atomic_store_n(&call->state, (uint32_t)VISO_CALL_SUBMITTED, __ATOMIC_RELEASE);
-	if (fd < 0 || pwrite(fd, &number, 1, bell->port) != 1)
-		perror("/dev/port");
-	close(fd);
-	return viso_doorbell_is_done(call) ? viso_doorbell_finish(call) : -1;
-}
-
 int main(void)
 {
 	char answer[32] = {0};
@@ -90,7 +76,6 @@ int main(void)
 	printf("later %lld\n", (long long)viso_doorbell_call6(&bell, HYPERCALL_LATER, 0, 0, 0, 0, 0, 0));
 	r = (int)viso_doorbell_call_bytes(&bell, HYPERCALL_PRICE, "apples", 6, answer, sizeof(answer));
 	printf("price %d %s\n", r, answer);
-	printf("port %lld\n", (long long)call_by_file(&bell));
 	/* A page of the kernel's, which the host can read, is not this program's to name; nothing is at the end of all.
 	 */
 	printf("nowhere %lld\n", (long long)viso_doorbell_call6(&bell, HYPERCALL_PRICE, ~0ull, 4, 0, 0, 0, 0));

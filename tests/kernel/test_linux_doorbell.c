@@ -139,7 +139,7 @@ static void test_user_space_calls_and_is_called(void **state)
 	const char *output = viso_result_output(result, VISO_STDOUT, NULL);
 	assert_says(output, "d0100000-d0180fff : VISO0001:00\r\n");
 	assert_says(output, "0610-0610 : VISO0001:00\r\n");
-	assert_says(output, "met 42 0\r\nlater 77\r\nprice 13 apples cost 3\r\nport 42\r\nnowhere -14\r\nend\r\n");
+	assert_says(output, "met 42 0\r\nlater 77\r\nprice 13 apples cost 3\r\nnowhere -14\r\nend\r\n");
 	assert_switched_off(result, NULL);
 }
 
