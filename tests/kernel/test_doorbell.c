@@ -146,6 +146,14 @@ static int64_t put_off(viso_hypercall *hypercall, void *data)
 	return 0;
 }
 
+/* Once it has its answer, the guest may make the next call at once. */
+static void answer_kept(int64_t value)
+{
+	viso_hypercall *kept = all.kept;
+	assert_ok(value < 0 ? viso_hypercall_refuse(kept, (int)-value) : viso_hypercall_answer(kept, value));
+	viso_hypercall_unref(kept);
+}
+
 /* Asleep meanwhile, the guest is woken by the interrupt. */
 static void test_answers_come_later(void **state)
 {
@@ -156,8 +164,7 @@ static void test_answers_come_later(void **state)
 	for (int i = 0; i < 2; i++) {
 		sem_wait(&all.in_handler);
 		assert_int_equal(price_of(all.kept), i ? -ENOENT : 3);
-		assert_ok(i ? viso_hypercall_refuse(all.kept, 7) : viso_hypercall_answer(all.kept, 70));
-		all.kept = viso_hypercall_unref(all.kept);
+		answer_kept(i ? -7 : 70);
 	}
 	switch_off(fixture->guest);
 	assert_switched_off(kernel_wait(process), "apples: 70\ngold: errno 7\n");
@@ -258,12 +265,6 @@ static void test_a_handler_gives_the_guest_back(void **state)
 	sem_wait(&all.is_released);
 	assert_null(fixture->guest);
 	assert_int_equal(all.seen, -ESRCH);
-}
-
-static void answer_kept(int64_t value)
-{
-	assert_ok(viso_hypercall_answer(all.kept, value));
-	all.kept = viso_hypercall_unref(all.kept);
 }
 
 /* A call that has no answer yet is made anew by each clone; requests reach the one that is asked. */
