@@ -72,9 +72,10 @@ class KernelOptions:
             native.viso_guest_set_platform(guest, by_name(Platform, self.platform))
         if self.firmware is not None:
             native.viso_guest_set_firmware(guest, self.firmware)
-        self._add_devices(guest)
+        self.add_devices(guest)
 
-    def _add_devices(self, guest: native.viso_guest) -> None:
+    def add_devices(self, guest: native.viso_guest) -> None:
+        """Only the devices, or for a clone what it is given anew of them."""
         for disk in self.disks:
             disk = disk if isinstance(disk, Disk) else Disk(disk)
             native.viso_guest_add_disk(guest, disk.path, disk.flags())
