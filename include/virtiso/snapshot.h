@@ -29,6 +29,8 @@
  * - directories that are shared stay. While the guest has one mounted it cannot be frozen;
  * - handlers of hypercalls. A call that waits for its answer is made once more; requests of the host program are the original's.
  *
+ * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
+ *
  * Time of a clone goes on where it was, but for the clock, which its agent sets as soon as it is switched on, where the host had contact with that before; with
  * other random bytes, too, so that the kernel of each clone gives others. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID) sees to the latter by itself. Commands that
  * the agent of the original ran go on in the clone, with nobody to hear of them.
