@@ -268,7 +268,8 @@ static void run_until_end(struct machine_cpu *processor)
 {
 	char what[64];
 	go_on_with_calls(processor);
-	while (!kick_is_due(&processor->kick) || await_turn(processor)) {
+	/* Of one that was left in a handler nothing is there to go on with. */
+	while (!processor->is_left && (!kick_is_due(&processor->kick) || await_turn(processor))) {
 		if (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0) {
 			handle_exit(processor);
 			continue;

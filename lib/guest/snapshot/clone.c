@@ -17,8 +17,10 @@
 static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
 	struct symbol_cache symbols = instance->stay.symbols;
+	bool has_stack = instance->stay.has_stack;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
+	instance->stay.has_stack = has_stack;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
 	if (instance->stay.task)
@@ -26,8 +28,8 @@ static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 	instance->generation = 0;
 	instance->has_changed = false;
 	const struct program *current = instance->scheduler.current->program;
-	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
-	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL) : 0;
+	int r = vcpu_rewind(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
+	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_VCPU_EVENTS", NULL) : 0;
 }
 
 /* What is not memory: the program and its place. */

@@ -264,6 +264,8 @@ int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_g
 	if (r == 0)
 		r = get_parts(reader, snapshot, source);
 	release_lists(reader);
+	if (r == 0)
+		snapshot_put_state(snapshot, source->processor);
 	return r;
 }
 

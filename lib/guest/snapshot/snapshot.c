@@ -10,6 +10,8 @@
 #include "guest/kernel/kernel.h"
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
+#include "guest/x86_64/system.h"
+#include "guest/x86_64/xstate.h"
 
 static void release_spares(viso_snapshot *snapshot)
 {
@@ -146,8 +148,19 @@ static int keep_program(viso_snapshot *snapshot, const struct instance *instance
 		return r;
 	snapshot->stay = instance->stay;
 	snapshot->stay.symbols = (struct symbol_cache){0};
+	snapshot->stay.has_stack = false;
 	snapshot->stay.task = instance->stay.task ? program_find_task(holder, instance->stay.task->tid) : NULL;
 	return 0;
+}
+
+void snapshot_put_state(viso_snapshot *snapshot, const struct processor *processor)
+{
+	uint64_t size = snapshot->memory->size;
+	struct guest_memory memory = {.frozen = snapshot->memory, .start = size, .size = size};
+	struct page_tables tables = {.memory = &memory, .root = snapshot->space.tables.root};
+	const uint64_t *entry = paging_entry(&tables, SYSTEM_TRAMPOLINE, false);
+	if (entry)
+		xstate_put(&snapshot->vcpu.xsave, processor, memory_page(&memory, paging_page(*entry)));
 }
 
 static int keep(viso_snapshot *snapshot, struct instance *instance)
@@ -172,7 +185,10 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 			space_freeze(program->space);
 	snapshot->memory = frozen_new(&instance->memory);
 	snapshot->settings = guest_new_like(instance->guest);
-	return snapshot->memory && snapshot->settings ? 0 : error_memory();
+	if (!snapshot->memory || !snapshot->settings)
+		return error_memory();
+	snapshot_put_state(snapshot, instance->vcpu.processor);
+	return 0;
 }
 
 /* The memory of an instance goes, and with it what its processes have of it. */

@@ -46,6 +46,9 @@ struct viso_snapshot {
 	size_t spare_count;
 };
 
+/* The last step of making one: puts its extended state where its clones restore it from. */
+void snapshot_put_state(viso_snapshot *snapshot, const struct processor *processor);
+
 /* A guest that goes on from the snapshot, and holds a reference to it. 0 or a negative errno with the error set. */
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance);
 
