@@ -39,7 +39,7 @@ tap.case("disks", function()
 	local disk = os.tmpname()
 	local file = assert(io.open(disk, "wb"))
 	file:write(("\0"):rep(512)):close()
-	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true}}, shares = {etc = "/etc"}})
+	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true, bytes_rate = "1M", operations_rate = {per_second = 100, burst = 10}}}, console = "virtio", shares = {etc = "/etc", tmp = {path = "/tmp", writable = true}}})
 	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
 	tap.equal(ok, false)
 	tap.equal(err.errno, 16)

@@ -42,7 +42,7 @@ class KernelCase(support.TestCase):
 
     def test_switched_off(self):
         image = self.image(put("hi\n") + POWER_OFF + FOR_EVER)
-        with virtiso.Guest(flat_image=(image, CODE), memory_max="16M", processors=1, platform="microvm") as box:
+        with virtiso.Guest(flat_image=(image, CODE), memory_max="16M", processors=1, platform="microvm", console="virtio") as box:
             with box.boot(timeout=30) as process:
                 self.assertEqual(process.wait(), 0)
             self.assertEqual(process.result.stdout, "hi\n")
@@ -52,10 +52,10 @@ class KernelCase(support.TestCase):
         here, there = socket.socketpair()
         with here, there, virtiso.Guest(
             flat_image=(self.image(POWER_OFF + FOR_EVER), CODE),
-            disks=[virtiso.Disk(disk, read_only=True)],
+            disks=[virtiso.Disk(disk, read_only=True, bytes_rate=1 << 20, operations_rate=virtiso.Rate(100, 10))],
             ports={"org.example.0": there},
-            interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01")],
-            shares={"etc": "/etc"},
+            interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01", bytes_rate=1 << 20)],
+            shares={"etc": "/etc", "own": virtiso.Share(self.directory.name, keep_setid=True)},
             vsock=(3, os.path.join(self.directory.name, "vsock")),
         ) as box:
             for use in (

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/remove_tree.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
@@ -43,7 +44,7 @@ enum {
 /* Beside the kind in the first byte. */
 enum { FROM_SNAPSHOT = 0x80 };
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, KINDS };
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, FS_WRITING, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -55,6 +56,7 @@ struct world {
 	enum kind kind;
 	int host[HOST_FDS]; /* the other ends */
 	int host_count;
+	size_t line_room; /* of a console's other end */
 };
 
 static void expect(bool condition, const char *what)
@@ -98,13 +100,7 @@ static char share[64];
 
 static void remove_share(void)
 {
-	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unlinkat(directory, "a", 0);
-	unlinkat(directory, "l", 0);
-	unlinkat(directory, "d/b", 0);
-	unlinkat(directory, "d", AT_REMOVEDIR);
-	close(directory);
-	rmdir(share);
+	remove_tree(share);
 }
 
 static struct {
@@ -181,10 +177,40 @@ static int open_share(void)
 	return directory;
 }
 
+/* What a guest has written is no matter of the next run, and it was written there. */
+static void empty_share(void)
+{
+	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	expect(remove_contents(directory) == 0, "what the guest has made cannot be removed");
+	close(directory);
+	expect(chmod(share, 0700) == 0, "the directory is gone");
+}
+
+/* Takes what it was told to, and nothing is left of it then. */
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	struct world *world = data;
+	size_t taken = size < world->line_room ? size : world->line_room;
+	volatile uint8_t sum = 0;
+	for (size_t i = 0; i < taken; i++)
+		sum ^= ((const uint8_t *)bytes)[i];
+	world->line_room -= taken;
+	return taken;
+}
+
+static void line_has_room(void *data)
+{
+}
+
 static void make_device(struct world *world)
 {
+	const struct console_line line = {
+		.send = send_line, .has_room = line_has_room, .data = world, .columns = 80, .rows = 25};
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
 	const struct interrupt nobody = {0};
+	/* So much that nothing waits: what comes when must not depend on the time. */
+	static const struct rate rates[THROTTLE_KINDS] = {{UINT64_MAX, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
+	struct fuse_rights rights = {.written_max = 1 << 20};
 	int r = -EINVAL;
 	switch (world->kind) {
 	case RNG:
@@ -192,20 +218,21 @@ static void make_device(struct world *world)
 		break;
 	case CONSOLE:
 		r = virtio_console_new(&world->ram, nobody, &world->loop, &world->device);
-		expect(r == 0 && virtio_console_add(world->device, NULL, socket_end(world, SOCK_STREAM)) == 0 &&
+		expect(r == 0 && virtio_console_add(world->device, "other", socket_end(world, SOCK_STREAM)) == 0 &&
 			       virtio_console_add(world->device, "name", socket_end(world, SOCK_STREAM)) == 0,
 		       "no ports");
+		virtio_console_set_line(world->device, &line);
 		break;
 	case BLOCK:
 	case BLOCK_KEPT:
 		r = virtio_block_new(&world->ram, nobody, open_disk(world->kind == BLOCK ? DISK_DISCARD_WRITES : 0),
-				     "id", &world->device);
+				     "id", rates, &world->device);
 		break;
 	case NET_STREAM:
 	case NET_MESSAGES:
 		r = virtio_net_new(&world->ram, nobody, &world->loop,
 				   socket_end(world, world->kind == NET_STREAM ? SOCK_STREAM : SOCK_SEQPACKET), mac,
-				   &world->device);
+				   rates, &world->device);
 		break;
 	case VSOCK:
 		make_vsock(world);
@@ -214,7 +241,9 @@ static void make_device(struct world *world)
 		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
 		break;
 	case FS:
-		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &world->device);
+	case FS_WRITING:
+		rights.writes = world->kind == FS_WRITING;
+		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &rights, &world->device);
 		break;
 	case KINDS:
 		break;
@@ -224,7 +253,7 @@ static void make_device(struct world *world)
 
 static bool has_worker(const struct world *world)
 {
-	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS;
+	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS || world->kind == FS_WRITING;
 }
 
 /* A thread of its own would make every run another one: the fuzzer is its thread. */
@@ -372,13 +401,20 @@ static void accept_port(struct world *world)
 
 static void host_side(struct world *world)
 {
-	uint8_t bytes[256];
+	uint8_t bytes[256] = {0};
 	uint64_t what = take(world, 1);
 	size_t size = take(world, 1);
 	uint64_t value;
 	if (world->kind == BALLOON) {
 		virtio_balloon_set(world->device, (uint32_t)size);
 		virtio_balloon_statistic(world->device, (unsigned)what, &value);
+	}
+	if (world->kind == CONSOLE && what & 0x08) {
+		world->line_room += size;
+		virtio_console_resume(world->device);
+		size_t room = virtio_console_room(world->device);
+		expect(virtio_console_receive(world->device, bytes, size) >= (room < size ? room : size),
+		       "there is less room than was told");
 	}
 	if (world->host_count == 0)
 		return;
@@ -459,6 +495,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	state_release(&saved);
 	loop_release(&world.loop);
 	empty_listeners();
+	if (world.kind == FS_WRITING)
+		empty_share();
 	for (int i = 0; i < world.host_count; i++)
 		if (world.host[i] >= 0)
 			close(world.host[i]);

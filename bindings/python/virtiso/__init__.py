@@ -25,6 +25,7 @@ from ._enums import (
     CapabilitySet,
     Clock,
     Confidence,
+    Console,
     CopyMethod,
     DriverState,
     EntryState,
@@ -82,7 +83,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface
+from ._kernel_options import Disk, Interface, Rate, Share
 from ._log import set_log_handler
 from ._machine import (
     Device,
@@ -115,6 +116,7 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Confidence",
+    "Console",
     "Container",
     "CopyMethod",
     "DEVNULL",
@@ -177,6 +179,7 @@ __all__ = [
     "ProcessEnded",
     "Protocol",
     "Provider",
+    "Rate",
     "Reason",
     "Result",
     "Rlimit",
@@ -186,6 +189,7 @@ __all__ = [
     "Sandbox",
     "Scheduler",
     "SeccompProfile",
+    "Share",
     "Snapshot",
     "Shutdown",
     "Stage",

@@ -66,11 +66,12 @@ static bool attend(struct machine *machine, int wait_ms)
 {
 	struct pollfd fds[CONSOLE_FDS + 1];
 	eventfd_t wakeups;
+	int patience_ms = console_wait(&machine->console, wait_ms);
 	console_poll_for(&machine->console, fds);
 	fds[CONSOLE_FDS] = (struct pollfd){.fd = machine->wake_fd, .events = POLLIN};
-	int n = poll(fds, CONSOLE_FDS + 1, wait_ms);
+	int n = poll(fds, CONSOLE_FDS + 1, patience_ms);
 	if (n <= 0)
-		return n < 0;
+		return n < 0 || patience_ms < wait_ms;
 	if (fds[CONSOLE_FDS].revents)
 		eventfd_read(machine->wake_fd, &wakeups);
 	console_serve(&machine->console, fds);

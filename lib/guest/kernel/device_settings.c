@@ -90,6 +90,7 @@ int device_settings_copy(struct device_settings *to, const struct device_setting
 	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++)
 		fits = copy_share(&to->shares[i], &from->shares[i]);
 	to->vsock_cid = from->vsock_cid;
+	to->console = from->console;
 	return fits ? 0 : -ENOMEM;
 }
 
@@ -334,6 +335,48 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	return r;
 }
 
+static int check_rate(viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
+{
+	if (what != VISO_RATE_BYTES && what != VISO_RATE_OPERATIONS)
+		return error_argument(function, "there is no such rate");
+	return per_second == 0 && burst > 0 ? error_argument(function, "without a rate there is no burst") : 0;
+}
+
+static int set_rate(struct rate *rates, viso_rate what, uint64_t per_second, uint64_t burst)
+{
+	rates[what == VISO_RATE_BYTES ? THROTTLE_BYTES : THROTTLE_OPERATIONS] = (struct rate){per_second, burst};
+	return 0;
+}
+
+static int fail_unknown(const char *function, const char *what, unsigned index)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOENT, function, "%s: there is no %s %u: the first one is 0", function,
+			  what, index);
+}
+
+int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
+	if (r == 0 && disk >= kernel->devices.disk_count)
+		return fail_unknown(__func__, "disk", disk);
+	return r < 0 ? r : set_rate(kernel->devices.disks[disk].rates, what, per_second, burst);
+}
+
+int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
+				uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
+	if (r == 0 && network >= kernel->devices.network_count)
+		return fail_unknown(__func__, "network interface", network);
+	return r < 0 ? r : set_rate(kernel->devices.networks[network].rates, what, per_second, burst);
+}
+
 int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
 {
 	struct kernel_guest *kernel = NULL;
@@ -381,20 +424,35 @@ static int check_directory(const char *path, const char *function)
 	return 0;
 }
 
-int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+static int share(viso_guest *guest, const char *path, const char *tag, const struct share_setting *setting,
+		 const char *function)
 {
 	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_settings(guest, function, &kernel);
+	if (r == 0 && (setting->flags & ~(unsigned)VISO_SHARE_KEEP_SETID))
+		return error_argument(function, "there is no such flag");
 	if (r == 0)
-		r = check_share(&kernel->devices, tag, __func__);
+		r = check_share(&kernel->devices, tag, function);
 	if (r == 0)
-		r = check_directory(path, __func__);
+		r = check_directory(path, function);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *absolute = realpath(path, NULL), *copy = strdup(tag);
 	if (!absolute || !copy)
 		return error_memory();
-	kernel->devices.shares[kernel->devices.share_count++] =
-		(struct share_setting){TAKE_PTR(absolute), TAKE_PTR(copy)};
+	struct share_setting *place = &kernel->devices.shares[kernel->devices.share_count++];
+	*place = *setting;
+	place->path = TAKE_PTR(absolute);
+	place->tag = TAKE_PTR(copy);
 	return 0;
+}
+
+int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+{
+	return share(guest, path, tag, &(struct share_setting){0}, __func__);
+}
+
+int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags)
+{
+	return share(guest, path, tag, &(struct share_setting){.is_writable = true, .flags = flags}, __func__);
 }
