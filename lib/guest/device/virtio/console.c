@@ -326,8 +326,8 @@ static void reset(struct virtio *virtio)
 
 struct port_state {
 	char name[CONSOLE_NAME_MAX];
-	uint8_t is_there, is_connected, is_open, unused;
 	uint32_t notices;
+	uint8_t is_there, is_connected, is_open, unused;
 	uint64_t sent;
 };
 
@@ -371,12 +371,17 @@ static int load(struct virtio *virtio, const uint8_t config[], struct state_read
 	struct console *console = console_of(virtio);
 	struct port_state state;
 	uint64_t count;
-	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count &&
-		    memcmp(config, virtio->config, virtio->config_size) == 0;
+	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count;
 	for (unsigned i = 0; fits && i < console->count; i++)
 		fits = state_get(in, &state, sizeof(state)) &&
 		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
-	return fits ? 0 : state_damaged("ports");
+	if (!fits)
+		return state_damaged("ports");
+	/* It may have another window now. */
+	memcpy(virtio->config, config, virtio->config_size);
+	if (is_line(console, 0) && virtio_has(virtio, VIRTIO_CONSOLE_F_SIZE) && console->line.columns)
+		console->ports[0].notices |= 1U << NOTICE_SIZE;
+	return 0;
 }
 
 static void release(struct virtio *virtio)
@@ -452,6 +457,11 @@ void virtio_console_set_line(struct virtio *virtio, const struct console_line *l
 	if (line->columns == 0)
 		return;
 	memcpy(virtio->config, &config, sizeof(config));
+	virtio_console_offer_window(virtio);
+}
+
+void virtio_console_offer_window(struct virtio *virtio)
+{
 	virtio->offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
 }
 
