@@ -26,6 +26,7 @@ from ._enums import (
     Clock,
     Confidence,
     CopyMethod,
+    Device,
     DriverState,
     EntryState,
     EntryType,
@@ -62,6 +63,7 @@ from ._enums import (
     Statistic,
     Step,
     SyscallAction,
+    Traffic,
 )
 from ._errors import (
     AlreadyExists,
@@ -117,6 +119,7 @@ __all__ = [
     "Confidence",
     "Container",
     "CopyMethod",
+    "Device",
     "DEVNULL",
     "Device",
     "Disk",
@@ -192,6 +195,7 @@ __all__ = [
     "Statistic",
     "Step",
     "SyscallAction",
+    "Traffic",
     "TimeoutExpired",
     "Tmpfs",
     "Tool",

@@ -201,6 +201,7 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 		if (sent < 0)
 			break;
 		port->sent += (uint64_t)sent;
+		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, (uint64_t)sent);
 	}
 	port->sent = 0;
 	queue_push(&virtio->queues[index], chain->head, 0);
@@ -228,6 +229,7 @@ static bool receive(struct virtio *virtio, unsigned index, struct chain *chain)
 			return false;
 		}
 	}
+	traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, (uint64_t)got);
 	queue_push(&virtio->queues[index], chain->head, (uint32_t)got);
 	return true;
 }
