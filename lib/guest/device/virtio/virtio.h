@@ -18,6 +18,7 @@
 #include "guest/device/interrupt.h"
 #include "guest/device/loop.h"
 #include "guest/device/ram.h"
+#include "guest/device/traffic.h"
 #include "guest/device/virtio/queue.h"
 
 enum {
@@ -72,6 +73,7 @@ struct virtio {
 	struct virtqueue queues[VIRTIO_QUEUES_MAX];
 	int doorbells[VIRTIO_QUEUES_MAX]; /* eventfds, -1 where there is none */
 	uint64_t notifications, interrupts;
+	struct traffic traffic; /* of ports, of connections, of requests for files */
 };
 
 /*

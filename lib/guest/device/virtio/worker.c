@@ -31,6 +31,10 @@ static void serve_one(struct worker *worker, unsigned queue)
 	int64_t written = worker->serve(worker, queue, &worker->chain);
 	pthread_mutex_lock(&virtio->lock);
 	worker->is_busy = false;
+	if (written >= 0) {
+		traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, (uint64_t)written);
+		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, worker->chain.readable_bytes);
+	}
 	pthread_cond_broadcast(&worker->is_idle);
 	/* A reset has taken the status away and waits. */
 	if (!(virtio->status & VIRTIO_CONFIG_S_DRIVER_OK))
