@@ -50,6 +50,7 @@ tap.case("disks", function()
 	end
 	tap.equal(pcall(box.statistic, box, "uptime_ms"), false)
 	tap.equal(pcall(box.memory_figure, box, "free"), false)
+	tap.equal(pcall(box.traffic, box, "disk", "bytes_to_guest"), false)
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
 end)
 

@@ -63,6 +63,7 @@ class KernelCase(support.TestCase):
                 box.press_power_button,
                 lambda: box.set_balloon("1M"),
                 lambda: box.memory_figure("free"),
+                lambda: box.traffic("disk", "bytes_to_guest"),
                 lambda: box.statistic("uptime_ms"),
                 box.set_clock,
                 box.shut_down,

@@ -60,6 +60,7 @@ static void put_usage(viso_result *result, const struct machine *machine)
 	out[VISO_USAGE_WALL_US] = (machine->wall_end - machine->begin) / 1000;
 	out[VISO_USAGE_MEMORY_PEAK] = (int64_t)machine->memory_peak;
 	result_put_rusage(result, &machine->usage);
+	machine_put_counts(machine, out);
 }
 
 static int collect(viso_process *process, viso_result **out_result)

@@ -54,6 +54,7 @@ int platform_add_serial(struct machine *machine)
 	if (r < 0)
 		return r;
 	machine->console.guest = (struct console_guest){.room = room, .receive = receive, .data = serial};
+	machine_add_traffic(machine, VISO_DEVICE_SERIAL, &serial->traffic);
 	return machine_add_ports(machine, LAYOUT_SERIAL, SERIAL_PORTS, &serial_ops, serial);
 }
 
