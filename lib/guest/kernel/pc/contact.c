@@ -100,3 +100,15 @@ int viso_guest_press_power_button(viso_guest *guest)
 	int r = check(guest, __func__);
 	return r < 0 ? r : kernel_use_machine(guest, __func__, press_power_button, NULL);
 }
+
+static int press_reset_button(struct machine *machine, void *data)
+{
+	machine_reset(machine);
+	return 0;
+}
+
+int viso_guest_press_reset_button(viso_guest *guest)
+{
+	int r = check(guest, __func__);
+	return r < 0 ? r : kernel_use_machine(guest, __func__, press_reset_button, NULL);
+}
