@@ -338,7 +338,10 @@ static __inline__ struct viso_doorbell_request *viso_doorbell_receive(const stru
 	return NULL;
 }
 
-/** Answers it: with a number where it is VISO_REQUEST_CALL, else with `size` bytes that were put to `answer`; or with an errno. */
+/**
+ * Answers it: with a number where it is VISO_REQUEST_CALL, else with `size` bytes that were put to `answer`; or with an errno. From then on
+ * the slot is the host's, and may have the next request.
+ */
 static __inline__ void viso_doorbell_answer(const struct viso_doorbell *bell, struct viso_doorbell_request *request, int64_t value,
 					    size_t size, unsigned error)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/own_process.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -30,11 +32,23 @@ static int64_t now(void)
 	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
+/*
+ * False in a child that shares the memory of its parent, with what the C library keeps of the thread that made it: what
+ * is remembered there is the parent's. The number of a thread is in its clock (make_thread_cpuclock() of
+ * include/linux/posix-timers.h), and asking for that is no system call.
+ */
+static bool is_known_thread(pid_t id)
+{
+	enum { KIND_BITS = 3 };
+	clockid_t clock;
+	return pthread_getcpuclockid(pthread_self(), &clock) == 0 && ~(clock >> KIND_BITS) == id;
+}
+
 /* Threads may come here at the same time: the first one's moment stays, since marks have it. */
 static pid_t find_out(void)
 {
 	pid_t id = getpid();
-	if (madvise(&own, sizeof(own), MADV_WIPEONFORK) < 0)
+	if (!is_known_thread(gettid()) || madvise(&own, sizeof(own), MADV_WIPEONFORK) < 0)
 		return id;
 	int64_t unknown = 0;
 	atomic_compare_exchange_strong(&own.since, &unknown, now());
@@ -53,10 +67,13 @@ pid_t own_thread(void)
 	int64_t since = atomic_load_explicit(&own.since, memory_order_relaxed);
 	if (since && thread.since == since)
 		return thread.id;
+	pid_t id = gettid();
+	if (!is_known_thread(id))
+		return id;
 	own_process();
-	thread.id = gettid();
+	thread.id = id;
 	thread.since = atomic_load(&own.since);
-	return thread.id;
+	return id;
 }
 
 struct process_mark own_mark(void)

@@ -278,6 +278,11 @@ viso_guest *guest_new_like(viso_guest *guest)
 	int r = guest->core_path && !copy->core_path ? error_memory() : 0;
 	if (r == 0)
 		r = hypercalls_copy(&copy->hypercalls, &guest->hypercalls);
+	if (r == 0 && guest->kernel) {
+		copy->kernel = guest->kernel->ops->copy(guest->kernel);
+		copy->sandbox.is_computer = true;
+		r = copy->kernel ? 0 : -ENOMEM;
+	}
 	pthread_mutex_unlock(&guest->sandbox.lock);
 	return r < 0 ? viso_guest_unref(copy) : copy;
 }

@@ -227,10 +227,14 @@ static struct task *next_ready(const struct scheduler *scheduler)
 	return NULL;
 }
 
+static int64_t scheduler_clock_at(const struct instance *instance, int64_t now)
+{
+	return instance->scheduler.has_cpu_clock ? clock_now(CLOCK_THREAD_CPUTIME_ID) : now - instance->kick.waited;
+}
+
 static int64_t scheduler_clock(const struct instance *instance)
 {
-	return instance->scheduler.has_cpu_clock ? clock_now(CLOCK_THREAD_CPUTIME_ID)
-						 : clock_now(CLOCK_MONOTONIC) - instance->kick.waited;
+	return scheduler_clock_at(instance, instance->scheduler.has_cpu_clock ? 0 : clock_now(CLOCK_MONOTONIC));
 }
 
 void scheduler_count_time(struct instance *instance)
@@ -334,11 +338,11 @@ bool scheduler_choose(struct instance *instance)
 	return true;
 }
 
-void scheduler_start(struct instance *instance, bool exact)
+void scheduler_start(struct instance *instance, int64_t now, bool exact)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	scheduler->has_cpu_clock = exact || scheduler->wants_cpu_time;
-	scheduler->cpu_start = scheduler_clock(instance);
+	scheduler->cpu_start = scheduler_clock_at(instance, now);
 	if (!scheduler->has_ticks)
 		return;
 	start_slice(instance);

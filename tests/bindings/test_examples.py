@@ -70,6 +70,27 @@ class Boot(unittest.TestCase):
         self.check("boot.lua")
 
 
+class Doorbell(unittest.TestCase):
+    def check(self, name):
+        kernel = os.path.join(BUILD, "examples/guest/bell")
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise tap.Missing("a usable /dev/kvm")
+        if not os.path.exists(kernel):
+            raise tap.Missing("the examples in C, which were not built")
+        done = run(name, kernel)
+        expected = "2 + 3 = 5\nHELLO\nbye\napples: 3\ngold: errno 2\n"
+        self.assertEqual((done.stdout, done.stderr, done.returncode), (expected, "", 0))
+
+    def test_doorbell_in_c(self):
+        self.check("doorbell")
+
+    def test_doorbell_in_python(self):
+        self.check("doorbell.py")
+
+    def test_doorbell_in_lua(self):
+        self.check("doorbell.lua")
+
+
 class Hello(unittest.TestCase):
     def check(self, name):
         support.need("container", "memory_limit")

@@ -54,6 +54,49 @@ tap.case("disks", function()
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
 end)
 
+local function bell(hypercalls)
+	local path = os.getenv "VIRTISO_BUILD" .. "/examples/guest/bell"
+	local kvm, file = io.open("/dev/kvm", "r+"), io.open(path)
+	if not kvm or not file then
+		tap.missing(kvm and "the examples in C, which were not built" or "a usable /dev/kvm")
+	end
+	kvm:close()
+	file:close()
+	return virtiso.guest{kernel = path, hypercalls = hypercalls}
+end
+
+tap.case("both call", function()
+	local prices = {}
+	local box <close> = bell{[1] = function(call)
+		table.insert(prices, call:read(call:argument(0), call:argument(1)))
+		return #prices == 1 and 5 or -2
+	end}
+	local process <close> = box:boot{capture_output = true, timeout = 60}
+	tap.equal(box:serve(60), true)
+	tap.equal(box:serve(60), true)
+	tap.equal(box:serve(0), nil)
+	tap.equal(table.concat(prices, " "), "apples gold")
+	tap.equal(box:call("add", -1, 3), 2)
+	tap.equal(box:call_bytes("upper", "loud", {timeout = 60}), "LOUD")
+	tap.equal(pcall(box.call, box, "other"), false)
+	tap.equal(box:request("off", {timeout = 60}), "bye")
+	tap.equal(process:wait().stdout, "apples: 5\ngold: errno 2\n")
+end)
+
+tap.case("a handler throws", function()
+	local box <close> = bell{[1] = function()
+		error("no price", 0)
+	end}
+	local process <close> = box:boot{capture_output = true, timeout = 60}
+	for _ = 1, 2 do
+		local ok, err = pcall(box.serve, box, 60)
+		tap.equal(ok, false)
+		tap.equal(err, "no price")
+	end
+	box:request("off", {timeout = 60})
+	tap.equal(process:wait().stdout, "apples: errno 5\ngold: errno 5\n")
+end)
+
 tap.case("killed", function()
 	local box <close>, path = guest(FOR_EVER)
 	local process <close> = box:boot{timeout = 30}

@@ -84,6 +84,47 @@ class KernelCase(support.TestCase):
             self.assertIn("Hi", box.screen())
             process.kill()
 
+    def boot_bell(self, **options):
+        bell = os.path.join(os.environ["VIRTISO_BUILD"], "examples/guest/bell")
+        if not os.path.exists(bell):
+            raise tap.Missing("the examples in C, which were not built")
+        return virtiso.Guest(kernel=bell, **options)
+
+    def test_both_call(self):
+        things = []
+
+        def price(call):
+            things.append(call.read(call.argument(0), call.argument(1)))
+            with self.assertRaises(virtiso.Error):
+                call.read(2**64 - 1, 2)
+            return len(things)
+
+        with self.boot_bell(hypercalls={1: price}) as box, box.boot(timeout=60) as process:
+            self.assertEqual(box.call("add", 2**64 - 1, 3, timeout=60), 2)
+            self.assertEqual(box.call_bytes("upper", b"loud", timeout=60), b"LOUD")
+            for use in (lambda: box.call("other", timeout=60), lambda: box.request(b"what", timeout=60)):
+                with self.assertRaises(virtiso.Error):
+                    use()
+            self.assertEqual(box.request(b"off", timeout=60), b"bye")
+            self.assertEqual(process.wait(), 0)
+            self.assertEqual(process.result.stdout, "apples: 1\ngold: 2\n")
+        self.assertEqual(things, [b"apples", b"gold"])
+
+    def test_calls_are_queued(self):
+        with self.boot_bell(hypercalls={1: None}) as box, box.boot(timeout=60) as process:
+            for answer in (7, 8):
+                box.next_hypercall(timeout=60).answer(answer)
+            box.request(b"off", timeout=60)
+            process.wait()
+            self.assertEqual(process.result.stdout, "apples: 7\ngold: 8\n")
+
+    def test_nobody_answers(self):
+        with virtiso.Guest(flat_image=(self.image(FOR_EVER), CODE)) as box, box.boot(timeout=60) as process:
+            with self.assertRaises(virtiso.TimeoutExpired):
+                box.request(b"x", timeout=0.01)
+            self.assertFalse(box.cancel())
+            process.kill()
+
     def test_killed(self):
         with virtiso.Guest(flat_image=(self.image(FOR_EVER), CODE)) as box, box.boot(timeout=30) as process:
             process.kill()

@@ -125,13 +125,16 @@ static void test_an_overlay_is_bounded(void **state)
 {
 	struct overlay overlay;
 	uint8_t *block, *same;
+	bool is_new;
 	assert_int_equal(overlay_init(&overlay, 1 << 30, 3 * OVERLAY_BLOCK), 0);
 	assert_null(overlay_find(&overlay, (1 << 30) / OVERLAY_BLOCK - 1));
 	for (uint64_t i = 0; i < 3; i++)
-		assert_int_equal(overlay_make(&overlay, i * 1000, &block), 0);
-	assert_int_equal(overlay_make(&overlay, 2000, &same), 0);
+		assert_int_equal(overlay_make(&overlay, i * 1000, &block, &is_new), 0);
+	assert_true(is_new);
+	assert_int_equal(overlay_make(&overlay, 2000, &same, &is_new), 0);
+	assert_false(is_new);
 	assert_ptr_equal(same, block);
-	assert_int_equal(overlay_make(&overlay, 1, &block), -ENOSPC);
+	assert_int_equal(overlay_make(&overlay, 1, &block, &is_new), -ENOSPC);
 	overlay_release(&overlay);
 }
 

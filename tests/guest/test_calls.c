@@ -364,7 +364,7 @@ static void test_signals_of_the_host(void **state)
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGCHLD), 1);
 	assert_int_equal(call(guest, "count", 0), 1);
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGTERM), 1);
-	assert_fails(viso_guest_call(guest, "count", NULL, 0, 1000, NULL), EFAULT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_call(guest, "count", NULL, 0, 20000, NULL), EFAULT, VISO_STAGE_GUEST, "");
 	check_poisoned(guest, VISO_REASON_SIGNALLED);
 	viso_guest_unref(guest);
 

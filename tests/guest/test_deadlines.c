@@ -166,9 +166,7 @@ static int count_threads(void)
 /* One that has been joined may still be counted for a moment. */
 static void check_threads(int wanted)
 {
-	for (int i = 0; i < 1000 && count_threads() != wanted; i++)
-		usleep(5000);
-	assert_int_equal(count_threads(), wanted);
+	await_that(count_threads() == wanted);
 }
 
 /* One for all guests, which goes with the last of them. */

@@ -14,10 +14,8 @@ enum { PRICE = 1, PATIENCE_MS = 60000 };
 static struct kernel_fixture *set_system(void **state)
 {
 	struct kernel_fixture *fixture = *state;
-	const char *path = getenv("VISO_TEST_BELL");
-	assert_non_null(path);
 	need_kvm();
-	assert_ok(viso_guest_set_kernel(fixture->guest, path));
+	assert_ok(viso_guest_set_kernel(fixture->guest, BELL));
 	return fixture;
 }
 

@@ -351,7 +351,10 @@ class Guest(Sandbox):
             return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
 
     def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
-        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer."""
+        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer.
+
+        This, and :meth:`call` and :meth:`call_bytes`, also reach the system of a computer (<virtiso/doorbell.h>), several at a time.
+        """
         with _raising():
             return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
 

@@ -14,7 +14,6 @@
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
 #include "guest/memory/fault.h"
-#include "guest/x86_64/system.h"
 
 enum { ARGUMENTS_MAX = 6, BYTES_MAX = 16 << 20 };
 
@@ -39,23 +38,25 @@ static int find(struct instance *instance, const char *symbol, uint64_t *out_add
 			  symbol);
 }
 
-/* System V ABI, AMD64 supplement, "The Stack Frame": at a function's first instruction the return address is on top. */
+/* Each page that a call would touch first costs an exit; once it is there a reset leaves it. */
+static int make_stack(struct stay *stay)
+{
+	const uint8_t none[16] = {0};
+	if (!stay->has_stack &&
+	    space_write(stay->task->program->space, stay->stack - sizeof(none), none, sizeof(none)) < 0)
+		return -ENOMEM;
+	stay->has_stack = true;
+	return 0;
+}
+
+/* System V ABI, AMD64 supplement, "The Stack Frame": before a function is called the stack is aligned to 16 bytes. */
 static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
 			const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
 {
 	struct stay *stay = &instance->stay;
-	struct program *program = stay->task->program;
-	const uint64_t frame[2] = {SYSTEM_TRAMPOLINE};
-	uint64_t stack = stay->stack - 24;
-	if (space_write(program->space, stack, frame, sizeof(frame)) < 0)
+	if (make_stack(stay) < 0)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, function, "the guest has no stack for calls any more");
-	vcpu_set_start(program->vcpu, address, stack);
-	program->vcpu->regs->rdi = args[0];
-	program->vcpu->regs->rsi = args[1];
-	program->vcpu->regs->rdx = args[2];
-	program->vcpu->regs->rcx = args[3];
-	program->vcpu->regs->r8 = args[4];
-	program->vcpu->regs->r9 = args[5];
+	vcpu_set_call(stay->task->program->vcpu, address, stay->stack - 16, args);
 	stay->state = STAY_CALLED;
 	return guest_run_taken(guest, instance, timeout_ms, function);
 }

@@ -53,7 +53,7 @@ static int check_taking(const struct viso_guest *guest, bool poisoned_too, const
 static void mark_taken(struct viso_guest *guest, enum guest_use use)
 {
 	guest->use = use;
-	atomic_store_explicit(&guest->is_cancelled, false, memory_order_relaxed);
+	atomic_store_explicit(&guest->verdict, GUEST_OPEN, memory_order_relaxed);
 	/* A handler may give the last reference of the host program's back. */
 	handle_ref(&guest->sandbox.handle);
 	if (use == GUEST_CALLED)
@@ -101,17 +101,28 @@ void guest_give_back(struct viso_guest *guest)
 {
 	pthread_mutex_lock(&guest->lock);
 	guest->use = GUEST_IDLE;
-	pthread_cond_broadcast(&guest->idle);
+	if (guest->is_awaited)
+		pthread_cond_broadcast(&guest->idle);
 	pthread_mutex_unlock(&guest->lock);
-	viso_guest_unref(guest);
+	if (!handle_unref_unless_last(&guest->sandbox.handle))
+		viso_guest_unref(guest);
 }
 
-/* With the lock held: the thread that uses the guest will end it. */
-static void stop_user(struct viso_guest *guest)
+/* False where another verdict is there already. */
+static bool decide(struct viso_guest *guest, enum guest_verdict verdict)
 {
-	atomic_store(&guest->is_cancelled, true);
+	int before = GUEST_OPEN;
+	return atomic_compare_exchange_strong(&guest->verdict, &before, verdict) || before == (int)verdict;
+}
+
+/* With the lock held: whether the thread that uses the guest will end it. */
+static bool stop_user(struct viso_guest *guest)
+{
+	if (!decide(guest, GUEST_CANCELLED))
+		return false;
 	if (guest->initialised)
 		kick_stop(&guest->initialised->kick, SIGKILL);
+	return true;
 }
 
 void guest_close_initialised(struct viso_guest *guest)
@@ -120,6 +131,7 @@ void guest_close_initialised(struct viso_guest *guest)
 	guest->is_closed = true;
 	if (guest->use == GUEST_CALLED)
 		stop_user(guest);
+	guest->is_awaited = true;
 	while (guest->use != GUEST_IDLE)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
@@ -146,8 +158,7 @@ int guest_signal_initialised(struct viso_guest *guest, int signal)
 	pthread_mutex_lock(&guest->lock);
 	struct instance *instance = guest->initialised;
 	bool is_idle = guest->use == GUEST_IDLE && instance && !is_in_handler(guest) && !has_ended(instance);
-	if (guest->use == GUEST_CALLED && signal == SIGKILL) {
-		stop_user(guest);
+	if (guest->use == GUEST_CALLED && signal == SIGKILL && stop_user(guest)) {
 		count = 1;
 	} else if (is_idle) {
 		mark_taken(guest, GUEST_TAKEN);
@@ -172,16 +183,14 @@ int viso_guest_cancel(viso_guest *guest)
 	if (guest->kernel)
 		return guest->kernel->ops->cancel(guest);
 	pthread_mutex_lock(&guest->lock);
-	r = guest->use == GUEST_CALLED;
-	if (r)
-		stop_user(guest);
+	r = guest->use == GUEST_CALLED && stop_user(guest);
 	pthread_mutex_unlock(&guest->lock);
 	return r;
 }
 
 bool guest_is_cancelled(struct viso_guest *guest)
 {
-	return atomic_load(&guest->is_cancelled);
+	return atomic_load(&guest->verdict) == GUEST_CANCELLED;
 }
 
 /*
@@ -190,12 +199,7 @@ bool guest_is_cancelled(struct viso_guest *guest)
  */
 bool guest_finish(struct viso_guest *guest)
 {
-	pthread_mutex_lock(&guest->lock);
-	bool is_cancelled = guest_is_cancelled(guest);
-	if (!is_cancelled)
-		guest->use = GUEST_DONE;
-	pthread_mutex_unlock(&guest->lock);
-	return !is_cancelled;
+	return decide(guest, GUEST_DONE);
 }
 
 /* Where the program has found to the ring, the answer may be still to come: ring_request() finishes the call. */
@@ -246,9 +250,9 @@ int guest_check_ended(struct viso_guest *guest, struct instance *instance, const
 
 int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
 {
-	int64_t deadline = timeout_ms < 0 ? 0 : clock_now(CLOCK_MONOTONIC) + (int64_t)timeout_ms * 1000000;
+	int64_t now = clock_now(CLOCK_MONOTONIC);
 	instance->stay.leave = false;
-	int r = instance_run_until(instance, deadline, 0);
+	int r = instance_run_until(instance, now, timeout_ms < 0 ? 0 : now + (int64_t)timeout_ms * 1000000, 0);
 	if (r < 0) {
 		/* The call has begun, and there is no way back. */
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a call could not be run");
@@ -286,7 +290,7 @@ static void put_instance(struct viso_guest *guest, struct instance *instance)
 {
 	pthread_mutex_lock(&guest->lock);
 	guest->initialised = instance;
-	if (guest->is_cancelled)
+	if (guest_is_cancelled(guest))
 		kick_stop(&instance->kick, SIGKILL);
 	pthread_mutex_unlock(&guest->lock);
 }

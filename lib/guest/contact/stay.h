@@ -39,6 +39,7 @@ struct stay {
 	struct kvm_regs regs; /* its registers there, RAX still the number of the system call */
 	uint64_t bases[2];    /* FS and GS */
 	uint64_t stack;       /* where that of calls ends; 0 before there is one */
+	bool has_stack;       /* its first page is there */
 	uint64_t buffers;     /* for call_bytes, with their size */
 	uint64_t buffers_size;
 	struct symbol_cache symbols;

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/program/copies.h"
 #include "guest/snapshot/snapshot.h"
 #include "guest/vm/shells.h"
@@ -16,8 +17,10 @@
 static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
 	struct symbol_cache symbols = instance->stay.symbols;
+	bool has_stack = instance->stay.has_stack;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
+	instance->stay.has_stack = has_stack;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
 	if (instance->stay.task)
@@ -25,8 +28,8 @@ static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 	instance->generation = 0;
 	instance->has_changed = false;
 	const struct program *current = instance->scheduler.current->program;
-	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
-	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL) : 0;
+	int r = vcpu_rewind(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
+	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_VCPU_EVENTS", NULL) : 0;
 }
 
 /* What is not memory: the program and its place. */
@@ -199,7 +202,11 @@ static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_
 int viso_guest_reset(viso_guest *guest)
 {
 	struct instance *instance;
-	int r = guest_take(guest, false, true, __func__, &instance);
+	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->reset(guest);
+	if (r == 0)
+		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
 		return r;
 	viso_snapshot *snapshot = instance->snapshot;
@@ -228,6 +235,8 @@ int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
 	if (r < 0)
 		return r;
+	if (snapshot->computer)
+		return snapshot->settings->kernel->ops->clone(snapshot, out_guest);
 	viso_guest *guest = guest_new_like(snapshot->settings);
 	struct instance *instance;
 	if (!guest)
