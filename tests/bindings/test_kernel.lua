@@ -39,7 +39,7 @@ tap.case("disks", function()
 	local disk = os.tmpname()
 	local file = assert(io.open(disk, "wb"))
 	file:write(("\0"):rep(512)):close()
-	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true}}, shares = {etc = "/etc"}})
+	local box <close>, path = guest(POWER_OFF .. FOR_EVER, {disks = {disk, {path = disk, read_only = true, bytes_rate = "1M", operations_rate = {per_second = 100, burst = 10}}}, console = "virtio", shares = {etc = "/etc", tmp = {path = "/tmp", writable = true}}})
 	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
 	tap.equal(ok, false)
 	tap.equal(err.errno, 16)
@@ -52,6 +52,25 @@ tap.case("disks", function()
 	tap.equal(pcall(box.memory_figure, box, "free"), false)
 	tap.equal(pcall(box.traffic, box, "disk", "bytes_to_guest"), false)
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
+end)
+
+tap.case("clone", function()
+	local socket = os.tmpname()
+	os.remove(socket)
+	local box <close>, path = guest(put "?" .. FOR_EVER, {memory_max = "16M", vsock = {cid = 3, path = socket}})
+	local process = box:boot{timeout = 30}
+	local snapshot = box:snapshot()
+	process:kill()
+	process:wait()
+	os.remove(path)
+	tap.equal(snapshot:size() > 0, true)
+	local clone <close> = snapshot:clone()
+	clone:bind{vsock = {cid = 4, path = socket}}
+	tap.equal(pcall(clone.bind, clone, {ports = {a = 0}}), false) -- the other one has none
+	local other <close> = clone:boot{timeout = 30}
+	other:kill()
+	other:wait()
+	clone:reset()
 end)
 
 local function bell(hypercalls)

@@ -38,6 +38,8 @@ static void test_boot(void **state)
 	REFUSED(viso_guest_set_platform(NULL, VISO_PLATFORM_PC));
 	REFUSED(viso_guest_set_platform(guest, (viso_platform)-1));
 	REFUSED(viso_guest_set_platform(guest, (viso_platform)2));
+	REFUSED(viso_guest_set_console(NULL, VISO_CONSOLE_VIRTIO));
+	REFUSED(viso_guest_set_console(guest, (viso_console)2));
 	REFUSED(viso_guest_boot(NULL, NULL, &process));
 	REFUSED(viso_guest_boot(guest, NULL, NULL));
 	REFUSED(viso_guest_boot(guest, NULL, &process)); /* without a kernel */

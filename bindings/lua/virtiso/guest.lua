@@ -13,6 +13,7 @@ local sized = sandboxes.sized
 
 local EIO, ERRNO_MAX, ENOSYS = 5, 4095, 38
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
+local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
 local shutdowns = support.names("VISO_SHUTDOWN_", "power_off reboot")
 local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free memory_available swap_total swap_free load_1 load_5
@@ -53,6 +54,10 @@ function setters.placement(handle, value)
 	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
 end
 
+function setters.console(handle, value)
+	native.viso_guest_set_console(handle, support.value_of(consoles, value, "console"))
+end
+
 function setters.platform(handle, value)
 	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
 end
@@ -63,15 +68,27 @@ end
 
 local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
 
+local function set_rates(set, handle, index, device)
+	for name, what in pairs {bytes_rate = native.VISO_RATE_BYTES, operations_rate = native.VISO_RATE_OPERATIONS} do
+		local rate = device[name]
+		rate = type(rate) == "table" and rate or {per_second = rate}
+		support.check_options(rate, support.set "per_second burst", 1)
+		if rate.per_second then
+			set(handle, index - 1, what, support.size(rate.per_second), support.size(rate.burst or 0))
+		end
+	end
+end
+
 function setters.disks(handle, disks)
-	for _, disk in ipairs(disks) do
+	for index, disk in ipairs(disks) do
 		local flags = 0
 		disk = type(disk) == "table" and disk or {path = disk}
-		support.check_options(disk, support.set "path read_only discard_writes", 1)
+		support.check_options(disk, support.set "path read_only discard_writes bytes_rate operations_rate", 1)
 		for name, flag in pairs(disk_flags) do
 			flags = flags | (disk[name] and flag or 0)
 		end
 		native.viso_guest_add_disk(handle, disk.path, flags)
+		set_rates(native.viso_guest_set_disk_rate, handle, index, disk)
 	end
 end
 
@@ -86,16 +103,23 @@ function setters.ports(handle, ports)
 end
 
 function setters.interfaces(handle, interfaces)
-	for _, interface in ipairs(interfaces) do
+	for index, interface in ipairs(interfaces) do
 		interface = type(interface) == "table" and interface or {file = interface}
-		support.check_options(interface, support.set "file mac", 1)
+		support.check_options(interface, support.set "file mac bytes_rate operations_rate", 1)
 		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+		set_rates(native.viso_guest_set_network_rate, handle, index, interface)
 	end
 end
 
 function setters.shares(handle, shares)
 	for tag, directory in pairs(shares) do
-		native.viso_guest_share_directory(handle, directory, tag)
+		local share = type(directory) == "table" and directory or {path = directory}
+		support.check_options(share, support.set "path writable keep_setid", 1)
+		if share.writable then
+			native.viso_guest_share_writable(handle, share.path, tag, share.keep_setid and native.VISO_SHARE_KEEP_SETID or 0)
+		else
+			native.viso_guest_share_directory(handle, share.path, tag)
+		end
 	end
 end
 
@@ -369,6 +393,19 @@ end
 --- Brings a clone back to its snapshot, to the byte. A poisoned one is usable again.
 function Guest:reset()
 	native.viso_guest_reset(self.handle)
+end
+
+local bindings = support.set "disks ports interfaces vsock"
+
+--- Gives the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the snapshot
+--- has: copies of the disks to which that writes, the other ends of its ports and interfaces. As the options of virtiso.guest().
+function Guest:bind(options)
+	support.check_options(options, bindings, 2)
+	for _, name in ipairs{"disks", "ports", "interfaces", "vsock"} do
+		if options[name] then
+			setters[name](self.handle, options[name])
+		end
+	end
 end
 
 --- A fd that becomes readable when a queued hypercall waits. Never read from it.

@@ -25,6 +25,7 @@ from ._enums import (
     CapabilitySet,
     Clock,
     Confidence,
+    Console,
     CopyMethod,
     Device,
     DriverState,
@@ -84,7 +85,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface
+from ._kernel_options import Disk, Interface, Rate, Share
 from ._log import set_log_handler
 from ._machine import (
     Device,
@@ -117,6 +118,7 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Confidence",
+    "Console",
     "Container",
     "CopyMethod",
     "Device",
@@ -180,6 +182,7 @@ __all__ = [
     "ProcessEnded",
     "Protocol",
     "Provider",
+    "Rate",
     "Reason",
     "Result",
     "Rlimit",
@@ -189,6 +192,7 @@ __all__ = [
     "Sandbox",
     "Scheduler",
     "SeccompProfile",
+    "Share",
     "Snapshot",
     "Shutdown",
     "Stage",

@@ -81,12 +81,17 @@ static void describe_devices(const struct device_settings *devices, struct compu
 	out->disk_count = devices->disk_count;
 	out->port_count = devices->port_count;
 	out->network_count = devices->network_count;
-	for (unsigned i = 0; i < devices->disk_count; i++)
+	out->console = devices->console;
+	for (unsigned i = 0; i < devices->disk_count; i++) {
 		out->disk_flags[i] = devices->disks[i].flags;
+		memcpy(out->disk_rates[i], devices->disks[i].rates, sizeof(out->disk_rates[i]));
+	}
 	for (unsigned i = 0; i < devices->port_count; i++)
 		snprintf(out->ports[i], sizeof(out->ports[i]), "%s", devices->ports[i].name);
-	for (unsigned i = 0; i < devices->network_count; i++)
+	for (unsigned i = 0; i < devices->network_count; i++) {
 		memcpy(out->macs[i], devices->networks[i].mac, DEVICE_MAC_SIZE);
+		memcpy(out->network_rates[i], devices->networks[i].rates, sizeof(out->network_rates[i]));
+	}
 }
 
 static int describe(const viso_guest *guest, const viso_command *streams, struct computer_settings *out)

@@ -25,7 +25,10 @@ struct computer_settings {
 	uint8_t is_flat, has_initramfs, has_agent, has_input, has_output;
 	uint8_t reserved[3];
 	uint32_t disk_count, port_count, network_count;
+	uint32_t console; /* viso_console */
 	uint32_t disk_flags[DEVICE_DISKS_MAX];
+	struct rate disk_rates[DEVICE_DISKS_MAX][THROTTLE_KINDS];
+	struct rate network_rates[DEVICE_NETWORKS_MAX][THROTTLE_KINDS];
 	char ports[DEVICE_PORTS_MAX][CONTAINED_NAME_MAX];
 	uint8_t macs[DEVICE_NETWORKS_MAX][DEVICE_MAC_SIZE];
 	char image[CONTAINED_NAME_MAX]; /* its name, for errors */

@@ -66,6 +66,9 @@ static void take_fds(void)
 	for (unsigned i = 0; i < devices->disk_count; i++)
 		devices->disks[i] =
 			(struct disk_setting){.path = (char *)"disk", .flags = settings.disk_flags[i], .fd = next++};
+	for (unsigned i = 0; i < devices->disk_count; i++)
+		memcpy(devices->disks[i].rates, settings.disk_rates[i], sizeof(settings.disk_rates[i]));
+	devices->console = (viso_console)settings.console;
 	devices->port_count = settings.port_count;
 	for (unsigned i = 0; i < devices->port_count; i++)
 		devices->ports[i] = (struct port_setting){.name = settings.ports[i], .fd = next++};
@@ -73,6 +76,7 @@ static void take_fds(void)
 	for (unsigned i = 0; i < devices->network_count; i++) {
 		devices->networks[i].fd = next++;
 		memcpy(devices->networks[i].mac, settings.macs[i], DEVICE_MAC_SIZE);
+		memcpy(devices->networks[i].rates, settings.network_rates[i], sizeof(settings.network_rates[i]));
 	}
 }
 

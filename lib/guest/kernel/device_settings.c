@@ -43,34 +43,54 @@ static bool writes_to_file(const struct disk_setting *disk)
 	return !(disk->flags & (VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES));
 }
 
+static bool copy_disk(struct disk_setting *to, const struct disk_setting *from)
+{
+	*to = *from;
+	to->is_taken = from->is_taken || writes_to_file(from);
+	to->is_bound = false;
+	to->path = strdup(from->path);
+	to->fd = from->fd < 0 || to->is_taken ? -1 : fcntl(from->fd, F_DUPFD_CLOEXEC, 3);
+	return to->path && (to->fd >= 0 || from->fd < 0 || to->is_taken);
+}
+
+static bool copy_port(struct port_setting *to, const struct port_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->name = strdup(from->name);
+	return to->name;
+}
+
+static bool copy_network(struct network_setting *to, const struct network_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->is_bound = false;
+	return true;
+}
+
+static bool copy_share(struct share_setting *to, const struct share_setting *from)
+{
+	*to = *from;
+	to->path = strdup(from->path);
+	to->tag = strdup(from->tag);
+	return to->path && to->tag;
+}
+
 /* Each counts as soon as all of it that is owned can be released. */
 int device_settings_copy(struct device_settings *to, const struct device_settings *from)
 {
 	bool fits = true;
-	for (unsigned i = 0; i < from->disk_count && fits; i++, to->disk_count++) {
-		const struct disk_setting *disk = &from->disks[i];
-		to->disks[i] = (struct disk_setting){.path = strdup(disk->path),
-						     .flags = disk->flags,
-						     .fd = -1,
-						     .is_taken = disk->is_taken || writes_to_file(disk)};
-		fits = to->disks[i].path && (disk->fd < 0 || to->disks[i].is_taken ||
-					     (to->disks[i].fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 3)) >= 0);
-	}
-	for (unsigned i = 0; i < from->port_count && fits; i++, to->port_count++) {
-		to->ports[i] = (struct port_setting){.name = strdup(from->ports[i].name), .fd = -1};
-		fits = to->ports[i].name;
-	}
-	for (unsigned i = 0; i < from->network_count; i++, to->network_count++) {
-		to->networks[i] = from->networks[i];
-		to->networks[i].fd = -1;
-		to->networks[i].is_bound = false;
-	}
-	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++) {
-		const struct share_setting *share = &from->shares[i];
-		to->shares[i] = (struct share_setting){.path = strdup(share->path), .tag = strdup(share->tag)};
-		fits = to->shares[i].path && to->shares[i].tag;
-	}
+	for (unsigned i = 0; i < from->disk_count && fits; i++, to->disk_count++)
+		fits = copy_disk(&to->disks[i], &from->disks[i]);
+	for (unsigned i = 0; i < from->port_count && fits; i++, to->port_count++)
+		fits = copy_port(&to->ports[i], &from->ports[i]);
+	for (unsigned i = 0; i < from->network_count && fits; i++, to->network_count++)
+		fits = copy_network(&to->networks[i], &from->networks[i]);
+	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++)
+		fits = copy_share(&to->shares[i], &from->shares[i]);
 	to->vsock_cid = from->vsock_cid;
+	to->console = from->console;
 	return fits ? 0 : -ENOMEM;
 }
 
@@ -315,6 +335,48 @@ int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 	return r;
 }
 
+static int check_rate(viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
+{
+	if (what != VISO_RATE_BYTES && what != VISO_RATE_OPERATIONS)
+		return error_argument(function, "there is no such rate");
+	return per_second == 0 && burst > 0 ? error_argument(function, "without a rate there is no burst") : 0;
+}
+
+static int set_rate(struct rate *rates, viso_rate what, uint64_t per_second, uint64_t burst)
+{
+	rates[what == VISO_RATE_BYTES ? THROTTLE_BYTES : THROTTLE_OPERATIONS] = (struct rate){per_second, burst};
+	return 0;
+}
+
+static int fail_unknown(const char *function, const char *what, unsigned index)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOENT, function, "%s: there is no %s %u: the first one is 0", function,
+			  what, index);
+}
+
+int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
+	if (r == 0 && disk >= kernel->devices.disk_count)
+		return fail_unknown(__func__, "disk", disk);
+	return r < 0 ? r : set_rate(kernel->devices.disks[disk].rates, what, per_second, burst);
+}
+
+int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
+				uint64_t burst)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_rate(what, per_second, burst, __func__);
+	if (r == 0 && network >= kernel->devices.network_count)
+		return fail_unknown(__func__, "network interface", network);
+	return r < 0 ? r : set_rate(kernel->devices.networks[network].rates, what, per_second, burst);
+}
+
 int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
 {
 	struct kernel_guest *kernel = NULL;
@@ -362,20 +424,35 @@ static int check_directory(const char *path, const char *function)
 	return 0;
 }
 
-int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+static int share(viso_guest *guest, const char *path, const char *tag, const struct share_setting *setting,
+		 const char *function)
 {
 	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_settings(guest, function, &kernel);
+	if (r == 0 && (setting->flags & ~(unsigned)VISO_SHARE_KEEP_SETID))
+		return error_argument(function, "there is no such flag");
 	if (r == 0)
-		r = check_share(&kernel->devices, tag, __func__);
+		r = check_share(&kernel->devices, tag, function);
 	if (r == 0)
-		r = check_directory(path, __func__);
+		r = check_directory(path, function);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *absolute = realpath(path, NULL), *copy = strdup(tag);
 	if (!absolute || !copy)
 		return error_memory();
-	kernel->devices.shares[kernel->devices.share_count++] =
-		(struct share_setting){TAKE_PTR(absolute), TAKE_PTR(copy)};
+	struct share_setting *place = &kernel->devices.shares[kernel->devices.share_count++];
+	*place = *setting;
+	place->path = TAKE_PTR(absolute);
+	place->tag = TAKE_PTR(copy);
 	return 0;
+}
+
+int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+{
+	return share(guest, path, tag, &(struct share_setting){0}, __func__);
+}
+
+int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags)
+{
+	return share(guest, path, tag, &(struct share_setting){.is_writable = true, .flags = flags}, __func__);
 }

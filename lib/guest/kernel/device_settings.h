@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <virtiso/guest_devices.h>
+#include <virtiso/guest_kernel.h>
+
+#include "guest/device/throttle.h"
 
 enum {
 	DEVICE_DISKS_MAX = 8,
@@ -21,6 +24,7 @@ struct disk_setting {
 	int fd;        /* of a clone, that the guest of the snapshot had it open by; -1 else */
 	bool is_taken; /* of a clone: the guest of the snapshot writes to it; it must be given another one */
 	bool is_bound; /* and was */
+	struct rate rates[THROTTLE_KINDS];
 };
 
 /* Of a clone that was not given one the fds are -1. */
@@ -33,11 +37,14 @@ struct network_setting {
 	int fd;
 	bool is_bound; /* of a clone: it was given it */
 	uint8_t mac[DEVICE_MAC_SIZE];
+	struct rate rates[THROTTLE_KINDS];
 };
 
 struct share_setting {
 	char *path; /* absolute */
 	char *tag;
+	bool is_writable;
+	unsigned flags; /* of viso_share_flags */
 };
 
 struct device_settings {
@@ -47,6 +54,7 @@ struct device_settings {
 	struct share_setting shares[DEVICE_SHARES_MAX];
 	char *vsock_path;   /* NULL for none */
 	uint32_t vsock_cid; /* 0: there is no such device */
+	viso_console console;
 	unsigned disk_count, port_count, network_count, share_count;
 };
 

@@ -31,6 +31,16 @@ static int load_serial(void *device, struct state_reader *in)
 	return serial_load(device, in);
 }
 
+static size_t room(void *data)
+{
+	return serial_room(data);
+}
+
+static size_t receive(void *data, const void *bytes, size_t size)
+{
+	return serial_receive(data, bytes, size);
+}
+
 int platform_add_serial(struct machine *machine)
 {
 	static const struct machine_device_ops ops = {
@@ -38,11 +48,11 @@ int platform_add_serial(struct machine *machine)
 	struct serial *serial = malloc(sizeof(*serial));
 	if (!serial)
 		return error_memory();
-	serial_init(serial, machine_interrupt(machine, LAYOUT_SERIAL_LINE), console_line(&machine->console));
+	serial_init(serial, machine_interrupt(machine, LAYOUT_SERIAL_LINE), console_serial_line(&machine->console));
 	int r = machine_add_device(machine, &ops, serial);
 	if (r < 0)
 		return r;
-	machine->console.serial = serial;
+	machine->console.guest = (struct console_guest){.room = room, .receive = receive, .data = serial};
 	machine_add_traffic(machine, VISO_DEVICE_SERIAL, &serial->traffic);
 	return machine_add_ports(machine, LAYOUT_SERIAL, SERIAL_PORTS, &serial_ops, serial);
 }

@@ -218,3 +218,14 @@ int viso_guest_set_platform(viso_guest *guest, viso_platform platform)
 		kernel->platform = platform;
 	return r;
 }
+
+int viso_guest_set_console(viso_guest *guest, viso_console console)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && console != VISO_CONSOLE_SERIAL && console != VISO_CONSOLE_VIRTIO)
+		return error_argument(__func__, "no such console");
+	if (r == 0)
+		kernel->devices.console = console;
+	return r;
+}

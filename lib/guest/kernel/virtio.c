@@ -185,7 +185,7 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 		return r;
 	machine->disks[number] = disk;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
-	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, setting->rates, &block);
 	if (r < 0)
 		return fail(r, "disk");
 	machine_add_traffic(machine, VISO_DEVICE_DISK, disk_traffic(disk));
@@ -207,6 +207,43 @@ static int add_ports(struct virtio *console, const struct device_settings *setti
 	return r;
 }
 
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	return console_send(data, bytes, size);
+}
+
+static void line_has_room(void *data)
+{
+	console_has_room(data);
+}
+
+static size_t room(void *data)
+{
+	return virtio_console_room(data);
+}
+
+static size_t receive(void *data, const void *bytes, size_t size)
+{
+	return virtio_console_receive(data, bytes, size);
+}
+
+static void resume_line(void *data)
+{
+	virtio_console_resume(data);
+}
+
+/* In the place of the serial port, the output of which goes to the same streams. */
+static void connect_streams(struct machine *machine, struct virtio *virtio)
+{
+	struct console_line line = {.send = send_line, .has_room = line_has_room, .data = &machine->console};
+	console_window(&machine->console, &line.columns, &line.rows);
+	virtio_console_set_line(virtio, &line);
+	if (machine->origin)
+		virtio_console_offer_window(virtio);
+	machine->console.guest =
+		(struct console_guest){.room = room, .receive = receive, .resume = resume_line, .data = virtio};
+}
+
 static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
 		       int agent_port)
 {
@@ -220,6 +257,8 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 		return fail(r, "console");
 	machine_add_traffic(machine, VISO_DEVICE_PORTS, &console->traffic);
 	r = add(machine, &place, console, false);
+	if (r == 0 && settings->console == VISO_CONSOLE_VIRTIO)
+		connect_streams(machine, console);
 	return r < 0 ? r : add_ports(console, settings, agent_port);
 }
 
@@ -235,7 +274,7 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 		close_fd(fd);
 		return r;
 	}
-	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, &net);
+	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, setting->rates, &net);
 	if (r < 0)
 		return fail(r, "network interface");
 	machine_add_traffic(machine, VISO_DEVICE_NETWORK, virtio_net_traffic(net));
@@ -334,10 +373,13 @@ static int add_vsock(struct machine *machine, struct loop *loop, const struct de
 	return add(machine, &place, vsock, true);
 }
 
-static int add_share(struct machine *machine, const struct share_setting *setting)
+static int add_share(struct machine *machine, const struct share_setting *setting, uint64_t written_max)
 {
 	struct machine_place place;
 	struct virtio *fs;
+	const struct fuse_rights rights = {.writes = setting->is_writable,
+					   .keeps_setid = setting->flags & VISO_SHARE_KEEP_SETID,
+					   .written_max = written_max};
 	int r = machine_take_virtio(machine, &place);
 	if (r < 0)
 		return r;
@@ -345,14 +387,15 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	int fd = fd_above_streams(open(setting->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, setting->path, NULL);
-	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &fs);
+	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &rights, &fs);
 	if (r < 0)
 		return fail(r, "shared directory");
 	machine_add_traffic(machine, VISO_DEVICE_SHARE, &fs->traffic);
 	return add(machine, &place, fs, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port,
+		       uint64_t written_max)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
@@ -362,12 +405,12 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && (settings->port_count > 0 || agent_port >= 0))
+	if (r == 0 && (settings->port_count > 0 || agent_port >= 0 || settings->console == VISO_CONSOLE_VIRTIO))
 		r = add_console(machine, loop, settings, agent_port);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
-		r = add_share(machine, &settings->shares[i]);
+		r = add_share(machine, &settings->shares[i], written_max);
 	if (r == 0 && settings->vsock_cid)
 		r = add_vsock(machine, loop, settings);
 	return r;

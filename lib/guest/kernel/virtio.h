@@ -6,7 +6,11 @@
 #include "guest/kernel/device_settings.h"
 #include "guest/kernel/machine.h"
 
-/* All that were asked for, and a source of random bytes. 0 or a negative errno with the error set. */
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port);
+/*
+ * All that were asked for, and a source of random bytes. To each shared directory so many bytes may
+ * be written, or any for 0. 0 or a negative errno with the error set.
+ */
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port,
+		       uint64_t written_max);
 
 #endif

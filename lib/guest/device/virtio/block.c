@@ -159,7 +159,7 @@ static void fill_config(struct virtio *virtio, const struct disk *disk)
 }
 
 int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct disk *disk, const char *id,
-		     struct virtio **out)
+		     const struct rate rates[THROTTLE_KINDS], struct virtio **out)
 {
 	static const struct virtio_ops ops = {.id = VIRTIO_ID_BLOCK,
 					      .notify = worker_notify,
@@ -183,6 +183,7 @@ int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct d
 		return r;
 	}
 	block->disk = disk;
+	throttle_init(&block->worker.throttle, rates);
 	memcpy(block->id, id, strnlen(id, BLOCK_ID_MAX));
 	fill_config(&block->worker.virtio, disk);
 	r = worker_init(&block->worker, serve);

@@ -64,7 +64,7 @@ static void release(struct virtio *virtio)
 }
 
 int virtio_fs_new(const struct ram *ram, struct interrupt interrupt, int directory, const char *tag,
-		  struct virtio **out)
+		  const struct fuse_rights *rights, struct virtio **out)
 {
 	static const struct virtio_ops ops = {.id = VIRTIO_ID_FS,
 					      .notify = worker_notify,
@@ -81,7 +81,7 @@ int virtio_fs_new(const struct ram *ram, struct interrupt interrupt, int directo
 		close_fd(directory);
 		return -ENOMEM;
 	}
-	int r = fuse_server_init(&fs->server, directory);
+	int r = fuse_server_init(&fs->server, directory, rights);
 	if (r == 0) {
 		r = virtio_init(&fs->worker.virtio, &ops, ram, interrupt, NULL, 0, QUEUES, QUEUE_SIZE);
 		if (r < 0)
