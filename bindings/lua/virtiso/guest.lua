@@ -273,6 +273,11 @@ function Guest:press_power_button()
 	native.viso_guest_press_power_button(self.handle)
 end
 
+--- Presses the reset button of the computer, which ends with exit code 1.
+function Guest:press_reset_button()
+	native.viso_guest_press_reset_button(self.handle)
+end
+
 --- Has the operating system end itself, by viso-agent, and waits until it has: how is "power_off" or "reboot"; seconds.
 function Guest:shut_down(how, timeout)
 	native.viso_guest_shut_down(self.handle, support.value_of(shutdowns, how or "power_off", "way"), timeout_of {timeout = timeout or 60})

@@ -286,6 +286,10 @@ class Guest(Sandbox):
         """Press the power button of the computer, which most systems take for a wish to shut down."""
         native.viso_guest_press_power_button(self._handle)
 
+    def press_reset_button(self) -> None:
+        """Press the reset button of the computer, which ends with exit code 1."""
+        native.viso_guest_press_reset_button(self._handle)
+
     def shut_down(self, how: Union[Shutdown, str] = Shutdown.POWER_OFF, *, timeout: float = 60) -> None:
         """Have the operating system end itself, by viso-agent, and wait until it has."""
         native.viso_guest_shut_down(self._handle, by_name(Shutdown, how), _timeout_ms(timeout))

@@ -68,11 +68,7 @@ static int add_loop(struct machine *machine, struct loop **out)
 	struct loop *loop = malloc(sizeof(*loop));
 	if (!loop)
 		return error_memory();
-	int r = loop_init(loop);
-	if (r < 0) {
-		free(loop);
-		return fail(r, "loop of devices");
-	}
+	loop_init(loop);
 	*out = loop;
 	return machine_add_device(machine, &ops, loop);
 }
