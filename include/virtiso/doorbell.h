@@ -20,7 +20,8 @@
  *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *
- * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2) or a pwrite(2) of one byte to /dev/port, as root:
+ * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its kernel
+ * has that, as root:
  *
  *     #define VISO_DOORBELL_LINUX
  *     #include <virtiso/doorbell.h>

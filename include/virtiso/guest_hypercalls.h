@@ -57,7 +57,8 @@ typedef int64_t (*viso_hypercall_fn)(viso_hypercall *hypercall, void *userdata);
  * @param number   0 to 1023
  * @param handler  the handler; NULL for none
  * @param userdata  handed to it
- * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
+ * @param destroy   called once with `userdata` when the handler is replaced, or no guest has it any more, and it does not run; may be
+ *                  NULL
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
  * Threads: one handle from one thread at a time.
  * Since: 0.4

@@ -45,12 +45,32 @@ tap.case("disks", function()
 	tap.equal(err.errno, 16)
 	os.remove(disk)
 	os.remove(path)
-	for _, use in ipairs{"screen", "press_power_button", "shut_down", "set_clock"} do
+	for _, use in ipairs{"screen", "press_power_button", "press_reset_button", "shut_down", "set_clock"} do
 		tap.equal(pcall(box[use], box), false)
 	end
 	tap.equal(pcall(box.statistic, box, "uptime_ms"), false)
 	tap.equal(pcall(box.memory_figure, box, "free"), false)
+	tap.equal(pcall(box.traffic, box, "disk", "bytes_to_guest"), false)
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
+end)
+
+tap.case("clone", function()
+	local socket = os.tmpname()
+	os.remove(socket)
+	local box <close>, path = guest(put "?" .. FOR_EVER, {memory_max = "16M", vsock = {cid = 3, path = socket}})
+	local process = box:boot{timeout = 30}
+	local snapshot = box:snapshot()
+	process:kill()
+	process:wait()
+	os.remove(path)
+	tap.equal(snapshot:size() > 0, true)
+	local clone <close> = snapshot:clone()
+	clone:bind{vsock = {cid = 4, path = socket}}
+	tap.equal(pcall(clone.bind, clone, {ports = {a = 0}}), false) -- the other one has none
+	local other <close> = clone:boot{timeout = 30}
+	other:kill()
+	other:wait()
+	clone:reset()
 end)
 
 local function bell(hypercalls)

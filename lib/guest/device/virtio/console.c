@@ -204,6 +204,7 @@ static bool transmit_line(struct console *console, unsigned index, struct chain 
 	while (chain_readable(chain, port->sent, UINT64_MAX, &part, 1) > 0) {
 		size_t taken = console->line.send(console->line.data, part.iov_base, part.iov_len);
 		port->sent += taken;
+		traffic_count(&console->virtio.traffic, TRAFFIC_FROM_GUEST, taken);
 		if (taken < part.iov_len) {
 			port->is_blocked = true;
 			return false;
@@ -240,6 +241,7 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 			break;
 		}
 		port->sent += (uint64_t)sent;
+		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, (uint64_t)sent);
 	}
 	port->sent = 0;
 	queue_push(&virtio->queues[index], chain->head, 0);
@@ -267,6 +269,7 @@ static bool receive(struct virtio *virtio, unsigned index, struct chain *chain)
 			return false;
 		}
 	}
+	traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, (uint64_t)got);
 	queue_push(&virtio->queues[index], chain->head, (uint32_t)got);
 	return true;
 }
@@ -326,8 +329,8 @@ static void reset(struct virtio *virtio)
 
 struct port_state {
 	char name[CONSOLE_NAME_MAX];
-	uint8_t is_there, is_console, is_connected, is_open;
 	uint32_t notices;
+	uint8_t is_there, is_connected, is_open, unused;
 	uint64_t sent;
 };
 
@@ -339,8 +342,7 @@ static int save(struct virtio *virtio, struct state_writer *out)
 		const struct port *port = &console->ports[i];
 		struct port_state state = {
 			.is_there = port->is_there,
-			.is_console = port->is_console,
-			.is_connected = port->fd >= 0,
+			.is_connected = port->fd >= 0 || is_line(console, i),
 			.is_open = port->is_open,
 			.notices = port->notices,
 			.sent = port->sent,
@@ -352,17 +354,17 @@ static int save(struct virtio *virtio, struct state_writer *out)
 }
 
 /* The guest goes on with whoever is at the other end now. Where that is nobody, it is told. */
-static bool load_port(struct port *port, const struct port_state *state)
+static bool load_port(struct port *port, bool is_connected, const struct port_state *state)
 {
-	if (state->is_there != port->is_there || state->is_console != port->is_console || state->is_connected > 1 ||
-	    state->is_open > 1 || state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
+	if (state->is_there != port->is_there || state->is_connected > 1 || state->is_open > 1 ||
+	    state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
 		return false;
 	port->is_open = state->is_open;
 	port->notices = state->notices;
 	port->sent = state->sent;
-	if (state->is_connected && port->fd < 0)
+	if (state->is_connected && !is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_OPEN)) | 1U << NOTICE_CLOSED;
-	else if (!state->is_connected && port->fd >= 0)
+	else if (!state->is_connected && is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_CLOSED)) | 1U << NOTICE_OPEN;
 	return true;
 }
@@ -372,11 +374,17 @@ static int load(struct virtio *virtio, const uint8_t config[], struct state_read
 	struct console *console = console_of(virtio);
 	struct port_state state;
 	uint64_t count;
-	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count &&
-		    memcmp(config, virtio->config, virtio->config_size) == 0;
+	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count;
 	for (unsigned i = 0; fits && i < console->count; i++)
-		fits = state_get(in, &state, sizeof(state)) && load_port(&console->ports[i], &state);
-	return fits ? 0 : state_damaged("ports");
+		fits = state_get(in, &state, sizeof(state)) &&
+		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
+	if (!fits)
+		return state_damaged("ports");
+	/* It may have another window now. */
+	memcpy(virtio->config, config, virtio->config_size);
+	if (is_line(console, 0) && virtio_has(virtio, VIRTIO_CONSOLE_F_SIZE) && console->line.columns)
+		console->ports[0].notices |= 1U << NOTICE_SIZE;
+	return 0;
 }
 
 static void release(struct virtio *virtio)
@@ -452,6 +460,11 @@ void virtio_console_set_line(struct virtio *virtio, const struct console_line *l
 	if (line->columns == 0)
 		return;
 	memcpy(virtio->config, &config, sizeof(config));
+	virtio_console_offer_window(virtio);
+}
+
+void virtio_console_offer_window(struct virtio *virtio)
+{
 	virtio->offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
 }
 
@@ -480,6 +493,7 @@ size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t s
 	       virtio_pop(virtio, queue, &chain)) {
 		size_t written = chain_write(&chain, 0, (const uint8_t *)bytes + done, size - done);
 		queue_push(queue, chain.head, (uint32_t)written);
+		traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, written);
 		done += written;
 	}
 	queue_listen(queue);
