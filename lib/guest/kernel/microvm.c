@@ -21,6 +21,6 @@ int microvm_add_devices(struct machine *machine, viso_guest *guest)
 	if (r == 0)
 		r = power_add_keyboard_reset(machine);
 	if (r == 0)
-		r = virtio_add_devices(machine, &guest->kernel->devices, guest->kernel->tools.port);
+		r = virtio_add_devices(machine, &guest->kernel->devices, &guest->kernel->tools);
 	return r;
 }

@@ -10,29 +10,34 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "guest/agent/agent.h"
+#include "core/log.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/agent/initramfs.h"
+#include "guest/agent/root_disk.h"
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
-#include "launch/copy/copy.h"
 
 /* BOOT_MS: until an operating system has its agent running; a kernel that is emulated takes half a minute. */
 enum { BOOT_MS = 180000 };
+
+/* A root whose files are more than this part of the memory does not go into it: it would be there twice for a while. */
+enum { MEMORY_PART = 4 };
 
 static const char default_line[] = "console=ttyS0 quiet panic=-1";
 
 void tools_init(struct tools *tools)
 {
 	pthread_mutex_init(&tools->start, NULL);
-	tools->port = tools->socket = tools->initramfs = -1;
+	tools->ops = &viso_agent_ops;
+	tools->port = tools->socket = tools->initramfs = tools->disk = -1;
 }
 
 /* The caller may have given the port of that name away. */
 static bool has_own_port(const struct kernel_guest *kernel)
 {
 	for (unsigned i = 0; i < kernel->devices.port_count; i++)
-		if (!strcmp(kernel->devices.ports[i].name, AGENT_PORT_NAME))
+		if (!strcmp(kernel->devices.ports[i].name, kernel->tools.ops->port))
 			return true;
 	return false;
 }
@@ -46,7 +51,7 @@ static int fail_without_port(void)
 {
 	return error_fail(
 		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
-		"commands need viso-agent in the guest, and the computer has no port for it: only one of "
+		"commands need an agent in the guest, and the computer has no port for it: only one of "
 		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
 		"viso_guest_boot()");
 }
@@ -65,15 +70,58 @@ static int open_port(struct kernel_guest *kernel)
 		return r;
 	}
 	pthread_mutex_lock(&kernel->lock);
-	struct agent *old = TAKE_PTR(kernel->tools.agent);
+	void *old = TAKE_PTR(kernel->tools.agent);
 	close_fd(kernel->tools.socket);
 	kernel->tools.socket = ends[0];
 	kernel->tools.port = ends[1];
 	pthread_mutex_unlock(&kernel->lock);
 	if (old)
-		agent_close(old);
-	agent_unref(old);
+		kernel->tools.ops->close(old);
+	kernel->tools.ops->unref(old);
 	return 0;
+}
+
+/* VISO_ROOT_MEDIUM_AUTO never. 0 or a negative errno with the error set. */
+static int choose_medium(viso_guest *guest, viso_root_medium *out)
+{
+	uint64_t size;
+	const struct kernel_guest *kernel = guest->kernel;
+	*out = kernel->tools.medium;
+	bool is_possible = kernel->platform == VISO_PLATFORM_MICROVM;
+	if (!is_possible && (*out == VISO_ROOT_MEDIUM_DISK || *out == VISO_ROOT_MEDIUM_SHARE))
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "root",
+				  "a root on a disk, or a shared one, needs virtio, which VISO_PLATFORM_PC does not have; "
+				  "take VISO_PLATFORM_MICROVM or VISO_ROOT_MEDIUM_MEMORY");
+	if (*out != VISO_ROOT_MEDIUM_AUTO)
+		return 0;
+	*out = VISO_ROOT_MEDIUM_MEMORY;
+	int r = is_possible && root_disk_is_possible() ? root_size(guest->sandbox.root, &size) : 1;
+	if (r == 0 && size > guest_memory_max(guest) / MEMORY_PART) {
+		log_info("guest: the root has %llu bytes, and becomes a disk", (unsigned long long)size);
+		*out = VISO_ROOT_MEDIUM_DISK;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int make_medium(viso_guest *guest)
+{
+	struct tools *tools = &guest->kernel->tools;
+	viso_root_medium medium;
+	int r = choose_medium(guest, &medium);
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
+		r = tools->disk = root_disk_make(guest->sandbox.root);
+	if (r >= 0 && medium == VISO_ROOT_MEDIUM_SHARE) {
+		r = viso_root_build(guest->sandbox.root);
+		tools->share = viso_root_path(guest->sandbox.root);
+	}
+	if (r >= 0)
+		r = tools->initramfs = initramfs_make(&(struct initramfs_setting){
+			.root = guest->sandbox.root,
+			.medium = medium,
+			.kernel = guest->kernel->image,
+			.has_stock_agent = tools->ops != &viso_agent_ops,
+		});
+	return r < 0 ? r : 0;
 }
 
 static int make_root(viso_guest *guest)
@@ -88,8 +136,7 @@ static int make_root(viso_guest *guest)
 		kernel->tools.command_line = NULL;
 		return error_memory();
 	}
-	kernel->tools.initramfs = initramfs_make(guest->sandbox.root, kernel->image);
-	return kernel->tools.initramfs < 0 ? kernel->tools.initramfs : 0;
+	return make_medium(guest);
 }
 
 int tools_open(viso_guest *guest)
@@ -111,6 +158,8 @@ void tools_built(struct kernel_guest *kernel, bool has_failed)
 	struct tools *tools = &kernel->tools;
 	tools->port = close_fd(tools->port);
 	tools->initramfs = close_fd(tools->initramfs);
+	tools->disk = close_fd(tools->disk);
+	tools->share = NULL;
 	free(TAKE_PTR(tools->command_line));
 	if (!has_failed)
 		return;
@@ -124,13 +173,13 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 	struct tools *tools = &kernel->tools;
 	if (!is_forked)
 		pthread_mutex_lock(&kernel->lock);
-	struct agent *agent = TAKE_PTR(tools->agent);
+	void *agent = TAKE_PTR(tools->agent);
 	tools->socket = close_fd(tools->socket);
 	if (!is_forked)
 		pthread_mutex_unlock(&kernel->lock);
 	if (agent && !is_forked)
-		agent_close(agent);
-	agent_unref(agent);
+		tools->ops->close(agent);
+	tools->ops->unref(agent);
 	tools->computer = viso_process_unref(tools->computer);
 }
 
@@ -149,16 +198,16 @@ bool tools_computer_runs(struct kernel_guest *kernel)
 }
 
 /* A reference; NULL where there is none and none can be made, with the error set. */
-static struct agent *find_agent(struct kernel_guest *kernel)
+static void *find_agent(struct kernel_guest *kernel)
 {
 	struct tools *tools = &kernel->tools;
 	pthread_mutex_lock(&kernel->lock);
 	int r = 0;
 	if (!tools->agent && tools->socket >= 0)
-		r = agent_new(TAKE_FD(tools->socket), 0, &tools->agent);
+		r = tools->ops->open(TAKE_FD(tools->socket), &tools->agent);
 	else if (!tools->agent)
 		r = fail_without_port();
-	struct agent *agent = r == 0 ? agent_ref(tools->agent) : NULL;
+	void *agent = r == 0 ? tools->ops->ref(tools->agent) : NULL;
 	pthread_mutex_unlock(&kernel->lock);
 	return agent;
 }
@@ -173,7 +222,7 @@ static int boot(viso_guest *guest)
 	return kernel_boot(guest, "viso_sandbox_start", &tools->computer);
 }
 
-static int begin(viso_guest *guest, struct agent **out_agent)
+static int begin(viso_guest *guest, void **out_agent)
 {
 	struct tools *tools = &guest->kernel->tools;
 	if (!can_have_agent(guest->kernel))
@@ -183,12 +232,12 @@ static int begin(viso_guest *guest, struct agent **out_agent)
 	pthread_mutex_unlock(&tools->start);
 	if (r < 0)
 		return r;
-	struct agent *agent = find_agent(guest->kernel);
+	void *agent = find_agent(guest->kernel);
 	if (!agent)
 		return -viso_error_number();
-	r = agent_await(agent, BOOT_MS);
+	r = tools->ops->await(agent, BOOT_MS);
 	if (r < 0)
-		agent_unref(agent);
+		tools->ops->unref(agent);
 	else
 		*out_agent = agent;
 	return r;
@@ -196,23 +245,24 @@ static int begin(viso_guest *guest, struct agent **out_agent)
 
 int tools_start(viso_guest *guest)
 {
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	int r = begin(guest, &agent);
-	agent_unref(agent);
+	guest->kernel->tools.ops->unref(agent);
 	return r;
 }
 
 int tools_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process)
 {
-	struct agent *agent = NULL;
+	const struct agent_ops *agents = guest->kernel->tools.ops;
+	void *agent = NULL;
 	int r = begin(guest, &agent);
 	if (r == 0)
-		r = agent_spawn(agent, command, process);
-	agent_unref(agent);
+		r = agents->spawn(agent, command, process);
+	agents->unref(agent);
 	return r;
 }
 
-int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent)
+int tools_agent(viso_guest *guest, const char *function, void **out_agent)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	bool runs = kernel && tools_computer_runs(kernel);
@@ -225,21 +275,22 @@ int tools_agent(viso_guest *guest, const char *function, struct agent **out_agen
 
 int tools_copy_in(viso_guest *guest, const char *source, const char *path)
 {
-	struct agent *agent;
+	void *agent;
 	int r = tools_agent(guest, "viso_sandbox_copy_in", &agent);
 	if (r < 0)
 		return r;
-	agent_unref(agent);
-	return copy_in(&guest->sandbox, source, path);
+	r = guest->kernel->tools.ops->copy_in(agent, &guest->sandbox, source, path);
+	guest->kernel->tools.ops->unref(agent);
+	return r;
 }
 
 int tools_copy_out(viso_guest *guest, const char *path, const char *destination)
 {
-	struct agent *agent;
+	void *agent;
 	int r = tools_agent(guest, "viso_sandbox_copy_out", &agent);
 	if (r < 0)
 		return r;
-	r = agent_copy_out(agent, path, destination);
-	agent_unref(agent);
+	r = guest->kernel->tools.ops->copy_out(agent, path, destination);
+	guest->kernel->tools.ops->unref(agent);
 	return r;
 }

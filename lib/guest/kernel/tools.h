@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest tools of a kernel guest: viso-agent in it, by which its sandbox runs commands and copies files as those of
+ * The guest tools of a kernel guest: viso-agent in it, or another agent, by which its sandbox runs commands and copies files as those of
  * other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it begins with the
  * first command.
  */
@@ -10,20 +10,25 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <virtiso/guest.h>
+#include <virtiso/guest_agent.h>
 
-struct agent;
+struct agent_ops;
 struct kernel_guest;
 
 struct tools {
+	const struct agent_ops *ops; /* a setting: whose agent it is */
+	viso_root_medium medium;     /* likewise */
 	pthread_mutex_t start;  /* held while somebody boots for a command */
 	viso_process *computer; /* that was booted for commands; owned; NULL for none; guarded by `start` */
 
 	/* Guarded by the lock of the kernel guest. */
 	int port;            /* the guest's end, while a computer is built; -1 else */
 	int socket;          /* the host's end, before there is an agent; -1 else */
-	struct agent *agent; /* of the computer that runs, or ran last */
+	void *agent;         /* of the computer that runs, or ran last */
 
-	int initramfs;      /* while a computer is built: of the root; -1 else */
+	int initramfs;      /* while a computer is built: of the root, or of what leads to it; -1 else */
+	int disk;           /* likewise: with the root; -1 else */
+	const char *share;  /* likewise: the root's directory, borrowed; NULL else */
 	char *command_line; /* likewise, with what starts the agent; NULL else */
 };
 
@@ -43,7 +48,7 @@ void tools_release(struct kernel_guest *kernel, bool is_forked);
 
 /* The agent of the computer that runs, a reference. 0, or a negative errno with the error set; -EINVAL where no command
  * has begun it. */
-int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent);
+int tools_agent(viso_guest *guest, const char *function, void **out_agent);
 
 bool tools_computer_runs(struct kernel_guest *kernel);
 

@@ -13,7 +13,8 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "guest/agent/message.h"
+#include "guest/agent/agent_ops.h"
+#include "guest/agent/root_medium.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
@@ -157,22 +158,27 @@ static int add_balloon(struct machine *machine, struct loop *loop)
 	return r;
 }
 
-static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
+static int add_block(struct machine *machine, const char *path, unsigned flags, const char *id)
 {
 	struct machine_place place;
 	struct virtio *block;
 	struct disk *disk;
+	int r = machine_take_virtio(machine, &place);
+	if (r == 0)
+		r = disk_open(path, flags, &disk);
+	if (r < 0)
+		return r;
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
+	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
+}
+
+static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
+{
 	char id[BLOCK_ID_MAX + 1];
 	unsigned flags = setting->flags & VISO_DISK_READ_ONLY ? DISK_READ_ONLY : 0;
 	flags |= setting->flags & VISO_DISK_DISCARD_WRITES ? DISK_DISCARD_WRITES : 0;
-	int r = machine_take_virtio(machine, &place);
-	if (r == 0)
-		r = disk_open(setting->path, flags, &disk);
-	if (r < 0)
-		return r;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
-	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
-	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
+	return add_block(machine, setting->path, flags, id);
 }
 
 static int add_port(struct virtio *console, const char *name, int fd)
@@ -182,16 +188,16 @@ static int add_port(struct virtio *console, const char *name, int fd)
 	return r < 0 ? fail(r, "port") : 0;
 }
 
-static int add_ports(struct virtio *console, const struct device_settings *settings, int agent_port)
+static int add_ports(struct virtio *console, const struct device_settings *settings, const struct tools *tools)
 {
-	int r = agent_port < 0 ? 0 : add_port(console, AGENT_PORT_NAME, agent_port);
+	int r = tools->port < 0 ? 0 : add_port(console, tools->ops->port, tools->port);
 	for (unsigned i = 0; r == 0 && i < settings->port_count; i++)
 		r = add_port(console, settings->ports[i].name, settings->ports[i].fd);
 	return r;
 }
 
 static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
-		       int agent_port)
+		       const struct tools *tools)
 {
 	struct machine_place place;
 	struct virtio *console;
@@ -202,7 +208,7 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	if (r < 0)
 		return fail(r, "console");
 	r = add(machine, &place, console, false);
-	return r < 0 ? r : add_ports(console, settings, agent_port);
+	return r < 0 ? r : add_ports(console, settings, tools);
 }
 
 static int add_network(struct machine *machine, struct loop *loop, const struct network_setting *setting)
@@ -324,7 +330,21 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	return r < 0 ? fail(r, "shared directory") : add(machine, &place, fs, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port)
+/* After those that were asked for, whose names in the guest are by their order. */
+static int add_root(struct machine *machine, const struct tools *tools)
+{
+	char path[32];
+	if (tools->share) {
+		const struct share_setting share = {.path = (char *)tools->share, .tag = ROOT_SHARE_TAG};
+		return add_share(machine, &share);
+	}
+	if (tools->disk < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", tools->disk);
+	return add_block(machine, path, DISK_READ_ONLY, ROOT_DISK_ID);
+}
+
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, const struct tools *tools)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
@@ -334,13 +354,13 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && (settings->port_count > 0 || agent_port >= 0))
-		r = add_console(machine, loop, settings, agent_port);
+	if (r == 0 && (settings->port_count > 0 || tools->port >= 0))
+		r = add_console(machine, loop, settings, tools);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
 		r = add_share(machine, &settings->shares[i]);
 	if (r == 0 && settings->vsock_path)
 		r = add_vsock(machine, loop, settings);
-	return r;
+	return r < 0 ? r : add_root(machine, tools);
 }
