@@ -50,7 +50,7 @@ typedef enum viso_statistic {
 /** Which agent a guest has, for viso_guest_set_agent(). */
 typedef enum viso_agent {
 	VISO_AGENT_VISO = 0, /**< viso-agent (the default) */
-	VISO_AGENT_QEMU = 1, /**< the QEMU guest agent, qemu-ga, on its usual port org.qemu.guest_agent.0 */
+	VISO_AGENT_QEMU = 1, /**< the QEMU guest agent, qemu-ga: on its usual port org.qemu.guest_agent.0; on a PC, on the second serial port (isa-serial, COM2) */
 	VISO_AGENT_ENUM_WIDTH_ = 0x7fffffff /**< not an agent; fixes the width of the type */
 } viso_agent;
 
@@ -63,7 +63,8 @@ typedef enum viso_agent {
  * program runs (standard input is a file or bytes, at most 16 MiB; output comes when the program has ended, up to the 16 MiB that qemu-ga keeps), signals, users (programs run as
  * qemu-ga does, which is root), working directories, limits of resources and of CPU time, fds; of files it copies single ones, without their modes. A
  * kill and a time limit end the program alone, and not what it has started. Commands end with VISO_REASON_GUEST_FAULT where
- * qemu-ga does not answer for ten seconds, or was started anew. viso_guest_shut_down() needs a /sbin/shutdown in the guest.
+ * qemu-ga does not answer for ten seconds, or was started anew. viso_guest_shut_down() needs a /sbin/shutdown in the guest, viso_guest_set_clock() a
+ * /sbin/hwclock.
  *
  * @param guest  a guest that has not run anything
  * @param agent  which one
@@ -125,7 +126,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_shut_down(viso_guest *guest, viso_s
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_clock(viso_guest *guest, int timeout_ms);
 
 /**
- * Ask the operating system for a figure. It is its own word, and need not be true.
+ * Ask the operating system for a figure, by its agent, and wait for the answer. It is its own word, and need not be true.
+ * viso_guest_memory_figure() tells of the memory without an agent and without waiting.
  *
  * @param guest       a kernel guest with an agent
  * @param statistic   which figure

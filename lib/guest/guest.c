@@ -231,8 +231,14 @@ static int check_close(viso_sandbox *sandbox)
 	return 0;
 }
 
+static enum sandbox_nature nature(const viso_sandbox *sandbox)
+{
+	return ((const viso_guest *)sandbox)->kernel ? SANDBOX_COMPUTER : SANDBOX_PROGRAM;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
+	.nature = nature,
 	.spawn = spawn,
 	.start = start_computer,
 	.copy_in = copy_into_computer,

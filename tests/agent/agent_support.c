@@ -40,8 +40,14 @@ static int backend_start(viso_sandbox *sandbox, int root_fd)
 	return 0;
 }
 
+static enum sandbox_nature backend_nature(const viso_sandbox *sandbox)
+{
+	return SANDBOX_COMPUTER;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
+	.nature = backend_nature,
 	.start = backend_start,
 	.spawn = backend_spawn,
 	.copy_in = backend_copy_in,
@@ -78,7 +84,6 @@ static struct pretended *new_guest(void)
 	struct pretended *guest = calloc(1, sizeof(*guest));
 	assert_non_null(guest);
 	assert_ok(sandbox_init(&guest->sandbox, &backend));
-	guest->sandbox.is_computer = true;
 	return guest;
 }
 
@@ -86,7 +91,8 @@ struct pretended *pretended_with(const struct agent_ops *ops, int socket)
 {
 	struct pretended *guest = new_guest();
 	guest->ops = ops;
-	assert_ok(ops->open(socket, &guest->other));
+	const struct agent_watch none = {.closed_fd = -1};
+	assert_ok(ops->open(socket, &none, &guest->other));
 	return guest;
 }
 

@@ -14,7 +14,7 @@
 #include "sandbox/sandbox.h"
 
 struct pretended {
-	viso_sandbox sandbox; /* first */
+	viso_sandbox sandbox;        /* first */
 	struct agent *agent;         /* NULL where another one serves */
 	const struct agent_ops *ops; /* of that one */
 	void *other;

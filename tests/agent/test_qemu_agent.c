@@ -81,7 +81,9 @@ static void test_to_a_file(void **state)
 
 static void refuse(struct pretended *guest, viso_command *command, const char *object)
 {
-	assert_fails(viso_sandbox_run(&guest->sandbox, command, NULL), EOPNOTSUPP, VISO_STAGE_COMMAND, object);
+	viso_process *process = NULL;
+	assert_fails(viso_sandbox_spawn(&guest->sandbox, command, &process), EOPNOTSUPP, VISO_STAGE_COMMAND, object);
+	assert_null(process);
 	viso_command_unref(command);
 }
 

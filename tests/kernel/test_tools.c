@@ -44,7 +44,8 @@ static void test_python(void **state)
 	need_guest();
 	assert_output(tools_run(sandbox, "python3", "-c", "print(6*7)"), 0, "42\n");
 	assert_output(tools_run(sandbox, "/bin/sh", "-c", "echo $PWD $HOME; exit 5"), 5, "/ /\n");
-	assert_output(tools_run(sandbox, "python3", "-c", "import os; print(os.getuid(), os.uname().nodename)"), 0, "1000 guest\n");
+	assert_output(tools_run(sandbox, "python3", "-c", "import os; print(os.getuid(), os.uname().nodename)"), 0,
+		      "1000 guest\n");
 }
 
 static void test_start_again(void **state)

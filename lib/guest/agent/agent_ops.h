@@ -5,15 +5,15 @@
 
 #include <virtiso/guest_agent.h>
 
-#include "guest/agent/message.h"
+#include "guest/agent/agent.h"
 #include "sandbox/sandbox.h"
 
 /* 0 or a negative errno with the error set. */
 struct agent_ops {
 	const char *port; /* the name of its port */
 
-	/* Takes the socket over, also on failure. 0 or a negative errno with the error set. */
-	int (*open)(int socket, void **out);
+	/* Takes the socket over, and the fd of the watch, also on failure. 0 or a negative errno with the error set. */
+	int (*open)(int socket, const struct agent_watch *watch, void **out);
 	/* No more contact, and no thread. A second call does nothing. */
 	void (*close)(void *agent);
 	void *(*ref)(void *agent);

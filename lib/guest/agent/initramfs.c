@@ -138,8 +138,9 @@ static int put_tools(FILE *file, const struct initramfs_setting *setting)
 	put(&archive, "dev/console", S_IFCHR | 0600, makedev(5, 1), NULL, 0);
 	put(&archive, INITRAMFS_INIT + 1, S_IFREG | 0755, 0, agent_image, (size_t)(agent_image_end - agent_image));
 	put_medium(&archive, setting->medium);
-	if (setting->has_stock_agent)
-		put(&archive, ROOT_STOCK_FILE + 1, S_IFREG | 0644, 0, NULL, 0);
+	if (setting->stock_agent)
+		put(&archive, ROOT_STOCK_FILE + 1, S_IFREG | 0644, 0, setting->stock_agent,
+		    strlen(setting->stock_agent));
 	int r = put_modules(&archive, setting);
 	if (r == 0)
 		put(&archive, "TRAILER!!!", 0, 0, NULL, 0);

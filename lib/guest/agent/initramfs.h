@@ -3,7 +3,6 @@
 #ifndef GUEST_AGENT_INITRAMFS_H
 #define GUEST_AGENT_INITRAMFS_H
 
-#include <stdbool.h>
 #include <virtiso/guest_agent.h>
 #include <virtiso/root.h>
 
@@ -14,7 +13,7 @@ struct initramfs_setting {
 	viso_root *root;
 	viso_root_medium medium; /* where it is; not VISO_ROOT_MEDIUM_AUTO */
 	const char *kernel;      /* beside which the modules are */
-	bool has_stock_agent;    /* qemu-ga of the root serves, and not viso-agent */
+	const char *stock_agent; /* how qemu-ga of the root serves (root_medium.h); NULL where viso-agent does */
 };
 
 /*

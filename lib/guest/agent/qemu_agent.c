@@ -36,6 +36,7 @@ static const struct {
 	{"No space left on device", ENOSPC},
 	{"Read-only file system", EROFS},
 	{"Exec format error", ENOEXEC},
+	{"not currently supported", EOPNOTSUPP},
 	{"has been disabled", EOPNOTSUPP},
 	{"not been found", EOPNOTSUPP},
 };
@@ -131,9 +132,11 @@ static int start(struct qemu_agent *agent, int socket)
 	return r < 0 ? error_fail(VISO_STAGE_GUEST, -r, "pthread_create", NULL) : 0;
 }
 
-static int open_agent(int socket, void **out)
+/* It needs no watch: each look at a command is a question to a guest that may not be there any more. */
+static int open_agent(int socket, const struct agent_watch *watch, void **out)
 {
 	struct qemu_agent *agent = calloc(1, sizeof(*agent));
+	close_fd(watch->closed_fd);
 	if (!agent) {
 		close_fd(socket);
 		return error_memory();
@@ -202,7 +205,8 @@ static int await(void *data, int timeout_ms)
 	pthread_mutex_unlock(&agent->talk);
 	if (r == -ETIMEDOUT)
 		return error_fail(VISO_STAGE_GUEST, ETIMEDOUT, "agent",
-				  "the guest's agent does not answer for %d ms; does qemu-ga run in it, and has it the port " QEMU_GA_PORT_NAME "?",
+				  "the guest's agent does not answer for %d ms; does qemu-ga run in it, and has it the "
+				  "port " QEMU_GA_PORT_NAME "?",
 				  timeout_ms);
 	return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The QEMU guest agent as the agent of a computer, for its own files. One thread looks after all commands, since the
- * protocol tells nothing by itself; whoever asks for something else talks to the guest on its own thread. One speaks at a
- * time.
+ * protocol tells nothing by itself; whoever asks for something else talks to the guest on its own thread. One speaks at
+ * a time.
  */
 #ifndef GUEST_AGENT_QEMU_AGENT_H
 #define GUEST_AGENT_QEMU_AGENT_H

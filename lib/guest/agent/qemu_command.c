@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands by the QEMU guest agent. Its protocol starts a program with all of its input, is asked how it is with it, and
- * has its output at the end. What it has no words for is refused by name.
+ * Commands by the QEMU guest agent. Its protocol starts a program with all of its input, is asked how it is with it,
+ * and has its output at the end. What it has no words for is refused by name.
  */
 #include "command/command.h"
 
@@ -27,7 +27,14 @@
  * PAUSE: between two looks; a program that takes long is looked at less often. KILL_MS: how long one may go on that was
  * killed. SMALL: what a fd takes at once that may block (PIPE_BUF); OUTPUT_MS: how long it may take nothing.
  */
-enum { PAUSE_FIRST_MS = 5, PAUSE_LAST_MS = 200, KILL_MS = 10000, SMALL = 4096, OUTPUT_STEP_MS = 100, OUTPUT_MS = 10000 };
+enum {
+	PAUSE_FIRST_MS = 5,
+	PAUSE_LAST_MS = 200,
+	KILL_MS = 10000,
+	SMALL = 4096,
+	OUTPUT_STEP_MS = 100,
+	OUTPUT_MS = 10000
+};
 
 static int64_t now_ns(void)
 {
@@ -310,7 +317,8 @@ static int read_input(int fd, char **out_data, size_t *out_size)
 	}
 	int error = size > QEMU_INPUT_MAX ? E2BIG : errno;
 	free(data);
-	return error_fail(VISO_STAGE_STDIO, error, "stdin", "the input for qemu-ga cannot be read, or is more than 16 MiB");
+	return error_fail(VISO_STAGE_STDIO, error, "stdin",
+			  "the input for qemu-ga cannot be read, or is more than 16 MiB");
 }
 
 /* What ends by itself can be sent with the program; nobody knows when others do. */
@@ -394,7 +402,8 @@ static int enter(struct qemu_command *command, const viso_command *settings, con
 	pthread_mutex_lock(&agent->lock);
 	if (!agent->has_thread) {
 		pthread_mutex_unlock(&agent->lock);
-		return error_fail(VISO_STAGE_GUEST, EPIPE, "agent", "there is no contact with the guest's agent any more");
+		return error_fail(VISO_STAGE_GUEST, EPIPE, "agent",
+				  "there is no contact with the guest's agent any more");
 	}
 	command->next = agent->commands;
 	command->references++;

@@ -82,10 +82,11 @@ int qemu_agent_copy_in(struct qemu_agent *agent, const char *source, const char 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_fail(VISO_STAGE_ROOT, errno, source, NULL);
 	if (!S_ISREG(st.st_mode))
-		return error_fail(VISO_STAGE_ROOT, EOPNOTSUPP, source,
-				  "qemu-ga's protocol has single files only, and %s is none; copy its files one by one, or "
-				  "take viso-agent",
-				  source);
+		return error_fail(
+			VISO_STAGE_ROOT, EOPNOTSUPP, source,
+			"qemu-ga's protocol has single files only, and %s is none; copy its files one by one, or "
+			"take viso-agent",
+			source);
 	pthread_mutex_lock(&agent->talk);
 	int r = qemu_agent_explain(send_file(agent->ga, fd, source, path), path);
 	pthread_mutex_unlock(&agent->talk);
@@ -105,7 +106,8 @@ int qemu_agent_copy_out(struct qemu_agent *agent, const char *path, const char *
 	int r = workshop_open(&workshop, destination);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = fd_above_streams(openat(workshop.fd, "copy", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+	_cleanup_close_ int fd =
+		fd_above_streams(openat(workshop.fd, "copy", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_ROOT, errno, destination, NULL);
 	pthread_mutex_lock(&agent->talk);

@@ -12,8 +12,11 @@
 #define ROOT_DISK_ID "virtiso-root"
 #define ROOT_SHARE_TAG "virtiso-root"
 
-/* Is there where qemu-ga of the root is to serve, by this port. */
+/* Is there where qemu-ga of the root is to serve: by which method of its, at the port of that name or the second serial
+ * one. */
 #define ROOT_STOCK_FILE "/viso/qemu-ga"
+#define ROOT_STOCK_VIRTIO "virtio-serial"
+#define ROOT_STOCK_SERIAL "isa-serial"
 #define ROOT_STOCK_PORT "org.qemu.guest_agent.0"
 
 #endif

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* viso-agent as one of the agents that a computer may have. */
-#include "guest/agent/agent.h"
+#include "core/cleanup.h"
 #include "guest/agent/agent_ops.h"
 #include "launch/copy/copy.h"
 
-/* HEARTBEAT_MS: how often it is to say that it lives. */
+/* How often it is to say that it lives. */
 enum { HEARTBEAT_MS = 2000 };
 
-static int open_agent(int socket, void **out)
+static int open_agent(int socket, const struct agent_watch *watch, void **out)
 {
 	struct agent *agent;
 	int r = agent_new(socket, HEARTBEAT_MS, &agent);
-	if (r == 0)
-		*out = agent;
-	return r;
+	if (r < 0) {
+		close_fd(watch->closed_fd);
+		return r;
+	}
+	agent_set_watch(agent, watch);
+	*out = agent;
+	return 0;
 }
 
 static void close_agent(void *agent)

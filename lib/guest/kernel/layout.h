@@ -46,11 +46,17 @@ enum { LAYOUT_VIRTIO_SIZE = 0x1000, LAYOUT_VIRTIO_LINE = 5, LAYOUT_VIRTIO_COUNT 
 /* Ports. */
 enum {
 	LAYOUT_SERIAL = 0x3f8,
-	LAYOUT_POWER = 0x600, /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
-	LAYOUT_RESET = 0xcf9, /* PC */
+	LAYOUT_SERIAL2 = 0x2f8, /* PC, where it has an agent */
+	LAYOUT_POWER = 0x600,   /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
+	LAYOUT_RESET = 0xcf9,   /* PC */
 };
 
 /* Interrupt lines. */
-enum { LAYOUT_SERIAL_LINE = 4, LAYOUT_SCI_LINE = 9 /* PC */, LAYOUT_EVENT_LINE = 23 /* MICROVM: the power button */ };
+enum {
+	LAYOUT_SERIAL_LINE = 4,
+	LAYOUT_SERIAL2_LINE = 3,
+	LAYOUT_SCI_LINE = 9 /* PC */,
+	LAYOUT_EVENT_LINE = 23 /* MICROVM: the power button */
+};
 
 #endif

@@ -160,6 +160,14 @@ void machine_resume(struct machine *machine)
 	pthread_mutex_unlock(&machine->turns);
 }
 
+bool machine_is_paused(struct machine *machine)
+{
+	pthread_mutex_lock(&machine->lock);
+	bool is_paused = machine->state == MACHINE_PAUSED;
+	pthread_mutex_unlock(&machine->lock);
+	return is_paused;
+}
+
 void machine_join(struct machine *machine)
 {
 	if (machine->has_attendant)

@@ -132,6 +132,9 @@ void machine_reset(struct machine *machine);
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 
+/* Whether it stands still. */
+bool machine_is_paused(struct machine *machine);
+
 /* Waits for the end of its threads. */
 void machine_join(struct machine *machine);
 

@@ -50,7 +50,6 @@ int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest
 		guest->kernel->ops = &ops;
 		pthread_mutex_init(&guest->kernel->lock, NULL);
 		tools_init(&guest->kernel->tools);
-		guest->sandbox.is_computer = true;
 	}
 	*out_kernel = guest->kernel;
 	return 0;
@@ -152,7 +151,8 @@ int viso_guest_set_agent(viso_guest *guest, viso_agent agent)
 	const struct agent_ops *agents = agent == VISO_AGENT_QEMU ? qemu_agent_ops() : &viso_agent_ops;
 	if (!agents)
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
-				  "%s: this library was built without json-c, which qemu-ga's protocol needs", __func__);
+				  "%s: this library was built without json-c, which qemu-ga's protocol needs",
+				  __func__);
 	kernel->tools.ops = agents;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "core/cleanup.h"
@@ -14,9 +15,11 @@
 #include "guest/agent/agent_ops.h"
 #include "guest/agent/initramfs.h"
 #include "guest/agent/root_disk.h"
+#include "guest/agent/root_medium.h"
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
+#include "guest/kernel/machine.h"
 
 /* BOOT_MS: until an operating system has its agent running; a kernel that is emulated takes half a minute. */
 enum { BOOT_MS = 180000 };
@@ -30,7 +33,7 @@ void tools_init(struct tools *tools)
 {
 	pthread_mutex_init(&tools->start, NULL);
 	tools->ops = &viso_agent_ops;
-	tools->port = tools->socket = tools->initramfs = tools->disk = -1;
+	tools->port = tools->closed = tools->socket = tools->initramfs = tools->disk = -1;
 }
 
 /* The caller may have given the port of that name away. */
@@ -44,7 +47,10 @@ static bool has_own_port(const struct kernel_guest *kernel)
 
 static bool can_have_agent(const struct kernel_guest *kernel)
 {
-	return kernel->platform == VISO_PLATFORM_MICROVM && !kernel->is_flat && !has_own_port(kernel);
+	/* Without virtio there is a serial port, which is nothing for viso-agent, and has no name. */
+	if (kernel->platform == VISO_PLATFORM_PC)
+		return kernel->tools.ops != &viso_agent_ops;
+	return !kernel->is_flat && !has_own_port(kernel);
 }
 
 static int fail_without_port(void)
@@ -52,8 +58,8 @@ static int fail_without_port(void)
 	return error_fail(
 		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
 		"commands need an agent in the guest, and the computer has no port for it: only one of "
-		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
-		"viso_guest_boot()");
+		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away, and a PC for "
+		"VISO_AGENT_QEMU; boot it by viso_guest_boot()");
 }
 
 static int open_port(struct kernel_guest *kernel)
@@ -69,11 +75,15 @@ static int open_port(struct kernel_guest *kernel)
 		close_fd(ends[1]);
 		return r;
 	}
+	int closed = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	pthread_mutex_lock(&kernel->lock);
 	void *old = TAKE_PTR(kernel->tools.agent);
 	close_fd(kernel->tools.socket);
 	kernel->tools.socket = ends[0];
 	kernel->tools.port = ends[1];
+	close_fd(kernel->tools.closed);
+	/* Without one the guest's silence tells it, later. */
+	kernel->tools.closed = closed;
 	pthread_mutex_unlock(&kernel->lock);
 	if (old)
 		kernel->tools.ops->close(old);
@@ -89,9 +99,10 @@ static int choose_medium(viso_guest *guest, viso_root_medium *out)
 	*out = kernel->tools.medium;
 	bool is_possible = kernel->platform == VISO_PLATFORM_MICROVM;
 	if (!is_possible && (*out == VISO_ROOT_MEDIUM_DISK || *out == VISO_ROOT_MEDIUM_SHARE))
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "root",
-				  "a root on a disk, or a shared one, needs virtio, which VISO_PLATFORM_PC does not have; "
-				  "take VISO_PLATFORM_MICROVM or VISO_ROOT_MEDIUM_MEMORY");
+		return error_fail(
+			VISO_STAGE_GUEST, EOPNOTSUPP, "root",
+			"a root on a disk, or a shared one, needs virtio, which VISO_PLATFORM_PC does not have; "
+			"take VISO_PLATFORM_MICROVM or VISO_ROOT_MEDIUM_MEMORY");
 	if (*out != VISO_ROOT_MEDIUM_AUTO)
 		return 0;
 	*out = VISO_ROOT_MEDIUM_MEMORY;
@@ -119,7 +130,9 @@ static int make_medium(viso_guest *guest)
 			.root = guest->sandbox.root,
 			.medium = medium,
 			.kernel = guest->kernel->image,
-			.has_stock_agent = tools->ops != &viso_agent_ops,
+			.stock_agent = tools->ops == &viso_agent_ops                 ? NULL
+				       : guest->kernel->platform == VISO_PLATFORM_PC ? ROOT_STOCK_SERIAL
+										     : ROOT_STOCK_VIRTIO,
 		});
 	return r < 0 ? r : 0;
 }
@@ -165,6 +178,7 @@ void tools_built(struct kernel_guest *kernel, bool has_failed)
 		return;
 	pthread_mutex_lock(&kernel->lock);
 	tools->socket = close_fd(tools->socket);
+	tools->closed = close_fd(tools->closed);
 	pthread_mutex_unlock(&kernel->lock);
 }
 
@@ -175,6 +189,7 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 		pthread_mutex_lock(&kernel->lock);
 	void *agent = TAKE_PTR(tools->agent);
 	tools->socket = close_fd(tools->socket);
+	tools->closed = close_fd(tools->closed);
 	if (!is_forked)
 		pthread_mutex_unlock(&kernel->lock);
 	if (agent && !is_forked)
@@ -197,6 +212,25 @@ bool tools_computer_runs(struct kernel_guest *kernel)
 	return runs;
 }
 
+/* For the agent, which has a lock of its own then. */
+static bool stands_still(void *data)
+{
+	struct kernel_guest *kernel = data;
+	pthread_mutex_lock(&kernel->lock);
+	bool is_paused = !kernel->machine || machine_is_paused(kernel->machine);
+	pthread_mutex_unlock(&kernel->lock);
+	return is_paused;
+}
+
+/* With the lock held. */
+static int open_agent(struct kernel_guest *kernel)
+{
+	struct tools *tools = &kernel->tools;
+	const struct agent_watch watch = {
+		.closed_fd = TAKE_FD(tools->closed), .stands_still = stands_still, .data = kernel};
+	return tools->ops->open(TAKE_FD(tools->socket), &watch, &tools->agent);
+}
+
 /* A reference; NULL where there is none and none can be made, with the error set. */
 static void *find_agent(struct kernel_guest *kernel)
 {
@@ -204,7 +238,7 @@ static void *find_agent(struct kernel_guest *kernel)
 	pthread_mutex_lock(&kernel->lock);
 	int r = 0;
 	if (!tools->agent && tools->socket >= 0)
-		r = tools->ops->open(TAKE_FD(tools->socket), &tools->agent);
+		r = open_agent(kernel);
 	else if (!tools->agent)
 		r = fail_without_port();
 	void *agent = r == 0 ? tools->ops->ref(tools->agent) : NULL;

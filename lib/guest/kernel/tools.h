@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest tools of a kernel guest: viso-agent in it, or another agent, by which its sandbox runs commands and copies files as those of
- * other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it begins with the
- * first command.
+ * The guest tools of a kernel guest: viso-agent in it, or another agent, by which its sandbox runs commands and copies
+ * files as those of other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it
+ * begins with the first command.
  */
 #ifndef GUEST_KERNEL_TOOLS_H
 #define GUEST_KERNEL_TOOLS_H
@@ -18,13 +18,14 @@ struct kernel_guest;
 struct tools {
 	const struct agent_ops *ops; /* a setting: whose agent it is */
 	viso_root_medium medium;     /* likewise */
-	pthread_mutex_t start;  /* held while somebody boots for a command */
-	viso_process *computer; /* that was booted for commands; owned; NULL for none; guarded by `start` */
+	pthread_mutex_t start;       /* held while somebody boots for a command */
+	viso_process *computer;      /* that was booted for commands; owned; NULL for none; guarded by `start` */
 
 	/* Guarded by the lock of the kernel guest. */
-	int port;            /* the guest's end, while a computer is built; -1 else */
-	int socket;          /* the host's end, before there is an agent; -1 else */
-	void *agent;         /* of the computer that runs, or ran last */
+	int port;    /* the guest's end, while a computer is built; -1 else */
+	int closed;  /* an eventfd, written to when nobody has the port open any more; -1 for none */
+	int socket;  /* the host's end, before there is an agent; -1 else */
+	void *agent; /* of the computer that runs, or ran last */
 
 	int initramfs;      /* while a computer is built: of the root, or of what leads to it; -1 else */
 	int disk;           /* likewise: with the root; -1 else */

@@ -191,6 +191,9 @@ static int add_port(struct virtio *console, const char *name, int fd)
 static int add_ports(struct virtio *console, const struct device_settings *settings, const struct tools *tools)
 {
 	int r = tools->port < 0 ? 0 : add_port(console, tools->ops->port, tools->port);
+	int closed = tools->port < 0 || tools->closed < 0 ? -1 : fcntl(tools->closed, F_DUPFD_CLOEXEC, 3);
+	if (r == 0 && closed >= 0)
+		r = virtio_console_watch(console, tools->ops->port, closed);
 	for (unsigned i = 0; r == 0 && i < settings->port_count; i++)
 		r = add_port(console, settings->ports[i].name, settings->ports[i].fd);
 	return r;

@@ -92,8 +92,9 @@ void request_take(uint32_t id, struct unpacker *arguments);
 void power_shut_down(unsigned how);
 
 /* stock.c: whether another agent is to serve, and serving by it. */
-bool stock_is_wanted(void);
-_Noreturn void stock_run(void);
+enum { STOCK_METHOD_MAX = 32 };
+bool stock_is_wanted(char out_method[STOCK_METHOD_MAX]);
+_Noreturn void stock_run(const char *method);
 
 /* root.c: to the root, where the first file system is not that itself. False: it cannot be reached (errno). */
 bool root_enter(void);

@@ -75,8 +75,7 @@ static bool enter(void)
 		if (mount(mounts[i], path, NULL, MS_MOVE, NULL) < 0)
 			return false;
 	}
-	return chdir(NEW_ROOT) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 &&
-	       chdir("/") == 0;
+	return chdir(NEW_ROOT) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 && chdir("/") == 0;
 }
 
 bool root_enter(void)

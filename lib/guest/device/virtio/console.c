@@ -6,6 +6,7 @@
 #include <linux/virtio_ids.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "core/cleanup.h"
@@ -24,6 +25,7 @@ struct port {
 	bool is_there;
 	bool is_console;
 	int fd;           /* -1 from the host's end on */
+	int closed_fd;    /* an eventfd that is told of the guest's end; -1 for none */
 	bool is_open;     /* in the guest */
 	bool is_blocked;  /* the host does not read */
 	uint32_t events;  /* that the loop watches for */
@@ -149,6 +151,13 @@ sent:
 	virtio_signal(&console->virtio, queue);
 }
 
+static void set_open(struct port *port, bool is_open)
+{
+	if (port->is_open && !is_open && port->closed_fd >= 0)
+		eventfd_write(port->closed_fd, 1);
+	port->is_open = is_open;
+}
+
 static void port_is_ready(struct port *port)
 {
 	port->notices = port->is_console ? 1U << NOTICE_CONSOLE : 1U << NOTICE_NAME;
@@ -173,7 +182,7 @@ static bool take_control(struct virtio *virtio, unsigned index, struct chain *ch
 	if (control.event == VIRTIO_CONSOLE_PORT_READY && control.value == 1)
 		port_is_ready(&console->ports[control.id]);
 	else if (control.event == VIRTIO_CONSOLE_PORT_OPEN)
-		console->ports[control.id].is_open = control.value != 0;
+		set_open(&console->ports[control.id], control.value != 0);
 	return true;
 }
 
@@ -276,7 +285,8 @@ static void reset(struct virtio *virtio)
 	struct console *console = console_of(virtio);
 	for (unsigned i = 0; i < console->count; i++) {
 		struct port *port = &console->ports[i];
-		port->is_open = port->is_blocked = false;
+		set_open(port, false);
+		port->is_blocked = false;
 		port->notices = 0;
 		port->sent = 0;
 		watch(console, i);
@@ -286,8 +296,10 @@ static void reset(struct virtio *virtio)
 static void release(struct virtio *virtio)
 {
 	struct console *console = console_of(virtio);
-	for (unsigned i = 0; i < console->count; i++)
+	for (unsigned i = 0; i < console->count; i++) {
 		close_fd(console->ports[i].fd);
+		close_fd(console->ports[i].closed_fd);
+	}
 	free(console);
 }
 
@@ -305,7 +317,7 @@ int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct
 	const struct virtio_console_config config = {.max_nr_ports = CONSOLE_PORTS_MAX};
 	memcpy(console->virtio.config, &config, sizeof(config));
 	console->virtio.config_size = sizeof(config);
-	console->ports[0].fd = -1;
+	console->ports[0].fd = console->ports[0].closed_fd = -1;
 	console->count = 1;
 	*out = &TAKE_PTR(console)->virtio;
 	return 0;
@@ -336,8 +348,21 @@ int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
 	if (name ? console->count == CONSOLE_PORTS_MAX : console->ports[0].is_there)
 		return -ENOSPC;
 	struct port *port = name ? &console->ports[console->count++] : &console->ports[0];
-	*port = (struct port){.fd = TAKE_FD(fd), .is_there = true, .is_console = !name};
+	*port = (struct port){.fd = TAKE_FD(fd), .closed_fd = -1, .is_there = true, .is_console = !name};
 	if (name)
 		memcpy(port->name, name, strlen(name));
 	return 0;
+}
+
+int virtio_console_watch(struct virtio *virtio, const char *name, int closed_fd)
+{
+	struct console *console = console_of(virtio);
+	for (unsigned i = 1; i < console->count; i++)
+		if (strcmp(console->ports[i].name, name) == 0) {
+			close_fd(console->ports[i].closed_fd);
+			console->ports[i].closed_fd = closed_fd;
+			return 0;
+		}
+	close_fd(closed_fd);
+	return -ENOENT;
 }

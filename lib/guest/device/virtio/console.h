@@ -23,4 +23,10 @@ bool virtio_console_is_name(const char *name);
  */
 int virtio_console_add(struct virtio *virtio, const char *name, int fd);
 
+/*
+ * Before it starts: the eventfd is written to whenever nobody in the guest has the port of this name open any more. It
+ * is the device's from now on, also on failure. 0 or -ENOENT.
+ */
+int virtio_console_watch(struct virtio *virtio, const char *name, int closed_fd);
+
 #endif
