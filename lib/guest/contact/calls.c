@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#define VISO_DOORBELL_LAYOUT_ONLY
+#include <virtiso/doorbell.h>
+
 #include "core/error.h"
+#include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/memory/fault.h"
 #include "guest/x86_64/system.h"
 
@@ -74,6 +79,18 @@ static int check_timeout(int timeout_ms, const char *function)
 	return timeout_ms < -1 ? error_argument(function, "the time limit is negative; -1 is for none") : 0;
 }
 
+/* What is a function, its system says (virtiso/doorbell.h). */
+static int call_computer(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+			 uint64_t *out_value, const char *function)
+{
+	struct doorbell_request request = {
+		.kind = VISO_REQUEST_CALL, .name = symbol, .timeout_ms = timeout_ms, .number = out_value};
+	for (size_t i = 0; i < count; i++)
+		request.args[i] = args[i];
+	int64_t r = guest->kernel->ops->call(guest, &request, function);
+	return r < 0 ? (int)r : 0;
+}
+
 int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
 		    uint64_t *out_value)
 {
@@ -83,6 +100,8 @@ int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args,
 	if (count > ARGUMENTS_MAX)
 		return error_argument(__func__, "more than six arguments");
 	int r = check_timeout(timeout_ms, __func__);
+	if (r == 0 && guest && guest->kernel)
+		return call_computer(guest, symbol, args, count, timeout_ms, out_value, __func__);
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);
 	if (r < 0)
@@ -176,6 +195,16 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (in_size > BYTES_MAX || out_max > BYTES_MAX)
 		return error_argument(__func__, "more than 16 MiB");
 	int r = check_timeout(timeout_ms, __func__);
+	if (r == 0 && guest && guest->kernel) {
+		const struct doorbell_request request = {.kind = VISO_REQUEST_CALL_BYTES,
+							 .name = symbol,
+							 .in = in,
+							 .in_size = in_size,
+							 .out = out,
+							 .out_max = out_max,
+							 .timeout_ms = timeout_ms};
+		return guest->kernel->ops->call(guest, &request, __func__);
+	}
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);
 	if (r < 0)

@@ -61,6 +61,10 @@ int hypercall_defer(viso_hypercall *hypercall);
 /* Whether no task waits for it any more. */
 bool hypercall_is_gone(viso_hypercall *hypercall);
 
+/* Both take NULL. In a forked child (not `is_mine`) the caller's data stays. */
+struct hypercall_handler *hypercall_handler_ref(struct hypercall_handler *handler);
+void hypercall_handler_unref(struct hypercall_handler *handler, bool is_mine);
+
 /* The handler of a number, borrowed, or NULL. */
 struct hypercall_handler *hypercalls_find(const struct viso_guest *guest, uint64_t number);
 

@@ -17,14 +17,14 @@
 
 enum { NUMBERS = VISO_HYPERCALL_MAX + 1 };
 
-static struct hypercall_handler *handler_ref(struct hypercall_handler *handler)
+struct hypercall_handler *hypercall_handler_ref(struct hypercall_handler *handler)
 {
 	if (handler)
 		atomic_fetch_add(&handler->references, 1);
 	return handler;
 }
 
-static void handler_unref(struct hypercall_handler *handler, bool is_mine)
+void hypercall_handler_unref(struct hypercall_handler *handler, bool is_mine)
 {
 	if (!handler || atomic_fetch_sub(&handler->references, 1) != 1)
 		return;
@@ -42,7 +42,7 @@ void hypercalls_init(struct guest_hypercalls *hypercalls)
 void hypercalls_release(struct guest_hypercalls *hypercalls, bool is_mine)
 {
 	for (unsigned i = 0; hypercalls->handlers && i < NUMBERS; i++)
-		handler_unref(hypercalls->handlers[i], is_mine);
+		hypercall_handler_unref(hypercalls->handlers[i], is_mine);
 	free(hypercalls->handlers);
 	hypercalls->fd = close_fd(hypercalls->fd);
 	pthread_mutex_destroy(&hypercalls->lock);
@@ -65,7 +65,7 @@ int hypercalls_copy(struct guest_hypercalls *to, const struct guest_hypercalls *
 	if (!to->handlers)
 		return error_memory();
 	for (unsigned i = 0; i < NUMBERS; i++)
-		to->handlers[i] = handler_ref(from->handlers[i]);
+		to->handlers[i] = hypercall_handler_ref(from->handlers[i]);
 	return 0;
 }
 
@@ -94,7 +94,7 @@ static int put_handler(struct guest_hypercalls *hypercalls, unsigned number, str
 	}
 	struct hypercall_handler *old = hypercalls->handlers[number];
 	hypercalls->handlers[number] = handler;
-	handler_unref(old, true);
+	hypercall_handler_unref(old, true);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/snapshot/snapshot.h"
 
 void stay_release(struct stay *stay)
@@ -168,6 +169,8 @@ int viso_guest_cancel(viso_guest *guest)
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, __func__);
 	if (r < 0)
 		return r;
+	if (guest->kernel)
+		return guest->kernel->ops->cancel(guest);
 	pthread_mutex_lock(&guest->lock);
 	r = guest->use == GUEST_CALLED;
 	if (r)

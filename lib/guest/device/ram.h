@@ -20,6 +20,8 @@ struct ram_region {
 struct ram {
 	struct ram_region regions[RAM_REGIONS_MAX]; /* by base, with holes between them */
 	int count;
+	/* In a hole: shared with the host, and no memory of the guest's. Nothing where the size is 0. */
+	uint64_t reserved, reserved_size;
 };
 
 /* The host's address of `size` bytes; NULL where not all of them are in one region. No bytes are anywhere: not NULL. */

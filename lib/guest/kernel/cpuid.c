@@ -14,8 +14,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define VISO_DOORBELL_LAYOUT_ONLY
+#include <virtiso/doorbell.h>
+
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/kernel/layout.h"
 #include "guest/vm/vm.h"
 
 #define BIT(n) (1u << (n))
@@ -149,23 +153,29 @@ static void add_cores(struct kvm_cpuid2 *cpuid, const struct topology *topology)
 
 /*
  * Our own leaves, after those of KVM, as those who put several interfaces side by side do: by their name, guests find
- * out where they run. Beside KVM's hypercalls there are none for them.
+ * out where they run, and the doorbell (virtiso/doorbell.h).
  */
 static void add_signature(struct kvm_cpuid2 *cpuid)
 {
-	enum { FIRST = 0x40000100, LAST = 0x40000101, VERSION = 1 };
+	enum { FIRST = VISO_DOORBELL_LEAF_NAME, VERSIONS = 0x40000101, LAST = VISO_DOORBELL_LEAF, VERSION = 1, COUNT = 3 };
 	const struct kvm_cpuid_entry2 leaves[] = {
 		{.function = FIRST,
 		 .eax = LAST,
 		 .ebx = 0x7662696c,
 		 .ecx = 0x69747269,
 		 .edx = 0x6f73}, /* "libvirtiso" */
-		{.function = LAST, .ebx = VERSION},
+		{.function = VERSIONS, .ebx = VERSION},
+		{.function = LAST,
+		 .eax = LAYOUT_DOORBELL_PORT | LAYOUT_DOORBELL_LINE << 16 | VISO_DOORBELL_VERSION << 24,
+		 .ebx = (uint32_t)LAYOUT_DOORBELL,
+		 .ecx = sizeof(struct viso_doorbell_pages),
+		 .edx = VISO_DOORBELL_CALLS | VISO_DOORBELL_REQUESTS},
 	};
-	if (cpuid->nent > KERNEL_CPUID_MAX - 2)
+	_Static_assert(sizeof(leaves) == COUNT * sizeof(leaves[0]), "leaves");
+	if (cpuid->nent > KERNEL_CPUID_MAX - COUNT)
 		return;
 	memcpy(cpuid->entries + cpuid->nent, leaves, sizeof(leaves));
-	cpuid->nent += 2;
+	cpuid->nent += COUNT;
 }
 
 void kernel_cpuid_filter(struct kvm_cpuid2 *cpuid, viso_platform platform, unsigned index, unsigned count)

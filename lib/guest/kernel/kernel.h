@@ -11,8 +11,9 @@
 #include "guest/kernel/device_settings.h"
 #include "guest/kernel/tools.h"
 
-struct machine;
+struct doorbell_request;
 struct kernel_guest;
+struct machine;
 
 /* So that the program that serves contained guests has guest.c without all this. */
 struct kernel_ops {
@@ -22,6 +23,9 @@ struct kernel_ops {
 	int (*copy_in)(viso_guest *guest, const char *source, const char *path);
 	int (*copy_out)(viso_guest *guest, const char *path, const char *destination);
 	void (*close)(viso_guest *guest);
+	/* What the host asks of the system by the doorbell. As viso_guest_request() and viso_guest_cancel(). */
+	int64_t (*call)(viso_guest *guest, const struct doorbell_request *request, const char *function);
+	int (*cancel)(viso_guest *guest);
 	/* `is_forked`: memory only. */
 	void (*release)(struct kernel_guest *kernel, bool is_forked);
 };

@@ -36,6 +36,9 @@ enum { LAYOUT_ACPI = 0xe0000, LAYOUT_ACPI_END = 0xf0000, LAYOUT_MP = 0xf0000, LA
 #define LAYOUT_VIRTIO 0xd0000000ull
 enum { LAYOUT_VIRTIO_SIZE = 0x1000, LAYOUT_VIRTIO_LINE = 5, LAYOUT_VIRTIO_COUNT = 18 };
 
+/* The pages of the doorbell (virtiso/doorbell.h), on MICROVM. */
+#define LAYOUT_DOORBELL 0xd0100000ull
+
 /* Intel's VT-x needs pages that the guest does not use: KVM_SET_IDENTITY_MAP_ADDR and KVM_SET_TSS_ADDR. */
 #define LAYOUT_IDENTITY_MAP 0xfffbc000ull
 #define LAYOUT_TSS 0xfffbd000ull
@@ -48,14 +51,16 @@ enum {
 	LAYOUT_SERIAL = 0x3f8,
 	LAYOUT_SERIAL2 = 0x2f8, /* PC, where it has an agent */
 	LAYOUT_POWER = 0x600,   /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
-	LAYOUT_RESET = 0xcf9,   /* PC */
+	LAYOUT_DOORBELL_PORT = 0x610, /* MICROVM */
+	LAYOUT_RESET = 0xcf9,         /* PC */
 };
 
 /* Interrupt lines. */
 enum {
+	LAYOUT_DOORBELL_LINE = 3, /* MICROVM */
+	LAYOUT_SERIAL2_LINE = 3,  /* PC */
 	LAYOUT_SERIAL_LINE = 4,
-	LAYOUT_SERIAL2_LINE = 3,
-	LAYOUT_SCI_LINE = 9 /* PC */,
+	LAYOUT_SCI_LINE = 9,   /* PC */
 	LAYOUT_EVENT_LINE = 23 /* MICROVM: the power button */
 };
 

@@ -33,12 +33,29 @@ void machine_stop_devices(struct machine *machine)
 	}
 }
 
+/* It has finished; or it is in a handler of the host program's, which may last: then it goes its own way. */
+static void await_processor(struct machine_cpu *processor)
+{
+	struct machine *machine = processor->machine;
+	pthread_mutex_lock(&machine->lock);
+	while (!processor->has_finished && !processor->is_outside)
+		pthread_cond_wait(&machine->changed, &machine->lock);
+	processor->is_left = !processor->has_finished;
+	if (processor->is_left)
+		atomic_fetch_add(&machine->references, 1);
+	pthread_mutex_unlock(&machine->lock);
+	if (processor->is_left)
+		pthread_detach(processor->thread);
+	else
+		pthread_join(processor->thread, NULL);
+}
+
 void machine_join_processors(struct machine *machine)
 {
 	for (unsigned i = 0; i < machine->processor_count; i++) {
 		struct machine_cpu *processor = &machine->processors[i];
 		if (processor->has_thread)
-			pthread_join(processor->thread, NULL);
+			await_processor(processor);
 		processor->has_thread = false;
 	}
 }

@@ -115,6 +115,7 @@ int machine_new(viso_platform platform, uint64_t memory, unsigned processors, st
 	struct machine *machine = calloc(1, sizeof(*machine));
 	if (!machine)
 		return error_memory();
+	atomic_init(&machine->references, 1);
 	machine->platform = platform;
 	machine->vm_fd = machine->wake_fd = -1;
 	machine->reason = VISO_REASON_EXITED;
@@ -155,17 +156,24 @@ struct machine *machine_free(struct machine *machine)
 		return NULL;
 	release_devices(machine, false);
 	machine_take_apart(machine);
+	if (machine->wake_fd >= 0)
+		console_release(&machine->console);
+	machine->wake_fd = close_fd(machine->wake_fd);
+	machine_unref(machine);
+	return NULL;
+}
+
+void machine_unref(struct machine *machine)
+{
+	if (atomic_fetch_sub(&machine->references, 1) != 1)
+		return;
 	for (unsigned i = 0; i < machine->processor_count; i++)
 		kick_release(&machine->processors[i].kick);
 	free(machine->processors);
-	if (machine->wake_fd >= 0)
-		console_release(&machine->console);
-	close_fd(machine->wake_fd);
 	pthread_cond_destroy(&machine->changed);
 	pthread_mutex_destroy(&machine->lock);
 	pthread_mutex_destroy(&machine->turns);
 	free(machine);
-	return NULL;
 }
 
 void machine_forget(struct machine *machine)

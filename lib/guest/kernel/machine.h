@@ -44,6 +44,7 @@ struct machine_device {
 	bool is_started;
 };
 
+struct doorbell;
 struct machine;
 struct pc;
 struct virtio;
@@ -57,11 +58,17 @@ struct machine_cpu {
 	bool has_thread;
 	atomic_int thread_id; /* 0 before it runs */
 	struct rusage usage;  /* once its thread has ended */
+
+	/* Guarded by the machine's lock. */
+	bool is_outside;   /* runs a handler of the host program's: counts as parked */
+	bool is_left;      /* there it was when the machine ended, and nobody waits for it */
+	bool has_finished; /* its thread is about to end */
 };
 
 enum machine_state { MACHINE_NEW, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
 
 struct machine {
+	atomic_uint references; /* the owner's, and one of each thread that was left in a handler */
 	viso_platform platform;
 	int vm_fd;
 	uint8_t *memory; /* of the host; NULL where there is none */
@@ -77,6 +84,7 @@ struct machine {
 	struct console console;
 	struct pc *pc;          /* what VISO_PLATFORM_PC has beside; one of the devices */
 	struct virtio *balloon; /* one of the devices; NULL for none */
+	struct doorbell *doorbell; /* likewise */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */
@@ -110,8 +118,12 @@ struct machine {
 /* The computer without devices, processors standing still. 0 or a negative errno with the error set. */
 int machine_new(viso_platform platform, uint64_t memory, unsigned processors, struct machine **out_machine);
 
-/* Frees it; it has ended, or was never started. And in a forked child: memory only. */
+/*
+ * Frees it; it has ended, or was never started. Of one with a thread that is in a handler of the host program's still
+ * nothing is left but the memory that the thread looks at, which it frees. And in a forked child: memory only.
+ */
 struct machine *machine_free(struct machine *machine);
+void machine_unref(struct machine *machine);
 void machine_forget(struct machine *machine);
 
 /* Gives back what the kernel holds for it, memory included. */

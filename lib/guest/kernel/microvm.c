@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* VISO_PLATFORM_MICROVM: what an operating system that knows of virtualisation needs, and nothing else. */
+#include "guest/kernel/doorbell.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/platform.h"
@@ -20,6 +21,8 @@ int microvm_add_devices(struct machine *machine, viso_guest *guest)
 		r = power_add(machine);
 	if (r == 0)
 		r = power_add_keyboard_reset(machine);
+	if (r == 0)
+		r = doorbell_add(machine, guest);
 	if (r == 0)
 		r = virtio_add_devices(machine, &guest->kernel->devices, &guest->kernel->tools);
 	return r;

@@ -111,13 +111,45 @@ static bool await_turn(struct machine_cpu *processor)
 	return runs;
 }
 
+/* That of the calling thread. */
+static _Thread_local struct machine_cpu *own;
+
+void processor_leave(void)
+{
+	struct machine *machine = own->machine;
+	pthread_mutex_lock(&machine->lock);
+	own->is_outside = true;
+	machine->parked++;
+	pthread_cond_broadcast(&machine->changed);
+	pthread_mutex_unlock(&machine->lock);
+}
+
+void processor_back(void)
+{
+	struct machine *machine = own->machine;
+	bool was_paused = false;
+	pthread_mutex_lock(&machine->lock);
+	while (machine->state == MACHINE_PAUSED) {
+		was_paused = true;
+		pthread_cond_wait(&machine->changed, &machine->lock);
+	}
+	/* As await_turn(). */
+	if (was_paused && machine->state == MACHINE_RUNNING)
+		(void)ioctl(own->vm.vcpu_fd, KVM_KVMCLOCK_CTRL, 0);
+	machine->parked--;
+	own->is_outside = false;
+	pthread_mutex_unlock(&machine->lock);
+}
+
 static void handle_port(struct machine_cpu *processor)
 {
 	struct kvm_run *run = processor->vm.run;
 	const struct bus *bus = &processor->machine->ports;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	const unsigned size = run->io.size;
-	for (uint32_t i = 0; i < run->io.count; i++, data += size)
+	const uint32_t count = run->io.count;
+	/* Where a handler has lasted longer than the machine, `run` is gone. */
+	for (uint32_t i = 0; i < count && !processor->is_left; i++, data += size)
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_write(bus, run->io.port, data, size);
 		else
@@ -225,12 +257,25 @@ static void run_until_end(struct machine_cpu *processor)
 	}
 }
 
+static void finish(struct machine_cpu *processor)
+{
+	struct machine *machine = processor->machine;
+	pthread_mutex_lock(&machine->lock);
+	processor->has_finished = true;
+	bool is_left = processor->is_left;
+	pthread_cond_broadcast(&machine->changed);
+	pthread_mutex_unlock(&machine->lock);
+	if (is_left)
+		machine_unref(machine);
+}
+
 void *processor_run(void *data)
 {
 	char name[16];
 	struct machine_cpu *processor = data;
 	snprintf(name, sizeof(name), "viso-cpu-%u", processor->index);
 	prctl(PR_SET_NAME, name);
+	own = processor;
 	atomic_store(&processor->thread_id, gettid());
 	if (kick_enter(&processor->kick, &processor->vm, 0, 0) < 0) {
 		machine_end(processor->machine, VISO_REASON_GUEST_FAULT, -1, viso_error_message());
@@ -240,5 +285,6 @@ void *processor_run(void *data)
 		kick_leave(&processor->kick, true);
 	}
 	getrusage(RUSAGE_THREAD, &processor->usage);
+	finish(processor);
 	return NULL;
 }

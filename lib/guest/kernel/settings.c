@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "guest/agent/agent_ops.h"
 #include "guest/guest.h"
+#include "guest/kernel/doorbell.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/machine.h"
@@ -35,6 +36,8 @@ static const struct kernel_ops ops = {
 	.copy_in = tools_copy_in,
 	.copy_out = tools_copy_out,
 	.close = close_tools,
+	.call = doorbell_call,
+	.cancel = doorbell_cancel_calls,
 	.release = release,
 };
 

@@ -2,6 +2,7 @@
 /* The devices. */
 #include <stdio.h>
 
+#include "guest/device/doorbell.h"
 #include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/power.h"
@@ -52,6 +53,20 @@ static void describe_virtio(struct aml *aml, unsigned n)
 	size_t resources = aml_resources(aml, "_CRS");
 	aml_memory(aml, (uint32_t)LAYOUT_VIRTIO + n * LAYOUT_VIRTIO_SIZE, LAYOUT_VIRTIO_SIZE);
 	aml_line(aml, LAYOUT_VIRTIO_LINE + n, false);
+	aml_resources_end(aml, resources);
+	aml_end(aml, device);
+}
+
+/* virtiso/doorbell.h: its port, its pages and its interrupt. */
+static void describe_doorbell(struct aml *aml)
+{
+	size_t device = aml_device(aml, "BELL");
+	aml_name_string(aml, "_HID", "VISO0001");
+	aml_name_integer(aml, "_UID", 0);
+	size_t resources = aml_resources(aml, "_CRS");
+	aml_ports(aml, LAYOUT_DOORBELL_PORT, DOORBELL_PORTS);
+	aml_memory(aml, (uint32_t)LAYOUT_DOORBELL, DOORBELL_SIZE);
+	aml_line(aml, LAYOUT_DOORBELL_LINE, true);
 	aml_resources_end(aml, resources);
 	aml_end(aml, device);
 }
@@ -127,6 +142,7 @@ void dsdt_describe(struct aml *aml, const struct acpi_setting *setting)
 	} else {
 		describe_button(aml);
 		describe_serial(aml);
+		describe_doorbell(aml);
 		for (unsigned i = 0; i < setting->virtio_count; i++)
 			describe_virtio(aml, i);
 	}

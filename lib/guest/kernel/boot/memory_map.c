@@ -18,7 +18,12 @@ int memory_map_list(const struct ram *ram, struct memory_range out[MEMORY_MAP_MA
 	for (int i = 0; i < ram->count; i++) {
 		const struct ram_region *region = &ram->regions[i];
 		uint64_t base = region->base < LAYOUT_KERNEL ? LAYOUT_KERNEL : region->base;
-		add(out, &count, base, region->base + region->size, MEMORY_USABLE);
+		if (region->base < LAYOUT_HOLE_END)
+			add(out, &count, base, region->base + region->size, MEMORY_USABLE);
 	}
+	add(out, &count, ram->reserved, ram->reserved + ram->reserved_size, MEMORY_RESERVED);
+	const struct ram_region *last = &ram->regions[ram->count - 1];
+	if (ram->count > 0 && last->base >= LAYOUT_HOLE_END)
+		add(out, &count, last->base, last->base + last->size, MEMORY_USABLE);
 	return count;
 }
