@@ -6,6 +6,9 @@
  * On VISO_PLATFORM_MICROVM they are virtio devices (version 1.2, over mmio) that ACPI tells of; a source of random
  * bytes is always there, too. A guest's driver is not believed anything: what breaks the rules of virtio stops that device, until the driver
  * resets it, and nothing else.
+ *
+ * What a clone of a snapshot is given anew by these calls, before it is switched on, <virtiso/snapshot.h> says. There -ENOSPC is that the
+ * guest of the snapshot had no such device, or the clone has been given it.
  */
 #ifndef VIRTISO_GUEST_DEVICES_H
 #define VIRTISO_GUEST_DEVICES_H
@@ -77,6 +80,45 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_network(viso_guest *guest, int fd, const char *mac);
 
+/** What is limited. */
+typedef enum viso_rate {
+	VISO_RATE_BYTES = 0,	  /**< of what is read and written, or of frames */
+	VISO_RATE_OPERATIONS = 1, /**< requests, or frames */
+	VISO_RATE_ENUM_WIDTH_ = 0x7fffffff /**< not a rate; fixes the width of the type */
+} viso_rate;
+
+/**
+ * Limit what a guest reads from and writes to a disk, altogether. Bytes and operations are limited each by itself. Without this call there is no
+ * limit. The guest's processors do not wait for it: its requests take longer. A request that is larger than the burst is served, and the
+ * next one waits for so much longer. Disks of VISO_PLATFORM_PC have no limits.
+ *
+ * @param guest       a guest that has not run anything
+ * @param disk        which one: 0 is the first one that was given
+ * @param what        bytes or operations
+ * @param per_second  how many; 0 for no limit
+ * @param burst       how many at once after a rest; 0 for what a tenth of a second gives
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM; -ENOENT there is no such disk.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_disk_rate(viso_guest *guest, unsigned disk, viso_rate what, uint64_t per_second, uint64_t burst);
+
+/**
+ * Limit what a guest sends and receives by a network interface, for each of the two directions by itself. What waits, waits in the guest or
+ * behind the fd. See viso_guest_set_disk_rate().
+ *
+ * @param guest       a guest that has not run anything
+ * @param network     which interface: 0 is the first one that was given
+ * @param what        bytes or operations, which are frames
+ * @param per_second  how many; 0 for no limit
+ * @param burst       how many at once after a rest; 0 for what a tenth of a second gives
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM; -ENOENT there is no such interface.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate what, uint64_t per_second,
+							       uint64_t burst);
+
 /**
  * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
  *
@@ -112,6 +154,31 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsign
  * Since: 0.5
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag);
+
+/** What a guest may do to a directory that it may write to. */
+typedef enum viso_share_flags {
+	VISO_SHARE_KEEP_SETID = 1, /**< it may make programs that run as their owner or group (S_ISUID, S_ISGID) */
+	VISO_SHARE_FLAGS_ENUM_WIDTH_ = 0x7fffffff /**< not a flag; fixes the width of the type */
+} viso_share_flags;
+
+/**
+ * Share a directory of the host with a kernel guest, for reading and writing: viso_guest_share_directory() with what follows.
+ *
+ * The guest writes what the host program may write beneath the directory. What it makes belongs to the host program's user and group, whose
+ * files are seen by the guest as those of uid and gid 0, and stays theirs: another owner is refused (EPERM). It makes files, directories, links,
+ * pipes and sockets, but no devices. Without VISO_SHARE_KEEP_SETID no file that it makes or opens for writing runs as its owner or group. Extended
+ * attributes are those in "user.". What fsync(2) in the guest has written is on the host's disk. Its locks (fcntl(2), flock(2)) hold within the
+ * guest. viso_guest_set_written_max() bounds what is written, for each directory by itself.
+ *
+ * @param guest  a guest that has not run anything
+ * @param path   a directory of the host
+ * @param tag    1 to 36 printable characters without blanks and slashes
+ * @param flags  of viso_share_flags; 0 for none
+ * @return as viso_guest_share_directory(); -EINVAL also for a flag that there is not.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags);
 
 /**
  * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does

@@ -7,9 +7,12 @@
  * without it), a serial console and the devices of its platform; whatever it does stays within it. viso_guest_boot() switches it on. The
  * viso_process that comes of it stands for the whole computer: it ends with the computer, and kill, pause and time limits work on it.
  *
- * The standard streams of that process are the first serial port (ttyS0, COM1): what the guest writes there goes to standard output, and
- * standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has read yet are kept; then the guest waits, a
+ * The standard streams of that process are the first serial port (ttyS0, COM1), or what viso_guest_set_console() says: what the guest writes
+ * there goes to standard output, and standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has read yet are kept; then the guest waits, a
  * second at most, and from then on what it writes is lost until somebody reads. So a console that is not read never stops a guest.
+ *
+ * On VISO_PLATFORM_MICROVM its system can call the host program and be called by it, as <virtiso/doorbell.h> says: guest_hypercalls.h and
+ * guest_calls.h have the host's side.
  *
  * The result of a computer: VISO_REASON_EXITED with exit code 0 where it was switched off, with exit code 1 where it was about to start
  * anew (reset); VISO_REASON_GUEST_FAULT where a processor could not go on (a triple fault, say); else as for other commands.
@@ -102,6 +105,27 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_processors(viso_guest *guest, u
  * Since: 0.5
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_platform(viso_guest *guest, viso_platform platform);
+
+/** What the standard streams of a computer lead to. */
+typedef enum viso_console {
+	VISO_CONSOLE_SERIAL = 0, /**< its first serial port, byte by byte: every system can use it (the default) */
+	VISO_CONSOLE_VIRTIO = 1, /**< a console of virtio (hvc0), many bytes at once; what is written to the serial port is seen, too */
+	VISO_CONSOLE_ENUM_WIDTH_ = 0x7fffffff /**< not a console; fixes the width of the type */
+} viso_console;
+
+/**
+ * Choose what the standard streams of a computer lead to. With VISO_CONSOLE_VIRTIO, "console=hvc0" on the command line shows a Linux kernel
+ * there from the time on at which it has the driver (virtio_console), which Debian's kernels load as a module; "console=ttyS0 console=hvc0" shows
+ * what comes before, too, and the rest twice. The guest is told the size of the window where standard output is a terminal. VISO_PLATFORM_PC has
+ * the serial port alone.
+ *
+ * @param guest    a guest that has not run anything
+ * @param console  which one
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
+ * Threads: one handle from one thread at a time.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_console(viso_guest *guest, viso_console console);
 
 /**
  * Boot by this BIOS, on VISO_PLATFORM_PC. Without this call a PC without a kernel takes SeaBIOS from /usr/share/seabios/bios.bin.

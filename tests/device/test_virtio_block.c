@@ -20,17 +20,23 @@ struct bench {
 	char path[256];
 };
 
-static void begin(struct bench *bench, enum disk_flags flags, uint64_t features)
+static void begin_limited(struct bench *bench, enum disk_flags flags, uint64_t features,
+			  const struct rate rates[THROTTLE_KINDS])
 {
 	struct disk *disk;
 	struct virtio *block;
 	driver_open(&bench->driver);
 	assert_ok(disk_open(bench->path, flags, &disk));
 	assert_int_equal(virtio_block_new(&bench->driver.ram, driver_interrupt(&bench->driver), disk,
-					  "serial-of-this-disk-is-long", &block),
+					  "serial-of-this-disk-is-long", rates, &block),
 			 0);
 	driver_take(&bench->driver, block);
 	driver_begin(&bench->driver, features, 1);
+}
+
+static void begin(struct bench *bench, enum disk_flags flags, uint64_t features)
+{
+	begin_limited(bench, flags, features, (struct rate[THROTTLE_KINDS]){{0}, {0}});
 }
 
 static int make_file(void **state)
@@ -166,10 +172,7 @@ static void requests_without_header_or_status_need_a_reset(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		driver_add(driver, 0, bad[i], 2);
 		driver_kick(driver, 0);
-		for (int j = 0; j < 1000 && !(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
-		     j++)
-			usleep(1000);
-		assert_true(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		await_that(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 		assert_false(driver_is_used(driver, 0));
 		driver_begin(driver, 0, 1);
 	}
@@ -296,6 +299,52 @@ static void stops_and_starts_serve_everything_once(void **state)
 	}
 }
 
+/* So many reads of a sector; whether all have come, within the driver's patience. */
+static void add_reads(struct driver *driver, unsigned count)
+{
+	const struct virtio_blk_outhdr header = {.type = VIRTIO_BLK_T_IN};
+	const struct part parts[] = {
+		{driver_put(driver, &header, sizeof(header)), sizeof(header), false},
+		{HIGH_BASE, SECTOR, true},
+		{driver_room(driver, 1), 1, true},
+	};
+	for (unsigned i = 0; i < count; i++)
+		driver_add(driver, 0, parts, 3);
+	driver_kick(driver, 0);
+}
+
+static void await_used(struct driver *driver, unsigned count)
+{
+	uint16_t head;
+	uint32_t length;
+	for (unsigned i = 0; i < count; i++)
+		assert_true(driver_wait(driver, 0, &head, &length));
+}
+
+static void requests_keep_to_their_rate(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	begin_limited(bench, 0, BIT(VIRTIO_RING_F_EVENT_IDX), (struct rate[THROTTLE_KINDS]){{0}, {100, 1}});
+	uint64_t from = throttle_now();
+	add_reads(driver, 5);
+	await_used(driver, 5);
+	assert_true(throttle_now() - from >= 4 * UINT64_C(10000000));
+	/* One that waits for its time does not hold up a reset, a pause, or the end. */
+	driver_close(driver);
+	begin_limited(bench, 0, 0, (struct rate[THROTTLE_KINDS]){{1, 1}, {0}});
+	add_reads(driver, 2);
+	await_used(driver, 1);
+	virtio_pause(driver->device);
+	assert_int_equal(virtio_start(driver->device), 0);
+	assert_false(driver_is_used(driver, 0));
+	driver_begin(driver, 0, 1);
+	add_reads(driver, 2);
+	virtio_stop(driver->device);
+	assert_int_equal(virtio_start(driver->device), 0);
+	assert_false(driver_is_used(driver, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_disk_for_reading_stays_as_it_is, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(discarded_writes_are_read_back_and_gone, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(resets_amid_requests_lose_nothing_but_them, make_file, remove_file),
+		cmocka_unit_test_setup_teardown(requests_keep_to_their_rate, make_file, remove_file),
 		cmocka_unit_test_setup_teardown(stops_and_starts_serve_everything_once, make_file, remove_file),
 	};
 	return cmocka_run_group_tests_name("virtio-block", tests, NULL, NULL);

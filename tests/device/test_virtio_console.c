@@ -15,8 +15,26 @@ enum { CONTROL_RECEIVE = 2, CONTROL_TRANSMIT = 3, AGENT_RECEIVE = 4, AGENT_TRANS
 
 struct bench {
 	struct driver driver;
-	int console, agent; /* the host's ends */
+	int agent; /* the host's end */
+	char written[64 << 10];
+	size_t size, max; /* of what the console has written, and may write */
+	int rooms;        /* how often it has told that there is room for input */
 };
+
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	struct bench *bench = data;
+	size_t room = bench->max - bench->size, taken = size < room ? size : room;
+	memcpy(bench->written + bench->size, bytes, taken);
+	bench->size += taken;
+	return taken;
+}
+
+static void count_room(void *data)
+{
+	struct bench *bench = data;
+	bench->rooms++;
+}
 
 static int socket_pair(int *out_ours)
 {
@@ -34,7 +52,12 @@ static int set_up(void **state)
 	assert_int_equal(
 		virtio_console_new(&bench.driver.ram, driver_interrupt(&bench.driver), &bench.driver.loop, &console),
 		0);
-	assert_int_equal(virtio_console_add(console, NULL, socket_pair(&bench.console)), 0);
+	bench.size = bench.rooms = 0;
+	bench.max = sizeof(bench.written);
+	virtio_console_set_line(
+		console,
+		&(struct console_line){
+			.send = send_line, .has_room = count_room, .data = &bench, .columns = 132, .rows = 43});
 	assert_int_equal(virtio_console_add(console, "org.libvirtiso.agent.0", socket_pair(&bench.agent)), 0);
 	driver_take(&bench.driver, console);
 	*state = &bench;
@@ -45,7 +68,6 @@ static int tear_down(void **state)
 {
 	struct bench *bench = *state;
 	driver_close(&bench->driver);
-	close(bench->console);
 	close(bench->agent);
 	return 0;
 }
@@ -110,6 +132,16 @@ static void assert_written(struct driver *driver, unsigned queue, const char *te
 	assert_string_equal(got, text);
 }
 
+static void assert_printed(struct bench *bench, const char *text)
+{
+	struct driver *driver = &bench->driver;
+	const struct part part = {driver_put(driver, text, strlen(text)), (uint32_t)strlen(text), false};
+	size_t before = bench->size;
+	driver_do(driver, 1, &part, 1);
+	assert_int_equal(bench->size - before, strlen(text));
+	assert_memory_equal(bench->written + before, text, strlen(text));
+}
+
 static void ports_are_named_and_carry_both_ways(void **state)
 {
 	struct bench *bench = *state;
@@ -117,7 +149,7 @@ static void ports_are_named_and_carry_both_ways(void **state)
 	uint16_t head;
 	uint32_t length;
 	greet(driver);
-	assert_written(driver, 1, "to the console", bench->console);
+	assert_printed(bench, "to the console");
 	assert_written(driver, AGENT_TRANSMIT, "to the agent", bench->agent);
 
 	/* What the host writes waits until the guest has the port open. */
@@ -139,10 +171,26 @@ static void without_multiport_there_is_one_console(void **state)
 {
 	struct bench *bench = *state;
 	driver_begin(&bench->driver, 0, 2);
-	assert_written(&bench->driver, 1, "plain", bench->console);
-	assert_int_equal(send(bench->console, "input", 5, 0), 5);
-	const struct part part = {driver_room(&bench->driver, 8), 8, true};
-	assert_int_equal(driver_do(&bench->driver, 0, &part, 1), 5);
+	struct driver *driver = &bench->driver;
+	uint16_t size[2], head;
+	uint32_t length;
+	assert_printed(bench, "plain");
+	assert_int_equal(virtio_console_room(driver->device), 0);
+	const struct part part = {driver_room(driver, 8), 8, true};
+	driver_add(driver, 0, &part, 1);
+	driver_add(driver, 0, &part, 1);
+	bench->rooms = 0;
+	driver_kick(driver, 0);
+	assert_int_equal(bench->rooms, 1);
+	assert_int_equal(virtio_console_room(driver->device), 8);
+	assert_int_equal(virtio_console_receive(driver->device, "input that is long", 18), 16);
+	assert_true(driver_wait(driver, 0, &head, &length));
+	assert_int_equal(length, 8);
+	assert_memory_equal(driver_at(driver, part.address), "at is lo", 8);
+	/* The window, for drivers that look there. */
+	bus_read(&driver->bus, DRIVER_BASE + VIRTIO_MMIO_CONFIG, size, sizeof(size));
+	assert_int_equal(size[0], 132);
+	assert_int_equal(size[1], 43);
 }
 
 static void a_reader_that_is_slow_keeps_the_guest_waiting(void **state)
@@ -163,7 +211,7 @@ static void a_reader_that_is_slow_keeps_the_guest_waiting(void **state)
 	uint16_t used = driver->device->queues[AGENT_TRANSMIT].next_used;
 	assert_true(used < PIECES);
 	/* Other ports go on meanwhile. */
-	assert_written(driver, 1, "still here", bench->console);
+	assert_printed(bench, "still here");
 
 	size_t total = 0;
 	uint8_t got[8192];
@@ -180,14 +228,74 @@ static void a_reader_that_is_slow_keeps_the_guest_waiting(void **state)
 	assert_int_equal(driver->device->queues[AGENT_TRANSMIT].next_used, PIECES);
 }
 
-static void a_console_that_nobody_reads_loses_output(void **state)
+static void a_console_waits_for_its_line(void **state)
 {
 	struct bench *bench = *state;
 	struct driver *driver = &bench->driver;
 	greet(driver);
-	const struct part part = {driver_room(driver, 64 << 10), 64 << 10, false};
-	for (int i = 0; i < 12; i++)
-		driver_do(driver, 1, &part, 1);
+	bench->max = 10;
+	const char text[] = "twenty bytes of text";
+	const struct part parts[] = {{driver_put(driver, text, 20), 8, false}, {driver->next_free - 64 + 8, 12, false}};
+	driver_add(driver, 1, parts, 2);
+	driver_add(driver, 1, parts, 2);
+	driver_kick(driver, 1);
+	driver_kick(driver, 1);
+	assert_false(driver_is_used(driver, 1));
+	assert_int_equal(bench->size, 10);
+	bench->max = 25;
+	virtio_console_resume(driver->device);
+	assert_int_equal(bench->size, 25);
+	bench->max = 40;
+	virtio_console_resume(driver->device);
+	assert_int_equal(driver->device->queues[1].next_used, 2);
+	assert_memory_equal(bench->written, "twenty bytes of texttwenty bytes of text", 40);
+	virtio_console_resume(driver->device);
+	/* While the guest stands still nothing of it is done. */
+	driver_add(driver, 1, parts, 2);
+	driver_kick(driver, 1);
+	virtio_pause(driver->device);
+	bench->max = 60;
+	virtio_console_resume(driver->device);
+	assert_int_equal(virtio_console_room(driver->device), 0);
+	assert_int_equal(virtio_console_receive(driver->device, "x", 1), 0);
+	assert_int_equal(bench->size, 40);
+	assert_int_equal(virtio_start(driver->device), 0);
+	assert_int_equal(bench->size, 60);
+}
+
+static void a_window_is_told_of_where_that_was_agreed_upon(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	driver_begin(driver, BIT(VIRTIO_CONSOLE_F_MULTIPORT) | BIT(VIRTIO_CONSOLE_F_SIZE), QUEUES);
+	uint64_t buffers[3];
+	uint16_t head;
+	uint32_t length;
+	for (int i = 0; i < 3; i++)
+		buffers[i] = add_control_buffer(driver);
+	driver_kick(driver, CONTROL_RECEIVE);
+	send_control(driver, 0, VIRTIO_CONSOLE_PORT_READY, 1);
+	assert_control(driver, buffers[0], 0, VIRTIO_CONSOLE_CONSOLE_PORT, 1, NULL);
+	assert_true(driver_wait(driver, CONTROL_RECEIVE, &head, &length));
+	assert_int_equal(length, sizeof(struct virtio_console_control) + 4);
+	struct {
+		struct virtio_console_control control;
+		uint16_t rows, columns;
+	} message;
+	memcpy(&message, driver_at(driver, buffers[1]), sizeof(message));
+	assert_int_equal(message.control.event, VIRTIO_CONSOLE_RESIZE);
+	assert_int_equal(message.rows, 43);
+	assert_int_equal(message.columns, 132);
+	assert_control(driver, buffers[2], 0, VIRTIO_CONSOLE_PORT_OPEN, 1, NULL);
+	/* Input waits until the guest has it open. */
+	const struct part part = {driver_room(driver, 8), 8, true};
+	driver_add(driver, 0, &part, 1);
+	driver_kick(driver, 0);
+	assert_int_equal(virtio_console_receive(driver->device, "x", 1), 0);
+	bench->rooms = 0;
+	send_control(driver, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	assert_int_equal(bench->rooms, 1);
+	assert_int_equal(virtio_console_receive(driver->device, "x", 1), 1);
 }
 
 static void the_guest_hears_of_the_hosts_end(void **state)
@@ -272,18 +380,19 @@ static void a_broken_device_lets_the_loop_rest(void **state)
 	struct bench *bench = *state;
 	struct driver *driver = &bench->driver;
 	greet(driver);
-	send_control(driver, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	send_control(driver, 1, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	const struct part part = {driver_room(driver, 8), 8, true};
-	driver_add(driver, 0, &part, 1);
-	driver_kick(driver, 0);
+	driver_add(driver, AGENT_RECEIVE, &part, 1);
+	driver_kick(driver, AGENT_RECEIVE);
 	driver_make_available(driver, AGENT_TRANSMIT, 999);
 	driver_kick(driver, AGENT_TRANSMIT);
 	assert_true(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	assert_int_equal(send(bench->console, "hello", 5, 0), 5);
+	assert_int_equal(send(bench->agent, "hello", 5, 0), 5);
+	assert_int_equal(virtio_console_receive(driver->device, "hello", 5), 0);
 	int rounds = 0;
 	while (loop_run_once(&driver->loop, 0))
 		assert_true(rounds++ < 100);
-	assert_false(driver_is_used(driver, 0));
+	assert_false(driver_is_used(driver, AGENT_RECEIVE));
 }
 
 static void names_and_fds_are_checked(void **state)
@@ -319,7 +428,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports_are_named_and_carry_both_ways, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_multiport_there_is_one_console, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_that_is_slow_keeps_the_guest_waiting, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_console_that_nobody_reads_loses_output, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_console_waits_for_its_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_window_is_told_of_where_that_was_agreed_upon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_guest_hears_of_the_hosts_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(messages_without_a_buffer_come_when_there_is_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_messages_do_nothing, set_up, tear_down),

@@ -26,13 +26,21 @@ enum { RECEIVE = 0, TRANSMIT = 1 };
 
 static const uint8_t mac[NET_MAC_SIZE] = {0x02, 1, 2, 3, 4, 5};
 
-static void begin(struct driver *driver, int fd, uint64_t features)
+static const struct rate unlimited[THROTTLE_KINDS];
+
+static void begin_limited(struct driver *driver, int fd, uint64_t features, const struct rate rates[THROTTLE_KINDS])
 {
 	struct virtio *net;
 	driver_open(driver);
-	assert_int_equal(virtio_net_new(&driver->ram, driver_interrupt(driver), &driver->loop, fd, mac, &net), 0);
+	assert_int_equal(virtio_net_new(&driver->ram, driver_interrupt(driver), &driver->loop, fd, mac, rates, &net),
+			 0);
 	driver_take(driver, net);
 	driver_begin(driver, features, 2);
+}
+
+static void begin(struct driver *driver, int fd, uint64_t features)
+{
+	begin_limited(driver, fd, features, unlimited);
 }
 
 static int begin_with_sockets(struct driver *driver, int type, uint64_t features)
@@ -270,12 +278,13 @@ static void other_fds_are_refused(void **state)
 	int ends[2];
 	driver_open(&driver);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(virtio_net_new(&driver.ram, driver_interrupt(&driver), &driver.loop, ends[0], mac, &net),
-			 -EINVAL);
+	assert_int_equal(
+		virtio_net_new(&driver.ram, driver_interrupt(&driver), &driver.loop, ends[0], mac, unlimited, &net),
+		-EINVAL);
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
 	close(ends[1]);
 	assert_int_equal(virtio_net_new(&driver.ram, driver_interrupt(&driver), &driver.loop,
-					socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), mac, &net),
+					socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), mac, unlimited, &net),
 			 0);
 	driver_take(&driver, net);
 	driver_close(&driver);
@@ -350,7 +359,7 @@ static void a_tun_is_no_tap(void **state)
 	skip_without(unshare(CLONE_NEWNET) == 0, "root");
 	driver_open(&driver);
 	assert_int_equal(virtio_net_new(&driver.ram, driver_interrupt(&driver), &driver.loop,
-					open_tap(IFF_TUN | IFF_NO_PI), mac, &net),
+					open_tap(IFF_TUN | IFF_NO_PI), mac, unlimited, &net),
 			 -EINVAL);
 	loop_release(&driver.loop);
 }
@@ -401,6 +410,76 @@ static void passt_answers(void **state)
 	assert_true(is_answered);
 }
 
+/* Whether a frame comes to the host's end while the loop runs, within so many milliseconds. */
+static bool comes(struct driver *driver, int other, int milliseconds)
+{
+	uint8_t bytes[100];
+	for (int i = 0; i <= milliseconds; i++) {
+		driver_run_loop(driver);
+		if (recv(other, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void frames_keep_to_their_rate(void **state)
+{
+	static struct driver driver;
+	int ends[2];
+	uint16_t head;
+	uint32_t length;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	begin_limited(&driver, ends[0], 0, (struct rate[THROTTLE_KINDS]){{0}, {50, 2}});
+	uint64_t from = throttle_now();
+	for (int i = 0; i < 5; i++) {
+		const struct part part = frame(&driver, 60, (uint8_t)i);
+		driver_add(&driver, TRANSMIT, &part, 1);
+	}
+	driver_kick(&driver, TRANSMIT);
+	for (int i = 0; i < 5; i++) {
+		assert_true(comes(&driver, ends[1], 5000));
+		assert_true(driver_wait(&driver, TRANSMIT, &head, &length));
+	}
+	assert_true(throttle_now() - from >= 3 * UINT64_C(20000000));
+	/* Into the guest, while it stands still amid them. */
+	from = throttle_now();
+	for (int i = 0; i < 5; i++) {
+		const struct part room = {driver_room(&driver, 2048), 2048, true};
+		driver_add(&driver, RECEIVE, &room, 1);
+		assert_int_equal(send(ends[1], "a frame of 20 bytes.", 20, 0), 20);
+	}
+	driver_kick(&driver, RECEIVE);
+	for (int i = 0; i < 5; i++) {
+		assert_true(driver_wait(&driver, RECEIVE, &head, &length));
+		virtio_pause(driver.device);
+		driver_run_loop(&driver);
+		assert_int_equal(virtio_start(driver.device), 0);
+	}
+	assert_true(throttle_now() - from >= 3 * UINT64_C(20000000));
+	driver_close(&driver);
+	close(ends[1]);
+}
+
+static void frames_that_wait_go_with_the_device(void **state)
+{
+	static struct driver driver;
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	begin_limited(&driver, ends[0], 0, (struct rate[THROTTLE_KINDS]){{1, 1}, {0}});
+	for (int i = 0; i < 2; i++) {
+		const struct part part = frame(&driver, 1000, 1);
+		driver_add(&driver, TRANSMIT, &part, 1);
+	}
+	driver_kick(&driver, TRANSMIT);
+	assert_true(comes(&driver, ends[1], 5000));
+	assert_false(comes(&driver, ends[1], 20));
+	driver_begin(&driver, 0, 2);
+	assert_false(comes(&driver, ends[1], 20));
+	driver_close(&driver);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +490,8 @@ int main(void)
 		cmocka_unit_test(a_stream_of_something_else_is_cut),
 		cmocka_unit_test(a_slow_stream_gets_every_frame_whole),
 		cmocka_unit_test(what_can_be_no_frame_is_lost),
+		cmocka_unit_test(frames_keep_to_their_rate),
+		cmocka_unit_test(frames_that_wait_go_with_the_device),
 		cmocka_unit_test(other_fds_are_refused),
 		cmocka_unit_test(passt_answers),
 		cmocka_unit_test(a_tap_carries_both_ways),

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/remove_tree.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
@@ -40,7 +41,10 @@ enum {
 	ROUNDS_MAX = 20000
 };
 
-enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, KINDS };
+/* Beside the kind in the first byte. */
+enum { FROM_SNAPSHOT = 0x80 };
+
+enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, FS_WRITING, KINDS };
 
 struct world {
 	const uint8_t *program;
@@ -52,6 +56,7 @@ struct world {
 	enum kind kind;
 	int host[HOST_FDS]; /* the other ends */
 	int host_count;
+	size_t line_room; /* of a console's other end */
 };
 
 static void expect(bool condition, const char *what)
@@ -95,13 +100,7 @@ static char share[64];
 
 static void remove_share(void)
 {
-	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unlinkat(directory, "a", 0);
-	unlinkat(directory, "l", 0);
-	unlinkat(directory, "d/b", 0);
-	unlinkat(directory, "d", AT_REMOVEDIR);
-	close(directory);
-	rmdir(share);
+	remove_tree(share);
 }
 
 static struct {
@@ -178,10 +177,40 @@ static int open_share(void)
 	return directory;
 }
 
+/* What a guest has written is no matter of the next run, and it was written there. */
+static void empty_share(void)
+{
+	int directory = open(share, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	expect(remove_contents(directory) == 0, "what the guest has made cannot be removed");
+	close(directory);
+	expect(chmod(share, 0700) == 0, "the directory is gone");
+}
+
+/* Takes what it was told to, and nothing is left of it then. */
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	struct world *world = data;
+	size_t taken = size < world->line_room ? size : world->line_room;
+	volatile uint8_t sum = 0;
+	for (size_t i = 0; i < taken; i++)
+		sum ^= ((const uint8_t *)bytes)[i];
+	world->line_room -= taken;
+	return taken;
+}
+
+static void line_has_room(void *data)
+{
+}
+
 static void make_device(struct world *world)
 {
+	const struct console_line line = {
+		.send = send_line, .has_room = line_has_room, .data = world, .columns = 80, .rows = 25};
 	static const uint8_t mac[NET_MAC_SIZE] = {2};
 	const struct interrupt nobody = {0};
+	/* So much that nothing waits: what comes when must not depend on the time. */
+	static const struct rate rates[THROTTLE_KINDS] = {{UINT64_MAX, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
+	struct fuse_rights rights = {.written_max = 1 << 20};
 	int r = -EINVAL;
 	switch (world->kind) {
 	case RNG:
@@ -189,20 +218,21 @@ static void make_device(struct world *world)
 		break;
 	case CONSOLE:
 		r = virtio_console_new(&world->ram, nobody, &world->loop, &world->device);
-		expect(r == 0 && virtio_console_add(world->device, NULL, socket_end(world, SOCK_STREAM)) == 0 &&
+		expect(r == 0 && virtio_console_add(world->device, "other", socket_end(world, SOCK_STREAM)) == 0 &&
 			       virtio_console_add(world->device, "name", socket_end(world, SOCK_STREAM)) == 0,
 		       "no ports");
+		virtio_console_set_line(world->device, &line);
 		break;
 	case BLOCK:
 	case BLOCK_KEPT:
 		r = virtio_block_new(&world->ram, nobody, open_disk(world->kind == BLOCK ? DISK_DISCARD_WRITES : 0),
-				     "id", &world->device);
+				     "id", rates, &world->device);
 		break;
 	case NET_STREAM:
 	case NET_MESSAGES:
 		r = virtio_net_new(&world->ram, nobody, &world->loop,
 				   socket_end(world, world->kind == NET_STREAM ? SOCK_STREAM : SOCK_SEQPACKET), mac,
-				   &world->device);
+				   rates, &world->device);
 		break;
 	case VSOCK:
 		make_vsock(world);
@@ -211,7 +241,9 @@ static void make_device(struct world *world)
 		r = virtio_balloon_new(&world->ram, nobody, &world->loop, &world->device);
 		break;
 	case FS:
-		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &world->device);
+	case FS_WRITING:
+		rights.writes = world->kind == FS_WRITING;
+		r = virtio_fs_new(&world->ram, nobody, open_share(), "share", &rights, &world->device);
 		break;
 	case KINDS:
 		break;
@@ -221,7 +253,7 @@ static void make_device(struct world *world)
 
 static bool has_worker(const struct world *world)
 {
-	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS;
+	return world->kind == BLOCK || world->kind == BLOCK_KEPT || world->kind == FS || world->kind == FS_WRITING;
 }
 
 /* A thread of its own would make every run another one: the fuzzer is its thread. */
@@ -275,6 +307,34 @@ static void set_up(struct world *world)
 	}
 	set(world, VIRTIO_MMIO_STATUS,
 	    VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void put_on_bus(struct world *world)
+{
+	world->bus.count = 0;
+	expect(bus_add(&world->bus, BASE, MMIO_SIZE, &virtio_mmio_ops, world->device), "no place");
+}
+
+/*
+ * It goes on from what one of the same kind was, as somebody would write it who wants to do harm. What becomes of it is
+ * false where it was refused: then it is not used. The bytes stay for as long as it is there.
+ */
+static bool begin_from_snapshot(struct world *world, struct state_writer *saved)
+{
+	set_up(world);
+	expect(virtio_save(world->device, saved) == 0, "not saved");
+	virtio_release(world->device);
+	for (int i = 0; i < world->host_count; i++)
+		close(world->host[i]);
+	world->host_count = 0;
+	make_device(world);
+	put_on_bus(world);
+	for (uint64_t changes = take(world, 1) % 8; changes > 0; changes--) {
+		uint64_t place = take(world, 2) % saved->size;
+		saved->data[place] = (uint8_t)take(world, 1);
+	}
+	struct state_reader in = {.data = saved->data, .left = saved->size};
+	return virtio_load(world->device, &in) == 0;
 }
 
 static void access_register(struct world *world, bool is_write)
@@ -341,13 +401,20 @@ static void accept_port(struct world *world)
 
 static void host_side(struct world *world)
 {
-	uint8_t bytes[256];
+	uint8_t bytes[256] = {0};
 	uint64_t what = take(world, 1);
 	size_t size = take(world, 1);
 	uint64_t value;
 	if (world->kind == BALLOON) {
 		virtio_balloon_set(world->device, (uint32_t)size);
 		virtio_balloon_statistic(world->device, (unsigned)what, &value);
+	}
+	if (world->kind == CONSOLE && what & 0x08) {
+		world->line_room += size;
+		virtio_console_resume(world->device);
+		size_t room = virtio_console_room(world->device);
+		expect(virtio_console_receive(world->device, bytes, size) >= (room < size ? room : size),
+		       "there is less room than was told");
 	}
 	if (world->host_count == 0)
 		return;
@@ -413,16 +480,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(low, 0, REGION);
 	memset(high, 0, REGION);
 	world.ram = (struct ram){.count = 2, .regions = {{0, REGION, low}, {HIGH, REGION, high}}};
-	world.kind = (enum kind)(take(&world, 1) % KINDS);
+	const uint64_t first = take(&world, 1);
+	struct state_writer saved = {0};
+	world.kind = (enum kind)((first & ~(uint64_t)FROM_SNAPSHOT) % KINDS);
 	make_device(&world);
-	expect(bus_add(&world.bus, BASE, MMIO_SIZE, &virtio_mmio_ops, world.device), "no place");
-	start(&world);
-	for (int i = 0; i < STEPS_MAX && world.left > 0; i++)
-		step(&world);
-	stop(&world);
+	put_on_bus(&world);
+	if (!(first & FROM_SNAPSHOT) || begin_from_snapshot(&world, &saved)) {
+		start(&world);
+		for (int i = 0; i < STEPS_MAX && world.left > 0; i++)
+			step(&world);
+		stop(&world);
+	}
 	virtio_release(world.device);
+	state_release(&saved);
 	loop_release(&world.loop);
 	empty_listeners();
+	if (world.kind == FS_WRITING)
+		empty_share();
 	for (int i = 0; i < world.host_count; i++)
 		if (world.host[i] >= 0)
 			close(world.host[i]);

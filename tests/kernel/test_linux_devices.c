@@ -42,6 +42,7 @@ static const char script[] =
 	"virtio_net virtio-rng "
 	"vsock "
 	"vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport fuse virtiofs; do insmod /modules/$m.ko; done\n"
+	"echo hvc0 speaks >/dev/hvc0; read line </dev/hvc0; echo hvc0 reads $line\n"
 	"echo rng $(cat /sys/class/misc/hw_random/rng_current) $(dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c)\n"
 	"echo vda $(cat /sys/block/vda/size) $(cat /sys/block/vda/serial) $(md5sum </dev/vda)\n"
 	"dd if=/dev/vda of=/dev/vdb bs=1M 2>/dev/null && sync && echo 3 >/proc/sys/vm/drop_caches && echo vdb $(md5sum "
@@ -55,6 +56,14 @@ static const char script[] =
 	"mkdir /mnt; mount -t virtiofs share /mnt && echo share $(ls /mnt/d | wc -l) $(cat /mnt/d/50) $(md5sum "
 	"</mnt/big)\n"
 	"cat /mnt/out; touch /mnt/new || echo share is for reading; umount /mnt\n"
+	"mkdir /own; mount -t virtiofs own /own; cd /own\n"
+	"echo text >a; mkdir d; mv a d/b; ln d/b c; ln -s ../d/b d/l; mkfifo p; chmod 4751 c; chown 5 c || echo own "
+	"stays\n"
+	"dd if=/dev/vda of=big bs=64k 2>/dev/null; sync; echo 3 >/proc/sys/vm/drop_caches; echo own $(cat d/l) "
+	"$(md5sum "
+	"<big)\n"
+	"exec 4<>t; rm t; echo more >t; echo unlinked >&4; echo own $(cat t /proc/self/fd/4) $(ls | wc -l); exec 4<&-\n"
+	"mknod x c 1 3 || echo own no devices; echo $(ls -l c); rm -r d p; cd /; umount /own\n"
 	"/bin/vsock-peer\n"
 	"poweroff -f\n";
 
@@ -133,6 +142,9 @@ static void make_share(const struct kernel_fixture *fixture)
 	assert_int_equal(symlink("/../../../../../../../../etc/os-release", path), 0);
 	snprintf(path, sizeof(path), "%s/share", fixture->directory);
 	assert_ok(viso_guest_share_directory(fixture->guest, path, "share"));
+	snprintf(path, sizeof(path), "%s/own", fixture->directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_ok(viso_guest_share_writable(fixture->guest, path, "own", 0));
 }
 
 static void await(int fd)
@@ -226,6 +238,19 @@ static void assert_says(const char *output, const char *text)
 		fail_msg("not in the output: %s; it is\n%s", text, output);
 }
 
+/* What the guest has left in the directory that it may write to. */
+static void check_own(const struct kernel_fixture *fixture, const char *sum)
+{
+	char command[700], line[200] = {0};
+	snprintf(command, sizeof(command), "cd %s/own && echo $(ls) $(stat -c %%a%%h c) $(cat c t) $(md5sum <big)",
+		 fixture->directory);
+	FILE *pipe = popen(command, "re");
+	assert_true(fread(line, 1, sizeof(line) - 1, pipe) > 0);
+	pclose(pipe);
+	snprintf(command, sizeof(command), "big c t 7511 text more %s -\n", sum);
+	assert_string_equal(line, command);
+}
+
 static void check_output(const struct kernel_fixture *fixture, viso_result *result)
 {
 	const char *output = viso_result_output(result, VISO_STDOUT, NULL);
@@ -234,6 +259,8 @@ static void check_output(const struct kernel_fixture *fixture, viso_result *resu
 	FILE *pipe = popen(command, "re");
 	assert_int_equal(fread(sum, 1, 32, pipe), 32);
 	pclose(pipe);
+	assert_says(output, "hvc0 speaks\r\n");
+	assert_says(output, "hvc0 reads what was typed\r\n");
 	assert_says(output, "rng virtio_rng.0 64\r\n");
 	snprintf(expected, sizeof(expected), "vda 16384 virtiso-0 %s", sum);
 	assert_says(output, expected);
@@ -245,7 +272,14 @@ static void check_output(const struct kernel_fixture *fixture, viso_result *resu
 	assert_says(output, expected);
 	assert_says(output, "cat: can't open '/mnt/out': No such file or directory\r\n");
 	assert_says(output, "share is for reading\r\n");
+	snprintf(expected, sizeof(expected), "own text %s", sum);
+	assert_says(output, expected);
+	assert_says(output, "own stays\r\n");
+	assert_says(output, "own more unlinked 5\r\n");
+	assert_says(output, "own no devices\r\n");
+	assert_says(output, "-rwxr-x--x 2 0 0 5 ");
 	assert_says(output, "vsock answer\r\n");
+	check_own(fixture, sum);
 }
 
 static void test_all_devices(void **state)
@@ -272,7 +306,14 @@ static void test_all_devices(void **state)
 	assert_int_equal(listen(listener, 1), 0);
 	assert_ok(viso_guest_set_vsock(guest, 42, unix_address(fixture, "v").sun_path));
 
-	viso_process *process = kernel_boot(fixture, NULL);
+	assert_ok(viso_guest_set_console(guest, VISO_CONSOLE_VIRTIO));
+	viso_command *streams = viso_command_new("computer");
+	assert_ok(viso_command_set_input(streams, "what was typed\n", 15));
+	assert_ok(viso_command_capture(streams, 1 << 20));
+	assert_ok(viso_command_set_timeout_ms(streams, PATIENCE_MS));
+
+	viso_process *process = kernel_boot(fixture, streams);
+	viso_command_unref(streams);
 	assert_int_equal(write(port, "hello\n", 6), 6);
 	read_line(port, line, sizeof(line));
 	assert_string_equal(line, "guest has hello\n");

@@ -49,6 +49,14 @@ static void test_devices(void **state)
 	REFUSED(viso_guest_share_directory(guest, "/etc", ""));
 	REFUSED(viso_guest_share_directory(guest, "/etc", "a b"));
 	REFUSED(viso_guest_share_directory(guest, "/etc", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	REFUSED(viso_guest_share_writable(NULL, "/etc", "a", 0));
+	REFUSED(viso_guest_share_writable(guest, NULL, "a", 0));
+	REFUSED(viso_guest_share_writable(guest, "/etc", NULL, 0));
+	REFUSED(viso_guest_share_writable(guest, "/etc", "a", 2));
+	REFUSED(viso_guest_set_disk_rate(NULL, 0, VISO_RATE_BYTES, 1, 0));
+	REFUSED(viso_guest_set_disk_rate(guest, 0, (viso_rate)2, 1, 0));
+	REFUSED(viso_guest_set_network_rate(NULL, 0, VISO_RATE_BYTES, 1, 0));
+	REFUSED(viso_guest_set_network_rate(guest, 0, VISO_RATE_BYTES, 0, 1));
 	REFUSED(viso_guest_set_balloon(NULL, 0));
 	REFUSED(viso_guest_memory_figure(NULL, VISO_MEMORY_FREE, &value));
 	REFUSED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, NULL));

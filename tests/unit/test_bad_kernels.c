@@ -44,6 +44,8 @@ static void test_boot(void **state)
 	REFUSED(viso_guest_set_root_medium(NULL, VISO_ROOT_MEDIUM_DISK));
 	REFUSED(viso_guest_set_root_medium(guest, (viso_root_medium)-1));
 	REFUSED(viso_guest_set_root_medium(guest, (viso_root_medium)4));
+	REFUSED(viso_guest_set_console(NULL, VISO_CONSOLE_VIRTIO));
+	REFUSED(viso_guest_set_console(guest, (viso_console)2));
 	REFUSED(viso_guest_boot(NULL, NULL, &process));
 	REFUSED(viso_guest_boot(guest, NULL, NULL));
 	REFUSED(viso_guest_boot(guest, NULL, &process)); /* without a kernel */

@@ -44,6 +44,11 @@ static void test_devices(void **state)
 	UNTOUCHED(viso_guest_set_vsock(guest, 3, vsock), == 0);
 	UNTOUCHED(viso_guest_share_directory(guest, directory, "share"), == 0);
 	UNTOUCHED(viso_guest_share_directory(guest, disk, "disk"), == -ENOTDIR);
+	UNTOUCHED(viso_guest_share_writable(guest, directory, "written", 0), == 0);
+	UNTOUCHED(viso_guest_share_writable(guest, directory, "full", 0), == -ENOSPC);
+	UNTOUCHED(viso_guest_set_disk_rate(guest, 0, VISO_RATE_BYTES, 1 << 20, 0), == 0);
+	UNTOUCHED(viso_guest_set_disk_rate(guest, 1, VISO_RATE_BYTES, 1 << 20, 0), == -ENOENT);
+	UNTOUCHED(viso_guest_set_network_rate(guest, 0, VISO_RATE_OPERATIONS, 100, 10), == 0);
 	uint64_t value;
 	UNTOUCHED(viso_guest_set_balloon(guest, 4096), == -ESRCH);
 	UNTOUCHED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, &value), == -ESRCH);

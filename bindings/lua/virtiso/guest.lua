@@ -11,8 +11,9 @@ local snapshots = require "virtiso.snapshot"
 local support = require "virtiso.support"
 local sized = sandboxes.sized
 
-local EIO = 5
+local EIO, ERRNO_MAX, ENOSYS = 5, 4095, 38
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
+local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
 local agents = support.names("VISO_AGENT_", "viso qemu")
 local media = support.names("VISO_ROOT_MEDIUM_", "auto memory disk share")
@@ -53,6 +54,10 @@ function setters.placement(handle, value)
 	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
 end
 
+function setters.console(handle, value)
+	native.viso_guest_set_console(handle, support.value_of(consoles, value, "console"))
+end
+
 function setters.platform(handle, value)
 	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
 end
@@ -71,15 +76,27 @@ end
 
 local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
 
+local function set_rates(set, handle, index, device)
+	for name, what in pairs {bytes_rate = native.VISO_RATE_BYTES, operations_rate = native.VISO_RATE_OPERATIONS} do
+		local rate = device[name]
+		rate = type(rate) == "table" and rate or {per_second = rate}
+		support.check_options(rate, support.set "per_second burst", 1)
+		if rate.per_second then
+			set(handle, index - 1, what, support.size(rate.per_second), support.size(rate.burst or 0))
+		end
+	end
+end
+
 function setters.disks(handle, disks)
-	for _, disk in ipairs(disks) do
+	for index, disk in ipairs(disks) do
 		local flags = 0
 		disk = type(disk) == "table" and disk or {path = disk}
-		support.check_options(disk, support.set "path read_only discard_writes", 1)
+		support.check_options(disk, support.set "path read_only discard_writes bytes_rate operations_rate", 1)
 		for name, flag in pairs(disk_flags) do
 			flags = flags | (disk[name] and flag or 0)
 		end
 		native.viso_guest_add_disk(handle, disk.path, flags)
+		set_rates(native.viso_guest_set_disk_rate, handle, index, disk)
 	end
 end
 
@@ -94,16 +111,23 @@ function setters.ports(handle, ports)
 end
 
 function setters.interfaces(handle, interfaces)
-	for _, interface in ipairs(interfaces) do
+	for index, interface in ipairs(interfaces) do
 		interface = type(interface) == "table" and interface or {file = interface}
-		support.check_options(interface, support.set "file mac", 1)
+		support.check_options(interface, support.set "file mac bytes_rate operations_rate", 1)
 		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+		set_rates(native.viso_guest_set_network_rate, handle, index, interface)
 	end
 end
 
 function setters.shares(handle, shares)
 	for tag, directory in pairs(shares) do
-		native.viso_guest_share_directory(handle, directory, tag)
+		local share = type(directory) == "table" and directory or {path = directory}
+		support.check_options(share, support.set "path writable keep_setid", 1)
+		if share.writable then
+			native.viso_guest_share_writable(handle, share.path, tag, share.keep_setid and native.VISO_SHARE_KEEP_SETID or 0)
+		else
+			native.viso_guest_share_directory(handle, share.path, tag)
+		end
 	end
 end
 
@@ -177,13 +201,19 @@ local function guarded(handler, what, wrap, default)
 end
 
 --- Sets the handler of a hypercall, before anything has run, or in a clone before its first call: a function, or false for
--- next_hypercall().
+-- next_hypercall(). The functions of a computer are called in serve().
 function Guest:set_hypercall(number, handler)
 	if not math.tointeger(number) then
 		error(("a hypercall has a number, not %q"):format(tostring(number)), 2)
 	end
 	if not handler then
 		native.viso_guest_queue_hypercall(self.handle, number)
+		return
+	end
+	if self.is_computer then
+		-- Its processors are threads of their own, in which Lua cannot run.
+		native.viso_guest_queue_hypercall(self.handle, number)
+		self.handlers[number] = handler
 		return
 	end
 	local pass_on = guarded(handler, "the handler of a hypercall", hypercalls.make, 0)
@@ -305,7 +335,8 @@ function Guest:call_bytes(symbol, bytes, options)
 	return calling(native.viso_guest_call_bytes, self.handle, symbol, bytes or "", max, timeout_of(options))
 end
 
---- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes().
+--- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes(). This
+-- and the calls also reach the system of a computer (<virtiso/doorbell.h>), several at a time; handlers are not called meanwhile.
 function Guest:request(bytes, options)
 	options = options or {}
 	support.check_options(options, support.set "max timeout", 2)
@@ -361,6 +392,19 @@ function Guest:reset()
 	native.viso_guest_reset(self.handle)
 end
 
+local bindings = support.set "disks ports interfaces vsock"
+
+--- Gives the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the snapshot
+--- has: copies of the disks to which that writes, the other ends of its ports and interfaces. As the options of virtiso.guest().
+function Guest:bind(options)
+	support.check_options(options, bindings, 2)
+	for _, name in ipairs{"disks", "ports", "interfaces", "vsock"} do
+		if options[name] then
+			setters[name](self.handle, options[name])
+		end
+	end
+end
+
 --- A fd that becomes readable when a queued hypercall waits. Never read from it.
 function Guest:hypercall_fd()
 	return native.viso_guest_hypercall_fd(self.handle)
@@ -379,6 +423,28 @@ function Guest:syscalls(which)
 		named[native.viso_syscall_name(number)] = count
 	end
 	return named
+end
+
+--- Of a computer: waits for a hypercall, at most `timeout` seconds, and answers it by its handler. True; nil where none came. Throws what
+-- the handler threw; the guest gets EIO.
+function Guest:serve(timeout)
+	local call = self:next_hypercall(timeout)
+	if not call then
+		return nil
+	end
+	local ok, result = pcall(self.handlers[call:number()] or function()
+		return -ENOSYS
+	end, call)
+	local value = ok and (result == nil and 0 or math.tointeger(result))
+	if not value then
+		call:refuse(EIO)
+		error(ok and "the handler of a hypercall must return an integer, not " .. type(result) or result, 0)
+	elseif value < 0 and value >= -ERRNO_MAX then
+		call:refuse(-value)
+	else
+		call:answer(value)
+	end
+	return true
 end
 
 local others = support.set "writable writable_max hypercalls connect"
@@ -415,11 +481,12 @@ end
 -- its first disk.
 --
 -- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and
--- run(), which throw what a handler threw. Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their
+-- run(), which throw what a handler threw; those of a computer, in serve(). Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their
 -- hypercalls.
 function guests.guest(options)
 	local box = construct(options)
 	local guest = make(box.handle, box.root)
+	guest.is_computer = boots(options) and true or false
 	for number, handler in pairs(options.hypercalls or {}) do
 		guest:set_hypercall(number, handler)
 	end

@@ -26,6 +26,7 @@ from ._enums import (
     CapabilitySet,
     Clock,
     Confidence,
+    Console,
     CopyMethod,
     DriverState,
     EntryState,
@@ -84,7 +85,7 @@ from ._errors import (
 )
 from ._guest import Guest, prepare_guests
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface
+from ._kernel_options import Disk, Interface, Rate, Share
 from ._log import set_log_handler
 from ._machine import (
     Device,
@@ -118,6 +119,7 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Confidence",
+    "Console",
     "Container",
     "CopyMethod",
     "DEVNULL",
@@ -180,6 +182,7 @@ __all__ = [
     "ProcessEnded",
     "Protocol",
     "Provider",
+    "Rate",
     "Reason",
     "Result",
     "Rlimit",
@@ -190,6 +193,7 @@ __all__ = [
     "Sandbox",
     "Scheduler",
     "SeccompProfile",
+    "Share",
     "Snapshot",
     "Shutdown",
     "Stage",

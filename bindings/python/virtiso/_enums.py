@@ -49,6 +49,13 @@ class Placement(IntEnum):
     CONTAINED = native.VISO_PLACEMENT_CONTAINED
 
 
+class Console(IntEnum):
+    """What the standard streams of a computer lead to."""
+
+    SERIAL = native.VISO_CONSOLE_SERIAL
+    VIRTIO = native.VISO_CONSOLE_VIRTIO
+
+
 class Platform(IntEnum):
     """The computer that a guest with a kernel of its own finds."""
 

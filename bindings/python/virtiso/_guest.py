@@ -17,10 +17,23 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from . import native
 from ._command import File, Options, Stream, make_command
 from ._container_options import Bind
-from ._enums import Agent, Isolation, MemoryFigure, Network, Placement, Platform, RootMedium, Shutdown, Stage, Statistic, by_name
+from ._enums import (
+    Agent,
+    Console,
+    Isolation,
+    MemoryFigure,
+    Network,
+    Placement,
+    Platform,
+    RootMedium,
+    Shutdown,
+    Stage,
+    Statistic,
+    by_name,
+)
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
-from ._kernel_options import Disk, Interface, KernelOptions
+from ._kernel_options import Disk, Interface, KernelOptions, Share
 from ._paths import Bytes, StrPath
 from ._process import Process, read_result
 from ._result import Result
@@ -77,9 +90,10 @@ class Guest(Sandbox):
     :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
     :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
     :param interfaces: network interfaces: tap devices or sockets (of passt, or between two guests), or :class:`Interface`
-    :param shares: directories of the host to read, by their tags: ``mount -t virtiofs TAG /mnt``
+    :param shares: directories of the host to read, or :class:`Share`, by their tags: ``mount -t virtiofs TAG /mnt``
     :param vsock: the guest's number, 3 or more, and a path: there the host connects and says ``CONNECT port``; what the guest
         connects to comes to sockets at that path with ``_port`` behind it
+    :param console: what its standard streams lead to: "serial" (ttyS0), or "virtio" (hvc0), which is quicker
 
     With a root beside the kernel, :meth:`run` and the like run commands in it by viso-agent.
 
@@ -120,8 +134,9 @@ class Guest(Sandbox):
         disks: Sequence[Union[StrPath, Disk]] = (),
         ports: Optional[Mapping[str, File]] = None,
         interfaces: Sequence[Union[File, Interface]] = (),
-        shares: Optional[Mapping[str, StrPath]] = None,
+        shares: Optional[Mapping[str, Union[StrPath, Share]]] = None,
         vsock: Optional[Tuple[int, StrPath]] = None,
+        console: Union[None, Console, str] = None,
     ) -> None:
         if by_name(Network, network) != Network.NONE:
             raise NotSupported(errno.EOPNOTSUPP, "a guest has no network but what connect= gives", Stage.NETWORK, "network")
@@ -129,8 +144,7 @@ class Guest(Sandbox):
         self._runs: List[List[BaseException]] = []
         kernel_options = KernelOptions(
             kernel, flat_image, initramfs, command_line, processors, platform, agent, root_medium, firmware, disks,
-            _by("name", "ports", ports),
-            interfaces, _by("tag", "shares", shares), vsock,
+            _by("name", "ports", ports), interfaces, _by("tag", "shares", shares), vsock, console,
         )  # fmt: skip
         if root is not None or not kernel_options.boots():
             native.viso_guest_set_root(self._handle, check_root(root)._handle)
@@ -349,7 +363,10 @@ class Guest(Sandbox):
             return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
 
     def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
-        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer."""
+        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer.
+
+        This, and :meth:`call` and :meth:`call_bytes`, also reach the system of a computer (<virtiso/doorbell.h>), several at a time.
+        """
         with _raising():
             return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
 
@@ -369,12 +386,24 @@ class Guest(Sandbox):
         return read_result(handle, self._options or Options([]))
 
     def snapshot(self) -> Snapshot:
-        """Freeze the initialised guest. It goes on as a clone itself."""
+        """Freeze the initialised guest, or the computer that runs. It goes on itself."""
         return Snapshot(native.viso_guest_snapshot(self._handle), self)
 
     def reset(self) -> None:
         """Bring a clone back to its snapshot, to the byte. A poisoned one is usable again."""
         native.viso_guest_reset(self._handle)
+
+    def bind(
+        self,
+        *,
+        disks: Sequence[Union[StrPath, Disk]] = (),
+        ports: Optional[Mapping[str, File]] = None,
+        interfaces: Sequence[Union[File, Interface]] = (),
+        vsock: Optional[Tuple[int, StrPath]] = None,
+    ) -> None:
+        """Give the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the
+        snapshot has: copies of the disks to which that writes, the other ends of its ports and interfaces."""
+        KernelOptions(disks=disks, ports=ports or {}, interfaces=interfaces, vsock=vsock).add_devices(self._handle)
 
     def _clone(self, handle: native.viso_guest) -> Guest:
         clone = Guest.__new__(Guest)

@@ -4,12 +4,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import File
-from ._enums import Agent, Platform, RootMedium, by_name
+from ._enums import Agent, Console, Platform, RootMedium, by_name
 from ._paths import StrPath
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many a second, and how many at once after a rest; a ``burst`` of 0 is what a tenth of a second gives."""
+
+    per_second: int
+    burst: int = 0
+
+
+Rates = Union[None, int, Rate]
+
+
+def _set_rates(function: Callable[..., int], guest: native.viso_guest, index: int, bytes_: Rates, operations: Rates) -> None:
+    for what, rate in ((native.VISO_RATE_BYTES, bytes_), (native.VISO_RATE_OPERATIONS, operations)):
+        if rate is not None:
+            rate = rate if isinstance(rate, Rate) else Rate(rate)
+            function(guest, index, what, rate.per_second, rate.burst)
 
 
 @dataclass(frozen=True)
@@ -19,6 +37,8 @@ class Disk:
     path: StrPath
     read_only: bool = False
     discard_writes: bool = False
+    bytes_rate: Rates = None
+    operations_rate: Rates = None
 
     def flags(self) -> int:
         """Of viso_disk_flags."""
@@ -33,6 +53,25 @@ class Interface:
 
     file: File
     mac: Optional[str] = None
+    bytes_rate: Rates = None
+    operations_rate: Rates = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A directory of the host that the guest may write to; ``keep_setid`` lets it make programs that run as their owner."""
+
+    path: StrPath
+    writable: bool = True
+    keep_setid: bool = False
+
+    def apply(self, guest: native.viso_guest, tag: str) -> None:
+        """Give it to the guest."""
+        if self.writable:
+            flags = native.VISO_SHARE_KEEP_SETID if self.keep_setid else 0
+            native.viso_guest_share_writable(guest, self.path, tag, flags)
+        else:
+            native.viso_guest_share_directory(guest, self.path, tag)
 
 
 @dataclass(frozen=True)
@@ -51,8 +90,9 @@ class KernelOptions:
     disks: Sequence[Union[StrPath, Disk]] = ()
     ports: Mapping[str, File] = field(default_factory=dict)
     interfaces: Sequence[Union[File, Interface]] = ()
-    shares: Mapping[str, StrPath] = field(default_factory=dict)
+    shares: Mapping[str, Union[StrPath, Share]] = field(default_factory=dict)
     vsock: Optional[Tuple[int, StrPath]] = None
+    console: Union[None, Console, str] = None
 
     def boots(self) -> bool:
         """Whether there is anything to boot."""
@@ -78,19 +118,25 @@ class KernelOptions:
             native.viso_guest_set_root_medium(guest, by_name(RootMedium, self.root_medium))
         if self.firmware is not None:
             native.viso_guest_set_firmware(guest, self.firmware)
-        self._add_devices(guest)
+        if self.console is not None:
+            native.viso_guest_set_console(guest, by_name(Console, self.console))
+        self.add_devices(guest)
 
-    def _add_devices(self, guest: native.viso_guest) -> None:
-        for disk in self.disks:
+    def add_devices(self, guest: native.viso_guest) -> None:
+        """Only the devices, or for a clone what it is given anew of them."""
+        for index, disk in enumerate(self.disks):
             disk = disk if isinstance(disk, Disk) else Disk(disk)
             native.viso_guest_add_disk(guest, disk.path, disk.flags())
+            _set_rates(native.viso_guest_set_disk_rate, guest, index, disk.bytes_rate, disk.operations_rate)
         for name, file in self.ports.items():
             native.viso_guest_add_port(guest, name, _fileno(file))
-        for interface in self.interfaces:
+        for index, interface in enumerate(self.interfaces):
             interface = interface if isinstance(interface, Interface) else Interface(interface)
             native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
+            _set_rates(native.viso_guest_set_network_rate, guest, index, interface.bytes_rate, interface.operations_rate)
         for tag, directory in self.shares.items():
-            native.viso_guest_share_directory(guest, directory, tag)
+            share = directory if isinstance(directory, Share) else Share(directory, writable=False)
+            share.apply(guest, tag)
         if self.vsock is not None:
             native.viso_guest_set_vsock(guest, *self.vsock)
 

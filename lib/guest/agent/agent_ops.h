@@ -20,6 +20,10 @@ struct agent_ops {
 	/* The last one closes it; in a forked child memory alone is freed. NULL does nothing. */
 	void (*unref)(void *agent);
 
+	/* Whether it has ever said anything. Does not wait. */
+	bool (*was_heard)(void *agent);
+	/* It is that of a clone, which is to have the time, and other random numbers; NULL where it cannot. */
+	void (*refresh)(void *agent);
 	/* Until it has answered for the first time. */
 	int (*await)(void *agent, int timeout_ms);
 	int (*spawn)(void *agent, const viso_command *command, viso_process *process);

@@ -189,6 +189,12 @@ static void unref(void *data)
 	free_agent(agent);
 }
 
+static bool was_heard(void *data)
+{
+	struct qemu_agent *agent = data;
+	return agent->is_greeted;
+}
+
 static int await(void *data, int timeout_ms)
 {
 	struct qemu_agent *agent = data;
@@ -259,6 +265,7 @@ const struct agent_ops *qemu_agent_ops(void)
 		.close = close_agent,
 		.ref = ref,
 		.unref = unref,
+		.was_heard = was_heard,
 		.await = await,
 		.spawn = spawn,
 		.copy_in = copy_files_in,

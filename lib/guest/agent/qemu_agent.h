@@ -58,7 +58,7 @@ struct qemu_agent {
 
 	pthread_mutex_t talk; /* held while somebody speaks; taken before `lock` */
 	struct qemu_ga *ga;   /* guarded by it */
-	bool is_greeted;      /* likewise */
+	atomic_bool is_greeted;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;

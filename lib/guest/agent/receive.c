@@ -34,6 +34,8 @@ static void take_welcome(struct agent *agent, const struct agent_frame *frame)
 	agent->guest_token = token;
 	agent->quiet = 0;
 	agent->next_beat = agent->heard + agent->heartbeat_ms;
+	if (agent->is_to_refresh)
+		agent_say_refresh(agent);
 	/* HELLOs that were not sent would be answered only. */
 	pthread_cond_broadcast(&agent->changed);
 }

@@ -35,6 +35,16 @@ static void unref(void *agent)
 	agent_unref(agent);
 }
 
+static bool was_heard(void *agent)
+{
+	return agent_silence_ms(agent) >= 0;
+}
+
+static void refresh(void *agent)
+{
+	agent_refresh(agent);
+}
+
 static int await(void *agent, int timeout_ms)
 {
 	return agent_await(agent, timeout_ms);
@@ -77,6 +87,8 @@ const struct agent_ops viso_agent_ops = {
 	.close = close_agent,
 	.ref = ref,
 	.unref = unref,
+	.was_heard = was_heard,
+	.refresh = refresh,
 	.await = await,
 	.spawn = spawn,
 	.copy_in = copy_files_in,

@@ -7,15 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/pseudo_files.h"
 #include "guest/files/layer.h"
 
 /* As of overlay file systems in images (OCI image specification, "Whiteouts"). */
@@ -23,12 +22,6 @@ static const char whiteout_prefix[] = ".wh.";
 static const char opaque_name[] = ".wh..wh..opq";
 
 enum { PREFIX_LENGTH = 4, ENTRIES_SIZE = 32 << 10, FD_NAME = 32 };
-
-/* What these show is the host's, or the host program's own: its memory, environment and fds. */
-static const unsigned long hidden_file_systems[] = {
-	PROC_SUPER_MAGIC,   SYSFS_MAGIC,         DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
-	CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  NSFS_MAGIC,    DEVPTS_SUPER_MAGIC,
-};
 
 /*
  * What a single name stands for in a directory, and nothing beyond: a link is not followed. Not by openat2(2), which
@@ -42,17 +35,6 @@ static int open_beneath(int directory, const char *name, int flags, mode_t mode)
 	while ((fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)) < 0 && errno == EINTR)
 		;
 	return fd < 0 ? -errno : fd;
-}
-
-static bool is_hidden(int fd)
-{
-	struct statfs fs;
-	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(hidden_file_systems) / sizeof(hidden_file_systems[0]); i++)
-		if ((unsigned long)fs.f_type == hidden_file_systems[i])
-			return true;
-	return false;
 }
 
 static void fd_name(int fd, char out[FD_NAME])
@@ -104,7 +86,7 @@ static int look(const struct layer *layer, const struct part *directory, const c
 		return fd;
 	struct part found = {.fd = fd};
 	int r = status(layer, &found, out_st);
-	if (r == 0 && out_st->st_dev != layer->device && is_hidden(fd))
+	if (r == 0 && out_st->st_dev != layer->device && is_of_pseudo_files(fd))
 		r = -ENOENT;
 	if (r < 0)
 		return r;

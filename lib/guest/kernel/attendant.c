@@ -66,11 +66,12 @@ static bool attend(struct machine *machine, int wait_ms)
 {
 	struct pollfd fds[CONSOLE_FDS + 1];
 	eventfd_t wakeups;
+	int patience_ms = console_wait(&machine->console, wait_ms);
 	console_poll_for(&machine->console, fds);
 	fds[CONSOLE_FDS] = (struct pollfd){.fd = machine->wake_fd, .events = POLLIN};
-	int n = poll(fds, CONSOLE_FDS + 1, wait_ms);
+	int n = poll(fds, CONSOLE_FDS + 1, patience_ms);
 	if (n <= 0)
-		return n < 0;
+		return n < 0 || patience_ms < wait_ms;
 	if (fds[CONSOLE_FDS].revents)
 		eventfd_read(machine->wake_fd, &wakeups);
 	console_serve(&machine->console, fds);
@@ -104,7 +105,7 @@ static void count_usage(struct machine *machine)
 	add_usage(&machine->usage, &own);
 	for (unsigned i = 0; i < machine->processor_count; i++)
 		add_usage(&machine->usage, &machine->processors[i].usage);
-	int64_t resident = memory_resident(machine->memory, machine->memory_size);
+	int64_t resident = memory_resident(machine->memory, machine->memory_size, machine->origin);
 	machine->memory_peak = resident < 0 ? 0 : (uint64_t)resident;
 	machine->wall_end = clock_now(CLOCK_MONOTONIC);
 }

@@ -107,6 +107,8 @@ static void forget_machine(void *data)
 {
 	struct kernel_guest *kernel = data;
 	pthread_mutex_lock(&kernel->lock);
+	while (kernel->holders > 0)
+		pthread_cond_wait(&kernel->let_go, &kernel->lock);
 	kernel->machine = NULL;
 	pthread_mutex_unlock(&kernel->lock);
 }
@@ -125,6 +127,27 @@ int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struc
 	return r;
 }
 
+int kernel_hold_machine(viso_guest *guest, const char *function, struct machine **out_machine)
+{
+	struct kernel_guest *kernel = guest->kernel;
+	pthread_mutex_lock(&kernel->lock);
+	*out_machine = kernel->machine;
+	kernel->holders += kernel->machine != NULL;
+	pthread_mutex_unlock(&kernel->lock);
+	return *out_machine
+		       ? 0
+		       : error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
+}
+
+void kernel_let_go(viso_guest *guest)
+{
+	struct kernel_guest *kernel = guest->kernel;
+	pthread_mutex_lock(&kernel->lock);
+	kernel->holders--;
+	pthread_cond_broadcast(&kernel->let_go);
+	pthread_mutex_unlock(&kernel->lock);
+}
+
 static int make_machine(viso_guest *guest, const viso_command *streams, int end_fd, int host[3], struct machine **out)
 {
 	struct kernel_guest *kernel = guest->kernel;
@@ -140,6 +163,7 @@ static int make_machine(viso_guest *guest, const viso_command *streams, int end_
 	machine->cpu_time_ms = streams ? streams->cpu_time_ms : 0;
 	machine->ended = forget_machine;
 	machine->ended_data = kernel;
+	machine->origin = viso_snapshot_ref(kernel->origin);
 	r = console_open(&machine->console, streams, host);
 	if (r == 0)
 		r = platform_build(machine, guest);
@@ -179,6 +203,11 @@ static int boot(viso_guest *guest, const viso_command *streams, viso_process *pr
 		if (r < 0)
 			machine_free(machine);
 	}
+	if (r == 0 && guest->kernel->origin) {
+		guest->is_new_clone = false;
+		device_settings_unbind(&guest->kernel->devices);
+		tools_greet_clone(guest->kernel);
+	}
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)
 			close_fd(host[i]);
@@ -208,7 +237,7 @@ static int check_boot(viso_guest *guest, const viso_command *streams, const char
 	if (streams && streams->terminal.columns)
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, function,
 				  "%s: a computer has no terminal; give it pipes, or a terminal's fd", function);
-	return 0;
+	return kernel->origin ? device_settings_check_clone(&guest->kernel->devices, function) : 0;
 }
 
 /* One at a time: nobody else boots it while this is true. */

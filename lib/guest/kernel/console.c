@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,14 @@
 #include "core/fd.h"
 
 /* Written at once to a fd that might block: that much of a pipe is free when it is said to be writable (pipe(7)). */
-enum { PIECE = 512, STUCK_AFTER_S = 1, CAPTURE_DEFAULT = 1 << 20, CAPTURE_BEGIN = 4096 };
+enum { PIECE = 512, STUCK_AFTER_S = 1, CAPTURE_DEFAULT = 1 << 20, CAPTURE_BEGIN = 4096, INPUT_MAX = 4096 };
+
+static int64_t now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
 
 void console_init(struct console *console, int wake_fd)
 {
@@ -175,25 +183,29 @@ int console_open(struct console *console, const viso_command *streams, int out_h
 	return r;
 }
 
-static void capture(struct console *console, uint8_t byte)
+/* Room for one more, and for the NUL: doubled whenever it is full. */
+static bool grow(struct captured_output *out)
+{
+	size_t size = out->size;
+	if (size && (size < CAPTURE_BEGIN || (size & (size - 1))))
+		return true;
+	char *larger = realloc(out->data, (size ? size * 2 : CAPTURE_BEGIN) + 1);
+	if (larger)
+		out->data = larger;
+	return larger != NULL;
+}
+
+static void capture(struct console *console, const uint8_t *bytes, size_t size)
 {
 	struct captured_output *out = &console->captured;
-	if (out->size >= console->capture_max) {
-		out->truncated = true;
-		return;
-	}
-	/* Doubled whenever it is full, with room for the NUL. */
-	size_t size = out->size;
-	if (!size || (size >= CAPTURE_BEGIN && !(size & (size - 1)))) {
-		char *larger = realloc(out->data, (size ? size * 2 : CAPTURE_BEGIN) + 1);
-		if (!larger) {
+	for (size_t i = 0; i < size; i++) {
+		if (out->size >= console->capture_max || !grow(out)) {
 			out->truncated = true;
 			return;
 		}
-		out->data = larger;
+		out->data[out->size++] = (char)bytes[i];
+		out->data[out->size] = 0;
 	}
-	out->data[out->size++] = (char)byte;
-	out->data[out->size] = 0;
 }
 
 /* Waits until there is room, not for ever. */
@@ -208,37 +220,93 @@ static void await_room(struct console *console)
 	console->is_stuck = console->count == CONSOLE_WAITING_MAX;
 }
 
-static void send_byte(void *data, uint8_t byte)
+/* With the lock: as many as there is room for. */
+static size_t keep(struct console *console, const uint8_t *bytes, size_t size)
 {
-	struct console *console = data;
+	size_t kept = 0;
+	while (kept < size && console->count < CONSOLE_WAITING_MAX) {
+		size_t end = (console->first + console->count) % CONSOLE_WAITING_MAX;
+		size_t room = (end < console->first ? console->first : CONSOLE_WAITING_MAX) - end;
+		size_t some = size - kept < room ? size - kept : room;
+		memcpy(console->waiting + end, bytes + kept, some);
+		console->count += some;
+		kept += some;
+	}
+	return kept;
+}
+
+size_t console_send(struct console *console, const void *bytes, size_t size)
+{
 	bool wakes = false;
+	size_t taken = size;
 	pthread_mutex_lock(&console->lock);
 	if (console->is_captured) {
-		capture(console, byte);
+		capture(console, bytes, size);
 	} else if (console->waiting) {
-		if (console->count == CONSOLE_WAITING_MAX && !console->is_stuck)
-			await_room(console);
-		if (console->count < CONSOLE_WAITING_MAX) {
-			console->waiting[(console->first + console->count) % CONSOLE_WAITING_MAX] = byte;
-			wakes = console->count++ == 0;
+		wakes = console->count == 0;
+		taken = keep(console, bytes, size);
+		if (taken < size && (console->is_stuck || console->is_closed))
+			taken = size;
+		if (taken < size && console->refused == 0) {
+			console->refused = now();
+			wakes = true;
 		}
 	}
 	pthread_mutex_unlock(&console->lock);
 	if (wakes)
 		eventfd_write(console->wake_fd, 1);
+	return taken;
+}
+
+static void send_byte(void *data, uint8_t byte)
+{
+	struct console *console = data;
+	pthread_mutex_lock(&console->lock);
+	if (console->waiting && console->count == CONSOLE_WAITING_MAX && !console->is_stuck)
+		await_room(console);
+	pthread_mutex_unlock(&console->lock);
+	console_send(console, &byte, 1);
 }
 
 /* The attendant may read more of the input. */
-static void has_room(void *data)
+void console_has_room(struct console *console)
 {
-	const struct console *console = data;
 	if (console->input >= 0)
 		eventfd_write(console->wake_fd, 1);
 }
 
-struct serial_line console_line(struct console *console)
+static void has_room(void *data)
+{
+	console_has_room(data);
+}
+
+struct serial_line console_serial_line(struct console *console)
 {
 	return (struct serial_line){.send = send_byte, .has_room = has_room, .data = console};
+}
+
+void console_window(const struct console *console, uint16_t *out_columns, uint16_t *out_rows)
+{
+	struct winsize size = {0};
+	if (console->output >= 0)
+		(void)ioctl(console->output, TIOCGWINSZ, &size);
+	*out_columns = size.ws_col;
+	*out_rows = size.ws_row;
+}
+
+int console_wait(struct console *console, int wait_ms)
+{
+	pthread_mutex_lock(&console->lock);
+	int64_t left = console->refused ? console->refused + STUCK_AFTER_S * INT64_C(1000000000) - now() : INT64_MAX;
+	bool is_over = left <= 0;
+	if (is_over) {
+		console->is_stuck = true;
+		console->refused = 0;
+	}
+	pthread_mutex_unlock(&console->lock);
+	if (is_over && console->guest.resume)
+		console->guest.resume(console->guest.data);
+	return !is_over && left / 1000000 < wait_ms ? (int)(left / 1000000) + 1 : wait_ms;
 }
 
 bool console_has_output(struct console *console)
@@ -251,21 +319,22 @@ bool console_has_output(struct console *console)
 
 void console_poll_for(struct console *console, struct pollfd fds[CONSOLE_FDS])
 {
-	bool reads =
-		console->input >= 0 && !console->input_has_ended && console->serial && serial_room(console->serial);
+	bool reads = console->input >= 0 && !console->input_has_ended && console->guest.room &&
+		     console->guest.room(console->guest.data) > 0;
 	fds[0] = (struct pollfd){.fd = reads ? console->input : -1, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = console_has_output(console) ? console->output : -1, .events = POLLOUT};
 }
 
 static void read_input(struct console *console)
 {
-	uint8_t data[SERIAL_FIFO];
-	size_t room = serial_room(console->serial);
+	const struct console_guest *guest = &console->guest;
+	uint8_t data[INPUT_MAX];
+	size_t room = guest->room(guest->data);
 	if (!room)
 		return;
-	ssize_t n = read(console->input, data, room);
+	ssize_t n = read(console->input, data, room < sizeof(data) ? room : sizeof(data));
 	if (n > 0)
-		serial_receive(console->serial, data, (size_t)n);
+		guest->receive(guest->data, data, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		console->input_has_ended = true;
 }
@@ -295,10 +364,15 @@ static void write_output(struct console *console)
 	size_t gone = n < 0 ? console->count : (size_t)n;
 	console->first = (first + gone) % CONSOLE_WAITING_MAX;
 	console->count -= gone;
-	if (gone)
+	bool resumes = gone && console->refused;
+	if (gone) {
 		console->is_stuck = false;
+		console->refused = 0;
+	}
 	pthread_cond_broadcast(&console->room);
 	pthread_mutex_unlock(&console->lock);
+	if (resumes && console->guest.resume)
+		console->guest.resume(console->guest.data);
 }
 
 void console_serve(struct console *console, const struct pollfd fds[CONSOLE_FDS])

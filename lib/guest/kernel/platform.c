@@ -9,9 +9,11 @@
 #include "guest/device/serial.h"
 #include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/boot/load.h"
+#include "guest/kernel/generation.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/processor.h"
+#include "guest/kernel/snapshot/computer.h"
 
 static void release_serial(void *device, bool is_forked)
 {
@@ -19,17 +21,39 @@ static void release_serial(void *device, bool is_forked)
 	free(device);
 }
 
+static int save_serial(void *device, struct state_writer *out)
+{
+	serial_save(device, out);
+	return 0;
+}
+
+static int load_serial(void *device, struct state_reader *in)
+{
+	return serial_load(device, in);
+}
+
+static size_t room(void *data)
+{
+	return serial_room(data);
+}
+
+static size_t receive(void *data, const void *bytes, size_t size)
+{
+	return serial_receive(data, bytes, size);
+}
+
 int platform_add_serial(struct machine *machine)
 {
-	static const struct machine_device_ops ops = {.release = release_serial};
+	static const struct machine_device_ops ops = {
+		.release = release_serial, .save = save_serial, .load = load_serial};
 	struct serial *serial = malloc(sizeof(*serial));
 	if (!serial)
 		return error_memory();
-	serial_init(serial, machine_interrupt(machine, LAYOUT_SERIAL_LINE), console_line(&machine->console));
+	serial_init(serial, machine_interrupt(machine, LAYOUT_SERIAL_LINE), console_serial_line(&machine->console));
 	int r = machine_add_device(machine, &ops, serial);
 	if (r < 0)
 		return r;
-	machine->console.serial = serial;
+	machine->console.guest = (struct console_guest){.room = room, .receive = receive, .data = serial};
 	return machine_add_ports(machine, LAYOUT_SERIAL, SERIAL_PORTS, &serial_ops, serial);
 }
 
@@ -56,6 +80,8 @@ static int load(struct machine *machine, const struct kernel_guest *kernel, cons
 		const struct image *initramfs, struct boot_entry *out)
 {
 	int r = put_tables(machine);
+	if (r == 0 && machine->platform == VISO_PLATFORM_MICROVM)
+		r = generation_set(machine);
 	if (r < 0)
 		return r;
 	const char *line = kernel->tools.command_line ? kernel->tools.command_line : kernel->command_line;
@@ -96,7 +122,9 @@ int platform_build(struct machine *machine, viso_guest *guest)
 	const struct kernel_guest *kernel = guest->kernel;
 	int r = machine->platform == VISO_PLATFORM_PC ? pc_add_devices(machine, guest)
 						      : microvm_add_devices(machine, guest);
-	if (r == 0 && kernel->image)
+	if (r == 0 && kernel->origin)
+		r = computer_restore(machine, computer_of(kernel->origin));
+	else if (r == 0 && kernel->image)
 		r = load_kernel(machine, kernel);
 	return r;
 }

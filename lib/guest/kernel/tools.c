@@ -2,6 +2,7 @@
 #include "guest/kernel/tools.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/machine.h"
+#include "guest/kernel/snapshot/computer.h"
 
 /* BOOT_MS: until an operating system has its agent running; a kernel that is emulated takes half a minute. */
 enum { BOOT_MS = 180000 };
@@ -34,6 +36,13 @@ void tools_init(struct tools *tools)
 	pthread_mutex_init(&tools->start, NULL);
 	tools->ops = &viso_agent_ops;
 	tools->port = tools->closed = tools->socket = tools->initramfs = tools->disk = -1;
+}
+
+int tools_copy_disk(struct tools *to, const struct tools *from)
+{
+	if (from->disk >= 0)
+		to->disk = fcntl(from->disk, F_DUPFD_CLOEXEC, 3);
+	return from->disk >= 0 && to->disk < 0 ? -ENOMEM : 0;
 }
 
 /* The caller may have given the port of that name away. */
@@ -114,17 +123,23 @@ static int choose_medium(viso_guest *guest, viso_root_medium *out)
 	return r < 0 ? r : 0;
 }
 
+static int share_root(viso_guest *guest)
+{
+	int r = viso_root_build(guest->sandbox.root);
+	guest->kernel->tools.share = r < 0 ? NULL : viso_root_path(guest->sandbox.root);
+	return r;
+}
+
 static int make_medium(viso_guest *guest)
 {
 	struct tools *tools = &guest->kernel->tools;
 	viso_root_medium medium;
 	int r = choose_medium(guest, &medium);
+	tools->disk = close_fd(tools->disk);
 	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
 		r = tools->disk = root_disk_make(guest->sandbox.root);
-	if (r >= 0 && medium == VISO_ROOT_MEDIUM_SHARE) {
-		r = viso_root_build(guest->sandbox.root);
-		tools->share = viso_root_path(guest->sandbox.root);
-	}
+	if (r >= 0 && medium == VISO_ROOT_MEDIUM_SHARE)
+		r = share_root(guest);
 	if (r >= 0)
 		r = tools->initramfs = initramfs_make(&(struct initramfs_setting){
 			.root = guest->sandbox.root,
@@ -152,18 +167,32 @@ static int make_root(viso_guest *guest)
 	return make_medium(guest);
 }
 
+/* Of a computer that goes on, where it has that as a device. A snapshot from a file has no disk: the same root makes
+ * the same. */
+static int find_root(viso_guest *guest)
+{
+	struct tools *tools = &guest->kernel->tools;
+	if (tools->medium == VISO_ROOT_MEDIUM_SHARE)
+		return share_root(guest);
+	if (tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
+		tools->disk = root_disk_make(guest->sandbox.root);
+	return tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0 ? tools->disk : 0;
+}
+
 int tools_open(viso_guest *guest)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	int r = 0;
 	if (can_have_agent(kernel))
 		r = open_port(kernel);
-	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat && !kernel->origin;
 	if (r == 0 && has_root && kernel->initramfs)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
-	return r == 0 && has_root ? make_root(guest) : r;
+	if (r == 0 && has_root)
+		return make_root(guest);
+	return r == 0 && kernel->origin && guest->sandbox.root ? find_root(guest) : r;
 }
 
 void tools_built(struct kernel_guest *kernel, bool has_failed)
@@ -171,7 +200,6 @@ void tools_built(struct kernel_guest *kernel, bool has_failed)
 	struct tools *tools = &kernel->tools;
 	tools->port = close_fd(tools->port);
 	tools->initramfs = close_fd(tools->initramfs);
-	tools->disk = close_fd(tools->disk);
 	tools->share = NULL;
 	free(TAKE_PTR(tools->command_line));
 	if (!has_failed)
@@ -201,6 +229,7 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 void tools_release(struct kernel_guest *kernel, bool is_forked)
 {
 	tools_close(kernel, is_forked);
+	close_fd(is_forked ? -1 : kernel->tools.disk);
 	pthread_mutex_destroy(&kernel->tools.start);
 }
 
@@ -237,13 +266,24 @@ static void *find_agent(struct kernel_guest *kernel)
 	struct tools *tools = &kernel->tools;
 	pthread_mutex_lock(&kernel->lock);
 	int r = 0;
-	if (!tools->agent && tools->socket >= 0)
+	bool is_new = !tools->agent && tools->socket >= 0;
+	if (is_new)
 		r = open_agent(kernel);
 	else if (!tools->agent)
 		r = fail_without_port();
+	if (r == 0 && is_new && kernel->origin && tools->ops->refresh)
+		tools->ops->refresh(tools->agent);
 	void *agent = r == 0 ? tools->ops->ref(tools->agent) : NULL;
 	pthread_mutex_unlock(&kernel->lock);
 	return agent;
+}
+
+/* Its clock and its random numbers are not to wait for the first command. That there is no memory for a thread is no
+ * reason for the clone to end: then they do. */
+void tools_greet_clone(struct kernel_guest *kernel)
+{
+	if (computer_of(kernel->origin)->shape.has_agent)
+		kernel->tools.ops->unref(find_agent(kernel));
 }
 
 /* With `start` held. A computer that was switched off is switched on again. */

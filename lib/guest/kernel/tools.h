@@ -28,12 +28,15 @@ struct tools {
 	void *agent; /* of the computer that runs, or ran last */
 
 	int initramfs;      /* while a computer is built: of the root, or of what leads to it; -1 else */
-	int disk;           /* likewise: with the root; -1 else */
+	int disk;           /* with the root, for the computer and its clones; -1 for none */
 	const char *share;  /* likewise: the root's directory, borrowed; NULL else */
 	char *command_line; /* likewise, with what starts the agent; NULL else */
 };
 
 void tools_init(struct tools *tools);
+
+/* For a clone. 0 or -ENOMEM. */
+int tools_copy_disk(struct tools *to, const struct tools *from);
 
 /*
  * Around the building of a computer: makes the port, and where the guest has a root and no initramfs of its own, one of
@@ -41,6 +44,9 @@ void tools_init(struct tools *tools);
  */
 int tools_open(viso_guest *guest);
 void tools_built(struct kernel_guest *kernel, bool has_failed);
+
+/* The computer of a clone runs: where its agent was known, it is asked for at once. */
+void tools_greet_clone(struct kernel_guest *kernel);
 
 /* After its processes have ended; a second call does nothing. In a forked child (`is_forked`) memory only. */
 void tools_close(struct kernel_guest *kernel, bool is_forked);

@@ -64,6 +64,7 @@ static int add_loop(struct machine *machine, struct loop **out)
 						      .pause = pause_loop,
 						      .resume = resume_loop,
 						      .stop = stop_loop,
+						      .is_stateless = true,
 						      .release = release_loop};
 	struct loop *loop = malloc(sizeof(*loop));
 	if (!loop)
@@ -99,6 +100,16 @@ static void stop(void *device)
 	virtio_stop(device);
 }
 
+static int save(void *device, struct state_writer *out)
+{
+	return virtio_save(device, out);
+}
+
+static int load(void *device, struct state_reader *in)
+{
+	return virtio_load(device, in);
+}
+
 static void release(void *device, bool is_forked)
 {
 	if (is_forked)
@@ -121,8 +132,13 @@ static int add_doorbells(struct machine *machine, struct virtio *virtio, uint64_
 /* The device is the machine's from now on, also on failure. */
 static int add(struct machine *machine, const struct machine_place *place, struct virtio *virtio, bool has_doorbells)
 {
-	static const struct machine_device_ops ops = {
-		.start = start, .pause = pause_device, .resume = resume, .stop = stop, .release = release};
+	static const struct machine_device_ops ops = {.start = start,
+						      .pause = pause_device,
+						      .resume = resume,
+						      .stop = stop,
+						      .save = save,
+						      .load = load,
+						      .release = release};
 	int r = machine_add_device(machine, &ops, virtio);
 	if (r == 0)
 		r = machine_add_bus(machine, place->base, MMIO_SIZE, &virtio_mmio_ops, virtio);
@@ -158,33 +174,30 @@ static int add_balloon(struct machine *machine, struct loop *loop)
 	return r;
 }
 
-static int add_block(struct machine *machine, const char *path, unsigned flags, const char *id)
+static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
 {
 	struct machine_place place;
 	struct virtio *block;
 	struct disk *disk;
-	int r = machine_take_virtio(machine, &place);
-	if (r == 0)
-		r = disk_open(path, flags, &disk);
-	if (r < 0)
-		return r;
-	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, &block);
-	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
-}
-
-static int add_disk(struct machine *machine, const struct disk_setting *setting, unsigned number)
-{
 	char id[BLOCK_ID_MAX + 1];
 	unsigned flags = setting->flags & VISO_DISK_READ_ONLY ? DISK_READ_ONLY : 0;
 	flags |= setting->flags & VISO_DISK_DISCARD_WRITES ? DISK_DISCARD_WRITES : 0;
+	int r = machine_take_virtio(machine, &place);
+	if (r == 0)
+		r = setting->fd < 0 ? disk_open(setting->path, flags, &disk)
+				    : disk_open_again(setting->fd, setting->path, flags, &disk);
+	if (r < 0)
+		return r;
+	machine->disks[number] = disk;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
-	return add_block(machine, setting->path, flags, id);
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, setting->rates, &block);
+	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
 
 static int add_port(struct virtio *console, const char *name, int fd)
 {
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	int r = fd < 0 ? -errno : virtio_console_add(console, name, fd);
+	int own = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd >= 0 && own < 0 ? -errno : virtio_console_add(console, name, own);
 	return r < 0 ? fail(r, "port") : 0;
 }
 
@@ -199,6 +212,43 @@ static int add_ports(struct virtio *console, const struct device_settings *setti
 	return r;
 }
 
+static size_t send_line(void *data, const void *bytes, size_t size)
+{
+	return console_send(data, bytes, size);
+}
+
+static void line_has_room(void *data)
+{
+	console_has_room(data);
+}
+
+static size_t room(void *data)
+{
+	return virtio_console_room(data);
+}
+
+static size_t receive(void *data, const void *bytes, size_t size)
+{
+	return virtio_console_receive(data, bytes, size);
+}
+
+static void resume_line(void *data)
+{
+	virtio_console_resume(data);
+}
+
+/* In the place of the serial port, the output of which goes to the same streams. */
+static void connect_streams(struct machine *machine, struct virtio *virtio)
+{
+	struct console_line line = {.send = send_line, .has_room = line_has_room, .data = &machine->console};
+	console_window(&machine->console, &line.columns, &line.rows);
+	virtio_console_set_line(virtio, &line);
+	if (machine->origin)
+		virtio_console_offer_window(virtio);
+	machine->console.guest =
+		(struct console_guest){.room = room, .receive = receive, .resume = resume_line, .data = virtio};
+}
+
 static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
 		       const struct tools *tools)
 {
@@ -211,6 +261,8 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	if (r < 0)
 		return fail(r, "console");
 	r = add(machine, &place, console, false);
+	if (r == 0 && settings->console == VISO_CONSOLE_VIRTIO)
+		connect_streams(machine, console);
 	return r < 0 ? r : add_ports(console, settings, tools);
 }
 
@@ -218,15 +270,15 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 {
 	struct machine_place place;
 	struct virtio *net;
-	int fd = fcntl(setting->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
+	int fd = setting->fd < 0 ? -1 : fcntl(setting->fd, F_DUPFD_CLOEXEC, 3);
+	if (setting->fd >= 0 && fd < 0)
 		return fail(-errno, "network interface");
 	int r = machine_take_virtio(machine, &place);
 	if (r < 0) {
 		close_fd(fd);
 		return r;
 	}
-	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, &net);
+	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, setting->rates, &net);
 	return r < 0 ? fail(r, "network interface") : add(machine, &place, net, true);
 }
 
@@ -283,45 +335,49 @@ static int listen_at(const char *path)
 	return TAKE_FD(fd);
 }
 
-/* The listening fd, or a negative errno with the error set. */
-static int add_listener(struct machine *machine, const char *path)
+/* The listening fd, which is -1 without a path. A clone that was given none has the same devices as others. */
+static int add_listener(struct machine *machine, const char *path, int *out_fd)
 {
-	static const struct machine_device_ops ops = {.stop = remove_socket, .release = release_socket};
-	struct socket_file *file = malloc(sizeof(*file));
+	static const struct machine_device_ops ops = {
+		.stop = remove_socket, .is_stateless = true, .release = release_socket};
+	struct socket_file *file = calloc(1, sizeof(*file));
 	if (!file)
 		return error_memory();
-	snprintf(file->path, sizeof(file->path), "%s", path);
-	_cleanup_close_ int fd = listen_at(path);
-	file->is_there = fd >= 0;
-	int r = fd;
-	if (r >= 0)
-		r = machine_add_device(machine, &ops, file);
-	else
+	_cleanup_close_ int fd = path ? listen_at(path) : -1;
+	if (path && fd < 0) {
 		free(file);
-	return r < 0 ? r : TAKE_FD(fd);
+		return fd;
+	}
+	file->is_there = fd >= 0;
+	snprintf(file->path, sizeof(file->path), "%s", path ? path : "");
+	int r = machine_add_device(machine, &ops, file);
+	if (r == 0)
+		*out_fd = TAKE_FD(fd);
+	return r;
 }
 
 static int add_vsock(struct machine *machine, struct loop *loop, const struct device_settings *settings)
 {
 	struct machine_place place;
 	struct virtio *vsock;
-	int fd = add_listener(machine, settings->vsock_path);
-	if (fd < 0)
-		return fd;
-	int r = machine_take_virtio(machine, &place);
-	if (r < 0) {
-		close_fd(fd);
+	_cleanup_close_ int fd = -1;
+	int r = add_listener(machine, settings->vsock_path, &fd);
+	if (r == 0)
+		r = machine_take_virtio(machine, &place);
+	if (r < 0)
 		return r;
-	}
-	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path, fd,
-			     &vsock);
+	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path,
+			     TAKE_FD(fd), &vsock);
 	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
 }
 
-static int add_share(struct machine *machine, const struct share_setting *setting)
+static int add_share(struct machine *machine, const struct share_setting *setting, uint64_t written_max)
 {
 	struct machine_place place;
 	struct virtio *fs;
+	const struct fuse_rights rights = {.writes = setting->is_writable,
+					   .keeps_setid = setting->flags & VISO_SHARE_KEEP_SETID,
+					   .written_max = written_max};
 	int r = machine_take_virtio(machine, &place);
 	if (r < 0)
 		return r;
@@ -329,25 +385,38 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	int fd = fd_above_streams(open(setting->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, setting->path, NULL);
-	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &fs);
+	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &rights, &fs);
 	return r < 0 ? fail(r, "shared directory") : add(machine, &place, fs, true);
+}
+
+static int add_root_disk(struct machine *machine, int fd)
+{
+	static const struct rate unlimited[THROTTLE_KINDS];
+	struct machine_place place;
+	struct virtio *block;
+	struct disk *disk;
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int r = machine_take_virtio(machine, &place);
+	if (r == 0)
+		r = disk_open(path, DISK_READ_ONLY, &disk);
+	if (r < 0)
+		return r;
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, ROOT_DISK_ID, unlimited, &block);
+	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
 }
 
 /* After those that were asked for, whose names in the guest are by their order. */
 static int add_root(struct machine *machine, const struct tools *tools)
 {
-	char path[32];
-	if (tools->share) {
-		const struct share_setting share = {.path = (char *)tools->share, .tag = ROOT_SHARE_TAG};
-		return add_share(machine, &share);
-	}
-	if (tools->disk < 0)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", tools->disk);
-	return add_block(machine, path, DISK_READ_ONLY, ROOT_DISK_ID);
+	const struct share_setting share = {.path = (char *)tools->share, .tag = ROOT_SHARE_TAG};
+	if (tools->share)
+		return add_share(machine, &share, 0);
+	return tools->disk < 0 ? 0 : add_root_disk(machine, tools->disk);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, const struct tools *tools)
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, const struct tools *tools,
+		       uint64_t written_max)
 {
 	struct loop *loop = NULL;
 	int r = add_loop(machine, &loop);
@@ -357,13 +426,13 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && (settings->port_count > 0 || tools->port >= 0))
+	if (r == 0 && (settings->port_count > 0 || tools->port >= 0 || settings->console == VISO_CONSOLE_VIRTIO))
 		r = add_console(machine, loop, settings, tools);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
-		r = add_share(machine, &settings->shares[i]);
-	if (r == 0 && settings->vsock_path)
+		r = add_share(machine, &settings->shares[i], written_max);
+	if (r == 0 && settings->vsock_cid)
 		r = add_vsock(machine, loop, settings);
 	return r < 0 ? r : add_root(machine, tools);
 }

@@ -4,15 +4,16 @@
 #define GUEST_DEVICE_VIRTIO_BLOCK_H
 
 #include "guest/device/disk.h"
+#include "guest/device/throttle.h"
 #include "guest/device/virtio/virtio.h"
 
 enum { BLOCK_ID_MAX = 20 };
 
 /*
- * `id` is what the guest finds as its serial number, of which BLOCK_ID_MAX bytes count. The disk is the device's from
- * now on, also on failure. 0 or a negative errno.
+ * `rates` are those of all requests. `id` is what the guest finds as its serial number, of which BLOCK_ID_MAX bytes
+ * count. The disk is the device's from now on, also on failure. 0 or a negative errno.
  */
 int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct disk *disk, const char *id,
-		     struct virtio **out);
+		     const struct rate rates[THROTTLE_KINDS], struct virtio **out);
 
 #endif

@@ -18,13 +18,12 @@ enum {
 };
 
 /* What the guest is still to be told of a port, in this order. */
-enum notice { NOTICE_ADD, NOTICE_CONSOLE, NOTICE_NAME, NOTICE_OPEN, NOTICE_CLOSED, NOTICES };
+enum notice { NOTICE_ADD, NOTICE_CONSOLE, NOTICE_SIZE, NOTICE_NAME, NOTICE_OPEN, NOTICE_CLOSED, NOTICES };
 
 struct port {
 	char name[CONSOLE_NAME_MAX];
 	bool is_there;
-	bool is_console;
-	int fd;           /* -1 from the host's end on */
+	int fd;           /* -1 from the host's end on, and of the console */
 	int closed_fd;    /* an eventfd that is told of the guest's end; -1 for none */
 	bool is_open;     /* in the guest */
 	bool is_blocked;  /* the host does not read */
@@ -34,7 +33,8 @@ struct port {
 };
 
 struct console {
-	struct virtio virtio; /* first, see release() */
+	struct virtio virtio;     /* first, see release() */
+	struct console_line line; /* of port 0 */
 	struct port ports[CONSOLE_PORTS_MAX];
 	unsigned count; /* port 0, which only a console can be, is counted where it is not there, too */
 };
@@ -58,6 +58,11 @@ static unsigned port_of(unsigned queue)
 static bool is_multiport(const struct virtio *virtio)
 {
 	return virtio_has(virtio, VIRTIO_CONSOLE_F_MULTIPORT);
+}
+
+static bool is_line(const struct console *console, unsigned index)
+{
+	return index == 0 && console->ports[0].is_there;
 }
 
 /* Whether the guest would lose what it is sent: its driver drops what comes for a port that nobody has open. */
@@ -107,12 +112,13 @@ static void host_has_closed(struct console *console, unsigned index)
 	send_notices(console);
 }
 
-static size_t fill_notice(const struct port *port, unsigned index, enum notice notice, uint8_t *out)
+static size_t fill_notice(const struct console *console, unsigned index, enum notice notice, uint8_t *out)
 {
+	const struct port *port = &console->ports[index];
 	static const uint16_t events[NOTICES] = {
-		[NOTICE_ADD] = VIRTIO_CONSOLE_PORT_ADD,     [NOTICE_CONSOLE] = VIRTIO_CONSOLE_CONSOLE_PORT,
-		[NOTICE_NAME] = VIRTIO_CONSOLE_PORT_NAME,   [NOTICE_OPEN] = VIRTIO_CONSOLE_PORT_OPEN,
-		[NOTICE_CLOSED] = VIRTIO_CONSOLE_PORT_OPEN,
+		[NOTICE_ADD] = VIRTIO_CONSOLE_PORT_ADD,   [NOTICE_CONSOLE] = VIRTIO_CONSOLE_CONSOLE_PORT,
+		[NOTICE_SIZE] = VIRTIO_CONSOLE_RESIZE,    [NOTICE_NAME] = VIRTIO_CONSOLE_PORT_NAME,
+		[NOTICE_OPEN] = VIRTIO_CONSOLE_PORT_OPEN, [NOTICE_CLOSED] = VIRTIO_CONSOLE_PORT_OPEN,
 	};
 	struct virtio_console_control control = {
 		.id = index, .event = events[notice], .value = notice != NOTICE_CLOSED};
@@ -122,6 +128,12 @@ static size_t fill_notice(const struct port *port, unsigned index, enum notice n
 		/* With its NUL, which Linux puts in the place of the last byte itself. */
 		memcpy(out + size, port->name, strlen(port->name) + 1);
 		size += strlen(port->name) + 1;
+	}
+	if (notice == NOTICE_SIZE) {
+		/* As Linux reads it; columns first would be the specification's order. */
+		const uint16_t window[2] = {console->line.rows, console->line.columns};
+		memcpy(out + size, window, sizeof(window));
+		size += sizeof(window);
 	}
 	return size;
 }
@@ -141,7 +153,7 @@ static void send_notices(struct console *console)
 				continue;
 			if (!virtio_pop(&console->virtio, queue, &chain))
 				goto sent;
-			size_t size = fill_notice(port, i, notice, message);
+			size_t size = fill_notice(console, i, notice, message);
 			queue_push(queue, chain.head, (uint32_t)chain_write(&chain, 0, message, size));
 			port->notices &= ~(1U << notice);
 		}
@@ -158,10 +170,15 @@ static void set_open(struct port *port, bool is_open)
 	port->is_open = is_open;
 }
 
-static void port_is_ready(struct port *port)
+static void port_is_ready(struct console *console, unsigned index)
 {
-	port->notices = port->is_console ? 1U << NOTICE_CONSOLE : 1U << NOTICE_NAME;
-	port->notices |= port->fd >= 0 ? 1U << NOTICE_OPEN : 0;
+	struct port *port = &console->ports[index];
+	bool has_window = virtio_has(&console->virtio, VIRTIO_CONSOLE_F_SIZE);
+	port->notices = port->fd >= 0 || is_line(console, index) ? 1U << NOTICE_OPEN : 0;
+	if (is_line(console, index))
+		port->notices |= 1U << NOTICE_CONSOLE | (has_window ? 1U << NOTICE_SIZE : 0);
+	else
+		port->notices |= 1U << NOTICE_NAME;
 }
 
 static bool take_control(struct virtio *virtio, unsigned index, struct chain *chain)
@@ -180,9 +197,29 @@ static bool take_control(struct virtio *virtio, unsigned index, struct chain *ch
 	if (control.id >= console->count || !console->ports[control.id].is_there)
 		return true;
 	if (control.event == VIRTIO_CONSOLE_PORT_READY && control.value == 1)
-		port_is_ready(&console->ports[control.id]);
+		port_is_ready(console, control.id);
 	else if (control.event == VIRTIO_CONSOLE_PORT_OPEN)
 		set_open(&console->ports[control.id], control.value != 0);
+	if (is_line(console, control.id))
+		console->line.has_room(console->line.data);
+	return true;
+}
+
+/* What the guest has written to its console. */
+static bool transmit_line(struct console *console, unsigned index, struct chain *chain)
+{
+	struct port *port = &console->ports[0];
+	struct iovec part;
+	while (chain_readable(chain, port->sent, UINT64_MAX, &part, 1) > 0) {
+		size_t taken = console->line.send(console->line.data, part.iov_base, part.iov_len);
+		port->sent += taken;
+		if (taken < part.iov_len) {
+			port->is_blocked = true;
+			return false;
+		}
+	}
+	port->sent = 0;
+	queue_push(&console->virtio.queues[index], chain->head, 0);
 	return true;
 }
 
@@ -192,6 +229,8 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 	struct console *console = console_of(virtio);
 	unsigned place = port_of(index);
 	struct port *port = &console->ports[place];
+	if (is_line(console, place))
+		return transmit_line(console, index, chain);
 	while (place < console->count && port->fd >= 0) {
 		struct iovec parts[QUEUE_SIZE_MAX];
 		struct msghdr message = {.msg_iov = parts};
@@ -201,14 +240,14 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 		ssize_t sent = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == EINTR)
 			continue;
-		if (sent < 0 && errno == EAGAIN && !port->is_console) {
+		if (sent < 0 && errno == EAGAIN) {
 			port->is_blocked = true;
 			return false;
 		}
-		if (sent < 0 && errno != EAGAIN)
+		if (sent < 0) {
 			host_has_closed(console, place);
-		if (sent < 0)
 			break;
+		}
 		port->sent += (uint64_t)sent;
 	}
 	port->sent = 0;
@@ -258,6 +297,8 @@ static void notify(struct virtio *virtio, unsigned index)
 	/* For more buffers the loop looks whether there is something to put into them. */
 	queue_listen(&virtio->queues[receive_queue(port)]);
 	watch(console, port);
+	if (is_line(console, port))
+		console->line.has_room(console->line.data);
 }
 
 static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
@@ -293,6 +334,66 @@ static void reset(struct virtio *virtio)
 	}
 }
 
+struct port_state {
+	char name[CONSOLE_NAME_MAX];
+	uint32_t notices;
+	uint8_t is_there, is_connected, is_open, unused;
+	uint64_t sent;
+};
+
+static int save(struct virtio *virtio, struct state_writer *out)
+{
+	const struct console *console = console_of(virtio);
+	state_put_number(out, console->count);
+	for (unsigned i = 0; i < console->count; i++) {
+		const struct port *port = &console->ports[i];
+		struct port_state state = {
+			.is_there = port->is_there,
+			.is_connected = port->fd >= 0 || is_line(console, i),
+			.is_open = port->is_open,
+			.notices = port->notices,
+			.sent = port->sent,
+		};
+		memcpy(state.name, port->name, sizeof(state.name));
+		state_put(out, &state, sizeof(state));
+	}
+	return 0;
+}
+
+/* The guest goes on with whoever is at the other end now. Where that is nobody, it is told. */
+static bool load_port(struct port *port, bool is_connected, const struct port_state *state)
+{
+	if (state->is_there != port->is_there || state->is_connected > 1 || state->is_open > 1 ||
+	    state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
+		return false;
+	port->is_open = state->is_open;
+	port->notices = state->notices;
+	port->sent = state->sent;
+	if (state->is_connected && !is_connected)
+		port->notices = (port->notices & ~(1U << NOTICE_OPEN)) | 1U << NOTICE_CLOSED;
+	else if (!state->is_connected && is_connected)
+		port->notices = (port->notices & ~(1U << NOTICE_CLOSED)) | 1U << NOTICE_OPEN;
+	return true;
+}
+
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	struct console *console = console_of(virtio);
+	struct port_state state;
+	uint64_t count;
+	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count;
+	for (unsigned i = 0; fits && i < console->count; i++)
+		fits = state_get(in, &state, sizeof(state)) &&
+		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
+	if (!fits)
+		return state_damaged("ports");
+	/* It may have another window now. */
+	memcpy(virtio->config, config, virtio->config_size);
+	if (is_line(console, 0) && virtio_has(virtio, VIRTIO_CONSOLE_F_SIZE) && console->line.columns)
+		console->ports[0].notices |= 1U << NOTICE_SIZE;
+	return 0;
+}
+
 static void release(struct virtio *virtio)
 {
 	struct console *console = console_of(virtio);
@@ -305,8 +406,13 @@ static void release(struct virtio *virtio)
 
 int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, struct virtio **out)
 {
-	static const struct virtio_ops ops = {
-		.id = VIRTIO_ID_CONSOLE, .notify = notify, .ready = ready, .reset = reset, .release = release};
+	static const struct virtio_ops ops = {.id = VIRTIO_ID_CONSOLE,
+					      .notify = notify,
+					      .ready = ready,
+					      .reset = reset,
+					      .save = save,
+					      .load = load,
+					      .release = release};
 	_cleanup_free_ struct console *console = calloc(1, sizeof(*console));
 	if (!console)
 		return -ENOMEM;
@@ -338,19 +444,18 @@ int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
 	_cleanup_close_ int fd = given_fd;
 	int type = 0;
 	socklen_t size = sizeof(type);
-	if (name && !virtio_console_is_name(name))
+	if (!virtio_console_is_name(name))
 		return -EINVAL;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+	if (fd >= 0 && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM))
 		return -ENOTSOCK;
-	for (unsigned i = 1; name && i < console->count; i++)
+	for (unsigned i = 1; i < console->count; i++)
 		if (strcmp(console->ports[i].name, name) == 0)
 			return -EEXIST;
-	if (name ? console->count == CONSOLE_PORTS_MAX : console->ports[0].is_there)
+	if (console->count == CONSOLE_PORTS_MAX)
 		return -ENOSPC;
-	struct port *port = name ? &console->ports[console->count++] : &console->ports[0];
-	*port = (struct port){.fd = TAKE_FD(fd), .closed_fd = -1, .is_there = true, .is_console = !name};
-	if (name)
-		memcpy(port->name, name, strlen(name));
+	struct port *port = &console->ports[console->count++];
+	*port = (struct port){.fd = TAKE_FD(fd), .closed_fd = -1, .is_there = true};
+	memcpy(port->name, name, strlen(name));
 	return 0;
 }
 
@@ -365,4 +470,66 @@ int virtio_console_watch(struct virtio *virtio, const char *name, int closed_fd)
 		}
 	close_fd(closed_fd);
 	return -ENOENT;
+}
+
+void virtio_console_set_line(struct virtio *virtio, const struct console_line *line)
+{
+	struct console *console = console_of(virtio);
+	const struct virtio_console_config config = {
+		.cols = line->columns, .rows = line->rows, .max_nr_ports = CONSOLE_PORTS_MAX};
+	console->line = *line;
+	console->ports[0].is_there = true;
+	if (line->columns == 0)
+		return;
+	memcpy(virtio->config, &config, sizeof(config));
+	virtio_console_offer_window(virtio);
+}
+
+void virtio_console_offer_window(struct virtio *virtio)
+{
+	virtio->offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
+}
+
+/* Of the first buffer: what is behind it has its turn afterwards. */
+size_t virtio_console_room(struct virtio *virtio)
+{
+	struct virtqueue *queue = &virtio->queues[0];
+	struct chain chain;
+	size_t room = 0;
+	pthread_mutex_lock(&virtio->lock);
+	if (virtio_is_active(virtio) && takes_input(console_of(virtio), 0) && virtio_pop(virtio, queue, &chain)) {
+		room = chain.writable_bytes;
+		queue_unpop(queue, 1);
+	}
+	pthread_mutex_unlock(&virtio->lock);
+	return room;
+}
+
+size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t size)
+{
+	struct virtqueue *queue = &virtio->queues[0];
+	struct chain chain;
+	size_t done = 0;
+	pthread_mutex_lock(&virtio->lock);
+	while (done < size && virtio_is_active(virtio) && takes_input(console_of(virtio), 0) &&
+	       virtio_pop(virtio, queue, &chain)) {
+		size_t written = chain_write(&chain, 0, (const uint8_t *)bytes + done, size - done);
+		queue_push(queue, chain.head, (uint32_t)written);
+		done += written;
+	}
+	queue_listen(queue);
+	virtio_signal(virtio, queue);
+	pthread_mutex_unlock(&virtio->lock);
+	return done;
+}
+
+void virtio_console_resume(struct virtio *virtio)
+{
+	struct console *console = console_of(virtio);
+	pthread_mutex_lock(&virtio->lock);
+	bool was_blocked = console->ports[0].is_blocked;
+	console->ports[0].is_blocked = false;
+	if (was_blocked)
+		virtio_serve(virtio, 1, transmit);
+	pthread_mutex_unlock(&virtio->lock);
 }

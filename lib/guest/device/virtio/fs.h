@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A directory of the host in the guest, for reading (virtio 1.2, 5.11). */
+/* A directory of the host in the guest (virtio 1.2, 5.11). */
 #ifndef GUEST_DEVICE_VIRTIO_FS_H
 #define GUEST_DEVICE_VIRTIO_FS_H
 
+#include "guest/device/virtio/fuse.h"
 #include "guest/device/virtio/virtio.h"
 
 enum { FS_TAG_MAX = 36 };
@@ -12,6 +13,6 @@ enum { FS_TAG_MAX = 36 };
  * also on failure. 0 or a negative errno.
  */
 int virtio_fs_new(const struct ram *ram, struct interrupt interrupt, int directory, const char *tag,
-		  struct virtio **out);
+		  const struct fuse_rights *rights, struct virtio **out);
 
 #endif

@@ -9,7 +9,7 @@ enum { BUCKETS = 4096, FIRST_CAPACITY = 64 };
 
 struct fs_node {
 	char *name;            /* NULL where it is free */
-	uint32_t parent, next; /* next: in its bucket, or of the free ones */
+	uint32_t parent, next; /* parent: 0 where it was dropped. next: in its bucket, or of the free ones */
 	uint64_t lookups;      /* how often the guest knows it */
 	uint32_t children;     /* nodes below, whose paths need it */
 };
@@ -98,13 +98,19 @@ static uint32_t make(struct fs_nodes *nodes, uint32_t parent, const char *name)
 	return number;
 }
 
+static uint32_t find(const struct fs_nodes *nodes, uint32_t parent, const char *name)
+{
+	uint32_t number = *bucket_of(nodes, parent, name);
+	while (number && (nodes->nodes[number].parent != parent || strcmp(nodes->nodes[number].name, name) != 0))
+		number = nodes->nodes[number].next;
+	return number;
+}
+
 int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t *out_number)
 {
 	if (!is_node(nodes, parent))
 		return -ENOENT;
-	uint32_t number = *bucket_of(nodes, (uint32_t)parent, name);
-	while (number && (nodes->nodes[number].parent != parent || strcmp(nodes->nodes[number].name, name) != 0))
-		number = nodes->nodes[number].next;
+	uint32_t number = find(nodes, (uint32_t)parent, name);
 	if (!number)
 		number = make(nodes, (uint32_t)parent, name);
 	if (!number)
@@ -114,32 +120,110 @@ int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, 
 	return 0;
 }
 
-static void take_out(struct fs_nodes *nodes, uint32_t number)
+/* Out of its bucket and its parent's children; it has neither afterwards. */
+static void detach(struct fs_nodes *nodes, uint32_t number)
 {
 	struct fs_node *node = &nodes->nodes[number];
+	if (!node->parent)
+		return;
 	uint32_t *link = bucket_of(nodes, node->parent, node->name);
 	while (*link != number)
 		link = &nodes->nodes[*link].next;
 	*link = node->next;
-	free(node->name);
-	*node = (struct fs_node){.next = nodes->free};
-	nodes->free = number;
+	nodes->nodes[node->parent].children--;
+	node->parent = 0;
+}
+
+/* Frees it where nobody needs it, and those above, which were kept for the path of this one alone. */
+static void prune(struct fs_nodes *nodes, uint32_t number)
+{
+	while (is_node(nodes, number) && number != FS_ROOT && nodes->nodes[number].lookups == 0 &&
+	       nodes->nodes[number].children == 0) {
+		uint32_t parent = nodes->nodes[number].parent;
+		detach(nodes, number);
+		free(nodes->nodes[number].name);
+		nodes->nodes[number] = (struct fs_node){.next = nodes->free};
+		nodes->free = number;
+		number = parent;
+	}
 }
 
 void fs_nodes_forget(struct fs_nodes *nodes, uint64_t number, uint64_t count)
 {
 	if (number == FS_ROOT || !is_node(nodes, number))
 		return;
-	uint32_t place = (uint32_t)number;
-	struct fs_node *node = &nodes->nodes[place];
+	struct fs_node *node = &nodes->nodes[number];
 	node->lookups -= count < node->lookups ? count : node->lookups;
-	/* And those above, which were kept for the path of this one alone. */
-	while (place != FS_ROOT && nodes->nodes[place].lookups == 0 && nodes->nodes[place].children == 0) {
-		uint32_t parent = nodes->nodes[place].parent;
-		take_out(nodes, place);
-		nodes->nodes[parent].children--;
-		place = parent;
+	prune(nodes, (uint32_t)number);
+}
+
+static void drop(struct fs_nodes *nodes, uint32_t number)
+{
+	uint32_t parent = nodes->nodes[number].parent;
+	detach(nodes, number);
+	prune(nodes, number);
+	prune(nodes, parent);
+}
+
+void fs_nodes_drop(struct fs_nodes *nodes, uint64_t parent, const char *name)
+{
+	uint32_t number = is_node(nodes, parent) ? find(nodes, (uint32_t)parent, name) : 0;
+	if (number)
+		drop(nodes, number);
+}
+
+static bool is_within(const struct fs_nodes *nodes, uint32_t number, uint32_t above)
+{
+	while (number > FS_ROOT && number != above)
+		number = nodes->nodes[number].parent;
+	return number == above;
+}
+
+/*
+ * A detached one. Not beneath itself, for which the host's directories must have been moved about meanwhile, nor where
+ * there is no such parent: it stays without a path then.
+ */
+static void attach(struct fs_nodes *nodes, uint32_t number, uint64_t parent, const char *name)
+{
+	char *copy = is_node(nodes, parent) && !is_within(nodes, (uint32_t)parent, number) ? strdup(name) : NULL;
+	if (copy) {
+		struct fs_node *node = &nodes->nodes[number];
+		uint32_t *bucket = bucket_of(nodes, (uint32_t)parent, name);
+		free(node->name);
+		node->name = copy;
+		node->parent = (uint32_t)parent;
+		node->next = *bucket;
+		*bucket = number;
+		nodes->nodes[parent].children++;
 	}
+	prune(nodes, number);
+}
+
+void fs_nodes_move(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+		   bool exchange)
+{
+	if (!is_node(nodes, parent) || !is_node(nodes, new_parent))
+		return;
+	uint32_t moved = find(nodes, (uint32_t)parent, name), other = find(nodes, (uint32_t)new_parent, new_name);
+	if (moved == other)
+		return; /* none of both, or a name that stays */
+	/* Held, so that neither goes before the other has found its place. */
+	nodes->nodes[parent].children++;
+	nodes->nodes[new_parent].children++;
+	if (moved)
+		detach(nodes, moved);
+	if (other && exchange)
+		detach(nodes, other);
+	else if (other)
+		drop(nodes, other);
+	if (moved)
+		attach(nodes, moved, new_parent, new_name);
+	if (other && exchange)
+		attach(nodes, other, parent, name);
+	nodes->nodes[parent].children--;
+	nodes->nodes[new_parent].children--;
+	prune(nodes, (uint32_t)parent);
+	prune(nodes, (uint32_t)new_parent);
 }
 
 int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_MAX])
@@ -150,6 +234,8 @@ int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_M
 		return -ENOENT;
 	path[begin] = '\0';
 	for (uint32_t place = (uint32_t)number; place != FS_ROOT; place = nodes->nodes[place].parent) {
+		if (place == 0)
+			return -ENOENT;
 		size_t length = strlen(nodes->nodes[place].name);
 		if (begin < length + 1)
 			return -ENAMETOOLONG;

@@ -33,7 +33,18 @@ int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, 
 /* The guest has forgotten a number so often; more than it knew it, or one that is none, is nothing. */
 void fs_nodes_forget(struct fs_nodes *nodes, uint64_t number, uint64_t count);
 
-/* Its path, without a slash at the begin: "." for the directory. 0, -ENOENT, -ENAMETOOLONG. */
+/* There is nothing under this name any more: who knows the number keeps it, but it has no path. */
+void fs_nodes_drop(struct fs_nodes *nodes, uint64_t parent, const char *name);
+
+/*
+ * It has another place now, and what was there is dropped, or in its old place with `exchange`. Where there is no
+ * memory for that, both are dropped: the guest looks them up again.
+ */
+void fs_nodes_move(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+		   bool exchange);
+
+/* Its path, without a slash at the begin: "." for the directory. 0, -ENOENT also where it was dropped, -ENAMETOOLONG.
+ */
 int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_MAX]);
 
 #endif

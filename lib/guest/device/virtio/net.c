@@ -9,8 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/fd.h"
 #include "guest/device/virtio/backend.h"
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == FRAME_HEADER, "the header of virtio 1.2, 5.1.6");
@@ -20,20 +23,52 @@ enum {
 	RECEIVE = 0,
 	TRANSMIT = 1,
 	FRAMES_AT_ONCE = 64, /* then others of the loop have their turn */
+	BACKEND_FD = 0,
+	TIMER_FD = 1, /* numbers of virtio_watch() */
 };
 
 struct net {
 	struct virtio virtio; /* first, see release() */
 	struct backend backend;
-	uint32_t events; /* that the loop watches for */
-	bool is_blocked; /* the backend takes nothing now */
-	uint32_t size;   /* of a frame that found no buffer in the guest; 0: there is none */
+	struct throttle throttles[2]; /* of each direction, by its queue */
+	int timer;                    /* for frames that have to wait; -1 where there are no limits */
+	uint64_t waits_until[2];      /* by the timer; 0: nothing waits */
+	uint32_t events;              /* that the loop watches for */
+	bool is_blocked;              /* the backend takes nothing now */
+	uint32_t size;                /* of a frame that found no buffer in the guest; 0: there is none */
 	uint8_t frame[FRAME_ROOM];
 };
 
 static struct net *net_of(struct virtio *virtio)
 {
 	return (struct net *)virtio;
+}
+
+static void set_timer(struct net *net)
+{
+	uint64_t first = net->waits_until[RECEIVE], second = net->waits_until[TRANSMIT];
+	uint64_t until = first && (first < second || !second) ? first : second;
+	const struct itimerspec time = {
+		.it_value = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)}};
+	timerfd_settime(net->timer, TFD_TIMER_ABSTIME, &time, NULL);
+}
+
+/* Where it may not, the timer tells when. */
+static bool may_begin(struct net *net, unsigned direction)
+{
+	if (net->timer < 0)
+		return true;
+	uint64_t time = throttle_now(), wait = throttle_wait(&net->throttles[direction], time);
+	net->waits_until[direction] = wait ? time + wait : 0;
+	if (wait)
+		set_timer(net);
+	return wait == 0;
+}
+
+static void has_begun(struct net *net, unsigned direction, uint32_t size)
+{
+	if (net->timer >= 0)
+		throttle_take(&net->throttles[direction], size - FRAME_HEADER, throttle_now());
 }
 
 static void watch(struct net *net)
@@ -43,7 +78,7 @@ static void watch(struct net *net)
 	if (net->backend.fd < 0)
 		return;
 	if (virtio_is_active(virtio)) {
-		if (queue_waiting(&virtio->queues[RECEIVE]) > 0 && net->size == 0)
+		if (queue_waiting(&virtio->queues[RECEIVE]) > 0 && net->size == 0 && !net->waits_until[RECEIVE])
 			events |= EPOLLIN;
 		if (net->is_blocked || net->backend.output_size > 0)
 			events |= EPOLLOUT;
@@ -52,7 +87,7 @@ static void watch(struct net *net)
 		return;
 	if (events == 0)
 		loop_forget(virtio->loop, net->backend.fd);
-	else if (!virtio_watch(virtio, 0, net->backend.fd, events))
+	else if (!virtio_watch(virtio, BACKEND_FD, net->backend.fd, events))
 		events = 0;
 	net->events = events;
 }
@@ -75,6 +110,8 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 	uint64_t size = chain->readable_bytes;
 	/* What can be no frame is lost. */
 	if (net->backend.fd >= 0 && size >= FRAME_HEADER && size <= FRAME_ROOM) {
+		if (!may_begin(net, TRANSMIT))
+			return false;
 		int r = backend_send(&net->backend, chain->segments, chain->readable, (uint32_t)size);
 		if (r == -EAGAIN) {
 			net->is_blocked = true;
@@ -82,6 +119,7 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 		}
 		if (r < 0)
 			has_ended(net);
+		has_begun(net, TRANSMIT, (uint32_t)size);
 	}
 	queue_push(&virtio->queues[index], chain->head, 0);
 	return true;
@@ -124,6 +162,8 @@ static void receive(struct net *net)
 {
 	struct virtqueue *queue = &net->virtio.queues[RECEIVE];
 	for (int i = 0; i < FRAMES_AT_ONCE && net->backend.fd >= 0 && queue_waiting(queue) > 0; i++) {
+		if (net->size == 0 && !may_begin(net, RECEIVE))
+			break;
 		if (net->size == 0) {
 			ssize_t got = backend_receive(&net->backend, net->frame);
 			if (got == -EPIPE)
@@ -131,6 +171,7 @@ static void receive(struct net *net)
 			if (got <= 0)
 				break;
 			net->size = (uint32_t)got;
+			has_begun(net, RECEIVE, net->size);
 		}
 		if (!deliver(net))
 			break;
@@ -151,11 +192,32 @@ static void notify(struct virtio *virtio, unsigned index)
 	watch(net);
 }
 
+/* What had to wait may begin. */
+static void time_has_come(struct net *net)
+{
+	struct virtio *virtio = &net->virtio;
+	uint64_t count;
+	if (read(net->timer, &count, sizeof(count)) < 0)
+		return;
+	net->waits_until[RECEIVE] = net->waits_until[TRANSMIT] = 0;
+	if (!virtio_is_active(virtio))
+		return; /* when it goes on, the queues are looked at */
+	if (!net->is_blocked)
+		virtio_serve(virtio, TRANSMIT, transmit);
+	receive(net);
+	queue_listen(&virtio->queues[RECEIVE]);
+}
+
 static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
 {
 	struct net *net = net_of(virtio);
 	if (net->backend.fd < 0)
 		return;
+	if (number == TIMER_FD) {
+		time_has_come(net);
+		watch(net);
+		return;
+	}
 	if (!virtio_is_active(virtio)) {
 		/* It is broken, or about to stand still: nothing is watched then. */
 		watch(net);
@@ -198,33 +260,66 @@ static void reset(struct virtio *virtio)
 	struct net *net = net_of(virtio);
 	net->size = 0;
 	net->is_blocked = false;
+	net->waits_until[RECEIVE] = net->waits_until[TRANSMIT] = 0;
 	watch(net);
+}
+
+/* A frame that waited for a buffer is lost, as on any wire. Whether the cable is in is a matter of what is behind it
+ * now, and the guest is told where that is not as it was. */
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	const unsigned place = offsetof(struct virtio_net_config, status);
+	bool is_same = memcmp(virtio->config + place, config + place, sizeof(uint16_t)) == 0;
+	memcpy(virtio->config + place, config + place, sizeof(uint16_t));
+	if (!is_same)
+		virtio_config_changed(virtio);
+	activate(virtio);
+	return 0;
 }
 
 static void release(struct virtio *virtio)
 {
 	struct net *net = net_of(virtio);
 	backend_release(&net->backend);
+	close_fd(net->timer);
 	free(net);
 }
 
+static int limit(struct net *net, const struct rate rates[THROTTLE_KINDS])
+{
+	throttle_init(&net->throttles[RECEIVE], rates);
+	throttle_init(&net->throttles[TRANSMIT], rates);
+	if (!throttle_is_limited(&net->throttles[RECEIVE]))
+		return 0;
+	net->timer = fd_above_streams(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+	if (net->timer < 0)
+		return -errno;
+	return virtio_watch(&net->virtio, TIMER_FD, net->timer, EPOLLIN) ? 0 : -ENOMEM;
+}
+
 int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, int fd,
-		   const uint8_t mac[NET_MAC_SIZE], struct virtio **out)
+		   const uint8_t mac[NET_MAC_SIZE], const struct rate rates[THROTTLE_KINDS], struct virtio **out)
 {
 	static const struct virtio_ops ops = {.id = VIRTIO_ID_NET,
 					      .activate = activate,
 					      .notify = notify,
 					      .ready = ready,
 					      .reset = reset,
+					      .load = load,
 					      .release = release};
 	struct net *net = calloc(1, sizeof(*net));
 	if (!net) {
 		close_fd(fd);
 		return -ENOMEM;
 	}
+	net->timer = -1;
 	uint64_t features = 1ULL << VIRTIO_NET_F_MAC | 1ULL << VIRTIO_NET_F_STATUS | 1ULL << VIRTIO_NET_F_MRG_RXBUF;
-	int r = backend_init(&net->backend, fd);
-	if (net->backend.has_header)
+	int r = 0;
+	if (fd >= 0)
+		r = backend_init(&net->backend, fd);
+	else
+		net->backend.fd = -1;
+	if (net->backend.has_header || fd < 0)
 		features |= 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
 			    1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
 			    1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6;
@@ -235,10 +330,15 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 		free(net);
 		return r;
 	}
-	struct virtio_net_config config = {.status = VIRTIO_NET_S_LINK_UP};
+	struct virtio_net_config config = {.status = fd >= 0 ? VIRTIO_NET_S_LINK_UP : 0};
 	memcpy(config.mac, mac, NET_MAC_SIZE);
 	net->virtio.config_size = offsetof(struct virtio_net_config, max_virtqueue_pairs);
 	memcpy(net->virtio.config, &config, net->virtio.config_size);
+	r = limit(net, rates);
+	if (r < 0) {
+		virtio_release(&net->virtio);
+		return r;
+	}
 	*out = &net->virtio;
 	return 0;
 }

@@ -46,6 +46,27 @@ static bool goes_on(const struct worker *worker)
 	return !atomic_load(&worker->is_stopping) && virtio_is_active(&worker->virtio);
 }
 
+/* How many bytes of a chain count: the larger part of it is what is read or written. */
+static uint64_t size_of(const struct chain *chain)
+{
+	return chain->readable_bytes > chain->writable_bytes ? chain->readable_bytes : chain->writable_bytes;
+}
+
+/* What may not begin yet stays in the queue: nobody waits here, least of all a virtual processor. */
+static bool may_begin(struct worker *worker, struct virtqueue *queue)
+{
+	if (!throttle_is_limited(&worker->throttle))
+		return true;
+	uint64_t time = throttle_now(), wait = throttle_wait(&worker->throttle, time);
+	if (wait > 0) {
+		worker->waits_until = time + wait;
+		queue_unpop(queue, 1);
+		return false;
+	}
+	throttle_take(&worker->throttle, size_of(&worker->chain), time);
+	return true;
+}
+
 static void serve_queue(struct worker *worker, unsigned index)
 {
 	struct virtio *virtio = &worker->virtio;
@@ -56,22 +77,35 @@ static void serve_queue(struct worker *worker, unsigned index)
 	queue_silence(queue);
 	do {
 		while (goes_on(worker) && virtio_pop(virtio, queue, &worker->chain)) {
+			if (!may_begin(worker, queue))
+				break;
 			serve_one(worker, index);
 			if (now() - last < SIGNAL_NS)
 				continue;
 			virtio_signal(virtio, queue);
 			last = now();
 		}
-	} while (goes_on(worker) && queue_listen(queue));
+	} while (goes_on(worker) && !worker->waits_until && queue_listen(queue));
 	virtio_signal(virtio, queue);
 }
 
 void worker_serve(struct virtio *virtio)
 {
 	pthread_mutex_lock(&virtio->lock);
-	for (unsigned i = 0; i < virtio->queue_count; i++)
+	worker_of(virtio)->waits_until = 0;
+	for (unsigned i = 0; i < virtio->queue_count && !worker_of(virtio)->waits_until; i++)
 		serve_queue(worker_of(virtio), i);
 	pthread_mutex_unlock(&virtio->lock);
+}
+
+/* NULL: for ever. */
+static const struct timespec *time_to_wait(struct worker *worker, struct timespec *out)
+{
+	pthread_mutex_lock(&worker->virtio.lock);
+	uint64_t until = worker->waits_until, time = until ? throttle_now() : 0, wait = until > time ? until - time : 0;
+	pthread_mutex_unlock(&worker->virtio.lock);
+	*out = (struct timespec){.tv_sec = (time_t)(wait / 1000000000), .tv_nsec = (long)(wait % 1000000000)};
+	return until ? out : NULL;
 }
 
 static void *run(void *data)
@@ -83,9 +117,9 @@ static void *run(void *data)
 		doorbells[i] = (struct pollfd){.fd = worker->virtio.doorbells[i], .events = POLLIN};
 	pthread_setname_np(pthread_self(), "viso-files");
 	while (!atomic_load(&worker->is_stopping)) {
-		bool is_rung = false;
+		struct timespec wait;
 		uint64_t rings;
-		poll(doorbells, count, -1);
+		bool is_rung = ppoll(doorbells, count, time_to_wait(worker, &wait), NULL) == 0;
 		for (unsigned i = 0; i < count; i++)
 			is_rung |= read(doorbells[i].fd, &rings, sizeof(rings)) > 0;
 		if (is_rung)

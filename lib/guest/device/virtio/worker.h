@@ -11,12 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest/device/throttle.h"
 #include "guest/device/virtio/virtio.h"
 
 struct worker {
 	struct virtio virtio; /* first */
 	/* How many bytes were written; -EPROTO breaks the device. The lock is not held. */
 	int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain);
+	struct throttle throttle; /* of all queues together */
+	uint64_t waits_until;     /* the clock's time; 0: it does not wait for it */
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool is_stopping;

@@ -176,11 +176,17 @@ static void describe(struct pc *pc)
 /* They are of virtio, which a PC does not have. */
 static int check_devices(const struct device_settings *devices)
 {
-	if (devices->port_count + devices->network_count == 0)
+	const char *function = devices->port_count      ? "viso_guest_add_port"
+			       : devices->network_count ? "viso_guest_add_network"
+			       : devices->share_count   ? "viso_guest_share_directory"
+			       : devices->vsock_path    ? "viso_guest_set_vsock"
+			       : devices->console       ? "viso_guest_set_console"
+							: NULL;
+	if (!function)
 		return 0;
-	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP,
-			  devices->port_count ? "viso_guest_add_port" : "viso_guest_add_network",
-			  "a PC has neither ports nor a network of virtio; choose VISO_PLATFORM_MICROVM for them");
+	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+			  "a PC has no ports, networks, shared directories and sockets of virtio; choose "
+			  "VISO_PLATFORM_MICROVM for them");
 }
 
 int pc_add_devices(struct machine *machine, viso_guest *guest)
