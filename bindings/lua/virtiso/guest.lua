@@ -15,11 +15,15 @@ local EIO, ERRNO_MAX, ENOSYS = 5, 4095, 38
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
 local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
+local agents = support.names("VISO_AGENT_", "viso qemu")
+local media = support.names("VISO_ROOT_MEDIUM_", "auto memory disk share")
 local shutdowns = support.names("VISO_SHUTDOWN_", "power_off reboot")
 local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free memory_available swap_total swap_free load_1 load_5
 	load_15 processes uptime_ms time_ns commands]])
 local memory_figures = support.names("VISO_MEMORY_", [[swapped_in swapped_out major_faults minor_faults free total available caches
 	balloon]])
+local devices = support.names("VISO_DEVICE_", "serial disk network ports vsock share")
+local traffic = support.names("VISO_TRAFFIC_", "bytes_to_guest bytes_from_guest operations_to_guest operations_from_guest")
 
 local Guest = setmetatable({__name = "virtiso.guest"}, {__index = sandboxes.Sandbox})
 Guest.__index = Guest
@@ -58,6 +62,14 @@ end
 
 function setters.platform(handle, value)
 	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
+end
+
+function setters.agent(handle, value)
+	native.viso_guest_set_agent(handle, support.value_of(agents, value, "agent"))
+end
+
+function setters.root_medium(handle, value)
+	native.viso_guest_set_root_medium(handle, support.value_of(media, value, "root_medium"))
 end
 
 function setters.flat_image(handle, image)
@@ -271,6 +283,11 @@ function Guest:press_power_button()
 	native.viso_guest_press_power_button(self.handle)
 end
 
+--- Presses the reset button of the computer, which ends with exit code 1.
+function Guest:press_reset_button()
+	native.viso_guest_press_reset_button(self.handle)
+end
+
 --- Has the operating system end itself, by viso-agent, and waits until it has: how is "power_off" or "reboot"; seconds.
 function Guest:shut_down(how, timeout)
 	native.viso_guest_shut_down(self.handle, support.value_of(shutdowns, how or "power_off", "way"), timeout_of {timeout = timeout or 60})
@@ -289,6 +306,12 @@ end
 --- Asks the computer for so much of its memory.
 function Guest:set_balloon(size)
 	native.viso_guest_set_balloon(self.handle, support.size(size))
+end
+
+--- What has gone through a device of the computer that runs: traffic("disk", "bytes_to_guest", 0).
+function Guest:traffic(device, figure, number)
+	return native.viso_guest_traffic(self.handle, support.value_of(devices, device, "device"), number or 0,
+		support.value_of(traffic, figure, "figure"))
 end
 
 --- What the computer has told last of its memory: free, total, available, …; throws ENODATA before it has.
@@ -463,6 +486,7 @@ end
 -- connect (function), core_path, placement ("thread", "contained"), ring_us. Binds are writable unless they are read_only.
 --
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
+-- agent ("viso"; "qemu", the guest's own qemu-ga), root_medium ("memory", "disk", "share", or "auto" by its size),
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
 -- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
 -- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}: by virtiofs), vsock

@@ -22,11 +22,13 @@ from ._command import Command
 from ._container import Container
 from ._container_options import Bind, Hook, IdMap, Port, Rule, Tmpfs
 from ._enums import (
+    Agent,
     CapabilitySet,
     Clock,
     Confidence,
     Console,
     CopyMethod,
+    Device,
     DriverState,
     EntryState,
     EntryType,
@@ -56,6 +58,7 @@ from ._enums import (
     Provider,
     Reason,
     Rlimit,
+    RootMedium,
     Scheduler,
     Shutdown,
     SeccompProfile,
@@ -63,6 +66,7 @@ from ._enums import (
     Statistic,
     Step,
     SyscallAction,
+    Traffic,
 )
 from ._errors import (
     AlreadyExists,
@@ -107,6 +111,7 @@ from ._snapshot import Snapshot
 from ._usage import Usage
 
 __all__ = [
+    "Agent",
     "AlreadyExists",
     "Bind",
     "Canceled",
@@ -119,6 +124,7 @@ __all__ = [
     "Console",
     "Container",
     "CopyMethod",
+    "Device",
     "DEVNULL",
     "Device",
     "Disk",
@@ -184,6 +190,7 @@ __all__ = [
     "Result",
     "Rlimit",
     "Root",
+    "RootMedium",
     "Rule",
     "STDOUT",
     "Sandbox",
@@ -196,6 +203,7 @@ __all__ = [
     "Statistic",
     "Step",
     "SyscallAction",
+    "Traffic",
     "TimeoutExpired",
     "Tmpfs",
     "Tool",

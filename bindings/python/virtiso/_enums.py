@@ -63,6 +63,22 @@ class Platform(IntEnum):
     PC = native.VISO_PLATFORM_PC
 
 
+class Agent(IntEnum):
+    """By which agent commands run in a guest with a kernel of its own."""
+
+    VISO = native.VISO_AGENT_VISO
+    QEMU = native.VISO_AGENT_QEMU
+
+
+class RootMedium(IntEnum):
+    """Where the root of a guest with a kernel of its own lies."""
+
+    AUTO = native.VISO_ROOT_MEDIUM_AUTO
+    MEMORY = native.VISO_ROOT_MEDIUM_MEMORY
+    DISK = native.VISO_ROOT_MEDIUM_DISK
+    SHARE = native.VISO_ROOT_MEDIUM_SHARE
+
+
 class MemoryFigure(IntEnum):
     """What a computer tells of its memory: bytes, and two counts of faults."""
 
@@ -75,6 +91,26 @@ class MemoryFigure(IntEnum):
     AVAILABLE = native.VISO_MEMORY_AVAILABLE
     CACHES = native.VISO_MEMORY_CACHES
     BALLOON = native.VISO_MEMORY_BALLOON
+
+
+class Device(IntEnum):
+    """A kind of device of a computer."""
+
+    SERIAL = native.VISO_DEVICE_SERIAL
+    DISK = native.VISO_DEVICE_DISK
+    NETWORK = native.VISO_DEVICE_NETWORK
+    PORTS = native.VISO_DEVICE_PORTS
+    VSOCK = native.VISO_DEVICE_VSOCK
+    SHARE = native.VISO_DEVICE_SHARE
+
+
+class Traffic(IntEnum):
+    """What has gone through a device."""
+
+    BYTES_TO_GUEST = native.VISO_TRAFFIC_BYTES_TO_GUEST
+    BYTES_FROM_GUEST = native.VISO_TRAFFIC_BYTES_FROM_GUEST
+    OPERATIONS_TO_GUEST = native.VISO_TRAFFIC_OPERATIONS_TO_GUEST
+    OPERATIONS_FROM_GUEST = native.VISO_TRAFFIC_OPERATIONS_FROM_GUEST
 
 
 class Shutdown(IntEnum):

@@ -10,6 +10,7 @@
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/platform.h"
+#include "guest/kernel/serial_port.h"
 
 static int64_t monotonic(void)
 {
@@ -153,6 +154,7 @@ static int open_disks(struct pc *pc, const struct device_settings *devices)
 		int r = disk_open(disk->path, disk->flags, &pc->disks[pc->disk_count]);
 		if (r < 0)
 			return r;
+		machine_add_traffic(pc->machine, VISO_DEVICE_DISK, disk_traffic(pc->disks[pc->disk_count]));
 		ide_insert(&pc->ide, pc->disk_count, pc->disks[pc->disk_count]);
 	}
 	return 0;
@@ -210,6 +212,8 @@ int pc_add_devices(struct machine *machine, viso_guest *guest)
 	machine->pc = pc;
 	machine->press_power_button = press_power_button;
 	r = platform_add_serial(machine);
+	if (r == 0 && guest->kernel->tools.port >= 0)
+		r = serial_port_add(machine, guest->kernel->tools.port);
 	if (r == 0)
 		r = add_ports(pc);
 	if (r == 0)
