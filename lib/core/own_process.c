@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/hot.h"
+
 /* Of zeros it is in the memory of no file, as MADV_WIPEONFORK demands; with larger pages it fails. */
 enum { PAGE = 4096 };
 static _Alignas(PAGE) union {
@@ -56,13 +58,13 @@ static pid_t find_out(void)
 	return id;
 }
 
-pid_t own_process(void)
+HOT pid_t own_process(void)
 {
 	pid_t id = atomic_load_explicit(&own.id, memory_order_relaxed);
 	return id ? id : find_out();
 }
 
-pid_t own_thread(void)
+HOT pid_t own_thread(void)
 {
 	int64_t since = atomic_load_explicit(&own.since, memory_order_relaxed);
 	if (since && thread.since == since)
@@ -83,7 +85,7 @@ struct process_mark own_mark(void)
 }
 
 /* In a child nothing is known at first, or a later moment. */
-bool mark_is_own(const struct process_mark *mark)
+HOT bool mark_is_own(const struct process_mark *mark)
 {
 	return mark->id == own_process() &&
 	       (!mark->since || mark->since == atomic_load_explicit(&own.since, memory_order_relaxed));

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contained/contained.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -294,7 +295,7 @@ void guest_replace(viso_guest *guest, struct instance *instance)
 	pthread_mutex_unlock(&guest->lock);
 }
 
-void guest_forget_result(viso_guest *guest)
+HOT void guest_forget_result(viso_guest *guest)
 {
 	guest->last_result = viso_result_unref(guest->last_result);
 }

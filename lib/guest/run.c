@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/contact/ring.h"
 #include "guest/files/mapped.h"
@@ -114,7 +115,7 @@ static void handle_stop(struct instance *instance)
 }
 
 /* A call that a signal interrupted is made again at the next turn, where no handler was entered. */
-static void serve(struct instance *instance)
+HOT static void serve(struct instance *instance)
 {
 	struct program *program = running(instance);
 	struct task *task = program->task;
@@ -125,7 +126,7 @@ static void serve(struct instance *instance)
 		task->again = false;
 }
 
-static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
+HOT static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 {
 	switch (exit->event) {
 	case VCPU_SYSCALL:
@@ -161,14 +162,15 @@ static bool prepare_turn(struct instance *instance)
 		signals_deliver(program, false);
 	else
 		return false;
-	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same. */
+	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same.
+	 */
 	if (!instance->program.ended && kick_is_due(&instance->kick))
 		handle_stop(instance);
 	return true;
 }
 
 /* Lets the thread whose turn it is run, up to its next exit. */
-static void run_turn(struct instance *instance)
+HOT static void run_turn(struct instance *instance)
 {
 	struct vcpu_exit exit;
 	struct program *program = running(instance);
@@ -240,7 +242,7 @@ static bool may_have_written(const struct instance *instance)
 	return instance->has_changed || instance->view.mapped;
 }
 
-int instance_run_until(struct instance *instance, int64_t now, int64_t until, int64_t cpu_until)
+HOT int instance_run_until(struct instance *instance, int64_t now, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
 	int r = kick_enter(&instance->kick, &instance->vm, until, cpu_until);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/hot.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/instance.h"
 
@@ -237,7 +238,7 @@ static int64_t scheduler_clock(const struct instance *instance)
 	return scheduler_clock_at(instance, instance->scheduler.has_cpu_clock ? 0 : clock_now(CLOCK_MONOTONIC));
 }
 
-void scheduler_count_time(struct instance *instance)
+HOT void scheduler_count_time(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	int64_t now = scheduler_clock(instance);
@@ -321,7 +322,7 @@ static bool choose_other(struct instance *instance)
 	return false;
 }
 
-bool scheduler_choose(struct instance *instance)
+HOT bool scheduler_choose(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	struct task *current = scheduler->current;
@@ -338,7 +339,7 @@ bool scheduler_choose(struct instance *instance)
 	return true;
 }
 
-void scheduler_start(struct instance *instance, int64_t now, bool exact)
+HOT void scheduler_start(struct instance *instance, int64_t now, bool exact)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	scheduler->has_cpu_clock = exact || scheduler->wants_cpu_time;
@@ -350,7 +351,7 @@ void scheduler_start(struct instance *instance, int64_t now, bool exact)
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a timer cannot be made");
 }
 
-void scheduler_stop(struct instance *instance)
+HOT void scheduler_stop(struct instance *instance)
 {
 	scheduler_count_time(instance);
 	/* The timer is the thread's. */

@@ -70,6 +70,17 @@ class Boot(unittest.TestCase):
         self.check("boot.lua")
 
 
+class Clones(unittest.TestCase):
+    # That it does what it says, tests/kernel/test_linux_snapshot.c shows where a kernel boots.
+    def test_no_kernel(self):
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise tap.Missing("a usable /dev/kvm")
+        self.assertEqual(run("clones").returncode, 2)
+        done = run("clones", "/etc/passwd", "2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("clones: ", done.stderr)
+
+
 class Doorbell(unittest.TestCase):
     def check(self, name):
         kernel = os.path.join(BUILD, "examples/guest/bell")

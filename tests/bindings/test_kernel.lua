@@ -53,6 +53,25 @@ tap.case("disks", function()
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
 end)
 
+tap.case("clone", function()
+	local socket = os.tmpname()
+	os.remove(socket)
+	local box <close>, path = guest(put "?" .. FOR_EVER, {memory_max = "16M", vsock = {cid = 3, path = socket}})
+	local process = box:boot{timeout = 30}
+	local snapshot = box:snapshot()
+	process:kill()
+	process:wait()
+	os.remove(path)
+	tap.equal(snapshot:size() > 0, true)
+	local clone <close> = snapshot:clone()
+	clone:bind{vsock = {cid = 4, path = socket}}
+	tap.equal(pcall(clone.bind, clone, {ports = {a = 0}}), false) -- the other one has none
+	local other <close> = clone:boot{timeout = 30}
+	other:kill()
+	other:wait()
+	clone:reset()
+end)
+
 local function bell(hypercalls)
 	local path = os.getenv "VIRTISO_BUILD" .. "/examples/guest/bell"
 	local kvm, file = io.open("/dev/kvm", "r+"), io.open(path)

@@ -71,6 +71,30 @@ class KernelCase(support.TestCase):
                     use()  # no computer runs
             self.assertEqual(box.boot(timeout=30).wait(), 0)
 
+    def test_clone(self):
+        """A computer that waits for a byte, which it says again."""
+        wait = bytes([0xBA, 0xFD, 0x03, 0xEC, 0xA8, 0x01, 0x74, 0xF8, 0xBA, 0xF8, 0x03, 0xEC, 0xEE])
+        image = self.image(put("?") + wait + POWER_OFF + FOR_EVER)
+        disk, copy = self.image(bytes(512), "disk"), self.image(bytes(512), "copy")
+        here, there = socket.socketpair()
+        with here, there, virtiso.Guest(flat_image=(image, CODE), disks=[disk], ports={"a": there}) as box:
+            process = box.boot(stdin=virtiso.PIPE, stdout=virtiso.PIPE, timeout=30)
+            self.assertEqual(process.stdout.read(1), "?")
+            snapshot = box.snapshot()
+            process.kill()
+            process.wait()
+        self.assertGreater(snapshot.size, 0)
+        with here, snapshot.clone() as clone:
+            with self.assertRaises(virtiso.InvalidArgument):
+                clone.boot()  # it would write to the disk of the other one
+            other, end = socket.socketpair()
+            with other, end:
+                clone.bind(disks=[copy], ports={"a": end})
+            with clone.boot(input="x", timeout=30) as process:
+                self.assertEqual(process.wait(), 0)
+            self.assertEqual(process.result.stdout, "x")
+            clone.reset()
+
     def test_screen(self):
         sector = b"".join(bytes([0xB8, byte, 0x0E, 0xBB, 7, 0, 0xCD, 0x10]) for byte in b"Hi") + FOR_EVER
         path = self.image(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))

@@ -453,6 +453,49 @@ static void test_the_pool_is_refilled(void **state)
 	viso_snapshot_unref(snapshot);
 }
 
+/* So that it is not used again by a clone. */
+static void end_clone(viso_guest *clone)
+{
+	assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(clone)), 1);
+	viso_guest_unref(clone);
+}
+
+static void *make_clone(void *data)
+{
+	return clone_of(data);
+}
+
+/* Also while one is being made: it is not kept beyond what is wanted now. */
+static void test_the_pool_shrinks_while_it_is_refilled(void **state)
+{
+	enum { ROUNDS = 40 };
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	end_clone(clone_of(snapshot));
+	int fds = support_count_fds();
+	for (int round = 0; round < ROUNDS; round++) {
+		assert_ok(viso_guest_prepare(2));
+		int each = (support_count_fds() - fds) / 2;
+		pthread_t thread;
+		void *clone;
+		assert_int_equal(pthread_create(&thread, NULL, make_clone, snapshot), 0);
+		for (volatile int i = rand() % 3000000; i > 0; i--)
+			;
+		assert_ok(viso_guest_prepare(1));
+		pthread_join(thread, &clone);
+		end_clone(clone);
+		await_fds(fds + each);
+		/* With the thread what it was about to keep is there as well. */
+		assert_ok(viso_guest_prepare(2));
+		await_fds(fds + 2 * each);
+		assert_ok(viso_guest_prepare(0));
+		assert_int_equal(support_count_fds(), fds);
+	}
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
 /* Where none can be made, the next start that finds none ready tells, and things go on once it can be done again. */
 static void test_a_pool_that_cannot_be_refilled(void **state)
 {
@@ -657,6 +700,7 @@ int main(void)
 		cmocka_unit_test(test_many_generations),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_the_pool_is_refilled),
+		cmocka_unit_test(test_the_pool_shrinks_while_it_is_refilled),
 		cmocka_unit_test(test_a_pool_that_cannot_be_refilled),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_refusals),

@@ -247,6 +247,27 @@ static void test_another_process_goes_on(void **state)
 	free(disk);
 }
 
+/* The example, with a few. */
+static void test_the_example(void **state)
+{
+	char line[LINE];
+	int lines = 0, status;
+	need_kernels();
+	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
+	skip_without(access(CLONES_EXAMPLE, X_OK) == 0, "the example clones, which was not built");
+	char *kernel = find_kernel(), *command;
+	assert_true(asprintf(&command, "exec %s %s 3 'echo clone $0'", CLONES_EXAMPLE, kernel) > 0);
+	FILE *output = popen(command, "r");
+	assert_non_null(output);
+	while (fgets(line, sizeof(line), output))
+		lines += strncmp(line, "clone ", 6) == 0;
+	status = pclose(output);
+	assert_int_equal(status, 0);
+	assert_int_equal(lines, 3);
+	free(command);
+	free(kernel);
+}
+
 static int clean_up(void **state)
 {
 	viso_guest_unref(original);
@@ -264,6 +285,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_eight_at_once),
 		cmocka_unit_test(test_a_clone_begins_again),
 		cmocka_unit_test(test_another_process_goes_on),
+		cmocka_unit_test(test_the_example),
 	};
 	return cmocka_run_group_tests(tests, NULL, clean_up);
 }

@@ -109,6 +109,9 @@ static void test_clones_go_on_from_there(void **state)
 		say(&clones[i], (const char[]){(char)('a' + i), '1', '\0'});
 	for (int i = 0; i < CLONES; i++)
 		hear(&clones[i], (const char[]){'m', (char)('a' + i), '\0'});
+	/* It has written to some pages. */
+	int64_t used = viso_process_usage(clones[0].process, VISO_USAGE_MEMORY);
+	assert_true(used > 0 && used < 1 << 20);
 	say(&original, "z");
 	hear(&original, "y");
 	finish(&original);

@@ -382,6 +382,19 @@ function Guest:reset()
 	native.viso_guest_reset(self.handle)
 end
 
+local bindings = support.set "disks ports interfaces vsock"
+
+--- Gives the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the snapshot
+--- has: copies of the disks to which that writes, the other ends of its ports and interfaces. As the options of virtiso.guest().
+function Guest:bind(options)
+	support.check_options(options, bindings, 2)
+	for _, name in ipairs{"disks", "ports", "interfaces", "vsock"} do
+		if options[name] then
+			setters[name](self.handle, options[name])
+		end
+	end
+end
+
 --- A fd that becomes readable when a queued hypercall waits. Never read from it.
 function Guest:hypercall_fd()
 	return native.viso_guest_hypercall_fd(self.handle)

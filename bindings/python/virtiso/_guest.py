@@ -368,12 +368,24 @@ class Guest(Sandbox):
         return read_result(handle, self._options or Options([]))
 
     def snapshot(self) -> Snapshot:
-        """Freeze the initialised guest. It goes on as a clone itself."""
+        """Freeze the initialised guest, or the computer that runs. It goes on itself."""
         return Snapshot(native.viso_guest_snapshot(self._handle), self)
 
     def reset(self) -> None:
         """Bring a clone back to its snapshot, to the byte. A poisoned one is usable again."""
         native.viso_guest_reset(self._handle)
+
+    def bind(
+        self,
+        *,
+        disks: Sequence[Union[StrPath, Disk]] = (),
+        ports: Optional[Mapping[str, File]] = None,
+        interfaces: Sequence[Union[File, Interface]] = (),
+        vsock: Optional[Tuple[int, StrPath]] = None,
+    ) -> None:
+        """Give the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the
+        snapshot has: copies of the disks to which that writes, the other ends of its ports and interfaces."""
+        KernelOptions(disks=disks, ports=ports or {}, interfaces=interfaces, vsock=vsock).add_devices(self._handle)
 
     def _clone(self, handle: native.viso_guest) -> Guest:
         clone = Guest.__new__(Guest)

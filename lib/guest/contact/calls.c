@@ -9,6 +9,7 @@
 #include <virtiso/doorbell.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -24,7 +25,7 @@ static int check_call(struct instance *instance, const char *function)
 	return 0;
 }
 
-static int find(struct instance *instance, const char *symbol, uint64_t *out_address)
+HOT static int find(struct instance *instance, const char *symbol, uint64_t *out_address)
 {
 	int r = symbol_find(&instance->stay.symbols, instance->stay.task->program->space, symbol, out_address);
 	if (r < 0)
@@ -50,8 +51,8 @@ static int make_stack(struct stay *stay)
 }
 
 /* System V ABI, AMD64 supplement, "The Stack Frame": before a function is called the stack is aligned to 16 bytes. */
-static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
-			const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
+HOT static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
+			    const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
 {
 	struct stay *stay = &instance->stay;
 	if (make_stack(stay) < 0)
@@ -61,8 +62,8 @@ static int run_function(struct viso_guest *guest, struct instance *instance, uin
 	return guest_run_taken(guest, instance, timeout_ms, function);
 }
 
-static int call(struct viso_guest *guest, struct instance *instance, const char *symbol, const uint64_t *args,
-		size_t count, int timeout_ms, const char *function)
+HOT static int call(struct viso_guest *guest, struct instance *instance, const char *symbol, const uint64_t *args,
+		    size_t count, int timeout_ms, const char *function)
 {
 	uint64_t address, all[ARGUMENTS_MAX] = {0};
 	int r = check_call(instance, function);
@@ -92,8 +93,8 @@ static int call_computer(viso_guest *guest, const char *symbol, const uint64_t *
 	return r < 0 ? (int)r : 0;
 }
 
-int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
-		    uint64_t *out_value)
+HOT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+			uint64_t *out_value)
 {
 	struct instance *instance;
 	if (!symbol || (count && !args))
@@ -108,6 +109,7 @@ int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args,
 	if (r < 0)
 		return r;
 	r = call(guest, instance, symbol, args, count, timeout_ms, __func__);
+	r = (int)guest_end_call(guest, instance, r, __func__);
 	if (r == 0 && out_value)
 		*out_value = instance->stay.value;
 	guest_give_back(guest);
@@ -211,6 +213,7 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (r < 0)
 		return r;
 	int64_t n = call_with_bytes(guest, instance, symbol, &bytes, timeout_ms, __func__);
+	n = guest_end_call(guest, instance, n, __func__);
 	guest_give_back(guest);
 	return n;
 }

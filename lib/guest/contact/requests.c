@@ -101,6 +101,7 @@ int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, vo
 	if (r < 0)
 		return r;
 	int64_t n = ask(guest, instance, &exchange, __func__);
+	n = guest_end_call(guest, instance, n, __func__);
 	guest_give_back(guest);
 	return n;
 }

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contact/ring_inside.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -158,7 +159,7 @@ static void stop_thread(struct ring *ring)
 	kick_unpause(&ring->instance->kick);
 }
 
-void ring_pause(struct ring *ring)
+HOT void ring_pause(struct ring *ring)
 {
 	if (!ring || !ring->requests.has_thread)
 		return;

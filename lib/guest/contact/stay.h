@@ -85,6 +85,12 @@ bool guest_finish(struct viso_guest *guest);
 int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function);
 
 /*
+ * What a call gives that may have failed before its program ran: `r`, or -ECANCELED with the error set, and the program
+ * has ended, where somebody was told that it has cancelled the call. Else that would end the next one.
+ */
+int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function);
+
+/*
  * Runs the program of a taken guest until it leaves to the host, at most until `timeout_ms` from now. 0; or where it
  * has ended the errno for that with the error set.
  */

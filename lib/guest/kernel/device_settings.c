@@ -43,36 +43,52 @@ static bool writes_to_file(const struct disk_setting *disk)
 	return !(disk->flags & (VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES));
 }
 
+static bool copy_disk(struct disk_setting *to, const struct disk_setting *from)
+{
+	*to = *from;
+	to->is_taken = from->is_taken || writes_to_file(from);
+	to->is_bound = false;
+	to->path = strdup(from->path);
+	to->fd = from->fd < 0 || to->is_taken ? -1 : fcntl(from->fd, F_DUPFD_CLOEXEC, 3);
+	return to->path && (to->fd >= 0 || from->fd < 0 || to->is_taken);
+}
+
+static bool copy_port(struct port_setting *to, const struct port_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->name = strdup(from->name);
+	return to->name;
+}
+
+static bool copy_network(struct network_setting *to, const struct network_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->is_bound = false;
+	return true;
+}
+
+static bool copy_share(struct share_setting *to, const struct share_setting *from)
+{
+	*to = *from;
+	to->path = strdup(from->path);
+	to->tag = strdup(from->tag);
+	return to->path && to->tag;
+}
+
 /* Each counts as soon as all of it that is owned can be released. */
 int device_settings_copy(struct device_settings *to, const struct device_settings *from)
 {
 	bool fits = true;
-	for (unsigned i = 0; i < from->disk_count && fits; i++, to->disk_count++) {
-		const struct disk_setting *disk = &from->disks[i];
-		to->disks[i] = *disk;
-		to->disks[i].path = strdup(disk->path);
-		to->disks[i].fd = -1;
-		to->disks[i].is_taken = disk->is_taken || writes_to_file(disk);
-		to->disks[i].is_bound = false;
-		fits = to->disks[i].path && (disk->fd < 0 || to->disks[i].is_taken ||
-					     (to->disks[i].fd = fcntl(disk->fd, F_DUPFD_CLOEXEC, 3)) >= 0);
-	}
-	for (unsigned i = 0; i < from->port_count && fits; i++, to->port_count++) {
-		to->ports[i] = (struct port_setting){.name = strdup(from->ports[i].name), .fd = -1};
-		fits = to->ports[i].name;
-	}
-	for (unsigned i = 0; i < from->network_count; i++, to->network_count++) {
-		to->networks[i] = from->networks[i];
-		to->networks[i].fd = -1;
-		to->networks[i].is_bound = false;
-	}
-	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++) {
-		const struct share_setting *share = &from->shares[i];
-		to->shares[i] = *share;
-		to->shares[i].path = strdup(share->path);
-		to->shares[i].tag = strdup(share->tag);
-		fits = to->shares[i].path && to->shares[i].tag;
-	}
+	for (unsigned i = 0; i < from->disk_count && fits; i++, to->disk_count++)
+		fits = copy_disk(&to->disks[i], &from->disks[i]);
+	for (unsigned i = 0; i < from->port_count && fits; i++, to->port_count++)
+		fits = copy_port(&to->ports[i], &from->ports[i]);
+	for (unsigned i = 0; i < from->network_count && fits; i++, to->network_count++)
+		fits = copy_network(&to->networks[i], &from->networks[i]);
+	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++)
+		fits = copy_share(&to->shares[i], &from->shares[i]);
 	to->vsock_cid = from->vsock_cid;
 	to->console = from->console;
 	return fits ? 0 : -ENOMEM;

@@ -239,6 +239,8 @@ static void connect_streams(struct machine *machine, struct virtio *virtio)
 	struct console_line line = {.send = send_line, .has_room = line_has_room, .data = &machine->console};
 	console_window(&machine->console, &line.columns, &line.rows);
 	virtio_console_set_line(virtio, &line);
+	if (machine->origin)
+		virtio_console_offer_window(virtio);
 	machine->console.guest =
 		(struct console_guest){.room = room, .receive = receive, .resume = resume_line, .data = virtio};
 }

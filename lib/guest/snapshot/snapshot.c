@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -52,14 +53,14 @@ static void release(viso_snapshot *snapshot)
 	free(snapshot);
 }
 
-viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
+HOT viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
 {
 	if (snapshot)
 		handle_ref(&snapshot->handle);
 	return snapshot;
 }
 
-viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
+HOT viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
 {
 	if (snapshot && handle_unref(&snapshot->handle))
 		release(snapshot);

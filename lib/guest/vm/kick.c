@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/vm/vm.h"
@@ -35,7 +36,7 @@ enum { TIMED_RUNS = 16 };
 
 static const int64_t second_ns = 1000000000;
 
-int64_t clock_now(clockid_t clock)
+HOT int64_t clock_now(clockid_t clock)
 {
 	struct timespec time;
 	clock_gettime(clock, &time);
@@ -159,7 +160,7 @@ static void drain(struct kick *kick)
 			kick->foreign = info;
 }
 
-static enum stop stop_reason_at(const struct kick *kick, int64_t now)
+HOT static enum stop stop_reason_at(const struct kick *kick, int64_t now)
 {
 	unsigned long long signals = atomic_load(&kick->signals);
 	if (signals & killed)
@@ -192,7 +193,7 @@ bool kick_is_due(const struct kick *kick)
 	return stop_reason(kick) != STOP_NONE;
 }
 
-bool kick_is_due_at(const struct kick *kick, int64_t now)
+HOT bool kick_is_due_at(const struct kick *kick, int64_t now)
 {
 	return stop_reason_at(kick, now) != STOP_NONE;
 }
@@ -283,7 +284,7 @@ void kick_set_alarm(struct kick *kick, int64_t when)
 	arm_alarm(kick);
 }
 
-static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
+HOT static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 {
 	if (end == INT64_MAX)
 		return 0;
@@ -297,7 +298,7 @@ static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 	return 0;
 }
 
-static int limit_time(struct kick *kick)
+HOT static int limit_time(struct kick *kick)
 {
 	if (kick->limited_runs < TIMED_RUNS && kick->deadline != INT64_MAX)
 		kick->limited_runs++;
@@ -323,12 +324,12 @@ static uint64_t bit_of(int signal)
 }
 
 /* The kernel's own form: the C library's takes longer to make than to set. */
-static void set_mask(int how, uint64_t mask, uint64_t *out_old)
+HOT static void set_mask(int how, uint64_t mask, uint64_t *out_old)
 {
 	syscall(SYS_rt_sigprocmask, how, &mask, out_old, KERNEL_SIGSET_SIZE);
 }
 
-static int set_vcpu_mask(struct vm *vm, uint64_t mask)
+HOT static int set_vcpu_mask(struct vm *vm, uint64_t mask)
 {
 	if (vm->signal_mask == mask)
 		return 0;
@@ -348,7 +349,7 @@ static int set_vcpu_mask(struct vm *vm, uint64_t mask)
 static const int write_signals[2] = {SIGPIPE, SIGXFSZ};
 
 /* What is blocked then. */
-static uint64_t block_signals(struct kick *kick)
+HOT static uint64_t block_signals(struct kick *kick)
 {
 	const uint64_t written = bit_of(SIGPIPE) | bit_of(SIGXFSZ), block = written | bit_of(KICK_SIGNAL);
 	sigset_t pending;
@@ -379,7 +380,7 @@ static void take_signals(struct kick *kick)
 	}
 }
 
-int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
+HOT int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
 {
 	kick->outer = innermost;
 	innermost = kick;
@@ -401,7 +402,7 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	return 0;
 }
 
-static bool delete_timers(struct kick *kick)
+HOT static bool delete_timers(struct kick *kick)
 {
 	bool any = kick->timer_count > 0 || kick->has_alarm_timer || kick->has_slice_timer;
 	while (kick->timer_count > 0)
@@ -416,7 +417,7 @@ static bool delete_timers(struct kick *kick)
 }
 
 /* From now on nobody sends this thread a signal. Whether somebody has since it began. */
-static bool leave_thread(struct kick *kick)
+HOT static bool leave_thread(struct kick *kick)
 {
 	if (kick->watched.watch)
 		watch_end(&kick->watched);
@@ -432,7 +433,7 @@ static bool leave_thread(struct kick *kick)
 	return delete_timers(kick) || is_woken;
 }
 
-void kick_leave(struct kick *kick, bool has_written)
+HOT void kick_leave(struct kick *kick, bool has_written)
 {
 	if (leave_thread(kick) || has_written)
 		take_signals(kick);

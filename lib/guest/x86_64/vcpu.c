@@ -27,6 +27,7 @@
 #include <sys/mman.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/memory/address_space.h"
 #include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
@@ -178,7 +179,7 @@ void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
 	*vcpu->regs = (struct kvm_regs){.rip = entry, .rsp = stack, .rflags = FLAGS_FIXED};
 }
 
-void vcpu_set_call(struct vcpu *vcpu, uint64_t function, uint64_t stack, const uint64_t args[6])
+HOT void vcpu_set_call(struct vcpu *vcpu, uint64_t function, uint64_t stack, const uint64_t args[6])
 {
 	*vcpu->regs = (struct kvm_regs){
 		.rdi = args[0],
@@ -257,7 +258,7 @@ static int forget_exception(const struct vcpu *vcpu)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &none) < 0 ? -errno : 0;
 }
 
-int vcpu_rewind(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
+HOT int vcpu_rewind(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
 {
 	struct kvm_sregs *sregs = sregs_of(vcpu);
 	int r = vcpu->was_interrupted ? forget_exception(vcpu) : 0;
@@ -295,7 +296,7 @@ uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
 	return gs ? sregs_of(vcpu)->gs.base : sregs_of(vcpu)->fs.base;
 }
 
-void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base)
+HOT void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base)
 {
 	vcpu->can_sysret = false;
 	if (gs)
@@ -317,7 +318,7 @@ static bool has_error_code(int vector)
 }
 
 /* Takes the program's registers from what the processor pushed for an exception. */
-static void take_exception(struct vcpu *vcpu, struct vcpu_exit *out, int vector)
+HOT static void take_exception(struct vcpu *vcpu, struct vcpu_exit *out, int vector)
 {
 	struct frame {
 		uint64_t error_code, rip, cs, rflags, rsp, ss;
@@ -351,7 +352,7 @@ static void take_syscall(struct vcpu *vcpu, struct vcpu_exit *out)
 	vcpu->regs->rflags = vcpu->regs->r11;
 }
 
-static void take_out(struct vcpu *vcpu, struct vcpu_exit *out)
+HOT static void take_out(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	const struct kvm_run *run = vcpu->vm->run;
 	int port = run->io.port;
@@ -378,7 +379,7 @@ static bool fits_sysret(const struct vcpu *vcpu)
 }
 
 /* Hands the program's registers to the processor, in ring 3 whatever ring it left. False where it could not go on. */
-static bool enter_user(struct vcpu *vcpu)
+HOT static bool enter_user(struct vcpu *vcpu)
 {
 	/* By a return from a system call that was made by a jump to the stub. */
 	if (vcpu->regs->rip >= SPACE_END)
@@ -421,7 +422,7 @@ bool vcpu_is_in_program(struct vcpu *vcpu)
 }
 
 /* KVM_RUN. */
-static int run(struct vcpu *vcpu)
+HOT static int run(struct vcpu *vcpu)
 {
 	int r = ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0);
 	if (r < 0 || vcpu->vm->run->exit_reason != KVM_EXIT_INTERNAL_ERROR || !take_back_sysret(vcpu))
@@ -432,7 +433,7 @@ static int run(struct vcpu *vcpu)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0);
 }
 
-static void run_to_exit(struct vcpu *vcpu, struct vcpu_exit *out)
+HOT static void run_to_exit(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	const struct kvm_run *result = vcpu->vm->run;
 	vcpu->was_interrupted = false;
@@ -452,7 +453,7 @@ static void run_to_exit(struct vcpu *vcpu, struct vcpu_exit *out)
 }
 
 /* Whether the stub has done what it was entered for. Where the processor refuses, the program has not run. */
-static bool take_restored(struct vcpu *vcpu, const struct vcpu_exit *exit)
+HOT static bool take_restored(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	struct kvm_regs *regs = vcpu->regs;
 	if (regs->rip < SYSTEM_RESTORE || regs->rip >= SYSTEM_RESTORED) {
@@ -468,7 +469,7 @@ static bool take_restored(struct vcpu *vcpu, const struct vcpu_exit *exit)
 	return false;
 }
 
-void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
+HOT void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	do {
 		*out = (struct vcpu_exit){.vector = -1};

@@ -30,12 +30,12 @@ int xstate_save(const struct vcpu *vcpu, struct kvm_xsave *out)
 	return 0;
 }
 
-static void keep_features(uint8_t state[XSTATE_MAX], uint64_t features)
+static void keep_features(uint8_t header[HEADER_SIZE], uint64_t features)
 {
 	uint64_t present;
-	memcpy(&present, state + XSTATE_HEADER, sizeof(present));
+	memcpy(&present, header, sizeof(present));
 	present &= features;
-	memcpy(state + XSTATE_HEADER, &present, sizeof(present));
+	memcpy(header, &present, sizeof(present));
 }
 
 int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX])
@@ -47,7 +47,7 @@ int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX])
 		return r;
 	memcpy(out, &state, sizeof(state));
 	/* KVM tells of components that the guest does not have, such as protection keys. */
-	keep_features(out, known_features(vcpu->processor));
+	keep_features(out + XSTATE_HEADER, known_features(vcpu->processor));
 	return 0;
 }
 
@@ -111,5 +111,5 @@ void xstate_put(const struct kvm_xsave *state, const struct processor *processor
 		return;
 	memcpy(to, state, SYSTEM_STATE_MAX);
 	/* XRSTOR takes no others. Where KVM says that there is no XSAVE programs have protection keys all the same. */
-	keep_features(to, known_features(processor) | (processor->xcr0 ? 0 : KEYS));
+	keep_features(to + XSTATE_HEADER, known_features(processor) | (processor->xcr0 ? 0 : KEYS));
 }

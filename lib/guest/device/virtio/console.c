@@ -326,8 +326,8 @@ static void reset(struct virtio *virtio)
 
 struct port_state {
 	char name[CONSOLE_NAME_MAX];
-	uint8_t is_there, is_console, is_connected, is_open;
 	uint32_t notices;
+	uint8_t is_there, is_connected, is_open, unused;
 	uint64_t sent;
 };
 
@@ -339,8 +339,7 @@ static int save(struct virtio *virtio, struct state_writer *out)
 		const struct port *port = &console->ports[i];
 		struct port_state state = {
 			.is_there = port->is_there,
-			.is_console = port->is_console,
-			.is_connected = port->fd >= 0,
+			.is_connected = port->fd >= 0 || is_line(console, i),
 			.is_open = port->is_open,
 			.notices = port->notices,
 			.sent = port->sent,
@@ -352,17 +351,17 @@ static int save(struct virtio *virtio, struct state_writer *out)
 }
 
 /* The guest goes on with whoever is at the other end now. Where that is nobody, it is told. */
-static bool load_port(struct port *port, const struct port_state *state)
+static bool load_port(struct port *port, bool is_connected, const struct port_state *state)
 {
-	if (state->is_there != port->is_there || state->is_console != port->is_console || state->is_connected > 1 ||
-	    state->is_open > 1 || state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
+	if (state->is_there != port->is_there || state->is_connected > 1 || state->is_open > 1 ||
+	    state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
 		return false;
 	port->is_open = state->is_open;
 	port->notices = state->notices;
 	port->sent = state->sent;
-	if (state->is_connected && port->fd < 0)
+	if (state->is_connected && !is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_OPEN)) | 1U << NOTICE_CLOSED;
-	else if (!state->is_connected && port->fd >= 0)
+	else if (!state->is_connected && is_connected)
 		port->notices = (port->notices & ~(1U << NOTICE_CLOSED)) | 1U << NOTICE_OPEN;
 	return true;
 }
@@ -372,11 +371,17 @@ static int load(struct virtio *virtio, const uint8_t config[], struct state_read
 	struct console *console = console_of(virtio);
 	struct port_state state;
 	uint64_t count;
-	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count &&
-		    memcmp(config, virtio->config, virtio->config_size) == 0;
+	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count;
 	for (unsigned i = 0; fits && i < console->count; i++)
-		fits = state_get(in, &state, sizeof(state)) && load_port(&console->ports[i], &state);
-	return fits ? 0 : state_damaged("ports");
+		fits = state_get(in, &state, sizeof(state)) &&
+		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
+	if (!fits)
+		return state_damaged("ports");
+	/* It may have another window now. */
+	memcpy(virtio->config, config, virtio->config_size);
+	if (is_line(console, 0) && virtio_has(virtio, VIRTIO_CONSOLE_F_SIZE) && console->line.columns)
+		console->ports[0].notices |= 1U << NOTICE_SIZE;
+	return 0;
 }
 
 static void release(struct virtio *virtio)
@@ -452,6 +457,11 @@ void virtio_console_set_line(struct virtio *virtio, const struct console_line *l
 	if (line->columns == 0)
 		return;
 	memcpy(virtio->config, &config, sizeof(config));
+	virtio_console_offer_window(virtio);
+}
+
+void virtio_console_offer_window(struct virtio *virtio)
+{
 	virtio->offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
 }
 
