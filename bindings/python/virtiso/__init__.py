@@ -27,6 +27,7 @@ from ._enums import (
     Confidence,
     Console,
     CopyMethod,
+    Device,
     DriverState,
     EntryState,
     EntryType,
@@ -63,6 +64,7 @@ from ._enums import (
     Statistic,
     Step,
     SyscallAction,
+    Traffic,
 )
 from ._errors import (
     AlreadyExists,
@@ -119,6 +121,7 @@ __all__ = [
     "Console",
     "Container",
     "CopyMethod",
+    "Device",
     "DEVNULL",
     "Device",
     "Disk",
@@ -196,6 +199,7 @@ __all__ = [
     "Statistic",
     "Step",
     "SyscallAction",
+    "Traffic",
     "TimeoutExpired",
     "Tmpfs",
     "Tool",
