@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-rig-clone: until the guest tools answer, in a computer that boots ("peer") and in a clone of it ("library"). In
- * the rig, as tests/bench/run has it: each figure is a line, and a case of TAP follows.
+ * bench-rig-clone: until the guest tools answer, in a computer that boots ("peer") and in clones of it ("library"). In
+ * the rig.
  *
  * VISO_TEST_KERNELS names a directory with boot/vmlinuz-VERSION and lib/modules.
  */
 #include <glob.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <virtiso.h>
+
+#include "bench.h"
+#include "rig_figures.h"
 
 enum { CLONES = 3, MEMORY_MIB = 192 };
 
-static double now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
-
 static void finish(int has_failed)
 {
-	printf("1..1\n%s 1 - clone\n", has_failed ? "not ok" : "ok");
-	exit(has_failed);
+	exit(rig_finish("clone", has_failed));
 }
 
 static void check(int r, const char *what)
@@ -33,12 +25,6 @@ static void check(int r, const char *what)
 		return;
 	printf("# %s: %s\n", what, viso_error_message());
 	finish(1);
-}
-
-static void figure(const char *row, const char *who, double value)
-{
-	printf("figure %s %s %.3f\n", row, who, value);
-	fflush(stdout);
 }
 
 static viso_guest *make_guest(void)
@@ -65,9 +51,9 @@ static viso_guest *make_guest(void)
 
 static void start(viso_guest *guest, const char *who)
 {
-	double begin = now_ms();
+	int64_t begin = bench_now();
 	check(viso_sandbox_start(viso_guest_sandbox(guest)), who);
-	figure("rig/clone", who, now_ms() - begin);
+	rig_figure("rig/clone", who, (double)(bench_now() - begin) / 1e6);
 }
 
 int main(void)
@@ -75,9 +61,10 @@ int main(void)
 	viso_snapshot *snapshot = NULL;
 	viso_guest *guest = make_guest();
 	start(guest, "peer");
-	double begin = now_ms();
+	int64_t begin = bench_now();
 	check(viso_guest_snapshot(guest, &snapshot), "snapshot");
-	printf("# frozen in %.3f ms: %.1f MiB\n", now_ms() - begin, (double)viso_snapshot_size(snapshot) / (1 << 20));
+	printf("# frozen in %.3f ms: %.1f MiB\n", (double)(bench_now() - begin) / 1e6,
+	       (double)viso_snapshot_size(snapshot) / (1 << 20));
 	for (int i = 0; i < CLONES; i++) {
 		viso_guest *clone = NULL;
 		check(viso_snapshot_clone(snapshot, &clone), "clone");

@@ -134,6 +134,10 @@ static int get_state(struct saved_reader *reader, const struct saved_head *head,
 
 static int check_guest(viso_guest *guest, const char *function)
 {
+	if (guest->placement != VISO_PLACEMENT_THREAD)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+				  "%s: clones of a computer are not contained; leave VISO_PLACEMENT_CONTAINED out",
+				  function);
 	if (tools_computer_runs(guest->kernel) || guest->kernel->origin)
 		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
 				  "%s: the guest has a computer that runs, or is a clone; take one that has not run "
