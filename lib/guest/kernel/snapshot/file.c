@@ -161,6 +161,8 @@ int computer_load(const char *path, viso_guest *guest, viso_snapshot **out_snaps
 		return -ENOMEM;
 	struct saved_reader reader = {.data = state, .size = head.state_size};
 	r = get_state(&reader, &head, guest, computer);
+	if (r == 0)
+		r = tools_find_disk(guest);
 	if (r < 0) {
 		computer->frozen.release(&computer->frozen, false);
 		return r;
