@@ -14,7 +14,7 @@ enum { MULTIBOOT_MAGIC = 0x1badb002, STACK_SIZE = 16384 };
 
 /* Multiboot Specification 0.6.96, 3.1.1. */
 __attribute__((section(".text.header"), used, aligned(4))) static const uint32_t header[3] = {MULTIBOOT_MAGIC, 0,
-											       -MULTIBOOT_MAGIC};
+											      -MULTIBOOT_MAGIC};
 
 static uint8_t stack[STACK_SIZE] __attribute__((aligned(16), used));
 static struct viso_doorbell bell;
@@ -90,7 +90,7 @@ static void set_up_interrupts(void)
 	out(PIC_DATA, VECTORS);
 	out(PIC_DATA, 4);
 	out(PIC_DATA, 1);
-	out(PIC_DATA, (uint8_t)~(1u << bell.line));
+	out(PIC_DATA, (uint8_t) ~(1u << bell.line));
 }
 
 static void ask_price(const char *thing)

@@ -20,7 +20,8 @@
  *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *
- * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2) or a pwrite(2) of one byte to /dev/port, as root:
+ * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its kernel
+ * has that, as root:
  *
  *     #define VISO_DOORBELL_LINUX
  *     #include <virtiso/doorbell.h>
@@ -338,7 +339,10 @@ static __inline__ struct viso_doorbell_request *viso_doorbell_receive(const stru
 	return NULL;
 }
 
-/** Answers it: with a number where it is VISO_REQUEST_CALL, else with `size` bytes that were put to `answer`; or with an errno. */
+/**
+ * Answers it: with a number where it is VISO_REQUEST_CALL, else with `size` bytes that were put to `answer`; or with an errno. From then on
+ * the slot is the host's, and may have the next request.
+ */
 static __inline__ void viso_doorbell_answer(const struct viso_doorbell *bell, struct viso_doorbell_request *request, int64_t value,
 					    size_t size, unsigned error)
 {

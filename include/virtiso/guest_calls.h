@@ -26,7 +26,12 @@
  * again without an answer has answered with no bytes. The host goes on as soon as there is an answer: what the program does after it, up to
  * where it receives again, it does with the next request.
  *
- * One call or request at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
+ * A computer (viso_guest_boot()) on VISO_PLATFORM_MICROVM is called likewise, from when it is switched on: its system takes requests and calls
+ * by the interrupt and the slots of <virtiso/doorbell.h>, and answers by the doorbell. What a function's name means is its own matter. Up to
+ * 16 at a time, with at most 8064 bytes each way. Nothing is poisoned by one that was cancelled or whose time is over; where the system
+ * has taken it and never answers, its slot is lost. One that has no driver for it lets the time go by.
+ *
+ * One call or request of a program at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
  * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
  */
 #ifndef VIRTISO_GUEST_CALLS_H
@@ -55,17 +60,19 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const
 /**
  * Call a function of the program: `uint64_t function(uint64_t, …)`, with up to six arguments.
  *
- * @param guest       an initialised guest whose program waits in viso_ready()
- * @param symbol      its name, in the symbol table or dynamic symbol table of the executable or a library that it has loaded
+ * @param guest       an initialised guest whose program waits in viso_ready(); or a computer
+ * @param symbol      its name, in the symbol table or dynamic symbol table of the executable or a library that it has loaded; of a
+ *                    computer, at most 127 bytes
  * @param args        the arguments; may be NULL where `count` is 0
  * @param count       how many, at most 6
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @param out_value   where what it returns is put; untouched on failure; NULL where it is not wanted
- * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, -ETIMEDOUT, -ECANCELED by
+ * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer, or this is in a
+ *         handler of the guest's own, -ETIMEDOUT, -ECANCELED by
  *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
  *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
- *         before, -ESTALE, -ECHILD.
- * Threads: any, one at a time.
+ *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC.
+ * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
@@ -83,8 +90,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_call(viso_guest *guest, const char 
  * @param out_max     how many bytes fit, at most 16 MiB
  * @param timeout_ms  as above
  * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EREMOTEIO the function returned a negative
- *         number, or one beyond `out_max`.
- * Threads: any, one at a time.
+ *         number, or one beyond `out_max`; of a computer -EMSGSIZE more bytes than it takes or there is room for.
+ * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */
 VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void *in, size_t in_size, void *out,
@@ -93,22 +100,22 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, c
 /**
  * Send the program a request and wait for its answer.
  *
- * @param guest       an initialised guest whose program waits in viso_receive() or in a read(2) from /dev/virtiso
+ * @param guest       an initialised guest whose program waits in viso_receive() or in a read(2) from /dev/virtiso; or a computer
  * @param in          the request; may be NULL where `in_size` is 0
  * @param in_size     how many bytes, at most 16 MiB
  * @param out         where the answer is put; may be NULL where `out_max` is 0; untouched on failure
  * @param out_max     how many bytes fit
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max`,
- *         which the program hears as EMSGSIZE at its next turn, or the program's buffer, or the ring, too small for the request.
- * Threads: any, one at a time.
+ *         which the program hears as EMSGSIZE at its next turn, or the program's buffer, the ring, or a computer's slot, too small for the request.
+ * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */
 VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, void *out, size_t out_max,
 							 int timeout_ms);
 
 /**
- * Cancel the call or request that is on its way, or the initialisation. It fails with -ECANCELED.
+ * Cancel the call or request that is on its way, or the initialisation; of a computer, all that are. It fails with -ECANCELED.
  *
  * @param guest  a guest
  * @return 1 where one was on its way, else 0, also where its answer has come already and is being handed over: it succeeds then;

@@ -6,6 +6,9 @@
  * On VISO_PLATFORM_MICROVM they are virtio devices (version 1.2, over mmio) that ACPI tells of; a source of random
  * bytes is always there, too. A guest's driver is not believed anything: what breaks the rules of virtio stops that device, until the driver
  * resets it, and nothing else.
+ *
+ * What a clone of a snapshot is given anew by these calls, before it is switched on, <virtiso/snapshot.h> says. There -ENOSPC is that the
+ * guest of the snapshot had no such device, or the clone has been given it.
  */
 #ifndef VIRTISO_GUEST_DEVICES_H
 #define VIRTISO_GUEST_DEVICES_H

@@ -4,6 +4,13 @@
  * Hypercalls: what programs of a guest ask the host program for by viso_hypercall() of <virtiso/hypercall.h>, or by syscall(2) with
  * VISO_HYPERCALL_BASE + number. A number without a handler gives the program ENOSYS.
  *
+ * The system of a computer (viso_guest_boot()) on VISO_PLATFORM_MICROVM, in its kernel and in its user space, asks by the doorbell of
+ * <virtiso/doorbell.h>. All of this is the same for it, but that addresses are physical ones, of its memory or of the pages that it shares with
+ * the host; that handlers are called in the threads of its processors, several at a time where several processors ask; and that a
+ * computer can be paused, and end, while a handler runs: the processor that asks waits, as one that stands still, and what the handler does
+ * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() is not for it. A handler may wait for another thread,
+ * but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
+ *
  * With VISO_PLACEMENT_CONTAINED all of this is the same for the host program, but is asked of the process that serves the guest, by
  * messages: a handler costs a hand-over between processes, and each 64 KiB that are read or written another one. Handlers get
  * arguments and bytes that this process may have made up, as the program could. Where it does not answer for a minute, or says what
@@ -44,13 +51,14 @@ typedef int64_t (*viso_hypercall_fn)(viso_hypercall *hypercall, void *userdata);
 
 /**
  * Set the handler of a hypercall. It is called in the thread that runs the guest: that of viso_sandbox_run(), viso_guest_call() or
- * viso_guest_request(), or one of the library's after viso_sandbox_spawn(). The guest stands still meanwhile.
+ * viso_guest_request(), or one of the library's after viso_sandbox_spawn(). The guest stands still meanwhile; of a computer, the processor.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param number   0 to 1023
  * @param handler  the handler; NULL for none
  * @param userdata  handed to it
- * @param destroy   called once with `userdata` when the handler is replaced and no guest has it any more; may be NULL
+ * @param destroy   called once with `userdata` when the handler is replaced, or no guest has it any more, and it does not run; may be
+ *                  NULL
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
@@ -148,13 +156,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_argument(const viso_hypercall *
 VISO_PUBLIC VISO_CHECK_RESULT int viso_hypercall_read(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size);
 
 /**
- * Copy bytes into the memory of the program.
+ * Copy bytes into the memory of the program. Of a computer that is paused a handler waits for that to end.
  *
  * @param hypercall  a hypercall that has not been answered
  * @param address    in the program
  * @param data       the bytes
  * @param size       how many bytes
- * @return 0; -EFAULT the program may not write all of them: some may have been written; -EALREADY, -ESRCH, -EINVAL, -ECHILD.
+ * @return 0; -EFAULT the program may not write all of them: some may have been written; -EAGAIN outside of a handler: the computer is
+ *         paused; -EALREADY, -ESRCH, -EINVAL, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
  */

@@ -11,6 +11,9 @@
  * there goes to standard output, and standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has read yet are kept; then the guest waits, a
  * second at most, and from then on what it writes is lost until somebody reads. So a console that is not read never stops a guest.
  *
+ * On VISO_PLATFORM_MICROVM its system can call the host program and be called by it, as <virtiso/doorbell.h> says: guest_hypercalls.h and
+ * guest_calls.h have the host's side.
+ *
  * The result of a computer: VISO_REASON_EXITED with exit code 0 where it was switched off, with exit code 1 where it was about to start
  * anew (reset); VISO_REASON_GUEST_FAULT where a processor could not go on (a triple fault, say); else as for other commands.
  */

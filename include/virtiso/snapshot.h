@@ -14,6 +14,26 @@
  * Streams and sockets that were handed in are shared by all clones. Connections that the program made through the connect handler, or accepted, are not: to the
  * clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the program holds as random, such as a seed, is the same in all clones;
  * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
+ *
+ * A computer of VISO_PLATFORM_MICROVM (<virtiso/guest_kernel.h>) is frozen while it runs, or is paused, and goes on itself. A clone of it is a guest that is switched off:
+ * viso_guest_boot(), viso_sandbox_start() and what else switches it on have it go on from the snapshot in place of booting. It has the settings of the guest that was frozen.
+ * Only what binds these to the host it may be given anew before it is switched on, by the same calls, and gets nothing in place of what it is not given:
+ *
+ * - the standard streams: those of viso_guest_boot();
+ * - disks with VISO_DISK_READ_ONLY stay what they are; with VISO_DISK_DISCARD_WRITES each clone has what was written until then, and writes to memory of its own. For each disk that is
+ *   written to, in their order, viso_guest_add_disk() must give a copy as it was when the computer was frozen, or one with VISO_DISK_DISCARD_WRITES;
+ * - viso_guest_add_port(), by its name: the stream goes on with whoever is at the other end now. Else that end is closed;
+ * - viso_guest_add_network(), for each interface in their order, with NULL for the address, which stays: a socket, or a tap with IFF_VNET_HDR where there was one. Else its cable is out. What
+ *   serves one guest, as passt(1) does, is started anew for each clone;
+ * - viso_guest_set_vsock(): all connections that the guest had are reset. Else nobody connects to it, nor it to anybody;
+ * - directories that are shared stay. While the guest has one mounted it cannot be frozen;
+ * - handlers of hypercalls. A call that waits for its answer is made once more; requests of the host program are the original's.
+ *
+ * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
+ *
+ * Time of a clone goes on where it was, but for the clock, which its agent sets as soon as it is switched on, where the host had contact with that before; with
+ * other random bytes, too, so that the kernel of each clone gives others. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID) sees to the latter by itself. Commands that
+ * the agent of the original ran go on in the clone, with nobody to hear of them.
  */
 #ifndef VIRTISO_SNAPSHOT_H
 #define VIRTISO_SNAPSHOT_H
@@ -28,12 +48,12 @@ VISO_BEGIN_DECLS
 typedef struct viso_snapshot viso_snapshot;
 
 /**
- * Freeze an initialised guest. The guest itself goes on as a clone of the snapshot, and viso_guest_reset() brings it back.
+ * Freeze an initialised guest. The guest itself goes on as a clone of the snapshot, and viso_guest_reset() brings it back. A computer just goes on.
  *
- * @param guest         an initialised guest without a call on its way
+ * @param guest         an initialised guest without a call on its way; or one whose computer runs or is paused
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not initialised, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container;
+ * @return 0; -EINVAL also not initialised, -ESRCH no computer runs, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
+ *         frozen (the message names it: the ring, a mapped file of /proc), the computer is a PC or has a shared directory mounted, or the guest is placed in a container;
  *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
@@ -62,7 +82,7 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
 
 /**
  * Make an initialised guest that goes on from the snapshot. Its settings are those of the guest that was frozen; hypercall and connect handlers can be
- * set anew before its first call.
+ * set anew before its first call. That of a computer is switched off, and goes on from there when it is switched on.
  *
  * A snapshot keeps up to four virtual machines of clones that are gone, brought back as by viso_guest_reset(), for the clones to come:
  * these then take microseconds. They go with the snapshot.
@@ -79,8 +99,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_clone(viso_snapshot *snapshot, v
  * Bring a clone back to the state of its snapshot, to the byte: memory, registers, files, signals. Nothing of the calls before
  * reaches the next, but for what went out of the guest. A poisoned guest is usable again.
  *
- * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way
- * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, -ESTALE, -ENOMEM, -EMFILE, -ECHILD; then it is poisoned.
+ * The clone of a computer is switched off for it, and is given anew what binds it to the host.
+ *
+ * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way; or the clone of a computer, switched off
+ * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, -ESTALE, -ENOMEM,
+ *         -EMFILE, -ECHILD; then it is poisoned, but for a computer.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -97,7 +120,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_reset(viso_guest *guest);
 VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
 
 /**
- * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. All processes and threads are in it, with what is between them: pipes,
+ * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. That of a computer is as large as the computer's memory, with holes for what was never
+ * written to. All processes and threads are in it, with what is between them: pipes,
  * socketpair(2), eventfds, timers, epolls, memory that they share. What cannot be saved is refused by name: files and sockets of the host that were handed in,
  * but for the three standard streams; an epoll that waits for one of these; an open file that has no name any more and lies on the host; more than a gigabyte in files in memory.
  *
@@ -118,19 +142,22 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * a while has as much time left as it had when it was frozen. But the clocks are those of the host, also for what was to happen at a moment: after a new start of the host
  * CLOCK_MONOTONIC is before what the program has seen of it.
  *
+ * That of a computer is for a guest with the same memory, processors and devices, whose kernel and initramfs are not read. Its disks are opened by their paths when a clone is switched on, and
+ * are to have the same contents.
+ *
  * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
  * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or
  * to replace it by another one, as viso_snapshot_save() does, is harmless.
  *
  * @param path          what viso_snapshot_save() wrote
- * @param guest         a guest that has not run anything, with the same root, files and memory limit; its settings are frozen by this,
+ * @param guest         a guest that has not run anything, with the same root, files and memory limit (or the same computer); its settings are frozen by this,
  *                      also where it fails
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files, another memory limit or too low a
  *         viso_guest_set_processes_max(), -EPROTO by another build of the library,
  *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
- *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, -EOPNOTSUPP it is placed in a
- *         container or boots a kernel, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
+ *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, or its computer runs, -EOPNOTSUPP it is placed in a
+ *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

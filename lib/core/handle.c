@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 
 void handle_init(struct handle *handle)
 {
@@ -11,12 +12,12 @@ void handle_init(struct handle *handle)
 	handle->owner = own_mark();
 }
 
-bool handle_is_mine(const struct handle *handle)
+HOT bool handle_is_mine(const struct handle *handle)
 {
 	return mark_is_own(&handle->owner);
 }
 
-int handle_check(const struct handle *handle, const char *function)
+HOT int handle_check(const struct handle *handle, const char *function)
 {
 	if (!handle)
 		return error_argument(function, "the handle is NULL");
@@ -26,7 +27,7 @@ int handle_check(const struct handle *handle, const char *function)
 	return 0;
 }
 
-void handle_ref(struct handle *handle)
+HOT void handle_ref(struct handle *handle)
 {
 	atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
 }
@@ -40,7 +41,7 @@ bool handle_ref_if_alive(struct handle *handle)
 	return false;
 }
 
-bool handle_unref_unless_last(struct handle *handle)
+HOT bool handle_unref_unless_last(struct handle *handle)
 {
 	unsigned references = atomic_load(&handle->references);
 	while (references > 1)

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contained/contained.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -278,6 +279,11 @@ viso_guest *guest_new_like(viso_guest *guest)
 	int r = guest->core_path && !copy->core_path ? error_memory() : 0;
 	if (r == 0)
 		r = hypercalls_copy(&copy->hypercalls, &guest->hypercalls);
+	if (r == 0 && guest->kernel) {
+		copy->kernel = guest->kernel->ops->copy(guest->kernel);
+		copy->sandbox.is_computer = true;
+		r = copy->kernel ? 0 : -ENOMEM;
+	}
 	pthread_mutex_unlock(&guest->sandbox.lock);
 	return r < 0 ? viso_guest_unref(copy) : copy;
 }
@@ -289,7 +295,7 @@ void guest_replace(viso_guest *guest, struct instance *instance)
 	pthread_mutex_unlock(&guest->lock);
 }
 
-void guest_forget_result(viso_guest *guest)
+HOT void guest_forget_result(viso_guest *guest)
 {
 	guest->last_result = viso_result_unref(guest->last_result);
 }

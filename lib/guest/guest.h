@@ -18,8 +18,14 @@ struct kernel_guest;
 enum guest_use {
 	GUEST_IDLE,
 	GUEST_CALLED, /* a call, a request or the initialisation: can be cancelled */
-	GUEST_DONE,   /* its end is certain: too late to cancel it */
 	GUEST_TAKEN,  /* something short */
+};
+
+/* What becomes of a call: decided once, by who comes first. */
+enum guest_verdict {
+	GUEST_OPEN,
+	GUEST_CANCELLED,
+	GUEST_DONE, /* its end is certain: too late to cancel it */
 };
 
 struct viso_guest {
@@ -41,7 +47,8 @@ struct viso_guest {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
 	enum guest_use use;
-	atomic_bool is_cancelled;
+	bool is_awaited;    /* somebody waits for `idle` */
+	atomic_int verdict; /* changed without the lock, too */
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */
 	viso_result *last_result;     /* of its program, which has ended */

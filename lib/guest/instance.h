@@ -83,11 +83,11 @@ void instance_run(struct instance *instance);
 
 /*
  * Runs it on the calling thread until its program ends or leaves to the host (stay.h), with the time limits of the
- * command or with these (nanoseconds, 0 for none). 0 or a negative errno with the error set. Any thread may do it, one
+ * command or with these (nanoseconds, 0 for none; now is CLOCK_MONOTONIC). 0 or a negative errno with the error set. Any thread may do it, one
  * at a time.
  */
 int instance_run_initial(struct instance *instance);
-int instance_run_until(struct instance *instance, int64_t deadline, int64_t cpu_limit);
+int instance_run_until(struct instance *instance, int64_t now, int64_t deadline, int64_t cpu_limit);
 
 /* For the result of a program that did not end by itself. While no thread runs it. */
 void instance_keep_registers(struct instance *instance);

@@ -383,3 +383,8 @@ int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint6
 {
 	return error_argument(__func__, "the handle is NULL");
 }
+
+int viso_guest_press_reset_button(viso_guest *guest)
+{
+	return error_argument(__func__, "the handle is NULL");
+}

@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/contact/ring.h"
 #include "guest/files/mapped.h"
@@ -114,7 +115,7 @@ static void handle_stop(struct instance *instance)
 }
 
 /* A call that a signal interrupted is made again at the next turn, where no handler was entered. */
-static void serve(struct instance *instance)
+HOT static void serve(struct instance *instance)
 {
 	struct program *program = running(instance);
 	struct task *task = program->task;
@@ -125,7 +126,7 @@ static void serve(struct instance *instance)
 		task->again = false;
 }
 
-static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
+HOT static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 {
 	switch (exit->event) {
 	case VCPU_SYSCALL:
@@ -151,17 +152,30 @@ static void handle_exit(struct instance *instance, const struct vcpu_exit *exit)
 	}
 }
 
+/* What there is to do before the thread whose turn it is can run; false where there is nothing. */
+static bool prepare_turn(struct instance *instance)
+{
+	struct program *program = running(instance);
+	if (instance->scheduler.current->again)
+		serve(instance);
+	else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu))
+		signals_deliver(program, false);
+	else
+		return false;
+	/* The guest is not entered, so that nothing interrupts it: a time that is over is to be noticed all the same.
+	 */
+	if (!instance->program.ended && kick_is_due(&instance->kick))
+		handle_stop(instance);
+	return true;
+}
+
 /* Lets the thread whose turn it is run, up to its next exit. */
-static void run_turn(struct instance *instance)
+HOT static void run_turn(struct instance *instance)
 {
 	struct vcpu_exit exit;
 	struct program *program = running(instance);
 	instance->view.turns++;
-	if (instance->scheduler.current->again) {
-		serve(instance);
-	} else if (signal_is_pending(program->task) && vcpu_is_in_program(&instance->vcpu)) {
-		signals_deliver(program, false);
-	} else {
+	if (!prepare_turn(instance)) {
 		gate_unlock(instance->gate);
 		vcpu_run(&instance->vcpu, &exit);
 		gate_lock(instance->gate);
@@ -228,7 +242,7 @@ static bool may_have_written(const struct instance *instance)
 	return instance->has_changed || instance->view.mapped;
 }
 
-int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_until)
+HOT int instance_run_until(struct instance *instance, int64_t now, int64_t until, int64_t cpu_until)
 {
 	struct program *program = &instance->program;
 	int r = kick_enter(&instance->kick, &instance->vm, until, cpu_until);
@@ -237,8 +251,8 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 	instance->calls_made = 0;
 	instance->stay.symbols.program_has_run = true;
 	gate_lock(instance->gate);
-	scheduler_start(instance, instance->stay.state != STAY_CALLED);
-	if (kick_is_due(&instance->kick))
+	scheduler_start(instance, now, instance->stay.state != STAY_CALLED);
+	if (kick_is_due_at(&instance->kick, now))
 		handle_stop(instance);
 	while (!program->ended && !instance->stay.leave)
 		if (scheduler_choose(instance))
@@ -249,7 +263,8 @@ int instance_run_until(struct instance *instance, int64_t until, int64_t cpu_unt
 		instance_keep_registers(instance);
 	scheduler_stop(instance);
 	/* The host may look at them now. */
-	mapped_write_back_all(&instance->view);
+	if (instance->view.mapped)
+		mapped_write_back_all(&instance->view);
 	gate_unlock(instance->gate);
 	kick_leave(&instance->kick, may_have_written(instance));
 	return 0;
@@ -259,7 +274,7 @@ int instance_run_initial(struct instance *instance)
 {
 	struct rusage before;
 	getrusage(RUSAGE_THREAD, &before);
-	int r = instance_run_until(instance, deadline(instance), cpu_limit(instance));
+	int r = instance_run_until(instance, clock_now(CLOCK_MONOTONIC), deadline(instance), cpu_limit(instance));
 	count_usage(instance, &before);
 	return r;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/hot.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/instance.h"
 
@@ -227,13 +228,17 @@ static struct task *next_ready(const struct scheduler *scheduler)
 	return NULL;
 }
 
-static int64_t scheduler_clock(const struct instance *instance)
+static int64_t scheduler_clock_at(const struct instance *instance, int64_t now)
 {
-	return instance->scheduler.has_cpu_clock ? clock_now(CLOCK_THREAD_CPUTIME_ID)
-						 : clock_now(CLOCK_MONOTONIC) - instance->kick.waited;
+	return instance->scheduler.has_cpu_clock ? clock_now(CLOCK_THREAD_CPUTIME_ID) : now - instance->kick.waited;
 }
 
-void scheduler_count_time(struct instance *instance)
+static int64_t scheduler_clock(const struct instance *instance)
+{
+	return scheduler_clock_at(instance, instance->scheduler.has_cpu_clock ? 0 : clock_now(CLOCK_MONOTONIC));
+}
+
+HOT void scheduler_count_time(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	int64_t now = scheduler_clock(instance);
@@ -317,7 +322,7 @@ static bool choose_other(struct instance *instance)
 	return false;
 }
 
-bool scheduler_choose(struct instance *instance)
+HOT bool scheduler_choose(struct instance *instance)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	struct task *current = scheduler->current;
@@ -334,11 +339,11 @@ bool scheduler_choose(struct instance *instance)
 	return true;
 }
 
-void scheduler_start(struct instance *instance, bool exact)
+HOT void scheduler_start(struct instance *instance, int64_t now, bool exact)
 {
 	struct scheduler *scheduler = &instance->scheduler;
 	scheduler->has_cpu_clock = exact || scheduler->wants_cpu_time;
-	scheduler->cpu_start = scheduler_clock(instance);
+	scheduler->cpu_start = scheduler_clock_at(instance, now);
 	if (!scheduler->has_ticks)
 		return;
 	start_slice(instance);
@@ -346,7 +351,7 @@ void scheduler_start(struct instance *instance, bool exact)
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a timer cannot be made");
 }
 
-void scheduler_stop(struct instance *instance)
+HOT void scheduler_stop(struct instance *instance)
 {
 	scheduler_count_time(instance);
 	/* The timer is the thread's. */

@@ -49,11 +49,11 @@ static inline struct task *scheduler_after(const struct scheduler *scheduler, co
 }
 
 /*
- * The calling thread of the host runs the guest from now on; and no longer. A run that is not exact counts the time
+ * The calling thread of the host runs the guest from now on (CLOCK_MONOTONIC); and no longer. A run that is not exact counts the time
  * that it takes but for waits, as a kernel does that does not know when its processor was taken away: to ask for the
  * CPU time of a thread costs a tenth of a call. The first program that asks for its CPU time ends that for good.
  */
-void scheduler_start(struct instance *instance, bool exact);
+void scheduler_start(struct instance *instance, int64_t now, bool exact);
 void scheduler_stop(struct instance *instance);
 
 /* Adds a task that can run. It has its `saved` state unless it is the first, whose state is in the processor. */

@@ -57,7 +57,8 @@ static int error_by_name(const char *name, size_t length)
 	enum { ERRNO_MAX = 133 }; /* EHWPOISON, the last one */
 	for (int error = 1; error <= ERRNO_MAX; error++) {
 		const char *other = strerrorname_np(error);
-		if (other && strlen(other) == length && !memcmp(other, name, length))
+		/* It was that machine which had no memory: said by us, it would be about this process. */
+		if (other && error != ENOMEM && strlen(other) == length && !memcmp(other, name, length))
 			return error;
 	}
 	return EIO;

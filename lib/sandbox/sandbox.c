@@ -8,6 +8,7 @@
 #include "command/command.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "core/log.h"
 #include "root/root.h"
 #include "sandbox/events.h"
@@ -70,14 +71,14 @@ bool sandbox_unref(viso_sandbox *sandbox)
 	return true;
 }
 
-static int check_open(viso_sandbox *sandbox, const char *function)
+HOT static int check_open(viso_sandbox *sandbox, const char *function)
 {
 	if (atomic_load(&sandbox->closed))
 		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the sandbox is closed", function);
 	return 0;
 }
 
-int sandbox_check_use(viso_sandbox *sandbox, const char *function)
+HOT int sandbox_check_use(viso_sandbox *sandbox, const char *function)
 {
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
 	return r < 0 ? r : check_open(sandbox, function);

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "include"))
 import doxygen  # noqa: E402
 
 # For programs that run in a guest, freestanding: no part of the library's interface.
-FOR_GUESTS = {"virtiso/hypercall.h"}
+FOR_GUESTS = {"virtiso/hypercall.h", "virtiso/doorbell.h"}
 OWN_HEADERS = {"stddef.h", "stdint.h"}
 PLAIN_TYPES = {"void", "char", "int", "unsigned", "size_t", "int64_t", "uint64_t", "const"}
 DUMPS = sorted((ROOT / "tests/abi").glob("*.abi"))

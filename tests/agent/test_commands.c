@@ -153,7 +153,7 @@ static void test_signals(void **state)
 /* Waits until a pid is gone or a zombie. */
 static void assert_gone(int pid)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		char path[64], text[256] = "";
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		FILE *file = fopen(path, "re");

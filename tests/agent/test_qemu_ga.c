@@ -38,7 +38,7 @@ static int reach(const char *path)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	assert_true(strlen(path) < sizeof(address.sun_path));
 	strcpy(address.sun_path, path);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 			return fd;

@@ -70,6 +70,38 @@ class Boot(unittest.TestCase):
         self.check("boot.lua")
 
 
+class Clones(unittest.TestCase):
+    # That it does what it says, tests/kernel/test_linux_snapshot.c shows where a kernel boots.
+    def test_no_kernel(self):
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise tap.Missing("a usable /dev/kvm")
+        self.assertEqual(run("clones").returncode, 2)
+        done = run("clones", "/etc/passwd", "2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("clones: ", done.stderr)
+
+
+class Doorbell(unittest.TestCase):
+    def check(self, name):
+        kernel = os.path.join(BUILD, "examples/guest/bell")
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise tap.Missing("a usable /dev/kvm")
+        if not os.path.exists(kernel):
+            raise tap.Missing("the examples in C, which were not built")
+        done = run(name, kernel)
+        expected = "2 + 3 = 5\nHELLO\nbye\napples: 3\ngold: errno 2\n"
+        self.assertEqual((done.stdout, done.stderr, done.returncode), (expected, "", 0))
+
+    def test_doorbell_in_c(self):
+        self.check("doorbell")
+
+    def test_doorbell_in_python(self):
+        self.check("doorbell.py")
+
+    def test_doorbell_in_lua(self):
+        self.check("doorbell.lua")
+
+
 class Hello(unittest.TestCase):
     def check(self, name):
         support.need("container", "memory_limit")

@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 
 import support
 import tap
@@ -145,11 +146,16 @@ class Calls(GuestCase):
         self.assertEqual(caught.exception.errno, errno.EIO)
         self.assertEqual(guest.last_result.reason, virtiso.Reason.TIMED_OUT)
         guest.reset()
-        timer = threading.Timer(0.2, guest.cancel)
-        timer.start()
+
+        def cancel():
+            while not guest.cancel():  # before there is a request there is nothing to be cancelled
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
         with self.assertRaises(virtiso.Canceled):
             guest.request(b"x\n", timeout=20)
-        timer.join()
+        thread.join()
         self.assertFalse(guest.cancel())
 
 

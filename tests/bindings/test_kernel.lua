@@ -45,13 +45,75 @@ tap.case("disks", function()
 	tap.equal(err.errno, 16)
 	os.remove(disk)
 	os.remove(path)
-	for _, use in ipairs{"screen", "press_power_button", "shut_down", "set_clock"} do
+	for _, use in ipairs{"screen", "press_power_button", "press_reset_button", "shut_down", "set_clock"} do
 		tap.equal(pcall(box[use], box), false)
 	end
 	tap.equal(pcall(box.statistic, box, "uptime_ms"), false)
 	tap.equal(pcall(box.memory_figure, box, "free"), false)
 	tap.equal(pcall(box.traffic, box, "disk", "bytes_to_guest"), false)
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
+end)
+
+tap.case("clone", function()
+	local socket = os.tmpname()
+	os.remove(socket)
+	local box <close>, path = guest(put "?" .. FOR_EVER, {memory_max = "16M", vsock = {cid = 3, path = socket}})
+	local process = box:boot{timeout = 30}
+	local snapshot = box:snapshot()
+	process:kill()
+	process:wait()
+	os.remove(path)
+	tap.equal(snapshot:size() > 0, true)
+	local clone <close> = snapshot:clone()
+	clone:bind{vsock = {cid = 4, path = socket}}
+	tap.equal(pcall(clone.bind, clone, {ports = {a = 0}}), false) -- the other one has none
+	local other <close> = clone:boot{timeout = 30}
+	other:kill()
+	other:wait()
+	clone:reset()
+end)
+
+local function bell(hypercalls)
+	local path = os.getenv "VIRTISO_BUILD" .. "/examples/guest/bell"
+	local kvm, file = io.open("/dev/kvm", "r+"), io.open(path)
+	if not kvm or not file then
+		tap.missing(kvm and "the examples in C, which were not built" or "a usable /dev/kvm")
+	end
+	kvm:close()
+	file:close()
+	return virtiso.guest{kernel = path, hypercalls = hypercalls}
+end
+
+tap.case("both call", function()
+	local prices = {}
+	local box <close> = bell{[1] = function(call)
+		table.insert(prices, call:read(call:argument(0), call:argument(1)))
+		return #prices == 1 and 5 or -2
+	end}
+	local process <close> = box:boot{capture_output = true, timeout = 60}
+	tap.equal(box:serve(60), true)
+	tap.equal(box:serve(60), true)
+	tap.equal(box:serve(0), nil)
+	tap.equal(table.concat(prices, " "), "apples gold")
+	tap.equal(box:call("add", -1, 3), 2)
+	tap.equal(box:call_bytes("upper", "loud", {timeout = 60}), "LOUD")
+	tap.equal(pcall(box.call, box, "other"), false)
+	tap.equal(box:request("off", {timeout = 60}), "bye")
+	tap.equal(process:wait().stdout, "apples: 5\ngold: errno 2\n")
+end)
+
+tap.case("a handler throws", function()
+	local box <close> = bell{[1] = function()
+		error("no price", 0)
+	end}
+	local process <close> = box:boot{capture_output = true, timeout = 60}
+	for _ = 1, 2 do
+		local ok, err = pcall(box.serve, box, 60)
+		tap.equal(ok, false)
+		tap.equal(err, "no price")
+	end
+	box:request("off", {timeout = 60})
+	tap.equal(process:wait().stdout, "apples: errno 5\ngold: errno 5\n")
 end)
 
 tap.case("killed", function()

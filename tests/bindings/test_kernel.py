@@ -61,6 +61,7 @@ class KernelCase(support.TestCase):
             for use in (
                 lambda: box.type("x"),
                 box.press_power_button,
+                box.press_reset_button,
                 lambda: box.set_balloon("1M"),
                 lambda: box.memory_figure("free"),
                 lambda: box.traffic("disk", "bytes_to_guest"),
@@ -72,6 +73,30 @@ class KernelCase(support.TestCase):
                     use()  # no computer runs
             self.assertEqual(box.boot(timeout=30).wait(), 0)
 
+    def test_clone(self):
+        """A computer that waits for a byte, which it says again."""
+        wait = bytes([0xBA, 0xFD, 0x03, 0xEC, 0xA8, 0x01, 0x74, 0xF8, 0xBA, 0xF8, 0x03, 0xEC, 0xEE])
+        image = self.image(put("?") + wait + POWER_OFF + FOR_EVER)
+        disk, copy = self.image(bytes(512), "disk"), self.image(bytes(512), "copy")
+        here, there = socket.socketpair()
+        with here, there, virtiso.Guest(flat_image=(image, CODE), disks=[disk], ports={"a": there}) as box:
+            process = box.boot(stdin=virtiso.PIPE, stdout=virtiso.PIPE, timeout=30)
+            self.assertEqual(process.stdout.read(1), "?")
+            snapshot = box.snapshot()
+            process.kill()
+            process.wait()
+        self.assertGreater(snapshot.size, 0)
+        with here, snapshot.clone() as clone:
+            with self.assertRaises(virtiso.InvalidArgument):
+                clone.boot()  # it would write to the disk of the other one
+            other, end = socket.socketpair()
+            with other, end:
+                clone.bind(disks=[copy], ports={"a": end})
+            with clone.boot(input="x", timeout=30) as process:
+                self.assertEqual(process.wait(), 0)
+            self.assertEqual(process.result.stdout, "x")
+            clone.reset()
+
     def test_screen(self):
         sector = b"".join(bytes([0xB8, byte, 0x0E, 0xBB, 7, 0, 0xCD, 0x10]) for byte in b"Hi") + FOR_EVER
         path = self.image(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
@@ -81,6 +106,47 @@ class KernelCase(support.TestCase):
             while "Hi" not in box.screen() and process.poll() is None:
                 time.sleep(0.05)
             self.assertIn("Hi", box.screen())
+            process.kill()
+
+    def boot_bell(self, **options):
+        bell = os.path.join(os.environ["VIRTISO_BUILD"], "examples/guest/bell")
+        if not os.path.exists(bell):
+            raise tap.Missing("the examples in C, which were not built")
+        return virtiso.Guest(kernel=bell, **options)
+
+    def test_both_call(self):
+        things = []
+
+        def price(call):
+            things.append(call.read(call.argument(0), call.argument(1)))
+            with self.assertRaises(virtiso.Error):
+                call.read(2**64 - 1, 2)
+            return len(things)
+
+        with self.boot_bell(hypercalls={1: price}) as box, box.boot(timeout=60) as process:
+            self.assertEqual(box.call("add", 2**64 - 1, 3, timeout=60), 2)
+            self.assertEqual(box.call_bytes("upper", b"loud", timeout=60), b"LOUD")
+            for use in (lambda: box.call("other", timeout=60), lambda: box.request(b"what", timeout=60)):
+                with self.assertRaises(virtiso.Error):
+                    use()
+            self.assertEqual(box.request(b"off", timeout=60), b"bye")
+            self.assertEqual(process.wait(), 0)
+            self.assertEqual(process.result.stdout, "apples: 1\ngold: 2\n")
+        self.assertEqual(things, [b"apples", b"gold"])
+
+    def test_calls_are_queued(self):
+        with self.boot_bell(hypercalls={1: None}) as box, box.boot(timeout=60) as process:
+            for answer in (7, 8):
+                box.next_hypercall(timeout=60).answer(answer)
+            box.request(b"off", timeout=60)
+            process.wait()
+            self.assertEqual(process.result.stdout, "apples: 7\ngold: 8\n")
+
+    def test_nobody_answers(self):
+        with virtiso.Guest(flat_image=(self.image(FOR_EVER), CODE)) as box, box.boot(timeout=60) as process:
+            with self.assertRaises(virtiso.TimeoutExpired):
+                box.request(b"x", timeout=0.01)
+            self.assertFalse(box.cancel())
             process.kill()
 
     def test_killed(self):

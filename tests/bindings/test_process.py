@@ -3,6 +3,7 @@
 
 import asyncio
 import gc
+import os
 import select
 import signal
 import subprocess
@@ -67,9 +68,12 @@ class Processes(support.TestCase):
 
     def test_communicate_goes_on_after_a_timeout(self):
         process = self.box.spawn(shell("echo first; read line; echo $line"), stdin=PIPE, stdout=PIPE)
-        other = self.box.spawn(shell("echo first; sleep 0.7; echo second"), stdout=PIPE)
+        reader, writer = os.pipe()
+        other = self.box.spawn(shell("echo first; read line; echo second"), stdin=reader, stdout=PIPE)
+        os.close(reader)
         with self.assertRaises(subprocess.TimeoutExpired):
             other.communicate(timeout=0.2)
+        os.close(writer)
         self.assertEqual(other.communicate(timeout=60)[0], "first\nsecond\n")
         self.assertEqual(process.communicate("line\n", timeout=60)[0], "first\nline\n")
 
@@ -115,8 +119,9 @@ class Processes(support.TestCase):
         self.assertEqual(self.box.kill(), 0)
 
     def test_fileno(self):
-        process = self.box.spawn([BUSYBOX, "sleep", "0.3"])
+        process = self.box.spawn([BUSYBOX, "cat"], stdin=PIPE)
         self.assertEqual(select.select([process], [], [], 0)[0], [])
+        process.stdin.close()
         self.assertEqual(select.select([process], [], [], 20)[0], [process])
         self.assertEqual(process.poll(), 0)
 

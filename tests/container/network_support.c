@@ -42,14 +42,19 @@ const char *network_command(const char *format, ...)
 	return run(command);
 }
 
-/* Tells each that connects his address. */
-static _Noreturn void serve_outside(void)
+static int listen_outside(void)
 {
 	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
 	int on = 1, listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 64) < 0)
 		_exit(1);
+	return listener;
+}
+
+/* Tells each that connects his address. */
+static _Noreturn void serve_outside(int listener)
+{
 	for (;;) {
 		struct sockaddr_in6 peer;
 		socklen_t size = sizeof(peer);
@@ -74,8 +79,9 @@ static void start_outside(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (unshare(CLONE_NEWNET) < 0)
 			_exit(1);
+		int listener = listen_outside();
 		(void)!write(told[1], "", 1);
-		serve_outside();
+		serve_outside(listener);
 	}
 	close(told[1]);
 	assert_int_equal(read(told[0], &byte, 1), 1);
@@ -190,7 +196,7 @@ const char *network_ask(bool from_outside, const char *address, int port, char *
 void network_assert_clean(void)
 {
 	char left[16384] = "";
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1000; i++) {
 		snprintf(left, sizeof(left), "%s",
 			 network_command("ip -o link | grep -v -e ' lo:' -e ' cable@' -e ' other'"));
 		snprintf(left + strlen(left), sizeof(left) - strlen(left), "%s", network_command("nft list tables"));

@@ -147,12 +147,16 @@ static void test_time_limit(void **state)
 	static const viso_hook before[] = {VISO_HOOK_CREATE_RUNTIME, VISO_HOOK_CREATE_CONTAINER,
 					   VISO_HOOK_START_CONTAINER};
 	viso_isolation strength = box_open(state)->strength;
+	char script[64], search[64];
+	/* A number that no other test on this machine has. */
+	snprintf(script, sizeof(script), "sleep 4711%d & sleep 4711%d", getpid(), getpid());
+	snprintf(search, sizeof(search), "pgrep -f '^sleep 4711%d$' >/dev/null", getpid());
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 		struct box *box = box_new(strength, box_tree());
-		add_hook(box, before[i], "sleep 4711 & sleep 4711", 100);
+		add_hook(box, before[i], script, 100);
 		assert_hook_fails(box, ETIMEDOUT, "/bin/sh", "time limit");
 		box_close(box);
-		assert_int_not_equal(system("pgrep -f '^sleep 4711$' >/dev/null"), 0);
+		await_that(system(search) != 0);
 	}
 }
 

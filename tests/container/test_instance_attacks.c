@@ -67,8 +67,9 @@ static void test_the_launcher_cannot_be_overwritten(void **state)
 		     VISO_REASON_EXITED, 0, 0);
 	/* The attack works on a program that is a file. */
 	viso_process *running = box_spawn(box, strong(shell("exec /tmp/victim sleep")));
-	viso_process *attack = box_spawn(box, strong(shell("probe overwrite 1500 victim & sleep 0.5; kill -9 $(pidof "
-							   "victim); wait")));
+	viso_process *attack = box_spawn(box, strong(shell("probe overwrite 15000 victim & "
+							   "until ls -l /proc/$!/fd 2>&1 | grep -q victim; do :; done; "
+							   "kill -9 $(pidof victim); wait")));
 	viso_result *result = box_wait(attack);
 	assert_memory_equal(viso_result_output(result, VISO_STDOUT, NULL), "found written ", 14);
 	assert_string_not_equal(viso_result_output(result, VISO_STDOUT, NULL), "found written 0\n");
@@ -167,10 +168,7 @@ static void test_one_set_of_namespaces(void **state)
 
 static void await_count(struct box *box, int count)
 {
-	int now = -1;
-	for (int i = 0; i < 500 && (now = viso_sandbox_pids(box->sandbox, NULL, 0)) != count; i++)
-		usleep(10000);
-	assert_int_equal(now, count);
+	await_that(viso_sandbox_pids(box->sandbox, NULL, 0) == count);
 }
 
 /* Double forks and sessions of their own hide nothing from a kill; what others started is spared. */
@@ -196,15 +194,17 @@ static void test_nothing_hides_from_a_kill(void **state)
 static void test_threads_without_the_first(void **state)
 {
 	struct box *box = start(state);
-	viso_command *command = shell("(probe headless &); (probe headless &); exec probe headless");
-	assert_ok(viso_command_set_timeout_ms(command, 500));
-	viso_process *process = box_spawn(box, command);
+	static const char headless[] = "(probe headless &); (probe headless &); exec probe headless";
+	viso_process *process = box_spawn(box, shell(headless));
 	await_count(box, 3);
-	viso_result *result = NULL;
-	assert_ok(viso_process_wait(process, 20000, &result));
-	assert_ended(result, VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	assert_ok(viso_process_kill(process));
+	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
 	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
 	viso_process_unref(process);
+	viso_command *command = shell(headless);
+	assert_ok(viso_command_set_timeout_ms(command, 500));
+	assert_ended(box_run(box, command), VISO_REASON_TIMED_OUT, -1, SIGKILL);
+	assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
 }
 
 /* As it is called inside. */
@@ -307,8 +307,8 @@ static void test_orphans_are_reaped(void **state)
 	struct box *box = start(state);
 	assert_ended(box_run(box, shell("i=0; while [ $i -lt 50 ]; do (sleep 0.1 &) ; i=$((i+1)); done")),
 		     VISO_REASON_EXITED, 0, 0);
-	usleep(300000);
-	assert_prints(box, shell("set -- /proc/[0-9]*; echo $#"), "3\n"); /* init, attendant, sh: it forks nothing */
+	/* In the end there are init, an attendant, and a shell that forks nothing. */
+	assert_prints(box, shell("while set -- /proc/[0-9]*; [ $# -ne 3 ]; do :; done; echo reaped"), "reaped\n");
 }
 
 int main(void)

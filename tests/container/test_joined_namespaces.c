@@ -225,17 +225,24 @@ static void as_an_ordinary_user(void *argument)
 	for (int i = 0; i < KINDS; i++)
 		join(box, holder, i);
 	viso_command *command =
-		shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; exec probe sleep");
+		shell("probe background 2; id -u; cat /proc/1/comm | grep -c viso-init; echo >&2; exec probe sleep");
 	assert_ok(viso_command_set_user(command, 0, 0));
-	assert_ok(viso_command_set_timeout_ms(command, 300));
-	viso_result *result = box_run(box, command);
+	assert_ok(viso_command_set_stdio(command, VISO_STDERR, VISO_STDIO_PIPE));
+	viso_process *process = box_spawn(box, command);
+	char byte;
+	int err = viso_process_take_stream(process, VISO_STDERR);
+	assert_int_equal(read(err, &byte, 1), 1);
+	close(err);
+	assert_ok(viso_process_kill(process));
+	viso_result *result = box_wait(process);
+	viso_process_unref(process);
 	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "left\n0\n0\n");
-	assert_ended(result, VISO_REASON_TIMED_OUT, -1, 9);
+	assert_ended(result, VISO_REASON_KILLED, -1, 9);
 	assert_only_the_first(holder);
 
 	command = probe("sleep", NULL);
 	assert_ok(viso_command_set_user(command, 0, 0));
-	viso_process *process = box_spawn(box, command);
+	process = box_spawn(box, command);
 	for (int i = 0; i < KINDS; i++)
 		assert_in(viso_process_pid(process), holder, i);
 	viso_process_unref(process);

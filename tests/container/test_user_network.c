@@ -27,7 +27,9 @@ enum { SOMEBODY = 54321 };
  * there is more to tell), and what is sent just before the end is lost at times: so who asks begins and ends the talk.
  */
 static const char listen_8000[] = "exec busybox nc -ll -p 8000 -e /bin/sh -c 'echo hello; cat'";
-static const char ask_outside[] = "busybox sleep 1 | busybox nc -w 3 192.0.2.2 7000 2>/dev/null || echo nobody";
+static const char ask_outside[] =
+	"rm -f /tmp/end; mkfifo /tmp/end; busybox nc -w 20 192.0.2.2 7000 </tmp/end 2>/dev/null | "
+	"{ exec 3>/tmp/end; read answer && echo $answer || echo nobody; }";
 
 /* How many processes of pasta there are on the machine that are not another test's: those of our network namespace. */
 static int count_pastas(void)
@@ -56,9 +58,7 @@ static int count_pastas(void)
 
 static void assert_no_pasta(void)
 {
-	for (int i = 0; i < 250 && count_pastas(); i++)
-		usleep(20000);
-	assert_int_equal(count_pastas(), 0);
+	await_that(count_pastas() == 0);
 }
 
 static struct box *user_open(void **state)

@@ -121,17 +121,106 @@ static void test_discarded_writes_are_seen_and_gone(void **state)
 	disk_close(disk);
 }
 
+static void write_all(struct disk *disk, uint64_t offset, size_t size, uint8_t value)
+{
+	uint8_t data[8192];
+	memset(data, value, size);
+	assert_int_equal(disk_write(disk, offset, data, size), 0);
+}
+
+/* Another disk that goes on from the state of this one, which must stay as long. */
+static struct disk *go_on_from(struct disk *disk, struct state_writer *state)
+{
+	struct disk *other;
+	assert_int_equal(disk_save(disk, state), 0);
+	assert_ok(disk_open_again(disk_fd(disk), path, DISK_DISCARD_WRITES, &other));
+	struct state_reader in = {.data = state->data, .left = state->size};
+	assert_ok(disk_load(other, &in));
+	assert_int_equal(in.left, 0);
+	return other;
+}
+
+static void test_another_one_goes_on_from_what_was_written(void **state)
+{
+	struct disk *disk;
+	struct state_writer first = {0}, second = {0};
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &disk));
+	write_all(disk, 512, 512, 0xaa);
+	write_all(disk, 12288, 4096, 0xbb);
+	struct disk *other = go_on_from(disk, &first);
+	assert_bytes(other, 0, 512, 0);
+	assert_bytes(other, 512, 512, 0xaa);
+	assert_bytes(other, 1024, 512, 2);
+	assert_bytes(other, 12288, 4096, 0xbb);
+	/* Each writes for itself: amid a block that is beneath, over one, and beside. */
+	write_all(other, 1024, 512, 0xcc);
+	write_all(other, 12288, 4096, 0xdd);
+	write_all(other, 20480, 512, 0xee);
+	assert_bytes(other, 512, 512, 0xaa);
+	assert_bytes(other, 1024, 512, 0xcc);
+	assert_bytes(disk, 1024, 512, 2);
+	assert_bytes(disk, 12288, 4096, 0xbb);
+	disk_close(disk);
+	struct disk *last = go_on_from(other, &second);
+	disk_close(other);
+	state_release(&first);
+	assert_bytes(last, 512, 512, 0xaa);
+	assert_bytes(last, 1024, 512, 0xcc);
+	assert_bytes(last, 12288, 4096, 0xdd);
+	assert_bytes(last, 20480, 512, 0xee);
+	assert_bytes(last, 20992, 512, 41);
+	disk_close(last);
+	state_release(&second);
+}
+
+static void test_bad_states_are_refused(void **state)
+{
+	struct disk *disk, *other;
+	struct state_writer saved = {0};
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &disk));
+	write_all(disk, 0, 8192, 0xaa);
+	assert_int_equal(disk_save(disk, &saved), 0);
+	disk_close(disk);
+	assert_ok(disk_open(path, DISK_DISCARD_WRITES, &other));
+	for (size_t size = 0; size < saved.size; size += 7) {
+		struct state_reader in = {.data = saved.data, .left = size};
+		assert_int_equal(disk_load(other, &in), -EINVAL);
+	}
+	/* Whether there is one; how many; numbers that are too large, or not in order. */
+	static const struct {
+		size_t place;
+		uint64_t value;
+	} bad[] = {{0, 2}, {8, 3}, {8, UINT64_MAX}, {16, 8}, {16, 1}, {24, 0}, {24, UINT64_MAX}};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint64_t good;
+		memcpy(&good, saved.data + bad[i].place, sizeof(good));
+		memcpy(saved.data + bad[i].place, &bad[i].value, sizeof(good));
+		struct state_reader in = {.data = saved.data, .left = saved.size};
+		assert_int_equal(disk_load(other, &in), -EINVAL);
+		memcpy(saved.data + bad[i].place, &good, sizeof(good));
+	}
+	disk_close(other);
+	assert_ok(disk_open(path, 0, &other));
+	struct state_reader in = {.data = saved.data, .left = saved.size};
+	assert_int_equal(disk_load(other, &in), -EINVAL);
+	disk_close(other);
+	state_release(&saved);
+}
+
 static void test_an_overlay_is_bounded(void **state)
 {
 	struct overlay overlay;
 	uint8_t *block, *same;
+	bool is_new;
 	assert_int_equal(overlay_init(&overlay, 1 << 30, 3 * OVERLAY_BLOCK), 0);
 	assert_null(overlay_find(&overlay, (1 << 30) / OVERLAY_BLOCK - 1));
 	for (uint64_t i = 0; i < 3; i++)
-		assert_int_equal(overlay_make(&overlay, i * 1000, &block), 0);
-	assert_int_equal(overlay_make(&overlay, 2000, &same), 0);
+		assert_int_equal(overlay_make(&overlay, i * 1000, &block, &is_new), 0);
+	assert_true(is_new);
+	assert_int_equal(overlay_make(&overlay, 2000, &same, &is_new), 0);
+	assert_false(is_new);
 	assert_ptr_equal(same, block);
-	assert_int_equal(overlay_make(&overlay, 1, &block), -ENOSPC);
+	assert_int_equal(overlay_make(&overlay, 1, &block, &is_new), -ENOSPC);
 	overlay_release(&overlay);
 }
 
@@ -215,6 +304,8 @@ int main(void)
 		case_(test_nothing_is_out_of_the_disk),
 		case_(test_a_read_only_disk_is_not_written),
 		case_(test_discarded_writes_are_seen_and_gone),
+		case_(test_another_one_goes_on_from_what_was_written),
+		case_(test_bad_states_are_refused),
 		case_(test_an_overlay_is_bounded),
 		case_(test_a_disk_is_written_by_one),
 		case_(test_what_is_no_disk),

@@ -172,10 +172,7 @@ static void requests_without_header_or_status_need_a_reset(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		driver_add(driver, 0, bad[i], 2);
 		driver_kick(driver, 0);
-		for (int j = 0; j < 1000 && !(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
-		     j++)
-			usleep(1000);
-		assert_true(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		await_that(driver_get(driver, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 		assert_false(driver_is_used(driver, 0));
 		driver_begin(driver, 0, 1);
 	}

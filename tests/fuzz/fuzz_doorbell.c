@@ -29,7 +29,7 @@ static struct world {
 	viso_hypercall *kept[KEPT];
 	int outside;
 	bool is_paused, is_closed;
-} *world;
+} * world;
 
 static void expect(bool condition, const char *what)
 {

@@ -33,7 +33,7 @@ static void expect(bool condition, const char *what)
 static const uint8_t *rest;
 static size_t rest_size;
 
-/* The next piece; -ENOENT or another errno where it begins so. */
+/* The next piece; -ENOENT or another errno where it begins so, but not -ENOMEM, which ends the detection. */
 static int take_piece(const uint8_t **out_piece, size_t *out_size)
 {
 	const uint8_t *end = memchr(rest, END_OF_PIECE, rest_size);
@@ -44,7 +44,8 @@ static int take_piece(const uint8_t **out_piece, size_t *out_size)
 	rest_size -= taken;
 	if (*out_size == 0)
 		return -ENOENT;
-	return **out_piece == ABSENT ? -(int)(*out_size % 40 + 1) : 0;
+	int error = (int)(*out_size % 40 + 1);
+	return **out_piece == ABSENT ? -(error == ENOMEM ? EIO : error) : 0;
 }
 
 static int made_open(struct provider *provider, const char *path, int flags)

@@ -41,6 +41,9 @@ enum {
 	ROUNDS_MAX = 20000
 };
 
+/* Beside the kind in the first byte. */
+enum { FROM_SNAPSHOT = 0x80 };
+
 enum kind { RNG, CONSOLE, BLOCK, BLOCK_KEPT, NET_STREAM, NET_MESSAGES, VSOCK, BALLOON, FS, FS_WRITING, KINDS };
 
 struct world {
@@ -306,6 +309,34 @@ static void set_up(struct world *world)
 	    VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
+static void put_on_bus(struct world *world)
+{
+	world->bus.count = 0;
+	expect(bus_add(&world->bus, BASE, MMIO_SIZE, &virtio_mmio_ops, world->device), "no place");
+}
+
+/*
+ * It goes on from what one of the same kind was, as somebody would write it who wants to do harm. What becomes of it is
+ * false where it was refused: then it is not used. The bytes stay for as long as it is there.
+ */
+static bool begin_from_snapshot(struct world *world, struct state_writer *saved)
+{
+	set_up(world);
+	expect(virtio_save(world->device, saved) == 0, "not saved");
+	virtio_release(world->device);
+	for (int i = 0; i < world->host_count; i++)
+		close(world->host[i]);
+	world->host_count = 0;
+	make_device(world);
+	put_on_bus(world);
+	for (uint64_t changes = take(world, 1) % 8; changes > 0; changes--) {
+		uint64_t place = take(world, 2) % saved->size;
+		saved->data[place] = (uint8_t)take(world, 1);
+	}
+	struct state_reader in = {.data = saved->data, .left = saved->size};
+	return virtio_load(world->device, &in) == 0;
+}
+
 static void access_register(struct world *world, bool is_write)
 {
 	uint64_t offset = take(world, 2) % (MMIO_SIZE + 8), data = 0;
@@ -445,18 +476,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct world world = {.program = data, .left = size};
 	/* Pages, so that a balloon can take them. */
 	uint8_t *low = aligned_alloc(BALLOON_PAGE, REGION), *high = aligned_alloc(BALLOON_PAGE, REGION);
-	expect(low && high && loop_init(&world.loop) == 0, "no memory");
+	expect(low && high, "no memory");
+	loop_init(&world.loop);
 	memset(low, 0, REGION);
 	memset(high, 0, REGION);
 	world.ram = (struct ram){.count = 2, .regions = {{0, REGION, low}, {HIGH, REGION, high}}};
-	world.kind = (enum kind)(take(&world, 1) % KINDS);
+	const uint64_t first = take(&world, 1);
+	struct state_writer saved = {0};
+	world.kind = (enum kind)((first & ~(uint64_t)FROM_SNAPSHOT) % KINDS);
 	make_device(&world);
-	expect(bus_add(&world.bus, BASE, MMIO_SIZE, &virtio_mmio_ops, world.device), "no place");
-	start(&world);
-	for (int i = 0; i < STEPS_MAX && world.left > 0; i++)
-		step(&world);
-	stop(&world);
+	put_on_bus(&world);
+	if (!(first & FROM_SNAPSHOT) || begin_from_snapshot(&world, &saved)) {
+		start(&world);
+		for (int i = 0; i < STEPS_MAX && world.left > 0; i++)
+			step(&world);
+		stop(&world);
+	}
 	virtio_release(world.device);
+	state_release(&saved);
 	loop_release(&world.loop);
 	empty_listeners();
 	if (world.kind == FS_WRITING)

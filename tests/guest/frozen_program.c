@@ -309,8 +309,8 @@ static void *leave_child_behind(void *data)
 {
 	if (vfork() == 0) {
 		has_child = 1;
-		usleep(500000);
-		_exit(0);
+		for (;;)
+			pause();
 	}
 	return NULL;
 }

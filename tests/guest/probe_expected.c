@@ -115,13 +115,16 @@ static int wait_for_locks(int argc, char **argv)
 	usleep(30000);
 	check(waitpid(child, &status, WNOHANG) == 0);
 	check(flock(fd, LOCK_UN) == 0 && waitpid(child, &status, 0) == child && status == 0);
+	int ends[2];
+	char byte;
+	check(pipe(ends) == 0);
 	child = fork();
 	if (child == 0) {
-		check(fcntl(fd, F_SETLK, &lock) == 0);
+		check(fcntl(fd, F_SETLK, &lock) == 0 && write(ends[1], "x", 1) == 1);
 		usleep(50000);
 		_exit(0);
 	}
-	usleep(20000);
+	check(read(ends[0], &byte, 1) == 1);
 	check(fcntl(fd, F_SETLKW, &lock) == 0 && waitpid(child, &status, 0) == child && status == 0);
 	return 0;
 }
@@ -130,17 +133,19 @@ static int wait_for_locks(int argc, char **argv)
 static int rename_under(int argc, char **argv)
 {
 	char path[100];
-	int ends[2], status;
-	check(mkdir("/tmp/before", 0755) == 0 && mkdir("/tmp/before/inner", 0755) == 0 && pipe(ends) == 0);
+	int ends[2], ready[2], status;
+	check(mkdir("/tmp/before", 0755) == 0 && mkdir("/tmp/before/inner", 0755) == 0);
+	check(pipe(ends) == 0 && pipe(ready) == 0);
 	int directory = open("/tmp/before", O_RDONLY | O_DIRECTORY);
 	pid_t child = fork();
 	if (child == 0) {
-		check(chdir("/tmp/before/inner") == 0 && read(ends[0], path, 1) == 1);
+		check(chdir("/tmp/before/inner") == 0 && write(ready[1], "x", 1) == 1);
+		check(read(ends[0], path, 1) == 1);
 		check(getcwd(path, sizeof(path)) && strcmp(path, "/tmp/after/inner") == 0);
 		check(open("file", O_WRONLY | O_CREAT, 0600) >= 0);
 		_exit(0);
 	}
-	usleep(20000);
+	check(read(ready[0], path, 1) == 1);
 	check(rename("/tmp/before", "/tmp/after") == 0 && write(ends[1], "x", 1) == 1);
 	check(waitpid(child, &status, 0) == child && status == 0);
 	check(access("/tmp/after/inner/file", F_OK) == 0 && faccessat(directory, "inner/file", F_OK, 0) == 0);

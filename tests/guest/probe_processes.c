@@ -203,7 +203,7 @@ static int wait_for_word(uint32_t *word)
 {
 	void *place = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint32_t *other = mremap(word, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, place);
-	const struct timespec time = {5, 0};
+	const struct timespec time = {60, 0};
 	if (other == MAP_FAILED)
 		return 1;
 	return syscall(SYS_futex, other + 9, FUTEX_WAIT, 0, &time, NULL, 0) == 0 ? 0 : 2;
@@ -215,8 +215,9 @@ static int probe_shared_word(int argc, char **argv)
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(wait_for_word(word));
-	usleep(50000);
-	long woken = syscall(SYS_futex, word + 9, FUTEX_WAKE, 1, NULL, NULL, 0);
+	long woken;
+	while ((woken = syscall(SYS_futex, word + 9, FUTEX_WAKE, 1, NULL, NULL, 0)) == 0)
+		usleep(10000);
 	int status = status_of(pid);
 	printf("%ld %d\n", woken, WEXITSTATUS(status));
 	return 0;

@@ -3,8 +3,10 @@
 #include "probe_signals.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static int __attribute__((noinline)) crash_inner(volatile int *where, int value)
@@ -93,6 +95,37 @@ static int signals_threads(int argc, char **argv)
 	return 0;
 }
 
+static void *wait_with_set(void *data)
+{
+	thread_done = 1;
+	thread_result = sigwaitinfo(data, NULL);
+	return data;
+}
+
+/* The set that a thread waits for is its own no more while it waits: it was read when the wait began. */
+static int signals_hidden_set(int argc, char **argv)
+{
+	pthread_t thread;
+	sigset_t usr2 = set_of(SIGUSR2);
+	sigset_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(page != MAP_FAILED && pthread_sigmask(SIG_BLOCK, &usr2, NULL) == 0);
+	for (int round = 0; round < 2; round++) {
+		thread_done = thread_result = 0;
+		*page = usr2;
+		CHECK(pthread_create(&thread, NULL, wait_with_set, page) == 0);
+		/* All threads share a processor: after so many turns it waits. */
+		for (int turns = 0; turns < 1000; turns += thread_done)
+			sched_yield();
+		if (round == 0)
+			sigemptyset(page);
+		else
+			CHECK(mprotect(page, PAGE, PROT_NONE) == 0);
+		CHECK(pthread_kill(thread, SIGUSR2) == 0 && pthread_join(thread, NULL) == 0);
+		CHECK(thread_result == SIGUSR2);
+	}
+	return 0;
+}
+
 /* Threads that count in vectors while signals come all the time. */
 static void *count_in_vectors(void *data)
 {
@@ -147,6 +180,7 @@ static int signals_crash_thread(int argc, char **argv)
 const struct probe signal_thread_probes[] = {
 	{"signal-crash", signals_crash},
 	{"signal-threads", signals_threads},
+	{"signal-hidden-set", signals_hidden_set},
 	{"signal-thread-vectors", signals_thread_vectors},
 	{"signal-crash-thread", signals_crash_thread},
 	{0},

@@ -60,9 +60,9 @@ static int signals_restart(int argc, char **argv)
 	start_alarm(5000, 5000);
 	time = (struct timespec){.tv_nsec = 60000000};
 	int64_t before = now_ns();
-	CHECK(nanosleep(&time, NULL) == 0 && now_ns() - before >= 60000000 && now_ns() - before < 2000000000);
+	CHECK(nanosleep(&time, NULL) == 0 && now_ns() - before >= 60000000);
 	before = now_ns();
-	CHECK(poll(&poll_fd, 1, 60) == 0 && now_ns() - before >= 60000000 && now_ns() - before < 2000000000);
+	CHECK(poll(&poll_fd, 1, 60) == 0 && now_ns() - before >= 60000000);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -327,6 +328,42 @@ static void test_cancels_at_any_moment(void **state)
 	}
 }
 
+struct refused {
+	viso_guest *guest;
+	atomic_bool cancelled;
+};
+
+static void *cancel_refused(void *data)
+{
+	struct refused *refused = data;
+	while (viso_guest_cancel(refused->guest) == 0)
+		;
+	atomic_store(&refused->cancelled, true);
+	return NULL;
+}
+
+/* Also one that fails before the program runs: it must not end the next one instead. */
+static void test_cancels_of_refused_calls(void **state)
+{
+	static const char *const ways[][2] = {{"/callee-dynamic", "ready"}, {"/callee", "serve"}};
+	need_kvm();
+	for (int round = 0; round < 20; round++) {
+		struct refused refused = {.guest = initialised(*state, ways[round % 2][0], ways[round % 2][1], 0)};
+		pthread_t thread;
+		char answer[8];
+		int64_t r;
+		assert_int_equal(pthread_create(&thread, NULL, cancel_refused, &refused), 0);
+		do
+			r = round % 2 ? viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL)
+				      : viso_guest_call_bytes(refused.guest, "no_such", NULL, 0, answer, 8, 1000);
+		while (r != -ECANCELED && !atomic_load(&refused.cancelled));
+		pthread_join(thread, NULL);
+		assert_int_equal(r, -ECANCELED);
+		assert_int_equal(viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL), -EIO);
+		viso_guest_unref(refused.guest);
+	}
+}
+
 /* What was just about to return: the host still copies what the function has answered. */
 static void *cancel_late(void *data)
 {
@@ -364,7 +401,7 @@ static void test_signals_of_the_host(void **state)
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGCHLD), 1);
 	assert_int_equal(call(guest, "count", 0), 1);
 	assert_int_equal(viso_sandbox_signal(viso_guest_sandbox(guest), SIGTERM), 1);
-	assert_fails(viso_guest_call(guest, "count", NULL, 0, 1000, NULL), EFAULT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_call(guest, "count", NULL, 0, 20000, NULL), EFAULT, VISO_STAGE_GUEST, "");
 	check_poisoned(guest, VISO_REASON_SIGNALLED);
 	viso_guest_unref(guest);
 
@@ -418,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_many_threads),
 		cmocka_unit_test(test_cancels_at_any_moment),
+		cmocka_unit_test(test_cancels_of_refused_calls),
 		cmocka_unit_test(test_cancels_at_the_end),
 		cmocka_unit_test(test_signals_of_the_host),
 		cmocka_unit_test(test_after_a_fork),

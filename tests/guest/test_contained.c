@@ -642,7 +642,8 @@ static void test_no_answer(void **state)
 	int fd = open(input, O_RDONLY | O_CLOEXEC);
 	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
 	close(fd);
-	assert_ok(viso_command_set_timeout_ms(command, 500));
+	/* For a process that starts, asks, and is found by then. */
+	assert_ok(viso_command_set_timeout_ms(command, 5000));
 	viso_process *process = spawn(guest, command);
 	assert_int_equal(read(ends[0], &told, sizeof(told)), sizeof(told));
 	pid_t server = find_server(input);

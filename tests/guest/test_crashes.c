@@ -86,7 +86,7 @@ static void test_kinds_of_ends(void **state)
 	viso_result_unref(result);
 	/* Where it loops is told too; not of a program that ended by itself. */
 	viso_command *command = new_command("/probe", "loop", NULL);
-	assert_ok(viso_command_set_timeout_ms(command, 100));
+	assert_ok(viso_command_set_cpu_time_ms(command, 100));
 	result = run_in(fixture->guest, command);
 	assert_true(reg(result, "rip") >= 0x10000);
 	assert_no_address(result);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,8 +147,8 @@ static void test_cancels_beside_deadlines(void **state)
 	viso_guest_unref(canceller.guest);
 }
 
-/* KVM has threads of its own in the process. */
-static int count_threads(void)
+/* KVM has threads of its own in the process. The last one is put to `*out`. */
+static int find_threads(pid_t *out)
 {
 	int count = 0;
 	DIR *tasks = opendir("/proc/self/task");
@@ -154,7 +156,10 @@ static int count_threads(void)
 		char path[64], name[32] = "";
 		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", entry->d_name);
 		FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		count += file && fgets(name, sizeof(name), file) && !strcmp(name, "viso-deadlines\n");
+		bool is_one = file && fgets(name, sizeof(name), file) && !strcmp(name, "viso-deadlines\n");
+		if (is_one)
+			*out = atoi(entry->d_name);
+		count += is_one;
 		if (file)
 			fclose(file);
 	}
@@ -163,12 +168,16 @@ static int count_threads(void)
 	return count;
 }
 
+static int count_threads(void)
+{
+	pid_t thread;
+	return find_threads(&thread);
+}
+
 /* One that has been joined may still be counted for a moment. */
 static void check_threads(int wanted)
 {
-	for (int i = 0; i < 1000 && count_threads() != wanted; i++)
-		usleep(5000);
-	assert_int_equal(count_threads(), wanted);
+	await_that(count_threads() == wanted);
 }
 
 /* One for all guests, which goes with the last of them. */
@@ -257,6 +266,65 @@ static void test_of_realtime_priority(void **state)
 	assert_int_equal(caller.failures, 0);
 }
 
+/* Calls on one processor, and says how late it may be woken: by hours. */
+static void *call_with_slack(void *data)
+{
+	const unsigned long hours_ns = 36000ul * 1000000000;
+	struct caller *caller = data;
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	caller->failures += pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0;
+	caller->failures += prctl(PR_SET_TIMERSLACK, hours_ns, 0, 0, 0) != 0;
+	for (int i = 0; i < CALLS; i++)
+		caller->failures += viso_guest_call(caller->guest, "count", NULL, 0, LONG_MS, NULL) < 0;
+	caller->failures += viso_guest_call(caller->guest, "spin", NULL, 0, 20, NULL) != -ETIMEDOUT;
+	return NULL;
+}
+
+/* The thread is everybody's: of the one that made it it has neither the slack nor the processors. */
+static void test_made_by_one_with_slack(void **state)
+{
+	need_kvm();
+	struct caller caller = {.guest = initialised(*state, "/callee", "ready", 0)};
+	pthread_t thread;
+	pid_t watch = 0;
+	cpu_set_t of_process, of_watch;
+	check_threads(0);
+	assert_int_equal(pthread_create(&thread, NULL, call_with_slack, &caller), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(caller.failures, 0);
+	assert_int_equal(find_threads(&watch), 1);
+	assert_int_equal(sched_getaffinity(getpid(), sizeof(of_process), &of_process), 0);
+	assert_int_equal(sched_getaffinity(watch, sizeof(of_watch), &of_watch), 0);
+	assert_true(CPU_EQUAL(&of_process, &of_watch));
+	viso_guest_unref(caller.guest);
+}
+
+static void *call_nicely(void *data)
+{
+	struct caller *caller = data;
+	caller->failures += setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + 1) != 0;
+	for (int i = 0; i < CALLS; i++)
+		caller->failures += viso_guest_call(caller->guest, "count", NULL, 0, LONG_MS, NULL) < 0;
+	caller->failures += viso_guest_call(caller->guest, "spin", NULL, 0, 5, NULL) != -ETIMEDOUT;
+	return NULL;
+}
+
+/* One that stands back for the others of the process makes no thread that others would wait for. */
+static void test_not_made_by_a_nice_one(void **state)
+{
+	need_kvm();
+	struct caller caller = {.guest = initialised(*state, "/callee", "ready", 0)};
+	pthread_t thread;
+	check_threads(0);
+	assert_int_equal(pthread_create(&thread, NULL, call_nicely, &caller), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(caller.failures, 0);
+	assert_int_equal(count_threads(), 0);
+	viso_guest_unref(caller.guest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_the_thread),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_of_realtime_priority),
+		cmocka_unit_test(test_made_by_one_with_slack),
+		cmocka_unit_test(test_not_made_by_a_nice_one),
 	};
 	support_time_limit(TIME_LIMIT_S);
 	return cmocka_run_group_tests_name("guest deadlines", tests, fixture_setup, fixture_teardown);

@@ -105,7 +105,7 @@ static void test_snapshots_of_busy_clones(void **state)
 /* While it is frozen no time passes for what was to happen after a while. */
 static void test_time_stands_still(void **state)
 {
-	enum { PAUSE_S = 2, LESS_MS = 1000 };
+	enum { PAUSE_S = 2, LESS_MS = 1900 };
 	need_kvm();
 	viso_guest *sleeping, *timed;
 	viso_snapshot *sleeper = frozen(*state, "/waiting-static", "threads", &sleeping);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -61,6 +62,7 @@ static void test_settings(void **state)
 struct later {
 	viso_hypercall *hypercall;
 	pthread_t thread;
+	sem_t is_deferred; /* where nobody answers */
 	int how;
 	int result;
 };
@@ -95,6 +97,8 @@ static int64_t defer(viso_hypercall *hypercall, void *userdata)
 		return -EPROTO;
 	if (later->how < 2)
 		pthread_create(&later->thread, NULL, answer_later, later);
+	else
+		sem_post(&later->is_deferred);
 	return 7;
 }
 
@@ -114,9 +118,17 @@ static void test_deferred(void **state)
 
 	/* One whose program is killed meanwhile can be neither read nor answered. */
 	later.how = 2;
+	assert_int_equal(sem_init(&later.is_deferred, 0, 0), 0);
 	viso_command *command = new_command("/asker", "ask", "5", NULL);
-	assert_ok(viso_command_set_timeout_ms(command, 50));
-	assert_reason(run_in(guest, command), VISO_REASON_TIMED_OUT);
+	viso_process *process;
+	assert_ok(viso_sandbox_spawn(viso_guest_sandbox(guest), command, &process));
+	viso_command_unref(command);
+	sem_wait(&later.is_deferred);
+	viso_result *result;
+	assert_ok(viso_process_kill(process));
+	assert_ok(viso_process_wait(process, 20000, &result));
+	assert_reason(result, VISO_REASON_KILLED);
+	viso_process_unref(process);
 	char byte;
 	assert_fails(viso_hypercall_read(later.hypercall, argument(later.hypercall, 0), &byte, 1), ESRCH,
 		     VISO_STAGE_GUEST, "");

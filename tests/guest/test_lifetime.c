@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -45,6 +46,9 @@ static void test_nothing_is_left(void **state)
 	assert_exited(run(fixture, "/probe", "exit", "0"), 0);
 	int fds = support_count_fds();
 	long memory = 0;
+	/* Those of the library end when they do, and where two met, the C library keeps the stack of one more. */
+	enum { ONE_MORE_KB = 16 << 10 };
+	mallopt(M_ARENA_MAX, 1);
 	for (int i = 0; i < 50; i++) {
 		if (i % 2)
 			assert_exited(run(fixture, "/probe", "file"), 0);
@@ -54,8 +58,9 @@ static void test_nothing_is_left(void **state)
 			memory = status("VmSize");
 	}
 	assert_int_equal(support_count_fds(), fds);
-	assert_int_equal(status("Threads"), 1);
-	assert_true(status("VmSize") <= memory + 1024);
+	/* One that has been joined may still be counted for a moment. */
+	await_that(status("Threads") == 1);
+	assert_true(status("VmSize") <= memory + ONE_MORE_KB);
 }
 
 static void *run_one(void *data)
@@ -92,7 +97,8 @@ static void test_eight_at_once(void **state)
 static void *kill_later(void *data)
 {
 	usleep(100000);
-	viso_sandbox_kill(viso_guest_sandbox(((struct fixture *)data)->guest));
+	while (viso_sandbox_kill(viso_guest_sandbox(((struct fixture *)data)->guest)) == 0)
+		usleep(1000);
 	return NULL;
 }
 
@@ -205,8 +211,8 @@ static void test_the_hosts_signals(void **state)
 		_exit(0);
 	}
 	assert_exited(run(fixture, "/probe", "sleep", "300"), 0);
-	assert_int_equal(urgent_seen, 1);
 	waitpid(child, NULL, 0);
+	assert_int_equal(urgent_seen, 1);
 	sigaction(SIGURG, &old, NULL);
 }
 

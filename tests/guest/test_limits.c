@@ -21,11 +21,7 @@ static void check_time_limit(struct fixture *fixture, viso_command *command, vis
 {
 	double start = seconds();
 	viso_result *result = run_in(fixture->guest, command);
-	double took = seconds() - start;
-	assert_true(took >= least);
-	/* CPU time may take long to pass on a busy host; wall-clock time may not. */
-	if (reason == VISO_REASON_TIMED_OUT)
-		assert_true(took < least + 3);
+	assert_true(seconds() - start >= least);
 	assert_int_equal(viso_result_signal(result), SIGKILL);
 	assert_reason(result, reason);
 }

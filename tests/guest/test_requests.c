@@ -83,15 +83,15 @@ static void test_ends(void **state)
 	need_kvm();
 	static const struct {
 		const char *request;
-		int error;
-	} cases[] = {{"exit", ESRCH}, {"crash", EFAULT}, {"spin", ETIMEDOUT}};
+		int timeout_ms, error;
+	} cases[] = {{"exit", 20000, ESRCH}, {"crash", 20000, EFAULT}, {"spin", 200, ETIMEDOUT}};
 	for (int i = 0; i < 3; i++) {
 		viso_guest *guest = serving(*state, "/callee", "serve");
 		char out[8] = "-";
 		viso_result *result;
-		assert_fails(
-			viso_guest_request(guest, cases[i].request, strlen(cases[i].request), out, sizeof(out), 200),
-			cases[i].error, VISO_STAGE_GUEST, "");
+		assert_fails(viso_guest_request(guest, cases[i].request, strlen(cases[i].request), out, sizeof(out),
+						cases[i].timeout_ms),
+			     cases[i].error, VISO_STAGE_GUEST, "");
 		assert_string_equal(out, "-");
 		assert_fails(viso_guest_request(guest, "abc", 3, out, sizeof(out), 200), EIO, VISO_STAGE_GUEST, "");
 		assert_ok(viso_guest_last_result(guest, &result));

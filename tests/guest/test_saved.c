@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -364,6 +365,42 @@ static void test_forged(void **state)
 	assert_true(loaded > 10);
 }
 
+/* How the program waits for the host is at the end: its registers, RAX first, and where the bytes of calls are. */
+static void test_forged_wait(void **state)
+{
+	enum { FROM_END = 200, RAX = 8, BUFFERS = 176, BUFFERS_SIZE = 184 };
+	static const struct {
+		int at;
+		uint64_t value;
+	} changes[] = {{RAX, SYS_exit_group}, {RAX, SYS_write}, {RAX, SYS_read}, {BUFFERS, 8}, {BUFFERS_SIZE, 8}};
+	struct fixture *fixture = *state;
+	struct stat st;
+	need_kvm();
+	const char *path = saved_path(fixture);
+	viso_snapshot *snapshot = saved_freeze(initialised(fixture, "/callee", "serve", 0)), *loaded = NULL;
+	assert_ok(viso_snapshot_save(snapshot, path));
+	viso_snapshot_unref(snapshot);
+	assert_int_equal(stat(path, &st), 0);
+	size_t size = (size_t)st.st_size;
+	uint8_t *good = malloc(size), *file = malloc(size);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, good, size), size);
+	close(fd);
+	uint64_t state_size;
+	memcpy(&state_size, good + STATE_SIZE, sizeof(state_size));
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		memcpy(file, good, size);
+		memcpy(file + HEAD + state_size - FROM_END + changes[i].at, &changes[i].value, 8);
+		saved_write_forged(path, file, size);
+		assert_int_equal(saved_load(fixture, path, &loaded), -EINVAL);
+	}
+	saved_write_forged(path, good, size);
+	assert_ok(saved_load(fixture, path, &loaded));
+	viso_snapshot_unref(loaded);
+	free(good);
+	free(file);
+}
+
 /* A full disk, and a limit whose signal would end the host, leave the old file and no other. */
 static void test_no_room(void **state)
 {
@@ -402,7 +439,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_generations),     cmocka_unit_test(test_python),
 		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_files_of_others),
 		cmocka_unit_test(test_changed_library), cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_forged),          cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_forged),          cmocka_unit_test(test_forged_wait),
+		cmocka_unit_test(test_no_room),
 	};
 	if (argc > 1)
 		return saved_be_other(argc, argv);

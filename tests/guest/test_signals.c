@@ -12,10 +12,12 @@
 enum { ANSWER_MS = 10000 };
 
 static const char *const checks[][2] = {
-	{"signal-info", NULL},    {"signal-queue", NULL},   {"signal-stack", NULL},          {"signal-recover", NULL},
-	{"signal-repair", NULL},  {"signal-overflow", "x"}, {"signal-exceptions", NULL},     {"signal-context", NULL},
-	{"signal-vectors", NULL}, {"signal-restart", NULL}, {"signal-suspend", NULL},        {"signal-timedwait", NULL},
-	{"signal-timers", NULL},  {"signal-threads", NULL}, {"signal-thread-vectors", NULL},
+	{"signal-info", NULL},       {"signal-queue", NULL},   {"signal-stack", NULL},
+	{"signal-recover", NULL},    {"signal-repair", NULL},  {"signal-overflow", "x"},
+	{"signal-exceptions", NULL}, {"signal-context", NULL}, {"signal-vectors", NULL},
+	{"signal-restart", NULL},    {"signal-suspend", NULL}, {"signal-timedwait", NULL},
+	{"signal-timers", NULL},     {"signal-threads", NULL}, {"signal-thread-vectors", NULL},
+	{"signal-hidden-set", NULL},
 };
 
 static const struct {

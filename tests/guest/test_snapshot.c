@@ -398,6 +398,7 @@ static int is_own(const struct dirent *entry)
 	return n > 0 && strncmp(name, "kvm", 3) != 0;
 }
 
+/* One that has been joined may still be counted for a moment. */
 static int count_threads(void)
 {
 	struct dirent **names;
@@ -411,9 +412,7 @@ static int count_threads(void)
 /* Each virtual machine has two fds and no memory yet. */
 static void await_fds(int wanted)
 {
-	for (int i = 0; i < 2000 && support_count_fds() != wanted; i++)
-		usleep(5000);
-	assert_int_equal(support_count_fds(), wanted);
+	await_that(support_count_fds() == wanted);
 }
 
 /* What is taken from those that are ready is made anew, until they are given back. */
@@ -430,12 +429,12 @@ static void test_the_pool_is_refilled(void **state)
 	fds += each;
 	assert_ok(viso_guest_prepare(4));
 	int full = support_count_fds() - fds;
-	assert_int_equal(count_threads(), threads);
+	await_that(count_threads() == threads);
 	for (int round = 0; round < 3; round++) {
 		clones[2] = clone_of(snapshot);
 		assert_int_equal(call(clones[2], "count", 0), 2);
 		await_fds(fds + full + each);
-		assert_int_equal(count_threads(), threads + 1);
+		await_that(count_threads() == threads + 1);
 		assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(clones[2])), 1);
 		viso_guest_unref(clones[2]);
 		await_fds(fds + full);
@@ -447,9 +446,52 @@ static void test_the_pool_is_refilled(void **state)
 	await_fds(fds + full);
 	assert_ok(viso_guest_prepare(0));
 	assert_int_equal(support_count_fds(), fds);
-	assert_int_equal(count_threads(), threads);
+	await_that(count_threads() == threads);
 	viso_guest_unref(clones[0]);
 	viso_guest_unref(clones[1]);
+	viso_guest_unref(guest);
+	viso_snapshot_unref(snapshot);
+}
+
+/* So that it is not used again by a clone. */
+static void end_clone(viso_guest *clone)
+{
+	assert_int_equal(viso_sandbox_kill(viso_guest_sandbox(clone)), 1);
+	viso_guest_unref(clone);
+}
+
+static void *make_clone(void *data)
+{
+	return clone_of(data);
+}
+
+/* Also while one is being made: it is not kept beyond what is wanted now. */
+static void test_the_pool_shrinks_while_it_is_refilled(void **state)
+{
+	enum { ROUNDS = 40 };
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	end_clone(clone_of(snapshot));
+	int fds = support_count_fds();
+	for (int round = 0; round < ROUNDS; round++) {
+		assert_ok(viso_guest_prepare(2));
+		int each = (support_count_fds() - fds) / 2;
+		pthread_t thread;
+		void *clone;
+		assert_int_equal(pthread_create(&thread, NULL, make_clone, snapshot), 0);
+		for (volatile int i = rand() % 3000000; i > 0; i--)
+			;
+		assert_ok(viso_guest_prepare(1));
+		pthread_join(thread, &clone);
+		end_clone(clone);
+		await_fds(fds + each);
+		/* With the thread what it was about to keep is there as well. */
+		assert_ok(viso_guest_prepare(2));
+		await_fds(fds + 2 * each);
+		assert_ok(viso_guest_prepare(0));
+		assert_int_equal(support_count_fds(), fds);
+	}
 	viso_guest_unref(guest);
 	viso_snapshot_unref(snapshot);
 }
@@ -635,7 +677,7 @@ static void test_refusals(void **state)
 
 	guest = initialised(*state, "/frozen-static", "plain", 0);
 	assert_int_equal(viso_guest_reset(guest), -EINVAL);
-	assert_int_equal(viso_guest_call(guest, "crash", NULL, 0, 1000, NULL), -EFAULT);
+	assert_int_equal(viso_guest_call(guest, "crash", NULL, 0, 20000, NULL), -EFAULT);
 	assert_int_equal(viso_guest_snapshot(guest, &snapshot), -EIO);
 	viso_guest_unref(guest);
 }
@@ -658,6 +700,7 @@ int main(void)
 		cmocka_unit_test(test_many_generations),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_the_pool_is_refilled),
+		cmocka_unit_test(test_the_pool_shrinks_while_it_is_refilled),
 		cmocka_unit_test(test_a_pool_that_cannot_be_refilled),
 		cmocka_unit_test(test_after_a_fork),
 		cmocka_unit_test(test_refusals),

@@ -13,6 +13,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define VISO_HYPERCALL_NUMBERS_ONLY
+#include <virtiso/hypercall.h>
+
 #include "guest/memory/address_space.h"
 #include "guest/memory/fault.h"
 #include "guest/memory/memory.h"
@@ -20,6 +23,7 @@
 #include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
 #include "guest/x86_64/vcpu.h"
+#include "guest/x86_64/xstate.h"
 
 struct machine {
 	struct vm vm;
@@ -300,9 +304,136 @@ static void test_without_sysret_the_host_returns(void **state)
 	tear_down(&machine);
 }
 
+enum { FUNCTION = CODE + 0x200, STACK_END = CODE + 2 * GUEST_PAGE, XMM0 = 160 };
+
+/* movq %xmm0, %rax; add %rdx, %rax; ret. */
+static void load_function(struct machine *machine)
+{
+	static const uint8_t code[] = {0x66, 0x48, 0x0f, 0x7e, 0xc0, 0x48, 0x01, 0xd0, 0xc3};
+	struct address_space *space = &machine->space;
+	const struct area stack = {.start = CODE + GUEST_PAGE, .end = STACK_END, .protection = PROT_READ | PROT_WRITE};
+	load_program(machine);
+	assert_ok(space_map(space, &stack));
+	assert_ok(space_fault(space, stack.start, PROT_WRITE));
+	memcpy(memory_page(&machine->memory, paging_page(*paging_entry(&space->tables, CODE, false))) + FUNCTION - CODE,
+	       code, sizeof(code));
+}
+
+static uint8_t *trampoline(struct machine *machine)
+{
+	return memory_page(&machine->memory,
+			   paging_page(*paging_entry(&machine->space.tables, SYSTEM_TRAMPOLINE, false)));
+}
+
+/* A snapshot's state, with XMM0; it is gone back to, and a function is called with a third argument. */
+static void go_back_and_call(struct machine *machine, struct vcpu_state *state, uint64_t xmm, uint64_t argument)
+{
+	uint8_t *bytes = (uint8_t *)&state->xsave;
+	const uint64_t args[6] = {0, 0, argument};
+	assert_ok(vcpu_save(&machine->vcpu, state));
+	memcpy(bytes + XMM0, &xmm, sizeof(xmm));
+	bytes[XSTATE_HEADER] |= XSTATE_FP_SSE;
+	xstate_put(&state->xsave, machine->vcpu.processor, trampoline(machine));
+	assert_ok(vcpu_rewind(&machine->vcpu, state, &machine->space.tables));
+	vcpu_set_call(&machine->vcpu, FUNCTION, STACK_END - 16, args);
+}
+
+static void assert_returns(struct machine *machine, uint64_t value)
+{
+	struct vcpu_exit exit;
+	vcpu_run(&machine->vcpu, &exit);
+	assert_string_equal(exit.detail, "");
+	assert_int_equal(exit.event, VCPU_SYSCALL);
+	assert_int_equal(machine->vcpu.regs->rax, VISO_HYPERCALL_BASE + VISO_HYPERCALL_RETURN);
+	assert_int_equal(machine->vcpu.regs->rdi, value);
+	assert_null(machine->vcpu.due);
+}
+
+#define skip_without_restore(machine)                                                                                  \
+	do {                                                                                                           \
+		bool can = xstate_can_be_put((machine).vcpu.processor);                                                \
+		if (!can)                                                                                              \
+			tear_down(&(machine));                                                                         \
+		skip_without(can, "XSAVE");                                                                            \
+	} while (0)
+
+static void test_the_state_is_restored_on_the_way_to_a_function(void **state)
+{
+	skip_without(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm");
+	struct machine machine = {0};
+	struct vcpu_state frozen = {0};
+	set_up(&machine);
+	skip_without_restore(machine);
+	load_function(&machine);
+	for (uint64_t i = 1; i < 4; i++) {
+		go_back_and_call(&machine, &frozen, i << 40, i);
+		assert_true(machine.vcpu.restores);
+		assert_returns(&machine, (i << 40) + i);
+		assert_false(machine.vcpu.lacks_restore);
+	}
+	tear_down(&machine);
+}
+
+/* It is still to come, whoever asks; and whatever else is put in its place counts. */
+static void test_a_state_that_is_due_can_be_looked_at(void **state)
+{
+	skip_without(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm");
+	struct machine machine = {0};
+	struct vcpu_state frozen = {0}, saved = {0};
+	struct vcpu_exit exit;
+	uint8_t bytes[XSTATE_MAX];
+	set_up(&machine);
+	skip_without_restore(machine);
+	load_function(&machine);
+	go_back_and_call(&machine, &frozen, 1ull << 40, 5);
+	machine.vm.run->immediate_exit = 1;
+	vcpu_run(&machine.vcpu, &exit);
+	assert_int_equal(exit.event, VCPU_INTERRUPTED);
+	machine.vm.run->immediate_exit = 0;
+	assert_ptr_equal(machine.vcpu.due, &frozen.xsave);
+	assert_true(machine.vcpu.restores);
+	assert_ok(vcpu_save(&machine.vcpu, &saved));
+	assert_int_equal(saved.regs.rip, SYSTEM_CALL);
+	assert_int_equal(saved.regs.rdx, 5);
+	assert_memory_equal(&saved.xsave, &frozen.xsave, sizeof(saved.xsave));
+	assert_ok(xstate_get(&machine.vcpu, bytes));
+	assert_memory_equal(bytes + XMM0, (uint8_t *)&frozen.xsave + XMM0, 16);
+	assert_returns(&machine, (1ull << 40) + 5);
+
+	go_back_and_call(&machine, &frozen, 2ull << 40, 6);
+	assert_true(vcpu_is_in_program(&machine.vcpu));
+	memset(bytes + XMM0, 0, 16);
+	bytes[XMM0] = 7;
+	assert_ok(xstate_set(&machine.vcpu, bytes));
+	assert_returns(&machine, 13);
+	tear_down(&machine);
+}
+
+/* What XRSTOR does not take is left to KVM. */
+static void test_what_cannot_be_restored_is_loaded(void **state)
+{
+	skip_without(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm");
+	struct machine machine = {0};
+	struct vcpu_state frozen = {0};
+	set_up(&machine);
+	skip_without_restore(machine);
+	load_function(&machine);
+	go_back_and_call(&machine, &frozen, 3ull << 40, 8);
+	trampoline(&machine)[SYSTEM_STATE % GUEST_PAGE + XSTATE_HEADER + 16] = 1;
+	assert_returns(&machine, (3ull << 40) + 8);
+	assert_true(machine.vcpu.lacks_restore);
+	go_back_and_call(&machine, &frozen, 4ull << 40, 9);
+	assert_false(machine.vcpu.restores);
+	assert_returns(&machine, (4ull << 40) + 9);
+	tear_down(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_state_is_restored_on_the_way_to_a_function),
+		cmocka_unit_test(test_a_state_that_is_due_can_be_looked_at),
+		cmocka_unit_test(test_what_cannot_be_restored_is_loaded),
 		cmocka_unit_test(test_a_fault_does_not_outlive_its_program),
 		cmocka_unit_test(test_sysret_returns_as_the_host_does),
 		cmocka_unit_test(test_a_return_that_is_interrupted_is_taken_back),

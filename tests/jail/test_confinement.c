@@ -105,7 +105,7 @@ static void test_its_root_is_the_tree(void **state)
 	assert_non_null(realpath(box_tree(), tree));
 	viso_process *process = box_spawn(box, shell("cd /work; exec probe sleep"));
 	int pid = viso_process_pid(process);
-	usleep(100000);
+	await_that(!strcmp(outside_read(pid, "comm", text, sizeof(text)), "probe\n"));
 	assert_string_equal(outside_link(pid, "root", text, sizeof(text)), tree);
 	strcat(tree, "/work");
 	assert_string_equal(outside_link(pid, "cwd", text, sizeof(text)), tree);

@@ -249,10 +249,10 @@ static void test_switched_off(void **state)
 	assert_prints(box, probe("socket", "2", NULL), "made\n");
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
 	int pid = viso_process_pid(process);
-	usleep(20000); /* the new program's credentials come a moment after its memory */
+	/* The new program's credentials come a moment after its memory. */
+	await_that(!strcmp(outside_status(pid, "CapEff", text, sizeof(text)), "0000000000000000"));
 	assert_string_equal(outside_status(pid, "NoNewPrivs", text, sizeof(text)), "0");
 	assert_string_equal(outside_status(pid, "Seccomp", text, sizeof(text)), "0");
-	assert_string_equal(outside_status(pid, "CapEff", text, sizeof(text)), "0000000000000000");
 	viso_process_unref(process);
 }
 
@@ -266,8 +266,7 @@ static void test_root_keeps_its_capabilities_then(void **state)
 	viso_command *command = probe("sleep", NULL);
 	assert_ok(viso_command_set_user(command, 0, 0));
 	viso_process *process = box_spawn(box, command);
-	usleep(20000);
-	assert_string_equal(outside_status(viso_process_pid(process), "CapEff", text, sizeof(text)), all);
+	await_that(!strcmp(outside_status(viso_process_pid(process), "CapEff", text, sizeof(text)), all));
 	assert_string_equal(outside_status(viso_process_pid(process), "CapPrm", text, sizeof(text)), all);
 	viso_process_unref(process);
 	command = shell("chroot /work /bin/true 2>&1 || chroot / /bin/true && echo yes");
@@ -279,7 +278,7 @@ static void test_root_keeps_its_capabilities_then(void **state)
 	command = shell("probe background 3; exec probe sleep");
 	assert_ok(viso_command_set_user(command, 0, 0));
 	process = box_spawn(box, command);
-	usleep(50000);
+	await_that(viso_sandbox_pids(box->sandbox, NULL, 0) == 4);
 	assert_ok(viso_process_kill(process));
 	assert_ended(box_wait(process), VISO_REASON_KILLED, -1, SIGKILL);
 	viso_process_unref(process);

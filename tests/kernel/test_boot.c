@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <virtiso/error.h>
 
+#include "guest/device/doorbell.h"
 #include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/boot/entry.h"
 #include "guest/kernel/boot/load.h"
@@ -331,6 +332,13 @@ static void test_memory_map(void **state)
 	assert_int_equal(ranges[3].base + ranges[3].size, LAYOUT_HOLE_BEGIN);
 	assert_int_equal(ranges[4].base, 1ull << 32);
 	assert_int_equal(ranges[4].size, 2ull << 30);
+	/* What is shared with the host is no memory, and in its order. */
+	ram.reserved = LAYOUT_DOORBELL;
+	ram.reserved_size = DOORBELL_SIZE;
+	assert_int_equal(memory_map_list(&ram, ranges), 6);
+	assert_int_equal(ranges[4].base, LAYOUT_DOORBELL);
+	assert_int_equal(ranges[4].type, MEMORY_RESERVED);
+	assert_int_equal(ranges[5].base, 1ull << 32);
 }
 
 static uint8_t sum_of(const uint8_t *data, size_t size)
@@ -394,7 +402,7 @@ static void test_cpuid(void **state)
 		int found = 0;
 		for (uint32_t i = 0; i < cpuid.head.nent; i++)
 			found += cpuid.entries[i].function >> 28 == 4;
-		assert_int_equal(found, platform == VISO_PLATFORM_PC ? 0 : 3);
+		assert_int_equal(found, platform == VISO_PLATFORM_PC ? 0 : 4);
 		assert_int_equal(cpuid.entries[0].ecx >> 31, platform == VISO_PLATFORM_PC ? 0 : 1);
 		assert_int_equal(cpuid.entries[0].ecx & 0x20, 0);
 		assert_int_equal(cpuid.entries[0].ebx, 2 << 24 | 4 << 16 | 0x800);

@@ -265,6 +265,8 @@ void run(void)
 			say("?\n");
 			break;
 		}
+		/* The rings are the next one's: this one must not look at them any more, say after a pause. */
+		set(STATUS, 0);
 	}
 	say("end\n");
 }

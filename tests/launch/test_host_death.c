@@ -53,7 +53,8 @@ static void host_that_waits(void *argument)
 		for (;;)
 			pause();
 	}
-	usleep(100000); /* the scripts have left their children */
+	/* The scripts have left their children. */
+	await_that(marked_processes(host->mark, "probe", 0, NULL, 0) == 1 + 3 + 1 + 3 + 1);
 	ready_tell(&host->ready, "");
 	for (;;)
 		pause();

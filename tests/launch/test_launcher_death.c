@@ -36,26 +36,19 @@ static bool any_of(unsigned mark, const char *name, const pid_t *pids, int count
  * Kills what has this name, but the host, and waits until it is gone: a worker that is just being killed may still take
  * a request along.
  */
-static int kill_named(unsigned mark, const char *name)
+static void kill_named(unsigned mark, const char *name)
 {
 	pid_t pids[PIDS_MAX];
 	int count = marked_processes(mark, name, getpid(), pids, PIDS_MAX);
 	for (int i = 0; i < count; i++)
 		kill(pids[i], SIGKILL);
-	while (any_of(mark, name, pids, count))
-		usleep(1000);
-	return count;
+	await_that(!any_of(mark, name, pids, count));
 }
 
-/* Ten seconds at most until nothing of the mark is left that has this name, or is a program of a sandbox. */
+/* Until nothing of the mark is left that has this name, or is a program of a sandbox. */
 static void await_gone(unsigned mark, const char *name)
 {
-	for (int i = 0; i < 1000; i++) {
-		if (marked_processes(mark, name, getpid(), NULL, 0) == 0)
-			return;
-		usleep(10000);
-	}
-	fail_msg("%s goes on", name);
+	await_that(marked_processes(mark, name, getpid(), NULL, 0) == 0);
 }
 
 static struct box *open_limited(struct host *host)
@@ -80,9 +73,10 @@ static void killed(struct host *host, const char *name, int at_least)
 	mark_this_process(host->mark);
 	struct box *box = open_limited(host);
 	viso_process *process = box_spawn(box, shell("probe background 3; exec probe sleep"));
-	usleep(100000);
+	await_that(marked_processes(host->mark, "probe", 0, NULL, 0) == 4);
+	await_that(marked_processes(host->mark, name, getpid(), NULL, 0) >= at_least);
 	int count = marked_processes(host->mark, NULL, getpid(), pids, PIDS_MAX);
-	assert_true(kill_named(host->mark, name) >= at_least);
+	kill_named(host->mark, name);
 	viso_result *result = NULL;
 	assert_fails(viso_process_wait(process, 10000, &result), EPIPE, VISO_STAGE_LAUNCHER, "launcher");
 	assert_fails(viso_process_wait(process, 0, &result), EPIPE, VISO_STAGE_PROCESS, "wait");
@@ -91,9 +85,7 @@ static void killed(struct host *host, const char *name, int at_least)
 	await_gone(host->mark, "viso-init");
 	viso_process_unref(process);
 	assert_works(box);
-	for (int i = 0; i < 100 && marked_processes(host->mark, "viso-launcher", 0, NULL, 0) != 1; i++)
-		usleep(10000);
-	assert_int_equal(marked_processes(host->mark, "viso-launcher", 0, NULL, 0), 1);
+	await_that(marked_processes(host->mark, "viso-launcher", 0, NULL, 0) == 1);
 	assert_no_cgroups(pids, count);
 	box_close(box);
 }
@@ -129,8 +121,8 @@ static void idle_killed(void *argument)
 	struct box *box = open_limited(host);
 	for (int i = 0; i < 3; i++) {
 		assert_works(box);
-		usleep(50000);
-		assert_true(kill_named(host->mark, "viso-worker") >= 2);
+		await_that(marked_processes(host->mark, "viso-worker", getpid(), NULL, 0) >= 2);
+		kill_named(host->mark, "viso-worker");
 	}
 	assert_works(box);
 	kill_named(host->mark, "viso-launcher");

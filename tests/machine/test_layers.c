@@ -520,6 +520,18 @@ static void test_errors_that_cannot_be_read_are_no_absence(void **state)
 	support_remove_tree(machine.directory);
 }
 
+/* What that machine had no memory for is unread, and nothing of ours. */
+static void test_a_machine_that_had_no_memory(void **state)
+{
+	struct machine machine;
+	make_bare(&machine);
+	FILE *errors = open_in(&machine, "errors");
+	fputs("ENOMEM /sys/hypervisor/type\n", errors);
+	fclose(errors);
+	assert_int_equal(inside_of_captured(&machine, VISO_LAYER_HYPERVISOR), -ENODATA);
+	support_remove_tree(machine.directory);
+}
+
 static void test_bad_arguments_are_refused(void **state)
 {
 	viso_machine *machine = viso_machine_new();
@@ -701,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_evidence_is_printable),
 		cmocka_unit_test(test_a_chroot_into_the_last_of_many_mounts_is_seen),
 		cmocka_unit_test(test_errors_that_cannot_be_read_are_no_absence),
+		cmocka_unit_test(test_a_machine_that_had_no_memory),
 		cmocka_unit_test(test_bad_arguments_are_refused),
 		cmocka_unit_test(test_features_of_a_captured_machine_cannot_be_tried),
 		cmocka_unit_test(test_this_machine_has_layers_with_evidence),

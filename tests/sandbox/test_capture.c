@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static viso_command *writing(const char *size, size_t bound)
 {
@@ -71,13 +72,20 @@ static void test_each_stream_has_its_bound(void **state)
 static void test_output_of_a_killed_command_is_kept(void **state)
 {
 	struct box *box = box_open(state);
-	viso_command *command = shell("probe write 3000; exec probe sleep");
-	assert_ok(viso_command_set_timeout_ms(command, 500));
-	viso_result *result = box_run(box, command);
+	viso_command *command = shell("probe write 3000; echo written >&2; exec probe sleep");
+	assert_ok(viso_command_set_stdio(command, VISO_STDERR, VISO_STDIO_PIPE));
+	viso_process *process = box_spawn(box, command);
+	char line[16];
+	int err = viso_process_take_stream(process, VISO_STDERR);
+	assert_int_equal(read(err, line, sizeof(line)), 8);
+	close(err);
+	assert_ok(viso_process_kill(process));
+	viso_result *result = box_wait(process);
+	viso_process_unref(process);
 	size_t size;
 	viso_result_output(result, VISO_STDOUT, &size);
 	assert_int_equal(size, 3000);
-	assert_ended(result, VISO_REASON_TIMED_OUT, -1, 9);
+	assert_ended(result, VISO_REASON_KILLED, -1, 9);
 }
 
 static void test_output_of_the_background_does_not_hold_the_result(void **state)

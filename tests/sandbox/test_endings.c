@@ -45,12 +45,10 @@ static void test_forbidden_system_call_kills(void **state)
 static void test_background_children_end_with_the_command(void **state)
 {
 	struct box *box = box_open(state);
-	struct timespec begin, end;
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		assert_prints(box, probe("background", "5", NULL), "left\n");
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	assert_true(end.tv_sec - begin.tv_sec < 5);
+		assert_int_equal(viso_sandbox_pids(box->sandbox, NULL, 0), 0);
+	}
 }
 
 static void test_run_away_children_end_with_the_command(void **state)
@@ -58,9 +56,9 @@ static void test_run_away_children_end_with_the_command(void **state)
 	struct box *box = box_open(state);
 	struct timespec begin, end;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	viso_result *result = box_run(box, probe("run-away", "8", NULL));
+	viso_result *result = box_run(box, probe("run-away", "8", "40", NULL));
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	assert_true(end.tv_sec - begin.tv_sec < 4); /* they would end by themselves after five seconds */
+	assert_true(end.tv_sec - begin.tv_sec < 35); /* they would end by themselves after forty seconds */
 	assert_ended(result, VISO_REASON_EXITED, 0, 0);
 }
 
@@ -82,7 +80,7 @@ static void test_figures_are_plausible(void **state)
 
 	result = box_run(box, probe("sleep", "200", NULL));
 	wall = viso_result_usage(result, VISO_USAGE_WALL_US);
-	assert_true(wall >= 200000 && wall < 5000000);
+	assert_true(wall >= 200000 && wall < 20000000);
 	assert_true(viso_result_usage(result, VISO_USAGE_USER_US) < 100000);
 	assert_true(viso_result_usage(result, VISO_USAGE_VOLUNTARY_SWITCHES) >= 1);
 	viso_result_unref(result);

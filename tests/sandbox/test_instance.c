@@ -34,10 +34,7 @@ static const char *uid_of(int pid)
 /* Waits until the sandbox has as many processes. */
 static void await_count(struct box *box, int count)
 {
-	int now = -1;
-	for (int i = 0; i < 500 && (now = viso_sandbox_pids(box->sandbox, NULL, 0)) != count; i++)
-		usleep(10000);
-	assert_int_equal(now, count);
+	await_that(viso_sandbox_pids(box->sandbox, NULL, 0) == count);
 }
 
 static void test_commands_run_in_it_as_ever(void **state)
@@ -55,11 +52,16 @@ static void test_commands_run_in_it_as_ever(void **state)
 	command = probe("spin", NULL);
 	assert_ok(viso_command_set_cpu_time_ms(command, 50));
 	assert_ended(box_run(box, command), VISO_REASON_CPU_TIME, -1, SIGKILL);
-	viso_process *process = box_spawn(box, probe("trap", "15", NULL));
-	usleep(100000);
+	char ready[16] = "";
+	command = probe("trap", "15", NULL);
+	assert_ok(viso_command_set_stdio(command, VISO_STDOUT, VISO_STDIO_PIPE));
+	viso_process *process = box_spawn(box, command);
+	int out = viso_process_take_stream(process, VISO_STDOUT);
+	assert_int_equal(read(out, ready, sizeof(ready)), 6);
 	assert_ok(viso_process_signal(process, SIGTERM));
 	assert_ended(box_wait(process), VISO_REASON_EXITED, 55, 0);
 	viso_process_unref(process);
+	close(out);
 }
 
 /* What serves the command has a stack of its own, over which the command's start does not write. */
@@ -98,6 +100,8 @@ static void test_commands_may_signal_each_other(void **state)
 	char script[64];
 	viso_process *victim = box_spawn(box, probe("sleep", NULL));
 	/* The ids inside of a container are others. */
+	/* The kernel gives it its name a moment after it has begun to execute. */
+	await_that(!strcmp(outside_read(viso_process_pid(victim), "comm", text, sizeof(text)), "probe\n"));
 	snprintf(script, sizeof(script), box->container ? "kill -TERM $(pidof probe)" : "kill -TERM %d",
 		 viso_process_pid(victim));
 	assert_ended(box_run(box, shell(script)), VISO_REASON_EXITED, 0, 0);
@@ -257,9 +261,7 @@ static void kills_one_of_ours(struct host *host, const char *name)
 	for (int i = 0; i < named; i++)
 		kill(pids[i], SIGKILL);
 	assert_fails(viso_process_wait(process, 10000, NULL), EPIPE, VISO_STAGE_LAUNCHER, "instance");
-	for (int i = 0; i < 500 && marked_processes(host->mark, "probe", 0, NULL, 0) > 0; i++)
-		usleep(10000);
-	assert_int_equal(marked_processes(host->mark, "probe", 0, NULL, 0), 0);
+	await_that(marked_processes(host->mark, "probe", 0, NULL, 0) == 0);
 	viso_command *command = probe("cwd", NULL);
 	assert_fails(viso_sandbox_run(box->sandbox, command, NULL), EPIPE, VISO_STAGE_LAUNCHER, "instance");
 	viso_command_unref(command);

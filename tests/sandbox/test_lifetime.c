@@ -129,7 +129,8 @@ static void test_close_ends_what_other_threads_run(void **state)
 	pthread_t threads[4];
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, run_sleep, box), 0);
-	usleep(300000);
+	/* It does nothing to them. */
+	await_that(viso_sandbox_signal(box->sandbox, SIGCHLD) == 4);
 	assert_ok(viso_sandbox_close(box->sandbox));
 	for (int i = 0; i < 4; i++) {
 		void *reason;

@@ -118,7 +118,7 @@ static void test_wall_clock(void **state)
 	viso_command *command = probe("sleep", NULL);
 	assert_ok(viso_command_set_timeout_ms(command, 250));
 	viso_result *result = box_run(box, command);
-	assert_true(wall_ms(result) >= 250 && wall_ms(result) < 3000);
+	assert_true(wall_ms(result) >= 250 && wall_ms(result) < 30000);
 	assert_string_equal(viso_result_describe(result), "timed out");
 	assert_ended(result, VISO_REASON_TIMED_OUT, -1, SIGKILL);
 

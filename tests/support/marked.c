@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <glob.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,13 +18,13 @@
 
 static time_t first_mark;
 
-unsigned mark_new(void)
+/* An even one, since a test may have the one below for itself as well. */
+static unsigned any_mark(void)
 {
-	if (!first_mark)
-		first_mark = time(NULL);
-	static atomic_uint sequence;
+	unsigned number;
+	assert_int_equal(getrandom(&number, sizeof(number), 0), sizeof(number));
 	/* Below the kernel's default of 819200, so that an ordinary user may set it. */
-	return 1000 + ((unsigned)getpid() * 256 + 2 * atomic_fetch_add(&sequence, 1)) % 800000;
+	return 1002 + number % 400000 * 2;
 }
 
 void mark_this_process(unsigned mark)
@@ -84,6 +84,17 @@ int marked_processes(unsigned mark, const char *name, pid_t except, pid_t *pids,
 	}
 	closedir(dir);
 	return count;
+}
+
+unsigned mark_new(void)
+{
+	if (!first_mark)
+		first_mark = time(NULL);
+	unsigned mark;
+	do
+		mark = any_mark();
+	while (marked_processes(mark, NULL, 0, NULL, 0) || marked_processes(mark - 1, NULL, 0, NULL, 0));
+	return mark;
 }
 
 void assert_no_marked(unsigned mark)

@@ -268,10 +268,10 @@ static int do_slow_forks(char **argv)
 		pause();
 }
 
-/* Forks without end, each parent ending at once, in N chains, for at most five seconds. */
+/* Forks without end, each parent ending at once, in N chains, for at most so many seconds, or five. */
 static int do_run_away(char **argv)
 {
-	time_t end = time(NULL) + 5;
+	time_t end = time(NULL) + (argv[2] && argv[3] ? atoi(argv[3]) : 5);
 	for (int i = atoi(argument(argv, "1")); i > 0; i--)
 		if (fork() == 0) {
 			setsid();
@@ -562,7 +562,7 @@ static int do_spy(char **argv)
 }
 
 /* For N ms, opens whatever any process executes for writing where it is not a file of this root, and says what came of
- * it. */
+ * it. A file that is named need be written once only. */
 static int do_overwrite(char **argv)
 {
 	struct timespec now, end;
@@ -592,7 +592,8 @@ static int do_overwrite(char **argv)
 		if (proc)
 			closedir(proc);
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	} while (!(written && argv[2] && argv[3]) &&
+		 (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec)));
 	printf("%s written %ld\n", found ? "found" : "not found", written);
 	return 0;
 }

@@ -20,6 +20,11 @@ void support_missing(const char *facility)
 	fflush(stdout);
 }
 
+void support_pause(void)
+{
+	usleep(5000);
+}
+
 void support_print_error(const char *call, long result)
 {
 	print_error("%s returned %ld: %s\n", call, result, viso_error_message());

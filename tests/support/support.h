@@ -43,7 +43,19 @@
 		support_check_error(#call, (error), (stage), (part));                                                          \
 	} while (0)
 
+/* Waits for what comes by itself, however busy the machine is; fails the test where it has not come in half a minute. */
+#define await_that(condition)                                                                                          \
+	do {                                                                                                               \
+		int await_left_ = 6000;                                                                                        \
+		while (!(condition) && await_left_-- > 0)                                                                      \
+			support_pause();                                                                                           \
+		if (await_left_ < 0)                                                                                           \
+			fail_msg("it never came that %s", #condition);                                                             \
+	} while (0)
+
 void support_missing(const char *facility);
+/* Five milliseconds. */
+void support_pause(void);
 void support_print_error(const char *call, long result);
 void support_check_error(const char *call, int error, int stage, const char *object_part);
 

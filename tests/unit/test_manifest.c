@@ -313,13 +313,20 @@ static int remove_with_mounts(void *argument)
 	umount2(inside, MNT_DETACH);
 	if (r != -EBUSY || access(path, F_OK) < 0)
 		return 3;
+	int ends[2];
+	char byte;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return 2;
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (chroot(path) < 0)
+		if (chroot(path) < 0 || write(ends[1], "", 1) != 1)
 			_exit(1);
 		pause();
 	}
-	usleep(200000);
+	close(ends[1]);
+	if (read(ends[0], &byte, 1) != 1)
+		return 6;
+	close(ends[0]);
 	r = viso_root_remove(root);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -360,11 +362,39 @@ static void test_hostile_records(void **state)
 	free(record);
 }
 
-static void *cancel_soon(void *root)
+struct waiting {
+	viso_root *root;
+	atomic_bool has_returned;
+};
+
+/* Until it was heard: before the call there is nothing to be cancelled. */
+static void *cancel_often(void *argument)
 {
-	usleep(100000);
-	assert_int_equal(viso_root_cancel(root), 0);
+	struct waiting *waiting = argument;
+	while (!atomic_load(&waiting->has_returned)) {
+		assert_int_equal(viso_root_cancel(waiting->root), 0);
+		usleep(1000);
+	}
 	return NULL;
+}
+
+/* The lock is held until the call has returned, so that nothing but the cancel can end its wait. */
+static void cancel_who_waits(void)
+{
+	char *lock = root_path_of("%s/.viso/lock", path);
+	int fd = open(lock, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	struct waiting waiting = {.root = usual_root()};
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, cancel_often, &waiting), 0);
+	int r = viso_root_update(waiting.root);
+	atomic_store(&waiting.has_returned, true);
+	pthread_join(thread, NULL);
+	close(fd);
+	assert_int_equal(r, -ECANCELED);
+	assert_int_equal(viso_root_update(waiting.root), 0);
+	viso_root_unref(waiting.root);
+	free(lock);
 }
 
 static void test_builders_wait_for_each_other(void **state)
@@ -391,24 +421,7 @@ static void test_builders_wait_for_each_other(void **state)
 	}
 	assert_true(update(usual_root()) >= 0);
 	assert_as_new(usual_root);
-	/* Who waits can be cancelled. */
-	char *lock = root_path_of("%s/.viso/lock", path);
-	pid_t holder = fork();
-	if (holder == 0) {
-		execlp("flock", "flock", lock, "sleep", "1", NULL);
-		_exit(1);
-	}
-	usleep(300000);
-	viso_root *root = usual_root();
-	pthread_t thread;
-	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, root), 0);
-	int r = viso_root_update(root);
-	pthread_join(thread, NULL);
-	waitpid(holder, NULL, 0);
-	assert_int_equal(r, -ECANCELED);
-	assert_int_equal(viso_root_update(root), 0);
-	viso_root_unref(root);
-	free(lock);
+	cancel_who_waits();
 }
 
 struct heard {
@@ -486,9 +499,10 @@ static void test_cancel_while_a_file_is_hashed(void **state)
 	viso_root_unref(root);
 }
 
-/* Cancels at the end, when all is there. */
-static int cancel_at_the_end(uint64_t done, uint64_t total, const char *entry, void *userdata)
+/* Cancels at the end, when all is there. That it is called at all tells that the lock is held. */
+static int cancel_at_the_end(uint64_t done, uint64_t total, const char *entry, void *is_locked)
 {
+	atomic_store((atomic_bool *)is_locked, true);
 	return done == total;
 }
 
@@ -497,25 +511,25 @@ static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
 	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 3000); do echo $i >$i; done",
 				    source, source),
 			 0);
+	atomic_bool *is_locked = mmap(NULL, sizeof(*is_locked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(is_locked, MAP_FAILED);
 	fflush(NULL);
 	pid_t child = fork();
 	if (child == 0) {
 		viso_root *root = usual_root();
-		int r = viso_root_set_progress_handler(root, cancel_at_the_end, NULL, NULL);
+		int r = viso_root_set_progress_handler(root, cancel_at_the_end, is_locked, NULL);
 		r = r < 0 ? r : viso_root_build(root);
 		viso_root_unref(root);
 		_exit(r != -ECANCELED);
 	}
-	char *lock = root_path_of("%s/.viso/lock", path);
-	while (access(lock, F_OK) < 0)
-		usleep(100);
+	await_that(atomic_load(is_locked));
 	assert_true(update(usual_root()) > 0);
 	int status;
 	waitpid(child, &status, 0);
 	assert_int_equal(status, 0);
 	assert_int_equal(verify(), 0);
 	assert_as_new(usual_root);
-	free(lock);
+	munmap(is_locked, sizeof(*is_locked));
 }
 
 /* As on a file system that has no locks. */
@@ -565,13 +579,20 @@ static void test_umask_without_rights(void **state)
 	assert_int_equal(root_in_child(true, build_twice_with_a_umask, NULL), 0);
 }
 
+struct writer {
+	atomic_bool stop;
+	atomic_uint writes;
+};
+
 static void *write_all_the_time(void *argument)
 {
+	struct writer *writer = argument;
 	char *file = root_path_of("%s/d/growing", source);
 	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	static const char text[65536];
-	for (const atomic_bool *stop = argument; !atomic_load(stop);) {
+	while (!atomic_load(&writer->stop)) {
 		(void)!write(fd, text, sizeof(text));
+		atomic_fetch_add(&writer->writes, 1);
 		if (lseek(fd, 0, SEEK_END) > 100 << 20)
 			(void)!ftruncate(fd, 64 << 20);
 	}
@@ -580,16 +601,27 @@ static void *write_all_the_time(void *argument)
 	return NULL;
 }
 
+/* Each part that is copied meets a write, however few processors there are. */
+static int await_a_write(uint64_t done, uint64_t total, const char *entry, void *userdata)
+{
+	struct writer *writer = userdata;
+	unsigned before = atomic_load(&writer->writes);
+	while (!atomic_load(&writer->stop) && atomic_load(&writer->writes) == before)
+		usleep(100);
+	return 0;
+}
+
 static void test_file_that_changes_is_noticed(void **state)
 {
-	atomic_bool stop = false;
+	struct writer writer = {0};
 	pthread_t thread;
 	assert_int_equal(root_shell("head -c 64M /dev/zero >%s/d/growing", source), 0);
 	viso_root *root = usual_root();
-	assert_int_equal(pthread_create(&thread, NULL, write_all_the_time, &stop), 0);
-	usleep(50000);
+	assert_ok(viso_root_set_progress_handler(root, await_a_write, &writer, NULL));
+	assert_int_equal(pthread_create(&thread, NULL, write_all_the_time, &writer), 0);
+	await_that(atomic_load(&writer.writes) > 0);
 	int r = viso_root_build(root);
-	atomic_store(&stop, true);
+	atomic_store(&writer.stop, true);
 	pthread_join(thread, NULL);
 	assert_int_equal(r, -EAGAIN);
 	assert_non_null(strstr(viso_error_object(), "growing"));

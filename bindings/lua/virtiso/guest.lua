@@ -11,7 +11,7 @@ local snapshots = require "virtiso.snapshot"
 local support = require "virtiso.support"
 local sized = sandboxes.sized
 
-local EIO = 5
+local EIO, ERRNO_MAX, ENOSYS = 5, 4095, 38
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
 local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
@@ -193,13 +193,19 @@ local function guarded(handler, what, wrap, default)
 end
 
 --- Sets the handler of a hypercall, before anything has run, or in a clone before its first call: a function, or false for
--- next_hypercall().
+-- next_hypercall(). The functions of a computer are called in serve().
 function Guest:set_hypercall(number, handler)
 	if not math.tointeger(number) then
 		error(("a hypercall has a number, not %q"):format(tostring(number)), 2)
 	end
 	if not handler then
 		native.viso_guest_queue_hypercall(self.handle, number)
+		return
+	end
+	if self.is_computer then
+		-- Its processors are threads of their own, in which Lua cannot run.
+		native.viso_guest_queue_hypercall(self.handle, number)
+		self.handlers[number] = handler
 		return
 	end
 	local pass_on = guarded(handler, "the handler of a hypercall", hypercalls.make, 0)
@@ -267,6 +273,11 @@ function Guest:press_power_button()
 	native.viso_guest_press_power_button(self.handle)
 end
 
+--- Presses the reset button of the computer, which ends with exit code 1.
+function Guest:press_reset_button()
+	native.viso_guest_press_reset_button(self.handle)
+end
+
 --- Has the operating system end itself, by viso-agent, and waits until it has: how is "power_off" or "reboot"; seconds.
 function Guest:shut_down(how, timeout)
 	native.viso_guest_shut_down(self.handle, support.value_of(shutdowns, how or "power_off", "way"), timeout_of {timeout = timeout or 60})
@@ -327,7 +338,8 @@ function Guest:call_bytes(symbol, bytes, options)
 	return calling(native.viso_guest_call_bytes, self.handle, symbol, bytes or "", max, timeout_of(options))
 end
 
---- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes().
+--- Sends the program, that reads from /dev/virtiso or waits in viso_receive(), a request; its answer. Options as for call_bytes(). This
+-- and the calls also reach the system of a computer (<virtiso/doorbell.h>), several at a time; handlers are not called meanwhile.
 function Guest:request(bytes, options)
 	options = options or {}
 	support.check_options(options, support.set "max timeout", 2)
@@ -383,6 +395,19 @@ function Guest:reset()
 	native.viso_guest_reset(self.handle)
 end
 
+local bindings = support.set "disks ports interfaces vsock"
+
+--- Gives the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the snapshot
+--- has: copies of the disks to which that writes, the other ends of its ports and interfaces. As the options of virtiso.guest().
+function Guest:bind(options)
+	support.check_options(options, bindings, 2)
+	for _, name in ipairs{"disks", "ports", "interfaces", "vsock"} do
+		if options[name] then
+			setters[name](self.handle, options[name])
+		end
+	end
+end
+
 --- A fd that becomes readable when a queued hypercall waits. Never read from it.
 function Guest:hypercall_fd()
 	return native.viso_guest_hypercall_fd(self.handle)
@@ -401,6 +426,28 @@ function Guest:syscalls(which)
 		named[native.viso_syscall_name(number)] = count
 	end
 	return named
+end
+
+--- Of a computer: waits for a hypercall, at most `timeout` seconds, and answers it by its handler. True; nil where none came. Throws what
+-- the handler threw; the guest gets EIO.
+function Guest:serve(timeout)
+	local call = self:next_hypercall(timeout)
+	if not call then
+		return nil
+	end
+	local ok, result = pcall(self.handlers[call:number()] or function()
+		return -ENOSYS
+	end, call)
+	local value = ok and (result == nil and 0 or math.tointeger(result))
+	if not value then
+		call:refuse(EIO)
+		error(ok and "the handler of a hypercall must return an integer, not " .. type(result) or result, 0)
+	elseif value < 0 and value >= -ERRNO_MAX then
+		call:refuse(-value)
+	else
+		call:answer(value)
+	end
+	return true
 end
 
 local others = support.set "writable writable_max hypercalls connect"
@@ -436,11 +483,12 @@ end
 -- its first disk.
 --
 -- Handlers are called while a function of this module runs on the Lua state that called it: in call(), request(), initialise() and
--- run(), which throw what a handler threw. Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their
+-- run(), which throw what a handler threw; those of a computer, in serve(). Those of a command of spawn(), and of what comes through a ring, give ENOSYS: queue their
 -- hypercalls.
 function guests.guest(options)
 	local box = construct(options)
 	local guest = make(box.handle, box.root)
+	guest.is_computer = boots(options) and true or false
 	for number, handler in pairs(options.hypercalls or {}) do
 		guest:set_hypercall(number, handler)
 	end

@@ -286,6 +286,10 @@ class Guest(Sandbox):
         """Press the power button of the computer, which most systems take for a wish to shut down."""
         native.viso_guest_press_power_button(self._handle)
 
+    def press_reset_button(self) -> None:
+        """Press the reset button of the computer, which ends with exit code 1."""
+        native.viso_guest_press_reset_button(self._handle)
+
     def shut_down(self, how: Union[Shutdown, str] = Shutdown.POWER_OFF, *, timeout: float = 60) -> None:
         """Have the operating system end itself, by viso-agent, and wait until it has."""
         native.viso_guest_shut_down(self._handle, by_name(Shutdown, how), _timeout_ms(timeout))
@@ -362,7 +366,10 @@ class Guest(Sandbox):
             return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
 
     def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
-        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer."""
+        """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer.
+
+        This, and :meth:`call` and :meth:`call_bytes`, also reach the system of a computer (<virtiso/doorbell.h>), several at a time.
+        """
         with _raising():
             return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
 
@@ -382,12 +389,24 @@ class Guest(Sandbox):
         return read_result(handle, self._options or Options([]))
 
     def snapshot(self) -> Snapshot:
-        """Freeze the initialised guest. It goes on as a clone itself."""
+        """Freeze the initialised guest, or the computer that runs. It goes on itself."""
         return Snapshot(native.viso_guest_snapshot(self._handle), self)
 
     def reset(self) -> None:
         """Bring a clone back to its snapshot, to the byte. A poisoned one is usable again."""
         native.viso_guest_reset(self._handle)
+
+    def bind(
+        self,
+        *,
+        disks: Sequence[Union[StrPath, Disk]] = (),
+        ports: Optional[Mapping[str, File]] = None,
+        interfaces: Sequence[Union[File, Interface]] = (),
+        vsock: Optional[Tuple[int, StrPath]] = None,
+    ) -> None:
+        """Give the clone of a computer, before it is switched on, what it has of the host in place of what the guest of the
+        snapshot has: copies of the disks to which that writes, the other ends of its ports and interfaces."""
+        KernelOptions(disks=disks, ports=ports or {}, interfaces=interfaces, vsock=vsock).add_devices(self._handle)
 
     def _clone(self, handle: native.viso_guest) -> Guest:
         clone = Guest.__new__(Guest)

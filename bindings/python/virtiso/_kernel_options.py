@@ -114,9 +114,10 @@ class KernelOptions:
             native.viso_guest_set_firmware(guest, self.firmware)
         if self.console is not None:
             native.viso_guest_set_console(guest, by_name(Console, self.console))
-        self._add_devices(guest)
+        self.add_devices(guest)
 
-    def _add_devices(self, guest: native.viso_guest) -> None:
+    def add_devices(self, guest: native.viso_guest) -> None:
+        """Only the devices, or for a clone what it is given anew of them."""
         for index, disk in enumerate(self.disks):
             disk = disk if isinstance(disk, Disk) else Disk(disk)
             native.viso_guest_add_disk(guest, disk.path, disk.flags())

@@ -61,6 +61,11 @@ int agent_ping(struct agent *agent, int timeout_ms);
 int agent_statistics(struct agent *agent, int timeout_ms, uint64_t out[AGENT_STATISTIC_COUNT]);
 /* The text of /proc/mounts as far as it fits; to be freed. */
 int agent_mounts(struct agent *agent, int timeout_ms, char **out_text);
+/*
+ * The guest is a clone: as soon as its agent has answered, and before anything else is asked of it, it gets the host's
+ * time and other random bytes. Whether that worked nobody hears.
+ */
+void agent_refresh(struct agent *agent);
 /* That of the host. */
 int agent_set_time(struct agent *agent, int timeout_ms);
 /* From the host's own pool. */

@@ -92,8 +92,9 @@ struct agent {
 	pthread_cond_t changed;
 	enum agent_state state;
 	bool is_closing;
-	int error;         /* of AGENT_BROKEN, positive */
-	char problem[160]; /* in words */
+	bool is_to_refresh; /* as soon as it is ready */
+	int error;          /* of AGENT_BROKEN, positive */
+	char problem[160];  /* in words */
 	uint64_t token, guest_token;
 	unsigned features;
 	int64_t heard; /* ms; 0 before */
@@ -123,6 +124,9 @@ uint32_t agent_next_id(struct agent *agent);
 void agent_break(struct agent *agent, int error, const char *problem);
 /* 0 where it can be asked; else a negative errno with the error set. */
 int agent_check(struct agent *agent, const char *object);
+
+/* requests.c: what agent_refresh() has asked for. */
+void agent_say_refresh(struct agent *agent);
 
 /* receive.c: one frame of the guest's. What it must not say breaks the contact. */
 void agent_take(struct agent *agent, const struct agent_frame *frame);

@@ -32,6 +32,8 @@ static void take_welcome(struct agent *agent, const struct agent_frame *frame)
 	agent->state = AGENT_READY;
 	agent->features = features;
 	agent->guest_token = token;
+	if (agent->is_to_refresh)
+		agent_say_refresh(agent);
 	/* HELLOs that were not sent would be answered only. */
 	pthread_cond_broadcast(&agent->changed);
 }

@@ -144,15 +144,55 @@ int agent_mounts(struct agent *agent, int timeout_ms, char **out_text)
 	return 0;
 }
 
+/* One that nobody waits for. */
+static void say_request(struct agent *agent, enum agent_request_kind kind, const void *data, size_t size)
+{
+	uint8_t frame[1 + AGENT_ENTROPY_MAX];
+	struct agent_request *free_one = find_free(agent);
+	uint32_t id = agent_next_id(agent);
+	frame[0] = kind;
+	memcpy(frame + 1, data, size);
+	if (free_one && agent_say(agent, AGENT_REQUEST, id, frame, 1 + size) == 0)
+		*free_one = (struct agent_request){.id = id, .type = AGENT_ANSWER, .is_abandoned = true};
+	explicit_bzero(frame, sizeof(frame));
+}
+
+static void pack_time(uint8_t out[8])
+{
+	struct packer packer = {.data = out, .room = 8};
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	pack_u64(&packer, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+void agent_say_refresh(struct agent *agent)
+{
+	uint8_t bytes[ENTROPY];
+	agent->is_to_refresh = false;
+	if (getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes))
+		say_request(agent, AGENT_REQUEST_ENTROPY, bytes, sizeof(bytes));
+	pack_time(bytes);
+	say_request(agent, AGENT_REQUEST_SET_TIME, bytes, 8);
+	explicit_bzero(bytes, sizeof(bytes));
+}
+
+void agent_refresh(struct agent *agent)
+{
+	pthread_mutex_lock(&agent->lock);
+	agent->is_to_refresh = true;
+	if (agent->state == AGENT_READY) {
+		agent_say_refresh(agent);
+		agent_wake(agent);
+	}
+	pthread_mutex_unlock(&agent->lock);
+}
+
 int agent_set_time(struct agent *agent, int timeout_ms)
 {
 	_cleanup_answer_ struct answer answer = {0};
 	uint8_t data[8];
-	struct packer packer = {.data = data, .room = sizeof(data)};
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	pack_u64(&packer, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
-	return request(agent, AGENT_REQUEST_SET_TIME, "time", data, packer.used, timeout_ms, &answer);
+	pack_time(data);
+	return request(agent, AGENT_REQUEST_SET_TIME, "time", data, sizeof(data), timeout_ms, &answer);
 }
 
 int agent_add_entropy(struct agent *agent, int timeout_ms)

@@ -9,12 +9,12 @@
 #include <virtiso/doorbell.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
 #include "guest/memory/fault.h"
-#include "guest/x86_64/system.h"
 
 enum { ARGUMENTS_MAX = 6, BYTES_MAX = 16 << 20 };
 
@@ -25,7 +25,7 @@ static int check_call(struct instance *instance, const char *function)
 	return 0;
 }
 
-static int find(struct instance *instance, const char *symbol, uint64_t *out_address)
+HOT static int find(struct instance *instance, const char *symbol, uint64_t *out_address)
 {
 	int r = symbol_find(&instance->stay.symbols, instance->stay.task->program->space, symbol, out_address);
 	if (r < 0)
@@ -39,29 +39,31 @@ static int find(struct instance *instance, const char *symbol, uint64_t *out_add
 			  symbol);
 }
 
-/* System V ABI, AMD64 supplement, "The Stack Frame": at a function's first instruction the return address is on top. */
-static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
-			const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
+/* Each page that a call would touch first costs an exit; once it is there a reset leaves it. */
+static int make_stack(struct stay *stay)
+{
+	const uint8_t none[16] = {0};
+	if (!stay->has_stack &&
+	    space_write(stay->task->program->space, stay->stack - sizeof(none), none, sizeof(none)) < 0)
+		return -ENOMEM;
+	stay->has_stack = true;
+	return 0;
+}
+
+/* System V ABI, AMD64 supplement, "The Stack Frame": before a function is called the stack is aligned to 16 bytes. */
+HOT static int run_function(struct viso_guest *guest, struct instance *instance, uint64_t address,
+			    const uint64_t args[ARGUMENTS_MAX], int timeout_ms, const char *function)
 {
 	struct stay *stay = &instance->stay;
-	struct program *program = stay->task->program;
-	const uint64_t frame[2] = {SYSTEM_TRAMPOLINE};
-	uint64_t stack = stay->stack - 24;
-	if (space_write(program->space, stack, frame, sizeof(frame)) < 0)
+	if (make_stack(stay) < 0)
 		return error_fail(VISO_STAGE_GUEST, ENOMEM, function, "the guest has no stack for calls any more");
-	vcpu_set_start(program->vcpu, address, stack);
-	program->vcpu->regs->rdi = args[0];
-	program->vcpu->regs->rsi = args[1];
-	program->vcpu->regs->rdx = args[2];
-	program->vcpu->regs->rcx = args[3];
-	program->vcpu->regs->r8 = args[4];
-	program->vcpu->regs->r9 = args[5];
+	vcpu_set_call(stay->task->program->vcpu, address, stay->stack - 16, args);
 	stay->state = STAY_CALLED;
 	return guest_run_taken(guest, instance, timeout_ms, function);
 }
 
-static int call(struct viso_guest *guest, struct instance *instance, const char *symbol, const uint64_t *args,
-		size_t count, int timeout_ms, const char *function)
+HOT static int call(struct viso_guest *guest, struct instance *instance, const char *symbol, const uint64_t *args,
+		    size_t count, int timeout_ms, const char *function)
 {
 	uint64_t address, all[ARGUMENTS_MAX] = {0};
 	int r = check_call(instance, function);
@@ -91,8 +93,8 @@ static int call_computer(viso_guest *guest, const char *symbol, const uint64_t *
 	return r < 0 ? (int)r : 0;
 }
 
-int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
-		    uint64_t *out_value)
+HOT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+			uint64_t *out_value)
 {
 	struct instance *instance;
 	if (!symbol || (count && !args))
@@ -107,6 +109,7 @@ int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *args,
 	if (r < 0)
 		return r;
 	r = call(guest, instance, symbol, args, count, timeout_ms, __func__);
+	r = (int)guest_end_call(guest, instance, r, __func__);
 	if (r == 0 && out_value)
 		*out_value = instance->stay.value;
 	guest_give_back(guest);
@@ -210,6 +213,7 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (r < 0)
 		return r;
 	int64_t n = call_with_bytes(guest, instance, symbol, &bytes, timeout_ms, __func__);
+	n = guest_end_call(guest, instance, n, __func__);
 	guest_give_back(guest);
 	return n;
 }

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/memory/fault.h"
@@ -64,12 +65,12 @@ static void gate_unref(struct gate *gate)
 	free(gate);
 }
 
-void gate_lock(struct gate *gate)
+HOT void gate_lock(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 }
 
-void gate_unlock(struct gate *gate)
+HOT void gate_unlock(struct gate *gate)
 {
 	pthread_mutex_unlock(&gate->lock);
 }

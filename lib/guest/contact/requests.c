@@ -53,11 +53,12 @@ static int64_t request(struct viso_guest *guest, struct instance *instance, int 
 
 /* Through the ring, or by an exit, in which the program may find to the ring. */
 static int64_t ask(struct viso_guest *guest, struct instance *instance, const struct ring_exchange *exchange,
-		   int timeout_ms, const char *function)
+		   const char *function)
 {
 	struct stay *stay = &instance->stay;
-	int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_now(CLOCK_MONOTONIC) + (int64_t)timeout_ms * 1000000;
+	int64_t begin = 0;
 	if (stay->state != STAY_BY_RING) {
+		begin = clock_now(CLOCK_MONOTONIC);
 		stay->has_request = true;
 		stay->request = exchange->in;
 		stay->request_size = exchange->in_size;
@@ -66,7 +67,7 @@ static int64_t ask(struct viso_guest *guest, struct instance *instance, const st
 		stay->answer_max = exchange->out_max;
 		stay->answer_size = 0;
 		stay->error = 0;
-		int64_t n = request(guest, instance, timeout_ms, function);
+		int64_t n = request(guest, instance, exchange->timeout_ms, function);
 		bool is_done = n < 0 || !stay->has_request;
 		stay->has_request = false;
 		stay->request = NULL;
@@ -74,13 +75,13 @@ static int64_t ask(struct viso_guest *guest, struct instance *instance, const st
 		if (is_done || stay->state != STAY_BY_RING)
 			return n;
 	}
-	return ring_request(guest, instance, exchange, deadline, function);
+	return ring_request(guest, instance, exchange, begin, function);
 }
 
 int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, void *out, size_t out_max, int timeout_ms)
 {
 	struct instance *instance;
-	const struct ring_exchange exchange = {in, in_size, out, out_max};
+	const struct ring_exchange exchange = {in, in_size, out, out_max, timeout_ms};
 	if ((in_size && !in) || (out_max && !out))
 		return error_argument(__func__, "a buffer is NULL");
 	if (in_size > BYTES_MAX)
@@ -99,7 +100,8 @@ int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, vo
 	int r = guest_take_running(guest, __func__, &instance);
 	if (r < 0)
 		return r;
-	int64_t n = ask(guest, instance, &exchange, timeout_ms, __func__);
+	int64_t n = ask(guest, instance, &exchange, __func__);
+	n = guest_end_call(guest, instance, n, __func__);
 	guest_give_back(guest);
 	return n;
 }

@@ -59,10 +59,14 @@ struct ring_exchange {
 	size_t in_size;
 	void *out;
 	size_t out_max;
+	int timeout_ms;
 };
 
-/* A request to a guest that is taken, by guest_take_running(). As viso_guest_request(). */
+/*
+ * A request to a guest that is taken, by guest_take_running(). As viso_guest_request(). It began at `begin`
+ * (CLOCK_MONOTONIC, nanoseconds), or with 0 now: the clock is not looked at where the answer comes at once.
+ */
 int64_t ring_request(struct viso_guest *guest, struct instance *instance, const struct ring_exchange *exchange,
-		     int64_t deadline, const char *function);
+		     int64_t begin, const char *function);
 
 #endif

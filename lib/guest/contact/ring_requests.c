@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contact/ring_inside.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -63,7 +64,7 @@ static void *run_thread(void *data)
 	while (!orphan && wait_for_work(ring)) {
 		ring->requests.seen = atomic_load(&ring->requests.posted);
 		instance->stay.leave = false;
-		if (instance_run_until(instance, 0, 0) < 0)
+		if (instance_run_until(instance, clock_now(CLOCK_MONOTONIC), 0, 0) < 0)
 			program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a request could not be run");
 		gate_lock(instance->gate);
 		orphan = ring_take_orphan(ring);
@@ -158,7 +159,7 @@ static void stop_thread(struct ring *ring)
 	kick_unpause(&ring->instance->kick);
 }
 
-void ring_pause(struct ring *ring)
+HOT void ring_pause(struct ring *ring)
 {
 	if (!ring || !ring->requests.has_thread)
 		return;
@@ -224,7 +225,13 @@ static bool is_over(const struct ring *ring)
 	return is_answered(ring) || atomic_load_explicit(&ring->requests.has_ended, memory_order_acquire);
 }
 
-static bool look_for_answer(const struct ring *ring, int64_t deadline)
+static int64_t deadline_of(const struct ring_exchange *exchange, int64_t begin)
+{
+	return exchange->timeout_ms < 0 ? INT64_MAX : begin + exchange->timeout_ms * 1000000ll;
+}
+
+/* For a while. Where it has not come, `*begin` is there. */
+static bool look_for_answer(const struct ring *ring, const struct ring_exchange *exchange, int64_t *begin)
 {
 	int64_t end = 0, now = 0;
 	do {
@@ -234,6 +241,8 @@ static bool look_for_answer(const struct ring *ring, int64_t deadline)
 			__builtin_ia32_pause();
 		}
 		now = clock_now(CLOCK_MONOTONIC);
+		*begin = *begin ? *begin : now;
+		int64_t deadline = deadline_of(exchange, *begin);
 		if (!end)
 			end = now + ring->poll_ns < deadline ? now + ring->poll_ns : deadline;
 	} while (now < end);
@@ -285,7 +294,7 @@ static int end_request(struct viso_guest *guest, struct ring *ring, const char *
 }
 
 int64_t ring_request(struct viso_guest *guest, struct instance *instance, const struct ring_exchange *exchange,
-		     int64_t deadline, const char *function)
+		     int64_t begin, const char *function)
 {
 	struct ring *ring = instance->ring;
 	if (exchange->in_size > VISO_RING_BYTES)
@@ -293,8 +302,8 @@ int64_t ring_request(struct viso_guest *guest, struct instance *instance, const 
 				  "%s: the program receives requests through the ring, which holds %d bytes", function,
 				  VISO_RING_BYTES);
 	post(ring, exchange);
-	if (!look_for_answer(ring, deadline))
-		wait_for_answer(ring, deadline);
+	if (!look_for_answer(ring, exchange, &begin))
+		wait_for_answer(ring, deadline_of(exchange, begin));
 	int r = is_answered(ring) && guest_finish(guest) ? 0 : end_request(guest, ring, function);
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/contact/ring.h"
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
@@ -32,7 +33,7 @@ static bool is_in_handler(const struct viso_guest *guest)
 	return guest->initialised && guest->initialised->ring && hypercalls_are_served_here(guest);
 }
 
-static int check_taking(const struct viso_guest *guest, bool poisoned_too, const char *function)
+HOT static int check_taking(const struct viso_guest *guest, bool poisoned_too, const char *function)
 {
 	if (guest->is_closed)
 		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the guest is closed", function);
@@ -50,18 +51,18 @@ static int check_taking(const struct viso_guest *guest, bool poisoned_too, const
 	return 0;
 }
 
-static void mark_taken(struct viso_guest *guest, enum guest_use use)
+HOT static void mark_taken(struct viso_guest *guest, enum guest_use use)
 {
 	guest->use = use;
-	atomic_store_explicit(&guest->is_cancelled, false, memory_order_relaxed);
+	atomic_store_explicit(&guest->verdict, GUEST_OPEN, memory_order_relaxed);
 	/* A handler may give the last reference of the host program's back. */
 	handle_ref(&guest->sandbox.handle);
 	if (use == GUEST_CALLED)
 		guest->is_new_clone = false;
 }
 
-static int take(struct viso_guest *guest, enum guest_use use, bool poisoned_too, const char *function,
-		struct instance **out_instance)
+HOT static int take(struct viso_guest *guest, enum guest_use use, bool poisoned_too, const char *function,
+		    struct instance **out_instance)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r < 0)
@@ -76,8 +77,8 @@ static int take(struct viso_guest *guest, enum guest_use use, bool poisoned_too,
 	return r;
 }
 
-int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
-	       struct instance **out_instance)
+HOT int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
+		   struct instance **out_instance)
 {
 	int r = take(guest, for_call ? GUEST_CALLED : GUEST_TAKEN, poisoned_too, function, out_instance);
 	if (r == 0)
@@ -97,21 +98,32 @@ static struct instance *take_out(struct viso_guest *guest)
 	return instance;
 }
 
-void guest_give_back(struct viso_guest *guest)
+HOT void guest_give_back(struct viso_guest *guest)
 {
 	pthread_mutex_lock(&guest->lock);
 	guest->use = GUEST_IDLE;
-	pthread_cond_broadcast(&guest->idle);
+	if (guest->is_awaited)
+		pthread_cond_broadcast(&guest->idle);
 	pthread_mutex_unlock(&guest->lock);
-	viso_guest_unref(guest);
+	if (!handle_unref_unless_last(&guest->sandbox.handle))
+		viso_guest_unref(guest);
 }
 
-/* With the lock held: the thread that uses the guest will end it. */
-static void stop_user(struct viso_guest *guest)
+/* False where another verdict is there already. */
+HOT static bool decide(struct viso_guest *guest, enum guest_verdict verdict)
 {
-	atomic_store(&guest->is_cancelled, true);
+	int before = GUEST_OPEN;
+	return atomic_compare_exchange_strong(&guest->verdict, &before, verdict) || before == (int)verdict;
+}
+
+/* With the lock held: whether the thread that uses the guest will end it. */
+static bool stop_user(struct viso_guest *guest)
+{
+	if (!decide(guest, GUEST_CANCELLED))
+		return false;
 	if (guest->initialised)
 		kick_stop(&guest->initialised->kick, SIGKILL);
+	return true;
 }
 
 void guest_close_initialised(struct viso_guest *guest)
@@ -120,6 +132,7 @@ void guest_close_initialised(struct viso_guest *guest)
 	guest->is_closed = true;
 	if (guest->use == GUEST_CALLED)
 		stop_user(guest);
+	guest->is_awaited = true;
 	while (guest->use != GUEST_IDLE)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
@@ -146,8 +159,7 @@ int guest_signal_initialised(struct viso_guest *guest, int signal)
 	pthread_mutex_lock(&guest->lock);
 	struct instance *instance = guest->initialised;
 	bool is_idle = guest->use == GUEST_IDLE && instance && !is_in_handler(guest) && !has_ended(instance);
-	if (guest->use == GUEST_CALLED && signal == SIGKILL) {
-		stop_user(guest);
+	if (guest->use == GUEST_CALLED && signal == SIGKILL && stop_user(guest)) {
 		count = 1;
 	} else if (is_idle) {
 		mark_taken(guest, GUEST_TAKEN);
@@ -172,34 +184,27 @@ int viso_guest_cancel(viso_guest *guest)
 	if (guest->kernel)
 		return guest->kernel->ops->cancel(guest);
 	pthread_mutex_lock(&guest->lock);
-	r = guest->use == GUEST_CALLED;
-	if (r)
-		stop_user(guest);
+	r = guest->use == GUEST_CALLED && stop_user(guest);
 	pthread_mutex_unlock(&guest->lock);
 	return r;
 }
 
 bool guest_is_cancelled(struct viso_guest *guest)
 {
-	return atomic_load(&guest->is_cancelled);
+	return atomic_load(&guest->verdict) == GUEST_CANCELLED;
 }
 
 /*
  * Whoever was told that it has cancelled a call can rely on that, even where the call had just been done; from here on
  * nobody is told so, while the answer is still being copied.
  */
-bool guest_finish(struct viso_guest *guest)
+HOT bool guest_finish(struct viso_guest *guest)
 {
-	pthread_mutex_lock(&guest->lock);
-	bool is_cancelled = guest_is_cancelled(guest);
-	if (!is_cancelled)
-		guest->use = GUEST_DONE;
-	pthread_mutex_unlock(&guest->lock);
-	return !is_cancelled;
+	return decide(guest, GUEST_DONE);
 }
 
 /* Where the program has found to the ring, the answer may be still to come: ring_request() finishes the call. */
-static void take_cancel(struct viso_guest *guest, struct instance *instance)
+HOT static void take_cancel(struct viso_guest *guest, struct instance *instance)
 {
 	bool goes_on = instance->stay.state == STAY_BY_RING;
 	if (goes_on ? guest_is_cancelled(guest) : !guest_finish(guest))
@@ -238,17 +243,29 @@ static int fail_ended(struct instance *instance, int error, const char *function
 			  viso_result_describe(result));
 }
 
-int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function)
+HOT int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function)
 {
 	take_cancel(guest, instance);
 	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
 }
 
-int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
+int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
 {
-	int64_t deadline = timeout_ms < 0 ? 0 : clock_now(CLOCK_MONOTONIC) + (int64_t)timeout_ms * 1000000;
+	if (r >= 0 || guest_finish(guest) || has_ended(instance))
+		return r;
+	ring_pause(instance->ring);
+	if (instance->ring)
+		ring_end(instance->ring, VISO_REASON_KILLED);
+	else
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
+	return fail_ended(instance, ECANCELED, function);
+}
+
+HOT int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function)
+{
+	int64_t now = clock_now(CLOCK_MONOTONIC);
 	instance->stay.leave = false;
-	int r = instance_run_until(instance, deadline, 0);
+	int r = instance_run_until(instance, now, timeout_ms < 0 ? 0 : now + (int64_t)timeout_ms * 1000000, 0);
 	if (r < 0) {
 		/* The call has begun, and there is no way back. */
 		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "a call could not be run");
@@ -286,7 +303,7 @@ static void put_instance(struct viso_guest *guest, struct instance *instance)
 {
 	pthread_mutex_lock(&guest->lock);
 	guest->initialised = instance;
-	if (guest->is_cancelled)
+	if (guest_is_cancelled(guest))
 		kick_stop(&instance->kick, SIGKILL);
 	pthread_mutex_unlock(&guest->lock);
 }
@@ -327,8 +344,8 @@ static int initialise(struct viso_guest *guest, const viso_command *command, con
 	instance->stay.state = STAY_STARTS;
 	put_instance(guest, instance);
 	r = instance_run_initial(instance);
-	if (r == 0)
-		take_cancel(guest, instance);
+	if (r == 0 && !guest_finish(guest))
+		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 	return r < 0 || instance->program.ended ? give_up(guest, instance, r, function, out_result) : 0;
 }
 

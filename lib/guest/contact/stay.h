@@ -39,6 +39,7 @@ struct stay {
 	struct kvm_regs regs; /* its registers there, RAX still the number of the system call */
 	uint64_t bases[2];    /* FS and GS */
 	uint64_t stack;       /* where that of calls ends; 0 before there is one */
+	bool has_stack;       /* its first page is there */
 	uint64_t buffers;     /* for call_bytes, with their size */
 	uint64_t buffers_size;
 	struct symbol_cache symbols;
@@ -82,6 +83,12 @@ bool guest_finish(struct viso_guest *guest);
 /* After a taken guest has run, and while it does not: 0; or where it has ended the errno for that with the error set.
  */
 int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function);
+
+/*
+ * What a call gives that may have failed before its program ran: `r`, or -ECANCELED with the error set, and the program
+ * has ended, where somebody was told that it has cancelled the call. Else that would end the next one.
+ */
+int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function);
 
 /*
  * Runs the program of a taken guest until it leaves to the host, at most until `timeout_ms` from now. 0; or where it

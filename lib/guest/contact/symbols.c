@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "core/cleanup.h"
+#include "core/hot.h"
 #include "guest/memory/address_space.h"
 #include "guest/program/file.h"
 
@@ -130,7 +131,7 @@ static bool find_base(const Elf64_Ehdr *header, const Elf64_Phdr *segments, cons
 }
 
 /* The area that holds an address that can be executed and is of a file; NULL where it is not. */
-static struct area *code_at(struct address_space *space, uint64_t address)
+HOT static struct area *code_at(struct address_space *space, uint64_t address)
 {
 	struct area *area = space_find(space, address);
 	return area && area->file && (area->protection & PROT_EXEC) ? area : NULL;
@@ -175,7 +176,7 @@ static uint64_t file_offset(const struct area *area, uint64_t address)
 	return area->file_offset + (address - area->start);
 }
 
-static uint64_t find_cached(const struct symbol_cache *cache, struct address_space *space, const char *name)
+HOT static uint64_t find_cached(const struct symbol_cache *cache, struct address_space *space, const char *name)
 {
 	for (int i = 0; i < SYMBOLS_CACHED; i++) {
 		const struct symbol *entry = &cache->entries[i];
@@ -210,7 +211,7 @@ static int remember(struct symbol_cache *cache, struct address_space *space, con
 	return 0;
 }
 
-int symbol_find(struct symbol_cache *cache, struct address_space *space, const char *name, uint64_t *out_address)
+HOT int symbol_find(struct symbol_cache *cache, struct address_space *space, const char *name, uint64_t *out_address)
 {
 	*out_address = find_cached(cache, space, name);
 	if (*out_address)
@@ -219,7 +220,7 @@ int symbol_find(struct symbol_cache *cache, struct address_space *space, const c
 	return r == 0 && *out_address ? remember(cache, space, name, *out_address) : r;
 }
 
-void symbols_check(struct symbol_cache *cache, struct address_space *space)
+HOT void symbols_check(struct symbol_cache *cache, struct address_space *space)
 {
 	uint64_t address;
 	cache->program_has_run = false;

@@ -142,6 +142,9 @@ struct contained_response {
 	uint32_t size;
 };
 
+/* A text of theirs: it ends from now on, and holds nothing that would steer a terminal to which somebody prints it. */
+void contained_tame(char *text, size_t size);
+
 /* An event, with `size` bytes of it all: whether it is one. */
 bool contained_is_event(const void *data, size_t size);
 

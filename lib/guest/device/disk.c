@@ -63,14 +63,12 @@ static int measure(int fd, const char *path, uint64_t *out_size)
 	return 0;
 }
 
-int disk_open(const char *path, enum disk_flags flags, struct disk **out_disk)
+/* The fd is the disk's, also on failure. */
+static int open_on(int given_fd, const char *path, enum disk_flags flags, struct disk **out_disk)
 {
 	bool is_written = !(flags & (DISK_READ_ONLY | DISK_DISCARD_WRITES));
-	/* Without blocking, for what turns out to be a pipe. */
-	_cleanup_close_ int fd = open(path, (is_written ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_close_ int fd = given_fd;
 	uint64_t size;
-	if (fd < 0)
-		return fail_open(path, errno);
 	int r = measure(fd, path, &size);
 	if (r == 0)
 		r = lock_file(fd, path, is_written);
@@ -89,6 +87,25 @@ int disk_open(const char *path, enum disk_flags flags, struct disk **out_disk)
 	pthread_rwlock_init(&disk->lock, NULL);
 	*out_disk = disk;
 	return 0;
+}
+
+int disk_open(const char *path, enum disk_flags flags, struct disk **out_disk)
+{
+	bool is_written = !(flags & (DISK_READ_ONLY | DISK_DISCARD_WRITES));
+	/* Without blocking, for what turns out to be a pipe. */
+	int fd = open(path, (is_written ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? fail_open(path, errno) : open_on(fd, path, flags, out_disk);
+}
+
+int disk_open_again(int fd, const char *path, enum disk_flags flags, struct disk **out_disk)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return own < 0 ? fail_open(path, errno) : open_on(own, path, flags, out_disk);
+}
+
+int disk_fd(const struct disk *disk)
+{
+	return disk->fd;
 }
 
 void disk_close(struct disk *disk)
@@ -200,15 +217,14 @@ static int read_overlaid(struct disk *disk, uint64_t offset, uint8_t *data, size
 static int fill_block(struct disk *disk, uint64_t offset, uint8_t **out_block)
 {
 	uint64_t begin = offset - offset % OVERLAY_BLOCK;
-	*out_block = overlay_find(&disk->overlay, begin / OVERLAY_BLOCK);
-	if (*out_block)
-		return 0;
+	const uint8_t *there = overlay_find(&disk->overlay, begin / OVERLAY_BLOCK);
 	uint8_t old[OVERLAY_BLOCK];
-	int r = transfer(disk, false, begin, old, sizeof(old));
+	bool is_new;
+	int r = there ? 0 : transfer(disk, false, begin, old, sizeof(old));
 	if (r == 0)
-		r = overlay_make(&disk->overlay, begin / OVERLAY_BLOCK, out_block);
-	if (r == 0)
-		memcpy(*out_block, old, sizeof(old));
+		r = overlay_make(&disk->overlay, begin / OVERLAY_BLOCK, out_block, &is_new);
+	if (r == 0 && is_new)
+		memcpy(*out_block, there ? there : old, sizeof(old));
 	return r;
 }
 
@@ -219,8 +235,9 @@ static int write_overlaid(struct disk *disk, uint64_t offset, const uint8_t *dat
 	pthread_rwlock_wrlock(&disk->lock);
 	for (size_t done; r == 0 && size > 0; offset += done, size -= done) {
 		uint8_t *block;
+		bool is_new;
 		done = part_of_block(offset, size > OVERLAY_BLOCK ? OVERLAY_BLOCK : size);
-		r = done == OVERLAY_BLOCK ? overlay_make(&disk->overlay, offset / OVERLAY_BLOCK, &block)
+		r = done == OVERLAY_BLOCK ? overlay_make(&disk->overlay, offset / OVERLAY_BLOCK, &block, &is_new)
 					  : fill_block(disk, offset, &block);
 		if (r == 0 && data)
 			memcpy(block + offset % OVERLAY_BLOCK, data, done);
@@ -347,4 +364,24 @@ int disk_flush(struct disk *disk)
 		r = fdatasync(disk->fd);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
+}
+
+int disk_save(struct disk *disk, struct state_writer *out)
+{
+	state_put_number(out, is_discarding(disk));
+	if (!is_discarding(disk))
+		return 0;
+	pthread_rwlock_rdlock(&disk->lock);
+	overlay_save(&disk->overlay, out);
+	pthread_rwlock_unlock(&disk->lock);
+	return 0;
+}
+
+int disk_load(struct disk *disk, struct state_reader *in)
+{
+	uint64_t was_discarding;
+	if (!state_get_number(in, 1, &was_discarding) || (was_discarding && !is_discarding(disk)) ||
+	    (was_discarding && !overlay_load(&disk->overlay, disk->size, in)))
+		return state_damaged("disk");
+	return 0;
 }

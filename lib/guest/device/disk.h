@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "guest/device/state.h"
 #include "guest/device/traffic.h"
 
 enum { DISK_SECTOR = 512 };
@@ -32,6 +33,10 @@ struct disk;
  * smaller than a sector; -EBUSY it is locked; -ENOMEM.
  */
 int disk_open(const char *path, enum disk_flags flags, struct disk **out_disk);
+
+/* The same of a file that another one has open as `fd`, with whose lock it goes. */
+int disk_open_again(int fd, const char *path, enum disk_flags flags, struct disk **out_disk);
+int disk_fd(const struct disk *disk);
 
 /* NULL does nothing. */
 void disk_close(struct disk *disk);
@@ -57,5 +62,12 @@ int disk_zero(struct disk *disk, uint64_t offset, uint64_t size, bool is_room_gi
 
 /* What was written before it stays, even where the host loses its power. */
 int disk_flush(struct disk *disk);
+
+/*
+ * What was written to one whose writes are discarded; and the same beneath another one, of the same file, to which
+ * nothing was written: the bytes stay where they are for as long as it is open. 0, or -EINVAL with the error set.
+ */
+int disk_save(struct disk *disk, struct state_writer *out);
+int disk_load(struct disk *disk, struct state_reader *in);
 
 #endif

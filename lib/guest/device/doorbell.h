@@ -14,6 +14,7 @@
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/ram.h"
+#include "guest/device/state.h"
 
 enum { DOORBELL_PORTS = 1, DOORBELL_SIZE = 528384, DOORBELL_NAME_MAX = 127 };
 
@@ -54,6 +55,14 @@ extern const struct bus_ops doorbell_ops;
 /* The pages and the guest's memory are not written to meanwhile; what comes of that is kept for later. */
 void doorbell_pause(struct doorbell *doorbell);
 void doorbell_resume(struct doorbell *doorbell);
+
+/*
+ * What it is, while it is paused; and the same for one that was not used. 0, or -EINVAL with the error set. Then, by
+ * the thread of a processor, what the guest waits for is begun anew.
+ */
+void doorbell_save(struct doorbell *doorbell, struct state_writer *out);
+int doorbell_load(struct doorbell *doorbell, struct state_reader *in);
+void doorbell_ring_again(struct doorbell *doorbell);
 
 /* Neither guest nor memory are touched any more: whoever waits fails with -ESRCH. A second call does nothing. */
 void doorbell_close(struct doorbell *doorbell);

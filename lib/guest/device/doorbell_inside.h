@@ -17,6 +17,7 @@ struct doorbell_call {
 	viso_hypercall *hypercall; /* that has no answer yet; no reference: it leaves this before it is freed */
 	bool has_answer;           /* which is to be put down when the computer goes on */
 	int64_t answer;
+	bool is_to_ring; /* it was on its way when the computer was frozen */
 };
 
 enum slot_state {

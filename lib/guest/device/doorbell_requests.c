@@ -35,8 +35,8 @@ static bool can_be_used(const struct doorbell *doorbell, unsigned index)
 {
 	const uint32_t state = state_of(doorbell, index);
 	const struct doorbell_slot *slot = &doorbell->slots[index];
-	return slot->state == SLOT_FREE || (slot->state == SLOT_ABANDONED &&
-					    (state == VISO_REQUEST_ANSWERED || state == VISO_REQUEST_FREE));
+	return slot->state == SLOT_FREE ||
+	       (slot->state == SLOT_ABANDONED && (state == VISO_REQUEST_ANSWERED || state == VISO_REQUEST_FREE));
 }
 
 /* Its number, or -1. With the lock held. */

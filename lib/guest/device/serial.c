@@ -20,7 +20,7 @@ enum {
 };
 
 /* Carrier, data set ready, clear to send. */
-enum { MODEM_CONNECTED = 0xb0 };
+enum { MODEM_CONNECTED = 0xb0, MODEM_ALL = 0x1f };
 
 void serial_init(struct serial *serial, struct interrupt interrupt, struct serial_line line)
 {
@@ -162,7 +162,7 @@ static bool write_register(struct serial *serial, unsigned reg, uint8_t value)
 		serial->line_control = value;
 		break;
 	case MODEM_CONTROL:
-		serial->modem_control = value & 0x1f;
+		serial->modem_control = value & MODEM_ALL;
 		break;
 	case SCRATCH:
 		serial->scratch = value;
@@ -224,4 +224,57 @@ size_t serial_receive(struct serial *serial, const void *data, size_t size)
 	update_interrupt(serial);
 	pthread_mutex_unlock(&serial->lock);
 	return taken;
+}
+
+struct serial_state {
+	uint8_t received[SERIAL_FIFO];
+	uint32_t first, count;
+	uint8_t interrupt_enable, fifo_control, line_control, modem_control, scratch;
+	uint8_t divisor[2];
+	uint8_t transmitter_is_empty, has_overrun;
+	uint8_t unused[7];
+};
+
+void serial_save(struct serial *serial, struct state_writer *out)
+{
+	pthread_mutex_lock(&serial->lock);
+	struct serial_state state = {
+		.first = serial->first,
+		.count = serial->count,
+		.interrupt_enable = serial->interrupt_enable,
+		.fifo_control = serial->fifo_control,
+		.line_control = serial->line_control,
+		.modem_control = serial->modem_control,
+		.scratch = serial->scratch,
+		.divisor = {serial->divisor[0], serial->divisor[1]},
+		.transmitter_is_empty = serial->transmitter_is_empty,
+		.has_overrun = serial->has_overrun,
+	};
+	memcpy(state.received, serial->received, sizeof(state.received));
+	pthread_mutex_unlock(&serial->lock);
+	state_put(out, &state, sizeof(state));
+}
+
+int serial_load(struct serial *serial, struct state_reader *in)
+{
+	struct serial_state state;
+	if (!state_get(in, &state, sizeof(state)) || state.first >= SERIAL_FIFO || state.count > SERIAL_FIFO ||
+	    (state.interrupt_enable & ~ENABLE_ALL) || (state.modem_control & ~MODEM_ALL) ||
+	    state.transmitter_is_empty > 1 || state.has_overrun > 1)
+		return state_damaged("serial port");
+	pthread_mutex_lock(&serial->lock);
+	memcpy(serial->received, state.received, sizeof(state.received));
+	serial->first = state.first;
+	serial->count = state.count;
+	serial->interrupt_enable = state.interrupt_enable;
+	serial->fifo_control = state.fifo_control;
+	serial->line_control = state.line_control;
+	serial->modem_control = state.modem_control;
+	serial->scratch = state.scratch;
+	memcpy(serial->divisor, state.divisor, sizeof(state.divisor));
+	serial->transmitter_is_empty = state.transmitter_is_empty;
+	serial->has_overrun = state.has_overrun;
+	update_interrupt(serial);
+	pthread_mutex_unlock(&serial->lock);
+	return 0;
 }

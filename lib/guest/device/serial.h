@@ -12,6 +12,7 @@
 
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
+#include "guest/device/state.h"
 #include "guest/device/traffic.h"
 
 enum { SERIAL_PORTS = 8, SERIAL_FIFO = 64 };
@@ -46,5 +47,9 @@ extern const struct bus_ops serial_ops;
 /* How many bytes the guest can be sent now; and sending them: how many it took. Any thread. */
 size_t serial_room(struct serial *serial);
 size_t serial_receive(struct serial *serial, const void *data, size_t size);
+
+/* All but the other end of the line. The latter gives 0, or -EINVAL with the error set. */
+void serial_save(struct serial *serial, struct state_writer *out);
+int serial_load(struct serial *serial, struct state_reader *in);
 
 #endif

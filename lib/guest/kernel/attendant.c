@@ -105,7 +105,7 @@ static void count_usage(struct machine *machine)
 	add_usage(&machine->usage, &own);
 	for (unsigned i = 0; i < machine->processor_count; i++)
 		add_usage(&machine->usage, &machine->processors[i].usage);
-	int64_t resident = memory_resident(machine->memory, machine->memory_size);
+	int64_t resident = memory_resident(machine->memory, machine->memory_size, machine->origin);
 	machine->memory_peak = resident < 0 ? 0 : (uint64_t)resident;
 	machine->wall_end = clock_now(CLOCK_MONOTONIC);
 }

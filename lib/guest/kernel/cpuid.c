@@ -157,7 +157,13 @@ static void add_cores(struct kvm_cpuid2 *cpuid, const struct topology *topology)
  */
 static void add_signature(struct kvm_cpuid2 *cpuid)
 {
-	enum { FIRST = VISO_DOORBELL_LEAF_NAME, VERSIONS = 0x40000101, LAST = VISO_DOORBELL_LEAF, VERSION = 1, COUNT = 3 };
+	enum {
+		FIRST = VISO_DOORBELL_LEAF_NAME,
+		VERSIONS = 0x40000101,
+		LAST = VISO_DOORBELL_LEAF,
+		VERSION = 1,
+		COUNT = 3
+	};
 	const struct kvm_cpuid_entry2 leaves[] = {
 		{.function = FIRST,
 		 .eax = LAST,

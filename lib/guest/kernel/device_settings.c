@@ -11,16 +11,20 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/device/disk.h"
 #include "guest/device/virtio/backend.h"
 #include "guest/device/virtio/console.h"
 #include "guest/device/virtio/fs.h"
 #include "guest/device/virtio/vsock.h"
 #include "guest/kernel/kernel.h"
+#include "guest/kernel/machine.h"
 
 void device_settings_release(struct device_settings *settings, bool is_forked)
 {
-	for (unsigned i = 0; i < settings->disk_count; i++)
+	for (unsigned i = 0; i < settings->disk_count; i++) {
 		free(settings->disks[i].path);
+		close_fd(is_forked ? -1 : settings->disks[i].fd);
+	}
 	for (unsigned i = 0; i < settings->port_count; i++) {
 		free(settings->ports[i].name);
 		close_fd(is_forked ? -1 : settings->ports[i].fd);
@@ -32,6 +36,101 @@ void device_settings_release(struct device_settings *settings, bool is_forked)
 		free(settings->shares[i].tag);
 	}
 	free(settings->vsock_path);
+}
+
+static bool writes_to_file(const struct disk_setting *disk)
+{
+	return !(disk->flags & (VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES));
+}
+
+static bool copy_disk(struct disk_setting *to, const struct disk_setting *from)
+{
+	*to = *from;
+	to->is_taken = from->is_taken || writes_to_file(from);
+	to->is_bound = false;
+	to->path = strdup(from->path);
+	to->fd = from->fd < 0 || to->is_taken ? -1 : fcntl(from->fd, F_DUPFD_CLOEXEC, 3);
+	return to->path && (to->fd >= 0 || from->fd < 0 || to->is_taken);
+}
+
+static bool copy_port(struct port_setting *to, const struct port_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->name = strdup(from->name);
+	return to->name;
+}
+
+static bool copy_network(struct network_setting *to, const struct network_setting *from)
+{
+	*to = *from;
+	to->fd = -1;
+	to->is_bound = false;
+	return true;
+}
+
+static bool copy_share(struct share_setting *to, const struct share_setting *from)
+{
+	*to = *from;
+	to->path = strdup(from->path);
+	to->tag = strdup(from->tag);
+	return to->path && to->tag;
+}
+
+/* Each counts as soon as all of it that is owned can be released. */
+int device_settings_copy(struct device_settings *to, const struct device_settings *from)
+{
+	bool fits = true;
+	for (unsigned i = 0; i < from->disk_count && fits; i++, to->disk_count++)
+		fits = copy_disk(&to->disks[i], &from->disks[i]);
+	for (unsigned i = 0; i < from->port_count && fits; i++, to->port_count++)
+		fits = copy_port(&to->ports[i], &from->ports[i]);
+	for (unsigned i = 0; i < from->network_count && fits; i++, to->network_count++)
+		fits = copy_network(&to->networks[i], &from->networks[i]);
+	for (unsigned i = 0; i < from->share_count && fits; i++, to->share_count++)
+		fits = copy_share(&to->shares[i], &from->shares[i]);
+	to->vsock_cid = from->vsock_cid;
+	to->console = from->console;
+	return fits ? 0 : -ENOMEM;
+}
+
+static struct disk_setting *find_unbound(struct device_settings *settings)
+{
+	for (unsigned i = 0; i < settings->disk_count; i++)
+		if (settings->disks[i].is_taken && !settings->disks[i].is_bound)
+			return &settings->disks[i];
+	return NULL;
+}
+
+int device_settings_check_clone(struct device_settings *settings, const char *function)
+{
+	const struct disk_setting *disk = find_unbound(settings);
+	return disk ? error_fail(VISO_STAGE_ARGUMENT, EINVAL, disk->path,
+				 "%s: the guest of the snapshot writes to its disk %s, which a clone must not; give "
+				 "the clone a copy by viso_guest_add_disk()",
+				 function, disk->path)
+		    : 0;
+}
+
+void device_settings_unbind(struct device_settings *settings)
+{
+	for (unsigned i = 0; i < settings->disk_count; i++)
+		settings->disks[i].is_bound = false;
+	for (unsigned i = 0; i < settings->network_count; i++)
+		settings->networks[i].is_bound = false;
+}
+
+int device_settings_keep_disks(struct device_settings *settings, const struct machine *machine)
+{
+	for (unsigned i = 0; i < settings->disk_count; i++) {
+		struct disk_setting *disk = &settings->disks[i];
+		if (disk->is_taken || disk->fd >= 0 || !machine->disks[i])
+			continue;
+		disk->fd = fcntl(disk_fd(machine->disks[i]), F_DUPFD_CLOEXEC, 3);
+		if (disk->fd < 0)
+			return error_fail(VISO_STAGE_GUEST, errno, disk->path, NULL);
+	}
+	return 0;
 }
 
 static int fail_full(const char *function, const char *what, int max)
@@ -51,25 +150,58 @@ static int copy_fd(int fd, const char *function, int *out_copy)
 	return 0;
 }
 
+static int fail_no_more(const char *function, const char *what)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ENOSPC, function,
+			  "%s: the guest of the snapshot has no %s that this clone could be given anew", function,
+			  what);
+}
+
+/* The path is taken over, also on failure. */
+static int bind_disk(struct device_settings *settings, char *path, unsigned flags, const char *function)
+{
+	struct disk_setting *disk = find_unbound(settings);
+	if (!disk) {
+		free(path);
+		return fail_no_more(function, "further disk to which it writes, and");
+	}
+	free(disk->path);
+	disk->path = path;
+	disk->flags = flags;
+	disk->is_bound = true;
+	return 0;
+}
+
 int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
 {
 	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_bindings(guest, __func__, &kernel);
 	if (r < 0)
 		return r;
 	if (flags & ~(unsigned)(VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES))
 		return error_argument(__func__, "there is no such flag");
 	struct device_settings *settings = &kernel->devices;
-	if (settings->disk_count == DEVICE_DISKS_MAX)
+	if (!kernel_is_new_clone(guest) && settings->disk_count == DEVICE_DISKS_MAX)
 		return fail_full(__func__, "disks", DEVICE_DISKS_MAX);
 	char *absolute = NULL;
 	r = kernel_set_path(&absolute, path, __func__);
+	if (r == 0 && kernel_is_new_clone(guest))
+		return bind_disk(settings, absolute, flags, __func__);
 	if (r == 0)
-		settings->disks[settings->disk_count++] = (struct disk_setting){.path = absolute, .flags = flags};
+		settings->disks[settings->disk_count++] =
+			(struct disk_setting){.path = absolute, .flags = flags, .fd = -1};
 	return r;
 }
 
-static int check_port(const struct device_settings *settings, const char *name, int fd, const char *function)
+static struct port_setting *find_port(struct device_settings *settings, const char *name)
+{
+	for (unsigned i = 0; i < settings->port_count; i++)
+		if (strcmp(settings->ports[i].name, name) == 0)
+			return &settings->ports[i];
+	return NULL;
+}
+
+static int check_port(const char *name, int fd, const char *function)
 {
 	int type = 0;
 	socklen_t size = sizeof(type);
@@ -81,31 +213,55 @@ static int check_port(const struct device_settings *settings, const char *name, 
 	if (type != SOCK_STREAM)
 		return error_fail(VISO_STAGE_ARGUMENT, ENOTSOCK, function,
 				  "%s: the fd %d is no stream socket; give one end of a socketpair(2)", function, fd);
-	for (unsigned i = 0; i < settings->port_count; i++)
-		if (strcmp(settings->ports[i].name, name) == 0)
-			return error_fail(VISO_STAGE_ARGUMENT, EEXIST, name, "%s: there is a port %s already", function,
-					  name);
+	return 0;
+}
+
+static int check_new_port(struct device_settings *settings, const char *name, const char *function)
+{
+	if (find_port(settings, name))
+		return error_fail(VISO_STAGE_ARGUMENT, EEXIST, name, "%s: there is a port %s already", function, name);
 	return settings->port_count == DEVICE_PORTS_MAX ? fail_full(function, "ports", DEVICE_PORTS_MAX) : 0;
 }
 
-int viso_guest_add_port(viso_guest *guest, const char *name, int fd)
+/* Its place is taken by a copy of the fd. */
+static int bind_fd(int *place, int fd, const char *function)
 {
-	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
-	if (r == 0)
-		r = check_port(&kernel->devices, name, fd, __func__);
+	int copy;
+	int r = copy_fd(fd, function, &copy);
+	if (r < 0)
+		return r;
+	close_fd(*place);
+	*place = copy;
+	return 0;
+}
+
+static int add_port(struct device_settings *settings, const char *name, int fd, const char *function)
+{
+	int r = check_new_port(settings, name, function);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *copy = strdup(name);
 	if (!copy)
 		return error_memory();
-	struct port_setting *port = &kernel->devices.ports[kernel->devices.port_count];
-	r = copy_fd(fd, __func__, &port->fd);
+	struct port_setting *port = &settings->ports[settings->port_count];
+	r = copy_fd(fd, function, &port->fd);
 	if (r < 0)
 		return r;
 	port->name = TAKE_PTR(copy);
-	kernel->devices.port_count++;
+	settings->port_count++;
 	return 0;
+}
+
+int viso_guest_add_port(viso_guest *guest, const char *name, int fd)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_bindings(guest, __func__, &kernel);
+	if (r == 0)
+		r = check_port(name, fd, __func__);
+	if (r < 0 || !kernel_is_new_clone(guest))
+		return r < 0 ? r : add_port(&kernel->devices, name, fd, __func__);
+	struct port_setting *port = find_port(&kernel->devices, name);
+	return port ? bind_fd(&port->fd, fd, __func__) : fail_no_more(__func__, "port of that name");
 }
 
 /* Six numbers; not of a group of interfaces, whose first one is odd. */
@@ -131,29 +287,52 @@ static void random_mac(uint8_t out[DEVICE_MAC_SIZE])
 	out[0] = (uint8_t)((out[0] & 0xfc) | 0x02);
 }
 
+static int check_network(int fd, const char *function)
+{
+	if (fcntl(fd, F_GETFD) < 0)
+		return error_fail(VISO_STAGE_ARGUMENT, errno, function, "%s: the fd %d is not open", function, fd);
+	return backend_is_fd(fd)
+		       ? 0
+		       : error_argument(function, "the fd is neither a tap device with IFF_NO_PI nor a socket");
+}
+
+/* The next one in order. The guest's driver has the address already. */
+static int bind_network(struct device_settings *settings, int fd, const char *mac, const char *function)
+{
+	if (mac)
+		return error_argument(function, "a clone's interface has the address that it had in the snapshot; "
+						"give NULL");
+	unsigned i = 0;
+	while (i < settings->network_count && settings->networks[i].is_bound)
+		i++;
+	if (i == settings->network_count)
+		return fail_no_more(function, "further network interface");
+	int r = bind_fd(&settings->networks[i].fd, fd, function);
+	settings->networks[i].is_bound = r == 0;
+	return r;
+}
+
 int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
 {
 	struct kernel_guest *kernel = NULL;
 	struct network_setting network = {0};
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_bindings(guest, __func__, &kernel);
 	if (r < 0)
 		return r;
 	if (mac && !parse_mac(mac, network.mac))
 		return error_argument(__func__,
 				      "the address is not one of a single interface, such as 02:00:00:00:00:01");
+	r = check_network(fd, __func__);
+	if (r < 0 || kernel_is_new_clone(guest))
+		return r < 0 ? r : bind_network(&kernel->devices, fd, mac, __func__);
 	if (!mac)
 		random_mac(network.mac);
 	if (kernel->devices.network_count == DEVICE_NETWORKS_MAX)
 		return fail_full(__func__, "network interfaces", DEVICE_NETWORKS_MAX);
 	r = copy_fd(fd, __func__, &network.fd);
-	if (r < 0)
-		return r;
-	if (!backend_is_fd(network.fd)) {
-		close_fd(network.fd);
-		return error_argument(__func__, "the fd is neither a tap device with IFF_NO_PI nor a socket");
-	}
-	kernel->devices.networks[kernel->devices.network_count++] = network;
-	return 0;
+	if (r == 0)
+		kernel->devices.networks[kernel->devices.network_count++] = network;
+	return r;
 }
 
 static int check_rate(viso_rate what, uint64_t per_second, uint64_t burst, const char *function)
@@ -201,9 +380,11 @@ int viso_guest_set_network_rate(viso_guest *guest, unsigned network, viso_rate w
 int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
 {
 	struct kernel_guest *kernel = NULL;
-	int r = kernel_settings(guest, __func__, &kernel);
+	int r = kernel_bindings(guest, __func__, &kernel);
 	if (r < 0)
 		return r;
+	if (kernel_is_new_clone(guest) && !kernel->devices.vsock_cid)
+		return fail_no_more(__func__, "device for sockets");
 	if (cid < VSOCK_CID_MIN || cid == UINT32_MAX)
 		return error_argument(__func__, "the address is not between 3 and 4294967294");
 	if (!path || path[0] != '/' || strlen(path) > VSOCK_PATH_MAX)

@@ -20,6 +20,17 @@ static void resume_device(void *device)
 	doorbell_resume(device);
 }
 
+static int save(void *device, struct state_writer *out)
+{
+	doorbell_save(device, out);
+	return 0;
+}
+
+static int load(void *device, struct state_reader *in)
+{
+	return doorbell_load(device, in);
+}
+
 static void stop(void *device)
 {
 	doorbell_close(device);
@@ -38,8 +49,12 @@ static void release(void *device, bool is_forked)
 
 int doorbell_add(struct machine *machine, struct viso_guest *guest)
 {
-	static const struct machine_device_ops ops = {
-		.pause = pause_device, .resume = resume_device, .stop = stop, .release = release};
+	static const struct machine_device_ops ops = {.pause = pause_device,
+						      .resume = resume_device,
+						      .stop = stop,
+						      .save = save,
+						      .load = load,
+						      .release = release};
 	const struct doorbell_setting setting = {
 		.ram = &machine->ram,
 		.address = LAYOUT_DOORBELL,

@@ -30,7 +30,14 @@ enum {
 };
 
 /* Reserved for tables, where a BIOS would be. RSDP and MP table are looked for from 0xe0000, and from 0xf0000. */
-enum { LAYOUT_ACPI = 0xe0000, LAYOUT_ACPI_END = 0xf0000, LAYOUT_MP = 0xf0000, LAYOUT_MP_END = 0x100000 };
+enum {
+	LAYOUT_ACPI = 0xe0000,
+	LAYOUT_ACPI_END = 0xef000,
+	LAYOUT_GENERATION = 0xef000, /* MICROVM: what tells clones apart */
+	LAYOUT_GENERATION_SIZE = 16,
+	LAYOUT_MP = 0xf0000,
+	LAYOUT_MP_END = 0x100000,
+};
 
 /* virtio over mmio: a page and an interrupt line for each device. */
 #define LAYOUT_VIRTIO 0xd0000000ull
@@ -56,10 +63,11 @@ enum {
 
 /* Interrupt lines. */
 enum {
-	LAYOUT_DOORBELL_LINE = 3, /* MICROVM */
+	LAYOUT_GENERATION_LINE = 1, /* MICROVM: it is a clone */
+	LAYOUT_DOORBELL_LINE = 3,   /* MICROVM */
 	LAYOUT_SERIAL_LINE = 4,
-	LAYOUT_SCI_LINE = 9,   /* PC */
-	LAYOUT_EVENT_LINE = 23 /* MICROVM: the power button */
+	LAYOUT_SCI_LINE = 9,    /* PC */
+	LAYOUT_EVENT_LINE = 23, /* MICROVM: the power button */
 };
 
 #endif

@@ -156,6 +156,14 @@ static bool park_processors(struct machine *machine)
 	return pauses;
 }
 
+static enum machine_state state_of(struct machine *machine)
+{
+	pthread_mutex_lock(&machine->lock);
+	enum machine_state state = machine->state;
+	pthread_mutex_unlock(&machine->lock);
+	return state;
+}
+
 void machine_pause(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->turns);
@@ -167,14 +175,45 @@ void machine_pause(struct machine *machine)
 void machine_resume(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->turns);
-	pthread_mutex_lock(&machine->lock);
-	bool is_paused = machine->state == MACHINE_PAUSED;
-	pthread_mutex_unlock(&machine->lock);
-	if (is_paused) {
+	if (state_of(machine) == MACHINE_PAUSED) {
 		tell_devices(machine, false);
 		set_running(machine, MACHINE_PAUSED);
 	}
 	pthread_mutex_unlock(&machine->turns);
+}
+
+/* Whether all of it stands still: the host's registers of a processor in a handler are amid an instruction. */
+static int check_paused(struct machine *machine)
+{
+	bool is_outside = false;
+	pthread_mutex_lock(&machine->lock);
+	bool is_paused = machine->state == MACHINE_PAUSED;
+	for (unsigned i = 0; i < machine->processor_count; i++)
+		is_outside |= machine->processors[i].is_outside;
+	pthread_mutex_unlock(&machine->lock);
+	if (!is_paused)
+		return error_fail(VISO_STAGE_GUEST, ESRCH, "computer", "the computer does not run");
+	return is_outside
+		       ? error_fail(VISO_STAGE_GUEST, EBUSY, "computer",
+				    "a handler of the host program's serves a call of the guest; let it return before")
+		       : 0;
+}
+
+int machine_use_paused(struct machine *machine, int (*use)(struct machine *machine, void *data), void *data)
+{
+	pthread_mutex_lock(&machine->turns);
+	bool ran = park_processors(machine);
+	if (ran)
+		tell_devices(machine, true);
+	int r = check_paused(machine);
+	if (r == 0)
+		r = use(machine, data);
+	if (ran) {
+		tell_devices(machine, false);
+		set_running(machine, MACHINE_PAUSED);
+	}
+	pthread_mutex_unlock(&machine->turns);
+	return r;
 }
 
 void machine_join(struct machine *machine)

@@ -159,6 +159,7 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->wake_fd >= 0)
 		console_release(&machine->console);
 	machine->wake_fd = close_fd(machine->wake_fd);
+	machine->origin = viso_snapshot_unref(machine->origin);
 	machine_unref(machine);
 	return NULL;
 }
@@ -180,6 +181,7 @@ void machine_forget(struct machine *machine)
 {
 	release_devices(machine, true);
 	console_forget(&machine->console);
+	viso_snapshot_unref(machine->origin);
 	free(machine->processors);
 	free(machine);
 }

@@ -14,10 +14,12 @@
 #include <sys/resource.h>
 #include <virtiso/guest_devices.h>
 #include <virtiso/guest_kernel.h>
+#include <virtiso/snapshot.h>
 
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/ram.h"
+#include "guest/device/state.h"
 #include "guest/device/traffic.h"
 #include "guest/kernel/console.h"
 #include "guest/kernel/exits.h"
@@ -25,7 +27,7 @@
 #include "guest/vm/vm.h"
 #include "sandbox/result.h"
 
-enum { MACHINE_DEVICES_MAX = 64, MACHINE_PROCESSORS_MAX = 64, MACHINE_DETAIL_MAX = 120 };
+enum { MACHINE_DEVICES_MAX = 64, MACHINE_DISKS_MAX = 8, MACHINE_PROCESSORS_MAX = 64, MACHINE_DETAIL_MAX = 120 };
 
 /* What the machine does with a device, beside what its buses do. Each may be NULL. */
 struct machine_device_ops {
@@ -37,6 +39,10 @@ struct machine_device_ops {
 	void (*resume)(void *device);
 	/* The processors have ended: its threads end. Also after a failed start. */
 	void (*stop)(void *device);
+	/* While it is paused, and before it is started: 0 or a negative errno with the error set. */
+	int (*save)(void *device, struct state_writer *out);
+	int (*load)(void *device, struct state_reader *in);
+	bool is_stateless; /* there is nothing to be saved; else no snapshot is made of what cannot be */
 	/* Frees it. In a forked child, too, where it frees memory only (handle_is_mine()). */
 	void (*release)(void *device, bool is_forked);
 };
@@ -47,6 +53,7 @@ struct machine_device {
 	bool is_started;
 };
 
+struct disk;
 struct doorbell;
 struct machine;
 struct pc;
@@ -94,9 +101,11 @@ struct machine {
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
-	struct pc *pc;          /* what VISO_PLATFORM_PC has beside; one of the devices */
-	struct virtio *balloon; /* one of the devices; NULL for none */
-	struct doorbell *doorbell; /* likewise */
+	struct pc *pc;                         /* what VISO_PLATFORM_PC has beside; one of the devices */
+	struct virtio *balloon;                /* one of the devices; NULL for none */
+	struct doorbell *doorbell;             /* likewise */
+	struct disk *disks[MACHINE_DISKS_MAX]; /* of devices, in the order of their settings */
+	viso_snapshot *origin;                 /* that it is a clone of; NULL for none */
 
 	pthread_mutex_t
 		turns; /* whoever pauses it, lets it go on, or ends its devices: one at a time; taken before `lock` */
@@ -155,6 +164,12 @@ void machine_reset(struct machine *machine);
 /* All processors and devices stand still when it returns; or go on. Nothing where the machine has ended. */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+
+/*
+ * Lets `use` have it while all of it stands still, and nobody lets it go on. What that returns; -ESRCH, with the error
+ * set, where it has ended.
+ */
+int machine_use_paused(struct machine *machine, int (*use)(struct machine *machine, void *data), void *data);
 
 /* Waits for the end of its threads. */
 void machine_join(struct machine *machine);

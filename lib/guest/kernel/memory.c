@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/kernel/memory.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "core/cleanup.h"
 #include "guest/kernel/layout.h"
 
 enum { HUGE = 2 << 20, PAGE = 4096, PAGES_AT_ONCE = 16384 };
@@ -57,10 +60,30 @@ void memory_unmap(uint8_t *host, uint64_t size)
 		munmap(host, size);
 }
 
-int64_t memory_resident(const uint8_t *host, uint64_t size)
+/* Of pages that are there, and are not a file's: Documentation/admin-guide/mm/pagemap.rst. */
+static int64_t count_own(const uint8_t *host, uint64_t size)
+{
+	enum { IS_FILE_BIT = 61, IS_THERE_BIT = 63 };
+	uint64_t entries[PAGES_AT_ONCE / sizeof(uint64_t)];
+	_cleanup_close_ int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int64_t pages = 0;
+	for (uint64_t at = 0; host && at < size; at += sizeof(entries) / sizeof(entries[0]) * PAGE) {
+		size_t count = smaller(size - at, sizeof(entries) / sizeof(entries[0]) * PAGE) / PAGE;
+		off_t place = (off_t)((uintptr_t)(host + at) / PAGE * sizeof(entries[0]));
+		if (pread(pagemap, entries, count * sizeof(entries[0]), place) != (ssize_t)(count * sizeof(entries[0])))
+			return -1;
+		for (size_t i = 0; i < count; i++)
+			pages += (entries[i] >> IS_THERE_BIT & 1) && !(entries[i] >> IS_FILE_BIT & 1);
+	}
+	return pages * PAGE;
+}
+
+int64_t memory_resident(const uint8_t *host, uint64_t size, bool is_clone)
 {
 	unsigned char is_there[PAGES_AT_ONCE];
 	int64_t pages = 0;
+	if (is_clone)
+		return count_own(host, size);
 	for (uint64_t at = 0; host && at < size; at += (uint64_t)PAGES_AT_ONCE * PAGE) {
 		uint64_t left = smaller(size - at, (uint64_t)PAGES_AT_ONCE * PAGE);
 		if (mincore((void *)(host + at), left, is_there) < 0)

@@ -2,21 +2,33 @@
 #include "guest/kernel/platform.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/error.h"
 #include "guest/device/serial.h"
 #include "guest/kernel/acpi/acpi.h"
 #include "guest/kernel/boot/load.h"
+#include "guest/kernel/generation.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/processor.h"
+#include "guest/kernel/snapshot/computer.h"
 
 static void release_serial(void *device, bool is_forked)
 {
 	serial_release(device);
 	free(device);
+}
+
+static int save_serial(void *device, struct state_writer *out)
+{
+	serial_save(device, out);
+	return 0;
+}
+
+static int load_serial(void *device, struct state_reader *in)
+{
+	return serial_load(device, in);
 }
 
 static size_t room(void *data)
@@ -31,7 +43,8 @@ static size_t receive(void *data, const void *bytes, size_t size)
 
 int platform_add_serial(struct machine *machine)
 {
-	static const struct machine_device_ops ops = {.release = release_serial};
+	static const struct machine_device_ops ops = {
+		.release = release_serial, .save = save_serial, .load = load_serial};
 	struct serial *serial = malloc(sizeof(*serial));
 	if (!serial)
 		return error_memory();
@@ -67,6 +80,8 @@ static int load(struct machine *machine, const struct kernel_guest *kernel, cons
 		const struct image *initramfs, struct boot_entry *out)
 {
 	int r = put_tables(machine);
+	if (r == 0 && machine->platform == VISO_PLATFORM_MICROVM)
+		r = generation_set(machine);
 	if (r < 0)
 		return r;
 	const char *line = kernel->tools.command_line ? kernel->tools.command_line : kernel->command_line;
@@ -87,14 +102,11 @@ static int load_kernel(struct machine *machine, const struct kernel_guest *kerne
 {
 	struct boot_entry entry;
 	struct image image, initramfs = {.fd = -1};
-	char own[32];
-	int r = image_open(&image, kernel->image);
-	if (r == 0 && kernel->tools.initramfs >= 0) {
-		snprintf(own, sizeof(own), "/proc/self/fd/%d", kernel->tools.initramfs);
-		r = image_open(&initramfs, own);
-	} else if (r == 0 && kernel->initramfs) {
+	int r = kernel->given ? image_take(&image, kernel->given, kernel->image) : image_open(&image, kernel->image);
+	if (r == 0 && kernel->tools.initramfs >= 0)
+		r = image_take(&initramfs, kernel->tools.initramfs, "the initramfs");
+	else if (r == 0 && kernel->initramfs)
 		r = image_open(&initramfs, kernel->initramfs);
-	}
 	if (r == 0)
 		r = load(machine, kernel, &image, &initramfs, &entry);
 	image_close(&image);
@@ -107,7 +119,9 @@ int platform_build(struct machine *machine, viso_guest *guest)
 	const struct kernel_guest *kernel = guest->kernel;
 	int r = machine->platform == VISO_PLATFORM_PC ? pc_add_devices(machine, guest)
 						      : microvm_add_devices(machine, guest);
-	if (r == 0 && kernel->image)
+	if (r == 0 && kernel->origin)
+		r = computer_restore(machine, computer_of(kernel->origin));
+	else if (r == 0 && kernel->image)
 		r = load_kernel(machine, kernel);
 	return r;
 }

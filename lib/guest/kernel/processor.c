@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/fd.h"
+#include "guest/device/doorbell.h"
 #include "guest/kernel/boot/entry.h"
 #include "guest/kernel/cpuid.h"
 #include "guest/x86_64/registers.h"
@@ -91,10 +92,26 @@ int processor_set_entry(struct machine_cpu *processor, const struct boot_entry *
 	return ioctl(fd, KVM_SET_REGS, &regs) < 0 ? vm_fail("KVM_SET_REGS") : 0;
 }
 
+static void handle_exit(struct machine_cpu *processor);
+
+/*
+ * What it left the guest for is done, but KVM looks at the answer when it runs on, and until then its registers are
+ * those of before on some hosts (api.rst, KVM_RUN). So it is to run on without running.
+ */
+static void complete_exit(struct machine_cpu *processor)
+{
+	struct kvm_run *run = processor->vm.run;
+	run->immediate_exit = 1;
+	while (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0)
+		handle_exit(processor);
+	run->immediate_exit = 0;
+}
+
 /* Stands still while the machine does. False where it has ended. */
 static bool await_turn(struct machine_cpu *processor)
 {
 	struct machine *machine = processor->machine;
+	complete_exit(processor);
 	pthread_mutex_lock(&machine->lock);
 	if (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED) {
 		if (machine->state == MACHINE_PAUSED)
@@ -244,10 +261,20 @@ static void handle_exit(struct machine_cpu *processor)
 	}
 }
 
+/* Handlers are called by the thread of a processor: the first one of a clone sees to it. */
+static void go_on_with_calls(struct machine_cpu *processor)
+{
+	const struct machine *machine = processor->machine;
+	if (machine->origin && machine->doorbell && processor->index == 0 && await_turn(processor))
+		doorbell_ring_again(machine->doorbell);
+}
+
 static void run_until_end(struct machine_cpu *processor)
 {
 	char what[64];
-	while (!kick_is_due(&processor->kick) || await_turn(processor)) {
+	go_on_with_calls(processor);
+	/* Of one that was left in a handler nothing is there to go on with. */
+	while (!processor->is_left && (!kick_is_due(&processor->kick) || await_turn(processor))) {
 		if (ioctl(processor->vm.vcpu_fd, KVM_RUN, 0) == 0) {
 			handle_exit(processor);
 			continue;

@@ -17,9 +17,9 @@ int processor_init(struct machine_cpu *processor, int kvm);
 int processor_set_entry(struct machine_cpu *processor, const struct boot_entry *entry);
 
 /*
- * In the thread of a processor, around what may take long, a handler of the host program's: the machine may be paused or
- * ended meanwhile, as if the processor stood still. It comes back when the machine goes on, or has ended: then nothing of
- * the guest is there any more.
+ * In the thread of a processor, around what may take long, a handler of the host program's: the machine may be paused
+ * or ended meanwhile, as if the processor stood still. It comes back when the machine goes on, or has ended: then
+ * nothing of the guest is there any more.
  */
 void processor_leave(void);
 void processor_back(void);

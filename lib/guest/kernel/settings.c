@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 
 #include "core/error.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/doorbell.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/machine.h"
+#include "guest/kernel/snapshot/computer.h"
 
 static void release(struct kernel_guest *kernel, bool is_forked)
 {
@@ -20,6 +22,9 @@ static void release(struct kernel_guest *kernel, bool is_forked)
 	free(kernel->command_line);
 	device_settings_release(&kernel->devices, is_forked);
 	tools_release(kernel, is_forked);
+	contained_computer_unref(kernel->contained);
+	viso_snapshot_unref(kernel->origin);
+	pthread_cond_destroy(&kernel->let_go);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);
 }
@@ -29,16 +34,64 @@ static void close_tools(viso_guest *guest)
 	tools_close(guest->kernel, false);
 }
 
+static struct kernel_guest *copy(const struct kernel_guest *kernel);
+
 static const struct kernel_ops ops = {
 	.spawn = tools_spawn,
 	.start = tools_start,
 	.copy_in = tools_copy_in,
 	.copy_out = tools_copy_out,
 	.close = close_tools,
+	.freeze = computer_freeze,
+	.clone = computer_clone,
+	.reset = computer_reset,
+	.save = computer_save,
+	.load = computer_load,
+	.copy = copy,
 	.call = doorbell_call,
 	.cancel = doorbell_cancel_calls,
 	.release = release,
 };
+
+/* NULL with the error set. */
+static struct kernel_guest *make(void)
+{
+	struct kernel_guest *kernel = calloc(1, sizeof(*kernel));
+	if (!kernel) {
+		error_memory();
+		return NULL;
+	}
+	kernel->ops = &ops;
+	pthread_mutex_init(&kernel->lock, NULL);
+	pthread_cond_init(&kernel->let_go, NULL);
+	tools_init(&kernel->tools);
+	return kernel;
+}
+
+static bool copy_text(char **out, const char *text)
+{
+	*out = text ? strdup(text) : NULL;
+	return *out || !text;
+}
+
+static struct kernel_guest *copy(const struct kernel_guest *kernel)
+{
+	struct kernel_guest *other = make();
+	if (!other)
+		return NULL;
+	other->is_flat = kernel->is_flat;
+	other->flat_address = kernel->flat_address;
+	other->processors = kernel->processors;
+	other->platform = kernel->platform;
+	if (!copy_text(&other->image, kernel->image) || !copy_text(&other->initramfs, kernel->initramfs) ||
+	    !copy_text(&other->firmware, kernel->firmware) || !copy_text(&other->command_line, kernel->command_line) ||
+	    device_settings_copy(&other->devices, &kernel->devices) < 0) {
+		error_memory();
+		release(other, false);
+		return NULL;
+	}
+	return other;
+}
 
 int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest **out_kernel)
 {
@@ -46,16 +99,28 @@ int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest
 	if (r < 0)
 		return r;
 	if (!guest->kernel) {
-		guest->kernel = calloc(1, sizeof(*guest->kernel));
+		guest->kernel = make();
 		if (!guest->kernel)
-			return error_memory();
-		guest->kernel->ops = &ops;
-		pthread_mutex_init(&guest->kernel->lock, NULL);
-		tools_init(&guest->kernel->tools);
+			return -ENOMEM;
 		guest->sandbox.is_computer = true;
 	}
 	*out_kernel = guest->kernel;
 	return 0;
+}
+
+bool kernel_is_new_clone(const viso_guest *guest)
+{
+	return guest->is_new_clone;
+}
+
+int kernel_bindings(viso_guest *guest, const char *function, struct kernel_guest **out_kernel)
+{
+	if (!guest || !guest->is_new_clone || !guest->kernel)
+		return kernel_settings(guest, function, out_kernel);
+	int r = sandbox_check_use(&guest->sandbox, function);
+	if (r == 0)
+		*out_kernel = guest->kernel;
+	return r;
 }
 
 int kernel_set_path(char **out, const char *path, const char *function)

@@ -15,6 +15,7 @@
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
+#include "guest/kernel/snapshot/computer.h"
 #include "launch/copy/copy.h"
 
 /* BOOT_MS: until an operating system has its agent running; a kernel that is emulated takes half a minute. */
@@ -98,7 +99,7 @@ int tools_open(viso_guest *guest)
 	int r = 0;
 	if (can_have_agent(kernel))
 		r = open_port(kernel);
-	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat && !kernel->origin;
 	if (r == 0 && has_root && kernel->initramfs)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
@@ -143,7 +144,7 @@ void tools_release(struct kernel_guest *kernel, bool is_forked)
 bool tools_computer_runs(struct kernel_guest *kernel)
 {
 	pthread_mutex_lock(&kernel->lock);
-	bool runs = kernel->machine != NULL;
+	bool runs = kernel_computer_runs(kernel);
 	pthread_mutex_unlock(&kernel->lock);
 	return runs;
 }
@@ -154,13 +155,24 @@ static struct agent *find_agent(struct kernel_guest *kernel)
 	struct tools *tools = &kernel->tools;
 	pthread_mutex_lock(&kernel->lock);
 	int r = 0;
-	if (!tools->agent && tools->socket >= 0)
+	bool is_new = !tools->agent && tools->socket >= 0;
+	if (is_new)
 		r = agent_new(TAKE_FD(tools->socket), 0, &tools->agent);
 	else if (!tools->agent)
 		r = fail_without_port();
+	if (r == 0 && is_new && kernel->origin)
+		agent_refresh(tools->agent);
 	struct agent *agent = r == 0 ? agent_ref(tools->agent) : NULL;
 	pthread_mutex_unlock(&kernel->lock);
 	return agent;
+}
+
+/* Its clock and its random numbers are not to wait for the first command. That there is no memory for a thread is no
+ * reason for the clone to end: then they do. */
+void tools_greet_clone(struct kernel_guest *kernel)
+{
+	if (computer_of(kernel->origin)->shape.has_agent)
+		agent_unref(find_agent(kernel));
 }
 
 /* With `start` held. A computer that was switched off is switched on again. */

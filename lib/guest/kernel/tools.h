@@ -36,6 +36,9 @@ void tools_init(struct tools *tools);
 int tools_open(viso_guest *guest);
 void tools_built(struct kernel_guest *kernel, bool has_failed);
 
+/* The computer of a clone runs: where its agent was known, it is asked for at once. */
+void tools_greet_clone(struct kernel_guest *kernel);
+
 /* After its processes have ended; a second call does nothing. In a forked child (`is_forked`) memory only. */
 void tools_close(struct kernel_guest *kernel, bool is_forked);
 

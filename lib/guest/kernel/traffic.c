@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/error.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/machine.h"
@@ -47,6 +48,10 @@ int64_t viso_guest_traffic(viso_guest *guest, viso_device device, unsigned numbe
 	if ((unsigned)device > VISO_DEVICE_SHARE || (unsigned)figure > VISO_TRAFFIC_OPERATIONS_FROM_GUEST)
 		return error_argument(__func__, "there is no such kind of device, or no such figure");
 	r = sandbox_check_use(&guest->sandbox, __func__);
+	const uint64_t args[3] = {device, number, figure};
+	int64_t value;
+	if (r == 0 && kernel_ask_contained(guest, __func__, COMPUTER_TRAFFIC, args, &value))
+		return value;
 	if (r == 0)
 		r = kernel_use_machine(guest, __func__, ask, &question);
 	return r < 0 ? r : (int64_t)question.answer;

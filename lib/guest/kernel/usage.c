@@ -80,7 +80,7 @@ bool machine_usage(struct machine *machine, int64_t figures[RESULT_USAGE_COUNT])
 		for (unsigned i = 0; i < machine->processor_count; i++)
 			add_processor(&machine->processors[i], ticks_a_second, &figures[VISO_USAGE_USER_US],
 				      &figures[VISO_USAGE_SYSTEM_US]);
-		figures[VISO_USAGE_MEMORY] = memory_resident(machine->memory, machine->memory_size);
+		figures[VISO_USAGE_MEMORY] = memory_resident(machine->memory, machine->memory_size, machine->origin);
 		machine_put_counts(machine, figures);
 	}
 	pthread_mutex_unlock(&machine->lock);

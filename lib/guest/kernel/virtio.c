@@ -63,15 +63,12 @@ static int add_loop(struct machine *machine, struct loop **out)
 						      .pause = pause_loop,
 						      .resume = resume_loop,
 						      .stop = stop_loop,
+						      .is_stateless = true,
 						      .release = release_loop};
 	struct loop *loop = malloc(sizeof(*loop));
 	if (!loop)
 		return error_memory();
-	int r = loop_init(loop);
-	if (r < 0) {
-		free(loop);
-		return fail(r, "loop of devices");
-	}
+	loop_init(loop);
 	*out = loop;
 	return machine_add_device(machine, &ops, loop);
 }
@@ -98,6 +95,16 @@ static void stop(void *device)
 	virtio_stop(device);
 }
 
+static int save(void *device, struct state_writer *out)
+{
+	return virtio_save(device, out);
+}
+
+static int load(void *device, struct state_reader *in)
+{
+	return virtio_load(device, in);
+}
+
 static void release(void *device, bool is_forked)
 {
 	if (is_forked)
@@ -120,8 +127,13 @@ static int add_doorbells(struct machine *machine, struct virtio *virtio, uint64_
 /* The device is the machine's from now on, also on failure. */
 static int add(struct machine *machine, const struct machine_place *place, struct virtio *virtio, bool has_doorbells)
 {
-	static const struct machine_device_ops ops = {
-		.start = start, .pause = pause_device, .resume = resume, .stop = stop, .release = release};
+	static const struct machine_device_ops ops = {.start = start,
+						      .pause = pause_device,
+						      .resume = resume,
+						      .stop = stop,
+						      .save = save,
+						      .load = load,
+						      .release = release};
 	int r = machine_add_device(machine, &ops, virtio);
 	if (r == 0)
 		r = machine_add_bus(machine, place->base, MMIO_SIZE, &virtio_mmio_ops, virtio);
@@ -167,9 +179,11 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 	flags |= setting->flags & VISO_DISK_DISCARD_WRITES ? DISK_DISCARD_WRITES : 0;
 	int r = machine_take_virtio(machine, &place);
 	if (r == 0)
-		r = disk_open(setting->path, flags, &disk);
+		r = setting->fd < 0 ? disk_open(setting->path, flags, &disk)
+				    : disk_open_again(setting->fd, setting->path, flags, &disk);
 	if (r < 0)
 		return r;
+	machine->disks[number] = disk;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
 	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, setting->rates, &block);
 	if (r < 0)
@@ -180,8 +194,8 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 
 static int add_port(struct virtio *console, const char *name, int fd)
 {
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	int r = fd < 0 ? -errno : virtio_console_add(console, name, fd);
+	int own = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd >= 0 && own < 0 ? -errno : virtio_console_add(console, name, own);
 	return r < 0 ? fail(r, "port") : 0;
 }
 
@@ -224,6 +238,8 @@ static void connect_streams(struct machine *machine, struct virtio *virtio)
 	struct console_line line = {.send = send_line, .has_room = line_has_room, .data = &machine->console};
 	console_window(&machine->console, &line.columns, &line.rows);
 	virtio_console_set_line(virtio, &line);
+	if (machine->origin)
+		virtio_console_offer_window(virtio);
 	machine->console.guest =
 		(struct console_guest){.room = room, .receive = receive, .resume = resume_line, .data = virtio};
 }
@@ -250,8 +266,8 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 {
 	struct machine_place place;
 	struct virtio *net;
-	int fd = fcntl(setting->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
+	int fd = setting->fd < 0 ? -1 : fcntl(setting->fd, F_DUPFD_CLOEXEC, 3);
+	if (setting->fd >= 0 && fd < 0)
 		return fail(-errno, "network interface");
 	int r = machine_take_virtio(machine, &place);
 	if (r < 0) {
@@ -318,38 +334,39 @@ static int listen_at(const char *path)
 	return TAKE_FD(fd);
 }
 
-/* The listening fd, or a negative errno with the error set. */
-static int add_listener(struct machine *machine, const char *path)
+/* The listening fd, which is -1 without a path. A clone that was given none has the same devices as others. */
+static int add_listener(struct machine *machine, const char *path, int *out_fd)
 {
-	static const struct machine_device_ops ops = {.stop = remove_socket, .release = release_socket};
-	struct socket_file *file = malloc(sizeof(*file));
+	static const struct machine_device_ops ops = {
+		.stop = remove_socket, .is_stateless = true, .release = release_socket};
+	struct socket_file *file = calloc(1, sizeof(*file));
 	if (!file)
 		return error_memory();
-	snprintf(file->path, sizeof(file->path), "%s", path);
-	_cleanup_close_ int fd = listen_at(path);
-	file->is_there = fd >= 0;
-	int r = fd;
-	if (r >= 0)
-		r = machine_add_device(machine, &ops, file);
-	else
+	_cleanup_close_ int fd = path ? listen_at(path) : -1;
+	if (path && fd < 0) {
 		free(file);
-	return r < 0 ? r : TAKE_FD(fd);
+		return fd;
+	}
+	file->is_there = fd >= 0;
+	snprintf(file->path, sizeof(file->path), "%s", path ? path : "");
+	int r = machine_add_device(machine, &ops, file);
+	if (r == 0)
+		*out_fd = TAKE_FD(fd);
+	return r;
 }
 
 static int add_vsock(struct machine *machine, struct loop *loop, const struct device_settings *settings)
 {
 	struct machine_place place;
 	struct virtio *vsock;
-	int fd = add_listener(machine, settings->vsock_path);
-	if (fd < 0)
-		return fd;
-	int r = machine_take_virtio(machine, &place);
-	if (r < 0) {
-		close_fd(fd);
+	_cleanup_close_ int fd = -1;
+	int r = add_listener(machine, settings->vsock_path, &fd);
+	if (r == 0)
+		r = machine_take_virtio(machine, &place);
+	if (r < 0)
 		return r;
-	}
-	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path, fd,
-			     &vsock);
+	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path,
+			     TAKE_FD(fd), &vsock);
 	if (r < 0)
 		return fail(r, "vsock");
 	machine_add_traffic(machine, VISO_DEVICE_VSOCK, &vsock->traffic);
@@ -394,7 +411,7 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
 		r = add_share(machine, &settings->shares[i], written_max);
-	if (r == 0 && settings->vsock_path)
+	if (r == 0 && settings->vsock_cid)
 		r = add_vsock(machine, loop, settings);
 	return r;
 }

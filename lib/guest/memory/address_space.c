@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/hot.h"
 #include "guest/memory/page_run.h"
 #include "guest/memory/shared_memory.h"
 #include "guest/program/file.h"
@@ -96,7 +97,7 @@ static size_t first_behind(const struct address_space *space, uint64_t address)
 	return low;
 }
 
-struct area *space_find(struct address_space *space, uint64_t address)
+HOT struct area *space_find(struct address_space *space, uint64_t address)
 {
 	size_t i = first_behind(space, address);
 	return i < space->count && space->areas[i].start <= address ? &space->areas[i] : NULL;

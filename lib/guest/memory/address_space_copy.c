@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/hot.h"
 #include "guest/memory/address_space.h"
 #include "guest/memory/page_run.h"
 #include "guest/memory/shared_memory.h"
@@ -247,7 +248,7 @@ static bool is_kept_page(struct reset *reset, uint64_t address, uint64_t now, ui
 	return paging_is_allocated(before) || begins_empty;
 }
 
-static void put_contents_back(struct guest_memory *memory, uint64_t page, uint64_t before)
+HOT static void put_contents_back(struct guest_memory *memory, uint64_t page, uint64_t before)
 {
 	void *to = memory_page(memory, page);
 	const void *from = paging_is_allocated(before) ? memory_page(memory, paging_page(before)) : NULL;
@@ -292,7 +293,7 @@ static void reset_table(struct reset *reset, const struct table_copy *copy)
 	}
 }
 
-static int reset_areas(struct address_space *space, const struct address_space *kept)
+HOT static int reset_areas(struct address_space *space, const struct address_space *kept)
 {
 	if (space->count == kept->count && memcmp(space->areas, kept->areas, kept->count * sizeof(*kept->areas)) == 0)
 		return 0;
@@ -307,7 +308,7 @@ static int reset_areas(struct address_space *space, const struct address_space *
 	return 0;
 }
 
-bool space_has_shared(const struct address_space *space)
+HOT bool space_has_shared(const struct address_space *space)
 {
 	for (size_t i = 0; i < space->count; i++)
 		if (space->areas[i].shared)
@@ -336,7 +337,7 @@ static void reset_tables(struct address_space *space, const struct address_space
 }
 
 /* The pages that stay. How many are copies of frozen ones. */
-static size_t reset_pages(struct guest_memory *memory, const struct page_tables *tables)
+HOT static size_t reset_pages(struct guest_memory *memory, const struct page_tables *tables)
 {
 	size_t copies = 0;
 	for (size_t i = 0; i < tables->kept_count; i++) {
@@ -346,7 +347,7 @@ static size_t reset_pages(struct guest_memory *memory, const struct page_tables 
 	return copies;
 }
 
-int space_reset(struct address_space *space, const struct address_space *kept)
+HOT int space_reset(struct address_space *space, const struct address_space *kept)
 {
 	struct guest_memory *memory = space->memory;
 	int r = reset_areas(space, kept);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 
 /* From Linux 5.14; older C library headers lack it. */
 #ifndef MADV_POPULATE_WRITE
@@ -228,7 +229,7 @@ static void give_back(struct guest_memory *memory, uint64_t address, size_t page
 	}
 }
 
-void memory_count_anew(struct guest_memory *memory, size_t copies)
+HOT void memory_count_anew(struct guest_memory *memory, size_t copies)
 {
 	memory->used = memory->frozen->used + memory->own - copies;
 	memory->further_frozen = 0;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "core/hot.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/contact/ring.h"
 #include "guest/instance.h"
@@ -67,7 +68,7 @@ static int64_t ready(struct program *program)
 }
 
 /* The function that was called is done. Its registers are given up for those of the task. */
-static int64_t return_value(struct program *program, uint64_t value)
+HOT static int64_t return_value(struct program *program, uint64_t value)
 {
 	struct stay *stay = &program->instance->stay;
 	if (stay->state != STAY_CALLED || stay->task != program->task)
@@ -241,7 +242,7 @@ static int64_t receive_by_ring(struct program *program, uint64_t received)
 	return r;
 }
 
-int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args[6])
+HOT int64_t stay_serve(struct program *program, uint64_t number, const uint64_t args[6])
 {
 	switch (number) {
 	case VISO_HYPERCALL_READY:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hot.h"
 #include "guest/instance.h"
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
@@ -197,7 +198,7 @@ int program_copy(struct program *to, const struct program *from, const struct pr
 	return r;
 }
 
-void program_rewind(struct program *program, const struct program *origin)
+HOT void program_rewind(struct program *program, const struct program *origin)
 {
 	const struct task *from = &origin->first_task;
 	struct task *task = &program->first_task;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "core/hot.h"
 #include "core/log.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/contact/ring.h"
@@ -284,7 +285,7 @@ static void count_unserved(struct program *program, uint64_t number)
  * Calls that change nothing of a process but its memory and registers, so that a reset need not look at the rest
  * (snapshot/clone.c). All that are not named here count as changes.
  */
-static bool changes_process(struct program *program, uint64_t number, const uint64_t args[6])
+HOT static bool changes_process(struct program *program, uint64_t number, const uint64_t args[6])
 {
 	const struct file *file;
 	switch (number) {
@@ -322,7 +323,7 @@ static bool changes_process(struct program *program, uint64_t number, const uint
 }
 
 /* Whether the guest may make one more system call. */
-static bool take_call(struct instance *instance)
+HOT static bool take_call(struct instance *instance)
 {
 	uint64_t max = instance->guest->limits.syscalls_max;
 	if (max && instance->ring && ring_has_new_request(instance->ring))
@@ -333,7 +334,7 @@ static bool take_call(struct instance *instance)
 	return false;
 }
 
-bool program_serve(struct program *program)
+HOT bool program_serve(struct program *program)
 {
 	struct kvm_regs *regs = program->vcpu->regs;
 	struct task *task = program->task;

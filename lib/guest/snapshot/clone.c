@@ -6,18 +6,22 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/program/copies.h"
 #include "guest/snapshot/snapshot.h"
 #include "guest/vm/shells.h"
 
 /* The registers, and what the host knows of where the program waits for it. */
-static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
+HOT static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
 	struct symbol_cache symbols = instance->stay.symbols;
+	bool has_stack = instance->stay.has_stack;
 	instance->stay = snapshot->stay;
 	instance->stay.symbols = symbols;
+	instance->stay.has_stack = has_stack;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
 	if (instance->stay.task)
@@ -25,8 +29,8 @@ static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 	instance->generation = 0;
 	instance->has_changed = false;
 	const struct program *current = instance->scheduler.current->program;
-	int r = vcpu_load(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
-	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_XSAVE", NULL) : 0;
+	int r = vcpu_rewind(&instance->vcpu, &snapshot->vcpu, &current->space->tables);
+	return r < 0 ? error_fail(VISO_STAGE_KVM, -r, "KVM_SET_VCPU_EVENTS", NULL) : 0;
 }
 
 /* What is not memory: the program and its place. */
@@ -106,7 +110,7 @@ int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, stru
 }
 
 /* True where the machine is as it was, but for what memory and registers hold. */
-static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
+HOT static bool can_go_back(const struct instance *instance, const viso_snapshot *snapshot)
 {
 	return !instance->program.next && !snapshot->program.next && instance->scheduler.current && !instance->ring &&
 	       instance->space.tables.origin == snapshot->space.tables.root && !space_has_shared(&instance->space) &&
@@ -114,7 +118,7 @@ static bool can_go_back(const struct instance *instance, const viso_snapshot *sn
 }
 
 /* True where nothing of a frozen program went on by itself: one thread, no timers, no objects such as timerfds. */
-static bool stands_still(const struct program *program)
+HOT static bool stands_still(const struct program *program)
 {
 	for (size_t i = 0; i < program->slot_count; i++)
 		if (program->slots[i].file && program->slots[i].file->kind == FILE_OBJECT)
@@ -123,14 +127,14 @@ static bool stands_still(const struct program *program)
 }
 
 /* What was done since changed memory and registers alone. */
-static bool is_unchanged(struct instance *instance, const viso_snapshot *snapshot)
+HOT static bool is_unchanged(struct instance *instance, const viso_snapshot *snapshot)
 {
 	return !instance->has_changed && !instance->program.ended && instance->kick.alarm == INT64_MAX &&
 	       instance->program.task == &instance->program.first_task && atomic_load(&instance->kick.signals) == 0 &&
 	       stands_still(&snapshot->program);
 }
 
-static int go_back_at_once(struct instance *instance, const viso_snapshot *snapshot)
+HOT static int go_back_at_once(struct instance *instance, const viso_snapshot *snapshot)
 {
 	if (space_reset(&instance->space, &snapshot->space) < 0)
 		return error_memory();
@@ -138,7 +142,7 @@ static int go_back_at_once(struct instance *instance, const viso_snapshot *snaps
 	return begin_at(instance, snapshot);
 }
 
-static int go_back(struct instance *instance, const viso_snapshot *snapshot)
+HOT static int go_back(struct instance *instance, const viso_snapshot *snapshot)
 {
 	instance->has_core = false;
 	instance->register_count = 0;
@@ -196,10 +200,14 @@ static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_
 	return 0;
 }
 
-int viso_guest_reset(viso_guest *guest)
+HOT int viso_guest_reset(viso_guest *guest)
 {
 	struct instance *instance;
-	int r = guest_take(guest, false, true, __func__, &instance);
+	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->reset(guest);
+	if (r == 0)
+		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
 		return r;
 	viso_snapshot *snapshot = instance->snapshot;
@@ -228,6 +236,8 @@ int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
 	if (r < 0)
 		return r;
+	if (snapshot->computer)
+		return snapshot->settings->kernel->ops->clone(snapshot, out_guest);
 	viso_guest *guest = guest_new_like(snapshot->settings);
 	struct instance *instance;
 	if (!guest)

@@ -14,10 +14,10 @@
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/memory/shared_memory.h"
 #include "guest/vm/vm.h"
 
-static const uint64_t magic = 0x31706e736f736976; /* "visosnp1" */
 static const uint32_t format = 2;
 
 /* Everything but the pages is read at once. */
@@ -34,7 +34,7 @@ static void compute_sum(const struct saved_head *head, const uint8_t *state, uin
 	sha256_digest(&sum, SAVED_SUM, out);
 }
 
-static int find_processor(const struct processor **out)
+int saved_find_processor(const struct processor **out)
 {
 	_cleanup_close_ int fd = vm_open_kvm();
 	return fd < 0 ? fd : processor_get(fd, out);
@@ -43,7 +43,7 @@ static int find_processor(const struct processor **out)
 static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot, struct saved_pages *pages)
 {
 	const struct processor *processor;
-	int r = find_processor(&processor);
+	int r = saved_find_processor(&processor);
 	if (r < 0)
 		return r;
 	saved_put_processor(writer, processor);
@@ -62,34 +62,46 @@ static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot,
 	return writer->error == -ENOMEM ? error_memory() : writer->error;
 }
 
-int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
+int saved_write_file(const char *path, uint64_t magic, const struct memory_buffer *state, uint64_t pages,
+		     const struct saved_body *body)
+{
+	struct saved_head head = {
+		.magic = magic,
+		.version = format,
+		.page_size = GUEST_PAGE,
+		.state_size = state->size,
+		.pages = pages,
+	};
+	saved_build(head.build);
+	compute_sum(&head, state->data, head.sum);
+	return saved_write(path, &head, state, body);
+}
+
+static int save(const viso_snapshot *snapshot, const char *path)
 {
 	struct saved_writer writer = {0};
 	struct saved_pages pages = {0};
-	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
-	if (r < 0)
-		return r;
-	if (!path)
-		return error_argument(__func__, "path is NULL");
-	r = saved_pages_init(&pages, snapshot);
+	int r = saved_pages_init(&pages, snapshot);
 	if (r == 0)
 		r = put_state(&writer, snapshot, &pages);
 	if (r == 0) {
-		struct saved_head head = {
-			.magic = magic,
-			.version = format,
-			.page_size = GUEST_PAGE,
-			.state_size = writer.bytes.size,
-			.pages = pages.count,
-		};
-		saved_build(head.build);
-		compute_sum(&head, writer.bytes.data, head.sum);
-		r = saved_write(path, &head, &writer.bytes, &pages);
+		const struct saved_body body = {saved_write_pages, &pages};
+		r = saved_write_file(path, SAVED_PROGRAM, &writer.bytes, pages.count, &body);
 	}
 	saved_pages_release(&pages);
 	free(writer.numbers.entries);
 	free(writer.bytes.data);
 	return r;
+}
+
+int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
+{
+	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
+	if (r < 0)
+		return r;
+	if (!path)
+		return error_argument(__func__, "path is NULL");
+	return snapshot->computer ? snapshot->settings->kernel->ops->save(snapshot, path) : save(snapshot, path);
 }
 
 uint64_t saved_pages_offset(const struct saved_head *head)
@@ -127,9 +139,14 @@ static int open_file(const char *path, struct stat *out_st)
 	return TAKE_FD(fd);
 }
 
-static int check_head(const struct saved_head *head, const char *path, uint64_t file_size)
+static int check_head(const struct saved_head *head, uint64_t magic, const char *path, uint64_t file_size)
 {
 	uint8_t build[SAVED_SUM];
+	if (head->magic != magic && (head->magic == SAVED_PROGRAM || head->magic == SAVED_COMPUTER))
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, path, "%s is the snapshot of %s", path,
+				  magic == SAVED_PROGRAM ? "a computer; give viso_snapshot_load() a guest with a kernel"
+							 : "a program; give viso_snapshot_load() a guest without a "
+							   "kernel");
 	if (head->magic != magic)
 		return fail_no_snapshot(path);
 	saved_build(build);
@@ -142,7 +159,8 @@ static int check_head(const struct saved_head *head, const char *path, uint64_t 
 	return 0;
 }
 
-static int read_state(int fd, const char *path, const struct stat *st, struct saved_head *head, uint8_t **out)
+static int read_state(int fd, const char *path, uint64_t magic, uint64_t file_size, struct saved_head *head,
+		      uint8_t **out)
 {
 	uint8_t sum[SAVED_SUM];
 	ssize_t n = read_whole_at(fd, head, sizeof(*head), 0);
@@ -150,7 +168,7 @@ static int read_state(int fd, const char *path, const struct stat *st, struct sa
 		return error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
 	if ((size_t)n < sizeof(*head))
 		return fail_no_snapshot(path);
-	int r = check_head(head, path, (uint64_t)st->st_size);
+	int r = check_head(head, magic, path, file_size);
 	if (r < 0)
 		return r;
 	uint8_t *state = malloc(head->state_size + 1);
@@ -161,6 +179,14 @@ static int read_state(int fd, const char *path, const struct stat *st, struct sa
 		return error_fail(VISO_STAGE_ARGUMENT, EIO, path, NULL);
 	compute_sum(head, state, sum);
 	return memcmp(sum, head->sum, sizeof(sum)) == 0 ? 0 : saved_damaged("checksum");
+}
+
+int saved_open_file(const char *path, uint64_t magic, struct saved_head *out_head, uint8_t **out_state)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open_file(path, &st);
+	int r = fd < 0 ? fd : read_state(fd, path, magic, (uint64_t)st.st_size, out_head, out_state);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 static int make_origin(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest, int root_fd)
@@ -238,6 +264,8 @@ int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_g
 	if (r == 0)
 		r = get_parts(reader, snapshot, source);
 	release_lists(reader);
+	if (r == 0)
+		snapshot_put_state(snapshot, source->processor);
 	return r;
 }
 
@@ -247,7 +275,7 @@ static int load(int fd, const struct saved_head *head, const uint8_t *state, vis
 	struct saved_reader reader = {.data = state, .size = head->state_size};
 	struct saved_source source = {
 		.fd = fd, .offset = saved_pages_offset(head), .pages = head->pages, .root_fd = root_fd};
-	int r = find_processor(&source.processor);
+	int r = saved_find_processor(&source.processor);
 	if (r == 0)
 		r = saved_get_processor(&reader, source.processor);
 	if (r < 0)
@@ -267,11 +295,7 @@ static int load(int fd, const struct saved_head *head, const uint8_t *state, vis
 
 static int check_guest(viso_guest *guest, const char *function)
 {
-	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
-	if (r == 0)
-		r = guest_check_program(guest, function);
-	if (r == 0)
-		r = contained_check_setting(guest, function);
+	int r = contained_check_setting(guest, function);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&guest->lock);
@@ -287,15 +311,16 @@ int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_
 	_cleanup_close_ int fd = -1, root_fd = -1;
 	_cleanup_free_ uint8_t *state = NULL;
 	struct saved_head head;
-	struct stat st;
 	if (!path || !out_snapshot)
 		return error_argument(__func__, !path ? "path is NULL" : "out_snapshot is NULL");
-	int r = check_guest(guest, __func__);
+	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->load(path, guest, out_snapshot);
+	if (r == 0)
+		r = check_guest(guest, __func__);
 	if (r < 0)
 		return r;
-	fd = open_file(path, &st);
-	r = fd < 0 ? fd : read_state(fd, path, &st, &head, &state);
-	if (r == 0)
-		r = sandbox_prepare_start(&guest->sandbox, __func__, &root_fd);
+	fd = saved_open_file(path, SAVED_PROGRAM, &head, &state);
+	r = fd < 0 ? fd : sandbox_prepare_start(&guest->sandbox, __func__, &root_fd);
 	return r < 0 ? r : load(fd, &head, state, guest, root_fd, out_snapshot);
 }

@@ -20,6 +20,10 @@
 
 enum { SAVED_SUM = 32, SAVED_AREAS_MAX = 65530 };
 
+/* "visosnp1" and "visopcs1". */
+#define SAVED_PROGRAM UINT64_C(0x31706e736f736976)
+#define SAVED_COMPUTER UINT64_C(0x317363706f736976)
+
 struct saved_head {
 	uint64_t magic;
 	uint32_t version;
@@ -193,8 +197,27 @@ int saved_get_stay(struct saved_reader *reader, viso_snapshot *snapshot);
 int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_guest *guest,
 		    struct saved_source *source);
 
+/* What follows the state: writes head->pages pages from `offset` on, of which those that are not written are zeros. 0
+ * or a positive errno. */
+struct saved_body {
+	int (*write)(int fd, uint64_t offset, const void *data);
+	const void *data;
+};
+
+/* Of a struct saved_pages. */
+int saved_write_pages(int fd, uint64_t offset, const void *data);
+
 /* Writes a file as a whole, or not at all. 0 or a negative errno with the error set. */
 int saved_write(const char *path, const struct saved_head *head, const struct memory_buffer *state,
-		const struct saved_pages *pages);
+		const struct saved_body *body);
+
+/* The file of a snapshot of that kind, with its head and checksum. 0 or a negative errno with the error set. */
+int saved_write_file(const char *path, uint64_t magic, const struct memory_buffer *state, uint64_t pages,
+		     const struct saved_body *body);
+/* The fd; and the state, to be freed, also on failure. */
+int saved_open_file(const char *path, uint64_t magic, struct saved_head *out_head, uint8_t **out_state);
+
+/* What this host's KVM has. 0 or a negative errno with the error set. */
+int saved_find_processor(const struct processor **out);
 
 #endif

@@ -2,9 +2,11 @@
 /* The registers of a saved snapshot's threads, and where its program waits for the host. */
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "core/error.h"
 #include "guest/instance.h"
+#include "guest/numbers.h"
 #include "guest/snapshot/saved.h"
 #include "guest/x86_64/system.h"
 #include "guest/x86_64/xstate.h"
@@ -108,7 +110,24 @@ static bool is_sound(const struct saved_stay *saved, const struct task *task, co
 	bool waits = saved->state == STAY_READY || saved->state == STAY_RECEIVES;
 	return (waits ? task == current : saved->state == STAY_ANSWERED) && is_user_address(saved->bases[0]) &&
 	       is_user_address(saved->bases[1]) && is_user_address(saved->stack) && is_user_address(saved->buffers) &&
-	       saved->buffers_size <= SPACE_END - saved->buffers;
+	       saved->buffers_size <= SPACE_END - saved->buffers && saved->buffers % GUEST_PAGE == 0 &&
+	       saved->buffers_size % GUEST_PAGE == 0;
+}
+
+/* The call in which it waits for a request is made again before the program runs, so that it must be one that can. */
+static bool receives(const struct saved_stay *saved, struct program *program)
+{
+	const struct file *file = program_file(program, (int)saved->waiting.rdi);
+	switch (saved->waiting.rax) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_pread64:
+	case SYS_preadv:
+	case SYS_preadv2:
+		return file && file->kind == FILE_CONTACT;
+	default:
+		return saved->waiting.rax == VISO_HYPERCALL_BASE + VISO_HYPERCALL_RECEIVE;
+	}
 }
 
 /* KVM tells of components that guests do not have; of what XRSTOR would not take nothing may be left. */
@@ -138,9 +157,10 @@ int saved_get_registers(struct saved_reader *reader, const struct processor *pro
 int saved_get_stay(struct saved_reader *reader, viso_snapshot *snapshot)
 {
 	struct saved_stay saved;
+	const struct task *current = snapshot->holder->scheduler.current;
 	void *task;
 	if (!saved_get(reader, &saved, sizeof(saved)) || !saved_get_reference(reader, &reader->tasks, &task) ||
-	    !is_sound(&saved, task, snapshot->holder->scheduler.current))
+	    !is_sound(&saved, task, current) || (saved.state == STAY_RECEIVES && !receives(&saved, current->program)))
 		return saved_damaged("registers");
 	snapshot->stay = (struct stay){
 		.state = (enum stay_state)saved.state,

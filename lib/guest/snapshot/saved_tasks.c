@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "core/error.h"
 #include "guest/guest.h"
@@ -193,6 +194,13 @@ static int join_child(struct task *task, struct program *child)
 	return 0;
 }
 
+/* Only rt_sigtimedwait(2) waits for blocked signals, and does so no more when it has returned. */
+static void check_waited(struct task *task)
+{
+	if (!task->again || task->saved->regs.rax != SYS_rt_sigtimedwait)
+		task->signals.waited = 0;
+}
+
 static int get_task(struct saved_reader *reader, viso_snapshot *snapshot, const struct processor *processor)
 {
 	struct saved_task saved;
@@ -209,7 +217,11 @@ static int get_task(struct saved_reader *reader, viso_snapshot *snapshot, const 
 		r = join_child(task, child);
 	if (r == 0)
 		r = saved_get_signals(reader, &task->signals.pending);
-	return r == 0 ? saved_get_registers(reader, processor, task->saved) : r;
+	if (r == 0)
+		r = saved_get_registers(reader, processor, task->saved);
+	if (r == 0)
+		check_waited(task);
+	return r;
 }
 
 /* Words are in an address space, in what processes share, or where nobody can wake who waits. */

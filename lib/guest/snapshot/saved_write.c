@@ -47,8 +47,9 @@ static bool is_zero(const uint8_t *page)
 }
 
 /* Pages that are all zeros stay holes. */
-static int write_pages(int fd, uint64_t offset, const struct saved_pages *pages)
+int saved_write_pages(int fd, uint64_t offset, const void *data)
 {
+	const struct saved_pages *pages = data;
 	int r = 0;
 	for (size_t i = 0, run; i < pages->count && r == 0; i += run) {
 		const uint8_t *first = pages->data[i];
@@ -65,9 +66,9 @@ static int write_pages(int fd, uint64_t offset, const struct saved_pages *pages)
 }
 
 static int write_contents(int fd, const struct saved_head *head, const struct memory_buffer *state,
-			  const struct saved_pages *pages)
+			  const struct saved_body *body)
 {
-	uint64_t offset = saved_pages_offset(head), end = offset + pages->count * GUEST_PAGE;
+	uint64_t offset = saved_pages_offset(head), end = offset + head->pages * GUEST_PAGE;
 	struct rlimit limit;
 	/* A signal would come of it. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur)
@@ -78,7 +79,7 @@ static int write_contents(int fd, const struct saved_head *head, const struct me
 	if (r == 0)
 		r = -write_whole_at(fd, state->data, state->size, sizeof(*head));
 	if (r == 0)
-		r = write_pages(fd, offset, pages);
+		r = body->write(fd, offset, body->data);
 	/* A name that leads to less than all of it after a crash of the machine would be worse than none. */
 	return r == 0 && fsync(fd) < 0 ? errno : r;
 }
@@ -138,7 +139,7 @@ static int open_directory(const char *path, struct place *out)
 }
 
 int saved_write(const char *path, const struct saved_head *head, const struct memory_buffer *state,
-		const struct saved_pages *pages)
+		const struct saved_body *body)
 {
 	struct place place;
 	bool is_named = false;
@@ -150,7 +151,7 @@ int saved_write(const char *path, const struct saved_head *head, const struct me
 	_cleanup_close_ int fd = open_file(&place, &is_named);
 	if (fd < 0)
 		return fail(path, errno);
-	r = write_contents(fd, head, state, pages);
+	r = write_contents(fd, head, state, body);
 	if (r == 0)
 		r = give_name(&place, fd, is_named);
 	else if (is_named)

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/kernel/kernel.h"
 #include "guest/program/channel.h"
 #include "guest/program/copies.h"
+#include "guest/x86_64/system.h"
+#include "guest/x86_64/xstate.h"
 
 static void release_spares(viso_snapshot *snapshot)
 {
@@ -20,8 +24,20 @@ static void release_spares(viso_snapshot *snapshot)
 	pthread_mutex_destroy(&snapshot->lock);
 }
 
+static void release_computer(viso_snapshot *snapshot)
+{
+	snapshot->computer->release(snapshot->computer, !handle_is_mine(&snapshot->handle));
+	viso_guest_unref(snapshot->settings);
+	pthread_mutex_destroy(&snapshot->lock);
+	free(snapshot);
+}
+
 static void release(viso_snapshot *snapshot)
 {
+	if (snapshot->computer) {
+		release_computer(snapshot);
+		return;
+	}
 	release_spares(snapshot);
 	space_release_kept(&snapshot->space);
 	if (snapshot->program.instance && handle_is_mine(&snapshot->handle))
@@ -37,14 +53,14 @@ static void release(viso_snapshot *snapshot)
 	free(snapshot);
 }
 
-viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
+HOT viso_snapshot *viso_snapshot_ref(viso_snapshot *snapshot)
 {
 	if (snapshot)
 		handle_ref(&snapshot->handle);
 	return snapshot;
 }
 
-viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
+HOT viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
 {
 	if (snapshot && handle_unref(&snapshot->handle))
 		release(snapshot);
@@ -54,7 +70,9 @@ viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot)
 int64_t viso_snapshot_size(const viso_snapshot *snapshot)
 {
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
-	return r < 0 ? r : (int64_t)(snapshot->memory->used * GUEST_PAGE);
+	if (r < 0)
+		return r;
+	return (int64_t)(snapshot->computer ? snapshot->computer->size : snapshot->memory->used * GUEST_PAGE);
 }
 
 static int check(const struct instance *instance, const char *function)
@@ -131,8 +149,19 @@ static int keep_program(viso_snapshot *snapshot, const struct instance *instance
 		return r;
 	snapshot->stay = instance->stay;
 	snapshot->stay.symbols = (struct symbol_cache){0};
+	snapshot->stay.has_stack = false;
 	snapshot->stay.task = instance->stay.task ? program_find_task(holder, instance->stay.task->tid) : NULL;
 	return 0;
+}
+
+void snapshot_put_state(viso_snapshot *snapshot, const struct processor *processor)
+{
+	uint64_t size = snapshot->memory->size;
+	struct guest_memory memory = {.frozen = snapshot->memory, .start = size, .size = size};
+	struct page_tables tables = {.memory = &memory, .root = snapshot->space.tables.root};
+	const uint64_t *entry = paging_entry(&tables, SYSTEM_TRAMPOLINE, false);
+	if (entry)
+		xstate_put(&snapshot->vcpu.xsave, processor, memory_page(&memory, paging_page(*entry)));
 }
 
 static int keep(viso_snapshot *snapshot, struct instance *instance)
@@ -157,7 +186,10 @@ static int keep(viso_snapshot *snapshot, struct instance *instance)
 			space_freeze(program->space);
 	snapshot->memory = frozen_new(&instance->memory);
 	snapshot->settings = guest_new_like(instance->guest);
-	return snapshot->memory && snapshot->settings ? 0 : error_memory();
+	if (!snapshot->memory || !snapshot->settings)
+		return error_memory();
+	snapshot_put_state(snapshot, instance->vcpu.processor);
+	return 0;
 }
 
 /* The memory of an instance goes, and with it what its processes have of it. */
@@ -199,7 +231,11 @@ int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 	struct instance *instance;
 	if (!out_snapshot)
 		return error_argument(__func__, "out_snapshot is NULL");
-	int r = guest_take(guest, false, false, __func__, &instance);
+	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
+	if (r == 0 && guest->kernel)
+		return guest->kernel->ops->freeze(guest, out_snapshot);
+	if (r == 0)
+		r = guest_take(guest, false, false, __func__, &instance);
 	if (r < 0)
 		return r;
 	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));

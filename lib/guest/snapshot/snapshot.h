@@ -19,9 +19,16 @@ struct instance;
 /* How many machines of clones that are gone are kept for the next ones. */
 enum { SPARES_MAX = 4 };
 
+/* What there is in the place of programs where the guest boots an operating system: kernel/snapshot/ knows the rest. */
+struct frozen_computer {
+	void (*release)(struct frozen_computer *computer, bool is_forked);
+	uint64_t size;
+};
+
 struct viso_snapshot {
 	struct handle handle;
-	viso_guest *settings; /* a guest that has the settings and runs nothing */
+	viso_guest *settings;             /* a guest that has the settings and runs nothing */
+	struct frozen_computer *computer; /* owned; NULL for program guests, for which all that follows is */
 	struct frozen_memory *memory;
 	uint64_t further_owners;    /* that its pages have, at most: of processes that forked */
 	struct address_space space; /* of space_keep() */
@@ -38,6 +45,9 @@ struct viso_snapshot {
 	struct instance *spares[SPARES_MAX]; /* as they were when they were cloned; they hold no reference */
 	size_t spare_count;
 };
+
+/* The last step of making one: puts its extended state where its clones restore it from. */
+void snapshot_put_state(viso_snapshot *snapshot, const struct processor *processor);
 
 /* A guest that goes on from the snapshot, and holds a reference to it. 0 or a negative errno with the error set. */
 int snapshot_instantiate(viso_snapshot *snapshot, struct viso_guest *guest, struct instance **out_instance);

@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/vm/vm.h"
@@ -35,7 +36,7 @@ enum { TIMED_RUNS = 16 };
 
 static const int64_t second_ns = 1000000000;
 
-int64_t clock_now(clockid_t clock)
+HOT int64_t clock_now(clockid_t clock)
 {
 	struct timespec time;
 	clock_gettime(clock, &time);
@@ -65,24 +66,34 @@ void kick_release(struct kick *kick)
 
 static const unsigned long long killed = 1ull << (SIGKILL - 1);
 
+static void send_signal(struct kick *kick, pid_t thread)
+{
+	siginfo_t info = {.si_code = SI_QUEUE};
+	atomic_store(&kick->is_woken, true);
+	info.si_pid = own_process();
+	info.si_uid = getuid();
+	info.si_value.sival_ptr = kick;
+	syscall(SYS_rt_tgsigqueueinfo, own_process(), thread, KICK_SIGNAL, &info);
+}
+
 /*
  * No wake-up is lost: the flag is there before the eventfd and before the signal (both are barriers). The thread
  * makes the eventfd, looks at the flag and waits, and the eventfd ends the wait; and KVM_RUN takes the signal when it
  * begins, as it would immediate_exit.
+ *
+ * The thread begins and leaves without the lock. It takes its number away first and then looks for wakers, and who
+ * wakes it is counted before it looks at the number: so the thread sees whoever has seen it, and waits for the lock.
  */
 static void wake(struct kick *kick)
 {
+	atomic_fetch_add(&kick->wakers, 1);
 	pthread_mutex_lock(&kick->lock);
 	if (kick->stop_fd >= 0)
 		eventfd_write(kick->stop_fd, 1);
-	if (kick->thread) {
-		siginfo_t info = {.si_code = SI_QUEUE};
-		kick->is_woken = true;
-		info.si_pid = own_process();
-		info.si_uid = getuid();
-		info.si_value.sival_ptr = kick;
-		syscall(SYS_rt_tgsigqueueinfo, own_process(), kick->thread, KICK_SIGNAL, &info);
-	}
+	pid_t thread = atomic_load(&kick->thread);
+	if (thread)
+		send_signal(kick, thread);
+	atomic_fetch_sub(&kick->wakers, 1);
 	pthread_mutex_unlock(&kick->lock);
 }
 
@@ -149,12 +160,12 @@ static void drain(struct kick *kick)
 			kick->foreign = info;
 }
 
-static enum stop stop_reason(const struct kick *kick)
+HOT static enum stop stop_reason_at(const struct kick *kick, int64_t now)
 {
 	unsigned long long signals = atomic_load(&kick->signals);
 	if (signals & killed)
 		return STOP_KILLED;
-	if (kick->deadline != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->deadline)
+	if (now >= kick->deadline)
 		return STOP_TIMED_OUT;
 	if (kick->cpu_deadline != INT64_MAX && clock_now(CLOCK_THREAD_CPUTIME_ID) >= kick->cpu_deadline)
 		return STOP_CPU_TIME;
@@ -162,9 +173,13 @@ static enum stop stop_reason(const struct kick *kick)
 		return STOP_PAUSED;
 	if (signals)
 		return STOP_SIGNALLED;
-	if (kick->alarm != INT64_MAX && clock_now(CLOCK_MONOTONIC) >= kick->alarm)
-		return STOP_ALARM;
-	return STOP_NONE;
+	return now >= kick->alarm ? STOP_ALARM : STOP_NONE;
+}
+
+static enum stop stop_reason(const struct kick *kick)
+{
+	bool is_timed = kick->deadline != INT64_MAX || kick->alarm != INT64_MAX;
+	return stop_reason_at(kick, is_timed ? clock_now(CLOCK_MONOTONIC) : 0);
 }
 
 enum stop kick_check(struct kick *kick)
@@ -176,6 +191,11 @@ enum stop kick_check(struct kick *kick)
 bool kick_is_due(const struct kick *kick)
 {
 	return stop_reason(kick) != STOP_NONE;
+}
+
+HOT bool kick_is_due_at(const struct kick *kick, int64_t now)
+{
+	return stop_reason_at(kick, now) != STOP_NONE;
 }
 
 static int64_t earliest(int64_t a, int64_t b)
@@ -264,7 +284,7 @@ void kick_set_alarm(struct kick *kick, int64_t when)
 	arm_alarm(kick);
 }
 
-static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
+HOT static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 {
 	if (end == INT64_MAX)
 		return 0;
@@ -278,7 +298,7 @@ static int add_timer(struct kick *kick, clockid_t clock, int64_t end)
 	return 0;
 }
 
-static int limit_time(struct kick *kick)
+HOT static int limit_time(struct kick *kick)
 {
 	if (kick->limited_runs < TIMED_RUNS && kick->deadline != INT64_MAX)
 		kick->limited_runs++;
@@ -298,43 +318,49 @@ int kick_set_slices(struct kick *kick, bool on)
 	return timer_settime(kick->slice_timer, 0, &setting, NULL) < 0 ? -errno : 0;
 }
 
-static int set_vcpu_mask(struct vm *vm, const sigset_t *mask)
+static uint64_t bit_of(int signal)
 {
-	uint64_t wanted;
-	memcpy(&wanted, mask, sizeof(wanted));
-	if (vm->signal_mask == wanted)
+	return 1ull << (signal - 1);
+}
+
+/* The kernel's own form: the C library's takes longer to make than to set. */
+HOT static void set_mask(int how, uint64_t mask, uint64_t *out_old)
+{
+	syscall(SYS_rt_sigprocmask, how, &mask, out_old, KERNEL_SIGSET_SIZE);
+}
+
+HOT static int set_vcpu_mask(struct vm *vm, uint64_t mask)
+{
+	if (vm->signal_mask == mask)
 		return 0;
 	struct {
 		struct kvm_signal_mask header;
 		uint8_t set[KERNEL_SIGSET_SIZE];
 	} setting = {.header.len = KERNEL_SIGSET_SIZE};
-	sigset_t run = *mask;
-	sigdelset(&run, KICK_SIGNAL);
+	const uint64_t run = mask & ~bit_of(KICK_SIGNAL);
 	memcpy(setting.header.sigset, &run, KERNEL_SIGSET_SIZE);
 	if (ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, &setting) < 0)
 		return vm_fail("KVM_SET_SIGNAL_MASK");
-	vm->signal_mask = wanted;
+	vm->signal_mask = mask;
 	return 0;
 }
 
 /* Writing for the guest may cause these in the host's thread; they are the guest's. */
 static const int write_signals[2] = {SIGPIPE, SIGXFSZ};
 
-static void block_signals(struct kick *kick, sigset_t *out_blocked)
+/* What is blocked then. */
+HOT static uint64_t block_signals(struct kick *kick)
 {
-	sigset_t pending, block;
-	sigemptyset(&block);
-	sigaddset(&block, KICK_SIGNAL);
-	for (int i = 0; i < 2; i++)
-		sigaddset(&block, write_signals[i]);
-	pthread_sigmask(SIG_BLOCK, &block, &kick->old_mask);
-	sigorset(out_blocked, &block, &kick->old_mask);
+	const uint64_t written = bit_of(SIGPIPE) | bit_of(SIGXFSZ), block = written | bit_of(KICK_SIGNAL);
+	sigset_t pending;
+	set_mask(SIG_BLOCK, block, &kick->old_mask);
 	/* What was not blocked was not pending. */
-	sigemptyset(&pending);
-	if (sigismember(&kick->old_mask, SIGPIPE) || sigismember(&kick->old_mask, SIGXFSZ))
+	bool may_be_pending = kick->old_mask & written;
+	if (may_be_pending)
 		sigpending(&pending);
 	for (int i = 0; i < 2; i++)
-		kick->old_pending[i] = sigismember(&pending, write_signals[i]) == 1;
+		kick->old_pending[i] = may_be_pending && sigismember(&pending, write_signals[i]) == 1;
+	return kick->old_mask | block;
 }
 
 /* Takes off the thread what the guest has caused. */
@@ -354,18 +380,15 @@ static void take_signals(struct kick *kick)
 	}
 }
 
-int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
+HOT int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
 {
-	sigset_t blocked;
 	kick->outer = innermost;
 	innermost = kick;
-	block_signals(kick, &blocked);
-	pthread_mutex_lock(&kick->lock);
-	kick->thread = own_thread();
-	pthread_mutex_unlock(&kick->lock);
+	uint64_t blocked = block_signals(kick);
+	atomic_store(&kick->thread, own_thread());
 	kick->deadline = deadline ? deadline : INT64_MAX;
 	kick->cpu_deadline = cpu_limit ? clock_now(CLOCK_THREAD_CPUTIME_ID) + cpu_limit : INT64_MAX;
-	int r = set_vcpu_mask(vm, &blocked);
+	int r = set_vcpu_mask(vm, blocked);
 	if (r == 0)
 		r = limit_time(kick);
 	if (r == 0)
@@ -379,7 +402,7 @@ int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_l
 	return 0;
 }
 
-static bool delete_timers(struct kick *kick)
+HOT static bool delete_timers(struct kick *kick)
 {
 	bool any = kick->timer_count > 0 || kick->has_alarm_timer || kick->has_slice_timer;
 	while (kick->timer_count > 0)
@@ -394,20 +417,23 @@ static bool delete_timers(struct kick *kick)
 }
 
 /* From now on nobody sends this thread a signal. Whether somebody has since it began. */
-static bool leave_thread(struct kick *kick)
+HOT static bool leave_thread(struct kick *kick)
 {
 	if (kick->watched.watch)
 		watch_end(&kick->watched);
-	pthread_mutex_lock(&kick->lock);
-	bool is_woken = kick->is_woken;
-	kick->is_woken = false;
-	kick->thread = 0;
-	kick->stop_fd = close_fd(kick->stop_fd);
-	pthread_mutex_unlock(&kick->lock);
+	atomic_store(&kick->thread, 0);
+	if (kick->stop_fd >= 0 || atomic_load(&kick->wakers)) {
+		pthread_mutex_lock(&kick->lock);
+		kick->stop_fd = close_fd(kick->stop_fd);
+		pthread_mutex_unlock(&kick->lock);
+	}
+	bool is_woken = atomic_load(&kick->is_woken);
+	if (is_woken)
+		atomic_store(&kick->is_woken, false);
 	return delete_timers(kick) || is_woken;
 }
 
-void kick_leave(struct kick *kick, bool has_written)
+HOT void kick_leave(struct kick *kick, bool has_written)
 {
 	if (leave_thread(kick) || has_written)
 		take_signals(kick);
@@ -415,5 +441,5 @@ void kick_leave(struct kick *kick, bool has_written)
 	if (kick->foreign.si_signo)
 		syscall(SYS_rt_sigqueueinfo, own_process(), KICK_SIGNAL, &kick->foreign);
 	kick->foreign.si_signo = 0;
-	pthread_sigmask(SIG_SETMASK, &kick->old_mask, NULL);
+	set_mask(SIG_SETMASK, kick->old_mask, NULL);
 }

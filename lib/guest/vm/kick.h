@@ -41,9 +41,10 @@ struct vm;
 struct kick {
 	struct gate *gate;      /* unlocked while the thread waits */
 	struct kick *outer;     /* of the guest whose handler runs this one, in the same thread */
-	pthread_mutex_t lock;   /* guards thread, is_woken and stop_fd */
-	pid_t thread;           /* that runs the guest; 0 while none does */
-	bool is_woken;          /* has been sent a signal since it began */
+	_Atomic pid_t thread;   /* that runs the guest; 0 while none does */
+	atomic_uint wakers;     /* threads that may be about to send that one a signal */
+	atomic_bool is_woken;   /* it has been sent one since it began */
+	pthread_mutex_t lock;   /* guards stop_fd; held while something is sent */
 	int stop_fd;            /* an eventfd, readable from the stop on; -1 before the thread waits */
 	atomic_ullong signals;  /* that the host program has sent, as a set; SIGKILL stays */
 	atomic_bool is_paused;  /* the thread is to leave the guest */
@@ -59,7 +60,7 @@ struct kick {
 	bool has_alarm_timer;
 	timer_t slice_timer;
 	bool has_slice_timer;
-	sigset_t old_mask;
+	uint64_t old_mask;
 	bool old_pending[2]; /* whether SIGPIPE and SIGXFSZ were pending already */
 	siginfo_t foreign;   /* a signal of the host program's that was found in place of ours; si_signo 0 for none */
 };
@@ -102,6 +103,8 @@ void kick_set_alarm(struct kick *kick, int64_t when);
  * pending is left for kick_check().
  */
 bool kick_is_due(const struct kick *kick);
+/* The same where the caller has just looked at the clock (CLOCK_MONOTONIC). */
+bool kick_is_due_at(const struct kick *kick, int64_t now);
 
 /*
  * In the running thread: poll(2) until `until` (CLOCK_MONOTONIC, nanoseconds; INT64_MAX for ever). The number of ready

@@ -78,8 +78,8 @@ static bool put(struct pool *own, const struct vm *vm, size_t wanted)
 	return true;
 }
 
-/* Makes one, without the lock. 0, or a negative errno with the error set. */
-static int add(struct pool *own, size_t wanted)
+/* Makes one, without the lock; `wanted` may have changed until then. 0, or a negative errno with the error set. */
+static int add(struct pool *own, const size_t *wanted)
 {
 	struct vm vm;
 	const struct processor *processor;
@@ -87,7 +87,7 @@ static int add(struct pool *own, size_t wanted)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&own->lock);
-	bool is_kept = put(own, &vm, wanted), is_enough = own->count >= wanted;
+	bool is_kept = put(own, &vm, *wanted), is_enough = own->count >= *wanted;
 	pthread_mutex_unlock(&own->lock);
 	if (is_kept)
 		return 0;
@@ -104,9 +104,8 @@ static void *refill(void *data)
 			pthread_cond_wait(&own->changed, &own->lock);
 			continue;
 		}
-		size_t wanted = own->wanted;
 		pthread_mutex_unlock(&own->lock);
-		int r = add(own, wanted);
+		int r = add(own, &own->wanted);
 		if (r < 0)
 			log_debug("guest: a virtual machine cannot be made ready: %s", viso_error_message());
 		pthread_mutex_lock(&own->lock);
@@ -169,7 +168,7 @@ static int fill(struct pool *own, size_t wanted)
 {
 	int r = 0;
 	while (r == 0 && ready(own) < wanted)
-		r = add(own, wanted);
+		r = add(own, &wanted);
 	return r;
 }
 

@@ -6,8 +6,10 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
+#include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/thread.h"
 #include "guest/vm/kick.h"
@@ -72,10 +74,24 @@ static int64_t look(const struct watch *own)
 	return next;
 }
 
+/*
+ * It works for all threads of the process, but is made by the first one that comes and inherits what that has: also how
+ * late it may be woken (PR_SET_TIMERSLACK of prctl(2)), and its processors, which may be in use by others all the time.
+ */
+static void be_everybodys(void)
+{
+	static const unsigned long slack_ns = 50000;
+	cpu_set_t processors;
+	prctl(PR_SET_NAME, "viso-deadlines");
+	prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0);
+	if (sched_getaffinity(own_process(), sizeof(processors), &processors) == 0)
+		sched_setaffinity(0, sizeof(processors), &processors);
+}
+
 static void *run_thread(void *data)
 {
 	struct watch *own = data;
-	prctl(PR_SET_NAME, "viso-deadlines");
+	be_everybodys();
 	pthread_mutex_lock(&own->lock);
 	while (!own->is_closing) {
 		atomic_store(&own->next_look, INT64_MAX);
@@ -95,11 +111,17 @@ static void *run_thread(void *data)
  * A thread that has its turn after all others of the host's would not come to interrupt one of real-time priority on
  * the same processor, as a timer does. What is asked here the C library remembers.
  */
-static bool is_ordinary_thread(void)
+HOT static bool is_ordinary_thread(void)
 {
 	struct sched_param parameters;
 	int policy;
 	return pthread_getschedparam(pthread_self(), &policy, &parameters) == 0 && policy == SCHED_OTHER;
+}
+
+/* Nor would one that has a smaller share than the process has otherwise, and may not raise that. */
+static bool is_nicer(void)
+{
+	return getpriority(PRIO_PROCESS, 0) > getpriority(PRIO_PROCESS, (id_t)own_process());
 }
 
 static bool add(struct watched *watched)
@@ -108,7 +130,7 @@ static bool add(struct watched *watched)
 	if (!own)
 		return false;
 	pthread_mutex_lock(&own->lock);
-	if (!own->has_thread)
+	if (!own->has_thread && !is_nicer())
 		own->has_thread = thread_start(&own->thread, run_thread, own) == 0;
 	/* While it is ending nothing can be added. */
 	if (own->has_thread && !own->is_closing) {
@@ -157,7 +179,7 @@ static void wake_for(struct watch *own, int64_t deadline)
 	pthread_mutex_unlock(&own->lock);
 }
 
-bool watch_begin(struct watched *watched, int64_t deadline)
+HOT bool watch_begin(struct watched *watched, int64_t deadline)
 {
 	if (!is_ordinary_thread() || (!watched->watch && !add(watched)))
 		return false;
@@ -167,7 +189,7 @@ bool watch_begin(struct watched *watched, int64_t deadline)
 	return true;
 }
 
-void watch_end(struct watched *watched)
+HOT void watch_end(struct watched *watched)
 {
 	atomic_store(&watched->deadline, INT64_MAX);
 }

@@ -210,7 +210,7 @@ static bool is_extended(const struct vcpu *vcpu, struct address_space *space, ui
 }
 
 /* The hostile part: a processor takes no state with reserved bits, and the program gets SIGSEGV. */
-static int restore_state(const struct vcpu *vcpu, struct address_space *space, uint64_t address)
+static int restore_state(struct vcpu *vcpu, struct address_space *space, uint64_t address)
 {
 	uint8_t data[XSTATE_MAX] = {0};
 	struct software_bytes software;

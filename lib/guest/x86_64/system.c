@@ -55,14 +55,33 @@ static void build_sysret(uint8_t *code)
 	memcpy(code, sysret, sizeof(sysret));
 }
 
-/* mov %rax, %rdi; mov $RETURN, %eax; syscall; ud2. */
-static void build_trampoline(uint8_t *page)
+/* call *%r11; mov %rax, %rdi; mov $RETURN, %eax; syscall; ud2. */
+static void build_call(uint8_t *page)
 {
 	const uint32_t number = VISO_HYPERCALL_BASE + VISO_HYPERCALL_RETURN;
-	const uint8_t before[] = {0x48, 0x89, 0xc7, 0xb8}, after[] = {0x0f, 0x05, 0x0f, 0x0b};
-	put(page, 0, before, sizeof(before));
-	put(page, sizeof(before), &number, sizeof(number));
-	put(page, sizeof(before) + sizeof(number), after, sizeof(after));
+	const uint8_t before[] = {0x41, 0xff, 0xd3, 0x48, 0x89, 0xc7, 0xb8}, after[] = {0x0f, 0x05, 0x0f, 0x0b};
+	put(page, SYSTEM_CALL, before, sizeof(before));
+	put(page, SYSTEM_CALL + sizeof(before), &number, sizeof(number));
+	put(page, SYSTEM_CALL + sizeof(before) + sizeof(number), after, sizeof(after));
+}
+
+/*
+ * fnclex; emms; fildl STATE(%rip); xrstor64 STATE(%rip); mov %r10, %rdx; mov $0, %eax; jmp to the call. Some processors
+ * leave x87's last addresses to XRSTOR's caller, so that there is a load before, as in Linux
+ * (restore_fpregs_from_fpstate() of arch/x86/kernel/fpu/core.c; CVE-2006-1056).
+ */
+static void build_restore(uint8_t *page)
+{
+	enum { LOADED = 10, LENGTH = 28 };
+	const uint32_t to_load = SYSTEM_STATE - (SYSTEM_RESTORE + LOADED), to_restore = SYSTEM_STATE - SYSTEM_RESTORED;
+	const uint8_t load[] = {0xdb, 0xe2, 0x0f, 0x77, 0xdb, 0x05}, restore[] = {0x48, 0x0f, 0xae, 0x2d};
+	const uint8_t after[] = {0x4c, 0x89, 0xd2, 0xb8, 0,
+				 0,    0,    0,    0xeb, (uint8_t)(SYSTEM_CALL - SYSTEM_RESTORE - LENGTH)};
+	put(page, SYSTEM_RESTORE, load, sizeof(load));
+	put(page, SYSTEM_RESTORE + sizeof(load), &to_load, sizeof(to_load));
+	put(page, SYSTEM_RESTORE + LOADED, restore, sizeof(restore));
+	put(page, SYSTEM_RESTORE + LOADED + sizeof(restore), &to_restore, sizeof(to_restore));
+	put(page, SYSTEM_RESTORED, after, sizeof(after));
 }
 
 int system_build(struct page_tables *tables, uint64_t *out_stack)
@@ -82,7 +101,9 @@ int system_build(struct page_tables *tables, uint64_t *out_stack)
 	for (int vector = 0; vector < SYSTEM_VECTORS; vector++)
 		build_stub(stubs + STUBS_EXCEPTIONS + vector * STUB_SIZE, PORT_EXCEPTION + vector);
 
-	build_trampoline(memory_page(tables->memory, fourth));
+	uint8_t *trampoline = memory_page(tables->memory, fourth);
+	build_call(trampoline);
+	build_restore(trampoline);
 	*out_stack = third;
 	if (paging_map_supervisor(tables, SYSTEM_TABLES, first, true, false) < 0 ||
 	    paging_map_supervisor(tables, SYSTEM_STUBS, second, false, true) < 0 ||

@@ -17,19 +17,26 @@
 #define SYSTEM_STACK 0x3000ull /* one page, of ring 0 */
 #define SYSTEM_STACK_TOP 0x4000ull
 #define SYSTEM_RING 0x5000ull       /* nine pages of ring 3, where the program has opened it */
-#define SYSTEM_TRAMPOLINE 0x4000ull /* one page of ring 3: where functions return to that the host has called */
+#define SYSTEM_TRAMPOLINE 0x4000ull /* one page of ring 3: from where the functions are called that the host calls */
 
 #define SYSTEM_GDT SYSTEM_TABLES
 #define SYSTEM_TSS (SYSTEM_TABLES + 0x100)
 #define SYSTEM_IDT (SYSTEM_TABLES + 0x200)
 #define SYSTEM_SYSCALL SYSTEM_STUBS       /* LSTAR */
 #define SYSTEM_SYSRET (SYSTEM_STUBS + 16) /* where the host may enter it */
+/* Where the host enters: the function is in R11. Before it is called the state of the processor that lies in the same
+ * page can be restored, by XRSTOR; then its third argument is in R10. */
+#define SYSTEM_CALL SYSTEM_TRAMPOLINE
+#define SYSTEM_RESTORE (SYSTEM_TRAMPOLINE + 0x40)
+#define SYSTEM_RESTORED (SYSTEM_RESTORE + 18) /* behind XRSTOR */
+#define SYSTEM_STATE (SYSTEM_TRAMPOLINE + 0x400)
 
 enum {
 	SYSTEM_GDT_SIZE = 0x48,
 	SYSTEM_TSS_SIZE = 104,
 	SYSTEM_VECTORS = 32,
 	SYSTEM_IDT_SIZE = SYSTEM_VECTORS * 16,
+	SYSTEM_STATE_MAX = 0xc00,
 	/* Selectors, as on Linux. */
 	SELECTOR_KERNEL_CODE = 0x10,
 	SELECTOR_USER_DATA = 0x2b,

@@ -27,9 +27,11 @@
 #include <sys/mman.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 #include "guest/memory/address_space.h"
 #include "guest/x86_64/exception.h"
 #include "guest/x86_64/system.h"
+#include "guest/x86_64/xstate.h"
 
 #define CR0_START 0x80050033ull /* PG AM WP NE ET MP PE */
 #define CR4_PAE 0x20ull
@@ -177,6 +179,29 @@ void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack)
 	*vcpu->regs = (struct kvm_regs){.rip = entry, .rsp = stack, .rflags = FLAGS_FIXED};
 }
 
+HOT void vcpu_set_call(struct vcpu *vcpu, uint64_t function, uint64_t stack, const uint64_t args[6])
+{
+	*vcpu->regs = (struct kvm_regs){
+		.rdi = args[0],
+		.rsi = args[1],
+		.rdx = args[2],
+		.rcx = args[3],
+		.r8 = args[4],
+		.r9 = args[5],
+		.r11 = function,
+		.rsp = stack,
+		.rip = SYSTEM_CALL,
+		.rflags = FLAGS_FIXED,
+	};
+	vcpu->restores = vcpu->due && xstate_can_be_put(vcpu->processor) && !vcpu->lacks_restore;
+	if (!vcpu->restores)
+		return;
+	vcpu->regs->rip = SYSTEM_RESTORE;
+	vcpu->regs->r10 = vcpu->regs->rdx;
+	/* All that there is. */
+	vcpu->regs->rax = vcpu->regs->rdx = UINT32_MAX;
+}
+
 uint64_t vcpu_stack_pointer(const struct vcpu *vcpu)
 {
 	return vcpu->regs->rsp;
@@ -207,13 +232,23 @@ bool vcpu_can_switch(const struct vcpu *vcpu)
 	       !events.exception.pending;
 }
 
+/* To the stub's end, for whoever has the state in another way. */
+static void skip_restore(struct kvm_regs *regs)
+{
+	regs->rip = SYSTEM_CALL;
+	regs->rdx = regs->r10;
+	regs->rax = 0;
+}
+
 int vcpu_save(const struct vcpu *vcpu, struct vcpu_state *out)
 {
 	const struct kvm_sregs *sregs = sregs_of(vcpu);
 	const struct kvm_segment segments[] = {sregs->ds, sregs->es, sregs->fs, sregs->gs};
 	out->regs = *vcpu->regs;
+	if (vcpu->restores)
+		skip_restore(&out->regs);
 	memcpy(out->segments, segments, sizeof(segments));
-	return ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, &out->xsave) < 0 ? -errno : 0;
+	return xstate_save(vcpu, &out->xsave);
 }
 
 /* The program was stopped in an exception's midst, which KVM would go on with in whatever program comes next. */
@@ -223,14 +258,14 @@ static int forget_exception(const struct vcpu *vcpu)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_VCPU_EVENTS, &none) < 0 ? -errno : 0;
 }
 
-int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
+HOT int vcpu_rewind(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
 {
 	struct kvm_sregs *sregs = sregs_of(vcpu);
 	int r = vcpu->was_interrupted ? forget_exception(vcpu) : 0;
 	if (r < 0)
 		return r;
-	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &state->xsave) < 0)
-		return -errno;
+	vcpu->due = &state->xsave;
+	vcpu->restores = false;
 	*vcpu->regs = state->regs;
 	sregs->ds = state->segments[VCPU_DS];
 	sregs->es = state->segments[VCPU_ES];
@@ -242,17 +277,18 @@ int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct pa
 	return 0;
 }
 
+int vcpu_load(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables)
+{
+	int r = vcpu_rewind(vcpu, state, tables);
+	return r < 0 ? r : xstate_load_due(vcpu);
+}
+
 int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables)
 {
-	/* Intel SDM volume 1, chapter 13: no component is in use, but for the control words of x87 and SSE. */
-	struct kvm_xsave xsave = {0};
-	xsave.region[0] = 0x37f;
-	xsave.region[6] = 0x1f80;
-	xsave.region[128] = 3;
-	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, &xsave) < 0)
-		return -errno;
-	set_sregs(vcpu, tables->root, vcpu->processor->cr4);
-	return 0;
+	int r = xstate_clear(vcpu);
+	if (r == 0)
+		set_sregs(vcpu, tables->root, vcpu->processor->cr4);
+	return r;
 }
 
 uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
@@ -260,7 +296,7 @@ uint64_t vcpu_base(const struct vcpu *vcpu, bool gs)
 	return gs ? sregs_of(vcpu)->gs.base : sregs_of(vcpu)->fs.base;
 }
 
-void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base)
+HOT void vcpu_set_base(struct vcpu *vcpu, bool gs, uint64_t base)
 {
 	vcpu->can_sysret = false;
 	if (gs)
@@ -282,7 +318,7 @@ static bool has_error_code(int vector)
 }
 
 /* Takes the program's registers from what the processor pushed for an exception. */
-static void take_exception(struct vcpu *vcpu, struct vcpu_exit *out, int vector)
+HOT static void take_exception(struct vcpu *vcpu, struct vcpu_exit *out, int vector)
 {
 	struct frame {
 		uint64_t error_code, rip, cs, rflags, rsp, ss;
@@ -316,7 +352,7 @@ static void take_syscall(struct vcpu *vcpu, struct vcpu_exit *out)
 	vcpu->regs->rflags = vcpu->regs->r11;
 }
 
-static void take_out(struct vcpu *vcpu, struct vcpu_exit *out)
+HOT static void take_out(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	const struct kvm_run *run = vcpu->vm->run;
 	int port = run->io.port;
@@ -343,7 +379,7 @@ static bool fits_sysret(const struct vcpu *vcpu)
 }
 
 /* Hands the program's registers to the processor, in ring 3 whatever ring it left. False where it could not go on. */
-static bool enter_user(struct vcpu *vcpu)
+HOT static bool enter_user(struct vcpu *vcpu)
 {
 	/* By a return from a system call that was made by a jump to the stub. */
 	if (vcpu->regs->rip >= SPACE_END)
@@ -379,11 +415,14 @@ bool vcpu_is_in_program(struct vcpu *vcpu)
 	if (!vcpu_can_switch(vcpu))
 		return false;
 	vcpu->was_interrupted = false;
+	if (vcpu->restores)
+		skip_restore(vcpu->regs);
+	vcpu->restores = false;
 	return true;
 }
 
 /* KVM_RUN. */
-static int run(struct vcpu *vcpu)
+HOT static int run(struct vcpu *vcpu)
 {
 	int r = ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0);
 	if (r < 0 || vcpu->vm->run->exit_reason != KVM_EXIT_INTERNAL_ERROR || !take_back_sysret(vcpu))
@@ -394,15 +433,9 @@ static int run(struct vcpu *vcpu)
 	return ioctl(vcpu->vm->vcpu_fd, KVM_RUN, 0);
 }
 
-void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
+HOT static void run_to_exit(struct vcpu *vcpu, struct vcpu_exit *out)
 {
 	const struct kvm_run *result = vcpu->vm->run;
-	*out = (struct vcpu_exit){.vector = -1};
-	if (!vcpu->was_interrupted && !enter_user(vcpu)) {
-		out->event = VCPU_EXCEPTION;
-		out->vector = VECTOR_PROTECTION;
-		return;
-	}
 	vcpu->was_interrupted = false;
 	vcpu->memory->has_run = true;
 	if (run(vcpu) < 0) {
@@ -417,6 +450,40 @@ void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
 	} else {
 		fault(out, "KVM exit", result->exit_reason);
 	}
+}
+
+/* Whether the stub has done what it was entered for. Where the processor refuses, the program has not run. */
+HOT static bool take_restored(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	struct kvm_regs *regs = vcpu->regs;
+	if (regs->rip < SYSTEM_RESTORE || regs->rip >= SYSTEM_RESTORED) {
+		vcpu->due = NULL;
+		vcpu->restores = false;
+		return true;
+	}
+	if (exit->event != VCPU_EXCEPTION)
+		return true;
+	vcpu->restores = false;
+	vcpu->lacks_restore = true;
+	skip_restore(regs);
+	return false;
+}
+
+HOT void vcpu_run(struct vcpu *vcpu, struct vcpu_exit *out)
+{
+	do {
+		*out = (struct vcpu_exit){.vector = -1};
+		if (vcpu->due && !vcpu->restores && xstate_load_due(vcpu) < 0) {
+			fault(out, "KVM_SET_XSAVE failed with errno", (uint64_t)errno);
+			return;
+		}
+		if (!vcpu->was_interrupted && !enter_user(vcpu)) {
+			out->event = VCPU_EXCEPTION;
+			out->vector = VECTOR_PROTECTION;
+			return;
+		}
+		run_to_exit(vcpu, out);
+	} while (vcpu->restores && !take_restored(vcpu, out));
 }
 
 bool vcpu_is_page_fault(const struct vcpu_exit *exit)

@@ -31,6 +31,9 @@ struct vcpu {
 	bool can_sysret;       /* it is in the stub of system calls, in ring 0, with the program's other segments */
 	bool in_sysret;        /* it has last been entered there */
 	bool lacks_sysret;     /* KVM turned out not to execute it */
+	const struct kvm_xsave *due; /* the program's extended state, which the processor has not yet; else NULL */
+	bool restores;               /* the stub that it is entered by restores that */
+	bool lacks_restore;          /* the processor turned out not to */
 };
 
 enum vcpu_event {
@@ -58,6 +61,14 @@ int vcpu_init(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, cons
 /* The same for a clone, whose tables have the system's pages already. */
 void vcpu_init_clone(struct vcpu *vcpu, struct vm *vm, struct page_tables *tables, const struct processor *processor);
 void vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t stack);
+
+/* To call a function with this stack: when it returns the program makes the system call VISO_HYPERCALL_RETURN. */
+void vcpu_set_call(struct vcpu *vcpu, uint64_t function, uint64_t stack, const uint64_t args[6]);
+
+/*
+ * The same where a snapshot is gone back to: its extended state waits in `due`, and lies where xstate_put() has put it.
+ */
+int vcpu_rewind(struct vcpu *vcpu, const struct vcpu_state *state, const struct page_tables *tables);
 
 /* For another program in place of this one: all its other registers are as at the start too. 0 or a negative errno. */
 int vcpu_begin_anew(struct vcpu *vcpu, const struct page_tables *tables);

@@ -6,23 +6,48 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { HEADER_SIZE = 64, MXCSR_START = 0x1f80, CONTROL_START = 0x37f, MXCSR_MASK_DEFAULT = 0xffbf };
+#include "guest/x86_64/system.h"
+
+enum {
+	HEADER_SIZE = 64,
+	KEYS = 1 << 9,
+	KEYS_SIZE = 8,
+	MXCSR_START = 0x1f80,
+	CONTROL_START = 0x37f,
+	MXCSR_MASK_DEFAULT = 0xffbf
+};
 
 static uint64_t known_features(const struct processor *processor)
 {
 	return processor->xstate_features ? processor->xstate_features : XSTATE_FP_SSE;
 }
 
+int xstate_save(const struct vcpu *vcpu, struct kvm_xsave *out)
+{
+	if (!vcpu->due)
+		return ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, out) < 0 ? -errno : 0;
+	*out = *vcpu->due;
+	return 0;
+}
+
+static void keep_features(uint8_t header[HEADER_SIZE], uint64_t features)
+{
+	uint64_t present;
+	memcpy(&present, header, sizeof(present));
+	present &= features;
+	memcpy(header, &present, sizeof(present));
+}
+
 int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX])
 {
-	_Static_assert(sizeof(struct kvm_xsave) == XSTATE_MAX, "KVM_GET_XSAVE");
-	if (ioctl(vcpu->vm->vcpu_fd, KVM_GET_XSAVE, out) < 0)
-		return -errno;
+	struct kvm_xsave state;
+	_Static_assert(sizeof(state) == XSTATE_MAX, "KVM_GET_XSAVE");
+	int r = xstate_save(vcpu, &state);
+	if (r < 0)
+		return r;
+	memcpy(out, &state, sizeof(state));
 	/* KVM tells of components that the guest does not have, such as protection keys. */
-	uint64_t present;
-	memcpy(&present, out + XSTATE_HEADER, sizeof(present));
-	present &= known_features(vcpu->processor);
-	memcpy(out + XSTATE_HEADER, &present, sizeof(present));
+	keep_features(out + XSTATE_HEADER, known_features(vcpu->processor));
 	return 0;
 }
 
@@ -41,15 +66,28 @@ int xstate_check(const struct processor *processor, const uint8_t state[XSTATE_M
 	return mxcsr & ~mask ? -EINVAL : 0;
 }
 
-int xstate_set(const struct vcpu *vcpu, const uint8_t state[XSTATE_MAX])
+/* In place of all that there was, and that was to come. */
+static int put(struct vcpu *vcpu, const void *state)
 {
-	int r = xstate_check(vcpu->processor, state);
-	if (r < 0)
-		return r;
-	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, state) < 0 ? -errno : 0;
+	if (ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, state) < 0)
+		return -errno;
+	vcpu->due = NULL;
+	vcpu->restores = false;
+	return 0;
 }
 
-int xstate_clear(const struct vcpu *vcpu)
+int xstate_load_due(struct vcpu *vcpu)
+{
+	return vcpu->due ? put(vcpu, vcpu->due) : 0;
+}
+
+int xstate_set(struct vcpu *vcpu, const uint8_t state[XSTATE_MAX])
+{
+	int r = xstate_check(vcpu->processor, state);
+	return r < 0 ? r : put(vcpu, state);
+}
+
+int xstate_clear(struct vcpu *vcpu)
 {
 	uint8_t state[XSTATE_MAX] = {0};
 	const uint16_t control = CONTROL_START;
@@ -58,5 +96,20 @@ int xstate_clear(const struct vcpu *vcpu)
 	memcpy(state, &control, sizeof(control));
 	memcpy(state + XSTATE_MXCSR, &mxcsr, sizeof(mxcsr));
 	memcpy(state + XSTATE_HEADER, &present, sizeof(present));
-	return ioctl(vcpu->vm->vcpu_fd, KVM_SET_XSAVE, state) < 0 ? -errno : 0;
+	return put(vcpu, state);
+}
+
+bool xstate_can_be_put(const struct processor *processor)
+{
+	return processor->xstate_size && processor->xstate_size <= SYSTEM_STATE_MAX - KEYS_SIZE;
+}
+
+void xstate_put(const struct kvm_xsave *state, const struct processor *processor, uint8_t page[GUEST_PAGE])
+{
+	uint8_t *to = page + SYSTEM_STATE % GUEST_PAGE;
+	if (!xstate_can_be_put(processor))
+		return;
+	memcpy(to, state, SYSTEM_STATE_MAX);
+	/* XRSTOR takes no others. Where KVM says that there is no XSAVE programs have protection keys all the same. */
+	keep_features(to + XSTATE_HEADER, known_features(processor) | (processor->xcr0 ? 0 : KEYS));
 }

@@ -24,13 +24,26 @@ enum {
 /* All that the program can see; it is not compacted. 0 or a negative errno. */
 int xstate_get(const struct vcpu *vcpu, uint8_t out[XSTATE_MAX]);
 
+/* The same as KVM tells it. 0 or a negative errno. */
+int xstate_save(const struct vcpu *vcpu, struct kvm_xsave *out);
+
 /* Replaces it. 0, or -EINVAL where a processor would not take it: what is reserved is not zero. */
-int xstate_set(const struct vcpu *vcpu, const uint8_t state[XSTATE_MAX]);
+int xstate_set(struct vcpu *vcpu, const uint8_t state[XSTATE_MAX]);
+
+/* Gives the processor what is due (vcpu_rewind()). 0 or a negative errno. */
+int xstate_load_due(struct vcpu *vcpu);
+
+/*
+ * KVM_SET_XSAVE takes a fifth of a call. So what a snapshot goes back to also lies in the page of ring 3 where calls
+ * begin, for the processor to restore it there by itself: no program can write to the page. Whether it has room.
+ */
+bool xstate_can_be_put(const struct processor *processor);
+void xstate_put(const struct kvm_xsave *state, const struct processor *processor, uint8_t page[GUEST_PAGE]);
 
 /* Whether a processor would take it: 0 or -EINVAL. */
 int xstate_check(const struct processor *processor, const uint8_t state[XSTATE_MAX]);
 
 /* Replaces it by what a program finds at its start. */
-int xstate_clear(const struct vcpu *vcpu);
+int xstate_clear(struct vcpu *vcpu);
 
 #endif

@@ -62,8 +62,7 @@ void kill_children_of(pid_t parent, pid_t grandparent)
 	close_quietly(process);
 }
 
-/* A program may have the name, too; being stopped it would not mind. */
-static bool has_name(pid_t pid, const char *name)
+bool process_has_name(pid_t pid, const char *name)
 {
 	char path[32], text[32];
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
@@ -74,15 +73,16 @@ static bool has_name(pid_t pid, const char *name)
 	return !strcmp(text, name);
 }
 
+/* A program may have the name, too; being stopped it would not mind. */
 static bool is_spared_server(pid_t pid)
 {
-	return !has_name(pid, "viso-worker") || !is_stopped(pid);
+	return !process_has_name(pid, "viso-worker") || !is_stopped(pid);
 }
 
 static bool is_spared_zygote(pid_t pid)
 {
 	char path[64];
-	if (!has_name(pid, "viso-zygote"))
+	if (!process_has_name(pid, "viso-zygote"))
 		return true;
 	if (is_stopped(pid))
 		return false;

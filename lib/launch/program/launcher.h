@@ -549,6 +549,8 @@ void kill_children(bool (*spared)(pid_t));
 void kill_children_of(pid_t parent, pid_t grandparent);
 /* Of the worker that holds an instance: its zygote, or what serves a plan there, where it is stopped. */
 void kill_stopped_zygotes(pid_t holder);
+/* Whether this is its name in proc_pid_comm(5). */
+bool process_has_name(pid_t pid, const char *name);
 /* Kills everything that has this uid, which nothing else on the host may have. */
 void kill_uid(uint32_t uid);
 /* Ends and reaps all children of this process, which is a subreaper, and adds what they used. */

@@ -162,10 +162,30 @@ static void await_program(struct watch *watch)
 	}
 }
 
+/* From the end of execve(2) on; until then it is a copy of one of these. A program may have the name, too. */
+static bool is_executing(pid_t pid)
+{
+	return !process_has_name(pid, "viso-worker") && !process_has_name(pid, "viso-init") &&
+	       !process_has_name(pid, "viso-attendant");
+}
+
+/*
+ * The same with the start of the program itself: what comes before it would meet the handlers of the launcher, or what
+ * that ignores, and be lost.
+ */
+static void await_execution(struct watch *watch)
+{
+	struct pollfd end = {.fd = watch->job->pidfd, .events = POLLIN};
+	await_program(watch);
+	for (int i = 0; i < 1000 && watch->program_pid && !is_executing(watch->program_pid); i++)
+		if (poll(&end, 1, 1) != 0)
+			return;
+}
+
 /* To the program, not to the init of its container, which takes no notice. */
 static void signal_program(struct watch *watch, int signal)
 {
-	await_program(watch);
+	await_execution(watch);
 	if (watch->program_pid)
 		syscall(SYS_pidfd_send_signal, watch->program_pidfd, signal, NULL, 0);
 }

@@ -135,6 +135,43 @@ static void reset(struct virtio *virtio)
 	memcpy(virtio->config + offsetof(struct virtio_balloon_config, actual), &none, sizeof(none));
 }
 
+struct balloon_state {
+	uint64_t statistics[BALLOON_STATISTICS];
+	uint8_t is_known[BALLOON_STATISTICS];
+	uint8_t holds_statistics, unused;
+	uint16_t statistics_head;
+	uint8_t unused2[2];
+};
+
+static int save(struct virtio *virtio, struct state_writer *out)
+{
+	const struct balloon *balloon = balloon_of(virtio);
+	struct balloon_state state = {.holds_statistics = balloon->holds_statistics,
+				      .statistics_head = balloon->statistics_head};
+	for (unsigned i = 0; i < BALLOON_STATISTICS; i++) {
+		state.statistics[i] = balloon->statistics[i];
+		state.is_known[i] = balloon->is_known[i];
+	}
+	state_put(out, &state, sizeof(state));
+	return 0;
+}
+
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	struct balloon *balloon = balloon_of(virtio);
+	struct balloon_state state;
+	if (!state_get(in, &state, sizeof(state)))
+		return state_damaged("balloon");
+	/* The head is the guest's own affair: any number is one that its driver could have given. */
+	balloon->holds_statistics = state.holds_statistics;
+	balloon->statistics_head = state.statistics_head;
+	for (unsigned i = 0; i < BALLOON_STATISTICS; i++) {
+		balloon->statistics[i] = state.statistics[i];
+		balloon->is_known[i] = state.is_known[i];
+	}
+	return 0;
+}
+
 static void release(struct virtio *virtio)
 {
 	free(virtio);
@@ -146,6 +183,8 @@ int virtio_balloon_new(const struct ram *ram, struct interrupt interrupt, struct
 					      .notify = notify,
 					      .reset = reset,
 					      .write_config = write_config,
+					      .save = save,
+					      .load = load,
 					      .release = release};
 	_cleanup_free_ struct balloon *balloon = calloc(1, sizeof(*balloon));
 	if (!balloon)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that the guest gives back to the host (virtio 1.2, 5.5): what it puts into the balloon when it is asked to,
- * and what it reports as free by itself. The host's pages are dropped at once, and are zeroes when they come back.
+ * and what it reports as free by itself. The host's pages are dropped at once, and are zeroes when they come back; in
+ * a clone, what they were when the snapshot was made.
  */
 #ifndef GUEST_DEVICE_VIRTIO_BALLOON_H
 #define GUEST_DEVICE_VIRTIO_BALLOON_H

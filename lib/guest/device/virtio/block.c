@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "core/error.h"
 #include "guest/device/virtio/worker.h"
 
 enum {
@@ -116,6 +117,20 @@ static int64_t serve(struct worker *worker, unsigned queue, const struct chain *
 	return (int64_t)chain->writable_bytes;
 }
 
+static int save(struct virtio *virtio, struct state_writer *out)
+{
+	return disk_save(((struct block *)virtio)->disk, out);
+}
+
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	/* The driver has looked at the configuration already: the disk must be of the same size. */
+	if (memcmp(config, virtio->config, virtio->config_size) != 0)
+		return error_fail(VISO_STAGE_GUEST, EINVAL, "disk",
+				  "a disk is not as large as it was when the snapshot was made");
+	return disk_load(((struct block *)virtio)->disk, in);
+}
+
 static void release(struct virtio *virtio)
 {
 	struct block *block = (struct block *)virtio;
@@ -152,6 +167,8 @@ int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct d
 					      .start = worker_start,
 					      .pause = worker_pause,
 					      .stop = worker_stop,
+					      .save = save,
+					      .load = load,
 					      .release = release};
 	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_BLK_SIZE |
 			    1ULL << VIRTIO_BLK_F_TOPOLOGY | 1ULL << VIRTIO_BLK_F_FLUSH;

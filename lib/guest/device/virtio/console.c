@@ -327,6 +327,66 @@ static void reset(struct virtio *virtio)
 	}
 }
 
+struct port_state {
+	char name[CONSOLE_NAME_MAX];
+	uint32_t notices;
+	uint8_t is_there, is_connected, is_open, unused;
+	uint64_t sent;
+};
+
+static int save(struct virtio *virtio, struct state_writer *out)
+{
+	const struct console *console = console_of(virtio);
+	state_put_number(out, console->count);
+	for (unsigned i = 0; i < console->count; i++) {
+		const struct port *port = &console->ports[i];
+		struct port_state state = {
+			.is_there = port->is_there,
+			.is_connected = port->fd >= 0 || is_line(console, i),
+			.is_open = port->is_open,
+			.notices = port->notices,
+			.sent = port->sent,
+		};
+		memcpy(state.name, port->name, sizeof(state.name));
+		state_put(out, &state, sizeof(state));
+	}
+	return 0;
+}
+
+/* The guest goes on with whoever is at the other end now. Where that is nobody, it is told. */
+static bool load_port(struct port *port, bool is_connected, const struct port_state *state)
+{
+	if (state->is_there != port->is_there || state->is_connected > 1 || state->is_open > 1 ||
+	    state->notices >> NOTICES || memcmp(state->name, port->name, sizeof(port->name)) != 0)
+		return false;
+	port->is_open = state->is_open;
+	port->notices = state->notices;
+	port->sent = state->sent;
+	if (state->is_connected && !is_connected)
+		port->notices = (port->notices & ~(1U << NOTICE_OPEN)) | 1U << NOTICE_CLOSED;
+	else if (!state->is_connected && is_connected)
+		port->notices = (port->notices & ~(1U << NOTICE_CLOSED)) | 1U << NOTICE_OPEN;
+	return true;
+}
+
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	struct console *console = console_of(virtio);
+	struct port_state state;
+	uint64_t count;
+	bool fits = state_get_number(in, CONSOLE_PORTS_MAX, &count) && count == console->count;
+	for (unsigned i = 0; fits && i < console->count; i++)
+		fits = state_get(in, &state, sizeof(state)) &&
+		       load_port(&console->ports[i], console->ports[i].fd >= 0 || is_line(console, i), &state);
+	if (!fits)
+		return state_damaged("ports");
+	/* It may have another window now. */
+	memcpy(virtio->config, config, virtio->config_size);
+	if (is_line(console, 0) && virtio_has(virtio, VIRTIO_CONSOLE_F_SIZE) && console->line.columns)
+		console->ports[0].notices |= 1U << NOTICE_SIZE;
+	return 0;
+}
+
 static void release(struct virtio *virtio)
 {
 	struct console *console = console_of(virtio);
@@ -337,8 +397,13 @@ static void release(struct virtio *virtio)
 
 int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, struct virtio **out)
 {
-	static const struct virtio_ops ops = {
-		.id = VIRTIO_ID_CONSOLE, .notify = notify, .ready = ready, .reset = reset, .release = release};
+	static const struct virtio_ops ops = {.id = VIRTIO_ID_CONSOLE,
+					      .notify = notify,
+					      .ready = ready,
+					      .reset = reset,
+					      .save = save,
+					      .load = load,
+					      .release = release};
 	_cleanup_free_ struct console *console = calloc(1, sizeof(*console));
 	if (!console)
 		return -ENOMEM;
@@ -372,7 +437,7 @@ int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
 	socklen_t size = sizeof(type);
 	if (!virtio_console_is_name(name))
 		return -EINVAL;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+	if (fd >= 0 && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM))
 		return -ENOTSOCK;
 	for (unsigned i = 1; i < console->count; i++)
 		if (strcmp(console->ports[i].name, name) == 0)
@@ -395,6 +460,11 @@ void virtio_console_set_line(struct virtio *virtio, const struct console_line *l
 	if (line->columns == 0)
 		return;
 	memcpy(virtio->config, &config, sizeof(config));
+	virtio_console_offer_window(virtio);
+}
+
+void virtio_console_offer_window(struct virtio *virtio)
+{
 	virtio->offered |= 1ULL << VIRTIO_CONSOLE_F_SIZE;
 }
 

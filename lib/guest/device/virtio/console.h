@@ -35,6 +35,9 @@ struct console_line {
 /* Before it starts: the console, which is port 0. */
 void virtio_console_set_line(struct virtio *virtio, const struct console_line *line);
 
+/* It is to go on from one that may have had a window, whether this one has one or not. */
+void virtio_console_offer_window(struct virtio *virtio);
+
 /* For the other end, from any thread: how many bytes the guest can be sent now, and sending them; how many it took. */
 size_t virtio_console_room(struct virtio *virtio);
 size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t size);

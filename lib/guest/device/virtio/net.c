@@ -264,6 +264,19 @@ static void reset(struct virtio *virtio)
 	watch(net);
 }
 
+/* A frame that waited for a buffer is lost, as on any wire. Whether the cable is in is a matter of what is behind it
+ * now, and the guest is told where that is not as it was. */
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	const unsigned place = offsetof(struct virtio_net_config, status);
+	bool is_same = memcmp(virtio->config + place, config + place, sizeof(uint16_t)) == 0;
+	memcpy(virtio->config + place, config + place, sizeof(uint16_t));
+	if (!is_same)
+		virtio_config_changed(virtio);
+	activate(virtio);
+	return 0;
+}
+
 static void release(struct virtio *virtio)
 {
 	struct net *net = net_of(virtio);
@@ -292,6 +305,7 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 					      .notify = notify,
 					      .ready = ready,
 					      .reset = reset,
+					      .load = load,
 					      .release = release};
 	struct net *net = calloc(1, sizeof(*net));
 	if (!net) {
@@ -300,8 +314,12 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 	}
 	net->timer = -1;
 	uint64_t features = 1ULL << VIRTIO_NET_F_MAC | 1ULL << VIRTIO_NET_F_STATUS | 1ULL << VIRTIO_NET_F_MRG_RXBUF;
-	int r = backend_init(&net->backend, fd);
-	if (net->backend.has_header)
+	int r = 0;
+	if (fd >= 0)
+		r = backend_init(&net->backend, fd);
+	else
+		net->backend.fd = -1;
+	if (net->backend.has_header || fd < 0)
 		features |= 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
 			    1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
 			    1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6;
@@ -312,7 +330,7 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 		free(net);
 		return r;
 	}
-	struct virtio_net_config config = {.status = VIRTIO_NET_S_LINK_UP};
+	struct virtio_net_config config = {.status = fd >= 0 ? VIRTIO_NET_S_LINK_UP : 0};
 	memcpy(config.mac, mac, NET_MAC_SIZE);
 	net->virtio.config_size = offsetof(struct virtio_net_config, max_virtqueue_pairs);
 	memcpy(net->virtio.config, &config, net->virtio.config_size);

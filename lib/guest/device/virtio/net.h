@@ -15,8 +15,9 @@
 enum { NET_MAC_SIZE = 6 };
 
 /*
- * The fd is the device's from now on, also on failure. A tap is set non-blocking and gets the guest's offloads. 0 or a
- * negative errno: -EINVAL the fd is none of those kinds. `rates` are those of each direction.
+ * The fd is the device's from now on, also on failure. A tap is set non-blocking and gets the guest's offloads. -1:
+ * nothing is behind it, the cable is out. `rates` are those of each direction. 0 or a negative errno: -EINVAL the fd is
+ * none of those kinds.
  */
 int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, int fd,
 		   const uint8_t mac[NET_MAC_SIZE], const struct rate rates[THROTTLE_KINDS], struct virtio **out);

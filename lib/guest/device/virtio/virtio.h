@@ -18,6 +18,7 @@
 #include "guest/device/interrupt.h"
 #include "guest/device/loop.h"
 #include "guest/device/ram.h"
+#include "guest/device/state.h"
 #include "guest/device/traffic.h"
 #include "guest/device/virtio/queue.h"
 
@@ -48,6 +49,11 @@ struct virtio_ops {
 	void (*pause)(struct virtio *virtio);
 	/* After that: threads of its own end. */
 	void (*stop)(struct virtio *virtio);
+	/* What it has beside queues and configuration, with the lock, while it stands still; NULL where that is
+	 * nothing. 0 or a negative errno with the error set. */
+	int (*save)(struct virtio *virtio, struct state_writer *out);
+	/* The same back, after queues and configuration; `config` is what it had itself. It is started afterwards. */
+	int (*load)(struct virtio *virtio, const uint8_t config[], struct state_reader *in);
 	/* Frees the device that `virtio` is the begin of; it is stopped, and the rest is released already. */
 	void (*release)(struct virtio *virtio);
 };
@@ -94,6 +100,13 @@ int virtio_start(struct virtio *virtio);
 /* All processors stand still: when this returns, the device does not touch the guest's memory any more. */
 void virtio_pause(struct virtio *virtio);
 void virtio_stop(struct virtio *virtio);
+
+/*
+ * What it is, while it is paused; and the same for one that was made in the same way and never started. The line is
+ * raised where it was. 0 or a negative errno with the error set: -EINVAL it cannot be.
+ */
+int virtio_save(struct virtio *virtio, struct state_writer *out);
+int virtio_load(struct virtio *virtio, struct state_reader *in);
 
 /*
  * An eventfd by which KVM can notify a queue without a processor's leaving the guest (KVM_IOEVENTFD), watched by the

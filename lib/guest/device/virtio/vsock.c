@@ -66,6 +66,7 @@ struct vsock {
 	bool is_listening;
 	uint32_t next_host_port;
 	bool is_held; /* what the guest sent waits for room in `resets` */
+	bool is_new;  /* all connections that the guest has are gone, and it has not been told */
 	struct reset resets[RESETS_MAX];
 	unsigned reset_count;
 	struct connection connections[VSOCK_CONNECTIONS_MAX];
@@ -468,6 +469,19 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 	return true;
 }
 
+/* 5.10.6.9: the guest takes its connections for reset, and asks for its address anew. */
+static void tell_new(struct vsock *vsock)
+{
+	struct virtqueue *queue = &vsock->virtio.queues[EVENTS];
+	const struct virtio_vsock_event event = {.id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET};
+	struct chain chain;
+	if (!vsock->is_new || !virtio_pop(&vsock->virtio, queue, &chain))
+		return;
+	queue_push(queue, chain.head, (uint32_t)chain_write(&chain, 0, &event, sizeof(event)));
+	virtio_signal(&vsock->virtio, queue);
+	vsock->is_new = false;
+}
+
 /* After anything has happened: what is to be told is told, and what waits for that goes on. */
 static void go_on(struct vsock *vsock)
 {
@@ -511,8 +525,10 @@ static void accept_host(struct vsock *vsock)
 static void notify(struct virtio *virtio, unsigned index)
 {
 	struct vsock *vsock = vsock_of(virtio);
-	if (index == EVENTS)
+	if (index == EVENTS) {
+		tell_new(vsock);
 		return;
+	}
 	listen_to_host(vsock);
 	if (index == TRANSMIT && !vsock->is_held)
 		virtio_serve(virtio, TRANSMIT, transmit);
@@ -577,7 +593,27 @@ static void reset(struct virtio *virtio)
 		forget(vsock, &vsock->connections[i]);
 	listen_to_host(vsock);
 	vsock->reset_count = 0;
-	vsock->is_held = false;
+	vsock->is_held = vsock->is_new = false;
+}
+
+/* Of connections nothing: they stay with the guest that was frozen. */
+static int save(struct virtio *virtio, struct state_writer *out)
+{
+	state_put_number(out, vsock_of(virtio)->next_host_port);
+	return 0;
+}
+
+static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
+{
+	struct vsock *vsock = vsock_of(virtio);
+	uint64_t port;
+	if (!state_get_number(in, UINT32_MAX, &port))
+		return state_damaged("sockets");
+	vsock->next_host_port = (uint32_t)port;
+	/* It may have been given another address. */
+	memcpy(virtio->config, config, virtio->config_size);
+	vsock->is_new = true;
+	return 0;
 }
 
 static void release(struct virtio *virtio)
@@ -600,6 +636,8 @@ static int make_device(const struct ram *ram, struct interrupt interrupt, struct
 					      .notify = notify,
 					      .ready = ready,
 					      .reset = reset,
+					      .save = save,
+					      .load = load,
 					      .release = release};
 	_cleanup_free_ struct vsock *vsock = calloc(1, sizeof(*vsock));
 	_cleanup_free_ char *copy = path ? strdup(path) : NULL;

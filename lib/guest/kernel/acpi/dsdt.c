@@ -7,7 +7,7 @@
 #include "guest/kernel/layout.h"
 #include "guest/kernel/power.h"
 
-enum { BUTTON_PRESSED = 0x80, RANGE_MEMORY = 0, RANGE_PORTS = 1, RANGE_BUS = 2 };
+enum { BUTTON_PRESSED = 0x80, GENERATION_CHANGED = 0x80, RANGE_MEMORY = 0, RANGE_PORTS = 1, RANGE_BUS = 2 };
 
 static void describe_serial(struct aml *aml)
 {
@@ -21,7 +21,23 @@ static void describe_serial(struct aml *aml)
 	aml_end(aml, device);
 }
 
-/* The reduced hardware has no fixed button: an interrupt of the generic event device says that it was pressed. */
+/* A generic event device: its interrupt tells another device's driver something. */
+static void describe_events(struct aml *aml, const char *name, unsigned number, uint32_t line, const char *object,
+			    unsigned value)
+{
+	size_t events = aml_device(aml, name);
+	aml_name_string(aml, "_HID", "ACPI0013");
+	aml_name_integer(aml, "_UID", number);
+	size_t resources = aml_resources(aml, "_CRS");
+	aml_line(aml, line, true);
+	aml_resources_end(aml, resources);
+	size_t method = aml_method(aml, "_EVT", 1);
+	aml_notify(aml, object, value);
+	aml_end(aml, method);
+	aml_end(aml, events);
+}
+
+/* The reduced hardware has no fixed button: an interrupt says that it was pressed. */
 static void describe_button(struct aml *aml)
 {
 	size_t button = aml_device(aml, "PWRB");
@@ -29,16 +45,29 @@ static void describe_button(struct aml *aml)
 	aml_name_integer(aml, "_UID", 0);
 	aml_end(aml, button);
 
-	size_t events = aml_device(aml, "GED0");
-	aml_name_string(aml, "_HID", "ACPI0013");
+	describe_events(aml, "GED0", 0, LAYOUT_EVENT_LINE, "PWRB", BUTTON_PRESSED);
+}
+
+/* Microsoft's "Virtual Machine Generation ID", whose name in _CID is longer than ACPI has it, and a shorter one that
+ * their own hypervisor has beside. */
+static void describe_generation(struct aml *aml)
+{
+	size_t device = aml_device(aml, "VGEN");
+	aml_name_string(aml, "_HID", "VISO0002");
 	aml_name_integer(aml, "_UID", 0);
-	size_t resources = aml_resources(aml, "_CRS");
-	aml_line(aml, LAYOUT_EVENT_LINE, true);
-	aml_resources_end(aml, resources);
-	size_t method = aml_method(aml, "_EVT", 1);
-	aml_notify(aml, "PWRB", BUTTON_PRESSED);
-	aml_end(aml, method);
-	aml_end(aml, events);
+	aml_begin_name(aml, "_CID");
+	size_t names = aml_package(aml, 2);
+	aml_string(aml, "VMGENCTR");
+	aml_string(aml, "VM_Gen_Counter");
+	aml_end(aml, names);
+	aml_name_string(aml, "_DDN", "VM_Gen_Counter");
+	aml_begin_name(aml, "ADDR");
+	size_t address = aml_package(aml, 2);
+	aml_integer(aml, LAYOUT_GENERATION);
+	aml_integer(aml, 0);
+	aml_end(aml, address);
+	aml_end(aml, device);
+	describe_events(aml, "GED1", 1, LAYOUT_GENERATION_LINE, "VGEN", GENERATION_CHANGED);
 }
 
 /* Documentation/admin-guide/acpi and drivers/virtio/virtio_mmio.c of Linux: the id, one range and one interrupt. */
@@ -141,6 +170,7 @@ void dsdt_describe(struct aml *aml, const struct acpi_setting *setting)
 		describe_pc(aml);
 	} else {
 		describe_button(aml);
+		describe_generation(aml);
 		describe_serial(aml);
 		describe_doorbell(aml);
 		for (unsigned i = 0; i < setting->virtio_count; i++)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hot.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/processes.h"
@@ -171,7 +172,7 @@ void signal_send_self(struct program *program, int signal)
 	signal_send(program, program->task, &info);
 }
 
-bool signal_is_pending(const struct task *task)
+HOT bool signal_is_pending(const struct task *task)
 {
 	const struct task_signals *signals = &task->signals;
 	uint64_t pending = signals->pending.set | task->program->signals.pending.set;
@@ -201,7 +202,7 @@ int signal_use_mask(struct program *program, uint64_t address, uint64_t size)
 	return 0;
 }
 
-void signal_restore_mask(struct task *task)
+HOT void signal_restore_mask(struct task *task)
 {
 	struct task_signals *signals = &task->signals;
 	if (signals->has_saved_mask)

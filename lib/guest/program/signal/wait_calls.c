@@ -61,15 +61,16 @@ static int read_end(struct program *program, uint64_t address, int64_t *out)
 int64_t call_rt_sigtimedwait(struct program *program, const uint64_t args[6])
 {
 	struct task_signals *own = &program->task->signals;
-	uint64_t set;
 	int64_t until;
+	/* Where it waited already the set is what it was: meanwhile others can have changed or unmapped it. */
+	uint64_t set = program->task->is_repeated ? own->waited : 0;
+	own->waited = 0;
 	if (args[3] != sizeof(set))
 		return -EINVAL;
-	if (space_read(program->space, &set, args[0], sizeof(set)) < 0)
+	if (!set && space_read(program->space, &set, args[0], sizeof(set)) < 0)
 		return -EFAULT;
 	int64_t r = read_end(program, args[2], &until);
 	set &= ~SIGNALS_FIXED;
-	own->waited = 0;
 	if (r == 0)
 		r = take_waited(program, set, args[1]);
 	if (r != 0)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of a computer that was frozen: a file, of which clones have private mappings (copy on write). What nobody
+ * had written to is not in it.
+ */
+#ifndef GUEST_KERNEL_SNAPSHOT_FROZEN_RAM_H
+#define GUEST_KERNEL_SNAPSHOT_FROZEN_RAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/device/state.h"
+
+/* A part of the memory that is in the file, as whole chunks of FROZEN_CHUNK bytes but for the last one. */
+enum { FROZEN_CHUNK = 2 << 20, FROZEN_RUNS_MAX = 512 };
+
+struct frozen_run {
+	uint64_t begin, end;
+};
+
+struct frozen_ram {
+	int fd;          /* owned; -1 before there is one */
+	uint64_t offset; /* of the memory in the file, a multiple of a page */
+	uint64_t size;   /* of all the memory */
+	uint64_t used;   /* bytes that were not zero */
+	unsigned run_count;
+	struct frozen_run runs[FROZEN_RUNS_MAX]; /* ascending */
+};
+
+/*
+ * Copies memory that nobody changes meanwhile into a file of its own, without a name. `beneath`: what it is a mapping
+ * of itself; NULL for none. 0 or a negative errno with the error set.
+ */
+int frozen_ram_new(struct frozen_ram *ram, const uint8_t *host, uint64_t size, const struct frozen_ram *beneath);
+void frozen_ram_release(struct frozen_ram *ram, bool is_forked);
+
+/* Puts it in the place of memory of the same size that was not touched. 0 or a negative errno with the error set. */
+int frozen_ram_map(const struct frozen_ram *ram, uint8_t *host);
+
+/* Which parts there are; and the same back, without a file. */
+void frozen_ram_save(const struct frozen_ram *ram, struct state_writer *out);
+int frozen_ram_load(struct frozen_ram *ram, uint64_t size, struct state_reader *in);
+
+#endif
