@@ -115,7 +115,7 @@ static int choose_medium(viso_guest *guest, viso_root_medium *out)
 	if (*out != VISO_ROOT_MEDIUM_AUTO)
 		return 0;
 	*out = VISO_ROOT_MEDIUM_MEMORY;
-	int r = is_possible && root_disk_is_possible() ? root_size(guest->sandbox.root, &size) : 1;
+	int r = is_possible && root_disk_is_possible(kernel->image) ? root_size(guest->sandbox.root, &size) : 1;
 	if (r == 0 && size > guest_memory_max(guest) / MEMORY_PART) {
 		log_info("guest: the root has %llu bytes, and becomes a disk", (unsigned long long)size);
 		*out = VISO_ROOT_MEDIUM_DISK;
@@ -172,11 +172,13 @@ static int make_root(viso_guest *guest)
 static int find_root(viso_guest *guest)
 {
 	struct tools *tools = &guest->kernel->tools;
-	if (tools->medium == VISO_ROOT_MEDIUM_SHARE)
-		return share_root(guest);
-	if (tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
-		tools->disk = root_disk_make(guest->sandbox.root);
-	return tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0 ? tools->disk : 0;
+	viso_root_medium medium = VISO_ROOT_MEDIUM_DISK;
+	int r = tools->disk < 0 ? choose_medium(guest, &medium) : 0;
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_SHARE)
+		r = share_root(guest);
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
+		r = tools->disk = root_disk_make(guest->sandbox.root);
+	return r < 0 ? r : 0;
 }
 
 int tools_open(viso_guest *guest)
