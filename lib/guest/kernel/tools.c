@@ -187,14 +187,14 @@ int tools_open(viso_guest *guest)
 	int r = 0;
 	if (can_have_agent(kernel))
 		r = open_port(kernel);
-	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat && !kernel->origin;
-	if (r == 0 && has_root && kernel->initramfs)
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	if (r == 0 && has_root && kernel->initramfs && !kernel->origin)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
-	if (r == 0 && has_root)
-		return make_root(guest);
-	return r == 0 && kernel->origin && guest->sandbox.root ? find_root(guest) : r;
+	if (r < 0 || !has_root)
+		return r;
+	return kernel->origin ? find_root(guest) : make_root(guest);
 }
 
 void tools_built(struct kernel_guest *kernel, bool has_failed)
