@@ -119,6 +119,10 @@ typedef enum viso_placement {
  * counted in that process: a program that has taken it over is bounded by the file systems that are bound writable alone. Not for such
  * guests yet: rings, guests that stay (viso_guest_initialise()), and snapshots of these.
  *
+ * A kernel guest is contained with all of its computer: processors, memory and devices. The process sees no file of the host; images,
+ * disks, ports and network interfaces are opened by the host program, and handed in. Not for such guests yet, and refused by viso_guest_boot():
+ * VISO_PLATFORM_PC, viso_guest_set_vsock(), viso_guest_share_directory(), hypercall handlers, and snapshots.
+ *
  * @param guest      a guest that has not run anything
  * @param placement  the place
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -EOPNOTSUPP with a setting that needs the host program (the message

@@ -223,6 +223,40 @@ typedef enum viso_memory_figure {
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint64_t *out_value);
 
+/** A kind of device, for viso_guest_traffic(). */
+typedef enum viso_device {
+	VISO_DEVICE_SERIAL = 0,  /**< the serial port; an operation is a byte */
+	VISO_DEVICE_DISK = 1,    /**< a disk; operations are reads, to the guest, and writes */
+	VISO_DEVICE_NETWORK = 2, /**< a network interface; operations are frames */
+	VISO_DEVICE_PORTS = 3,   /**< all ports, that of the agent among them; operations are pieces of a stream */
+	VISO_DEVICE_VSOCK = 4,   /**< all connections of viso_guest_set_vsock(); operations are packets */
+	VISO_DEVICE_SHARE = 5,   /**< a shared directory; operations are requests, from the guest, and answers */
+	VISO_DEVICE_ENUM_WIDTH_ = 0x7fffffff /**< not a kind; fixes the width of the type */
+} viso_device;
+
+/** What is counted of a device. */
+typedef enum viso_traffic {
+	VISO_TRAFFIC_BYTES_TO_GUEST = 0,        /**< bytes that the guest was given */
+	VISO_TRAFFIC_BYTES_FROM_GUEST = 1,      /**< bytes that it gave */
+	VISO_TRAFFIC_OPERATIONS_TO_GUEST = 2,   /**< in so many operations */
+	VISO_TRAFFIC_OPERATIONS_FROM_GUEST = 3, /**< likewise */
+	VISO_TRAFFIC_ENUM_WIDTH_ = 0x7fffffff   /**< not a figure; fixes the width of the type */
+} viso_traffic;
+
+/**
+ * What has gone through a device of the computer that runs, as the host has counted it. What all its disks have read and written is also
+ * told by viso_process_usage(), and after its end by viso_result_usage() (VISO_USAGE_READ_BYTES, VISO_USAGE_WRITTEN_BYTES).
+ *
+ * @param guest   a guest whose computer runs
+ * @param device  the kind of device
+ * @param number  which of that kind, from 0 on, in the order in which they were added
+ * @param figure  which figure
+ * @return the figure, or a negative errno: -EINVAL, -ENODEV it has no such device, -ESRCH no computer runs, -ESTALE, -ECHILD.
+ * Threads: any thread at any time.
+ * Since: 0.5
+ */
+VISO_PUBLIC int64_t viso_guest_traffic(viso_guest *guest, viso_device device, unsigned number, viso_traffic figure);
+
 VISO_END_DECLS
 
 #endif

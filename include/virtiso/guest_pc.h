@@ -57,6 +57,17 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_type(viso_guest *guest, const char 
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_press_power_button(viso_guest *guest);
 
+/**
+ * Press the reset button: whatever it does, also where it is paused, the computer is about to start anew, and so ends with exit code 1, as
+ * where its operating system resets it. viso_guest_boot() starts it anew.
+ *
+ * @param guest  a guest whose computer runs
+ * @return 0, or a negative errno: -EINVAL; -ESRCH no computer runs; -ESTALE, -ECHILD.
+ * Threads: any.
+ * Since: 0.5
+ */
+VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_press_reset_button(viso_guest *guest);
+
 VISO_END_DECLS
 
 #endif

@@ -127,7 +127,8 @@ VISO_PUBLIC int viso_process_wait(viso_process *process, int timeout_ms, viso_re
  * part) and number of its processes from /proc. Throttling, pressure, input and output and what the limits did are known by the
  * control group only. Pressure (PSI) is that of a version 2 group, which a container has with any setting of container_limits.h
  * beyond memory_max and processes_max, or where these are limited by version 2. Of a command in a jail's instance only
- * the wall-clock time is known, in a container's what /proc tells; see viso_sandbox_usage().
+ * the wall-clock time is known, in a container's what /proc tells; see viso_sandbox_usage(). Exits and interrupts are those of a computer
+ * (viso_guest_boot()).
  *
  * @param process  a process
  * @param usage    which figure

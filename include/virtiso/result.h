@@ -48,7 +48,7 @@ typedef enum viso_usage {
 	VISO_USAGE_PROCESSES = 13,           /**< processes and threads now */
 	VISO_USAGE_PROCESSES_PEAK = 14,      /**< most that there were at once (version 2, Linux 6.1) */
 	VISO_USAGE_CPU_THROTTLED_US = 15,    /**< time for which viso_container_set_cpu_max() held them back, microseconds */
-	VISO_USAGE_READ_BYTES = 16,          /**< bytes read from block devices, by the io or blkio controller */
+	VISO_USAGE_READ_BYTES = 16,          /**< bytes read from block devices, by the io or blkio controller; from the disks of a kernel guest */
 	VISO_USAGE_WRITTEN_BYTES = 17,       /**< bytes written to block devices, likewise */
 	VISO_USAGE_OOM_KILLS = 18,           /**< processes that the kernel ended for want of memory */
 	VISO_USAGE_MEMORY_MAX_EVENTS = 19,   /**< how often the memory limit was reached */
@@ -56,6 +56,15 @@ typedef enum viso_usage {
 	VISO_USAGE_CPU_PRESSURE_US = 21,     /**< time in which some process waited for a CPU (PSI), microseconds (version 2) */
 	VISO_USAGE_MEMORY_PRESSURE_US = 22,  /**< time in which some process waited for memory (PSI), microseconds */
 	VISO_USAGE_IO_PRESSURE_US = 23,      /**< time in which some process waited for input or output (PSI), microseconds */
+	VISO_USAGE_EXITS = 24,               /**< how often the processors of a kernel guest were left for the library */
+	VISO_USAGE_EXITS_PORT = 25,          /**< of these: since the guest used a port */
+	VISO_USAGE_EXITS_MEMORY = 26,        /**< since it used an address behind which a device is */
+	VISO_USAGE_EXITS_INTERRUPTED = 27,   /**< since the library interrupted them */
+	VISO_USAGE_EXITS_KVM = 28,           /**< how often they were left in all, mostly for KVM alone; this and what follows is known of a kernel guest that was paused, as of then, or has ended (Linux 5.14) */
+	VISO_USAGE_EXITS_HALT = 29,          /**< of these: since a processor had nothing to do */
+	VISO_USAGE_EXITS_HYPERCALL = 30,     /**< since it made a hypercall of KVM's */
+	VISO_USAGE_EXITS_WINDOW = 31,        /**< since it could take an interrupt at last */
+	VISO_USAGE_INTERRUPTS = 32,          /**< interrupts that the processors were given */
 	VISO_USAGE_ENUM_WIDTH_ = 0x7fffffff  /**< not a figure; fixes the width of the type */
 } viso_usage;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of guest.c where the library is built without guests. */
 #include <virtiso/guest.h>
+#include <virtiso/guest_agent.h>
 #include <virtiso/guest_calls.h>
+#include <virtiso/guest_devices.h>
 #include <virtiso/guest_files.h>
 #include <virtiso/guest_hypercalls.h>
-#include <virtiso/guest_agent.h>
-#include <virtiso/guest_devices.h>
 #include <virtiso/guest_kernel.h>
-#include <virtiso/guest_pc.h>
 #include <virtiso/guest_limits.h>
+#include <virtiso/guest_pc.h>
 #include <virtiso/snapshot.h>
 
 #include <errno.h>
@@ -355,6 +355,46 @@ int viso_guest_set_clock(viso_guest *guest, int timeout_ms)
 }
 
 int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int64_t viso_guest_traffic(viso_guest *guest, viso_device device, unsigned number, viso_traffic figure)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_port(viso_guest *guest, const char *name, int fd)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_add_network(viso_guest *guest, int fd, const char *mac)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_share_directory(viso_guest *guest, const char *path, const char *tag)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_balloon(viso_guest *guest, uint64_t bytes)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint64_t *out_value)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_press_reset_button(viso_guest *guest)
 {
 	return error_argument(__func__, "the handle is NULL");
 }

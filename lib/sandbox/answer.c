@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "sandbox/reply.h"
 
+enum { ERRNO_MAX = 4095 };
+
 /* 1, 0 where nothing comes, or a negative errno with the error set. */
 static int get(int (*ask)(void *data, int pipe), void *data, void *answer, size_t size)
 {
@@ -27,8 +29,8 @@ int answer_usage(int (*ask)(void *data, int pipe), void *data, int64_t figures[R
 	int64_t now[RESULT_USAGE_COUNT];
 	int r = get(ask, data, now, sizeof(now));
 	for (int i = 0; r > 0 && i < RESULT_USAGE_COUNT; i++)
-		if (now[i] >= 0)
-			figures[i] = (figures[i] < 0 ? 0 : figures[i]) + now[i];
+		if (now[i] >= 0 && __builtin_add_overflow(figures[i] < 0 ? 0 : figures[i], now[i], &figures[i]))
+			figures[i] = INT64_MAX;
 	return r;
 }
 
@@ -38,6 +40,9 @@ int answer_pause(int (*ask)(void *data, int pipe), void *data)
 	int r = get(ask, data, &error, sizeof(error));
 	if (r <= 0 || error == 0)
 		return r;
+	/* What serves a contained guest may say anything. */
+	if (error < 0 || error > ERRNO_MAX)
+		error = EPROTO;
 	return error_fail(VISO_STAGE_PROCESS, error, "pause",
 			  error == ETIMEDOUT ? "a process cannot be stopped now: it waits in the kernel, or starts "
 					       "others faster than they can be stopped"

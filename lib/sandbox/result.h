@@ -8,7 +8,7 @@
 
 #include "core/handle.h"
 
-enum { RESULT_USAGE_COUNT = VISO_USAGE_IO_PRESSURE_US + 1, RESULT_DESCRIPTION_MAX = 160, RESULT_REGISTERS_MAX = 24 };
+enum { RESULT_USAGE_COUNT = VISO_USAGE_INTERRUPTS + 1, RESULT_DESCRIPTION_MAX = 160, RESULT_REGISTERS_MAX = 24 };
 
 struct captured_output {
 	char *data; /* malloced, followed by a NUL; NULL where nothing was captured */

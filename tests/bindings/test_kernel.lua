@@ -46,11 +46,12 @@ tap.case("disks", function()
 	tap.equal(err.errno, 16)
 	os.remove(disk)
 	os.remove(path)
-	for _, use in ipairs{"screen", "press_power_button", "shut_down", "set_clock"} do
+	for _, use in ipairs{"screen", "press_power_button", "press_reset_button", "shut_down", "set_clock"} do
 		tap.equal(pcall(box[use], box), false)
 	end
 	tap.equal(pcall(box.statistic, box, "uptime_ms"), false)
 	tap.equal(pcall(box.memory_figure, box, "free"), false)
+	tap.equal(pcall(box.traffic, box, "disk", "bytes_to_guest"), false)
 	tap.equal(pcall(box.set_balloon, box, "1M"), false)
 end)
 

@@ -62,8 +62,10 @@ class KernelCase(support.TestCase):
             for use in (
                 lambda: box.type("x"),
                 box.press_power_button,
+                box.press_reset_button,
                 lambda: box.set_balloon("1M"),
                 lambda: box.memory_figure("free"),
+                lambda: box.traffic("disk", "bytes_to_guest"),
                 lambda: box.statistic("uptime_ms"),
                 box.set_clock,
                 box.shut_down,

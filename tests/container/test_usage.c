@@ -47,7 +47,7 @@ static void test_what_nobody_counts(void **state)
 	viso_process *process = box_spawn(box, probe("sleep", NULL));
 	assert_fails((int)viso_process_usage(process, VISO_USAGE_CPU_PRESSURE_US), ENODATA, VISO_STAGE_PROCESS,
 		     "viso_process_usage");
-	assert_fails((int)viso_process_usage(process, (viso_usage)(VISO_USAGE_IO_PRESSURE_US + 1)), EINVAL,
+	assert_fails((int)viso_process_usage(process, (viso_usage)(VISO_USAGE_INTERRUPTS + 1)), EINVAL,
 		     VISO_STAGE_ARGUMENT, "viso_process_usage");
 	assert_fails((int)viso_process_usage(process, (viso_usage)-1), EINVAL, VISO_STAGE_ARGUMENT,
 		     "viso_process_usage");

@@ -61,9 +61,12 @@ static void test_a_disk_is_read_and_written(void **state)
 	char *disk = make_disk(fixture);
 	set_program(fixture);
 	assert_ok(viso_guest_add_disk(fixture->guest, disk, 0));
-	assert_switched_off(kernel_run(fixture),
-			    "rng 00000020 random interrupt\n"
-			    "block 00000040 read 00000000 01010101 write 00000000 flush 00000000\nend\n");
+	viso_result *result = kernel_run(fixture);
+	assert_true(viso_result_usage(result, VISO_USAGE_READ_BYTES) >= SECTOR);
+	assert_int_equal(viso_result_usage(result, VISO_USAGE_WRITTEN_BYTES), SECTOR);
+	assert_true(viso_result_usage(result, VISO_USAGE_EXITS_MEMORY) > 0);
+	assert_switched_off(result, "rng 00000020 random interrupt\n"
+				    "block 00000040 read 00000000 01010101 write 00000000 flush 00000000\nend\n");
 	assert_int_equal(byte_of(disk, 2 * SECTOR), 'w');
 	assert_int_equal(byte_of(disk, 3 * SECTOR), 3);
 	free(disk);
@@ -226,6 +229,7 @@ static void test_the_balloon_is_of_a_computer_that_runs(void **state)
 	assert_fails(viso_guest_set_balloon(fixture->guest, 1ull << 40), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_ok(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_BALLOON, &value));
 	assert_int_equal(value, 0);
+	assert_int_equal(viso_guest_traffic(fixture->guest, VISO_DEVICE_PORTS, 0, VISO_TRAFFIC_BYTES_TO_GUEST), 0);
 	assert_fails(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_FREE, &value), ENODATA, VISO_STAGE_GUEST, "");
 	assert_ok(viso_process_kill(process));
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);

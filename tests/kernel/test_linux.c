@@ -97,11 +97,56 @@ static void test_pvh_with_two_processors(void **state)
 	assert_says(fixture, "processors 2\r\nkvm-clock\r\ntold\r\ndone\r\n");
 }
 
+/* Each has its own memory, and says so; half of them are paused amid it. */
+static void test_eight_at_once(void **state)
+{
+	enum { COUNT = 8, MEMORY_MIB = 96 };
+	struct kernel_fixture *fixture = *state;
+	viso_process *processes[COUNT];
+	viso_guest *guests[COUNT];
+	prepare(fixture, "vmlinux", "echo hello from $(tail -c 2 /proc/cmdline)\npoweroff -f\n");
+	char *kernel = kernel_path("vmlinux"), *initramfs;
+	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);
+	viso_command *streams = viso_command_new("computer");
+	assert_ok(viso_command_set_stdio(streams, VISO_STDIN, VISO_STDIO_NULL));
+	assert_ok(viso_command_capture(streams, 1 << 20));
+	for (int i = 0; i < COUNT; i++) {
+		char line[128];
+		snprintf(line, sizeof(line),
+			 "console=ttyS0 quiet panic=-1 mitigations=off noxsave cryptomgr.notests number=%d", i);
+		guests[i] = viso_guest_new();
+		assert_ok(viso_guest_set_memory_max(guests[i], (uint64_t)MEMORY_MIB << 20));
+		assert_ok(viso_guest_set_kernel(guests[i], kernel));
+		assert_ok(viso_guest_set_initramfs(guests[i], initramfs));
+		assert_ok(viso_guest_set_command_line(guests[i], line));
+		assert_ok(viso_guest_boot(guests[i], streams, &processes[i]));
+	}
+	for (int i = 0; i < COUNT; i += 2) {
+		assert_ok(viso_sandbox_pause(viso_guest_sandbox(guests[i])));
+		assert_ok(viso_sandbox_resume(viso_guest_sandbox(guests[i])));
+	}
+	for (int i = 0; i < COUNT; i++) {
+		char words[32];
+		snprintf(words, sizeof(words), "hello from %d\r\n", i);
+		viso_result *result = kernel_wait(processes[i]);
+		const char *output = viso_result_output(result, VISO_STDOUT, NULL);
+		if (!strstr(output, words))
+			fail_msg("no \"%s\" in \"%s\" (%s)", words, output, viso_result_describe(result));
+		assert_true(viso_result_usage(result, VISO_USAGE_EXITS_PORT) > 0);
+		assert_switched_off(result, NULL);
+		viso_guest_unref(guests[i]);
+	}
+	viso_command_unref(streams);
+	free(kernel);
+	free(initramfs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_bzimage, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_pvh_with_two_processors, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_eight_at_once, kernel_setup, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

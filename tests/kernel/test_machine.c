@@ -174,6 +174,51 @@ static void test_pause(void **state)
 	close(from);
 }
 
+static int64_t serial_bytes(viso_guest *guest, viso_traffic figure)
+{
+	int64_t bytes = viso_guest_traffic(guest, VISO_DEVICE_SERIAL, 0, figure);
+	assert_true(bytes >= 0);
+	return bytes;
+}
+
+/* Each byte that it echoes takes three accesses to ports at least, of which each leaves it. */
+static void test_counts(void **state)
+{
+	enum { BYTES = 5 };
+	struct kernel_fixture *fixture = *state;
+	int to, from;
+	need_kvm();
+	set_code(fixture, ECHO);
+	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
+	viso_sandbox *sandbox = viso_guest_sandbox(fixture->guest);
+	for (int i = 0; i < BYTES; i++)
+		assert_true(answers(to, from, -1));
+	assert_int_equal(serial_bytes(fixture->guest, VISO_TRAFFIC_BYTES_TO_GUEST), BYTES);
+	assert_int_equal(serial_bytes(fixture->guest, VISO_TRAFFIC_BYTES_FROM_GUEST), BYTES);
+	assert_int_equal(serial_bytes(fixture->guest, VISO_TRAFFIC_OPERATIONS_FROM_GUEST), BYTES);
+	assert_fails((int)viso_guest_traffic(fixture->guest, VISO_DEVICE_DISK, 0, VISO_TRAFFIC_BYTES_TO_GUEST), ENODEV,
+		     VISO_STAGE_GUEST, "traffic");
+	assert_fails((int)viso_guest_traffic(fixture->guest, VISO_DEVICE_SERIAL, 1, VISO_TRAFFIC_BYTES_TO_GUEST),
+		     ENODEV, VISO_STAGE_GUEST, "traffic");
+	int64_t ports = viso_process_usage(process, VISO_USAGE_EXITS_PORT);
+	assert_true(ports >= 3 * BYTES);
+	assert_int_equal(viso_process_usage(process, VISO_USAGE_EXITS_MEMORY), 0);
+	assert_int_equal(viso_sandbox_pause(sandbox), 1);
+	assert_true(viso_process_usage(process, VISO_USAGE_EXITS) > ports);
+	/* Where KVM tells. */
+	int64_t all = viso_process_usage(process, VISO_USAGE_EXITS_KVM);
+	assert_true(all == -ENODATA || all > 0);
+	assert_ok(viso_process_kill(process));
+	viso_result *result = kernel_wait(process);
+	assert_true(viso_result_usage(result, VISO_USAGE_EXITS_PORT) >= ports);
+	assert_true(viso_result_usage(result, VISO_USAGE_EXITS_KVM) >= all);
+	assert_ended(result, VISO_REASON_KILLED);
+	assert_fails((int)viso_guest_traffic(fixture->guest, VISO_DEVICE_SERIAL, 0, VISO_TRAFFIC_BYTES_TO_GUEST), ESRCH,
+		     VISO_STAGE_GUEST, "traffic");
+	close(to);
+	close(from);
+}
+
 /* Nobody reads what it writes without end: it is held back, then goes on, and can be ended; and what it wrote is there.
  */
 static void test_console_that_nobody_reads(void **state)
@@ -412,6 +457,7 @@ int main(void)
 		TEST(test_closed),
 		TEST(test_talks),
 		TEST(test_pause),
+		TEST(test_counts),
 		TEST(test_console_that_nobody_reads),
 		TEST(test_output_is_cut),
 		TEST(test_one_at_a_time),

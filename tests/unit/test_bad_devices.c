@@ -61,6 +61,9 @@ static void test_devices(void **state)
 	REFUSED(viso_guest_memory_figure(NULL, VISO_MEMORY_FREE, &value));
 	REFUSED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, NULL));
 	REFUSED(viso_guest_memory_figure(guest, (viso_memory_figure)9, &value));
+	REFUSED(viso_guest_traffic(NULL, VISO_DEVICE_DISK, 0, VISO_TRAFFIC_BYTES_TO_GUEST));
+	REFUSED(viso_guest_traffic(guest, (viso_device)6, 0, VISO_TRAFFIC_BYTES_TO_GUEST));
+	REFUSED(viso_guest_traffic(guest, VISO_DEVICE_DISK, 0, (viso_traffic)4));
 }
 
 int main(void)

@@ -76,6 +76,7 @@ static void test_pc(void **state)
 	REFUSED(viso_guest_type(NULL, "text"));
 	REFUSED(viso_guest_type(guest, NULL));
 	REFUSED(viso_guest_press_power_button(NULL));
+	REFUSED(viso_guest_press_reset_button(NULL));
 }
 
 int main(void)

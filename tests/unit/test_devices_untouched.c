@@ -52,6 +52,7 @@ static void test_devices(void **state)
 	uint64_t value;
 	UNTOUCHED(viso_guest_set_balloon(guest, 4096), == -ESRCH);
 	UNTOUCHED(viso_guest_memory_figure(guest, VISO_MEMORY_FREE, &value), == -ESRCH);
+	UNTOUCHED(viso_guest_traffic(guest, VISO_DEVICE_DISK, 0, VISO_TRAFFIC_BYTES_TO_GUEST), == -ESRCH);
 	UNTOUCHED(viso_guest_boot(guest, NULL, &process), == 0);
 	UNTOUCHED(viso_process_wait(process, 20000, &result), == 0);
 	viso_result_unref(result);

@@ -96,6 +96,7 @@ static void test_pc(void **state)
 	UNTOUCHED(viso_guest_screen(guest, text, sizeof(text)), == 0);
 	UNTOUCHED(viso_guest_type(guest, "text\n"), == 0);
 	UNTOUCHED(viso_guest_press_power_button(guest), == 0);
+	UNTOUCHED(viso_guest_press_reset_button(guest), == 0);
 	UNTOUCHED(viso_process_kill(process), == 0);
 	UNTOUCHED(viso_process_wait(process, -1, NULL), == 0);
 	viso_process_unref(process);

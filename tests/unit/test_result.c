@@ -86,7 +86,7 @@ static void test_usage(void **state)
 		result->usage[i] = i ? (INT64_C(1) << 40) + i : 0;
 	for (int i = 0; i < RESULT_USAGE_COUNT; i++)
 		assert_true(viso_result_usage(result, (viso_usage)i) == (i ? (INT64_C(1) << 40) + i : 0));
-	assert_int_equal(VISO_USAGE_IO_PRESSURE_US, RESULT_USAGE_COUNT - 1);
+	assert_int_equal(VISO_USAGE_INTERRUPTS, RESULT_USAGE_COUNT - 1);
 	assert_fails((int)viso_result_usage(result, (viso_usage)RESULT_USAGE_COUNT), EINVAL, VISO_STAGE_ARGUMENT,
 		     "usage");
 	assert_fails((int)viso_result_usage(result, (viso_usage)-1), EINVAL, VISO_STAGE_ARGUMENT, "viso_result_usage");

@@ -22,6 +22,8 @@ local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free m
 	load_15 processes uptime_ms time_ns commands]])
 local memory_figures = support.names("VISO_MEMORY_", [[swapped_in swapped_out major_faults minor_faults free total available caches
 	balloon]])
+local devices = support.names("VISO_DEVICE_", "serial disk network ports vsock share")
+local traffic = support.names("VISO_TRAFFIC_", "bytes_to_guest bytes_from_guest operations_to_guest operations_from_guest")
 
 local Guest = setmetatable({__name = "virtiso.guest"}, {__index = sandboxes.Sandbox})
 Guest.__index = Guest
@@ -281,6 +283,11 @@ function Guest:press_power_button()
 	native.viso_guest_press_power_button(self.handle)
 end
 
+--- Presses the reset button of the computer, which ends with exit code 1.
+function Guest:press_reset_button()
+	native.viso_guest_press_reset_button(self.handle)
+end
+
 --- Has the operating system end itself, by viso-agent, and waits until it has: how is "power_off" or "reboot"; seconds.
 function Guest:shut_down(how, timeout)
 	native.viso_guest_shut_down(self.handle, support.value_of(shutdowns, how or "power_off", "way"), timeout_of {timeout = timeout or 60})
@@ -299,6 +306,12 @@ end
 --- Asks the computer for so much of its memory.
 function Guest:set_balloon(size)
 	native.viso_guest_set_balloon(self.handle, support.size(size))
+end
+
+--- What has gone through a device of the computer that runs: traffic("disk", "bytes_to_guest", 0).
+function Guest:traffic(device, figure, number)
+	return native.viso_guest_traffic(self.handle, support.value_of(devices, device, "device"), number or 0,
+		support.value_of(traffic, figure, "figure"))
 end
 
 --- What the computer has told last of its memory: free, total, available, …; throws ENODATA before it has.

@@ -10,7 +10,8 @@ local name_of = support.name_of
 local reasons = names("VISO_REASON_", "exited signalled timed_out cpu_time out_of_memory killed seccomp guest_fault syscalls_max")
 local usages = names("VISO_USAGE_", [[wall_us user_us system_us memory_peak minor_faults major_faults blocks_in blocks_out
 	voluntary_switches involuntary_switches memory swap swap_peak processes processes_peak cpu_throttled_us read_bytes
-	written_bytes oom_kills memory_max_events processes_max_events cpu_pressure_us memory_pressure_us io_pressure_us]])
+	written_bytes oom_kills memory_max_events processes_max_events cpu_pressure_us memory_pressure_us io_pressure_us
+	exits exits_port exits_memory exits_interrupted exits_kvm exits_halt exits_hypercall exits_window interrupts]])
 
 local results = {}
 

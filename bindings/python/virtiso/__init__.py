@@ -28,6 +28,7 @@ from ._enums import (
     Confidence,
     Console,
     CopyMethod,
+    Device,
     DriverState,
     EntryState,
     EntryType,
@@ -65,6 +66,7 @@ from ._enums import (
     Statistic,
     Step,
     SyscallAction,
+    Traffic,
 )
 from ._errors import (
     AlreadyExists,
@@ -122,6 +124,7 @@ __all__ = [
     "Console",
     "Container",
     "CopyMethod",
+    "Device",
     "DEVNULL",
     "Device",
     "Disk",
@@ -200,6 +203,7 @@ __all__ = [
     "Statistic",
     "Step",
     "SyscallAction",
+    "Traffic",
     "TimeoutExpired",
     "Tmpfs",
     "Tool",

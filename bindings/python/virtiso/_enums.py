@@ -93,6 +93,26 @@ class MemoryFigure(IntEnum):
     BALLOON = native.VISO_MEMORY_BALLOON
 
 
+class Device(IntEnum):
+    """A kind of device of a computer."""
+
+    SERIAL = native.VISO_DEVICE_SERIAL
+    DISK = native.VISO_DEVICE_DISK
+    NETWORK = native.VISO_DEVICE_NETWORK
+    PORTS = native.VISO_DEVICE_PORTS
+    VSOCK = native.VISO_DEVICE_VSOCK
+    SHARE = native.VISO_DEVICE_SHARE
+
+
+class Traffic(IntEnum):
+    """What has gone through a device."""
+
+    BYTES_TO_GUEST = native.VISO_TRAFFIC_BYTES_TO_GUEST
+    BYTES_FROM_GUEST = native.VISO_TRAFFIC_BYTES_FROM_GUEST
+    OPERATIONS_TO_GUEST = native.VISO_TRAFFIC_OPERATIONS_TO_GUEST
+    OPERATIONS_FROM_GUEST = native.VISO_TRAFFIC_OPERATIONS_FROM_GUEST
+
+
 class Shutdown(IntEnum):
     """How an operating system is to end."""
 

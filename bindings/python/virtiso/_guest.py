@@ -20,6 +20,7 @@ from ._container_options import Bind
 from ._enums import (
     Agent,
     Console,
+    Device,
     Isolation,
     MemoryFigure,
     Network,
@@ -29,6 +30,7 @@ from ._enums import (
     Shutdown,
     Stage,
     Statistic,
+    Traffic,
     by_name,
 )
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
@@ -291,6 +293,10 @@ class Guest(Sandbox):
         """Press the power button of the computer, which most systems take for a wish to shut down."""
         native.viso_guest_press_power_button(self._handle)
 
+    def press_reset_button(self) -> None:
+        """Press the reset button of the computer, which ends with exit code 1."""
+        native.viso_guest_press_reset_button(self._handle)
+
     def shut_down(self, how: Union[Shutdown, str] = Shutdown.POWER_OFF, *, timeout: float = 60) -> None:
         """Have the operating system end itself, by viso-agent, and wait until it has."""
         native.viso_guest_shut_down(self._handle, by_name(Shutdown, how), _timeout_ms(timeout))
@@ -306,6 +312,10 @@ class Guest(Sandbox):
     def set_balloon(self, size: Size) -> None:
         """Ask the computer for so much of its memory."""
         native.viso_guest_set_balloon(self._handle, size_in_bytes(size))
+
+    def traffic(self, device: Union[Device, str], figure: Union[Traffic, str], *, number: int = 0) -> int:
+        """What has gone through a device of the computer that runs."""
+        return native.viso_guest_traffic(self._handle, by_name(Device, device), number, by_name(Traffic, figure))
 
     def memory_figure(self, which: Union[MemoryFigure, str]) -> Optional[int]:
         """What the computer has told last of its memory; None where it has not told that yet."""

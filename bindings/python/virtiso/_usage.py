@@ -37,6 +37,15 @@ class Usage:
     cpu_pressure: Optional[float] = None
     memory_pressure: Optional[float] = None
     io_pressure: Optional[float] = None
+    exits: Optional[int] = None
+    exits_port: Optional[int] = None
+    exits_memory: Optional[int] = None
+    exits_interrupted: Optional[int] = None
+    exits_kvm: Optional[int] = None
+    exits_halt: Optional[int] = None
+    exits_hypercall: Optional[int] = None
+    exits_window: Optional[int] = None
+    interrupts: Optional[int] = None
 
 
 def read_usage(figure: Callable[[int], Optional[int]]) -> Usage:
@@ -71,4 +80,13 @@ def read_usage(figure: Callable[[int], Optional[int]]) -> Usage:
         cpu_pressure=seconds(native.VISO_USAGE_CPU_PRESSURE_US),
         memory_pressure=seconds(native.VISO_USAGE_MEMORY_PRESSURE_US),
         io_pressure=seconds(native.VISO_USAGE_IO_PRESSURE_US),
+        exits=figure(native.VISO_USAGE_EXITS),
+        exits_port=figure(native.VISO_USAGE_EXITS_PORT),
+        exits_memory=figure(native.VISO_USAGE_EXITS_MEMORY),
+        exits_interrupted=figure(native.VISO_USAGE_EXITS_INTERRUPTED),
+        exits_kvm=figure(native.VISO_USAGE_EXITS_KVM),
+        exits_halt=figure(native.VISO_USAGE_EXITS_HALT),
+        exits_hypercall=figure(native.VISO_USAGE_EXITS_HYPERCALL),
+        exits_window=figure(native.VISO_USAGE_EXITS_WINDOW),
+        interrupts=figure(native.VISO_USAGE_INTERRUPTS),
     )

@@ -265,6 +265,15 @@ VISO_USAGE_PROCESSES_MAX_EVENTS: int
 VISO_USAGE_CPU_PRESSURE_US: int
 VISO_USAGE_MEMORY_PRESSURE_US: int
 VISO_USAGE_IO_PRESSURE_US: int
+VISO_USAGE_EXITS: int
+VISO_USAGE_EXITS_PORT: int
+VISO_USAGE_EXITS_MEMORY: int
+VISO_USAGE_EXITS_INTERRUPTED: int
+VISO_USAGE_EXITS_KVM: int
+VISO_USAGE_EXITS_HALT: int
+VISO_USAGE_EXITS_HYPERCALL: int
+VISO_USAGE_EXITS_WINDOW: int
+VISO_USAGE_INTERRUPTS: int
 VISO_STEP_SENT: int
 VISO_STEP_RECEIVED: int
 VISO_STEP_CGROUPS: int
@@ -358,6 +367,16 @@ VISO_MEMORY_CACHES: int
 VISO_MEMORY_BALLOON: int
 VISO_SHUTDOWN_POWER_OFF: int
 VISO_SHUTDOWN_REBOOT: int
+VISO_DEVICE_SERIAL: int
+VISO_DEVICE_DISK: int
+VISO_DEVICE_NETWORK: int
+VISO_DEVICE_PORTS: int
+VISO_DEVICE_VSOCK: int
+VISO_DEVICE_SHARE: int
+VISO_TRAFFIC_BYTES_TO_GUEST: int
+VISO_TRAFFIC_BYTES_FROM_GUEST: int
+VISO_TRAFFIC_OPERATIONS_TO_GUEST: int
+VISO_TRAFFIC_OPERATIONS_FROM_GUEST: int
 VISO_STATISTIC_MEMORY_TOTAL: int
 VISO_STATISTIC_MEMORY_FREE: int
 VISO_STATISTIC_MEMORY_AVAILABLE: int
@@ -651,6 +670,7 @@ def viso_guest_add_network(guest: viso_guest, fd: int, mac: Optional[_String]) -
 def viso_guest_screen(guest: viso_guest) -> str: ...
 def viso_guest_type(guest: viso_guest, text: _String) -> int: ...
 def viso_guest_press_power_button(guest: viso_guest) -> int: ...
+def viso_guest_press_reset_button(guest: viso_guest) -> int: ...
 def viso_guest_set_disk_rate(guest: viso_guest, disk: int, what: int, per_second: int, burst: int) -> int: ...
 def viso_guest_set_network_rate(guest: viso_guest, network: int, what: int, per_second: int, burst: int) -> int: ...
 def viso_guest_share_directory(guest: viso_guest, path: _String, tag: _String) -> int: ...
@@ -658,6 +678,7 @@ def viso_guest_share_writable(guest: viso_guest, path: _String, tag: _String, fl
 def viso_guest_set_vsock(guest: viso_guest, cid: int, path: _String) -> int: ...
 def viso_guest_set_balloon(guest: viso_guest, bytes: int) -> int: ...
 def viso_guest_memory_figure(guest: viso_guest, figure: int) -> int: ...
+def viso_guest_traffic(guest: viso_guest, device: int, number: int, figure: int) -> int: ...
 def viso_guest_shut_down(guest: viso_guest, how: int, timeout_ms: int) -> int: ...
 def viso_guest_set_clock(guest: viso_guest, timeout_ms: int) -> int: ...
 def viso_guest_statistic(guest: viso_guest, statistic: int, timeout_ms: int) -> int: ...

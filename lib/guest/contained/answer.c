@@ -11,8 +11,7 @@
 
 enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
 
-/* A text of theirs: it ends, and holds nothing that would steer a terminal to which somebody prints it. */
-static void tame(char *text, size_t size)
+void contained_tame(char *text, size_t size)
 {
 	text[size - 1] = 0;
 	for (char *c = text; *c; c++)
@@ -30,8 +29,8 @@ int contained_take_report(const void *data, size_t size)
 		goto bad;
 	if (!report.error)
 		return 0;
-	tame(report.object, sizeof(report.object));
-	tame(report.message, sizeof(report.message));
+	contained_tame(report.object, sizeof(report.object));
+	contained_tame(report.message, sizeof(report.message));
 	viso_stage stage = viso_stage_name((viso_stage)report.stage) ? (viso_stage)report.stage : VISO_STAGE_GUEST;
 	if (!report.message[0])
 		return error_fail(stage, report.error, report.object, NULL);
@@ -55,7 +54,7 @@ static bool is_sane(const struct contained_answer *answer)
 static void put_registers(viso_result *result, struct contained_answer *answer)
 {
 	for (uint32_t i = 0; i < answer->register_count; i++) {
-		tame(answer->registers[i].name, sizeof(answer->registers[i].name));
+		contained_tame(answer->registers[i].name, sizeof(answer->registers[i].name));
 		result->registers[i] = answer->registers[i];
 	}
 	result->register_count = answer->register_count;
@@ -71,7 +70,7 @@ int contained_take_answer(const void *data, size_t size, viso_result **out_resul
 	memcpy(&answer, data, sizeof(answer));
 	if (!is_sane(&answer))
 		return 1;
-	tame(answer.detail, sizeof(answer.detail));
+	contained_tame(answer.detail, sizeof(answer.detail));
 	if (answer.error)
 		return error_fail(VISO_STAGE_GUEST, answer.error, answer.detail, NULL);
 	viso_result *result = result_new();

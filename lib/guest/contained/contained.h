@@ -21,6 +21,12 @@ int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd,
  */
 int contained_set_policy(viso_container *container, bool writes);
 
+/* The same for a computer, which has disks, and with `has_networks` steers tap devices that it was handed in. */
+int contained_set_computer_policy(viso_container *container, bool has_networks);
+
+/* Gives the command of the process a stream of the guest's command. 0 or a negative errno with the error set. */
+int contained_copy_stdio(const viso_command *command, viso_command *server, int stream);
+
 /* 0; -EOPNOTSUPP, in the name of `setting`, where the guest is contained and the setting needs the host program. */
 int contained_check_setting(const viso_guest *guest, const char *setting);
 

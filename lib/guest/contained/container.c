@@ -11,7 +11,9 @@
 #include "core/error.h"
 #include "guest/contained/contained.h"
 #include "guest/contained/message.h"
+#include "guest/device/disk.h"
 #include "guest/guest.h"
+#include "guest/kernel/kernel.h"
 #include "launch/owns_ids.h"
 
 /* The program, from image.S. */
@@ -102,10 +104,29 @@ static int make_root(const viso_guest *guest, viso_root **out_root)
 	return r;
 }
 
+/* What the process of a computer sees: its program. */
+static int make_computer_root(const viso_guest *guest, viso_root **out_root)
+{
+	viso_root *root = viso_root_new();
+	if (!root)
+		return -viso_error_number();
+	int r = viso_root_add_data(root, CONTAINED_PROGRAM, contained_image,
+				   (size_t)(contained_image_end - contained_image), 0755);
+	if (r >= 0)
+		r = viso_root_build(root);
+	if (r < 0)
+		root = viso_root_unref(root);
+	*out_root = root;
+	return r;
+}
+
 static int get_root(viso_guest *guest, viso_root **out_root)
 {
 	pthread_mutex_lock(&guest->lock);
-	int r = guest->program_root ? 0 : make_root(guest, &guest->program_root);
+	int r = 0;
+	if (!guest->program_root)
+		r = guest->kernel ? make_computer_root(guest, &guest->program_root)
+				  : make_root(guest, &guest->program_root);
 	*out_root = guest->program_root;
 	pthread_mutex_unlock(&guest->lock);
 	return r;
@@ -137,6 +158,13 @@ static int add_binds(viso_container *container, const struct guest_files *files,
 	return r;
 }
 
+/* Nothing can be stored in the host's memory but what belongs to the guest. */
+static int close_stores(viso_container *container)
+{
+	int r = viso_container_add_tmpfs(container, "/tmp", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY);
+	return r == 0 ? viso_container_add_tmpfs(container, "/dev/shm", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY) : r;
+}
+
 static int fill_container(viso_container *container, viso_guest *guest, viso_root *root, int root_fd,
 			  struct contained_wishes wishes)
 {
@@ -147,11 +175,8 @@ static int fill_container(viso_container *container, viso_guest *guest, viso_roo
 		r = viso_container_add_bind_fd(container, root_fd, CONTAINED_ROOT, flags);
 	if (r == 0)
 		r = add_binds(container, &guest->files, wishes.mapped);
-	/* Nothing can be stored in the host's memory but what belongs to the guest. */
 	if (r == 0)
-		r = viso_container_add_tmpfs(container, "/tmp", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY);
-	if (r == 0)
-		r = viso_container_add_tmpfs(container, "/dev/shm", TMP_SIZE, 0555, VISO_MOUNT_READ_ONLY);
+		r = close_stores(container);
 	if (r == 0 && wishes.limited)
 		r = viso_container_set_memory_max(container, contained_memory(guest));
 	return r == 0 ? contained_set_policy(container, contained_writes(guest)) : r;
@@ -168,6 +193,42 @@ int contained_make_container(viso_guest *guest, int root_fd, struct contained_wi
 	if (!container)
 		return -viso_error_number();
 	r = fill_container(container, guest, root, root_fd, wishes);
+	if (r < 0)
+		container = viso_container_unref(container);
+	*out_container = container;
+	return r;
+}
+
+/* What is written to disks whose writes are discarded is in memory. */
+uint64_t contained_computer_memory(const viso_guest *guest)
+{
+	const struct device_settings *devices = &guest->kernel->devices;
+	uint64_t memory = contained_add(guest_memory_max(guest), memory_beside);
+	for (unsigned i = 0; i < devices->disk_count; i++)
+		if (devices->disks[i].flags & VISO_DISK_DISCARD_WRITES)
+			memory = contained_add(memory, DISK_OVERLAY_MAX);
+	return memory;
+}
+
+static int fill_computer_container(viso_container *container, viso_guest *guest, bool is_limited)
+{
+	viso_root *root;
+	int r = get_root(guest, &root);
+	if (r >= 0)
+		r = viso_container_set_root(container, root);
+	if (r == 0)
+		r = close_stores(container);
+	if (r == 0 && is_limited)
+		r = viso_container_set_memory_max(container, contained_computer_memory(guest));
+	return r == 0 ? contained_set_computer_policy(container, guest->kernel->devices.network_count > 0) : r;
+}
+
+int contained_make_computer_container(viso_guest *guest, bool is_limited, viso_container **out_container)
+{
+	viso_container *container = viso_container_new();
+	if (!container)
+		return -viso_error_number();
+	int r = fill_computer_container(container, guest, is_limited);
 	if (r < 0)
 		container = viso_container_unref(container);
 	*out_container = container;

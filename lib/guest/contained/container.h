@@ -18,6 +18,10 @@ struct contained_wishes {
 int contained_make_container(viso_guest *guest, int root_fd, struct contained_wishes wishes,
 			     viso_container **out_container);
 
+/* The same for a computer, which sees nothing of the host at all. */
+int contained_make_computer_container(viso_guest *guest, bool is_limited, viso_container **out_container);
+uint64_t contained_computer_memory(const viso_guest *guest);
+
 /* How much memory the process may take, the guest's included. */
 uint64_t contained_memory(const viso_guest *guest);
 

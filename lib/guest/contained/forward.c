@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +36,17 @@ void forward_say(const void *message, size_t size)
 {
 	while (send(CONTAINED_SOCKET, message, size, MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
+}
+
+void forward_report(int r)
+{
+	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = -r};
+	if (r < 0) {
+		report.stage = (int32_t)viso_error_stage();
+		snprintf(report.object, sizeof(report.object), "%s", viso_error_object());
+		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
+	}
+	forward_say(&report, sizeof(report));
 }
 
 static void tell(struct contained_event event, const void *data, size_t size)

@@ -19,6 +19,9 @@ void forward_start(struct instance *instance);
 /* One message to the host. */
 void forward_say(const void *message, size_t size);
 
+/* How the start went: 0, or a negative errno with the error set. */
+void forward_report(int r);
+
 /* A thread: hears what the host sends, until it is gone. Then the guest is killed, and the launcher kills us as well.
  */
 void *forward_listen(void *data);

@@ -84,7 +84,7 @@ struct contained_answer {
 	uint32_t register_count;
 	uint32_t reserved;
 	struct result_register registers[RESULT_REGISTERS_MAX];
-	char detail[112];
+	char detail[120];
 	uint64_t counts[2][COUNTED_CALLS]; /* of system calls, as in struct guest_counts */
 };
 
@@ -141,6 +141,9 @@ struct contained_response {
 	int32_t error;   /* 0 or a positive errno */
 	uint32_t size;
 };
+
+/* A text of theirs: it ends from now on, and holds nothing that would steer a terminal to which somebody prints it. */
+void contained_tame(char *text, size_t size);
 
 /* An event, with `size` bytes of it all: whether it is one. */
 bool contained_is_event(const void *data, size_t size);

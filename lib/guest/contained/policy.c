@@ -5,6 +5,7 @@
  * a terminal.
  */
 #include <errno.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -202,4 +203,23 @@ int contained_set_policy(viso_container *container, bool writes)
 	if (r == 0 && writes)
 		r = allow_changes(container);
 	return r == 0 ? allow_threads(container) : r;
+}
+
+/* A tap device that was attached outside: its header and what it may leave to others, but not which one it is. */
+static int allow_taps(viso_container *container)
+{
+	static const unsigned requests[] = {TUNGETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD};
+	int r = 0;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]) && r == 0; i++)
+		r = viso_container_add_syscall_rule_if(container, "ioctl", 1, 0xffffffff, requests[i],
+						       VISO_SYSCALL_ALLOW, 0);
+	return r;
+}
+
+int contained_set_computer_policy(viso_container *container, bool has_networks)
+{
+	int r = contained_set_policy(container, false);
+	if (r == 0)
+		r = viso_container_add_syscall_rule(container, "fallocate", VISO_SYSCALL_ALLOW, 0);
+	return r == 0 && has_networks ? allow_taps(container) : r;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "guest/contained/computer_program.h"
 #include "guest/contained/forward.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -32,6 +33,11 @@ bool sandbox_unref(viso_sandbox *sandbox)
 viso_root *viso_root_unref(viso_root *root)
 {
 	return NULL;
+}
+
+int sandbox_check_use(viso_sandbox *sandbox, const char *function)
+{
+	return 0;
 }
 
 static int read_settings(struct viso_guest *guest, struct contained_settings *settings, viso_command **out_command)
@@ -97,17 +103,6 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	return r ? error_fail(VISO_STAGE_GUEST, r, "pthread_create", NULL) : 0;
 }
 
-static void report(int r)
-{
-	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = -r};
-	if (r < 0) {
-		report.stage = (int32_t)viso_error_stage();
-		snprintf(report.object, sizeof(report.object), "%s", viso_error_object());
-		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
-	}
-	forward_say(&report, sizeof(report));
-}
-
 static void answer(struct instance *instance)
 {
 	struct contained_answer answer = {.magic = CONTAINED_MAGIC, .error = -instance->error};
@@ -142,11 +137,15 @@ int main(void)
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (computer_is_wanted()) {
+		computer_run();
+		_exit(0);
+	}
 	handle_init(&guest.sandbox.handle);
 	guest_files_init(&guest.files);
 	hypercalls_init(&guest.hypercalls);
 	int r = start(&guest, &instance);
-	report(r);
+	forward_report(r);
 	if (r == 0) {
 		instance_run(instance);
 		answer(instance);

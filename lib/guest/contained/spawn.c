@@ -53,7 +53,7 @@ static struct contained *contained_free(struct contained *contained)
 }
 
 /* An open file of the command's, by another reference. */
-static int copy_stdio(const viso_command *command, viso_command *server, int stream)
+int contained_copy_stdio(const viso_command *command, viso_command *server, int stream)
 {
 	const struct stdio_setting *from = &command->stdio[stream];
 	struct stdio_setting *to = &server->stdio[stream];
@@ -130,7 +130,7 @@ static int make_command(const viso_guest *guest, const viso_command *command, co
 	const unsigned id = contained_is_owner(guest) ? 0 : NOBODY;
 	int r = owns_all_ids() ? viso_command_set_user(server, id, id) : 0;
 	for (int stream = 0; stream < 3 && r == 0; stream++)
-		r = copy_stdio(command, server, stream);
+		r = contained_copy_stdio(command, server, stream);
 	if (r == 0)
 		r = set_limits(guest, command, server);
 	if (r == 0)

@@ -20,6 +20,7 @@ struct disk {
 	uint64_t size;
 	pthread_rwlock_t lock;  /* guards the overlay */
 	struct overlay overlay; /* of DISK_DISCARD_WRITES only */
+	struct traffic traffic;
 };
 
 static bool is_discarding(const struct disk *disk)
@@ -125,6 +126,11 @@ uint64_t disk_size(const struct disk *disk)
 bool disk_is_read_only(const struct disk *disk)
 {
 	return disk->flags & DISK_READ_ONLY;
+}
+
+const struct traffic *disk_traffic(const struct disk *disk)
+{
+	return &disk->traffic;
 }
 
 /* All of one part, from or to the file. A file that has shrunk meanwhile has zeroes there. */
@@ -258,7 +264,15 @@ static bool are_within(const struct disk *disk, uint64_t offset, const struct io
 	return true;
 }
 
-int disk_readv(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
+static uint64_t size_of(const struct iovec *parts, int count)
+{
+	uint64_t size = 0;
+	for (int i = 0; i < count; i++)
+		size += parts[i].iov_len;
+	return size;
+}
+
+static int read_parts(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
 {
 	int r = are_within(disk, offset, parts, count) ? 0 : -EINVAL;
 	if (r == 0 && !is_discarding(disk))
@@ -268,7 +282,15 @@ int disk_readv(struct disk *disk, uint64_t offset, const struct iovec *parts, in
 	return r;
 }
 
-int disk_writev(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
+int disk_readv(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
+{
+	int r = read_parts(disk, offset, parts, count);
+	if (r == 0)
+		traffic_count(&disk->traffic, TRAFFIC_TO_GUEST, size_of(parts, count));
+	return r;
+}
+
+static int write_parts(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
 {
 	int r = are_within(disk, offset, parts, count) ? 0 : -EINVAL;
 	if (r == 0 && disk_is_read_only(disk))
@@ -277,6 +299,14 @@ int disk_writev(struct disk *disk, uint64_t offset, const struct iovec *parts, i
 		return transfer_parts(disk, true, offset, parts, count);
 	for (int i = 0; r == 0 && i < count; offset += parts[i].iov_len, i++)
 		r = write_overlaid(disk, offset, parts[i].iov_base, parts[i].iov_len);
+	return r;
+}
+
+int disk_writev(struct disk *disk, uint64_t offset, const struct iovec *parts, int count)
+{
+	int r = write_parts(disk, offset, parts, count);
+	if (r == 0)
+		traffic_count(&disk->traffic, TRAFFIC_FROM_GUEST, size_of(parts, count));
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "guest/device/state.h"
+#include "guest/device/traffic.h"
 
 enum { DISK_SECTOR = 512 };
 
@@ -43,6 +44,9 @@ void disk_close(struct disk *disk);
 /* A multiple of DISK_SECTOR: what is behind the last whole one is out of reach. */
 uint64_t disk_size(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
+
+/* Of its reads and writes that were done; as long as it is open. */
+const struct traffic *disk_traffic(const struct disk *disk);
 
 /*
  * 0 or a negative errno, without the error set: nobody but the guest hears of it. -EINVAL where not all of it is within

@@ -17,18 +17,23 @@ static uint64_t pack(int handler, uint64_t number)
 	return (uint64_t)handler << NUMBER_BITS | (number & ((1ULL << NUMBER_BITS) - 1));
 }
 
-int loop_init(struct loop *loop)
+void loop_init(struct loop *loop)
+{
+	*loop = (struct loop){.epoll = -1, .wake = -1};
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->changed, NULL);
+}
+
+/* With the lock. */
+static int open_fds(struct loop *loop)
 {
 	_cleanup_close_ int epoll = fd_above_streams(epoll_create1(EPOLL_CLOEXEC));
 	_cleanup_close_ int wake = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = pack(WAKE_HANDLER, 0)};
-	*loop = (struct loop){.epoll = -1, .wake = -1};
 	if (epoll < 0 || wake < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) < 0)
 		return -errno;
-	pthread_mutex_init(&loop->lock, NULL);
-	pthread_cond_init(&loop->changed, NULL);
-	loop->epoll = TAKE_FD(epoll);
 	loop->wake = TAKE_FD(wake);
+	loop->epoll = TAKE_FD(epoll);
 	return 0;
 }
 
@@ -48,9 +53,37 @@ int loop_add(struct loop *loop, void (*ready)(void *data, uint64_t number, uint3
 	return loop->handler_count++;
 }
 
+static void *run(void *data);
+
+/* With the lock. */
+static int begin(struct loop *loop)
+{
+	if (!loop->may_run || loop->is_running || loop->epoll < 0)
+		return 0;
+	int r = thread_start(&loop->thread, run, loop);
+	loop->is_running = r == 0;
+	return r;
+}
+
+static int open_and_begin(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	int r = loop->epoll < 0 ? open_fds(loop) : 0;
+	if (r == 0)
+		r = begin(loop);
+	/* Where it fails, the fds stay for the next time. */
+	if (r == 0)
+		atomic_store(&loop->is_open, true);
+	pthread_mutex_unlock(&loop->lock);
+	return r;
+}
+
 int loop_watch(struct loop *loop, int handler, uint64_t number, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.u64 = pack(handler, number)};
+	int r = atomic_load(&loop->is_open) ? 0 : open_and_begin(loop);
+	if (r < 0)
+		return r;
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
 		return 0;
 	if (errno != ENOENT || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
@@ -96,6 +129,7 @@ static void *run(void *data)
 	struct loop *loop = data;
 	uint64_t count;
 	pthread_setname_np(pthread_self(), "viso-devices");
+	park(loop);
 	while (!atomic_load(&loop->is_stopping)) {
 		loop_run_once(loop, -1);
 		while (read(loop->wake, &count, sizeof(count)) > 0)
@@ -107,6 +141,8 @@ static void *run(void *data)
 static void wake(struct loop *loop)
 {
 	const uint64_t one = 1;
+	if (loop->wake < 0)
+		return;
 	/* An eventfd that is full wakes as well. */
 	while (write(loop->wake, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -115,8 +151,10 @@ static void wake(struct loop *loop)
 int loop_start(struct loop *loop)
 {
 	atomic_store(&loop->is_stopping, false);
-	int r = thread_start(&loop->thread, run, loop);
-	loop->is_running = r == 0;
+	pthread_mutex_lock(&loop->lock);
+	loop->may_run = true;
+	int r = begin(loop);
+	pthread_mutex_unlock(&loop->lock);
 	return r;
 }
 
@@ -140,7 +178,11 @@ void loop_resume(struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
-	if (!loop->is_running)
+	pthread_mutex_lock(&loop->lock);
+	bool is_running = loop->is_running;
+	loop->may_run = false;
+	pthread_mutex_unlock(&loop->lock);
+	if (!is_running)
 		return;
 	atomic_store(&loop->is_stopping, true);
 	loop_resume(loop);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the devices of a kernel guest wait for the host's fds: one thread for all of a guest's devices that never
- * block. What became ready is told by a number that the device chose, not by an address: it may come once more after
- * the fd was forgotten, when the device has to know by itself that the number means nothing any more.
+ * block. A guest whose devices watch nothing has neither the thread nor the fds. What became ready is told by a number
+ * that the device chose, not by an address: it may come once more after the fd was forgotten, when the device has to
+ * know by itself that the number means nothing any more.
  */
 #ifndef GUEST_DEVICE_LOOP_H
 #define GUEST_DEVICE_LOOP_H
@@ -20,20 +21,20 @@ struct loop_handler {
 };
 
 struct loop {
-	int epoll;
-	int wake; /* an eventfd */
-	bool is_running;
+	atomic_bool is_open; /* something was watched */
+	int epoll;           /* -1 before that, as what follows */
+	int wake;            /* an eventfd */
 	atomic_bool is_stopping;
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
+	bool may_run, is_running;
 	bool is_paused, is_parked;
 	struct loop_handler handlers[LOOP_HANDLERS_MAX];
 	int handler_count;
 };
 
-/* 0 or a negative errno, with nothing to release then. */
-int loop_init(struct loop *loop);
+void loop_init(struct loop *loop);
 
 /* It is stopped. */
 void loop_release(struct loop *loop);
@@ -48,7 +49,7 @@ int loop_add(struct loop *loop, void (*ready)(void *data, uint64_t number, uint3
 int loop_watch(struct loop *loop, int handler, uint64_t number, int fd, uint32_t events);
 void loop_forget(struct loop *loop, int fd);
 
-/* The thread begins. 0 or a negative errno. */
+/* The thread begins, as soon as there is something to watch. 0 or a negative errno. */
 int loop_start(struct loop *loop);
 
 /* Neither from a handler. No handler runs any more when they return; until loop_resume(), or for ever. */

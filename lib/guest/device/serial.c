@@ -197,6 +197,8 @@ static void write_ports(void *device, uint64_t offset, const void *data, unsigne
 		update_interrupt(serial);
 		pthread_mutex_unlock(&serial->lock);
 		/* It may wait for a reader. */
+		if (sends)
+			traffic_count(&serial->traffic, TRAFFIC_FROM_GUEST, 1);
 		if (sends && serial->line.send)
 			serial->line.send(serial->line.data, bytes[i]);
 	}
@@ -217,6 +219,8 @@ size_t serial_receive(struct serial *serial, const void *data, size_t size)
 {
 	pthread_mutex_lock(&serial->lock);
 	size_t taken = put(serial, data, size);
+	for (size_t i = 0; i < taken; i++)
+		traffic_count(&serial->traffic, TRAFFIC_TO_GUEST, 1);
 	update_interrupt(serial);
 	pthread_mutex_unlock(&serial->lock);
 	return taken;

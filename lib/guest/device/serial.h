@@ -13,6 +13,7 @@
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/state.h"
+#include "guest/device/traffic.h"
 
 enum { SERIAL_PORTS = 8, SERIAL_FIFO = 64 };
 
@@ -34,6 +35,7 @@ struct serial {
 	uint8_t interrupt_enable, fifo_control, line_control, modem_control, scratch;
 	uint8_t divisor[2];
 	bool has_overrun;
+	struct traffic traffic; /* bytes are operations */
 };
 
 void serial_init(struct serial *serial, struct interrupt interrupt, struct serial_line line);

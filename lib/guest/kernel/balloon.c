@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/error.h"
+#include "guest/contained/computer.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
@@ -38,6 +39,10 @@ int viso_guest_set_balloon(viso_guest *guest, uint64_t bytes)
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0)
 		r = sandbox_check_use(&guest->sandbox, __func__);
+	const uint64_t args[3] = {bytes};
+	int64_t value;
+	if (r == 0 && kernel_ask_contained(guest, __func__, COMPUTER_SET_BALLOON, args, &value))
+		return (int)value;
 	return r < 0 ? r : kernel_use_machine(guest, __func__, set, &question);
 }
 
@@ -66,8 +71,14 @@ int viso_guest_memory_figure(viso_guest *guest, viso_memory_figure figure, uint6
 	if (!out_value || (unsigned)figure > VISO_MEMORY_BALLOON)
 		return error_argument(__func__, "out_value is NULL, or there is no such figure");
 	r = sandbox_check_use(&guest->sandbox, __func__);
-	if (r == 0)
+	const uint64_t args[3] = {figure};
+	int64_t value;
+	if (r == 0 && kernel_ask_contained(guest, __func__, COMPUTER_MEMORY_FIGURE, args, &value)) {
+		r = value < 0 ? (int)value : 0;
+		question.answer = (uint64_t)value;
+	} else if (r == 0) {
 		r = kernel_use_machine(guest, __func__, ask, &question);
+	}
 	if (r == 0)
 		*out_value = question.answer;
 	return r;

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/log.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/machine.h"
@@ -60,12 +61,11 @@ static void put_usage(viso_result *result, const struct machine *machine)
 	out[VISO_USAGE_WALL_US] = (machine->wall_end - machine->begin) / 1000;
 	out[VISO_USAGE_MEMORY_PEAK] = (int64_t)machine->memory_peak;
 	result_put_rusage(result, &machine->usage);
+	machine_put_counts(machine, out);
 }
 
-static int collect(viso_process *process, viso_result **out_result)
+int kernel_make_result(struct machine *machine, viso_result **out_result)
 {
-	struct machine *machine = process->data;
-	machine_join(machine);
 	viso_result *result = result_new();
 	if (!result)
 		return error_memory();
@@ -81,6 +81,12 @@ static int collect(viso_process *process, viso_result **out_result)
 	result_describe(result, machine->detail[0] ? machine->detail : NULL);
 	*out_result = result;
 	return 0;
+}
+
+static int collect(viso_process *process, viso_result **out_result)
+{
+	machine_join(process->data);
+	return kernel_make_result(process->data, out_result);
 }
 
 static void release(viso_process *process)
@@ -113,6 +119,38 @@ static void forget_machine(void *data)
 	pthread_mutex_unlock(&kernel->lock);
 }
 
+bool kernel_computer_runs(const struct kernel_guest *kernel)
+{
+	return kernel->machine || contained_computer_runs(kernel->contained);
+}
+
+bool kernel_ask_contained(viso_guest *guest, const char *function, enum computer_call call, const uint64_t args[3],
+			  int64_t *out_value)
+{
+	struct kernel_guest *kernel = guest->kernel;
+	struct contained_computer *computer = NULL;
+	if (!kernel)
+		return false;
+	pthread_mutex_lock(&kernel->lock);
+	if (contained_computer_runs(kernel->contained))
+		computer = contained_computer_ref(kernel->contained);
+	pthread_mutex_unlock(&kernel->lock);
+	if (!computer)
+		return false;
+	*out_value = contained_ask(computer, function, call, args);
+	contained_computer_unref(computer);
+	return true;
+}
+
+/* With the lock. */
+static int fail_without_machine(const struct kernel_guest *kernel, const char *function)
+{
+	if (contained_computer_runs(kernel->contained))
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+				  "%s: the computer is in a container; leave VISO_PLACEMENT_CONTAINED out", function);
+	return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
+}
+
 int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struct machine *machine, void *data),
 		       void *data)
 {
@@ -120,9 +158,7 @@ int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struc
 	if (!kernel)
 		return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the guest has no computer", function);
 	pthread_mutex_lock(&kernel->lock);
-	int r = kernel->machine
-			? use(kernel->machine, data)
-			: error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
+	int r = kernel->machine ? use(kernel->machine, data) : fail_without_machine(kernel, function);
 	pthread_mutex_unlock(&kernel->lock);
 	return r;
 }
@@ -133,10 +169,9 @@ int kernel_hold_machine(viso_guest *guest, const char *function, struct machine 
 	pthread_mutex_lock(&kernel->lock);
 	*out_machine = kernel->machine;
 	kernel->holders += kernel->machine != NULL;
+	int r = *out_machine ? 0 : fail_without_machine(kernel, function);
 	pthread_mutex_unlock(&kernel->lock);
-	return *out_machine
-		       ? 0
-		       : error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
+	return r;
 }
 
 void kernel_let_go(viso_guest *guest)
@@ -148,7 +183,7 @@ void kernel_let_go(viso_guest *guest)
 	pthread_mutex_unlock(&kernel->lock);
 }
 
-static int make_machine(viso_guest *guest, const viso_command *streams, int end_fd, int host[3], struct machine **out)
+int kernel_make_machine(viso_guest *guest, const viso_command *streams, int end_fd, int host[3], struct machine **out)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	struct machine *machine;
@@ -176,7 +211,7 @@ static int make_machine(viso_guest *guest, const viso_command *streams, int end_
 }
 
 /* It is there for others before it runs, since it may end at any time from then on. */
-static int start_machine(struct kernel_guest *kernel, struct machine *machine)
+int kernel_start_machine(struct kernel_guest *kernel, struct machine *machine)
 {
 	pthread_mutex_lock(&kernel->lock);
 	kernel->machine = machine;
@@ -196,10 +231,10 @@ static int boot(viso_guest *guest, const viso_command *streams, viso_process *pr
 	int host[3] = {-1, -1, -1};
 	int r = tools_open(guest);
 	if (r == 0)
-		r = make_machine(guest, streams, fd, host, &machine);
+		r = kernel_make_machine(guest, streams, fd, host, &machine);
 	tools_built(guest->kernel, r < 0);
 	if (r == 0) {
-		r = start_machine(guest->kernel, machine);
+		r = kernel_start_machine(guest->kernel, machine);
 		if (r < 0)
 			machine_free(machine);
 	}
@@ -220,6 +255,24 @@ static int boot(viso_guest *guest, const viso_command *streams, viso_process *pr
 	return 0;
 }
 
+static int boot_contained(viso_guest *guest, const viso_command *streams, viso_process *process)
+{
+	struct kernel_guest *kernel = guest->kernel;
+	struct contained_computer *computer = NULL;
+	int r = tools_open(guest);
+	if (r == 0)
+		r = contained_boot(guest, streams, process, &computer);
+	tools_built(kernel, r < 0);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&kernel->lock);
+	struct contained_computer *old = kernel->contained;
+	kernel->contained = computer;
+	pthread_mutex_unlock(&kernel->lock);
+	contained_computer_unref(old);
+	return 0;
+}
+
 static int check_boot(viso_guest *guest, const viso_command *streams, const char *function)
 {
 	const struct kernel_guest *kernel = guest->kernel;
@@ -230,13 +283,11 @@ static int check_boot(viso_guest *guest, const viso_command *streams, const char
 				  "%s: firmware needs VISO_PLATFORM_PC; see viso_guest_set_platform()", function);
 	if (kernel->platform != VISO_PLATFORM_PC && !kernel->image)
 		return error_argument(function, "the guest has no kernel; see viso_guest_set_kernel()");
-	if (guest->placement != VISO_PLACEMENT_THREAD)
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-				  "%s: a kernel guest cannot be contained yet; leave VISO_PLACEMENT_CONTAINED out",
-				  function);
 	if (streams && streams->terminal.columns)
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, function,
 				  "%s: a computer has no terminal; give it pipes, or a terminal's fd", function);
+	if (guest->placement == VISO_PLACEMENT_CONTAINED)
+		return contained_check_computer(guest);
 	return kernel->origin ? device_settings_check_clone(&guest->kernel->devices, function) : 0;
 }
 
@@ -244,7 +295,7 @@ static int check_boot(viso_guest *guest, const viso_command *streams, const char
 static int begin_boot(struct kernel_guest *kernel, const char *function)
 {
 	pthread_mutex_lock(&kernel->lock);
-	bool is_free = !kernel->machine && !kernel->is_booting;
+	bool is_free = !kernel_computer_runs(kernel) && !kernel->is_booting;
 	if (is_free)
 		kernel->is_booting = true;
 	pthread_mutex_unlock(&kernel->lock);
@@ -266,7 +317,8 @@ static int boot_process(viso_guest *guest, const viso_command *streams, viso_pro
 	if (!process)
 		return error_memory();
 	log_debug("guest: booting %s", guest->kernel->image ? guest->kernel->image : "by its firmware");
-	int r = boot(guest, streams, process);
+	int r = guest->placement == VISO_PLACEMENT_CONTAINED ? boot_contained(guest, streams, process)
+							     : boot(guest, streams, process);
 	if (r < 0)
 		process->ops = NULL;
 	else

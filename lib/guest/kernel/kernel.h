@@ -9,9 +9,11 @@
 #include <virtiso/guest_kernel.h>
 #include <virtiso/snapshot.h>
 
+#include "guest/contained/computer_message.h"
 #include "guest/kernel/device_settings.h"
 #include "guest/kernel/tools.h"
 
+struct contained_computer;
 struct doorbell_request;
 struct kernel_guest;
 struct machine;
@@ -53,11 +55,13 @@ struct kernel_guest {
 	struct device_settings devices;
 	struct tools tools;
 	viso_snapshot *origin; /* of a clone, which goes on from there; NULL else */
+	int given;             /* the fd of the image, in the program of a contained one; 0: it is opened */
 
-	pthread_mutex_t lock;    /* guards what follows */
-	pthread_cond_t let_go;   /* nobody holds the machine any more */
-	struct machine *machine; /* that runs; NULL for none */
-	unsigned holders;        /* of the machine */
+	pthread_mutex_t lock;                 /* guards what follows */
+	pthread_cond_t let_go;                /* nobody holds the machine any more */
+	struct machine *machine;              /* that runs; NULL for none */
+	unsigned holders;                     /* of the machine */
+	struct contained_computer *contained; /* that runs in a container, or ran last; NULL for none */
 	bool is_booting;
 };
 
@@ -78,6 +82,13 @@ int kernel_set_path(char **out, const char *path, const char *function);
  */
 int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struct machine *machine, void *data),
 		       void *data);
+
+/* With the lock. */
+bool kernel_computer_runs(const struct kernel_guest *kernel);
+
+/* Where the computer runs in a container it is asked in place of the machine: true, and what came of it. */
+bool kernel_ask_contained(viso_guest *guest, const char *function, enum computer_call call, const uint64_t args[3],
+			  int64_t *out_value);
 
 /* The same for what waits: until kernel_let_go() it is there, though it may have ended. */
 int kernel_hold_machine(viso_guest *guest, const char *function, struct machine **out_machine);

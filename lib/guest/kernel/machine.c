@@ -198,6 +198,12 @@ int machine_add_device(struct machine *machine, const struct machine_device_ops 
 	return 0;
 }
 
+void machine_add_traffic(struct machine *machine, viso_device device, const struct traffic *traffic)
+{
+	/* There are no more than devices. */
+	machine->traffic[machine->traffic_count++] = (struct machine_traffic){.device = device, .traffic = traffic};
+}
+
 static int add_range(struct bus *bus, uint64_t base, uint64_t size, const struct bus_ops *ops, void *device)
 {
 	return bus_add(bus, base, size, ops, device)

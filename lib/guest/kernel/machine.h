@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/resource.h>
+#include <virtiso/guest_devices.h>
 #include <virtiso/guest_kernel.h>
 #include <virtiso/snapshot.h>
 
@@ -19,7 +20,9 @@
 #include "guest/device/interrupt.h"
 #include "guest/device/ram.h"
 #include "guest/device/state.h"
+#include "guest/device/traffic.h"
 #include "guest/kernel/console.h"
+#include "guest/kernel/exits.h"
 #include "guest/vm/kick.h"
 #include "guest/vm/vm.h"
 #include "sandbox/result.h"
@@ -65,11 +68,18 @@ struct machine_cpu {
 	bool has_thread;
 	atomic_int thread_id; /* 0 before it runs */
 	struct rusage usage;  /* once its thread has ended */
+	struct exits exits;
 
 	/* Guarded by the machine's lock. */
 	bool is_outside;   /* runs a handler of the host program's: counts as parked */
 	bool is_left;      /* there it was when the machine ended, and nobody waits for it */
 	bool has_finished; /* its thread is about to end */
+};
+
+/* What is counted of a device. */
+struct machine_traffic {
+	viso_device device;
+	const struct traffic *traffic;
 };
 
 enum machine_state { MACHINE_NEW, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
@@ -86,6 +96,8 @@ struct machine {
 	unsigned virtio_count; /* of its places that are taken */
 	struct machine_device devices[MACHINE_DEVICES_MAX];
 	int device_count;
+	struct machine_traffic traffic[MACHINE_DEVICES_MAX];
+	int traffic_count;
 	struct machine_cpu *processors;
 	unsigned processor_count;
 	struct console console;
@@ -174,6 +186,9 @@ void machine_stop_devices(struct machine *machine);
 /* Adds it to the life of the machine, which owns it from now on, also on failure. */
 int machine_add_device(struct machine *machine, const struct machine_device_ops *ops, void *device);
 
+/* It counts what goes through it, as long as it is there. Those of a kind are numbered in this order. */
+void machine_add_traffic(struct machine *machine, viso_device device, const struct traffic *traffic);
+
 /* Memory of the host's that the guest has there, beside struct ram; both addresses and the size are whole pages. A
  * write to what is read-only goes to the bus. 0 or a negative errno with the error set. */
 int machine_add_memory(struct machine *machine, uint64_t base, void *host, uint64_t size, bool is_read_only);
@@ -202,5 +217,7 @@ int machine_add_irqfd(struct machine *machine, unsigned line, int fd);
 
 /* What it uses now, by viso_usage; -1 is not known. False where it has ended. */
 bool machine_usage(struct machine *machine, int64_t figures[RESULT_USAGE_COUNT]);
+/* The figures of exits and disks, at any time until it is freed. */
+void machine_put_counts(const struct machine *machine, int64_t figures[RESULT_USAGE_COUNT]);
 
 #endif

@@ -2,7 +2,6 @@
 #include "guest/kernel/platform.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/error.h"
@@ -54,6 +53,7 @@ int platform_add_serial(struct machine *machine)
 	if (r < 0)
 		return r;
 	machine->console.guest = (struct console_guest){.room = room, .receive = receive, .data = serial};
+	machine_add_traffic(machine, VISO_DEVICE_SERIAL, &serial->traffic);
 	return machine_add_ports(machine, LAYOUT_SERIAL, SERIAL_PORTS, &serial_ops, serial);
 }
 
@@ -102,14 +102,11 @@ static int load_kernel(struct machine *machine, const struct kernel_guest *kerne
 {
 	struct boot_entry entry;
 	struct image image, initramfs = {.fd = -1};
-	char own[32];
-	int r = image_open(&image, kernel->image);
-	if (r == 0 && kernel->tools.initramfs >= 0) {
-		snprintf(own, sizeof(own), "/proc/self/fd/%d", kernel->tools.initramfs);
-		r = image_open(&initramfs, own);
-	} else if (r == 0 && kernel->initramfs) {
+	int r = kernel->given ? image_take(&image, kernel->given, kernel->image) : image_open(&image, kernel->image);
+	if (r == 0 && kernel->tools.initramfs >= 0)
+		r = image_take(&initramfs, kernel->tools.initramfs, "the initramfs");
+	else if (r == 0 && kernel->initramfs)
 		r = image_open(&initramfs, kernel->initramfs);
-	}
 	if (r == 0)
 		r = load(machine, kernel, &image, &initramfs, &entry);
 	image_close(&image);

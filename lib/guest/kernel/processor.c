@@ -114,6 +114,8 @@ static bool await_turn(struct machine_cpu *processor)
 	complete_exit(processor);
 	pthread_mutex_lock(&machine->lock);
 	if (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED) {
+		if (machine->state == MACHINE_PAUSED)
+			exits_look(&processor->exits, processor->vm.vcpu_fd);
 		machine->parked++;
 		pthread_cond_broadcast(&machine->changed);
 		while (machine->state == MACHINE_NEW || machine->state == MACHINE_PAUSED)
@@ -239,11 +241,14 @@ static void handle_other(struct machine_cpu *processor)
 
 static void handle_exit(struct machine_cpu *processor)
 {
+	exits_count(&processor->exits, EXIT_ALL);
 	switch (processor->vm.run->exit_reason) {
 	case KVM_EXIT_IO:
+		exits_count(&processor->exits, EXIT_PORT);
 		handle_port(processor);
 		break;
 	case KVM_EXIT_MMIO:
+		exits_count(&processor->exits, EXIT_MEMORY);
 		handle_memory(processor);
 		break;
 	case KVM_EXIT_INTR:
@@ -276,6 +281,8 @@ static void run_until_end(struct machine_cpu *processor)
 		}
 		/* EAGAIN: a processor that waited was started by another one. */
 		if (errno == EINTR || errno == EAGAIN) {
+			exits_count(&processor->exits, EXIT_ALL);
+			exits_count(&processor->exits, EXIT_INTERRUPTED);
 			kick_check(&processor->kick);
 			continue;
 		}
@@ -311,6 +318,9 @@ void *processor_run(void *data)
 		run_until_end(processor);
 		kick_leave(&processor->kick, true);
 	}
+	/* Of one that was left nothing is there any more. */
+	if (!processor->is_left)
+		exits_look(&processor->exits, processor->vm.vcpu_fd);
 	getrusage(RUSAGE_THREAD, &processor->usage);
 	finish(processor);
 	return NULL;

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "guest/agent/agent_ops.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/doorbell.h"
 #include "guest/kernel/kernel.h"
@@ -22,6 +23,7 @@ static void release(struct kernel_guest *kernel, bool is_forked)
 	free(kernel->command_line);
 	device_settings_release(&kernel->devices, is_forked);
 	tools_release(kernel, is_forked);
+	contained_computer_unref(kernel->contained);
 	viso_snapshot_unref(kernel->origin);
 	pthread_cond_destroy(&kernel->let_go);
 	pthread_mutex_destroy(&kernel->lock);

@@ -238,7 +238,7 @@ void tools_release(struct kernel_guest *kernel, bool is_forked)
 bool tools_computer_runs(struct kernel_guest *kernel)
 {
 	pthread_mutex_lock(&kernel->lock);
-	bool runs = kernel->machine != NULL;
+	bool runs = kernel_computer_runs(kernel);
 	pthread_mutex_unlock(&kernel->lock);
 	return runs;
 }

@@ -35,6 +35,38 @@ static void add_processor(const struct machine_cpu *processor, long ticks_a_seco
 	*user_us += all - system;
 }
 
+static int64_t sum_of_exits(const struct machine *machine, enum exit_kind kind)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < machine->processor_count; i++) {
+		const struct exits *exits = &machine->processors[i].exits;
+		if (kind >= EXIT_KVM && !atomic_load(&exits->is_kvm_known))
+			return -1;
+		sum += atomic_load_explicit(&exits->counts[kind], memory_order_relaxed);
+	}
+	return (int64_t)sum;
+}
+
+static int64_t sum_of_disks(const struct machine *machine, enum traffic_direction direction)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < machine->traffic_count; i++)
+		if (machine->traffic[i].device == VISO_DEVICE_DISK)
+			sum += atomic_load_explicit(&machine->traffic[i].traffic->bytes[direction],
+						    memory_order_relaxed);
+	return (int64_t)sum;
+}
+
+_Static_assert((int)VISO_USAGE_EXITS + (int)EXIT_KINDS == (int)RESULT_USAGE_COUNT, "kinds of exits are numbered alike");
+
+void machine_put_counts(const struct machine *machine, int64_t figures[RESULT_USAGE_COUNT])
+{
+	for (int kind = 0; kind < EXIT_KINDS; kind++)
+		figures[VISO_USAGE_EXITS + kind] = sum_of_exits(machine, kind);
+	figures[VISO_USAGE_READ_BYTES] = sum_of_disks(machine, TRAFFIC_TO_GUEST);
+	figures[VISO_USAGE_WRITTEN_BYTES] = sum_of_disks(machine, TRAFFIC_FROM_GUEST);
+}
+
 /* Its threads are there as long as it has not ended. */
 bool machine_usage(struct machine *machine, int64_t figures[RESULT_USAGE_COUNT])
 {
@@ -49,6 +81,7 @@ bool machine_usage(struct machine *machine, int64_t figures[RESULT_USAGE_COUNT])
 			add_processor(&machine->processors[i], ticks_a_second, &figures[VISO_USAGE_USER_US],
 				      &figures[VISO_USAGE_SYSTEM_US]);
 		figures[VISO_USAGE_MEMORY] = memory_resident(machine->memory, machine->memory_size, machine->origin);
+		machine_put_counts(machine, figures);
 	}
 	pthread_mutex_unlock(&machine->lock);
 	return runs;

@@ -69,11 +69,7 @@ static int add_loop(struct machine *machine, struct loop **out)
 	struct loop *loop = malloc(sizeof(*loop));
 	if (!loop)
 		return error_memory();
-	int r = loop_init(loop);
-	if (r < 0) {
-		free(loop);
-		return fail(r, "loop of devices");
-	}
+	loop_init(loop);
 	*out = loop;
 	return machine_add_device(machine, &ops, loop);
 }
@@ -191,7 +187,10 @@ static int add_disk(struct machine *machine, const struct disk_setting *setting,
 	machine->disks[number] = disk;
 	snprintf(id, sizeof(id), "virtiso-%u", number);
 	r = virtio_block_new(&machine->ram, place.interrupt, disk, id, setting->rates, &block);
-	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
+	if (r < 0)
+		return fail(r, "disk");
+	machine_add_traffic(machine, VISO_DEVICE_DISK, disk_traffic(disk));
+	return add(machine, &place, block, true);
 }
 
 static int add_port(struct virtio *console, const char *name, int fd)
@@ -260,6 +259,7 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	r = virtio_console_new(&machine->ram, place.interrupt, loop, &console);
 	if (r < 0)
 		return fail(r, "console");
+	machine_add_traffic(machine, VISO_DEVICE_PORTS, &console->traffic);
 	r = add(machine, &place, console, false);
 	if (r == 0 && settings->console == VISO_CONSOLE_VIRTIO)
 		connect_streams(machine, console);
@@ -279,7 +279,10 @@ static int add_network(struct machine *machine, struct loop *loop, const struct 
 		return r;
 	}
 	r = virtio_net_new(&machine->ram, place.interrupt, loop, fd, setting->mac, setting->rates, &net);
-	return r < 0 ? fail(r, "network interface") : add(machine, &place, net, true);
+	if (r < 0)
+		return fail(r, "network interface");
+	machine_add_traffic(machine, VISO_DEVICE_NETWORK, virtio_net_traffic(net));
+	return add(machine, &place, net, true);
 }
 
 /* The file of a socket, as long as the computer is there. */
@@ -368,7 +371,10 @@ static int add_vsock(struct machine *machine, struct loop *loop, const struct de
 		return r;
 	r = virtio_vsock_new(&machine->ram, place.interrupt, loop, settings->vsock_cid, settings->vsock_path,
 			     TAKE_FD(fd), &vsock);
-	return r < 0 ? fail(r, "vsock") : add(machine, &place, vsock, true);
+	if (r < 0)
+		return fail(r, "vsock");
+	machine_add_traffic(machine, VISO_DEVICE_VSOCK, &vsock->traffic);
+	return add(machine, &place, vsock, true);
 }
 
 static int add_share(struct machine *machine, const struct share_setting *setting, uint64_t written_max)
@@ -386,7 +392,10 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, setting->path, NULL);
 	r = virtio_fs_new(&machine->ram, place.interrupt, fd, setting->tag, &rights, &fs);
-	return r < 0 ? fail(r, "shared directory") : add(machine, &place, fs, true);
+	if (r < 0)
+		return fail(r, "shared directory");
+	machine_add_traffic(machine, VISO_DEVICE_SHARE, &fs->traffic);
+	return add(machine, &place, fs, true);
 }
 
 static int add_root_disk(struct machine *machine, int fd)

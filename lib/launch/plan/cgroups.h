@@ -11,7 +11,7 @@
 enum {
 	PLAN_CGROUPS_MAX = 12,      /* the hierarchies of version 1 that there are, and version 2 */
 	PLAN_CGROUP_PATH_MAX = 448, /* of a parent directory */
-	PLAN_FIGURES = 24,          /* viso_usage */
+	PLAN_FIGURES = 33,          /* viso_usage */
 };
 
 /* What a group is for, in version 1, where a file lies in the hierarchy of its controller only. */

@@ -8,7 +8,7 @@
 
 #include "launcher.h"
 
-_Static_assert((int)PLAN_FIGURES == (int)VISO_USAGE_IO_PRESSURE_US + 1, "the plan has a place for each figure");
+_Static_assert((int)PLAN_FIGURES == (int)VISO_USAGE_INTERRUPTS + 1, "the plan has a place for each figure");
 
 /* Sums over processes. */
 struct sums {

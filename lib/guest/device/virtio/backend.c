@@ -145,7 +145,7 @@ static unsigned skip_header(const struct iovec *parts, unsigned count, struct io
 	return kept;
 }
 
-int backend_send(struct backend *backend, const struct iovec *parts, unsigned count, uint32_t size)
+static int send_frame(struct backend *backend, const struct iovec *parts, unsigned count, uint32_t size)
 {
 	struct iovec frame[PARTS_MAX];
 	if (backend->has_header) {
@@ -163,6 +163,14 @@ int backend_send(struct backend *backend, const struct iovec *parts, unsigned co
 		sent = send_message(backend, frame, count);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? failure(backend) : 0;
+}
+
+int backend_send(struct backend *backend, const struct iovec *parts, unsigned count, uint32_t size)
+{
+	int r = send_frame(backend, parts, count, size);
+	if (r == 0)
+		traffic_count(&backend->traffic, TRAFFIC_FROM_GUEST, size - FRAME_HEADER);
+	return r;
 }
 
 /* How much of the frame that comes is wanted yet: its length first. 0: it is complete; negative: it can be none. */
@@ -211,7 +219,7 @@ static ssize_t receive_message(struct backend *backend, uint8_t *out, size_t roo
 	return got == 0 ? -EPIPE : got;
 }
 
-ssize_t backend_receive(struct backend *backend, uint8_t *out)
+static ssize_t receive_frame(struct backend *backend, uint8_t *out)
 {
 	if (backend->has_header) {
 		ssize_t got = receive_message(backend, out, FRAME_ROOM);
@@ -221,4 +229,12 @@ ssize_t backend_receive(struct backend *backend, uint8_t *out)
 	ssize_t got = backend->kind == BACKEND_STREAM ? receive_stream(backend, out + FRAME_HEADER)
 						      : receive_message(backend, out + FRAME_HEADER, FRAME_MAX);
 	return got < 0 ? got : got + FRAME_HEADER;
+}
+
+ssize_t backend_receive(struct backend *backend, uint8_t *out)
+{
+	ssize_t got = receive_frame(backend, out);
+	if (got >= FRAME_HEADER)
+		traffic_count(&backend->traffic, TRAFFIC_TO_GUEST, (uint64_t)got - FRAME_HEADER);
+	return got;
 }

@@ -8,6 +8,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "guest/device/traffic.h"
+
 enum {
 	FRAME_HEADER = 12,          /* struct virtio_net_hdr_v1, before each frame */
 	FRAME_MAX = 65535 + 14 + 4, /* with Ethernet's header and a VLAN tag */
@@ -23,6 +25,7 @@ struct backend {
 	/* Of a stream: what of a frame is still to be sent, and what of one has come. */
 	uint8_t *output, *input;
 	uint32_t output_begin, output_size, input_size;
+	struct traffic traffic; /* frames without their headers */
 };
 
 /* Whether it is of a kind that can be a backend. */

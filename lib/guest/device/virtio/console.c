@@ -213,6 +213,7 @@ static bool transmit_line(struct console *console, unsigned index, struct chain 
 	while (chain_readable(chain, port->sent, UINT64_MAX, &part, 1) > 0) {
 		size_t taken = console->line.send(console->line.data, part.iov_base, part.iov_len);
 		port->sent += taken;
+		traffic_count(&console->virtio.traffic, TRAFFIC_FROM_GUEST, taken);
 		if (taken < part.iov_len) {
 			port->is_blocked = true;
 			return false;
@@ -249,6 +250,7 @@ static bool transmit(struct virtio *virtio, unsigned index, struct chain *chain)
 			break;
 		}
 		port->sent += (uint64_t)sent;
+		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, (uint64_t)sent);
 	}
 	port->sent = 0;
 	queue_push(&virtio->queues[index], chain->head, 0);
@@ -276,6 +278,7 @@ static bool receive(struct virtio *virtio, unsigned index, struct chain *chain)
 			return false;
 		}
 	}
+	traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, (uint64_t)got);
 	queue_push(&virtio->queues[index], chain->head, (uint32_t)got);
 	return true;
 }
@@ -515,6 +518,7 @@ size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t s
 	       virtio_pop(virtio, queue, &chain)) {
 		size_t written = chain_write(&chain, 0, (const uint8_t *)bytes + done, size - done);
 		queue_push(queue, chain.head, (uint32_t)written);
+		traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, written);
 		done += written;
 	}
 	queue_listen(queue);

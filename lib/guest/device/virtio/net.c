@@ -342,3 +342,8 @@ int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loo
 	*out = &net->virtio;
 	return 0;
 }
+
+const struct traffic *virtio_net_traffic(const struct virtio *virtio)
+{
+	return &((const struct net *)virtio)->backend.traffic;
+}

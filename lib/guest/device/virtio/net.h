@@ -22,4 +22,7 @@ enum { NET_MAC_SIZE = 6 };
 int virtio_net_new(const struct ram *ram, struct interrupt interrupt, struct loop *loop, int fd,
 		   const uint8_t mac[NET_MAC_SIZE], const struct rate rates[THROTTLE_KINDS], struct virtio **out);
 
+/* Of frames. */
+const struct traffic *virtio_net_traffic(const struct virtio *virtio);
+
 #endif

@@ -19,6 +19,7 @@
 #include "guest/device/loop.h"
 #include "guest/device/ram.h"
 #include "guest/device/state.h"
+#include "guest/device/traffic.h"
 #include "guest/device/virtio/queue.h"
 
 enum {
@@ -78,6 +79,7 @@ struct virtio {
 	struct virtqueue queues[VIRTIO_QUEUES_MAX];
 	int doorbells[VIRTIO_QUEUES_MAX]; /* eventfds, -1 where there is none */
 	uint64_t notifications, interrupts;
+	struct traffic traffic; /* of ports, of connections, of requests for files */
 };
 
 /*

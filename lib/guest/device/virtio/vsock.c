@@ -266,6 +266,7 @@ static void receive(struct vsock *vsock, struct connection *connection)
 			struct virtio_vsock_hdr header = header_of(vsock, connection, VIRTIO_VSOCK_OP_RW);
 			header.len = (uint32_t)got;
 			connection->sent += (uint32_t)got;
+			traffic_count(&vsock->virtio.traffic, TRAFFIC_TO_GUEST, (uint64_t)got);
 			put(vsock, &chain, &header);
 			continue;
 		}
@@ -351,6 +352,7 @@ static void take_data(struct vsock *vsock, struct connection *connection, const 
 		return;
 	}
 	connection->received += size;
+	traffic_count(&vsock->virtio.traffic, TRAFFIC_FROM_GUEST, size);
 	while (size > 0 && connection->buffer_size == 0) {
 		struct iovec part;
 		chain_readable(chain, offset, size, &part, 1);

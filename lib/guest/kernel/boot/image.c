@@ -21,20 +21,30 @@ int image_fail_space(const struct image *image, const char *what)
 			  what);
 }
 
-int image_open(struct image *image, const char *path)
+static int measure(struct image *image)
 {
 	struct stat st;
-	*image = (struct image){.fd = -1, .path = path};
-	/* A FIFO would hold the caller. */
-	image->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (image->fd < 0 || fstat(image->fd, &st) < 0)
-		return error_fail(VISO_STAGE_GUEST, errno, path, NULL);
+		return error_fail(VISO_STAGE_GUEST, errno, image->path, NULL);
 	if (S_ISDIR(st.st_mode))
-		return error_fail(VISO_STAGE_GUEST, EISDIR, path, NULL);
+		return error_fail(VISO_STAGE_GUEST, EISDIR, image->path, NULL);
 	if (!S_ISREG(st.st_mode))
 		return image_fail(image, "it is no regular file");
 	image->size = (uint64_t)st.st_size;
 	return 0;
+}
+
+int image_open(struct image *image, const char *path)
+{
+	/* A FIFO would hold the caller. */
+	*image = (struct image){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), .path = path};
+	return measure(image);
+}
+
+int image_take(struct image *image, int fd, const char *name)
+{
+	*image = (struct image){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3), .path = name};
+	return measure(image);
 }
 
 void image_close(struct image *image)

@@ -16,6 +16,8 @@ struct image {
 
 /* 0 or a negative errno with the error set. */
 int image_open(struct image *image, const char *path);
+/* The same of a file that is open: with a fd of its own. */
+int image_take(struct image *image, int fd, const char *name);
 void image_close(struct image *image);
 
 /* All of these bytes; -ENOEXEC, with the error set, where the file does not have them. */

@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/pc/pc.h"
@@ -86,6 +87,16 @@ int viso_guest_type(viso_guest *guest, const char *text)
 	return kernel_use_machine(guest, __func__, type, (void *)text);
 }
 
+static int press(viso_guest *guest, const char *function, enum computer_call call,
+		 int (*use)(struct machine *machine, void *data))
+{
+	int64_t value;
+	int r = check(guest, function);
+	if (r == 0 && kernel_ask_contained(guest, function, call, NULL, &value))
+		return (int)value;
+	return r < 0 ? r : kernel_use_machine(guest, function, use, NULL);
+}
+
 static int press_power_button(struct machine *machine, void *data)
 {
 	if (!machine->press_power_button)
@@ -97,6 +108,16 @@ static int press_power_button(struct machine *machine, void *data)
 
 int viso_guest_press_power_button(viso_guest *guest)
 {
-	int r = check(guest, __func__);
-	return r < 0 ? r : kernel_use_machine(guest, __func__, press_power_button, NULL);
+	return press(guest, __func__, COMPUTER_POWER_BUTTON, press_power_button);
+}
+
+static int press_reset_button(struct machine *machine, void *data)
+{
+	machine_reset(machine);
+	return 0;
+}
+
+int viso_guest_press_reset_button(viso_guest *guest)
+{
+	return press(guest, __func__, COMPUTER_RESET_BUTTON, press_reset_button);
 }

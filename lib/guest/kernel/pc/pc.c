@@ -154,6 +154,7 @@ static int open_disks(struct pc *pc, const struct device_settings *devices)
 		int r = disk_open(disk->path, disk->flags, &pc->disks[pc->disk_count]);
 		if (r < 0)
 			return r;
+		machine_add_traffic(pc->machine, VISO_DEVICE_DISK, disk_traffic(pc->disks[pc->disk_count]));
 		ide_insert(&pc->ide, pc->disk_count, pc->disks[pc->disk_count]);
 	}
 	return 0;

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/contained/computer_program.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <virtiso/guest_pc.h>
+
+#include "command/command.h"
+#include "core/cleanup.h"
+#include "core/error.h"
+#include "guest/contained/computer.h"
+#include "guest/contained/forward.h"
+#include "guest/contained/message.h"
+#include "guest/guest.h"
+#include "guest/kernel/boot.h"
+#include "guest/kernel/kernel.h"
+#include "guest/kernel/machine.h"
+#include "guest/vm/vm.h"
+
+static struct computer_settings settings;
+static struct kernel_guest kernel;
+static struct viso_guest guest;
+static struct machine *machine;
+
+/* It is none of these itself. */
+bool contained_computer_runs(const struct contained_computer *computer)
+{
+	return false;
+}
+
+struct contained_computer *contained_computer_ref(struct contained_computer *computer)
+{
+	return computer;
+}
+
+void contained_computer_unref(struct contained_computer *computer)
+{
+}
+
+int64_t contained_ask(struct contained_computer *computer, const char *function, enum computer_call call,
+		      const uint64_t args[3])
+{
+	return -ENOSYS;
+}
+
+bool computer_is_wanted(void)
+{
+	return pread(CONTAINED_SETTINGS, &settings, sizeof(settings), 0) == sizeof(settings) &&
+	       settings.magic == CONTAINED_COMPUTER_MAGIC;
+}
+
+/* In the order in which they were added. */
+static void take_fds(void)
+{
+	int next = CONTAINED_ADDED;
+	struct device_settings *devices = &kernel.devices;
+	kernel.given = next++;
+	kernel.tools.socket = -1;
+	kernel.tools.initramfs = settings.has_initramfs ? next++ : -1;
+	kernel.tools.port = settings.has_agent ? next++ : -1;
+	devices->disk_count = settings.disk_count;
+	for (unsigned i = 0; i < devices->disk_count; i++)
+		devices->disks[i] =
+			(struct disk_setting){.path = (char *)"disk", .flags = settings.disk_flags[i], .fd = next++};
+	for (unsigned i = 0; i < devices->disk_count; i++)
+		memcpy(devices->disks[i].rates, settings.disk_rates[i], sizeof(settings.disk_rates[i]));
+	devices->console = (viso_console)settings.console;
+	devices->port_count = settings.port_count;
+	for (unsigned i = 0; i < devices->port_count; i++)
+		devices->ports[i] = (struct port_setting){.name = settings.ports[i], .fd = next++};
+	devices->network_count = settings.network_count;
+	for (unsigned i = 0; i < devices->network_count; i++) {
+		devices->networks[i].fd = next++;
+		memcpy(devices->networks[i].mac, settings.macs[i], DEVICE_MAC_SIZE);
+		memcpy(devices->networks[i].rates, settings.network_rates[i], sizeof(settings.network_rates[i]));
+	}
+}
+
+static void fill(void)
+{
+	handle_init(&guest.sandbox.handle);
+	guest_files_init(&guest.files);
+	hypercalls_init(&guest.hypercalls);
+	guest.sandbox.memory_max = settings.memory_max;
+	guest.kernel = &kernel;
+	pthread_mutex_init(&kernel.lock, NULL);
+	pthread_cond_init(&kernel.let_go, NULL);
+	kernel.image = settings.image;
+	kernel.is_flat = settings.is_flat;
+	kernel.flat_address = settings.flat_address;
+	kernel.command_line = settings.command_line;
+	kernel.processors = settings.processors;
+	kernel.platform = VISO_PLATFORM_MICROVM;
+	take_fds();
+}
+
+static int start(void)
+{
+	int host[3] = {-1, -1, -1};
+	viso_command *streams = viso_command_new("computer");
+	if (!streams)
+		return -ENOMEM;
+	streams->stdio[0] = (struct stdio_setting){.kind = settings.has_input ? STDIO_INHERIT : STDIO_NULL, .fd = -1};
+	streams->stdio[1] = (struct stdio_setting){.kind = settings.has_output ? STDIO_INHERIT : STDIO_NULL, .fd = -1};
+	streams->stdio[2] = (struct stdio_setting){.kind = STDIO_NULL, .fd = -1};
+	streams->timeout_ms = settings.timeout_ms;
+	streams->cpu_time_ms = settings.cpu_time_ms;
+	vm_give_kvm(CONTAINED_KVM);
+	int r = kernel_make_machine(&guest, streams, -1, host, &machine);
+	return r == 0 ? kernel_start_machine(&kernel, machine) : r;
+}
+
+static int64_t call(const struct computer_request *request)
+{
+	uint64_t value = 0;
+	const uint64_t *args = request->args;
+	int64_t r = 0;
+	switch ((enum computer_call)request->call) {
+	case COMPUTER_POWER_BUTTON:
+		return viso_guest_press_power_button(&guest);
+	case COMPUTER_RESET_BUTTON:
+		return viso_guest_press_reset_button(&guest);
+	case COMPUTER_SET_BALLOON:
+		return viso_guest_set_balloon(&guest, args[0]);
+	case COMPUTER_MEMORY_FIGURE:
+		r = viso_guest_memory_figure(&guest, (viso_memory_figure)args[0], &value);
+		return r < 0 ? r : (int64_t)value;
+	case COMPUTER_TRAFFIC:
+		return viso_guest_traffic(&guest, (viso_device)args[0], (unsigned)args[1], (viso_traffic)args[2]);
+	default:
+		return -ENOSYS;
+	}
+}
+
+static void respond(const struct computer_request *request)
+{
+	struct computer_response response = {.serial = request->serial, .value = call(request)};
+	if (response.value < 0)
+		snprintf(response.message, sizeof(response.message), "%s", viso_error_message());
+	(void)!send(CONTAINED_CONTROL, &response, sizeof(response), MSG_NOSIGNAL);
+}
+
+static void write_to_pipe(const struct computer_request *request, int pipe)
+{
+	int64_t figures[RESULT_USAGE_COUNT];
+	const int32_t done = 0;
+	if (request->call == COMPUTER_USAGE && machine_usage(machine, figures))
+		(void)!write(pipe, figures, sizeof(figures));
+	if (request->call == COMPUTER_USAGE)
+		return;
+	if (request->call == COMPUTER_PAUSE)
+		machine_pause(machine);
+	else
+		machine_resume(machine);
+	(void)!write(pipe, &done, sizeof(done));
+}
+
+/* Its size; a fd that comes with it, or -1. */
+static ssize_t receive(struct computer_request *request, int *out_fd)
+{
+	struct iovec part = {request, sizeof(*request)};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
+	};
+	ssize_t n;
+	while ((n = recvmsg(CONTAINED_CONTROL, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	*out_fd = -1;
+	if (n > 0 && CMSG_FIRSTHDR(&message))
+		memcpy(out_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*out_fd));
+	return n;
+}
+
+/* Until the host program is gone, and the launcher kills us. */
+static void *listen_to_host(void *data)
+{
+	struct computer_request request;
+	int fd;
+	while (receive(&request, &fd) == sizeof(request)) {
+		if (fd >= 0)
+			write_to_pipe(&request, fd);
+		else
+			respond(&request);
+		close_fd(fd);
+	}
+	machine_end(machine, VISO_REASON_KILLED, -1, NULL);
+	return NULL;
+}
+
+static void answer(void)
+{
+	struct contained_answer answer = {.magic = CONTAINED_MAGIC};
+	viso_result *result = NULL;
+	machine_join(machine);
+	int r = kernel_make_result(machine, &result);
+	if (r < 0) {
+		answer.error = -r;
+		answer.reason = VISO_REASON_GUEST_FAULT;
+		answer.exit_code = -1;
+	} else {
+		answer.reason = result->reason;
+		answer.exit_code = result->exit_code;
+		answer.signal = result->signal;
+		memcpy(answer.usage, result->usage, sizeof(answer.usage));
+		answer.register_count = (uint32_t)result->register_count;
+		memcpy(answer.registers, result->registers, sizeof(answer.registers));
+		snprintf(answer.detail, sizeof(answer.detail), "%s", machine->detail);
+	}
+	forward_say(&answer, sizeof(answer));
+}
+
+void computer_run(void)
+{
+	pthread_t thread;
+	fill();
+	int r = start();
+	forward_report(r);
+	if (r == 0 && pthread_create(&thread, NULL, listen_to_host, NULL) == 0)
+		answer();
+}
