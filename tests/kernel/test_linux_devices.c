@@ -93,7 +93,7 @@ static void prepare(struct kernel_fixture *fixture)
 	initramfs_add(initramfs, "bin/vsock-peer", VSOCK_PEER);
 	assert_ok(viso_guest_set_kernel(fixture->guest, image));
 	assert_ok(viso_guest_set_initramfs(fixture->guest, initramfs));
-	assert_ok(viso_guest_set_command_line(fixture->guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	assert_ok(viso_guest_set_command_line(fixture->guest, KERNEL_LINE));
 	free(image);
 	free(initramfs);
 }

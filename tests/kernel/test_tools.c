@@ -35,7 +35,7 @@ static void need_guest(void)
 	assert_ok(viso_guest_set_root(guest, root));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
-	assert_ok(viso_guest_set_command_line(guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
 	free(kernel);
 }
 

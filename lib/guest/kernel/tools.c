@@ -115,7 +115,7 @@ static int choose_medium(viso_guest *guest, viso_root_medium *out)
 	if (*out != VISO_ROOT_MEDIUM_AUTO)
 		return 0;
 	*out = VISO_ROOT_MEDIUM_MEMORY;
-	int r = is_possible && root_disk_is_possible() ? root_size(guest->sandbox.root, &size) : 1;
+	int r = is_possible && root_disk_is_possible(kernel->image) ? root_size(guest->sandbox.root, &size) : 1;
 	if (r == 0 && size > guest_memory_max(guest) / MEMORY_PART) {
 		log_info("guest: the root has %llu bytes, and becomes a disk", (unsigned long long)size);
 		*out = VISO_ROOT_MEDIUM_DISK;
@@ -184,8 +184,8 @@ int tools_open(viso_guest *guest)
 	int r = 0;
 	if (can_have_agent(kernel))
 		r = open_port(kernel);
-	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat && !kernel->origin;
-	if (r == 0 && has_root && kernel->initramfs)
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	if (r == 0 && has_root && kernel->initramfs && !kernel->origin)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
