@@ -110,6 +110,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_join_namespace(viso_container *
  * container mapped to a range that is nobody else's, and an ordinary user the one id that the command runs as to the caller's
  * own.
  *
+ * Where the root of the host is among the ids outside, what of /proc its id alone would open is read-only: /proc/sys, /proc/sysrq-trigger,
+ * /proc/irq, /proc/bus and /proc/fs.
+ *
  * Both kinds are to be mapped, or none. The ids that a command runs as must be among them: else a start fails with -EINVAL and
  * stage VISO_STAGE_CREDENTIALS. An ordinary user needs newuidmap(1) and newgidmap(1) in /usr/bin, and a range in /etc/subuid and
  * /etc/subgid, for more than its own id; then the command may have supplementary groups, too.

@@ -210,8 +210,9 @@ typedef enum viso_memory_figure {
 } viso_memory_figure;
 
 /**
- * What the computer that runs has told last of its memory. It is the guest's word, for what that is worth. Each call has it tell anew, for the
- * next call.
+ * What the computer that runs has told last of its memory, by the driver of its balloon: without an agent in it, at once, and as of the
+ * call before, since each call has it tell anew. viso_guest_statistic() asks an agent, and waits for what is so now. Either is the guest's word,
+ * for what that is worth.
  *
  * @param guest      a guest whose computer runs, on VISO_PLATFORM_MICROVM
  * @param figure     which one

@@ -195,6 +195,34 @@ static struct plan_strings add_paths(struct launch_request *request, const struc
 	return added;
 }
 
+/* Whether a program of the container can be root of the host, if without any of its capabilities. */
+static bool has_root_of_host(const viso_container *container)
+{
+	const struct id_map *uids = &container->namespaces.uids;
+	for (uint32_t i = 0; i < uids->count; i++)
+		if (uids->ranges[i].outside == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Of the machine as a whole, and open to the host's root by its id alone: a kernel.core_pattern, say, that has a
+ * program run for the next crash (test_perm() in fs/proc/proc_sysctl.c of the kernel).
+ */
+static const char *const writable_by_root[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+					       "/proc/sysrq-trigger"};
+
+static struct plan_strings add_read_only(struct launch_request *request, const viso_container *container)
+{
+	struct plan_strings paths = add_paths(request, &container->filesystem.read_only);
+	for (size_t i = 0; i < sizeof(writable_by_root) / sizeof(writable_by_root[0]) && has_root_of_host(container);
+	     i++) {
+		request_add_string(request, writable_by_root[i]);
+		paths.count++;
+	}
+	return paths;
+}
+
 int filesystem_add(struct launch_request *request, const viso_container *container)
 {
 	const struct container_filesystem *filesystem = &container->filesystem;
@@ -205,7 +233,7 @@ int filesystem_add(struct launch_request *request, const viso_container *contain
 		return r;
 	add_upper(request, filesystem);
 	add_mounts(request, filesystem);
-	struct plan_strings read_only = add_paths(request, &filesystem->read_only);
+	struct plan_strings read_only = add_read_only(request, container);
 	struct plan_strings masked = add_paths(request, &filesystem->masked);
 	request->plan->mounts.read_only = read_only;
 	request->plan->mounts.masked = masked;

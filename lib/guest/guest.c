@@ -232,8 +232,14 @@ static int check_close(viso_sandbox *sandbox)
 	return 0;
 }
 
+static enum sandbox_nature nature(const viso_sandbox *sandbox)
+{
+	return ((const viso_guest *)sandbox)->kernel ? SANDBOX_COMPUTER : SANDBOX_PROGRAM;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
+	.nature = nature,
 	.spawn = spawn,
 	.start = start_computer,
 	.copy_in = copy_into_computer,
@@ -281,7 +287,6 @@ viso_guest *guest_new_like(viso_guest *guest)
 		r = hypercalls_copy(&copy->hypercalls, &guest->hypercalls);
 	if (r == 0 && guest->kernel) {
 		copy->kernel = guest->kernel->ops->copy(guest->kernel);
-		copy->sandbox.is_computer = true;
 		r = copy->kernel ? 0 : -ENOMEM;
 	}
 	pthread_mutex_unlock(&guest->sandbox.lock);

@@ -304,6 +304,16 @@ int viso_guest_set_platform(viso_guest *guest, viso_platform platform)
 	return error_argument(__func__, "the handle is NULL");
 }
 
+int viso_guest_set_agent(viso_guest *guest, viso_agent agent)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
+int viso_guest_set_root_medium(viso_guest *guest, viso_root_medium medium)
+{
+	return error_argument(__func__, "the handle is NULL");
+}
+
 int viso_guest_set_firmware(viso_guest *guest, const char *path)
 {
 	return error_argument(__func__, "the handle is NULL");

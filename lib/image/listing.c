@@ -74,6 +74,7 @@ static void describe(struct walk *walk, struct listed *listed, const struct stat
 	listed->inode = st->st_ino;
 	listed->owner = st->st_uid;
 	listed->links = st->st_nlink;
+	listed->size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
 	if (!walk->manifest) {
 		listed->uid = st->st_uid;
 		listed->gid = st->st_gid;

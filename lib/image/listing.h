@@ -23,6 +23,7 @@ struct listed {
 	ino_t inode;
 	uid_t owner; /* in the tree */
 	nlink_t links;
+	uint64_t size; /* of a file */
 };
 
 struct listing {

@@ -147,9 +147,14 @@ int sandbox_set_network(viso_sandbox *sandbox, viso_network network, const char 
 	return 0;
 }
 
+static enum sandbox_nature nature(const viso_sandbox *sandbox)
+{
+	return sandbox->backend->nature ? sandbox->backend->nature(sandbox) : SANDBOX_SHARED;
+}
+
 bool sandbox_has_instance(const viso_sandbox *sandbox)
 {
-	return sandbox->backend->start && (sandbox->backend->isolation != VISO_ISOLATION_GUEST || sandbox->is_computer);
+	return sandbox->backend->start && nature(sandbox) != SANDBOX_PROGRAM;
 }
 
 int sandbox_freeze(viso_sandbox *sandbox, const char *function)
@@ -170,7 +175,7 @@ int sandbox_prepare_start(viso_sandbox *sandbox, const char *function, int *out_
 	pthread_mutex_lock(&sandbox->lock);
 	r = check_open(sandbox, function);
 	/* A computer may have it in its own initramfs, or on a disk. */
-	bool needs_root = !sandbox->attached && !sandbox->is_computer;
+	bool needs_root = !sandbox->attached && nature(sandbox) != SANDBOX_COMPUTER;
 	if (r == 0 && !sandbox->root && needs_root)
 		r = error_argument(function, "no root file system was set");
 	if (r == 0)
@@ -319,7 +324,7 @@ static int pause_all(viso_sandbox *sandbox, bool pause, const char *function)
 	int r = sandbox_check_use(sandbox, function);
 	if (r < 0)
 		return r;
-	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST && !sandbox->is_computer)
+	if (nature(sandbox) == SANDBOX_PROGRAM)
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, function, "%s: a program guest cannot be paused",
 				  function);
 	int instance = sandbox->backend->pause ? sandbox->backend->pause(sandbox, pause) : 0;
@@ -345,7 +350,7 @@ int64_t viso_sandbox_usage(viso_sandbox *sandbox, viso_usage usage)
 		return r;
 	if ((unsigned)usage >= RESULT_USAGE_COUNT)
 		return error_argument(__func__, "no such figure");
-	if (sandbox->backend->isolation == VISO_ISOLATION_GUEST && !sandbox->is_computer)
+	if (nature(sandbox) == SANDBOX_PROGRAM)
 		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
 				  "%s: what a program guest uses is known at its end", __func__);
 	int asked = sandbox->backend->usage ? sandbox->backend->usage(sandbox, figures) : 0;

@@ -12,8 +12,17 @@
 #include "core/handle.h"
 #include "sandbox/pids.h"
 
+/* What commands find in a sandbox. */
+enum sandbox_nature {
+	SANDBOX_SHARED,   /* the kernel of the host */
+	SANDBOX_PROGRAM,  /* they are served by the library: nothing stays, is paused, or tells what it uses meanwhile */
+	SANDBOX_COMPUTER, /* an operating system, which may have a root of its own */
+};
+
 struct backend {
 	viso_isolation isolation;
+	/* NULL for SANDBOX_SHARED. It changes by settings alone. */
+	enum sandbox_nature (*nature)(const viso_sandbox *sandbox);
 	/*
 	 * Starts the command. `root_fd` is an O_PATH fd of the root's directory, borrowed. `process` is new; the
 	 * backend sets ops, data, fd, pid and stream. With `to_end` the caller will drive and wait at once, and learns
@@ -56,7 +65,6 @@ struct viso_sandbox {
 	atomic_bool closed;  /* changed with the lock held */
 	bool attached;       /* to an instance that others started: there is no root to start from */
 	bool keeps_instance; /* which viso_sandbox_close() ends, but not the last reference */
-	bool is_computer;    /* a guest with an operating system: it can be paused, and tells what it uses */
 	viso_root *root;
 	uint64_t memory_max;
 	uint64_t processes_max;

@@ -17,12 +17,22 @@
 static int backend_spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd, bool to_end,
 			 viso_process *process)
 {
-	return agent_spawn(((struct pretended *)sandbox)->agent, command, process);
+	struct pretended *guest = (struct pretended *)sandbox;
+	return guest->ops ? guest->ops->spawn(guest->other, command, process)
+			  : agent_spawn(guest->agent, command, process);
 }
 
 static int backend_copy_out(viso_sandbox *sandbox, const char *path, const char *destination)
 {
-	return agent_copy_out(((struct pretended *)sandbox)->agent, path, destination);
+	struct pretended *guest = (struct pretended *)sandbox;
+	return guest->ops ? guest->ops->copy_out(guest->other, path, destination)
+			  : agent_copy_out(guest->agent, path, destination);
+}
+
+static int backend_copy_in(viso_sandbox *sandbox, const char *source, const char *path)
+{
+	struct pretended *guest = (struct pretended *)sandbox;
+	return guest->ops ? guest->ops->copy_in(guest->other, sandbox, source, path) : copy_in(sandbox, source, path);
 }
 
 static int backend_start(viso_sandbox *sandbox, int root_fd)
@@ -30,11 +40,17 @@ static int backend_start(viso_sandbox *sandbox, int root_fd)
 	return 0;
 }
 
+static enum sandbox_nature backend_nature(const viso_sandbox *sandbox)
+{
+	return SANDBOX_COMPUTER;
+}
+
 static const struct backend backend = {
 	.isolation = VISO_ISOLATION_GUEST,
+	.nature = backend_nature,
 	.start = backend_start,
 	.spawn = backend_spawn,
-	.copy_in = copy_in,
+	.copy_in = backend_copy_in,
 	.copy_out = backend_copy_out,
 };
 
@@ -63,12 +79,26 @@ void end_agent(pid_t pid)
 	assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
 }
 
-struct pretended *pretended_over(int socket)
+static struct pretended *new_guest(void)
 {
 	struct pretended *guest = calloc(1, sizeof(*guest));
 	assert_non_null(guest);
 	assert_ok(sandbox_init(&guest->sandbox, &backend));
-	guest->sandbox.is_computer = true;
+	return guest;
+}
+
+struct pretended *pretended_with(const struct agent_ops *ops, int socket)
+{
+	struct pretended *guest = new_guest();
+	guest->ops = ops;
+	const struct agent_watch none = {.closed_fd = -1};
+	assert_ok(ops->open(socket, &none, &guest->other));
+	return guest;
+}
+
+struct pretended *pretended_over(int socket)
+{
+	struct pretended *guest = new_guest();
 	assert_ok(agent_new(socket, 0, &guest->agent));
 	return guest;
 }
@@ -86,8 +116,13 @@ struct pretended *pretended_open(void)
 void pretended_close(struct pretended *guest)
 {
 	assert_ok(viso_sandbox_close(&guest->sandbox));
-	agent_close(guest->agent);
-	agent_unref(guest->agent);
+	if (guest->ops) {
+		guest->ops->close(guest->other);
+		guest->ops->unref(guest->other);
+	} else {
+		agent_close(guest->agent);
+		agent_unref(guest->agent);
+	}
 	assert_true(sandbox_unref(&guest->sandbox));
 	if (guest->pid)
 		end_agent(guest->pid);

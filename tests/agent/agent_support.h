@@ -9,12 +9,15 @@
 #include <virtiso.h>
 
 #include "guest/agent/agent.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/agent/frames.h"
 #include "sandbox/sandbox.h"
 
 struct pretended {
-	viso_sandbox sandbox; /* first */
-	struct agent *agent;
+	viso_sandbox sandbox;        /* first */
+	struct agent *agent;         /* NULL where another one serves */
+	const struct agent_ops *ops; /* of that one */
+	void *other;
 	pid_t pid; /* of viso-agent; 0 for none */
 };
 
@@ -24,6 +27,9 @@ void pretended_close(struct pretended *guest);
 
 /* With an agent over this socket, which is taken over; it has not greeted. */
 struct pretended *pretended_over(int socket);
+
+/* The same with an agent of another kind. */
+struct pretended *pretended_with(const struct agent_ops *ops, int socket);
 
 /* Starts viso-agent with one end of a socket pair; the other one is returned. */
 int start_agent(pid_t *out_pid);

@@ -2,6 +2,7 @@
 /* QEMU's own guest agent, as an ordinary process that may not touch the machine; and answers that no agent would give.
  */
 #include "agent_support.h"
+#include "qemu_ga_support.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,62 +20,14 @@
 
 enum { PATIENCE = 10000 };
 
-static char *directory;
 static pid_t pid;
 static struct qemu_ga *ga;
 
-static const char *find_program(void)
-{
-	static const char *const places[] = {"/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"};
-	const char *given = getenv("VISO_TEST_QEMU_GA");
-	for (int i = 0; !given && i < 2; i++)
-		if (access(places[i], X_OK) == 0)
-			given = places[i];
-	return given;
-}
-
-static int reach(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	assert_true(strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
-	for (int i = 0; i < 3000; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-			return fd;
-		close(fd);
-		usleep(10000);
-	}
-	fail_msg("qemu-ga does not listen");
-	return -1;
-}
-
-/* What is of the whole machine is forbidden to it. */
-static void run_agent(const char *program, const char *path)
-{
-	int null = open("/dev/null", O_RDWR);
-	dup2(null, 1);
-	dup2(null, 2);
-	execl(program, program, "-m", "unix-listen", "-p", path, "-t", directory,
-	      "--blacklist=guest-shutdown,guest-set-time,guest-fsfreeze-freeze,guest-fsfreeze-thaw,guest-suspend-disk,"
-	      "guest-suspend-ram,guest-suspend-hybrid,guest-set-vcpus,guest-set-memory-blocks,guest-set-user-password,"
-	      "guest-fstrim",
-	      NULL);
-	_exit(127);
-}
-
 static int set_up(void **state)
 {
-	char path[200];
-	const char *program = find_program();
-	if (!program)
-		return 0;
-	directory = support_temporary_directory();
-	snprintf(path, sizeof(path), "%s/socket", directory);
-	pid = fork();
-	if (pid == 0)
-		run_agent(program, path);
-	assert_ok(qemu_ga_new(reach(path), &ga));
+	int socket = qemu_ga_start(&pid);
+	if (socket >= 0)
+		assert_ok(qemu_ga_new(socket, &ga));
 	return 0;
 }
 
@@ -83,10 +36,7 @@ static int tear_down(void **state)
 	if (!ga)
 		return 0;
 	ga = qemu_ga_free(ga);
-	kill(pid, SIGTERM);
-	waitpid(pid, NULL, 0);
-	support_remove_tree(directory);
-	free(directory);
+	qemu_ga_stop(pid);
 	return 0;
 }
 

@@ -28,7 +28,8 @@ local function guest(code, options)
 end
 
 tap.case("switched off", function()
-	local box <close>, path = guest(put "hi\n" .. POWER_OFF .. FOR_EVER, {memory_max = "16M", processors = 1, platform = "microvm"})
+	local box <close>, path = guest(put "hi\n" .. POWER_OFF .. FOR_EVER, {memory_max = "16M", processors = 1, platform = "microvm",
+		agent = "qemu", root_medium = "disk"})
 	local result = box:boot{capture_output = true, timeout = 30}:wait()
 	os.remove(path)
 	tap.equal(result.exit_code, 0)

@@ -42,7 +42,8 @@ class KernelCase(support.TestCase):
 
     def test_switched_off(self):
         image = self.image(put("hi\n") + POWER_OFF + FOR_EVER)
-        with virtiso.Guest(flat_image=(image, CODE), memory_max="16M", processors=1, platform="microvm", console="virtio") as box:
+        with virtiso.Guest(flat_image=(image, CODE), memory_max="16M", processors=1, platform="microvm", agent="qemu",
+                           root_medium="disk", console="virtio") as box:
             with box.boot(timeout=30) as process:
                 self.assertEqual(process.wait(), 0)
             self.assertEqual(process.result.stdout, "hi\n")

@@ -291,9 +291,14 @@ static void stops_and_starts_serve_everything_once(void **state)
 		else
 			virtio_pause(driver->device);
 		assert_int_equal(virtio_start(driver->device), 0);
+		/* Where the disk is slow several are served at a time. */
 		for (int i = 0; i < 5; i++) {
 			assert_true(driver_wait(driver, 0, &head, &length));
-			assert_int_equal(head, heads[i]);
+			int place = 0;
+			while (place < 5 && heads[place] != head)
+				place++;
+			assert_true(place < 5);
+			heads[place] = UINT16_MAX;
 		}
 		assert_false(driver_is_used(driver, 0));
 	}

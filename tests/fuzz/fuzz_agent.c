@@ -35,7 +35,7 @@ static struct agent *make_agent(void)
 	handle_init(&agent->handle);
 	pthread_mutex_init(&agent->lock, NULL);
 	pthread_cond_init(&agent->changed, NULL);
-	agent->socket = agent->wake = -1;
+	agent->socket = agent->wake = agent->watch.closed_fd = -1;
 	agent->state = AGENT_READY;
 	agent->token = agent->guest_token = token;
 	frames_init(&agent->reader, token, 0);
@@ -70,7 +70,17 @@ static void check(const struct agent *agent)
 	expect(agent->queue_end - agent->queue_begin <= QUEUE_MAX, "beyond the queue");
 }
 
-/* Each frame: its type, id, and size of the payload. */
+/* As where it was noticed that another agent is at the port: and that one has greeted. */
+static void begin_anew(struct agent *agent)
+{
+	agent_begin_anew(agent, "it is another one");
+	for (const struct agent_command *command = agent->commands; command; command = command->next)
+		expect(command->has_ended && command->is_forgotten, "a command of an agent that is gone");
+	agent->token = token;
+	agent->state = AGENT_READY;
+}
+
+/* Each frame: its type, id, and size of the payload. Type 0 is an end of the session. */
 static void take_frames(struct agent *agent, const uint8_t *data, size_t size)
 {
 	agent->requests[0] = (struct agent_request){.id = 3, .type = AGENT_ANSWER};
@@ -79,7 +89,10 @@ static void take_frames(struct agent *agent, const uint8_t *data, size_t size)
 		size_t length = (size_t)data[2] | (size_t)(data[3] & 0x7f) << 8;
 		struct agent_frame frame = {.type = data[0], .id = data[1], .token = token, .data = data + 4};
 		frame.size = length < size - 4 ? length : size - 4;
-		agent_take(agent, &frame);
+		if (frame.type)
+			agent_take(agent, &frame);
+		else
+			begin_anew(agent);
 		data += 4 + frame.size;
 		size -= 4 + frame.size;
 		for (struct agent_command *command = agent->commands; command; command = command->next)

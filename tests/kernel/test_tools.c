@@ -3,11 +3,10 @@
  * The guest tools in Debian's cloud kernel: the root, commands and files of a jail or container, in a computer. It
  * needs a KVM that runs ring 0: here in the rig.
  */
-#include "kernel_support.h"
+#include "tools_support.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,26 +17,15 @@ static viso_guest *guest;
 static viso_sandbox *sandbox;
 static viso_root *root;
 
-static char *find_kernel(void)
-{
-	char *pattern, *path;
-	glob_t found;
-	assert_true(asprintf(&pattern, "%s/boot/vmlinuz-*", getenv("VISO_TEST_KERNELS")) > 0);
-	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-	path = strdup(found.gl_pathv[0]);
-	globfree(&found);
-	free(pattern);
-	return path;
-}
-
 /* One computer for all: booting takes the most time. */
 static void need_guest(void)
 {
 	need_kernels();
-	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
-	if (guest)
+	char *kernel = tools_find_kernel();
+	if (guest) {
+		free(kernel);
 		return;
-	char *kernel = find_kernel();
+	}
 	guest = viso_guest_new();
 	root = viso_root_new();
 	sandbox = viso_guest_sandbox(guest);
@@ -51,40 +39,20 @@ static void need_guest(void)
 	free(kernel);
 }
 
-static viso_result *run(const char *program, const char *option, const char *text)
-{
-	viso_result *result = NULL;
-	viso_command *command = viso_command_new(program);
-	assert_ok(viso_command_add_arg(command, option));
-	assert_ok(viso_command_add_arg(command, text));
-	assert_ok(viso_command_capture(command, 1 << 20));
-	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
-	assert_ok(viso_sandbox_run(sandbox, command, &result));
-	viso_command_unref(command);
-	return result;
-}
-
-static void assert_output(viso_result *result, int code, const char *output)
-{
-	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), output);
-	assert_int_equal(viso_result_reason(result), VISO_REASON_EXITED);
-	assert_int_equal(viso_result_exit_code(result), code);
-	viso_result_unref(result);
-}
-
 static void test_python(void **state)
 {
 	need_guest();
-	assert_output(run("python3", "-c", "print(6*7)"), 0, "42\n");
-	assert_output(run("/bin/sh", "-c", "echo $PWD $HOME; exit 5"), 5, "/ /\n");
-	assert_output(run("python3", "-c", "import os; print(os.getuid(), os.uname().nodename)"), 0, "1000 guest\n");
+	assert_output(tools_run(sandbox, "python3", "-c", "print(6*7)"), 0, "42\n");
+	assert_output(tools_run(sandbox, "/bin/sh", "-c", "echo $PWD $HOME; exit 5"), 5, "/ /\n");
+	assert_output(tools_run(sandbox, "python3", "-c", "import os; print(os.getuid(), os.uname().nodename)"), 0,
+		      "1000 guest\n");
 }
 
 static void test_start_again(void **state)
 {
 	need_guest();
 	assert_ok(viso_sandbox_start(sandbox));
-	viso_result *result = run("/bin/sh", "-c", "kill -KILL $$");
+	viso_result *result = tools_run(sandbox, "/bin/sh", "-c", "kill -KILL $$");
 	assert_int_equal(viso_result_signal(result), SIGKILL);
 	viso_result_unref(result);
 }
@@ -101,7 +69,7 @@ static void test_copies(void **state)
 	assert_int_equal(write(fd, "contents", 8), 8);
 	close(fd);
 	assert_ok(viso_sandbox_copy_in(sandbox, source, "/tmp/there"));
-	assert_output(run("/bin/sh", "-c", "cat /tmp/there"), 0, "contents");
+	assert_output(tools_run(sandbox, "/bin/sh", "-c", "cat /tmp/there"), 0, "contents");
 	assert_int_equal(viso_sandbox_copy_out(sandbox, "/tmp/there", back), 0);
 	fd = open(back, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, text, sizeof(text)), 8);

@@ -47,7 +47,8 @@ class Boot:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump([dict(test, timeout=time_limit(test)) for test in self.tests], file)
             file.flush()
-            command = [RIG, *self.options, "--timeout", "86400", "--tests", file.name]
+            # Whoever kills tests/run leaves no machine behind.
+            command = ["setpriv", "--pdeathsig=KILL", RIG, *self.options, "--timeout", "86400", "--tests", file.name]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.STDOUT, start_new_session=True)
             self.watch_for(BOOT)

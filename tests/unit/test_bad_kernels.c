@@ -38,6 +38,12 @@ static void test_boot(void **state)
 	REFUSED(viso_guest_set_platform(NULL, VISO_PLATFORM_PC));
 	REFUSED(viso_guest_set_platform(guest, (viso_platform)-1));
 	REFUSED(viso_guest_set_platform(guest, (viso_platform)2));
+	REFUSED(viso_guest_set_agent(NULL, VISO_AGENT_VISO));
+	REFUSED(viso_guest_set_agent(guest, (viso_agent)-1));
+	REFUSED(viso_guest_set_agent(guest, (viso_agent)2));
+	REFUSED(viso_guest_set_root_medium(NULL, VISO_ROOT_MEDIUM_DISK));
+	REFUSED(viso_guest_set_root_medium(guest, (viso_root_medium)-1));
+	REFUSED(viso_guest_set_root_medium(guest, (viso_root_medium)4));
 	REFUSED(viso_guest_set_console(NULL, VISO_CONSOLE_VIRTIO));
 	REFUSED(viso_guest_set_console(guest, (viso_console)2));
 	REFUSED(viso_guest_boot(NULL, NULL, &process));

@@ -32,6 +32,8 @@ static void set_all(viso_guest *guest, const char *image)
 	UNTOUCHED(viso_guest_set_command_line(guest, "quiet"), == 0);
 	UNTOUCHED(viso_guest_set_processors(guest, 2), == 0);
 	UNTOUCHED(viso_guest_set_platform(guest, VISO_PLATFORM_MICROVM), == 0);
+	UNTOUCHED(viso_guest_set_agent(guest, VISO_AGENT_VISO), == 0);
+	UNTOUCHED(viso_guest_set_root_medium(guest, VISO_ROOT_MEDIUM_DISK), == 0);
 	UNTOUCHED(viso_guest_set_console(guest, VISO_CONSOLE_VIRTIO), == 0);
 	UNTOUCHED(viso_guest_set_flat_image(guest, image, 0x8000), == 0);
 }

@@ -15,6 +15,8 @@ local EIO, ERRNO_MAX, ENOSYS = 5, 4095, 38
 local placements = support.names("VISO_PLACEMENT_", "thread contained")
 local consoles = support.names("VISO_CONSOLE_", "serial virtio")
 local platforms = support.names("VISO_PLATFORM_", "microvm pc")
+local agents = support.names("VISO_AGENT_", "viso qemu")
+local media = support.names("VISO_ROOT_MEDIUM_", "auto memory disk share")
 local shutdowns = support.names("VISO_SHUTDOWN_", "power_off reboot")
 local statistics = support.names("VISO_STATISTIC_", [[memory_total memory_free memory_available swap_total swap_free load_1 load_5
 	load_15 processes uptime_ms time_ns commands]])
@@ -60,6 +62,14 @@ end
 
 function setters.platform(handle, value)
 	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
+end
+
+function setters.agent(handle, value)
+	native.viso_guest_set_agent(handle, support.value_of(agents, value, "agent"))
+end
+
+function setters.root_medium(handle, value)
+	native.viso_guest_set_root_medium(handle, support.value_of(media, value, "root_medium"))
 end
 
 function setters.flat_image(handle, image)
@@ -476,6 +486,7 @@ end
 -- connect (function), core_path, placement ("thread", "contained"), ring_us. Binds are writable unless they are read_only.
 --
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
+-- agent ("viso"; "qemu", the guest's own qemu-ga), root_medium ("memory", "disk", "share", or "auto" by its size),
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
 -- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
 -- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}: by virtiofs), vsock

@@ -22,6 +22,7 @@ from ._command import Command
 from ._container import Container
 from ._container_options import Bind, Hook, IdMap, Port, Rule, Tmpfs
 from ._enums import (
+    Agent,
     CapabilitySet,
     Clock,
     Confidence,
@@ -57,6 +58,7 @@ from ._enums import (
     Provider,
     Reason,
     Rlimit,
+    RootMedium,
     Scheduler,
     Shutdown,
     SeccompProfile,
@@ -109,6 +111,7 @@ from ._snapshot import Snapshot
 from ._usage import Usage
 
 __all__ = [
+    "Agent",
     "AlreadyExists",
     "Bind",
     "Canceled",
@@ -187,6 +190,7 @@ __all__ = [
     "Result",
     "Rlimit",
     "Root",
+    "RootMedium",
     "Rule",
     "STDOUT",
     "Sandbox",

@@ -63,6 +63,22 @@ class Platform(IntEnum):
     PC = native.VISO_PLATFORM_PC
 
 
+class Agent(IntEnum):
+    """By which agent commands run in a guest with a kernel of its own."""
+
+    VISO = native.VISO_AGENT_VISO
+    QEMU = native.VISO_AGENT_QEMU
+
+
+class RootMedium(IntEnum):
+    """Where the root of a guest with a kernel of its own lies."""
+
+    AUTO = native.VISO_ROOT_MEDIUM_AUTO
+    MEMORY = native.VISO_ROOT_MEDIUM_MEMORY
+    DISK = native.VISO_ROOT_MEDIUM_DISK
+    SHARE = native.VISO_ROOT_MEDIUM_SHARE
+
+
 class MemoryFigure(IntEnum):
     """What a computer tells of its memory: bytes, and two counts of faults."""
 

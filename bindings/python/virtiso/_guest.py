@@ -17,7 +17,22 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from . import native
 from ._command import File, Options, Stream, make_command
 from ._container_options import Bind
-from ._enums import Console, Device, Isolation, MemoryFigure, Network, Placement, Platform, Shutdown, Stage, Statistic, Traffic, by_name
+from ._enums import (
+    Agent,
+    Console,
+    Device,
+    Isolation,
+    MemoryFigure,
+    Network,
+    Placement,
+    Platform,
+    RootMedium,
+    Shutdown,
+    Stage,
+    Statistic,
+    Traffic,
+    by_name,
+)
 from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
 from ._kernel_options import Disk, Interface, KernelOptions, Share
@@ -70,6 +85,9 @@ class Guest(Sandbox):
     :param command_line: of the kernel; "console=ttyS0" shows a Linux kernel on the standard output of :meth:`boot`
     :param processors: 1 to 64
     :param platform: "microvm", or "pc": one that does not tell the system that it is virtual
+    :param agent: by which commands run: "viso", viso-agent; or "qemu", the guest's own qemu-ga, with which much is not possible
+    :param root_medium: where the root of a Linux kernel lies: "memory", "disk" (packed, read-only, what is written goes to memory above it),
+        "share" (the built directory itself), or "auto" by its size
     :param firmware: a BIOS for "pc" in the place of SeaBIOS
     :param disks: files of the host, or :class:`Disk`. A "pc" without a kernel boots the first one
     :param ports: streams to programs in it, by their names in /sys/class/virtio-ports: ``{"org.example.0": socket}``
@@ -112,6 +130,8 @@ class Guest(Sandbox):
         command_line: Optional[str] = None,
         processors: Optional[int] = None,
         platform: Union[None, Platform, str] = None,
+        agent: Union[None, Agent, str] = None,
+        root_medium: Union[None, RootMedium, str] = None,
         firmware: Optional[StrPath] = None,
         disks: Sequence[Union[StrPath, Disk]] = (),
         ports: Optional[Mapping[str, File]] = None,
@@ -125,8 +145,8 @@ class Guest(Sandbox):
         self._handle = native.viso_guest_new()
         self._runs: List[List[BaseException]] = []
         kernel_options = KernelOptions(
-            kernel, flat_image, initramfs, command_line, processors, platform, firmware, disks, _by("name", "ports", ports),
-            interfaces, _by("tag", "shares", shares), vsock, console,
+            kernel, flat_image, initramfs, command_line, processors, platform, agent, root_medium, firmware, disks,
+            _by("name", "ports", ports), interfaces, _by("tag", "shares", shares), vsock, console,
         )  # fmt: skip
         if root is not None or not kernel_options.boots():
             native.viso_guest_set_root(self._handle, check_root(root)._handle)

@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import File
-from ._enums import Console, Platform, by_name
+from ._enums import Agent, Console, Platform, RootMedium, by_name
 from ._paths import StrPath
 
 
@@ -84,6 +84,8 @@ class KernelOptions:
     command_line: Optional[str] = None
     processors: Optional[int] = None
     platform: Union[None, Platform, str] = None
+    agent: Union[None, Agent, str] = None
+    root_medium: Union[None, RootMedium, str] = None
     firmware: Optional[StrPath] = None
     disks: Sequence[Union[StrPath, Disk]] = ()
     ports: Mapping[str, File] = field(default_factory=dict)
@@ -110,6 +112,10 @@ class KernelOptions:
             native.viso_guest_set_processors(guest, self.processors)
         if self.platform is not None:
             native.viso_guest_set_platform(guest, by_name(Platform, self.platform))
+        if self.agent is not None:
+            native.viso_guest_set_agent(guest, by_name(Agent, self.agent))
+        if self.root_medium is not None:
+            native.viso_guest_set_root_medium(guest, by_name(RootMedium, self.root_medium))
         if self.firmware is not None:
             native.viso_guest_set_firmware(guest, self.firmware)
         if self.console is not None:

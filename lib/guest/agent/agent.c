@@ -110,6 +110,44 @@ void agent_break(struct agent *agent, int error, const char *problem)
 	agent_wake(agent);
 }
 
+/* Whoever waits learns it from the answer. */
+static void end_requests(struct agent *agent)
+{
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		struct agent_request *request = &agent->requests[i];
+		if (request->is_abandoned)
+			*request = (struct agent_request){0};
+		if (!request->id || request->is_done)
+			continue;
+		request->is_done = true;
+		request->error = EPIPE;
+	}
+}
+
+/* Late frames of the old session are skipped by their token, and so is half of one. */
+void agent_begin_anew(struct agent *agent, const char *problem)
+{
+	if (agent->state != AGENT_READY)
+		return;
+	snprintf(agent->problem, sizeof(agent->problem), "%s", problem);
+	log_info("the guest's agent: %s", problem);
+	agent->state = AGENT_GREETING;
+	if (getrandom(&agent->token, sizeof(agent->token), GRND_NONBLOCK) != sizeof(agent->token))
+		agent->token = agent->token * UINT64_C(6364136223846793005) + (uint64_t)agent_now_ms();
+	frames_resync(&agent->reader);
+	agent->reader.token = agent->token;
+	agent->skipped = 0;
+	agent->queue_begin = agent->queue_end = 0;
+	agent->hello_pause = HELLO_FIRST_MS;
+	agent->next_hello = agent_now_ms();
+	for (struct agent_command *command = agent->commands; command; command = command->next) {
+		agent_command_lose(command);
+		command->is_forgotten = true;
+	}
+	end_requests(agent);
+	pthread_cond_broadcast(&agent->changed);
+}
+
 int agent_check(struct agent *agent, const char *object)
 {
 	if (agent->state == AGENT_BROKEN)
@@ -175,13 +213,17 @@ static void receive(struct agent *agent)
 		return;
 	}
 	agent->heard = agent_now_ms();
+	agent->has_beaten = true;
 	frames_add(&agent->reader, (size_t)n);
 	if (agent->state == AGENT_GREETING && (agent->skipped += (size_t)n) > HUNT_MAX)
 		agent_break(agent, EPROTO, "it sends whatever it wants, and does not greet");
 	take_all(agent);
 }
 
-/* What is in the set of poll(2) beside the agent's own two: the commands, by their order. */
+/* OWN: the agent's own. */
+enum { OWN = 3 };
+
+/* What is in the set of poll(2) beside the agent's own: the commands, by their order. */
 struct poll_set {
 	struct pollfd *fds;
 	struct agent_command **commands;
@@ -192,7 +234,7 @@ static bool poll_set_fill(struct poll_set *set, struct agent *agent)
 {
 	if (!set->fds || set->room < agent->command_count) {
 		size_t room = 2 * agent->command_count + 4;
-		struct pollfd *fds = realloc(set->fds, (2 + AGENT_POLLS * room) * sizeof(*fds));
+		struct pollfd *fds = realloc(set->fds, (OWN + AGENT_POLLS * room) * sizeof(*fds));
 		if (fds)
 			set->fds = fds;
 		struct agent_command **commands = realloc(set->commands, room * sizeof(struct agent_command *));
@@ -208,9 +250,10 @@ static bool poll_set_fill(struct poll_set *set, struct agent *agent)
 	set->fds[1] = (struct pollfd){.fd = is_broken ? -1 : agent->socket, .events = POLLIN};
 	if (agent->queue_begin < agent->queue_end)
 		set->fds[1].events |= POLLOUT;
+	set->fds[2] = (struct pollfd){.fd = is_broken ? -1 : agent->watch.closed_fd, .events = POLLIN};
 	set->count = 0;
 	for (struct agent_command *command = agent->commands; command; command = command->next) {
-		agent_streams_poll(command, set->fds + 2 + AGENT_POLLS * set->count, has_room);
+		agent_streams_poll(command, set->fds + OWN + AGENT_POLLS * set->count, has_room);
 		set->commands[set->count++] = command;
 	}
 	return true;
@@ -225,12 +268,30 @@ static void drop_done(struct agent *agent)
 			link = &(*link)->next;
 }
 
+/* An agent that has nothing to say says so; one that does not even that has died, or hangs. The next time to look. */
+static int64_t expect_beat(struct agent *agent, int64_t now)
+{
+	if (!agent->heartbeat_ms || agent->state != AGENT_READY)
+		return INT64_MAX;
+	if (now < agent->next_beat)
+		return agent->next_beat;
+	const struct agent_watch *watch = &agent->watch;
+	bool is_quiet = !agent->has_beaten && !(watch->stands_still && watch->stands_still(watch->data));
+	agent->quiet = is_quiet ? agent->quiet + 1 : 0;
+	agent->has_beaten = false;
+	agent->next_beat = now + agent->heartbeat_ms;
+	if (agent->quiet < QUIET_MAX)
+		return agent->next_beat;
+	agent_begin_anew(agent, "it has not been heard of for too long");
+	return agent->next_hello;
+}
+
 /* When to look again, in ms from now; -1 for never. */
 static int look(struct agent *agent)
 {
-	int64_t now = agent_now_ms(), next = INT64_MAX;
+	int64_t now = agent_now_ms(), next = expect_beat(agent, now);
 	say_hello(agent, now);
-	if (agent->state == AGENT_GREETING)
+	if (agent->state == AGENT_GREETING && agent->next_hello < next)
 		next = agent->next_hello;
 	for (struct agent_command *command = agent->commands; command; command = command->next) {
 		int64_t then = agent_command_serve(command);
@@ -251,8 +312,11 @@ static void serve_ready(struct agent *agent, const struct poll_set *set)
 		(void)eventfd_read(agent->wake, &value);
 	if (set->fds[1].revents & (POLLIN | POLLHUP | POLLERR))
 		receive(agent);
+	/* What it has said before counts: it was read above. */
+	if (set->fds[2].revents && eventfd_read(agent->watch.closed_fd, &value) == 0)
+		agent_begin_anew(agent, "it has ended, or has closed its port");
 	for (size_t i = 0; i < set->count; i++)
-		agent_streams_serve(set->commands[i], set->fds + 2 + AGENT_POLLS * i);
+		agent_streams_serve(set->commands[i], set->fds + OWN + AGENT_POLLS * i);
 }
 
 static void *serve(void *data)
@@ -267,7 +331,7 @@ static void *serve(void *data)
 			break;
 		}
 		pthread_mutex_unlock(&agent->lock);
-		int ready = poll(set.fds, 2 + AGENT_POLLS * set.count, wait);
+		int ready = poll(set.fds, OWN + AGENT_POLLS * set.count, wait);
 		pthread_mutex_lock(&agent->lock);
 		if (ready > 0)
 			serve_ready(agent, &set);
@@ -295,6 +359,7 @@ static struct agent *agent_free(struct agent *agent)
 {
 	close_fd(agent->socket);
 	close_fd(agent->wake);
+	close_fd(agent->watch.closed_fd);
 	for (int i = 0; i < REQUESTS_MAX; i++)
 		free(agent->requests[i].data);
 	free(agent->queue);
@@ -331,7 +396,7 @@ int agent_new(int socket, unsigned heartbeat_ms, struct agent **out_agent)
 	handle_init(&agent->handle);
 	init_waiting(agent);
 	agent->socket = fd_above_streams(socket);
-	agent->wake = -1;
+	agent->wake = agent->watch.closed_fd = -1;
 	agent->heartbeat_ms = heartbeat_ms;
 	agent->hello_pause = HELLO_FIRST_MS;
 	int r = start(agent);
@@ -340,6 +405,15 @@ int agent_new(int socket, unsigned heartbeat_ms, struct agent **out_agent)
 	else
 		*out_agent = agent;
 	return r;
+}
+
+void agent_set_watch(struct agent *agent, const struct agent_watch *watch)
+{
+	pthread_mutex_lock(&agent->lock);
+	close_fd(agent->watch.closed_fd);
+	agent->watch = *watch;
+	agent_wake(agent);
+	pthread_mutex_unlock(&agent->lock);
 }
 
 void agent_close(struct agent *agent)

@@ -19,11 +19,25 @@
 
 struct agent;
 
+/* What else there is to be known of the guest: before the first command. */
+struct agent_watch {
+	int closed_fd; /* an eventfd, owned: readable when nobody has the port open any more; -1 for none */
+	/* Whether the guest stands still, and so need not be heard of; NULL for never. Must not wait. */
+	bool (*stands_still)(void *data);
+	void *data;
+};
+
 /*
  * Begins to look for an agent behind the socket, which is taken over, also on failure. `heartbeat_ms`: how often it is
  * to say that it lives; 0 for never. 0 or a negative errno with the error set.
  */
 int agent_new(int socket, unsigned heartbeat_ms, struct agent **out_agent);
+
+/*
+ * With it an agent that dies or hangs is noticed: all that runs and waits ends, and a new session is begun with whoever
+ * answers next. The fd is the agent's.
+ */
+void agent_set_watch(struct agent *agent, const struct agent_watch *watch);
 
 /* Ends contact and thread; commands that run end with VISO_REASON_GUEST_FAULT. A second call does nothing. */
 void agent_close(struct agent *agent);

@@ -84,7 +84,7 @@ void agent_command_lose(struct agent_command *command)
 
 static bool guest_is_done(const struct agent_command *command)
 {
-	return command->state == COMMAND_FAILED || command->agent->state == AGENT_BROKEN ||
+	return command->state == COMMAND_FAILED || command->agent->state == AGENT_BROKEN || command->is_forgotten ||
 	       (command->state == COMMAND_EXITED && command->output[0].has_ended && command->output[1].has_ended);
 }
 
@@ -93,9 +93,15 @@ bool agent_command_is_done(const struct agent_command *command)
 	return command->has_ended && guest_is_done(command) && command->output[0].fd < 0 && command->output[1].fd < 0;
 }
 
+/* Whether the guest knows it by its number. */
+static bool is_reachable(const struct agent_command *command)
+{
+	return command->agent->state == AGENT_READY && !command->is_forgotten;
+}
+
 void agent_kill_command(struct agent_command *command)
 {
-	if (command->agent->state != AGENT_READY || command->state >= COMMAND_FAILED)
+	if (!is_reachable(command) || command->state >= COMMAND_FAILED)
 		return;
 	(void)agent_say(command->agent, AGENT_KILL, command->id, NULL, 0);
 	if (command->last_deadline == INT64_MAX)
@@ -147,7 +153,7 @@ static int fail_start(const struct agent_command *command)
 {
 	if (command->state == COMMAND_FAILED)
 		return error_fail((viso_stage)command->stage, command->error, command->object, NULL);
-	int r = agent_check(command->agent, "command");
+	int r = command->is_forgotten ? 0 : agent_check(command->agent, "command");
 	return r < 0 ? r
 		     : error_fail(VISO_STAGE_GUEST, EPIPE, "agent",
 				  "the guest's agent does not say whether the command runs");
@@ -171,7 +177,7 @@ static int signal_command(viso_process *process, int signal)
 	uint8_t data = (uint8_t)signal;
 	int r = 0;
 	pthread_mutex_lock(&command->agent->lock);
-	if (command->agent->state == AGENT_READY && command->state <= COMMAND_STARTED) {
+	if (is_reachable(command) && command->state <= COMMAND_STARTED) {
 		r = agent_say(command->agent, AGENT_SIGNAL, command->id, &data, 1);
 		agent_wake(command->agent);
 	}
@@ -281,7 +287,7 @@ static void resize(viso_process *process, unsigned columns, unsigned rows)
 	pack_u16(&packer, (uint16_t)columns);
 	pack_u16(&packer, (uint16_t)rows);
 	pthread_mutex_lock(&command->agent->lock);
-	if (command->agent->state == AGENT_READY && command->state <= COMMAND_STARTED &&
+	if (is_reachable(command) && command->state <= COMMAND_STARTED &&
 	    agent_say(command->agent, AGENT_RESIZE, command->id, data, packer.used) == 0) {
 		command->columns = (unsigned short)columns;
 		command->rows = (unsigned short)rows;

@@ -23,6 +23,7 @@
 #include "core/fd.h"
 #include "core/file_limit.h"
 #include "guest/agent/modules.h"
+#include "guest/agent/root_medium.h"
 #include "image/cpio.h"
 #include "root/root.h"
 
@@ -34,6 +35,10 @@ static const char *const modules[] = {"virtio_mmio", "virtio_console",
 				      "virtio_blk",  "virtio_net",
 				      "virtio_rng",  "vmw_vsock_virtio_transport",
 				      "overlay",     NULL};
+
+/* For a root that is elsewhere. EROFS asks for a checksum, whose module it does not name among those that it needs. */
+static const char *const disk_modules[] = {"crc32c_generic", "erofs", NULL};
+static const char *const share_modules[] = {"virtiofs", NULL};
 
 enum { FILE_MAX = 64 << 20 };
 
@@ -86,14 +91,24 @@ static int put_module(struct archive *archive, const char *directory, const char
 	return 0;
 }
 
-static int put_modules(struct archive *archive, const char *kernel)
+static int resolve(const char *directory, viso_root_medium medium, struct strings *paths)
+{
+	int r = modules_resolve(directory, modules, paths);
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
+		r = modules_resolve(directory, disk_modules, paths);
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_SHARE)
+		r = modules_resolve(directory, share_modules, paths);
+	return r;
+}
+
+static int put_modules(struct archive *archive, const struct initramfs_setting *setting)
 {
 	_cleanup_(strings_clear) struct strings paths = {0};
 	_cleanup_free_ char *directory = NULL, *text = NULL;
 	size_t size = 0;
-	int r = modules_find(kernel, &directory);
+	int r = modules_find(setting->kernel, &directory);
 	if (r == 0 && directory)
-		r = modules_resolve(directory, modules, &paths);
+		r = resolve(directory, setting->medium, &paths);
 	FILE *list = r == 0 ? open_memstream(&text, &size) : NULL;
 	if (r == 0 && !list)
 		r = error_memory();
@@ -106,7 +121,14 @@ static int put_modules(struct archive *archive, const char *kernel)
 	return r;
 }
 
-static int put_tools(FILE *file, const char *kernel)
+static void put_medium(struct archive *archive, viso_root_medium medium)
+{
+	const char *text = medium == VISO_ROOT_MEDIUM_DISK ? ROOT_MEDIUM_DISK : ROOT_MEDIUM_SHARE;
+	if (medium == VISO_ROOT_MEDIUM_DISK || medium == VISO_ROOT_MEDIUM_SHARE)
+		put(archive, ROOT_MEDIUM_FILE + 1, S_IFREG | 0644, 0, text, strlen(text));
+}
+
+static int put_tools(FILE *file, const struct initramfs_setting *setting)
 {
 	static const char *const directories[] = {"dev", "proc", "sys", "run", "tmp", "viso", "viso/kernel"};
 	struct archive archive = {.file = file, .number = FIRST_NUMBER};
@@ -115,7 +137,11 @@ static int put_tools(FILE *file, const char *kernel)
 	/* Before /dev is mounted, the kernel opens it for its init. */
 	put(&archive, "dev/console", S_IFCHR | 0600, makedev(5, 1), NULL, 0);
 	put(&archive, INITRAMFS_INIT + 1, S_IFREG | 0755, 0, agent_image, (size_t)(agent_image_end - agent_image));
-	int r = put_modules(&archive, kernel);
+	put_medium(&archive, setting->medium);
+	if (setting->stock_agent)
+		put(&archive, ROOT_STOCK_FILE + 1, S_IFREG | 0644, 0, setting->stock_agent,
+		    strlen(setting->stock_agent));
+	int r = put_modules(&archive, setting);
 	if (r == 0)
 		put(&archive, "TRAILER!!!", 0, 0, NULL, 0);
 	return r;
@@ -131,9 +157,9 @@ static int put_root(viso_root *root, int fd)
 	return r < 0 ? r : cpio_write(&listing, directory, fd);
 }
 
-static int fill(viso_root *root, const char *kernel, int fd)
+static int fill(const struct initramfs_setting *setting, int fd)
 {
-	int r = root ? put_root(root, fd) : 0;
+	int r = setting->medium == VISO_ROOT_MEDIUM_MEMORY ? put_root(setting->root, fd) : 0;
 	if (r < 0)
 		return r;
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -146,7 +172,7 @@ static int fill(viso_root *root, const char *kernel, int fd)
 		close_fd(copy);
 		return error_fail(VISO_STAGE_IMAGE, errno, "initramfs", NULL);
 	}
-	r = put_tools(file, kernel);
+	r = put_tools(file, setting);
 	bool failed = ferror(file) != 0;
 	failed = fclose(file) != 0 || failed;
 	if (r == 0 && failed)
@@ -155,14 +181,14 @@ static int fill(viso_root *root, const char *kernel, int fd)
 	return r;
 }
 
-int initramfs_make(viso_root *root, const char *kernel)
+int initramfs_make(const struct initramfs_setting *setting)
 {
 	struct file_limit_guard guard;
 	_cleanup_close_ int fd = fd_above_streams(memfd_create("viso-initramfs", MFD_CLOEXEC));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_IMAGE, errno, "memfd_create", NULL);
 	file_limit_begin(&guard);
-	int r = fill(root, kernel, fd);
+	int r = fill(setting, fd);
 	file_limit_end(&guard);
 	return r < 0 ? r : TAKE_FD(fd);
 }

@@ -17,6 +17,7 @@ enum {
 	QUEUE_MAX = 16 << 20,      /* bytes on the way to the guest */
 	CLOSE_PATIENCE_MS = 10000, /* how long a command may go on that was killed, or its output that was to end */
 	HUNT_MAX = 4 << 20,        /* bytes that are skipped before the WELCOME */
+	QUIET_MAX = 15,            /* heartbeats that may be missing in a row */
 };
 
 /* Where output of the guest goes. */
@@ -61,7 +62,8 @@ struct agent_command {
 	int64_t deadline;             /* ms; INT64_MAX for none */
 	int64_t last_deadline;        /* when we end it whatever the guest says; INT64_MAX for none */
 	bool is_killed, is_timed_out;
-	bool is_lost; /* the contact, or what was to come, is */
+	bool is_lost;      /* the contact, or what was to come, is */
+	bool is_forgotten; /* the session that knew it is over */
 	uint32_t end, status;
 	uint64_t used[AGENT_USED_COUNT];
 	/* Of COMMAND_FAILED. */
@@ -98,6 +100,10 @@ struct agent {
 	uint64_t token, guest_token;
 	unsigned features;
 	int64_t heard; /* ms; 0 before */
+	struct agent_watch watch;
+	int64_t next_beat; /* when one must have come at the latest; ms */
+	bool has_beaten;   /* something has come since the last one was due */
+	unsigned quiet;    /* how many are missing; counted, since time goes on while the host program is stopped */
 	int64_t next_hello;
 	int64_t hello_pause;
 	uint32_t last_id;
@@ -122,6 +128,8 @@ void agent_wake(struct agent *agent);
 uint32_t agent_next_id(struct agent *agent);
 /* No more contact: all that runs and waits ends. The first reason stays. */
 void agent_break(struct agent *agent, int error, const char *problem);
+/* The session is over, and another one begins: what runs and waits ends. */
+void agent_begin_anew(struct agent *agent, const char *problem);
 /* 0 where it can be asked; else a negative errno with the error set. */
 int agent_check(struct agent *agent, const char *object);
 

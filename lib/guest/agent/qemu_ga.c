@@ -331,6 +331,11 @@ int qemu_ga_set_time(struct qemu_ga *ga, int64_t ns, int timeout_ms)
 	return tell(ga, "guest-set-time", with(NULL, "time", json_object_new_int64(ns)), timeout_ms);
 }
 
+int qemu_ga_get_time(struct qemu_ga *ga, int timeout_ms, int64_t *out_ns)
+{
+	return ask_number(ga, "guest-get-time", NULL, timeout_ms, out_ns);
+}
+
 static struct json_object *list(const char *const *strings)
 {
 	struct json_object *array = json_object_new_array();

@@ -42,6 +42,7 @@ int qemu_ga_version(struct qemu_ga *ga, int timeout_ms, char **out_version);
 int qemu_ga_shut_down(struct qemu_ga *ga, const char *mode, int timeout_ms);
 /* Nanoseconds since 1970. */
 int qemu_ga_set_time(struct qemu_ga *ga, int64_t ns, int timeout_ms);
+int qemu_ga_get_time(struct qemu_ga *ga, int timeout_ms, int64_t *out_ns);
 
 /* Starts a program, `argv` and `env` NULL-terminated, and tells its number. */
 int qemu_ga_exec(struct qemu_ga *ga, const char *const *argv, const char *const *env, const void *input,

@@ -32,6 +32,8 @@ static void take_welcome(struct agent *agent, const struct agent_frame *frame)
 	agent->state = AGENT_READY;
 	agent->features = features;
 	agent->guest_token = token;
+	agent->quiet = 0;
+	agent->next_beat = agent->heard + agent->heartbeat_ms;
 	if (agent->is_to_refresh)
 		agent_say_refresh(agent);
 	/* HELLOs that were not sent would be answered only. */
@@ -75,11 +77,13 @@ static void take_answer(struct agent *agent, const struct agent_frame *frame)
 
 static bool take_failed(struct agent_command *command, struct unpacker *unpacker)
 {
-	command->stage = (int)unpack_u32(unpacker);
-	command->error = (int)unpack_u32(unpacker);
-	if (command->state != COMMAND_SENT || unpacker->left > AGENT_OBJECT_MAX || command->error < 1 ||
-	    command->error >= 4096 || command->stage < 1 || command->stage > VISO_STAGE_CHECKPOINT)
+	/* Nothing of a second one counts: without an error the command would have neither that nor a result. */
+	uint32_t stage = unpack_u32(unpacker), error = unpack_u32(unpacker);
+	if (command->state != COMMAND_SENT || unpacker->left > AGENT_OBJECT_MAX || error < 1 || error >= 4096 ||
+	    stage < 1 || stage > VISO_STAGE_CHECKPOINT)
 		return false;
+	command->stage = (int)stage;
+	command->error = (int)error;
 	memcpy(command->object, unpacker->data, unpacker->left);
 	command->object[unpacker->left] = '\0';
 	command->state = COMMAND_FAILED;
@@ -89,12 +93,15 @@ static bool take_failed(struct agent_command *command, struct unpacker *unpacker
 static bool take_exited(struct agent_command *command, struct unpacker *unpacker)
 {
 	struct timespec now;
-	command->end = unpack_u32(unpacker);
-	command->status = unpack_u32(unpacker);
+	uint64_t used[AGENT_USED_COUNT];
+	uint32_t end = unpack_u32(unpacker), status = unpack_u32(unpacker);
 	for (int i = 0; i < AGENT_USED_COUNT; i++)
-		command->used[i] = unpack_u64(unpacker);
+		used[i] = unpack_u64(unpacker);
 	if (command->state != COMMAND_STARTED || unpacker->is_bad)
 		return false;
+	command->end = end;
+	command->status = status;
+	memcpy(command->used, used, sizeof(used));
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	command->ended = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	command->state = COMMAND_EXITED;

@@ -60,6 +60,9 @@ static int await(struct agent *agent, struct agent_request *request, const char 
 	*request = (struct agent_request){0};
 	if (r < 0 || !error)
 		return r;
+	if (error == EPIPE)
+		return error_fail(VISO_STAGE_GUEST, EPIPE, object, "the guest's agent was lost meanwhile: %s",
+				  agent->problem);
 	if (error == EPERM)
 		return error_fail(
 			VISO_STAGE_GUEST, error, object,

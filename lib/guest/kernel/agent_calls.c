@@ -6,7 +6,7 @@
 #include <virtiso/guest_agent.h>
 
 #include "core/error.h"
-#include "guest/agent/agent.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 
@@ -20,20 +20,20 @@ static int64_t now_ms(void)
 }
 
 /* A reference to an agent that has answered. 0 or a negative errno with the error set. */
-static int find(viso_guest *guest, int timeout_ms, const char *function, struct agent **out_agent)
+static int find(viso_guest *guest, int timeout_ms, const char *function, void **out_agent)
 {
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r < 0)
 		return r;
 	if (timeout_ms < 1)
 		return error_argument(function, "the time-out is less than a millisecond");
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	r = tools_agent(guest, function, &agent);
 	if (r == 0)
-		r = agent_await(agent, timeout_ms);
-	if (r < 0)
-		agent_unref(agent);
-	else
+		r = guest->kernel->tools.ops->await(agent, timeout_ms);
+	if (r < 0 && agent)
+		guest->kernel->tools.ops->unref(agent);
+	if (r == 0)
 		*out_agent = agent;
 	return r;
 }
@@ -53,24 +53,25 @@ static int await_end(viso_guest *guest, int64_t until, int timeout_ms)
 int viso_guest_shut_down(viso_guest *guest, viso_shutdown how, int timeout_ms)
 {
 	int64_t until = now_ms() + timeout_ms;
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	if (how != VISO_SHUTDOWN_POWER_OFF && how != VISO_SHUTDOWN_REBOOT)
 		return error_argument(__func__, "no such way to end");
 	int r = find(guest, timeout_ms, __func__, &agent);
 	if (r < 0)
 		return r;
-	r = agent_shut_down(agent, how == VISO_SHUTDOWN_REBOOT ? AGENT_REBOOT : AGENT_POWER_OFF, timeout_ms);
-	agent_unref(agent);
+	r = guest->kernel->tools.ops->shut_down(agent, how, timeout_ms);
+	guest->kernel->tools.ops->unref(agent);
 	return r < 0 ? r : await_end(guest, until, timeout_ms);
 }
 
 int viso_guest_set_clock(viso_guest *guest, int timeout_ms)
 {
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	int r = find(guest, timeout_ms, __func__, &agent);
-	if (r == 0)
-		r = agent_set_time(agent, timeout_ms);
-	agent_unref(agent);
+	if (r < 0)
+		return r;
+	r = guest->kernel->tools.ops->set_time(agent, timeout_ms);
+	guest->kernel->tools.ops->unref(agent);
 	return r;
 }
 
@@ -82,13 +83,14 @@ _Static_assert((int)VISO_STATISTIC_COMMANDS == (int)AGENT_STATISTIC_COMMANDS &&
 int64_t viso_guest_statistic(viso_guest *guest, viso_statistic statistic, int timeout_ms)
 {
 	uint64_t figures[AGENT_STATISTIC_COUNT];
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	if ((unsigned)statistic >= AGENT_STATISTIC_COUNT)
 		return error_argument(__func__, "no such figure");
 	int r = find(guest, timeout_ms, __func__, &agent);
-	if (r == 0)
-		r = agent_statistics(agent, timeout_ms, figures);
-	agent_unref(agent);
+	if (r < 0)
+		return r;
+	r = guest->kernel->tools.ops->statistics(agent, timeout_ms, figures);
+	guest->kernel->tools.ops->unref(agent);
 	if (r < 0)
 		return r;
 	return figures[statistic] > INT64_MAX ? INT64_MAX : (int64_t)figures[statistic];

@@ -56,7 +56,8 @@ enum { LAYOUT_VIRTIO_SIZE = 0x1000, LAYOUT_VIRTIO_LINE = 5, LAYOUT_VIRTIO_COUNT 
 /* Ports. */
 enum {
 	LAYOUT_SERIAL = 0x3f8,
-	LAYOUT_POWER = 0x600, /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
+	LAYOUT_SERIAL2 = 0x2f8, /* PC, where it has an agent */
+	LAYOUT_POWER = 0x600,   /* MICROVM: sleep control, sleep status, reset; PC: the power management of ACPI */
 	LAYOUT_DOORBELL_PORT = 0x610, /* MICROVM */
 	LAYOUT_RESET = 0xcf9,         /* PC */
 };
@@ -65,6 +66,7 @@ enum {
 enum {
 	LAYOUT_GENERATION_LINE = 1, /* MICROVM: it is a clone */
 	LAYOUT_DOORBELL_LINE = 3,   /* MICROVM */
+	LAYOUT_SERIAL2_LINE = 3,    /* PC */
 	LAYOUT_SERIAL_LINE = 4,
 	LAYOUT_SCI_LINE = 9,    /* PC */
 	LAYOUT_EVENT_LINE = 23, /* MICROVM: the power button */

@@ -182,6 +182,14 @@ void machine_resume(struct machine *machine)
 	pthread_mutex_unlock(&machine->turns);
 }
 
+bool machine_is_paused(struct machine *machine)
+{
+	pthread_mutex_lock(&machine->lock);
+	bool is_paused = machine->state == MACHINE_PAUSED;
+	pthread_mutex_unlock(&machine->lock);
+	return is_paused;
+}
+
 /* Whether all of it stands still: the host's registers of a processor in a handler are amid an instruction. */
 static int check_paused(struct machine *machine)
 {

@@ -165,6 +165,9 @@ void machine_reset(struct machine *machine);
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 
+/* Whether it stands still. */
+bool machine_is_paused(struct machine *machine);
+
 /*
  * Lets `use` have it while all of it stands still, and nobody lets it go on. What that returns; -ESRCH, with the error
  * set, where it has ended.

@@ -24,7 +24,7 @@ int microvm_add_devices(struct machine *machine, viso_guest *guest)
 	if (r == 0)
 		r = doorbell_add(machine, guest);
 	if (r == 0)
-		r = virtio_add_devices(machine, &guest->kernel->devices, guest->kernel->tools.port,
+		r = virtio_add_devices(machine, &guest->kernel->devices, &guest->kernel->tools,
 				       guest->limits.written_max);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/error.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/contained/computer.h"
 #include "guest/guest.h"
 #include "guest/kernel/doorbell.h"
@@ -83,9 +84,12 @@ static struct kernel_guest *copy(const struct kernel_guest *kernel)
 	other->flat_address = kernel->flat_address;
 	other->processors = kernel->processors;
 	other->platform = kernel->platform;
+	other->tools.ops = kernel->tools.ops;
+	other->tools.medium = kernel->tools.medium;
 	if (!copy_text(&other->image, kernel->image) || !copy_text(&other->initramfs, kernel->initramfs) ||
 	    !copy_text(&other->firmware, kernel->firmware) || !copy_text(&other->command_line, kernel->command_line) ||
-	    device_settings_copy(&other->devices, &kernel->devices) < 0) {
+	    device_settings_copy(&other->devices, &kernel->devices) < 0 ||
+	    tools_copy_disk(&other->tools, &kernel->tools) < 0) {
 		error_memory();
 		release(other, false);
 		return NULL;
@@ -102,7 +106,6 @@ int kernel_settings(viso_guest *guest, const char *function, struct kernel_guest
 		guest->kernel = make();
 		if (!guest->kernel)
 			return -ENOMEM;
-		guest->sandbox.is_computer = true;
 	}
 	*out_kernel = guest->kernel;
 	return 0;
@@ -205,6 +208,34 @@ int viso_guest_set_processors(viso_guest *guest, unsigned count)
 		return error_argument(__func__, "the number of processors is not between 1 and 64");
 	if (r == 0)
 		kernel->processors = count;
+	return r;
+}
+
+int viso_guest_set_agent(viso_guest *guest, viso_agent agent)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r < 0)
+		return r;
+	if (agent != VISO_AGENT_VISO && agent != VISO_AGENT_QEMU)
+		return error_argument(__func__, "no such agent");
+	const struct agent_ops *agents = agent == VISO_AGENT_QEMU ? qemu_agent_ops() : &viso_agent_ops;
+	if (!agents)
+		return error_fail(VISO_STAGE_ARGUMENT, EOPNOTSUPP, __func__,
+				  "%s: this library was built without json-c, which qemu-ga's protocol needs",
+				  __func__);
+	kernel->tools.ops = agents;
+	return 0;
+}
+
+int viso_guest_set_root_medium(viso_guest *guest, viso_root_medium medium)
+{
+	struct kernel_guest *kernel = NULL;
+	int r = kernel_settings(guest, __func__, &kernel);
+	if (r == 0 && (unsigned)medium > VISO_ROOT_MEDIUM_SHARE)
+		return error_argument(__func__, "no such medium");
+	if (r == 0)
+		kernel->tools.medium = medium;
 	return r;
 }
 

@@ -2,54 +2,73 @@
 #include "guest/kernel/tools.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "guest/agent/agent.h"
+#include "core/log.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/agent/initramfs.h"
+#include "guest/agent/root_disk.h"
+#include "guest/agent/root_medium.h"
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
+#include "guest/kernel/machine.h"
 #include "guest/kernel/snapshot/computer.h"
-#include "launch/copy/copy.h"
 
 /* BOOT_MS: until an operating system has its agent running; a kernel that is emulated takes half a minute. */
 enum { BOOT_MS = 180000 };
+
+/* A root whose files are more than this part of the memory does not go into it: it would be there twice for a while. */
+enum { MEMORY_PART = 4 };
 
 static const char default_line[] = "console=ttyS0 quiet panic=-1";
 
 void tools_init(struct tools *tools)
 {
 	pthread_mutex_init(&tools->start, NULL);
-	tools->port = tools->socket = tools->initramfs = -1;
+	tools->ops = &viso_agent_ops;
+	tools->port = tools->closed = tools->socket = tools->initramfs = tools->disk = -1;
+}
+
+int tools_copy_disk(struct tools *to, const struct tools *from)
+{
+	if (from->disk >= 0)
+		to->disk = fcntl(from->disk, F_DUPFD_CLOEXEC, 3);
+	return from->disk >= 0 && to->disk < 0 ? -ENOMEM : 0;
 }
 
 /* The caller may have given the port of that name away. */
 static bool has_own_port(const struct kernel_guest *kernel)
 {
 	for (unsigned i = 0; i < kernel->devices.port_count; i++)
-		if (!strcmp(kernel->devices.ports[i].name, AGENT_PORT_NAME))
+		if (!strcmp(kernel->devices.ports[i].name, kernel->tools.ops->port))
 			return true;
 	return false;
 }
 
 static bool can_have_agent(const struct kernel_guest *kernel)
 {
-	return kernel->platform == VISO_PLATFORM_MICROVM && !kernel->is_flat && !has_own_port(kernel);
+	/* Without virtio there is a serial port, which is nothing for viso-agent, and has no name. */
+	if (kernel->platform == VISO_PLATFORM_PC)
+		return kernel->tools.ops != &viso_agent_ops;
+	return !kernel->is_flat && !has_own_port(kernel);
 }
 
 static int fail_without_port(void)
 {
 	return error_fail(
 		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
-		"commands need viso-agent in the guest, and the computer has no port for it: only one of "
-		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away; boot it by "
-		"viso_guest_boot()");
+		"commands need an agent in the guest, and the computer has no port for it: only one of "
+		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away, and a PC for "
+		"VISO_AGENT_QEMU; boot it by viso_guest_boot()");
 }
 
 static int open_port(struct kernel_guest *kernel)
@@ -65,16 +84,72 @@ static int open_port(struct kernel_guest *kernel)
 		close_fd(ends[1]);
 		return r;
 	}
+	int closed = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	pthread_mutex_lock(&kernel->lock);
-	struct agent *old = TAKE_PTR(kernel->tools.agent);
+	void *old = TAKE_PTR(kernel->tools.agent);
 	close_fd(kernel->tools.socket);
 	kernel->tools.socket = ends[0];
 	kernel->tools.port = ends[1];
+	close_fd(kernel->tools.closed);
+	/* Without one the guest's silence tells it, later. */
+	kernel->tools.closed = closed;
 	pthread_mutex_unlock(&kernel->lock);
 	if (old)
-		agent_close(old);
-	agent_unref(old);
+		kernel->tools.ops->close(old);
+	kernel->tools.ops->unref(old);
 	return 0;
+}
+
+/* VISO_ROOT_MEDIUM_AUTO never. 0 or a negative errno with the error set. */
+static int choose_medium(viso_guest *guest, viso_root_medium *out)
+{
+	uint64_t size;
+	const struct kernel_guest *kernel = guest->kernel;
+	*out = kernel->tools.medium;
+	bool is_possible = kernel->platform == VISO_PLATFORM_MICROVM;
+	if (!is_possible && (*out == VISO_ROOT_MEDIUM_DISK || *out == VISO_ROOT_MEDIUM_SHARE))
+		return error_fail(
+			VISO_STAGE_GUEST, EOPNOTSUPP, "root",
+			"a root on a disk, or a shared one, needs virtio, which VISO_PLATFORM_PC does not have; "
+			"take VISO_PLATFORM_MICROVM or VISO_ROOT_MEDIUM_MEMORY");
+	if (*out != VISO_ROOT_MEDIUM_AUTO)
+		return 0;
+	*out = VISO_ROOT_MEDIUM_MEMORY;
+	int r = is_possible && root_disk_is_possible() ? root_size(guest->sandbox.root, &size) : 1;
+	if (r == 0 && size > guest_memory_max(guest) / MEMORY_PART) {
+		log_info("guest: the root has %llu bytes, and becomes a disk", (unsigned long long)size);
+		*out = VISO_ROOT_MEDIUM_DISK;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int share_root(viso_guest *guest)
+{
+	int r = viso_root_build(guest->sandbox.root);
+	guest->kernel->tools.share = r < 0 ? NULL : viso_root_path(guest->sandbox.root);
+	return r;
+}
+
+static int make_medium(viso_guest *guest)
+{
+	struct tools *tools = &guest->kernel->tools;
+	viso_root_medium medium;
+	int r = choose_medium(guest, &medium);
+	tools->disk = close_fd(tools->disk);
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
+		r = tools->disk = root_disk_make(guest->sandbox.root);
+	if (r >= 0 && medium == VISO_ROOT_MEDIUM_SHARE)
+		r = share_root(guest);
+	if (r >= 0)
+		r = tools->initramfs = initramfs_make(&(struct initramfs_setting){
+			.root = guest->sandbox.root,
+			.medium = medium,
+			.kernel = guest->kernel->image,
+			.stock_agent = tools->ops == &viso_agent_ops                 ? NULL
+				       : guest->kernel->platform == VISO_PLATFORM_PC ? ROOT_STOCK_SERIAL
+										     : ROOT_STOCK_VIRTIO,
+		});
+	return r < 0 ? r : 0;
 }
 
 static int make_root(viso_guest *guest)
@@ -89,8 +164,19 @@ static int make_root(viso_guest *guest)
 		kernel->tools.command_line = NULL;
 		return error_memory();
 	}
-	kernel->tools.initramfs = initramfs_make(guest->sandbox.root, kernel->image);
-	return kernel->tools.initramfs < 0 ? kernel->tools.initramfs : 0;
+	return make_medium(guest);
+}
+
+/* Of a computer that goes on, where it has that as a device. A snapshot from a file has no disk: the same root makes
+ * the same. */
+static int find_root(viso_guest *guest)
+{
+	struct tools *tools = &guest->kernel->tools;
+	if (tools->medium == VISO_ROOT_MEDIUM_SHARE)
+		return share_root(guest);
+	if (tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
+		tools->disk = root_disk_make(guest->sandbox.root);
+	return tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0 ? tools->disk : 0;
 }
 
 int tools_open(viso_guest *guest)
@@ -104,7 +190,9 @@ int tools_open(viso_guest *guest)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
-	return r == 0 && has_root ? make_root(guest) : r;
+	if (r == 0 && has_root)
+		return make_root(guest);
+	return r == 0 && kernel->origin && guest->sandbox.root ? find_root(guest) : r;
 }
 
 void tools_built(struct kernel_guest *kernel, bool has_failed)
@@ -112,11 +200,13 @@ void tools_built(struct kernel_guest *kernel, bool has_failed)
 	struct tools *tools = &kernel->tools;
 	tools->port = close_fd(tools->port);
 	tools->initramfs = close_fd(tools->initramfs);
+	tools->share = NULL;
 	free(TAKE_PTR(tools->command_line));
 	if (!has_failed)
 		return;
 	pthread_mutex_lock(&kernel->lock);
 	tools->socket = close_fd(tools->socket);
+	tools->closed = close_fd(tools->closed);
 	pthread_mutex_unlock(&kernel->lock);
 }
 
@@ -125,19 +215,21 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 	struct tools *tools = &kernel->tools;
 	if (!is_forked)
 		pthread_mutex_lock(&kernel->lock);
-	struct agent *agent = TAKE_PTR(tools->agent);
+	void *agent = TAKE_PTR(tools->agent);
 	tools->socket = close_fd(tools->socket);
+	tools->closed = close_fd(tools->closed);
 	if (!is_forked)
 		pthread_mutex_unlock(&kernel->lock);
 	if (agent && !is_forked)
-		agent_close(agent);
-	agent_unref(agent);
+		tools->ops->close(agent);
+	tools->ops->unref(agent);
 	tools->computer = viso_process_unref(tools->computer);
 }
 
 void tools_release(struct kernel_guest *kernel, bool is_forked)
 {
 	tools_close(kernel, is_forked);
+	close_fd(is_forked ? -1 : kernel->tools.disk);
 	pthread_mutex_destroy(&kernel->tools.start);
 }
 
@@ -149,20 +241,39 @@ bool tools_computer_runs(struct kernel_guest *kernel)
 	return runs;
 }
 
+/* For the agent, which has a lock of its own then. */
+static bool stands_still(void *data)
+{
+	struct kernel_guest *kernel = data;
+	pthread_mutex_lock(&kernel->lock);
+	bool is_paused = !kernel->machine || machine_is_paused(kernel->machine);
+	pthread_mutex_unlock(&kernel->lock);
+	return is_paused;
+}
+
+/* With the lock held. */
+static int open_agent(struct kernel_guest *kernel)
+{
+	struct tools *tools = &kernel->tools;
+	const struct agent_watch watch = {
+		.closed_fd = TAKE_FD(tools->closed), .stands_still = stands_still, .data = kernel};
+	return tools->ops->open(TAKE_FD(tools->socket), &watch, &tools->agent);
+}
+
 /* A reference; NULL where there is none and none can be made, with the error set. */
-static struct agent *find_agent(struct kernel_guest *kernel)
+static void *find_agent(struct kernel_guest *kernel)
 {
 	struct tools *tools = &kernel->tools;
 	pthread_mutex_lock(&kernel->lock);
 	int r = 0;
 	bool is_new = !tools->agent && tools->socket >= 0;
 	if (is_new)
-		r = agent_new(TAKE_FD(tools->socket), 0, &tools->agent);
+		r = open_agent(kernel);
 	else if (!tools->agent)
 		r = fail_without_port();
-	if (r == 0 && is_new && kernel->origin)
-		agent_refresh(tools->agent);
-	struct agent *agent = r == 0 ? agent_ref(tools->agent) : NULL;
+	if (r == 0 && is_new && kernel->origin && tools->ops->refresh)
+		tools->ops->refresh(tools->agent);
+	void *agent = r == 0 ? tools->ops->ref(tools->agent) : NULL;
 	pthread_mutex_unlock(&kernel->lock);
 	return agent;
 }
@@ -172,7 +283,7 @@ static struct agent *find_agent(struct kernel_guest *kernel)
 void tools_greet_clone(struct kernel_guest *kernel)
 {
 	if (computer_of(kernel->origin)->shape.has_agent)
-		agent_unref(find_agent(kernel));
+		kernel->tools.ops->unref(find_agent(kernel));
 }
 
 /* With `start` held. A computer that was switched off is switched on again. */
@@ -185,7 +296,7 @@ static int boot(viso_guest *guest)
 	return kernel_boot(guest, "viso_sandbox_start", &tools->computer);
 }
 
-static int begin(viso_guest *guest, struct agent **out_agent)
+static int begin(viso_guest *guest, void **out_agent)
 {
 	struct tools *tools = &guest->kernel->tools;
 	if (!can_have_agent(guest->kernel))
@@ -195,12 +306,12 @@ static int begin(viso_guest *guest, struct agent **out_agent)
 	pthread_mutex_unlock(&tools->start);
 	if (r < 0)
 		return r;
-	struct agent *agent = find_agent(guest->kernel);
+	void *agent = find_agent(guest->kernel);
 	if (!agent)
 		return -viso_error_number();
-	r = agent_await(agent, BOOT_MS);
+	r = tools->ops->await(agent, BOOT_MS);
 	if (r < 0)
-		agent_unref(agent);
+		tools->ops->unref(agent);
 	else
 		*out_agent = agent;
 	return r;
@@ -208,23 +319,24 @@ static int begin(viso_guest *guest, struct agent **out_agent)
 
 int tools_start(viso_guest *guest)
 {
-	struct agent *agent = NULL;
+	void *agent = NULL;
 	int r = begin(guest, &agent);
-	agent_unref(agent);
+	guest->kernel->tools.ops->unref(agent);
 	return r;
 }
 
 int tools_spawn(viso_guest *guest, const viso_command *command, bool to_end, viso_process *process)
 {
-	struct agent *agent = NULL;
+	const struct agent_ops *agents = guest->kernel->tools.ops;
+	void *agent = NULL;
 	int r = begin(guest, &agent);
 	if (r == 0)
-		r = agent_spawn(agent, command, process);
-	agent_unref(agent);
+		r = agents->spawn(agent, command, process);
+	agents->unref(agent);
 	return r;
 }
 
-int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent)
+int tools_agent(viso_guest *guest, const char *function, void **out_agent)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	bool runs = kernel && tools_computer_runs(kernel);
@@ -237,21 +349,22 @@ int tools_agent(viso_guest *guest, const char *function, struct agent **out_agen
 
 int tools_copy_in(viso_guest *guest, const char *source, const char *path)
 {
-	struct agent *agent;
+	void *agent;
 	int r = tools_agent(guest, "viso_sandbox_copy_in", &agent);
 	if (r < 0)
 		return r;
-	agent_unref(agent);
-	return copy_in(&guest->sandbox, source, path);
+	r = guest->kernel->tools.ops->copy_in(agent, &guest->sandbox, source, path);
+	guest->kernel->tools.ops->unref(agent);
+	return r;
 }
 
 int tools_copy_out(viso_guest *guest, const char *path, const char *destination)
 {
-	struct agent *agent;
+	void *agent;
 	int r = tools_agent(guest, "viso_sandbox_copy_out", &agent);
 	if (r < 0)
 		return r;
-	r = agent_copy_out(agent, path, destination);
-	agent_unref(agent);
+	r = guest->kernel->tools.ops->copy_out(agent, path, destination);
+	guest->kernel->tools.ops->unref(agent);
 	return r;
 }

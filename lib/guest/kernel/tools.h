@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest tools of a kernel guest: viso-agent in it, by which its sandbox runs commands and copies files as those of
- * other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it begins with the
- * first command.
+ * The guest tools of a kernel guest: viso-agent in it, or another agent, by which its sandbox runs commands and copies
+ * files as those of other strengths do. A port for it is there whenever a VISO_PLATFORM_MICROVM boots; who looks for it
+ * begins with the first command.
  */
 #ifndef GUEST_KERNEL_TOOLS_H
 #define GUEST_KERNEL_TOOLS_H
@@ -10,24 +10,33 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <virtiso/guest.h>
+#include <virtiso/guest_agent.h>
 
-struct agent;
+struct agent_ops;
 struct kernel_guest;
 
 struct tools {
-	pthread_mutex_t start;  /* held while somebody boots for a command */
-	viso_process *computer; /* that was booted for commands; owned; NULL for none; guarded by `start` */
+	const struct agent_ops *ops; /* a setting: whose agent it is */
+	viso_root_medium medium;     /* likewise */
+	pthread_mutex_t start;       /* held while somebody boots for a command */
+	viso_process *computer;      /* that was booted for commands; owned; NULL for none; guarded by `start` */
 
 	/* Guarded by the lock of the kernel guest. */
-	int port;            /* the guest's end, while a computer is built; -1 else */
-	int socket;          /* the host's end, before there is an agent; -1 else */
-	struct agent *agent; /* of the computer that runs, or ran last */
+	int port;    /* the guest's end, while a computer is built; -1 else */
+	int closed;  /* an eventfd, written to when nobody has the port open any more; -1 for none */
+	int socket;  /* the host's end, before there is an agent; -1 else */
+	void *agent; /* of the computer that runs, or ran last */
 
-	int initramfs;      /* while a computer is built: of the root; -1 else */
+	int initramfs;      /* while a computer is built: of the root, or of what leads to it; -1 else */
+	int disk;           /* with the root, for the computer and its clones; -1 for none */
+	const char *share;  /* likewise: the root's directory, borrowed; NULL else */
 	char *command_line; /* likewise, with what starts the agent; NULL else */
 };
 
 void tools_init(struct tools *tools);
+
+/* For a clone. 0 or -ENOMEM. */
+int tools_copy_disk(struct tools *to, const struct tools *from);
 
 /*
  * Around the building of a computer: makes the port, and where the guest has a root and no initramfs of its own, one of
@@ -46,7 +55,7 @@ void tools_release(struct kernel_guest *kernel, bool is_forked);
 
 /* The agent of the computer that runs, a reference. 0, or a negative errno with the error set; -EINVAL where no command
  * has begun it. */
-int tools_agent(viso_guest *guest, const char *function, struct agent **out_agent);
+int tools_agent(viso_guest *guest, const char *function, void **out_agent);
 
 bool tools_computer_runs(struct kernel_guest *kernel);
 

@@ -13,7 +13,8 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
-#include "guest/agent/message.h"
+#include "guest/agent/agent_ops.h"
+#include "guest/agent/root_medium.h"
 #include "guest/device/virtio/balloon.h"
 #include "guest/device/virtio/block.h"
 #include "guest/device/virtio/console.h"
@@ -199,9 +200,12 @@ static int add_port(struct virtio *console, const char *name, int fd)
 	return r < 0 ? fail(r, "port") : 0;
 }
 
-static int add_ports(struct virtio *console, const struct device_settings *settings, int agent_port)
+static int add_ports(struct virtio *console, const struct device_settings *settings, const struct tools *tools)
 {
-	int r = agent_port < 0 ? 0 : add_port(console, AGENT_PORT_NAME, agent_port);
+	int r = tools->port < 0 ? 0 : add_port(console, tools->ops->port, tools->port);
+	int closed = tools->port < 0 || tools->closed < 0 ? -1 : fcntl(tools->closed, F_DUPFD_CLOEXEC, 3);
+	if (r == 0 && closed >= 0)
+		r = virtio_console_watch(console, tools->ops->port, closed);
 	for (unsigned i = 0; r == 0 && i < settings->port_count; i++)
 		r = add_port(console, settings->ports[i].name, settings->ports[i].fd);
 	return r;
@@ -245,7 +249,7 @@ static void connect_streams(struct machine *machine, struct virtio *virtio)
 }
 
 static int add_console(struct machine *machine, struct loop *loop, const struct device_settings *settings,
-		       int agent_port)
+		       const struct tools *tools)
 {
 	struct machine_place place;
 	struct virtio *console;
@@ -259,7 +263,7 @@ static int add_console(struct machine *machine, struct loop *loop, const struct 
 	r = add(machine, &place, console, false);
 	if (r == 0 && settings->console == VISO_CONSOLE_VIRTIO)
 		connect_streams(machine, console);
-	return r < 0 ? r : add_ports(console, settings, agent_port);
+	return r < 0 ? r : add_ports(console, settings, tools);
 }
 
 static int add_network(struct machine *machine, struct loop *loop, const struct network_setting *setting)
@@ -394,7 +398,33 @@ static int add_share(struct machine *machine, const struct share_setting *settin
 	return add(machine, &place, fs, true);
 }
 
-int virtio_add_devices(struct machine *machine, const struct device_settings *settings, int agent_port,
+static int add_root_disk(struct machine *machine, int fd)
+{
+	static const struct rate unlimited[THROTTLE_KINDS];
+	struct machine_place place;
+	struct virtio *block;
+	struct disk *disk;
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int r = machine_take_virtio(machine, &place);
+	if (r == 0)
+		r = disk_open(path, DISK_READ_ONLY, &disk);
+	if (r < 0)
+		return r;
+	r = virtio_block_new(&machine->ram, place.interrupt, disk, ROOT_DISK_ID, unlimited, &block);
+	return r < 0 ? fail(r, "disk") : add(machine, &place, block, true);
+}
+
+/* After those that were asked for, whose names in the guest are by their order. */
+static int add_root(struct machine *machine, const struct tools *tools)
+{
+	const struct share_setting share = {.path = (char *)tools->share, .tag = ROOT_SHARE_TAG};
+	if (tools->share)
+		return add_share(machine, &share, 0);
+	return tools->disk < 0 ? 0 : add_root_disk(machine, tools->disk);
+}
+
+int virtio_add_devices(struct machine *machine, const struct device_settings *settings, const struct tools *tools,
 		       uint64_t written_max)
 {
 	struct loop *loop = NULL;
@@ -405,13 +435,13 @@ int virtio_add_devices(struct machine *machine, const struct device_settings *se
 		r = add_balloon(machine, loop);
 	for (unsigned i = 0; r == 0 && i < settings->disk_count; i++)
 		r = add_disk(machine, &settings->disks[i], i);
-	if (r == 0 && (settings->port_count > 0 || agent_port >= 0 || settings->console == VISO_CONSOLE_VIRTIO))
-		r = add_console(machine, loop, settings, agent_port);
+	if (r == 0 && (settings->port_count > 0 || tools->port >= 0 || settings->console == VISO_CONSOLE_VIRTIO))
+		r = add_console(machine, loop, settings, tools);
 	for (unsigned i = 0; r == 0 && i < settings->network_count; i++)
 		r = add_network(machine, loop, &settings->networks[i]);
 	for (unsigned i = 0; r == 0 && i < settings->share_count; i++)
 		r = add_share(machine, &settings->shares[i], written_max);
 	if (r == 0 && settings->vsock_cid)
 		r = add_vsock(machine, loop, settings);
-	return r;
+	return r < 0 ? r : add_root(machine, tools);
 }

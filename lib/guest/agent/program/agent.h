@@ -47,6 +47,8 @@ int64_t now_ms(void);
 
 /* port.c: the way to the host. */
 void port_open(void);
+/* The device of the port of that name. */
+bool port_find(const char *name, char *out_path, size_t size);
 void port_close(void);
 /* More frames than fit end the session. */
 void say(unsigned type, uint32_t id, const void *data, size_t size);
@@ -88,6 +90,14 @@ void request_take(uint32_t id, struct unpacker *arguments);
 
 /* power.c: does not come back, unless it is not possible. */
 void power_shut_down(unsigned how);
+
+/* stock.c: whether another agent is to serve, and serving by it. */
+enum { STOCK_METHOD_MAX = 32 };
+bool stock_is_wanted(char out_method[STOCK_METHOD_MAX]);
+_Noreturn void stock_run(const char *method);
+
+/* root.c: to the root, where the first file system is not that itself. False: it cannot be reached (errno). */
+bool root_enter(void);
 
 /* init.c: what a first process does. */
 void init_start(void);

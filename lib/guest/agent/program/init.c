@@ -119,6 +119,10 @@ void init_start(void)
 {
 	mount_all();
 	load_modules();
+	if (!root_enter()) {
+		complain("cannot mount", "the root");
+		power_shut_down(AGENT_POWER_OFF);
+	}
 	set_hostname();
 	raise_loopback();
 }

@@ -158,6 +158,8 @@ int main(int argc, char **argv)
 	parse_arguments(argc, argv);
 	agent.is_in_charge |= agent.is_init;
 	prepare_signals();
+	char method[STOCK_METHOD_MAX];
+	bool is_stock = agent.is_init && stock_is_wanted(method);
 	if (agent.is_init)
 		init_start();
 	fill_streams();
@@ -165,6 +167,8 @@ int main(int argc, char **argv)
 	umask(022);
 	if (chdir("/") < 0)
 		return 1;
+	if (is_stock)
+		stock_run(method);
 	if (agent.is_given)
 		fcntl(agent.port, F_SETFL, fcntl(agent.port, F_GETFL) | O_NONBLOCK);
 	if (agent.is_given)

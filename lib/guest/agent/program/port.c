@@ -17,7 +17,7 @@ static int open_port(const char *path)
 }
 
 /* Without udev there are no names but in sysfs. */
-static bool has_name(const char *device)
+static bool has_name(const char *device, const char *wanted)
 {
 	char path[320], name[64] = "";
 	snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", device);
@@ -26,21 +26,23 @@ static bool has_name(const char *device)
 	if (n <= 0)
 		return false;
 	name[strcspn(name, "\n")] = '\0';
-	return !strcmp(name, AGENT_PORT_NAME);
+	return !strcmp(name, wanted);
+}
+
+bool port_find(const char *name, char *out_path, size_t size)
+{
+	_cleanup_closedir_ DIR *ports = opendir("/sys/class/virtio-ports");
+	for (struct dirent *entry; ports && (entry = readdir(ports));)
+		if (entry->d_name[0] != '.' && has_name(entry->d_name, name))
+			return snprintf(out_path, size, "/dev/%s", entry->d_name) < (int)size;
+	return false;
 }
 
 static int find_port(void)
 {
+	char path[64];
 	int fd = open_port("/dev/virtio-ports/" AGENT_PORT_NAME);
-	_cleanup_closedir_ DIR *ports = fd < 0 ? opendir("/sys/class/virtio-ports") : NULL;
-	for (struct dirent *entry; fd < 0 && ports && (entry = readdir(ports));) {
-		char path[320];
-		if (entry->d_name[0] == '.' || !has_name(entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-		fd = open_port(path);
-	}
-	return fd;
+	return fd < 0 && port_find(AGENT_PORT_NAME, path, sizeof(path)) ? open_port(path) : fd;
 }
 
 void port_open(void)

@@ -186,7 +186,7 @@ int virtio_block_new(const struct ram *ram, struct interrupt interrupt, struct d
 	throttle_init(&block->worker.throttle, rates);
 	memcpy(block->id, id, strnlen(id, BLOCK_ID_MAX));
 	fill_config(&block->worker.virtio, disk);
-	r = worker_init(&block->worker, serve);
+	r = worker_init(&block->worker, WORKER_HELPERS_MAX, serve);
 	if (r < 0) {
 		virtio_release(&block->worker.virtio);
 		return r;

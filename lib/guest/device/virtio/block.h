@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk (virtio 1.2, 5.2). A thread of its own serves its requests, one after the other, since files block. */
+/*
+ * A disk (virtio 1.2, 5.2). Threads of its own serve its requests, since files block, several at a time where the
+ * host's disk is slow. Not io_uring: what is in the host's cache it copies no faster than preadv(2), it is switched off
+ * on many hosts (kernel.io_uring_disabled), and contained guests have no such system calls.
+ */
 #ifndef GUEST_DEVICE_VIRTIO_BLOCK_H
 #define GUEST_DEVICE_VIRTIO_BLOCK_H
 

@@ -6,6 +6,7 @@
 #include <linux/virtio_ids.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "core/cleanup.h"
@@ -23,6 +24,7 @@ struct port {
 	char name[CONSOLE_NAME_MAX];
 	bool is_there;
 	int fd;           /* -1 from the host's end on, and of the console */
+	int closed_fd;    /* an eventfd that is told of the guest's end; -1 for none */
 	bool is_open;     /* in the guest */
 	bool is_blocked;  /* the host does not read */
 	uint32_t events;  /* that the loop watches for */
@@ -161,6 +163,13 @@ sent:
 	virtio_signal(&console->virtio, queue);
 }
 
+static void set_open(struct port *port, bool is_open)
+{
+	if (port->is_open && !is_open && port->closed_fd >= 0)
+		eventfd_write(port->closed_fd, 1);
+	port->is_open = is_open;
+}
+
 static void port_is_ready(struct console *console, unsigned index)
 {
 	struct port *port = &console->ports[index];
@@ -190,7 +199,7 @@ static bool take_control(struct virtio *virtio, unsigned index, struct chain *ch
 	if (control.event == VIRTIO_CONSOLE_PORT_READY && control.value == 1)
 		port_is_ready(console, control.id);
 	else if (control.event == VIRTIO_CONSOLE_PORT_OPEN)
-		console->ports[control.id].is_open = control.value != 0;
+		set_open(&console->ports[control.id], control.value != 0);
 	if (is_line(console, control.id))
 		console->line.has_room(console->line.data);
 	return true;
@@ -204,6 +213,7 @@ static bool transmit_line(struct console *console, unsigned index, struct chain 
 	while (chain_readable(chain, port->sent, UINT64_MAX, &part, 1) > 0) {
 		size_t taken = console->line.send(console->line.data, part.iov_base, part.iov_len);
 		port->sent += taken;
+		traffic_count(&console->virtio.traffic, TRAFFIC_FROM_GUEST, taken);
 		if (taken < part.iov_len) {
 			port->is_blocked = true;
 			return false;
@@ -319,7 +329,8 @@ static void reset(struct virtio *virtio)
 	struct console *console = console_of(virtio);
 	for (unsigned i = 0; i < console->count; i++) {
 		struct port *port = &console->ports[i];
-		port->is_open = port->is_blocked = false;
+		set_open(port, false);
+		port->is_blocked = false;
 		port->notices = 0;
 		port->sent = 0;
 		watch(console, i);
@@ -389,8 +400,10 @@ static int load(struct virtio *virtio, const uint8_t config[], struct state_read
 static void release(struct virtio *virtio)
 {
 	struct console *console = console_of(virtio);
-	for (unsigned i = 0; i < console->count; i++)
+	for (unsigned i = 0; i < console->count; i++) {
 		close_fd(console->ports[i].fd);
+		close_fd(console->ports[i].closed_fd);
+	}
 	free(console);
 }
 
@@ -413,7 +426,7 @@ int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct
 	const struct virtio_console_config config = {.max_nr_ports = CONSOLE_PORTS_MAX};
 	memcpy(console->virtio.config, &config, sizeof(config));
 	console->virtio.config_size = sizeof(config);
-	console->ports[0].fd = -1;
+	console->ports[0].fd = console->ports[0].closed_fd = -1;
 	console->count = 1;
 	*out = &TAKE_PTR(console)->virtio;
 	return 0;
@@ -444,9 +457,22 @@ int virtio_console_add(struct virtio *virtio, const char *name, int given_fd)
 	if (console->count == CONSOLE_PORTS_MAX)
 		return -ENOSPC;
 	struct port *port = &console->ports[console->count++];
-	*port = (struct port){.fd = TAKE_FD(fd), .is_there = true};
+	*port = (struct port){.fd = TAKE_FD(fd), .closed_fd = -1, .is_there = true};
 	memcpy(port->name, name, strlen(name));
 	return 0;
+}
+
+int virtio_console_watch(struct virtio *virtio, const char *name, int closed_fd)
+{
+	struct console *console = console_of(virtio);
+	for (unsigned i = 1; i < console->count; i++)
+		if (strcmp(console->ports[i].name, name) == 0) {
+			close_fd(console->ports[i].closed_fd);
+			console->ports[i].closed_fd = closed_fd;
+			return 0;
+		}
+	close_fd(closed_fd);
+	return -ENOENT;
 }
 
 void virtio_console_set_line(struct virtio *virtio, const struct console_line *line)
@@ -492,6 +518,7 @@ size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t s
 	       virtio_pop(virtio, queue, &chain)) {
 		size_t written = chain_write(&chain, 0, (const uint8_t *)bytes + done, size - done);
 		queue_push(queue, chain.head, (uint32_t)written);
+		traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, written);
 		done += written;
 	}
 	queue_listen(queue);

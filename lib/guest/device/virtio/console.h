@@ -22,6 +22,12 @@ bool virtio_console_is_name(const char *name);
  */
 int virtio_console_add(struct virtio *virtio, const char *name, int fd);
 
+/*
+ * Before it starts: the eventfd is written to whenever nobody in the guest has the port of this name open any more. It
+ * is the device's from now on, also on failure. 0 or -ENOENT.
+ */
+int virtio_console_watch(struct virtio *virtio, const char *name, int closed_fd);
+
 /* The other end of a console. Its functions are called with the device's lock, and must not call the device. */
 struct console_line {
 	/* How many of the bytes were taken; where that are not all, virtio_console_resume() is called later. */

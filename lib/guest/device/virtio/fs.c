@@ -94,7 +94,7 @@ int virtio_fs_new(const struct ram *ram, struct interrupt interrupt, int directo
 	memcpy(config.tag, tag, strnlen(tag, FS_TAG_MAX));
 	memcpy(fs->worker.virtio.config, &config, sizeof(config));
 	fs->worker.virtio.config_size = sizeof(config);
-	r = worker_init(&fs->worker, serve);
+	r = worker_init(&fs->worker, 0, serve);
 	if (r < 0) {
 		virtio_release(&fs->worker.virtio);
 		return r;

@@ -3,46 +3,41 @@
 
 #include <linux/virtio_config.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guest/thread.h"
 
-enum { SIGNAL_NS = 500000 /* no chain that is done waits longer for those behind it */ };
+enum {
+	SIGNAL_NS = 500000, /* no chain that is done waits longer for those behind it */
+	SLOW_NS = 100000,
+};
 
 static struct worker *worker_of(struct virtio *virtio)
 {
 	return (struct worker *)virtio;
 }
 
-static int64_t now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
 /* With the lock, which is given away for the request's time. */
-static void serve_one(struct worker *worker, unsigned queue)
+static void serve_one(struct worker *worker, unsigned queue, const struct chain *chain)
 {
 	struct virtio *virtio = &worker->virtio;
-	worker->is_busy = true;
+	uint64_t begin = throttle_now();
+	worker->busy++;
 	pthread_mutex_unlock(&virtio->lock);
-	int64_t written = worker->serve(worker, queue, &worker->chain);
+	int64_t written = worker->serve(worker, queue, chain);
 	pthread_mutex_lock(&virtio->lock);
-	worker->is_busy = false;
+	worker->is_slow = throttle_now() - begin > SLOW_NS;
 	if (written >= 0) {
 		traffic_count(&virtio->traffic, TRAFFIC_TO_GUEST, (uint64_t)written);
-		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, worker->chain.readable_bytes);
+		traffic_count(&virtio->traffic, TRAFFIC_FROM_GUEST, chain->readable_bytes);
 	}
-	pthread_cond_broadcast(&worker->is_idle);
 	/* A reset has taken the status away and waits. */
-	if (!(virtio->status & VIRTIO_CONFIG_S_DRIVER_OK))
-		return;
-	if (written < 0)
+	if (written < 0 && (virtio->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		virtio_break(virtio);
-	else
-		queue_push(&virtio->queues[queue], worker->chain.head, (uint32_t)written);
+	else if (virtio->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		queue_push(&virtio->queues[queue], chain->head, (uint32_t)written);
+	worker->busy--;
+	pthread_cond_broadcast(&worker->is_idle);
 }
 
 static bool goes_on(const struct worker *worker)
@@ -57,7 +52,7 @@ static uint64_t size_of(const struct chain *chain)
 }
 
 /* What may not begin yet stays in the queue: nobody waits here, least of all a virtual processor. */
-static bool may_begin(struct worker *worker, struct virtqueue *queue)
+static bool may_begin(struct worker *worker, struct virtqueue *queue, const struct chain *chain)
 {
 	if (!throttle_is_limited(&worker->throttle))
 		return true;
@@ -67,39 +62,83 @@ static bool may_begin(struct worker *worker, struct virtqueue *queue)
 		queue_unpop(queue, 1);
 		return false;
 	}
-	throttle_take(&worker->throttle, size_of(&worker->chain), time);
+	throttle_take(&worker->throttle, size_of(chain), time);
 	return true;
 }
 
-static void serve_queue(struct worker *worker, unsigned index)
+static void *help(void *data);
+
+/* What the host has in its cache is read sooner than another thread is awake: so only where requests take long. */
+static void ask_for_help(struct worker *worker, const struct virtqueue *queue)
+{
+	if (!worker->has_thread || !worker->is_slow || queue_waiting(queue) == 0)
+		return;
+	if (worker->resting > worker->wanted) {
+		worker->wanted++;
+		pthread_cond_signal(&worker->is_wanted);
+	} else if (worker->helper_count < worker->helpers_max &&
+		   thread_start(&worker->helpers[worker->helper_count], help, worker) == 0) {
+		worker->helper_count++;
+	}
+}
+
+static void serve_queue(struct worker *worker, unsigned index, struct chain *chain)
 {
 	struct virtio *virtio = &worker->virtio;
 	struct virtqueue *queue = &virtio->queues[index];
-	int64_t last = now();
+	uint64_t last = throttle_now();
 	if (!goes_on(worker))
 		return;
 	queue_silence(queue);
 	do {
-		while (goes_on(worker) && virtio_pop(virtio, queue, &worker->chain)) {
-			if (!may_begin(worker, queue))
+		while (goes_on(worker) && virtio_pop(virtio, queue, chain)) {
+			if (!may_begin(worker, queue, chain))
 				break;
-			serve_one(worker, index);
-			if (now() - last < SIGNAL_NS)
+			ask_for_help(worker, queue);
+			serve_one(worker, index, chain);
+			if (throttle_now() - last < SIGNAL_NS)
 				continue;
 			virtio_signal(virtio, queue);
-			last = now();
+			last = throttle_now();
 		}
 	} while (goes_on(worker) && !worker->waits_until && queue_listen(queue));
 	virtio_signal(virtio, queue);
+}
+
+/* With the lock. */
+static void serve_queues(struct worker *worker)
+{
+	struct chain chain;
+	for (unsigned i = 0; i < worker->virtio.queue_count && !worker->waits_until; i++)
+		serve_queue(worker, i, &chain);
 }
 
 void worker_serve(struct virtio *virtio)
 {
 	pthread_mutex_lock(&virtio->lock);
 	worker_of(virtio)->waits_until = 0;
-	for (unsigned i = 0; i < virtio->queue_count && !worker_of(virtio)->waits_until; i++)
-		serve_queue(worker_of(virtio), i);
+	serve_queues(worker_of(virtio));
 	pthread_mutex_unlock(&virtio->lock);
+}
+
+static void *help(void *data)
+{
+	struct worker *worker = data;
+	pthread_setname_np(pthread_self(), "viso-files");
+	pthread_mutex_lock(&worker->virtio.lock);
+	while (!atomic_load(&worker->is_stopping)) {
+		serve_queues(worker);
+		/* It is the first thread that looks at the clock. */
+		if (worker->waits_until)
+			worker_notify(&worker->virtio, 0);
+		worker->resting++;
+		while (!atomic_load(&worker->is_stopping) && worker->wanted == 0)
+			pthread_cond_wait(&worker->is_wanted, &worker->virtio.lock);
+		worker->resting--;
+		worker->wanted -= worker->wanted > 0;
+	}
+	pthread_mutex_unlock(&worker->virtio.lock);
+	return NULL;
 }
 
 /* NULL: for ever. */
@@ -142,7 +181,7 @@ void worker_notify(struct virtio *virtio, unsigned queue)
 void worker_reset(struct virtio *virtio)
 {
 	struct worker *worker = worker_of(virtio);
-	while (worker->is_busy)
+	while (worker->busy > 0)
 		pthread_cond_wait(&worker->is_idle, &virtio->lock);
 }
 
@@ -172,14 +211,23 @@ void worker_stop(struct virtio *virtio)
 	atomic_store(&worker->is_stopping, true);
 	worker_notify(virtio, 0);
 	pthread_join(worker->thread, NULL);
+	/* Whoever holds it may be starting the last helper; nobody does afterwards. */
+	pthread_mutex_lock(&virtio->lock);
+	pthread_cond_broadcast(&worker->is_wanted);
+	pthread_mutex_unlock(&virtio->lock);
+	for (unsigned i = 0; i < worker->helper_count; i++)
+		pthread_join(worker->helpers[i], NULL);
+	worker->helper_count = worker->wanted = 0;
 	worker->has_thread = false;
 }
 
-int worker_init(struct worker *worker,
+int worker_init(struct worker *worker, unsigned helpers_max,
 		int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain))
 {
 	worker->serve = serve;
+	worker->helpers_max = helpers_max;
 	pthread_cond_init(&worker->is_idle, NULL);
+	pthread_cond_init(&worker->is_wanted, NULL);
 	for (unsigned i = 0; i < worker->virtio.queue_count; i++) {
 		int fd = virtio_doorbell(&worker->virtio, i);
 		if (fd < 0)
@@ -191,4 +239,5 @@ int worker_init(struct worker *worker,
 void worker_release(struct worker *worker)
 {
 	pthread_cond_destroy(&worker->is_idle);
+	pthread_cond_destroy(&worker->is_wanted);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that waits for the host's files: a thread of its own serves its chains, one after the other, without the
- * lock. Its struct begins with this, and its struct virtio_ops has the functions below.
+ * A device that waits for the host's files: a thread of its own serves its chains without the lock, and helpers, where
+ * there may be any, those that wait meanwhile. Its struct begins with this, and its struct virtio_ops has the functions
+ * below.
  */
 #ifndef GUEST_DEVICE_VIRTIO_WORKER_H
 #define GUEST_DEVICE_VIRTIO_WORKER_H
@@ -14,6 +15,8 @@
 #include "guest/device/throttle.h"
 #include "guest/device/virtio/virtio.h"
 
+enum { WORKER_HELPERS_MAX = 3 };
+
 struct worker {
 	struct virtio virtio; /* first */
 	/* How many bytes were written; -EPROTO breaks the device. The lock is not held. */
@@ -23,13 +26,21 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool is_stopping;
-	pthread_cond_t is_idle; /* with the device's lock */
-	bool is_busy;           /* `chain` is being served */
-	struct chain chain;
+
+	/* With the device's lock: */
+	pthread_cond_t is_idle;
+	unsigned busy; /* so many chains are being served */
+	bool is_slow;  /* the last one took so long that another thread would have been awake meanwhile */
+	pthread_cond_t is_wanted;
+	unsigned helpers_max, helper_count, resting, wanted;
+	pthread_t helpers[WORKER_HELPERS_MAX];
 };
 
-/* After virtio_init(), without a loop. 0 or a negative errno, after which virtio_release() can be called. */
-int worker_init(struct worker *worker,
+/*
+ * After virtio_init(), without a loop; with helpers `serve` is called by several threads at once. 0 or a negative
+ * errno, after which virtio_release() can be called.
+ */
+int worker_init(struct worker *worker, unsigned helpers_max,
 		int64_t (*serve)(struct worker *worker, unsigned queue, const struct chain *chain));
 void worker_release(struct worker *worker);
 

@@ -10,6 +10,7 @@
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/platform.h"
+#include "guest/kernel/serial_port.h"
 
 static int64_t monotonic(void)
 {
@@ -211,6 +212,8 @@ int pc_add_devices(struct machine *machine, viso_guest *guest)
 	machine->pc = pc;
 	machine->press_power_button = press_power_button;
 	r = platform_add_serial(machine);
+	if (r == 0 && guest->kernel->tools.port >= 0)
+		r = serial_port_add(machine, guest->kernel->tools.port);
 	if (r == 0)
 		r = add_ports(pc);
 	if (r == 0)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
-#include "guest/agent/agent.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/guest.h"
 #include "guest/kernel/generation.h"
 #include "guest/kernel/snapshot/registers.h"
@@ -90,7 +90,7 @@ static int capture(struct machine *machine, void *data)
 static bool has_agent(struct kernel_guest *kernel)
 {
 	pthread_mutex_lock(&kernel->lock);
-	bool has = kernel->tools.agent && agent_silence_ms(kernel->tools.agent) >= 0;
+	bool has = kernel->tools.agent && kernel->tools.ops->was_heard(kernel->tools.agent);
 	pthread_mutex_unlock(&kernel->lock);
 	return has;
 }

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands and files by QEMU's own guest agent, as an ordinary process, behind the public view of a sandbox. */
+#include "agent_support.h"
+#include "qemu_ga_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PATIENCE = 10000 };
+
+static pid_t pid;
+
+static struct pretended *open_guest(void)
+{
+	int socket = qemu_ga_start(&pid);
+	skip_without(socket >= 0, "qemu-ga (package qemu-guest-agent)");
+	struct pretended *guest = pretended_with(qemu_agent_ops(), socket);
+	assert_ok(guest->ops->await(guest->other, PATIENCE));
+	return guest;
+}
+
+static void close_guest(struct pretended *guest)
+{
+	pretended_close(guest);
+	qemu_ga_stop(pid);
+}
+
+static void test_ends(void **state)
+{
+	struct pretended *guest = open_guest();
+	assert_end(run(guest, script("echo out; echo err >&2; exit 3")), VISO_REASON_EXITED, 3, "out\n");
+	assert_end(run(guest, script("kill -SEGV $$")), VISO_REASON_SIGNALLED, SIGSEGV, "");
+	viso_result *result = run(guest, script("echo err >&2"));
+	assert_string_equal(viso_result_output(result, VISO_STDERR, NULL), "err\n");
+	assert_true(viso_result_usage(result, VISO_USAGE_WALL_US) > 0);
+	assert_end(result, VISO_REASON_EXITED, 0, "");
+	close_guest(guest);
+}
+
+static void test_settings(void **state)
+{
+	struct pretended *guest = open_guest();
+	viso_command *command = script("echo \"$A\"; cat");
+	assert_ok(viso_command_set_env(command, "A", "b c"));
+	assert_ok(viso_command_set_input(command, "in\0put", 6));
+	viso_result *result = run(guest, command);
+	size_t size;
+	assert_memory_equal(viso_result_output(result, VISO_STDOUT, &size), "b c\nin\0put", 10);
+	assert_int_equal(size, 10);
+	viso_result_unref(result);
+	command = viso_command_new("echo");
+	assert_ok(viso_command_add_arg(command, "found"));
+	assert_ok(viso_command_capture(command, 4));
+	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
+	result = run(guest, command);
+	assert_true(viso_result_output_truncated(result, VISO_STDOUT));
+	assert_end(result, VISO_REASON_EXITED, 0, "foun");
+	close_guest(guest);
+}
+
+static void test_to_a_file(void **state)
+{
+	char text[16] = "";
+	struct pretended *guest = open_guest();
+	FILE *file = tmpfile();
+	assert_non_null(file);
+	viso_command *command = script("echo written");
+	assert_ok(viso_command_set_stdio_fd(command, VISO_STDOUT, fileno(file)));
+	assert_end(run(guest, command), VISO_REASON_EXITED, 0, NULL);
+	assert_int_equal(pread(fileno(file), text, sizeof(text), 0), 8);
+	assert_string_equal(text, "written\n");
+	fclose(file);
+	close_guest(guest);
+}
+
+static void refuse(struct pretended *guest, viso_command *command, const char *object)
+{
+	viso_process *process = NULL;
+	assert_fails(viso_sandbox_spawn(&guest->sandbox, command, &process), EOPNOTSUPP, VISO_STAGE_COMMAND, object);
+	assert_null(process);
+	viso_command_unref(command);
+}
+
+static void test_refused(void **state)
+{
+	struct pretended *guest = open_guest();
+	viso_command *command = script("true");
+	assert_ok(viso_command_set_user(command, 1, 1));
+	refuse(guest, command, "user");
+	command = script("true");
+	assert_ok(viso_command_set_cwd(command, "/tmp"));
+	refuse(guest, command, "cwd");
+	command = script("true");
+	assert_ok(viso_command_set_cpu_time_ms(command, 1000));
+	refuse(guest, command, "cpu_time");
+	command = script("true");
+	assert_ok(viso_command_set_terminal(command, 80, 25));
+	refuse(guest, command, "terminal");
+	command = script("true");
+	assert_ok(viso_command_set_stdio(command, VISO_STDOUT, VISO_STDIO_PIPE));
+	refuse(guest, command, "pipe");
+	command = viso_command_new("/no/such/program");
+	assert_ok(viso_command_set_stdio(command, VISO_STDIN, VISO_STDIO_NULL));
+	assert_fails(viso_sandbox_run(&guest->sandbox, command, NULL), ENOENT, VISO_STAGE_EXEC, "/no/such/program");
+	viso_command_unref(command);
+	viso_process *process = spawn(guest, script("read x < /dev/null"));
+	assert_fails(viso_process_signal(process, SIGTERM), EOPNOTSUPP, VISO_STAGE_PROCESS, "signal");
+	viso_result_unref(finish(process));
+	close_guest(guest);
+}
+
+static void test_killed(void **state)
+{
+	struct pretended *guest = open_guest();
+	viso_process *process = spawn(guest, script("exec sleep 1000"));
+	viso_process *other = spawn(guest, script("echo other"));
+	assert_ok(viso_process_kill(process));
+	assert_end(finish(process), VISO_REASON_KILLED, SIGKILL, "");
+	assert_end(finish(other), VISO_REASON_EXITED, 0, "other\n");
+	viso_command *command = script("exec sleep 1000");
+	assert_ok(viso_command_set_timeout_ms(command, 50));
+	assert_end(run(guest, command), VISO_REASON_TIMED_OUT, SIGKILL, "");
+	close_guest(guest);
+}
+
+/* The agent dies amid a command: that ends at once, and the next one says why it cannot be. */
+static void test_lost(void **state)
+{
+	struct pretended *guest = open_guest();
+	viso_process *process = spawn(guest, script("sleep 5"));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	viso_result *result = finish(process);
+	assert_non_null(strstr(viso_result_describe(result), "is gone"));
+	assert_end(result, VISO_REASON_GUEST_FAULT, 0, "");
+	viso_command *command = script("true");
+	assert_fails(viso_sandbox_run(&guest->sandbox, command, NULL), EPIPE, VISO_STAGE_GUEST, "qemu-ga");
+	viso_command_unref(command);
+	close_guest(guest);
+}
+
+static void test_files(void **state)
+{
+	char text[16] = "", source[256], there[256], back[256];
+	struct pretended *guest = open_guest();
+	char *directory = support_temporary_directory();
+	snprintf(source, sizeof(source), "%s/source", directory);
+	snprintf(there, sizeof(there), "%s/there", directory);
+	snprintf(back, sizeof(back), "%s/back", directory);
+	int fd = open(source, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "contents", 8), 8);
+	close(fd);
+	assert_ok(viso_sandbox_start(&guest->sandbox));
+	assert_ok(viso_sandbox_copy_in(&guest->sandbox, source, there));
+	assert_ok(viso_sandbox_copy_out(&guest->sandbox, there, back));
+	fd = open(back, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), 8);
+	assert_string_equal(text, "contents");
+	close(fd);
+	assert_fails(viso_sandbox_copy_in(&guest->sandbox, directory, there), EOPNOTSUPP, VISO_STAGE_ROOT, directory);
+	assert_fails(viso_sandbox_copy_out(&guest->sandbox, back, back), EEXIST, VISO_STAGE_ROOT, back);
+	assert_int_equal(unlink(back), 0);
+	assert_fails(viso_sandbox_copy_out(&guest->sandbox, back, back), ENOENT, VISO_STAGE_GUEST, back);
+	assert_int_equal(access(back, F_OK), -1);
+	support_remove_tree(directory);
+	free(directory);
+	close_guest(guest);
+}
+
+static void test_figures(void **state)
+{
+	uint64_t figures[AGENT_STATISTIC_COUNT];
+	struct pretended *guest = open_guest();
+	assert_ok(guest->ops->statistics(guest->other, PATIENCE, figures));
+	assert_true(figures[AGENT_STATISTIC_MEMORY_TOTAL] > figures[AGENT_STATISTIC_MEMORY_AVAILABLE]);
+	assert_true(figures[AGENT_STATISTIC_MEMORY_AVAILABLE] > 0);
+	assert_true(figures[AGENT_STATISTIC_PROCESSES] > 0 && figures[AGENT_STATISTIC_TIME_NS] > 0);
+	assert_true(figures[AGENT_STATISTIC_UPTIME_MS] > 0);
+	assert_fails(guest->ops->set_time(guest->other, PATIENCE), EOPNOTSUPP, VISO_STAGE_GUEST, "time");
+	assert_fails(guest->ops->shut_down(guest->other, VISO_SHUTDOWN_POWER_OFF, PATIENCE), EOPNOTSUPP,
+		     VISO_STAGE_GUEST, "shutdown");
+	close_guest(guest);
+}
+
+/* Many at once, whose handles are given back before they end. */
+static void test_many(void **state)
+{
+	struct pretended *guest = open_guest();
+	for (int i = 0; i < 20; i++)
+		viso_process_unref(spawn(guest, script("sleep 0.2")));
+	assert_end(run(guest, script("echo last")), VISO_REASON_EXITED, 0, "last\n");
+	close_guest(guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ends),    cmocka_unit_test(test_settings), cmocka_unit_test(test_to_a_file),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_killed),   cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_files),   cmocka_unit_test(test_figures),  cmocka_unit_test(test_many),
+	};
+	return cmocka_run_group_tests_name("qemu agent", tests, NULL, NULL);
+}
