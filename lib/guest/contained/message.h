@@ -84,7 +84,7 @@ struct contained_answer {
 	uint32_t register_count;
 	uint32_t reserved;
 	struct result_register registers[RESULT_REGISTERS_MAX];
-	char detail[112];
+	char detail[120];
 	uint64_t counts[2][COUNTED_CALLS]; /* of system calls, as in struct guest_counts */
 };
 

@@ -126,13 +126,9 @@ static int open_port(struct port *port, int fd)
 	port->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (port->fd < 0)
 		return -errno;
-	int r = loop_init(&port->loop);
-	if (r < 0) {
-		close_fd(port->fd);
-		return r;
-	}
+	loop_init(&port->loop);
 	port->handler = loop_add(&port->loop, receive, port);
-	r = loop_watch(&port->loop, port->handler, 0, port->fd, EPOLLIN);
+	int r = loop_watch(&port->loop, port->handler, 0, port->fd, EPOLLIN);
 	if (r < 0) {
 		loop_release(&port->loop);
 		close_fd(port->fd);
