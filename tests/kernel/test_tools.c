@@ -121,7 +121,7 @@ static void test_contained(void **state)
 	root = NULL;
 	need_guest();
 	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
-	assert_output(run("python3", "-c", "print(6*7)"), 0, "42\n");
+	assert_output(tools_run(sandbox, "python3", "-c", "print(6*7)"), 0, "42\n");
 	assert_int_equal(viso_sandbox_pause(sandbox), 1);
 	assert_int_equal(viso_sandbox_resume(sandbox), 1);
 	assert_true(viso_guest_traffic(guest, VISO_DEVICE_PORTS, 0, VISO_TRAFFIC_BYTES_FROM_GUEST) > 0);
