@@ -11,8 +11,9 @@
  * viso_sandbox_start() boots the computer and waits until the agent has answered, for three minutes at most; so do
  * viso_sandbox_spawn() and viso_sandbox_run() where none runs. All commands run in that one computer, which viso_sandbox_close()
  * switches off. Commands are as in a container's instance, but that the fds of viso_command_add_fd() and the attributes of a process of the host
- * (nice value, CPUs, and such) are refused with -EOPNOTSUPP. Where the contact with the agent is lost, commands end with
- * VISO_REASON_GUEST_FAULT, and later ones fail with -EPIPE.
+ * (nice value, CPUs, and such) are refused with -EOPNOTSUPP. Where the agent dies, closes its port, or is silent for
+ * half a minute while the computer runs, all its commands end with VISO_REASON_GUEST_FAULT at once; later ones wait for the agent that its
+ * operating system starts in its place. Where the agent breaks the protocol, or the computer ends, they fail with -EPIPE.
  */
 #ifndef VIRTISO_GUEST_AGENT_H
 #define VIRTISO_GUEST_AGENT_H
@@ -77,7 +78,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_agent(viso_guest *guest, viso_a
 
 /** Where the root of a guest that boots lies, for viso_guest_set_root_medium(). */
 typedef enum viso_root_medium {
-	VISO_ROOT_MEDIUM_AUTO = 0,   /**< in memory; on a disk where its files are more than a quarter of the memory and the host has mkfs.erofs (the default) */
+	VISO_ROOT_MEDIUM_AUTO = 0,   /**< in memory; on a disk where its files are more than a quarter of the memory, the host has mkfs.erofs, and the kernel's module erofs
+					  is beside it (the default) */
 	VISO_ROOT_MEDIUM_MEMORY = 1, /**< in the guest's memory, as its first file system (initramfs) */
 	VISO_ROOT_MEDIUM_DISK = 2,   /**< packed as EROFS on a read-only virtio disk behind all others */
 	VISO_ROOT_MEDIUM_SHARE = 3,  /**< the directory of the built root itself, by virtiofs: nothing is packed */

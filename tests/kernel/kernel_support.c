@@ -145,3 +145,17 @@ void assert_ended(viso_result *result, viso_reason reason)
 			 viso_result_output(result, VISO_STDOUT, NULL));
 	viso_result_unref(result);
 }
+
+char *kernel_pc_line(void)
+{
+	char line[256], *text = NULL;
+	double megahertz = 0;
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	assert_non_null(file);
+	while (megahertz == 0 && fgets(line, sizeof(line), file))
+		(void)!sscanf(line, "cpu MHz : %lf", &megahertz);
+	fclose(file);
+	assert_true(asprintf(&text, KERNEL_LINE " console=tty0 tsc=reliable tsc_early_khz=%.0f lpj=4000000",
+			     megahertz * 1000) > 0);
+	return text;
+}

@@ -34,9 +34,7 @@ static void prepare(struct kernel_fixture *fixture, const char *pattern, const c
 	initramfs_write(initramfs, script);
 	assert_ok(viso_guest_set_kernel(fixture->guest, kernel));
 	assert_ok(viso_guest_set_initramfs(fixture->guest, initramfs));
-	/* QEMU's emulation lets KVM not see what XSETBV sets. */
-	assert_ok(viso_guest_set_command_line(fixture->guest, "console=ttyS0 quiet panic=-1 mitigations=off noxsave "
-							      "cryptomgr.notests"));
+	assert_ok(viso_guest_set_command_line(fixture->guest, KERNEL_LINE " cryptomgr.notests"));
 	free(kernel);
 	free(initramfs);
 }
@@ -106,6 +104,8 @@ static void test_eight_at_once(void **state)
 	struct kernel_fixture *fixture = *state;
 	viso_process *processes[COUNT];
 	viso_guest *guests[COUNT];
+	/* Eight times the work. */
+	alarm(400);
 	prepare(fixture, "vmlinux", "echo hello from $(tail -c 2 /proc/cmdline)\npoweroff -f\n");
 	char *kernel = kernel_path("vmlinux"), *initramfs;
 	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);

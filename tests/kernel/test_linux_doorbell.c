@@ -103,8 +103,7 @@ static void prepare(struct kernel_fixture *fixture)
 	assert_ok(viso_guest_set_kernel(fixture->guest, image));
 	assert_ok(viso_guest_set_initramfs(fixture->guest, initramfs));
 	/* As test_linux.c. */
-	assert_ok(viso_guest_set_command_line(fixture->guest, "console=ttyS0 quiet panic=-1 mitigations=off noxsave "
-							      "cryptomgr.notests"));
+	assert_ok(viso_guest_set_command_line(fixture->guest, KERNEL_LINE " cryptomgr.notests"));
 	assert_ok(viso_guest_set_processors(fixture->guest, 2));
 	free(image);
 	free(initramfs);

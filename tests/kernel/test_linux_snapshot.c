@@ -60,7 +60,7 @@ static viso_guest *new_guest(const char *disk)
 	assert_ok(viso_guest_set_root(guest, root));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, MEMORY));
-	assert_ok(viso_guest_set_command_line(guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
 	assert_ok(viso_guest_add_disk(guest, disk, VISO_DISK_DISCARD_WRITES));
 	viso_root_unref(root);
 	free(kernel);

@@ -23,7 +23,7 @@ static viso_guest *guest;
 static viso_sandbox *sandbox;
 static viso_root *root;
 
-static void make_guest(viso_platform platform, const char *kernel)
+static void make_guest(viso_platform platform, const char *kernel, const char *line)
 {
 	guest = viso_guest_new();
 	root = viso_root_new();
@@ -41,7 +41,7 @@ static void make_guest(viso_platform platform, const char *kernel)
 	assert_ok(viso_guest_set_agent(guest, VISO_AGENT_QEMU));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
-	assert_ok(viso_guest_set_command_line(guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	assert_ok(viso_guest_set_command_line(guest, line));
 }
 
 static void forget_guest(void)
@@ -57,7 +57,7 @@ static void need_guest(void)
 	skip_without(access("/usr/sbin/qemu-ga", X_OK) == 0, "qemu-ga (package qemu-guest-agent)");
 	char *kernel = tools_find_kernel();
 	if (!guest)
-		make_guest(VISO_PLATFORM_MICROVM, kernel);
+		make_guest(VISO_PLATFORM_MICROVM, kernel, KERNEL_LINE);
 	free(kernel);
 }
 
@@ -136,9 +136,10 @@ static void test_pc(void **state)
 {
 	need_kernels();
 	skip_without(access("/usr/sbin/qemu-ga", X_OK) == 0, "qemu-ga (package qemu-guest-agent)");
-	char *kernel = tools_find_kernel();
-	make_guest(VISO_PLATFORM_PC, kernel);
+	char *kernel = tools_find_kernel(), *line = kernel_pc_line();
+	make_guest(VISO_PLATFORM_PC, kernel, line);
 	free(kernel);
+	free(line);
 	assert_output(tools_run(sandbox, "python3", "-c", "print('x' * 10)"), 0, "xxxxxxxxxx\n");
 	assert_output(tools_run(sandbox, "/bin/sh", "-c", "exit 4"), 4, "");
 	assert_ok(viso_sandbox_close(sandbox));

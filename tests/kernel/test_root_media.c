@@ -39,7 +39,7 @@ static struct computer make(viso_root_medium medium, uint64_t memory)
 	assert_ok(viso_guest_set_root_medium(computer.guest, medium));
 	assert_ok(viso_guest_set_kernel(computer.guest, kernel));
 	assert_ok(viso_guest_set_memory_max(computer.guest, memory));
-	assert_ok(viso_guest_set_command_line(computer.guest, "console=ttyS0 quiet panic=-1 mitigations=off"));
+	assert_ok(viso_guest_set_command_line(computer.guest, KERNEL_LINE));
 	free(kernel);
 	return computer;
 }

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/file_limit.h"
+#include "guest/agent/modules.h"
 #include "image/erofs.h"
 #include "root/handle.h"
 #include "root/root.h"
@@ -39,10 +40,15 @@ int root_size(viso_root *root, uint64_t *out_size)
 	return 0;
 }
 
-bool root_disk_is_possible(void)
+/* A kernel that has it built in does not tell: whoever knows asks for a disk. */
+bool root_disk_is_possible(const char *kernel)
 {
+	static const char *const modules[] = {"erofs", NULL};
+	_cleanup_(strings_clear) struct strings paths = {0};
+	_cleanup_free_ char *directory = NULL;
 	char program[HOST_PROGRAM_PATH_MAX];
-	return host_program_find("mkfs.erofs", program);
+	return host_program_find("mkfs.erofs", program) && modules_find(kernel, &directory) == 0 && directory &&
+	       modules_resolve(directory, modules, &paths) == 0 && paths.count > 0;
 }
 
 static int open_unnamed(void)

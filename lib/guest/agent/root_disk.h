@@ -10,8 +10,8 @@
 /* How many bytes the files of the root have; it is built first. 0 or a negative errno with the error set. */
 int root_size(viso_root *root, uint64_t *out_size);
 
-/* Whether the host has what makes such disks. */
-bool root_disk_is_possible(void);
+/* Whether the host has what makes such disks, and beside the kernel at `kernel` what mounts them. */
+bool root_disk_is_possible(const char *kernel);
 
 /* Packs the root as EROFS into a file without a name. A fd, or a negative errno with the error set. */
 int root_disk_make(viso_root *root);

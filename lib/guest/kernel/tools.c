@@ -115,7 +115,7 @@ static int choose_medium(viso_guest *guest, viso_root_medium *out)
 	if (*out != VISO_ROOT_MEDIUM_AUTO)
 		return 0;
 	*out = VISO_ROOT_MEDIUM_MEMORY;
-	int r = is_possible && root_disk_is_possible() ? root_size(guest->sandbox.root, &size) : 1;
+	int r = is_possible && root_disk_is_possible(kernel->image) ? root_size(guest->sandbox.root, &size) : 1;
 	if (r == 0 && size > guest_memory_max(guest) / MEMORY_PART) {
 		log_info("guest: the root has %llu bytes, and becomes a disk", (unsigned long long)size);
 		*out = VISO_ROOT_MEDIUM_DISK;
@@ -167,16 +167,15 @@ static int make_root(viso_guest *guest)
 	return make_medium(guest);
 }
 
-/* Of a computer that goes on, where it has that as a device. A snapshot from a file has no disk: the same root makes
- * the same. */
-static int find_root(viso_guest *guest)
+int tools_find_disk(viso_guest *guest)
 {
-	struct tools *tools = &guest->kernel->tools;
-	if (tools->medium == VISO_ROOT_MEDIUM_SHARE)
-		return share_root(guest);
-	if (tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
-		tools->disk = root_disk_make(guest->sandbox.root);
-	return tools->medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0 ? tools->disk : 0;
+	struct kernel_guest *kernel = guest->kernel;
+	viso_root_medium medium = VISO_ROOT_MEDIUM_MEMORY;
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	int r = has_root && kernel->tools.disk < 0 ? choose_medium(guest, &medium) : 0;
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
+		r = kernel->tools.disk = root_disk_make(guest->sandbox.root);
+	return r < 0 ? r : 0;
 }
 
 int tools_open(viso_guest *guest)
@@ -185,14 +184,16 @@ int tools_open(viso_guest *guest)
 	int r = 0;
 	if (can_have_agent(kernel))
 		r = open_port(kernel);
-	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat && !kernel->origin;
-	if (r == 0 && has_root && kernel->initramfs)
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	if (r == 0 && has_root && kernel->initramfs && !kernel->origin)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
 	if (r == 0 && has_root)
 		return make_root(guest);
-	return r == 0 && kernel->origin && guest->sandbox.root ? find_root(guest) : r;
+	/* A clone goes on with a root that is shared; one on a disk it has from the guest of its snapshot. */
+	bool shares = kernel->origin && guest->sandbox.root && kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE;
+	return r == 0 && shares ? share_root(guest) : r;
 }
 
 void tools_built(struct kernel_guest *kernel, bool has_failed)

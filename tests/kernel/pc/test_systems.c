@@ -72,25 +72,6 @@ static char *kernel_path(const char *pattern)
 	return path;
 }
 
-/* The clock is not measured: against timers that are emulated twice it seems wrong, and the kernel takes slow ones
- * instead. */
-static char *command_line(void)
-{
-	char line[256], *text = NULL;
-	double megahertz = 0;
-	FILE *file = fopen("/proc/cpuinfo", "re");
-	assert_non_null(file);
-	while (megahertz == 0 && fgets(line, sizeof(line), file))
-		(void)!sscanf(line, "cpu MHz : %lf", &megahertz);
-	fclose(file);
-	assert_true(asprintf(&text,
-			     "console=ttyS0 console=tty0 quiet panic=-1 mitigations=off noxsave tsc=reliable "
-			     "tsc_early_khz=%.0f "
-			     "lpj=4000000",
-			     megahertz * 1000) > 0);
-	return text;
-}
-
 static const char script[] =
 	"for module in scsi_common scsi_mod libata ata_piix sd_mod button evdev; do insmod /modules/$module.ko; done\n"
 	"until test -b /dev/sda; do sleep 0.1; done\n"
@@ -141,7 +122,7 @@ static void test_linux(void **state)
 					      "sd_mod",      "button",   "evdev",  NULL};
 	prepare(fixture);
 	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
-	char *kernel = kernel_path("boot/vmlinuz-*"), *line = command_line(), *disk = make_disk(fixture), *initramfs;
+	char *kernel = kernel_path("boot/vmlinuz-*"), *line = kernel_pc_line(), *disk = make_disk(fixture), *initramfs;
 	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);
 	initramfs_write(initramfs, script);
 	for (int i = 0; modules[i]; i++)
