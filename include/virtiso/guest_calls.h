@@ -71,7 +71,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const
  *         handler of the guest's own, -ETIMEDOUT, -ECANCELED by
  *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
  *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
- *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC.
+ *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC, or in
+ *         a container.
  * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */

@@ -143,7 +143,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsign
  *
  * The guest sees what is beneath the directory, with the host's owners and modes, and reads what the host program may read. Links are the
  * guest's to follow, in its own tree: on the host's side none is followed, so nothing leads out. Pipes, sockets and devices are seen, but not
- * opened. Up to 256 files are open at once, and 65534 known. It is opened when the guest boots.
+ * opened; proc, sysfs and other file systems that show the kernel are not seen, where they are mounted beneath it. Up to 256 files are open
+ * at once, and 65534 known. It is opened when the guest boots.
  *
  * @param guest  a guest that has not run anything
  * @param path   a directory of the host

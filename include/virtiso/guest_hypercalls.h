@@ -10,6 +10,7 @@
  * computer can be paused, and end, while a handler runs: the processor that asks waits, as one that stands still, and what the handler does
  * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() is not for it. A handler may wait for another thread,
  * but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
+ * A computer that is placed in a container has no handlers: viso_guest_boot() gives -EOPNOTSUPP.
  *
  * With VISO_PLACEMENT_CONTAINED all of this is the same for the host program, but is asked of the process that serves the guest, by
  * messages: a handler costs a hand-over between processes, and each 64 KiB that are read or written another one. Handlers get

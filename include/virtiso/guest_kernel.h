@@ -139,13 +139,13 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_console(viso_guest *guest, viso
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_firmware(viso_guest *guest, const char *path);
 
 /**
- * Switch the computer on. One computer of a guest runs at a time.
+ * Switch the computer on. One computer of a guest runs at a time. That of a clone goes on from its snapshot (<virtiso/snapshot.h>) in place of booting.
  *
  * @param guest        a guest with a kernel, a flat image or firmware
  * @param streams      a command of which the streams, bounds of captured output and time limits count, and nothing else: a CPU time limit is
  *                     for all processors together; NULL: no input, up to 1 MiB of output captured, no limits
  * @param out_process  where the process that stands for the computer is put, owned by the caller; untouched on failure
- * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB; -EBUSY one runs already, or a disk is another guest's; -EADDRINUSE
+ * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB, or a clone that lacks a disk or has other devices; -EBUSY one runs already, or a disk is another guest's; -EADDRINUSE
  *         something is where viso_guest_set_vsock() wants its socket;
  *         -ENOEXEC the kernel is none, or is damaged; -ENOSPC it, its initramfs, or its command line does not fit into the memory or into what
  *         the kernel can take; -ENOENT, -EACCES, -EISDIR and others of open(2) and read(2) for the files; -ENODEV no usable /dev/kvm; -EOPNOTSUPP

@@ -57,7 +57,7 @@ typedef enum viso_tool_aspect {
 /** How a program or kernel here would call its hypervisor. */
 typedef enum viso_hypercall_way {
 	VISO_HYPERCALL_WAY_NONE = 0,       /**< there is no hypervisor that answers */
-	VISO_HYPERCALL_WAY_LIBVIRTISO = 1, /**< a guest of this library: viso_hypercall() of <virtiso/hypercall.h>, by any program */
+	VISO_HYPERCALL_WAY_LIBVIRTISO = 1, /**< a guest of this library: viso_hypercall() of <virtiso/hypercall.h>, by any program; or <virtiso/doorbell.h>, by a kernel and root */
 	VISO_HYPERCALL_WAY_KVM = 2,        /**< VMCALL or VMMCALL, by the kernel */
 	VISO_HYPERCALL_WAY_HYPERV = 3,     /**< the hypercall page of Hyper-V, by the kernel */
 	VISO_HYPERCALL_WAY_XEN = 4,        /**< the hypercall page of Xen, by the kernel; /dev/xen/privcmd for privileged programs */

@@ -235,6 +235,35 @@ static void test_wrong_answers(void **state)
 	}
 }
 
+/* In one go, so that nobody has heard of the first failure when the second one comes, which is no failure at all. */
+static void fail_twice(struct liar *liar, const struct agent_frame *frame)
+{
+	enum { SIZE = 8, FRAME = AGENT_HEADER + SIZE };
+	uint8_t frames[2 * FRAME];
+	welcome_only(liar, frame);
+	if (frame->type != AGENT_SPAWN)
+		return;
+	for (int i = 0; i < 2; i++) {
+		struct packer packer = {.data = frames + i * FRAME + AGENT_HEADER, .room = SIZE};
+		frames_put_header(frames + i * FRAME, AGENT_FAILED, frame->id, liar->token, SIZE);
+		pack_u32(&packer, i == 0 ? VISO_STAGE_EXEC : 0);
+		pack_u32(&packer, i == 0 ? ENOENT : 0);
+	}
+	(void)!send(liar->socket, frames, sizeof(frames), MSG_NOSIGNAL);
+}
+
+static void test_a_failure_is_final(void **state)
+{
+	viso_result *result = NULL;
+	struct liar *liar = begin(fail_twice);
+	assert_ok(agent_await(liar->guest->agent, 5000));
+	viso_command *command = script("true");
+	assert_fails(viso_sandbox_run(&liar->guest->sandbox, command, &result), ENOENT, VISO_STAGE_EXEC, "");
+	assert_null(result);
+	viso_command_unref(command);
+	end(liar);
+}
+
 /* More than its window, and than the pipe that nobody reads. */
 static void flood(struct liar *liar, const struct agent_frame *frame)
 {
@@ -322,10 +351,15 @@ static void test_output_that_does_not_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),       cmocka_unit_test(test_another_version),
-		cmocka_unit_test(test_no_answers),    cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_wrong_answers), cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_evil_tree),     cmocka_unit_test(test_output_that_does_not_end),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_another_version),
+		cmocka_unit_test(test_no_answers),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_wrong_answers),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_evil_tree),
+		cmocka_unit_test(test_output_that_does_not_end),
+		cmocka_unit_test(test_a_failure_is_final),
 	};
 	support_time_limit(60);
 	return cmocka_run_group_tests_name("agent-hostile", tests, NULL, NULL);

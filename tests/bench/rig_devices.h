@@ -3,7 +3,7 @@
 #ifndef RIG_DEVICES_H
 #define RIG_DEVICES_H
 
-#define RIG_MODULES "virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net"
+#define RIG_MODULES "virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net"
 #define RIG_HOST_ADDRESS "10.9.8.1"
 #define RIG_GUEST_ADDRESS "10.9.8.2"
 

@@ -103,6 +103,24 @@ tap.case("both call", function()
 	tap.equal(process:wait().stdout, "apples: 5\ngold: errno 2\n")
 end)
 
+tap.case("a clone calls", function()
+	local box <close> = bell{[1] = function()
+		return 9
+	end}
+	local process <close> = box:boot{capture_output = true, timeout = 60}
+	local call = box:next_hypercall(60)
+	local clone <close> = box:snapshot():clone()
+	local clone_process <close> = clone:boot{capture_output = true, timeout = 60}
+	call:answer(7)
+	for _, guest in ipairs{box, clone, clone} do
+		tap.equal(guest:serve(60), true)
+	end
+	for guest, computer in pairs{[box] = process, [clone] = clone_process} do
+		guest:request("off", {timeout = 60})
+		tap.equal(computer:wait().stdout, guest == box and "apples: 7\ngold: 9\n" or "apples: 9\ngold: 9\n")
+	end
+end)
+
 tap.case("a handler throws", function()
 	local box <close> = bell{[1] = function()
 		error("no price", 0)

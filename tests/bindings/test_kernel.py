@@ -75,17 +75,16 @@ class KernelCase(support.TestCase):
             self.assertEqual(box.boot(timeout=30).wait(), 0)
 
     def test_clone(self):
-        """A computer that waits for a byte, which it says again."""
+        # A computer that waits for a byte, which it says again.
         wait = bytes([0xBA, 0xFD, 0x03, 0xEC, 0xA8, 0x01, 0x74, 0xF8, 0xBA, 0xF8, 0x03, 0xEC, 0xEE])
         image = self.image(put("?") + wait + POWER_OFF + FOR_EVER)
         disk, copy = self.image(bytes(512), "disk"), self.image(bytes(512), "copy")
         here, there = socket.socketpair()
         with here, there, virtiso.Guest(flat_image=(image, CODE), disks=[disk], ports={"a": there}) as box:
-            process = box.boot(stdin=virtiso.PIPE, stdout=virtiso.PIPE, timeout=30)
-            self.assertEqual(process.stdout.read(1), "?")
-            snapshot = box.snapshot()
-            process.kill()
-            process.wait()
+            with box.boot(stdin=virtiso.PIPE, stdout=virtiso.PIPE, timeout=30) as process:
+                self.assertEqual(process.stdout.read(1), "?")
+                snapshot = box.snapshot()
+                process.kill()
         self.assertGreater(snapshot.size, 0)
         with here, snapshot.clone() as clone:
             with self.assertRaises(virtiso.InvalidArgument):

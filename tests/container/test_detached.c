@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Containers that go on without their host program, and are found again. */
 #include "box.h"
-#include "tree.h"
 #include "host.h"
 #include "marked.h"
+#include "tree.h"
 
 #include <dirent.h>
 #include <errno.h>

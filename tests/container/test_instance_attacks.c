@@ -295,7 +295,9 @@ static void test_what_is_mounted_over_proc(void **state)
 	process = box_spawn(box, command);
 	int terminal = viso_process_take_terminal(process);
 	char line[128] = "";
-	assert_true(read(terminal, line, sizeof(line) - 1) > 0);
+	/* A terminal gives what comes, not lines. */
+	for (size_t size = 0; !strchr(line, '\n'); size = strlen(line))
+		assert_true(read(terminal, line + size, sizeof(line) - 1 - size) > 0);
 	assert_string_equal(line, "tty tty tty 80x25 own controlling foreground\r\n");
 	close(terminal);
 	viso_process_unref(process);

@@ -410,6 +410,33 @@ static void passt_answers(void **state)
 	assert_true(is_answered);
 }
 
+/* Each notification is an exit: while there are buffers enough, nobody waits for more. */
+static void buffers_are_asked_for_when_there_are_none(void **state)
+{
+	static struct driver driver;
+	uint16_t head;
+	uint32_t length;
+	for (int round = 0; round < 2; round++) {
+		bool has_index = round == 1;
+		int other = begin_with_sockets(&driver, SOCK_SEQPACKET, has_index ? BIT(VIRTIO_RING_F_EVENT_IDX) : 0);
+		const struct part room = {driver_room(&driver, 2048), 2048, true};
+		const uint16_t *used = driver_at(&driver, driver.queues[RECEIVE].used);
+		const uint16_t *event = used + 2 + 4 * driver.queues[RECEIVE].size;
+		for (int i = 0; i < 3; i++)
+			driver_add(&driver, RECEIVE, &room, 1);
+		driver_kick(&driver, RECEIVE);
+		for (int i = 0; i < 3; i++) {
+			/* Not yet: the first one that it would be told of is gone by long ago. */
+			assert_int_equal(has_index ? *event : *used, has_index ? 0 : VRING_USED_F_NO_NOTIFY);
+			assert_int_equal(send(other, "a frame", 7, 0), 7);
+			assert_true(driver_wait(&driver, RECEIVE, &head, &length));
+		}
+		assert_int_equal(has_index ? *event : *used, has_index ? 3 : 0);
+		driver_close(&driver);
+		close(other);
+	}
+}
+
 /* Whether a frame comes to the host's end while the loop runs, within so many milliseconds. */
 static bool comes(struct driver *driver, int other, int milliseconds)
 {
@@ -490,6 +517,7 @@ int main(void)
 		cmocka_unit_test(a_stream_of_something_else_is_cut),
 		cmocka_unit_test(a_slow_stream_gets_every_frame_whole),
 		cmocka_unit_test(what_can_be_no_frame_is_lost),
+		cmocka_unit_test(buffers_are_asked_for_when_there_are_none),
 		cmocka_unit_test(frames_keep_to_their_rate),
 		cmocka_unit_test(frames_that_wait_go_with_the_device),
 		cmocka_unit_test(other_fds_are_refused),

@@ -436,6 +436,47 @@ static void connections_are_as_many_as_there_may_be(void **state)
 	}
 }
 
+/* Another device in the place of this one, with what that was, and nothing of the host behind it. */
+static void replace_device(struct bench *bench)
+{
+	struct driver *driver = &bench->driver;
+	struct state_writer saved = {0};
+	struct virtio *other;
+	virtio_pause(driver->device);
+	assert_int_equal(virtio_save(driver->device, &saved), 0);
+	virtio_stop(driver->device);
+	virtio_release(driver->device);
+	assert_int_equal(
+		virtio_vsock_new(&driver->ram, driver_interrupt(driver), &driver->loop, CID + 1, NULL, -1, &other), 0);
+	struct state_reader in = {.data = saved.data, .left = saved.size};
+	assert_int_equal(virtio_load(other, &in), 0);
+	assert_int_equal(in.left, 0);
+	state_release(&saved);
+	driver->bus.count = 0;
+	driver_take(driver, other);
+}
+
+static void connections_are_not_gone_on_with(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	const struct part event = {driver_room(driver, sizeof(struct virtio_vsock_event)),
+				   sizeof(struct virtio_vsock_event), true};
+	uint16_t head;
+	uint32_t length;
+	char byte;
+	int host = connect_guest(bench, 1000);
+	driver_add(driver, 2, &event, 1);
+	replace_device(bench);
+	assert_int_equal(recv(host, &byte, 1, 0), 0);
+	close(host);
+	assert_true(driver_wait(driver, 2, &head, &length));
+	assert_int_equal(length, sizeof(struct virtio_vsock_event));
+	assert_int_equal(*(uint32_t *)driver_at(driver, event.address), VIRTIO_VSOCK_EVENT_TRANSPORT_RESET);
+	/* It has another address, which the guest asks for when it hears that. */
+	assert_int_equal(driver_get(driver, VIRTIO_MMIO_CONFIG), CID + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_packets_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(answers_wait_for_buffers_and_the_guest_for_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_as_many_as_there_may_be, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_are_not_gone_on_with, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("virtio-vsock", tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <virtiso/doorbell.h>
 
 #include "guest/device/doorbell.h"
+#include "guest/device/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -246,6 +247,26 @@ static void set_up(void)
 	       "no doorbell");
 }
 
+/* It is a clone's: of a snapshot that may be anything, or of what this one is. */
+static void restore(void)
+{
+	struct state_writer own = {0};
+	const size_t size = take(2);
+	struct state_reader foreign = {world->program, size < world->left ? size : world->left};
+	if (size == 0) {
+		doorbell_save(world->doorbell, &own);
+		foreign = (struct state_reader){own.data, own.size};
+	} else {
+		world->program += foreign.left;
+		world->left -= foreign.left;
+	}
+	int r = doorbell_load(world->doorbell, &foreign);
+	expect(r == 0 || r == -EINVAL, "another error of a snapshot");
+	expect(r == 0 || size > 0, "its own snapshot is refused");
+	doorbell_ring_again(world->doorbell);
+	state_release(&own);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	world = calloc(1, sizeof(*world));
@@ -253,6 +274,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world->program = data;
 	world->left = size;
 	set_up();
+	if (take(1) & 1)
+		restore();
 	for (int i = 0; i < STEPS_MAX && world->left > 0; i++)
 		step();
 	doorbell_close(world->doorbell);

@@ -304,13 +304,16 @@ uint64_t use_ring(uint64_t value)
 }
 
 static volatile int has_child;
+static int until_exec[2];
 
+/* The child has the memory until the other thread has executed something, which closes the pipe. */
 static void *leave_child_behind(void *data)
 {
 	if (vfork() == 0) {
+		char byte;
+		close(until_exec[1]);
 		has_child = 1;
-		for (;;)
-			pause();
+		_exit((int)read(until_exec[0], &byte, 1));
 	}
 	return NULL;
 }
@@ -319,6 +322,7 @@ static void *leave_child_behind(void *data)
 static void move(char *path)
 {
 	pthread_t thread;
+	pipe2(until_exec, O_CLOEXEC);
 	pthread_create(&thread, NULL, leave_child_behind, NULL);
 	while (!has_child)
 		usleep(1000);

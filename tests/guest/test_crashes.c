@@ -171,7 +171,7 @@ static void test_gdb_shows_the_backtrace(void **state)
 		viso_result *result = run_in(guest, new_command(program, "signal-crash", "0x1234", NULL));
 		snprintf(program, sizeof(program), "%s/%s", fixture->root_path, programs[i]);
 		char *output = backtrace(program, path);
-			const char *inner = strstr(output, "crash_inner"), *outer = strstr(output, "crash_outer");
+		const char *inner = strstr(output, "crash_inner"), *outer = strstr(output, "crash_outer");
 		assert_non_null(strstr(output, "Program terminated with signal SIGSEGV"));
 		assert_true(inner && outer && inner < outer && strstr(outer, "signals_crash") && strstr(outer, "main"));
 		assert_non_null(strstr(output, "0x1234"));

@@ -173,10 +173,8 @@ static void test_ends(void **state)
 		int error;
 		viso_reason reason;
 	} cases[] = {
-		{"Exit", 20000, ESRCH, VISO_REASON_EXITED},
-		{"Crash", 20000, EFAULT, VISO_REASON_SIGNALLED},
-		{"Spin", 100, ETIMEDOUT, VISO_REASON_TIMED_OUT},
-		{"Long", 100, ETIMEDOUT, VISO_REASON_TIMED_OUT},
+		{"Exit", 20000, ESRCH, VISO_REASON_EXITED},      {"Crash", 20000, EFAULT, VISO_REASON_SIGNALLED},
+		{"Spin", 100, ETIMEDOUT, VISO_REASON_TIMED_OUT}, {"Long", 100, ETIMEDOUT, VISO_REASON_TIMED_OUT},
 		{"Has", 100, ETIMEDOUT, VISO_REASON_TIMED_OUT},
 	};
 	for (int i = 0; i < 10; i++) {
@@ -185,9 +183,9 @@ static void test_ends(void **state)
 		const char *request = cases[i % 5].request;
 		if (i % 3)
 			assert_answer(guest, "abc", "cba");
-		assert_fails(viso_guest_request(guest, request, strlen(request), out, sizeof(out),
-						cases[i % 5].timeout_ms),
-			     cases[i % 5].error, VISO_STAGE_GUEST, "");
+		assert_fails(
+			viso_guest_request(guest, request, strlen(request), out, sizeof(out), cases[i % 5].timeout_ms),
+			cases[i % 5].error, VISO_STAGE_GUEST, "");
 		assert_string_equal(out, "-");
 		assert_poisoned(guest, cases[i % 5].reason);
 		viso_guest_unref(guest);

@@ -365,6 +365,60 @@ static void test_forged(void **state)
 	assert_true(loaded > 10);
 }
 
+static uint8_t *state_of(struct fixture *fixture, viso_guest *guest, size_t *out_size)
+{
+	struct stat st;
+	viso_snapshot *snapshot = saved_freeze(guest);
+	assert_ok(viso_snapshot_save(snapshot, saved_path(fixture)));
+	viso_snapshot_unref(snapshot);
+	int fd = open(saved_path(fixture), O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	uint8_t *file = malloc((size_t)st.st_size);
+	assert_int_equal(read(fd, file, (size_t)st.st_size), st.st_size);
+	close(fd);
+	*out_size = (size_t)st.st_size;
+	return file;
+}
+
+/*
+ * Whatever a call has left in memory, registers, files or anything else that is saved: a reset leaves the file of a
+ * clone that has done nothing, but for moments, which are others in each.
+ */
+static void test_resets_are_exact(void **state)
+{
+	enum { CHANGES = 13, FRESH = 3, MOMENT = 8 };
+	struct fixture *fixture = *state;
+	uint8_t *fresh[FRESH];
+	size_t size, size_now;
+	need_kvm();
+	viso_snapshot *snapshot = saved_freeze(initialised(fixture, "/frozen-static", "plain", 0));
+	for (int i = 0; i < FRESH; i++)
+		fresh[i] = state_of(fixture, clone_of(snapshot), &size);
+	for (uint64_t round = 0; round <= CHANGES + 1; round++) {
+		viso_guest *clone = clone_of(snapshot);
+		if (round <= CHANGES)
+			assert_int_equal(call(clone, round ? "change_one" : "leave_secret", round - 1), 0);
+		if (round <= CHANGES)
+			assert_ok(viso_guest_reset(clone));
+		else
+			assert_int_equal(call(clone, "leave_secret", 0), 0);
+		uint8_t *now = state_of(fixture, clone, &size_now);
+		int different = size_now != size;
+		for (size_t i = HEAD; i < size && i < size_now; i++) {
+			bool is_moment = false;
+			for (size_t near = i - MOMENT; near < i + MOMENT && near < size; near++)
+				is_moment |= fresh[0][near] != fresh[1][near] || fresh[0][near] != fresh[2][near];
+			different += now[i] != fresh[0][i] && !is_moment;
+		}
+		/* Without a reset it is found. */
+		assert_true(round <= CHANGES ? different == 0 : different > 0);
+		free(now);
+	}
+	for (int i = 0; i < FRESH; i++)
+		free(fresh[i]);
+	viso_snapshot_unref(snapshot);
+}
+
 /* How the program waits for the host is at the end: its registers, RAX first, and where the bytes of calls are. */
 static void test_forged_wait(void **state)
 {
@@ -435,12 +489,12 @@ static void test_no_room(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_another_process), cmocka_unit_test(test_clones_and_resets),
-		cmocka_unit_test(test_generations),     cmocka_unit_test(test_python),
-		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_files_of_others),
-		cmocka_unit_test(test_changed_library), cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_forged),          cmocka_unit_test(test_forged_wait),
-		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_another_process),  cmocka_unit_test(test_clones_and_resets),
+		cmocka_unit_test(test_generations),      cmocka_unit_test(test_python),
+		cmocka_unit_test(test_refusals),         cmocka_unit_test(test_files_of_others),
+		cmocka_unit_test(test_changed_library),  cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_forged),           cmocka_unit_test(test_forged_wait),
+		cmocka_unit_test(test_resets_are_exact), cmocka_unit_test(test_no_room),
 	};
 	if (argc > 1)
 		return saved_be_other(argc, argv);

@@ -103,6 +103,42 @@ static void test_a_port_carries_both_ways(void **state)
 	close(host);
 }
 
+/* The streams lead to it, and what is written to the serial port is seen, too. */
+static void test_a_console_carries_both_ways(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_command *streams = viso_command_new("computer");
+	set_program(fixture);
+	assert_ok(viso_guest_set_console(fixture->guest, VISO_CONSOLE_VIRTIO));
+	assert_ok(viso_command_set_input(streams, "HELLO", 5));
+	assert_ok(viso_command_capture(streams, 1 << 20));
+	assert_switched_off(kernel_wait(kernel_boot(fixture, streams)),
+			    "rng 00000020 random interrupt\nconsole speaks\nconsole 00000005 hello echoed\nend\n");
+	viso_command_unref(streams);
+}
+
+/* What nobody reads is lost after a while, and the guest goes on. */
+static void test_a_console_that_nobody_reads_stops_no_guest(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_command *streams = viso_command_new("computer");
+	int ends[2];
+	set_program(fixture);
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	char full[4096] = {0};
+	while (write(ends[1], full, sizeof(full)) > 0)
+		;
+	assert_ok(viso_guest_set_console(fixture->guest, VISO_CONSOLE_VIRTIO));
+	assert_ok(viso_command_set_input(streams, "FLOOD", 5));
+	assert_ok(viso_command_set_stdio_fd(streams, VISO_STDOUT, ends[1]));
+	viso_result *result = kernel_wait(kernel_boot(fixture, streams));
+	assert_int_equal(viso_result_reason(result), VISO_REASON_EXITED);
+	viso_result_unref(result);
+	viso_command_unref(streams);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_frames_go_both_ways(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -365,6 +401,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_disk_is_read_and_written, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_disks_keep_what_they_are_told_to, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_port_carries_both_ways, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_console_carries_both_ways, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_console_that_nobody_reads_stops_no_guest, kernel_setup,
+						kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_frames_go_both_ways, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pause_loses_nothing, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_second_boot_has_the_same_devices, kernel_setup, kernel_teardown),

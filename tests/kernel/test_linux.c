@@ -104,6 +104,8 @@ static void test_eight_at_once(void **state)
 	struct kernel_fixture *fixture = *state;
 	viso_process *processes[COUNT];
 	viso_guest *guests[COUNT];
+	/* Eight times the work. */
+	alarm(400);
 	prepare(fixture, "vmlinux", "echo hello from $(tail -c 2 /proc/cmdline)\npoweroff -f\n");
 	char *kernel = kernel_path("vmlinux"), *initramfs;
 	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);

@@ -42,7 +42,7 @@ static const char script[] =
 	"virtio_net virtio-rng "
 	"vsock "
 	"vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport fuse virtiofs; do insmod /modules/$m.ko; done\n"
-	"echo hvc0 speaks >/dev/hvc0; read line </dev/hvc0; echo hvc0 reads $line\n"
+	"exec 5<>/dev/hvc0; echo hvc0 speaks >&5; read line <&5; exec 5<&-; echo hvc0 reads $line\n"
 	"echo rng $(cat /sys/class/misc/hw_random/rng_current) $(dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c)\n"
 	"echo vda $(cat /sys/block/vda/size) $(cat /sys/block/vda/serial) $(md5sum </dev/vda)\n"
 	"dd if=/dev/vda of=/dev/vdb bs=1M 2>/dev/null && sync && echo 3 >/proc/sys/vm/drop_caches && echo vdb $(md5sum "

@@ -32,7 +32,7 @@ struct crowd {
 
 static bool is_ours(const char *thread)
 {
-	char path[64], name[16] = "";
+	char path[512], name[16] = "";
 	snprintf(path, sizeof(path), "/proc/self/task/%s/comm", thread);
 	FILE *file = fopen(path, "re");
 	bool is_read = file && fgets(name, sizeof(name), file);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 /* As lib/guest/snapshot/saved.h has it. */
-enum { STATE_SIZE = 48, SUM = 64, HEAD = 96 };
+enum { STATE_SIZE = 48, SUM = 64, HEAD = 96, PATIENCE_MS = 60000 };
 
 /*
  * Says A and a random moment later, for each byte that comes, the one before it ('m' before the first): until q, when
@@ -371,6 +372,90 @@ static void test_what_is_not_given_is_closed(void **state)
 	viso_snapshot_unref(snapshot);
 }
 
+/* What it wants to know the price of (examples/guest/bell.c), by the host's queue. */
+static viso_hypercall *next_question(viso_guest *guest, const char *thing)
+{
+	viso_hypercall *hypercall = NULL;
+	uint64_t address, length;
+	char text[16] = "";
+	assert_ok(viso_guest_next_hypercall(guest, PATIENCE_MS, &hypercall));
+	assert_ok(viso_hypercall_argument(hypercall, 0, &address));
+	assert_ok(viso_hypercall_argument(hypercall, 1, &length));
+	assert_true(length < sizeof(text));
+	assert_ok(viso_hypercall_read(hypercall, address, text, (size_t)length));
+	assert_string_equal(text, thing);
+	return hypercall;
+}
+
+static void tell(viso_hypercall *hypercall, int64_t price)
+{
+	assert_ok(viso_hypercall_answer(hypercall, price));
+	viso_hypercall_unref(hypercall);
+}
+
+/* The end of it: one more question, a call by the host, and off. */
+static void ask_and_end(viso_guest *guest, viso_process *process, const char *output)
+{
+	const uint64_t numbers[2] = {2, 3};
+	uint64_t sum = 0;
+	char answer[8];
+	tell(next_question(guest, "gold"), 9);
+	assert_ok(viso_guest_call(guest, "add", numbers, 2, PATIENCE_MS, &sum));
+	assert_int_equal(sum, 5);
+	assert_int_equal(viso_guest_request(guest, "off", 3, answer, sizeof(answer), PATIENCE_MS), 3);
+	assert_switched_off(kernel_wait(process), output);
+}
+
+/* A call that waits for the host's answer is made once more in the clone, which asks and is asked for itself. */
+static void test_calls_are_made_once_more(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	need_kvm();
+	assert_ok(viso_guest_set_kernel(fixture->guest, BELL));
+	assert_ok(viso_guest_queue_hypercall(fixture->guest, 1));
+	viso_process *process = kernel_boot(fixture, NULL);
+	viso_hypercall *question = next_question(fixture->guest, "apples");
+	viso_snapshot *snapshot = freeze(fixture->guest);
+	struct kernel_fixture other = {.guest = clone_of(snapshot)};
+	viso_process *clone = kernel_boot(&other, NULL);
+	tell(next_question(other.guest, "apples"), 4);
+	tell(question, 5);
+	ask_and_end(fixture->guest, process, "apples: 5\ngold: 9\n");
+	ask_and_end(other.guest, clone, "apples: 4\ngold: 9\n");
+	viso_guest_unref(other.guest);
+	viso_snapshot_unref(snapshot);
+}
+
+static int64_t hold(viso_hypercall *hypercall, void *data)
+{
+	sem_t *semaphores = data;
+	sem_post(&semaphores[0]);
+	sem_wait(&semaphores[1]);
+	return 7;
+}
+
+/* Its processor is amid an instruction. */
+static void test_a_handler_must_have_returned(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_snapshot *snapshot = NULL;
+	sem_t semaphores[2];
+	need_kvm();
+	sem_init(&semaphores[0], 0, 0);
+	sem_init(&semaphores[1], 0, 0);
+	assert_ok(viso_guest_set_kernel(fixture->guest, BELL));
+	assert_ok(viso_guest_set_hypercall_handler(fixture->guest, 1, hold, semaphores, NULL));
+	viso_process *process = kernel_boot(fixture, NULL);
+	sem_wait(&semaphores[0]);
+	assert_fails(viso_guest_snapshot(fixture->guest, &snapshot), EBUSY, VISO_STAGE_GUEST, "computer");
+	assert_null(snapshot);
+	sem_post(&semaphores[1]);
+	sem_post(&semaphores[1]);
+	char answer[8];
+	assert_int_equal(viso_guest_request(fixture->guest, "off", 3, answer, sizeof(answer), PATIENCE_MS), 3);
+	assert_switched_off(kernel_wait(process), "apples: 7\ngold: 7\n");
+}
+
 static void test_snapshots_leave_nothing(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -635,6 +720,8 @@ int main(int argc, char **argv)
 						kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_disk_of_another_size_is_refused, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_given_is_closed, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_calls_are_made_once_more, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_handler_must_have_returned, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_snapshots_leave_nothing, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_runs_is_frozen, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_file_is_loaded_by_another_process, kernel_setup,

@@ -112,6 +112,22 @@ static void test_shut_down(void **state)
 	assert_ok(viso_sandbox_close(sandbox));
 }
 
+/* All of the computer in a container, and its agent answers all the same. */
+static void test_contained(void **state)
+{
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+	guest = NULL;
+	root = NULL;
+	need_guest();
+	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
+	assert_output(tools_run(sandbox, "python3", "-c", "print(6*7)"), 0, "42\n");
+	assert_int_equal(viso_sandbox_pause(sandbox), 1);
+	assert_int_equal(viso_sandbox_resume(sandbox), 1);
+	assert_true(viso_guest_traffic(guest, VISO_DEVICE_PORTS, 0, VISO_TRAFFIC_BYTES_FROM_GUEST) > 0);
+	assert_ok(viso_guest_shut_down(guest, VISO_SHUTDOWN_POWER_OFF, 60000));
+}
+
 static int clean_up(void **state)
 {
 	viso_guest_unref(guest);
@@ -123,7 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_python),   cmocka_unit_test(test_start_again), cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_terminal), cmocka_unit_test(test_shut_down),
+		cmocka_unit_test(test_terminal), cmocka_unit_test(test_shut_down),   cmocka_unit_test(test_contained),
 	};
 	return cmocka_run_group_tests(tests, NULL, clean_up);
 }

@@ -202,14 +202,44 @@ static void control(u32 port, u16 event, u16 value)
 	wait_for(3);
 }
 
+/* By itself, without messages of control. */
+static void try_console(void)
+{
+	static char text[] = "console speaks\n";
+	begin(0, 2);
+	add(1, text, sizeof(text) - 1, 0);
+	wait_for(1);
+	add(0, buffers[0], 64, WRITABLE);
+	int got = wait_for(0);
+	/* More than waits for a reader. */
+	for (int i = 0; got > 0 && buffers[0][0] == 'F' && i < 40; i++) {
+		add(1, buffers[1], 2048, 0);
+		wait_for(1);
+	}
+	say("console ");
+	say_number((u32)got);
+	say(" ");
+	for (int i = 0; i < got; i++)
+		buffers[0][i] ^= 0x20;
+	if (got > 0)
+		add(1, buffers[0], (u32)got, 0);
+	say(wait_for(1) == 0 ? " echoed\n" : " kept\n");
+}
+
 static void try_port(void)
 {
 	begin(1 << 1, 6);
 	for (int i = 0; i < 4; i++)
 		add(2, buffers[1] + 128 * i, 128, WRITABLE);
 	control(0xffffffff, 0, 1);
+	wait_for(2);
+	/* The first one is port 0 where there is a console. */
+	if (*(u32 *)buffers[1] == 0) {
+		try_console();
+		return;
+	}
 	control(1, 3, 1);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		wait_for(2);
 	say("port ");
 	say((char *)buffers[1] + 128 + 8);

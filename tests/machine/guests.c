@@ -249,6 +249,15 @@ const struct guest_machine guest_machines[] = {
 		.way = "libvirtiso",
 	},
 	{
+		.title = "a computer of this library",
+		.lines = {LINUX, HYPERVISOR, KVM, "cpuid: 40000100 0: 40000102 7662696c 69747269 6f73",
+			  "cpuid: 40000101 0: 0 1 0 0", "cpuid: 40000102 0: 1030610 d0100000 81000 3", NO_MODULES,
+			  "sys/bus/", "sys/module/", "proc/1/comm = a\n"},
+		.drivers = {{"ptp_kvm", "unknown"}},
+		.families = "virtio",
+		.way = "libvirtiso",
+	},
+	{
 		.title = "nothing can be read",
 		.lines = {"errors: EACCES cpuid\nEACCES /sys/bus\nEACCES /proc\nEACCES /sys/hypervisor/type\n"
 			  "EACCES /sys/class/dmi/id/sys_vendor\nEACCES /sys/class/dmi/id/product_name\nEACCES uname"},

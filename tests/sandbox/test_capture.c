@@ -113,7 +113,8 @@ static void test_result_arguments(void **state)
 	assert_int_equal(viso_error_number(), EINVAL);
 	assert_null(viso_result_output(NULL, VISO_STDOUT, &size));
 	assert_fails(viso_result_output_truncated(result, VISO_STDIN), EINVAL, VISO_STAGE_ARGUMENT, "truncated");
-	assert_fails((int)viso_result_usage(result, (viso_usage)24), EINVAL, VISO_STAGE_ARGUMENT, "viso_result_usage");
+	assert_fails((int)viso_result_usage(result, (viso_usage)(VISO_USAGE_INTERRUPTS + 1)), EINVAL,
+		     VISO_STAGE_ARGUMENT, "viso_result_usage");
 	assert_fails(viso_result_reason(NULL), EINVAL, VISO_STAGE_ARGUMENT, "viso_result_reason");
 	assert_int_equal(viso_result_exit_code(NULL), -1);
 	assert_int_equal(viso_result_signal(NULL), 0);

@@ -306,7 +306,7 @@ static void test_sandbox(void **state)
 	REFUSED(viso_sandbox_pause(NULL));
 	REFUSED(viso_sandbox_resume(NULL));
 	REFUSED(viso_sandbox_usage(NULL, VISO_USAGE_MEMORY));
-	REFUSED(viso_sandbox_usage(sandbox, (viso_usage)24));
+	REFUSED(viso_sandbox_usage(sandbox, (viso_usage)(VISO_USAGE_INTERRUPTS + 1)));
 	REFUSED(viso_sandbox_fd(NULL));
 	REFUSED(viso_sandbox_next_event(NULL, &process));
 	REFUSED(viso_sandbox_copy_in(NULL, "/etc/passwd", "/tmp"));

@@ -511,7 +511,8 @@ static void test_who_waits_does_not_meet_what_is_being_removed(void **state)
 	assert_int_equal(root_shell("mkdir %s/d/many && cd %s/d/many && for i in $(seq 3000); do echo $i >$i; done",
 				    source, source),
 			 0);
-	atomic_bool *is_locked = mmap(NULL, sizeof(*is_locked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	atomic_bool *is_locked =
+		mmap(NULL, sizeof(*is_locked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(is_locked, MAP_FAILED);
 	fflush(NULL);
 	pid_t child = fork();

@@ -382,20 +382,22 @@ end
 
 --- Freezes the initialised guest; it goes on as a clone itself.
 function Guest:snapshot()
-	local handlers, root = self.handlers, self.root
+	local handlers, root, is_computer = self.handlers, self.root, self.is_computer
 	return snapshots.make(native.viso_guest_snapshot(self.handle), function(handle)
 		local clone = make(handle, root)
 		clone.inherited = handlers -- the library calls them for the clone, too
+		clone.is_computer = is_computer
 		return clone
 	end)
 end
 
 --- Reads a snapshot from a file. The guest, which has not run anything, has the root and settings that the clones shall have.
 function Guest:load_snapshot(path)
-	local handlers, root = self.handlers, self.root
+	local handlers, root, is_computer = self.handlers, self.root, self.is_computer
 	return snapshots.make(roots.build(root, native.viso_snapshot_load, path, self.handle), function(handle)
 		local clone = make(handle, root)
 		clone.inherited = handlers
+		clone.is_computer = is_computer
 		return clone
 	end)
 end
@@ -445,9 +447,11 @@ function Guest:serve(timeout)
 	if not call then
 		return nil
 	end
-	local ok, result = pcall(self.handlers[call:number()] or function()
+	local number = call:number()
+	local handler = self.handlers[number] or self.inherited and self.inherited[number] or function()
 		return -ENOSYS
-	end, call)
+	end
+	local ok, result = pcall(handler, call)
 	local value = ok and (result == nil and 0 or math.tointeger(result))
 	if not value then
 		call:refuse(EIO)

@@ -93,7 +93,7 @@ class MemoryFigure(IntEnum):
     BALLOON = native.VISO_MEMORY_BALLOON
 
 
-class Device(IntEnum):
+class DeviceKind(IntEnum):
     """A kind of device of a computer."""
 
     SERIAL = native.VISO_DEVICE_SERIAL

@@ -20,7 +20,7 @@ from ._container_options import Bind
 from ._enums import (
     Agent,
     Console,
-    Device,
+    DeviceKind,
     Isolation,
     MemoryFigure,
     Network,
@@ -313,9 +313,9 @@ class Guest(Sandbox):
         """Ask the computer for so much of its memory."""
         native.viso_guest_set_balloon(self._handle, size_in_bytes(size))
 
-    def traffic(self, device: Union[Device, str], figure: Union[Traffic, str], *, number: int = 0) -> int:
+    def traffic(self, device: Union[DeviceKind, str], figure: Union[Traffic, str], *, number: int = 0) -> int:
         """What has gone through a device of the computer that runs."""
-        return native.viso_guest_traffic(self._handle, by_name(Device, device), number, by_name(Traffic, figure))
+        return native.viso_guest_traffic(self._handle, by_name(DeviceKind, device), number, by_name(Traffic, figure))
 
     def memory_figure(self, which: Union[MemoryFigure, str]) -> Optional[int]:
         """What the computer has told last of its memory; None where it has not told that yet."""

@@ -24,13 +24,14 @@
 #include "guest/contained/message.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
+#include "guest/vm/kick.h"
 #include "launch/owns_ids.h"
 #include "sandbox/host_program.h"
 #include "sandbox/reply.h"
 
 /* START_MS: until its memory is filled with a kernel and a root. The computer ends itself in time; where it does not,
  * the host does so later. */
-enum { START_MS = 60000, GRACE_MS = 2000, NOBODY = 65534 };
+enum { START_MS = 60000, GRACE_MS = 2000, NOBODY = 65534, NS_PER_MS = 1000000 };
 
 /* Of addresses, beside the memory: those of its threads. */
 static const uint64_t addresses_beside = 512u << 20;
@@ -86,6 +87,8 @@ int contained_check_computer(const viso_guest *guest)
 		return refuse("viso_snapshot_clone");
 	if (kernel->devices.vsock_cid)
 		return refuse("viso_guest_set_vsock");
+	if (kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE)
+		return refuse("VISO_ROOT_MEDIUM_SHARE");
 	if (kernel->devices.share_count)
 		return refuse("viso_guest_share_directory");
 	return guest->hypercalls.handlers ? refuse("viso_guest_set_hypercall_handler") : 0;
@@ -103,16 +106,28 @@ static size_t receive(const struct contained_computer *computer, int socket, voi
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* An answer to an older question, which nobody waited for, is not ours. */
+static void await_end(const struct contained_computer *computer, int timeout_ms)
+{
+	struct pollfd end = {.fd = viso_process_fd(computer->server), .events = POLLIN};
+	(void)!poll(&end, 1, timeout_ms);
+}
+
+/* An answer to an older question, which nobody waited for, is not ours; nor do many of them make us wait longer. */
 static int64_t await_response(struct contained_computer *computer, const char *function,
 			      struct computer_response *response)
 {
+	const int64_t end = clock_now(CLOCK_MONOTONIC) / NS_PER_MS + REPLY_PATIENCE_MS;
 	while (contained_computer_runs(computer)) {
-		size_t size = receive(computer, computer->control, response, sizeof(*response), REPLY_PATIENCE_MS);
-		if (size == 0 && contained_computer_runs(computer))
-			return reply_fail_silent();
+		int64_t left = end - clock_now(CLOCK_MONOTONIC) / NS_PER_MS;
+		size_t size =
+			left <= 0 ? 0 : receive(computer, computer->control, response, sizeof(*response), (int)left);
 		if (size == sizeof(*response) && response->serial == computer->serial)
 			return 0;
+		if (left <= 0)
+			return reply_fail_silent();
+		/* It has closed its end, and ends itself next. */
+		if (size == 0)
+			await_end(computer, (int)left);
 	}
 	return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
 }

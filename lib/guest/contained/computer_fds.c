@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/memfd.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/contained/computer_message.h"
 #include "guest/contained/message.h"
 #include "guest/device/disk.h"
@@ -61,6 +62,10 @@ static int add_boot_files(struct adding *adding, const struct kernel_guest *kern
 		r = add_image(adding, kernel->initramfs);
 	if (r == 0 && kernel->tools.port >= 0)
 		r = add(adding, kernel->tools.port);
+	if (r == 0 && kernel->tools.port >= 0 && kernel->tools.closed >= 0)
+		r = add(adding, kernel->tools.closed);
+	if (r == 0 && kernel->tools.disk >= 0)
+		r = add(adding, kernel->tools.disk);
 	return r;
 }
 
@@ -109,6 +114,8 @@ static int describe(const viso_guest *guest, const viso_command *streams, struct
 		.is_flat = kernel->is_flat,
 		.has_initramfs = kernel->tools.initramfs >= 0 || kernel->initramfs,
 		.has_agent = kernel->tools.port >= 0,
+		.has_closed = kernel->tools.port >= 0 && kernel->tools.closed >= 0,
+		.has_root_disk = kernel->tools.disk >= 0,
 		.has_input = streams && streams->stdio[0].kind != STDIO_NULL,
 		.has_output = !streams || streams->stdio[1].kind != STDIO_NULL,
 	};
@@ -117,6 +124,7 @@ static int describe(const viso_guest *guest, const viso_command *streams, struct
 				  "the command line has more than 4095 bytes");
 	snprintf(out->command_line, sizeof(out->command_line), "%s", line ? line : "");
 	snprintf(out->image, sizeof(out->image), "%s", name ? name + 1 : kernel->image);
+	snprintf(out->agent_port, sizeof(out->agent_port), "%s", kernel->tools.ops->port);
 	describe_devices(&kernel->devices, out);
 	return 0;
 }

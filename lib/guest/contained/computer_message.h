@@ -15,15 +15,15 @@ enum { CONTAINED_COMPUTER_MAGIC = 0x76697363, CONTAINED_NAME_MAX = 64 };
 
 /*
  * In the sealed file, and all of it. The fds from CONTAINED_ADDED on are those of the image, the initramfs, the agent's
- * port, the disks, the ports and the networks.
+ * port, what tells of its end, the root, the disks, the ports and the networks.
  */
 struct computer_settings {
 	uint32_t magic;
 	uint32_t processors;
 	uint64_t memory_max, flat_address;
 	uint64_t timeout_ms, cpu_time_ms;
-	uint8_t is_flat, has_initramfs, has_agent, has_input, has_output;
-	uint8_t reserved[3];
+	uint8_t is_flat, has_initramfs, has_agent, has_closed, has_root_disk, has_input, has_output;
+	uint8_t reserved;
 	uint32_t disk_count, port_count, network_count;
 	uint32_t console; /* viso_console */
 	uint32_t disk_flags[DEVICE_DISKS_MAX];
@@ -31,6 +31,7 @@ struct computer_settings {
 	struct rate network_rates[DEVICE_NETWORKS_MAX][THROTTLE_KINDS];
 	char ports[DEVICE_PORTS_MAX][CONTAINED_NAME_MAX];
 	uint8_t macs[DEVICE_NETWORKS_MAX][DEVICE_MAC_SIZE];
+	char agent_port[CONTAINED_NAME_MAX];
 	char image[CONTAINED_NAME_MAX]; /* its name, for errors */
 	char command_line[LAYOUT_COMMAND_LINE_MAX];
 };

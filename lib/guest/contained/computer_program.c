@@ -12,6 +12,7 @@
 #include "command/command.h"
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/agent/agent_ops.h"
 #include "guest/contained/computer.h"
 #include "guest/contained/forward.h"
 #include "guest/contained/message.h"
@@ -23,6 +24,7 @@
 
 static struct computer_settings settings;
 static struct kernel_guest kernel;
+static struct agent_ops agent_ops; /* of whom the host speaks to, there is but the port here */
 static struct viso_guest guest;
 static struct machine *machine;
 
@@ -61,7 +63,11 @@ static void take_fds(void)
 	kernel.given = next++;
 	kernel.tools.socket = -1;
 	kernel.tools.initramfs = settings.has_initramfs ? next++ : -1;
+	agent_ops.port = settings.agent_port;
+	kernel.tools.ops = &agent_ops;
 	kernel.tools.port = settings.has_agent ? next++ : -1;
+	kernel.tools.closed = settings.has_closed ? next++ : -1;
+	kernel.tools.disk = settings.has_root_disk ? next++ : -1;
 	devices->disk_count = settings.disk_count;
 	for (unsigned i = 0; i < devices->disk_count; i++)
 		devices->disks[i] =

@@ -167,17 +167,14 @@ static int make_root(viso_guest *guest)
 	return make_medium(guest);
 }
 
-/* Of a computer that goes on, where it has that as a device. A snapshot from a file has no disk: the same root makes
- * the same. */
-static int find_root(viso_guest *guest)
+int tools_find_disk(viso_guest *guest)
 {
-	struct tools *tools = &guest->kernel->tools;
-	viso_root_medium medium = VISO_ROOT_MEDIUM_DISK;
-	int r = tools->disk < 0 ? choose_medium(guest, &medium) : 0;
-	if (r == 0 && medium == VISO_ROOT_MEDIUM_SHARE)
-		r = share_root(guest);
-	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK && tools->disk < 0)
-		r = tools->disk = root_disk_make(guest->sandbox.root);
+	struct kernel_guest *kernel = guest->kernel;
+	viso_root_medium medium = VISO_ROOT_MEDIUM_MEMORY;
+	bool has_root = guest->sandbox.root && kernel->image && !kernel->is_flat;
+	int r = has_root && kernel->tools.disk < 0 ? choose_medium(guest, &medium) : 0;
+	if (r == 0 && medium == VISO_ROOT_MEDIUM_DISK)
+		r = kernel->tools.disk = root_disk_make(guest->sandbox.root);
 	return r < 0 ? r : 0;
 }
 
@@ -192,9 +189,11 @@ int tools_open(viso_guest *guest)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
-	if (r < 0 || !has_root)
-		return r;
-	return kernel->origin ? find_root(guest) : make_root(guest);
+	if (r == 0 && has_root)
+		return make_root(guest);
+	/* A clone goes on with a root that is shared; one on a disk it has from the guest of its snapshot. */
+	bool shares = kernel->origin && guest->sandbox.root && kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE;
+	return r == 0 && shares ? share_root(guest) : r;
 }
 
 void tools_built(struct kernel_guest *kernel, bool has_failed)

@@ -35,6 +35,10 @@ struct tools {
 
 void tools_init(struct tools *tools);
 
+/* For clones of a snapshot from a file, which has no disk: the same root makes the same. 0 or a negative errno with the
+ * error set. */
+int tools_find_disk(viso_guest *guest);
+
 /* For a clone. 0 or -ENOMEM. */
 int tools_copy_disk(struct tools *to, const struct tools *from);
 

@@ -404,11 +404,9 @@ static int add_root_disk(struct machine *machine, int fd)
 	struct machine_place place;
 	struct virtio *block;
 	struct disk *disk;
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	int r = machine_take_virtio(machine, &place);
 	if (r == 0)
-		r = disk_open(path, DISK_READ_ONLY, &disk);
+		r = disk_open_again(fd, "the root", DISK_READ_ONLY, &disk);
 	if (r < 0)
 		return r;
 	r = virtio_block_new(&machine->ram, place.interrupt, disk, ROOT_DISK_ID, unlimited, &block);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #define VISO_HYPERCALL_NUMBERS_ONLY
+#define VISO_DOORBELL_LAYOUT_ONLY
+#include <virtiso/doorbell.h>
 #include <virtiso/hypercall.h>
 
 #include "machine/drivers/paravirtual.h"
@@ -65,10 +67,25 @@ static bool is_own_guest(struct provider *provider, char *detail, size_t size)
 		return false;
 	if (provider_is_live(provider) && !hypercall_answers(provider))
 		return false;
-	snprintf(detail, size,
-		 "By viso_hypercall() of <virtiso/hypercall.h>, from any program: %s%s: libvirtiso; %s.",
+	snprintf(detail, size, "By viso_hypercall() of <virtiso/hypercall.h>, from any program: %s%s: libvirtiso; %s.",
 		 signature ? "CPUID" : "/proc/version", signature && named ? " and /proc/version" : "",
 		 provider_is_live(provider) ? "a hypercall is answered" : "hypercalls were not tried");
+	return true;
+}
+
+/* A computer of this library, behind KVM's signature. Nothing is tried: the doorbell has one whom it belongs to. */
+static bool is_own_computer(struct provider *provider, char *detail, size_t size)
+{
+	struct cpuid_answer answer;
+	uint32_t leaf;
+	if (hypervisor_leaf(provider, VISO_CPUID_SIGNATURE, &leaf) < 0 || leaf != VISO_DOORBELL_LEAF_NAME ||
+	    provider_cpuid(provider, VISO_DOORBELL_LEAF, 0, &answer) < 0 || answer.eax >> 24 == 0)
+		return false;
+	snprintf(
+		detail, size,
+		"By the doorbell of <virtiso/doorbell.h>, from the kernel, and from programs that may use /dev/mem and "
+		"port %#x: CPUID has libvirtiso at %#x.",
+		answer.eax & 0xffff, leaf);
 	return true;
 }
 
@@ -77,7 +94,7 @@ int find_hypercall(struct provider *provider, viso_hypercall_way *out_way, char 
 	int r = -ENOENT;
 	uint32_t leaf;
 	*out_way = VISO_HYPERCALL_WAY_LIBVIRTISO;
-	if (is_own_guest(provider, detail, size))
+	if (is_own_computer(provider, detail, size) || is_own_guest(provider, detail, size))
 		return 0;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		r = hypervisor_leaf(provider, ways[i].signature, &leaf);

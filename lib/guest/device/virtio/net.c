@@ -179,15 +179,38 @@ static void receive(struct net *net)
 	virtio_signal(&net->virtio, queue);
 }
 
+/*
+ * Receives what there is buffers for. The driver is to tell of more only where that is waited for: else each refill
+ * would cost an exit.
+ */
+static void receive_and_listen(struct net *net)
+{
+	struct virtqueue *queue = &net->virtio.queues[RECEIVE];
+	for (unsigned before;;) {
+		receive(net);
+		before = queue_waiting(queue);
+		if (before > 0 && net->size == 0) {
+			queue_silence(queue);
+			return;
+		}
+		queue_listen(queue);
+		/* For a frame that found too few there may be enough by now. */
+		if (net->size == 0 || queue_waiting(queue) <= before)
+			return;
+	}
+}
+
 static void notify(struct virtio *virtio, unsigned index)
 {
 	struct net *net = net_of(virtio);
 	if (index == TRANSMIT && !net->is_blocked)
 		virtio_serve(virtio, index, transmit);
+	/* Where no frame waits, the loop looks whether there is one to put into the new buffers. */
 	if (index == RECEIVE && net->size > 0)
-		receive(net);
-	/* For more buffers the loop looks whether there is a frame to put into them. */
-	if (index == RECEIVE)
+		receive_and_listen(net);
+	else if (index == RECEIVE && queue_waiting(&virtio->queues[RECEIVE]) > 0)
+		queue_silence(&virtio->queues[RECEIVE]);
+	else if (index == RECEIVE)
 		queue_listen(&virtio->queues[RECEIVE]);
 	watch(net);
 }
@@ -204,8 +227,7 @@ static void time_has_come(struct net *net)
 		return; /* when it goes on, the queues are looked at */
 	if (!net->is_blocked)
 		virtio_serve(virtio, TRANSMIT, transmit);
-	receive(net);
-	queue_listen(&virtio->queues[RECEIVE]);
+	receive_and_listen(net);
 }
 
 static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
@@ -232,8 +254,7 @@ static void ready(struct virtio *virtio, uint64_t number, uint32_t events)
 			virtio_serve(virtio, TRANSMIT, transmit);
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		receive(net);
-	queue_listen(&virtio->queues[RECEIVE]);
+		receive_and_listen(net);
 	watch(net);
 }
 

@@ -134,6 +134,10 @@ static int get_state(struct saved_reader *reader, const struct saved_head *head,
 
 static int check_guest(viso_guest *guest, const char *function)
 {
+	if (guest->placement != VISO_PLACEMENT_THREAD)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+				  "%s: clones of a computer are not contained; leave VISO_PLACEMENT_CONTAINED out",
+				  function);
 	if (tools_computer_runs(guest->kernel) || guest->kernel->origin)
 		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
 				  "%s: the guest has a computer that runs, or is a clone; take one that has not run "
@@ -157,6 +161,8 @@ int computer_load(const char *path, viso_guest *guest, viso_snapshot **out_snaps
 		return -ENOMEM;
 	struct saved_reader reader = {.data = state, .size = head.state_size};
 	r = get_state(&reader, &head, guest, computer);
+	if (r == 0)
+		r = tools_find_disk(guest);
 	if (r < 0) {
 		computer->frozen.release(&computer->frozen, false);
 		return r;
