@@ -100,7 +100,7 @@ static void test_pvh_with_two_processors(void **state)
 /* Each has its own memory, and says so; half of them are paused amid it. */
 static void test_eight_at_once(void **state)
 {
-	enum { COUNT = 8, MEMORY_MIB = 96 };
+	enum { COUNT = 8, MEMORY_MIB = 128 };
 	struct kernel_fixture *fixture = *state;
 	viso_process *processes[COUNT];
 	viso_guest *guests[COUNT];
