@@ -69,6 +69,11 @@ int qemu_ga_start(pid_t *out_pid)
 	return reach(path);
 }
 
+const char *qemu_ga_directory(void)
+{
+	return directory;
+}
+
 void qemu_ga_stop(pid_t pid)
 {
 	kill(pid, SIGTERM);

@@ -8,5 +8,7 @@
 /* A socket to one that was started; -1 where there is no such program. One at a time. */
 int qemu_ga_start(pid_t *out_pid);
 void qemu_ga_stop(pid_t pid);
+/* Where it may make files; with it they go. */
+const char *qemu_ga_directory(void);
 
 #endif

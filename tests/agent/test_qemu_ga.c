@@ -86,7 +86,7 @@ static void test_files(void **state)
 	char path[200], text[32];
 	int64_t handle;
 	skip_without(ga, "qemu-ga (package qemu-guest-agent)");
-	snprintf(path, sizeof(path), "%s/file", directory);
+	snprintf(path, sizeof(path), "%s/file", qemu_ga_directory());
 	assert_ok(qemu_ga_file_open(ga, path, "w", PATIENCE, &handle));
 	assert_int_equal(qemu_ga_file_write(ga, handle, "con\0tents", 9, PATIENCE), 9);
 	assert_ok(qemu_ga_file_close(ga, handle, PATIENCE));

@@ -23,7 +23,7 @@ static viso_guest *guest;
 static viso_sandbox *sandbox;
 static viso_root *root;
 
-static void make_guest(viso_platform platform, const char *kernel, const char *line)
+static void make_guest(const char *kernel)
 {
 	guest = viso_guest_new();
 	root = viso_root_new();
@@ -37,11 +37,10 @@ static void make_guest(viso_platform platform, const char *kernel, const char *l
 	assert_ok(viso_root_add_data(root, "/sbin/shutdown", shutdown, sizeof(shutdown) - 1, 0755));
 	assert_ok(viso_root_add_data(root, "/sbin/hwclock", hwclock, sizeof(hwclock) - 1, 0755));
 	assert_ok(viso_guest_set_root(guest, root));
-	assert_ok(viso_guest_set_platform(guest, platform));
 	assert_ok(viso_guest_set_agent(guest, VISO_AGENT_QEMU));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
-	assert_ok(viso_guest_set_command_line(guest, line));
+	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
 }
 
 static void forget_guest(void)
@@ -57,7 +56,7 @@ static void need_guest(void)
 	skip_without(access("/usr/sbin/qemu-ga", X_OK) == 0, "qemu-ga (package qemu-guest-agent)");
 	char *kernel = tools_find_kernel();
 	if (!guest)
-		make_guest(VISO_PLATFORM_MICROVM, kernel, KERNEL_LINE);
+		make_guest(kernel);
 	free(kernel);
 }
 
@@ -131,21 +130,6 @@ static void test_shut_down(void **state)
 	forget_guest();
 }
 
-/* One without virtio: by its second serial port. */
-static void test_pc(void **state)
-{
-	need_kernels();
-	skip_without(access("/usr/sbin/qemu-ga", X_OK) == 0, "qemu-ga (package qemu-guest-agent)");
-	char *kernel = tools_find_kernel(), *line = kernel_pc_line();
-	make_guest(VISO_PLATFORM_PC, kernel, line);
-	free(kernel);
-	free(line);
-	assert_output(tools_run(sandbox, "python3", "-c", "print('x' * 10)"), 0, "xxxxxxxxxx\n");
-	assert_output(tools_run(sandbox, "/bin/sh", "-c", "exit 4"), 4, "");
-	assert_ok(viso_sandbox_close(sandbox));
-	forget_guest();
-}
-
 static int clean_up(void **state)
 {
 	forget_guest();
@@ -156,7 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands),   cmocka_unit_test(test_killed),    cmocka_unit_test(test_files),
-		cmocka_unit_test(test_agent_dies), cmocka_unit_test(test_shut_down), cmocka_unit_test(test_pc),
+		cmocka_unit_test(test_agent_dies), cmocka_unit_test(test_shut_down),
 	};
 	return cmocka_run_group_tests_name("qemu guest", tests, NULL, clean_up);
 }

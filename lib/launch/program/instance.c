@@ -185,6 +185,15 @@ static struct pids_of_ours ours_of(const struct job *job)
 	return (struct pids_of_ours){.companion = job->companion.pid, .zygote = instance.zygote, .init = instance.init};
 }
 
+/* Those of ours that are in the groups: the init, and in version 2 the attendants, too, which are cloned into them. */
+static int count_own(const struct job *job)
+{
+	int attendants = instance.init && cgroups_version_2(job->cgroups) >= 0
+				 ? pids_count_attendants(worker.pid, ours_of(job))
+				 : 0;
+	return (instance.init ? 1 : 0) + attendants;
+}
+
 static void answer(const struct job *job, const struct order *order, int pipe)
 {
 	const struct pids_of_ours ours = ours_of(job);
@@ -195,7 +204,7 @@ static void answer(const struct job *job, const struct order *order, int pipe)
 		pids_send(pipe, worker.pid, ours);
 		break;
 	case ORDER_USAGE:
-		read_usage(job->cgroups, worker.pid, ours, instance.init ? 1 : 0, figures);
+		read_usage(job->cgroups, worker.pid, ours, count_own(job), figures);
 		send_answer(pipe, figures, sizeof(figures));
 		break;
 	case ORDER_PAUSE:

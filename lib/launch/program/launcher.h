@@ -506,6 +506,8 @@ enum { PIDS_MAX = 16000 }; /* as many as a pipe holds */
  * at most PIDS_MAX.
  */
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count);
+/* How many commands of an instance have an attendant, which is hidden. */
+int pids_count_attendants(pid_t ancestor, struct pids_of_ours ours);
 /* Writes their number to the pipe, and their ids. */
 void pids_send(int pipe, pid_t ancestor, struct pids_of_ours hidden);
 /* Kills all descendants that live; how many there were. */

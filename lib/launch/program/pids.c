@@ -130,6 +130,17 @@ static bool is_ours(const struct found *found, int i, struct pids_of_ours ours)
 	return ours.init && (pid == ours.init || is_child_of(found, parent, ours.zygote));
 }
 
+/* Of the last pids_find(). */
+static int attendants;
+
+int pids_count_attendants(pid_t ancestor, struct pids_of_ours ours)
+{
+	const int32_t *pids;
+	int count;
+	pids_find(ancestor, ours, &pids, &count);
+	return attendants;
+}
+
 int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pids, int *out_count)
 {
 	static struct found found[2]; /* a host may have limited its data, and so ours, to a megabyte */
@@ -145,9 +156,13 @@ int pids_find(pid_t ancestor, struct pids_of_ours hidden, const int32_t **out_pi
 	const struct found *last = &found[now];
 	int32_t *pids = found[!now].pids;
 	int count = ancestor > 0 ? last->count : 0;
-	for (int i = 0; i < count && i < PIDS_MAX; i++)
+	attendants = 0;
+	for (int i = 0; i < count && i < PIDS_MAX; i++) {
 		if (!is_ours(last, i, hidden))
 			pids[shown++] = last->pids[i];
+		else if (hidden.init && last->pids[i] != hidden.init)
+			attendants += is_child_of(last, last->parents[i], hidden.zygote);
+	}
 	*out_pids = pids;
 	*out_count = shown;
 	return count > PIDS_MAX ? count : shown;
