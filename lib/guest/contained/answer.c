@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/tame.h"
 #include "guest/contained/message.h"
 
 enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
@@ -14,9 +15,7 @@ enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
 void contained_tame(char *text, size_t size)
 {
 	text[size - 1] = 0;
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	tame(text);
 }
 
 int contained_take_report(const void *data, size_t size)
