@@ -169,7 +169,7 @@ typedef enum viso_share_flags {
  * files are seen by the guest as those of uid and gid 0, and stays theirs: another owner is refused (EPERM). It makes files, directories, links,
  * pipes and sockets, but no devices. Without VISO_SHARE_KEEP_SETID no file that it makes or opens for writing runs as its owner or group. Extended
  * attributes are those in "user.". What fsync(2) in the guest has written is on the host's disk. Its locks (fcntl(2), flock(2)) hold within the
- * guest. viso_guest_set_written_max() bounds what is written, for each directory by itself.
+ * guest. viso_guest_set_written_max() bounds what is written, for each directory by itself; what links say and attributes hold counts, names do not.
  *
  * @param guest  a guest that has not run anything
  * @param path   a directory of the host

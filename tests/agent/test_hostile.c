@@ -235,6 +235,31 @@ static void test_wrong_answers(void **state)
 	}
 }
 
+static void fail_with_an_escape(struct liar *liar, const struct agent_frame *frame)
+{
+	uint8_t data[12];
+	struct packer packer = {.data = data, .room = sizeof(data)};
+	welcome_only(liar, frame);
+	if (frame->type != AGENT_SPAWN)
+		return;
+	pack_u32(&packer, VISO_STAGE_EXEC);
+	pack_u32(&packer, ENOENT);
+	memcpy(data + packer.used, "\x1b[2J", 4);
+	say(liar, AGENT_FAILED, frame->id, data, sizeof(data));
+}
+
+/* Somebody prints it to a terminal. */
+static void test_what_it_says_steers_no_terminal(void **state)
+{
+	viso_result *result = NULL;
+	struct liar *liar = begin(fail_with_an_escape);
+	assert_ok(agent_await(liar->guest->agent, 5000));
+	viso_command *command = script("true");
+	assert_fails(viso_sandbox_run(&liar->guest->sandbox, command, &result), ENOENT, VISO_STAGE_EXEC, "?[2J");
+	viso_command_unref(command);
+	end(liar);
+}
+
 /* In one go, so that nobody has heard of the first failure when the second one comes, which is no failure at all. */
 static void fail_twice(struct liar *liar, const struct agent_frame *frame)
 {
@@ -356,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_no_answers),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_wrong_answers),
+		cmocka_unit_test(test_what_it_says_steers_no_terminal),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_evil_tree),
 		cmocka_unit_test(test_output_that_does_not_end),

@@ -137,21 +137,36 @@ static void *lie(void *data)
 	return NULL;
 }
 
-static void assert_lie(const char *answer, size_t size, unsigned repeats, int timeout_ms, int error)
+struct victim {
+	struct liar liar;
+	pthread_t thread;
+	struct qemu_ga *ga;
+};
+
+static void begin_lying(struct victim *victim, const char *answer, size_t size, unsigned repeats)
 {
 	int ends[2];
-	char *version = NULL;
-	struct qemu_ga *victim = NULL;
-	pthread_t thread;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	struct liar liar = {.socket = ends[1], .answer = answer, .size = size, .repeats = repeats};
-	assert_ok(qemu_ga_new(ends[0], &victim));
-	assert_int_equal(pthread_create(&thread, NULL, lie, &liar), 0);
-	assert_fails(qemu_ga_version(victim, timeout_ms, &version), error, VISO_STAGE_GUEST, "qemu-ga");
+	victim->liar = (struct liar){.socket = ends[1], .answer = answer, .size = size, .repeats = repeats};
+	assert_ok(qemu_ga_new(ends[0], &victim->ga));
+	assert_int_equal(pthread_create(&victim->thread, NULL, lie, &victim->liar), 0);
+}
+
+static void end_lying(struct victim *victim)
+{
+	qemu_ga_free(victim->ga);
+	pthread_join(victim->thread, NULL);
+	close(victim->liar.socket);
+}
+
+static void assert_lie(const char *answer, size_t size, unsigned repeats, int timeout_ms, int error)
+{
+	struct victim victim;
+	char *version = NULL;
+	begin_lying(&victim, answer, size, repeats);
+	assert_fails(qemu_ga_version(victim.ga, timeout_ms, &version), error, VISO_STAGE_GUEST, "qemu-ga");
 	assert_null(version);
-	qemu_ga_free(victim);
-	pthread_join(thread, NULL);
-	close(ends[1]);
+	end_lying(&victim);
 }
 
 static void test_lies(void **state)
@@ -177,6 +192,30 @@ static void test_lies(void **state)
 	assert_lie(flood, sizeof(flood), 2000, 60000, EPROTO);
 }
 
+/* It is asked again and again, and each time it would be kept. */
+static void test_output_before_the_end_is_none(void **state)
+{
+	static const char answer[] = "{\"return\": {\"exited\": false, \"out-data\": \"aGVsbG8=\", \"err-data\": 5}}\n";
+	struct victim victim;
+	struct qemu_ga_status status = {0};
+	begin_lying(&victim, answer, strlen(answer), 1);
+	assert_ok(qemu_ga_exec_status(victim.ga, 1, PATIENCE, &status));
+	assert_false(status.has_exited);
+	assert_null(status.output[0]);
+	assert_int_equal(status.size[0], 0);
+	end_lying(&victim);
+}
+
+static void test_what_it_says_steers_no_terminal(void **state)
+{
+	static const char answer[] = "{\"error\": {\"desc\": \"\\u001b[2J\\u007f\\nno\"}}\n";
+	struct victim victim;
+	begin_lying(&victim, answer, strlen(answer), 1);
+	assert_fails(qemu_ga_ping(victim.ga, PATIENCE), EIO, VISO_STAGE_GUEST, "qemu-ga");
+	assert_non_null(strstr(viso_error_message(), "?[2J??no"));
+	end_lying(&victim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +223,8 @@ int main(void)
 		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_output_before_the_end_is_none),
+		cmocka_unit_test(test_what_it_says_steers_no_terminal),
 	};
 	support_time_limit(50);
 	return cmocka_run_group_tests_name("agent-qemu_ga", tests, set_up, tear_down);

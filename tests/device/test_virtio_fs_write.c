@@ -389,6 +389,13 @@ static void what_is_written_is_bounded(void **state)
 	assert_int_equal(write_handle(bench, handle, 6, "12345"), -EDQUOT);
 	const struct fuse_fallocate_in room = {.fh = handle, .length = 5};
 	assert_int_equal(ask(bench, FUSE_FALLOCATE, node, &room, sizeof(room)), -EDQUOT);
+	/* What links say and attributes hold is on the host's disk just so. */
+	assert_int_equal(ask(bench, FUSE_SYMLINK, FS_ROOT, "said\0target", 12), -EDQUOT);
+	const struct {
+		uint32_t size, flags;
+	} attribute = {.size = 5};
+	assert_int_equal(ask_named(bench, FUSE_SETXATTR, node, &attribute, sizeof(attribute), "user.a", "value"),
+			 -EDQUOT);
 	/* A new start of the driver is no new start of the count. */
 	driver_begin(&bench->driver, 0, 2);
 	assert_int_equal(create(bench, FS_ROOT, "new", O_RDWR, 0600, &node, &handle), 0);

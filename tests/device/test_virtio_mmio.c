@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The registers of a virtio device, and what a driver may do to them when. */
+#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <string.h>
 #include <unistd.h>
@@ -259,6 +260,41 @@ static void a_stopped_device_serves_what_came_meanwhile(void **state)
 	assert_true(driver_is_used(driver, 0));
 }
 
+/* Whether a device in the place of this one takes what it was, with another status and more features. */
+static int load_changed(struct driver *driver, uint32_t status, uint64_t features)
+{
+	/* Where virtio_state.c has them. */
+	enum { ACCEPTED_AT = 0, STATUS_AT = 12 };
+	struct state_writer saved = {0};
+	struct virtio *other;
+	uint64_t accepted;
+	assert_int_equal(virtio_save(driver->device, &saved), 0);
+	memcpy(&accepted, saved.data + ACCEPTED_AT, sizeof(accepted));
+	accepted ^= features;
+	memcpy(saved.data + ACCEPTED_AT, &accepted, sizeof(accepted));
+	memcpy(saved.data + STATUS_AT, &status, sizeof(status));
+	assert_int_equal(virtio_rng_new(&driver->ram, driver_interrupt(driver), &driver->loop, &other), 0);
+	struct state_reader in = {.data = saved.data, .left = saved.size};
+	int r = virtio_load(other, &in);
+	virtio_release(other);
+	state_release(&saved);
+	return r;
+}
+
+static void a_snapshot_agrees_on_nothing_that_a_driver_could_not(void **state)
+{
+	struct driver *driver = *state;
+	enum { OK = VIRTIO_CONFIG_S_FEATURES_OK, ALL = OK | VIRTIO_CONFIG_S_DRIVER_OK };
+	driver_begin(driver, 0, 1);
+	virtio_pause(driver->device);
+	assert_int_equal(load_changed(driver, ALL, 0), 0);
+	assert_int_equal(load_changed(driver, ALL, BIT(40)), -EINVAL);
+	assert_int_equal(load_changed(driver, ALL, BIT(VIRTIO_F_VERSION_1)), -EINVAL);
+	/* It would be active, and has agreed on nothing. */
+	assert_int_equal(load_changed(driver, VIRTIO_CONFIG_S_DRIVER_OK, BIT(40)), -EINVAL);
+	assert_int_equal(load_changed(driver, VIRTIO_CONFIG_S_DRIVER, BIT(40)), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +307,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(queues_are_not_enabled_before_the_features_are_known, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_queue_twice_made_ready_stays_as_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_snapshot_agrees_on_nothing_that_a_driver_could_not, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(interrupts_are_acknowledged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_broken_ring_interrupts_and_needs_a_reset, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_notification_that_is_too_early_is_none, set_up, tear_down),

@@ -477,6 +477,46 @@ static void connections_are_not_gone_on_with(void **state)
 	assert_int_equal(driver_get(driver, VIRTIO_MMIO_CONFIG), CID + 1);
 }
 
+/* As a second processor would add them, see test_virtio_console.c. */
+static void buffers_without_end_do_not_hold_the_host(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	driver_begin(driver, 0, 3);
+	struct virtqueue *queue = &driver->device->queues[RECEIVE];
+	const struct part small = {driver_room(driver, 8), 8, true};
+	driver_add(driver, RECEIVE, &small, 1);
+	queue->used = driver_at(driver, queue->driver);
+	queue->next_used = 1;
+	alarm(60);
+	send_op(bench, VIRTIO_VSOCK_OP_RW, 1000, 9);
+	alarm(0);
+}
+
+/* One with room for a header alone takes no data, and does the connection no harm. */
+static void buffers_without_room_for_data_are_skipped(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	char data[ROOM];
+	uint16_t head;
+	uint32_t length;
+	driver_begin(driver, 0, 3);
+	const struct part header = {driver_room(driver, sizeof(struct virtio_vsock_hdr)),
+				    sizeof(struct virtio_vsock_hdr), true};
+	add_buffer(bench, 0);
+	driver_add(driver, RECEIVE, &header, 1);
+	add_buffer(bench, 1);
+	driver_kick(driver, RECEIVE);
+	int fd = connect_guest(bench, 1000);
+	assert_int_equal(send(fd, "answer", 6, 0), 6);
+	assert_true(driver_wait(driver, RECEIVE, &head, &length));
+	assert_int_equal(length, 0);
+	assert_int_equal(next_packet(bench, data).op, VIRTIO_VSOCK_OP_RW);
+	assert_memory_equal(data, "answer", 6);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +532,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_wait_for_buffers_and_the_guest_for_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_as_many_as_there_may_be, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_not_gone_on_with, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(buffers_without_end_do_not_hold_the_host, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(buffers_without_room_for_data_are_skipped, set_up, tear_down),
 	};
 	return cmocka_run_group_tests_name("virtio-vsock", tests, NULL, NULL);
 }

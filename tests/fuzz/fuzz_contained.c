@@ -8,6 +8,7 @@
 #include <string.h>
 #include <virtiso/error.h>
 
+#include "guest/contained/computer_message.h"
 #include "guest/contained/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,6 +80,18 @@ static void look_at_messages(const uint8_t *data, size_t size)
 	}
 }
 
+/* What becomes of it is given on by calls that return an int. */
+static void look_at_response(const uint8_t *data, size_t size)
+{
+	for (int call = COMPUTER_PAUSE; call <= COMPUTER_TRAFFIC; call++) {
+		struct computer_response response = {0};
+		memcpy(&response, data, size < sizeof(response) ? size : sizeof(response));
+		int64_t r = contained_take_value(&response, (enum computer_call)call, "fuzz");
+		expect(r >= 0 || r == -viso_error_number(), "a failure without its error");
+		expect(r <= 0 || call == COMPUTER_MEMORY_FIGURE || call == COMPUTER_TRAFFIC, "more than an errno");
+	}
+}
+
 static void set_magic(uint8_t *data)
 {
 	const uint32_t magic = CONTAINED_MAGIC;
@@ -119,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(r == 0 || (r == -viso_error_number() && viso_error_message()[0]), "a failure without its error");
 	expect(contained_take_report(copy, size) <= 0, "a report of another size");
 	look_at_messages(copy, size);
+	look_at_response(copy, size);
 	if (size >= 4) {
 		const uint32_t magic = CONTAINED_EVENT_MAGIC;
 		memcpy(copy, &magic, sizeof(magic));

@@ -158,7 +158,7 @@ static void test_eight_at_once(void **state)
 	}
 	viso_snapshot_unref(snapshot);
 	for (int i = 0; i < CLONES; i++) {
-		char own[8];
+		char own[16];
 		pthread_join(clones[i].thread, NULL);
 		parse(&clones[i]);
 		snprintf(own, sizeof(own), "own%d", i);

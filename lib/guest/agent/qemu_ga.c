@@ -14,6 +14,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/tame.h"
 #include "guest/agent/base64.h"
 
 /*
@@ -187,8 +188,10 @@ static int refuse(struct qemu_ga *ga, struct json_object *error)
 {
 	struct json_object *text = NULL;
 	const char *said = json_object_object_get_ex(error, "desc", &text) ? json_object_get_string(text) : NULL;
-	return error_fail(VISO_STAGE_GUEST, EIO, "qemu-ga", "the guest's qemu-ga refuses: %.200s",
-			  said ? said : "without a reason");
+	char reason[201];
+	snprintf(reason, sizeof(reason), "%s", said ? said : "without a reason");
+	tame(reason);
+	return error_fail(VISO_STAGE_GUEST, EIO, "qemu-ga", "the guest's qemu-ga refuses: %s", reason);
 }
 
 /*
@@ -395,7 +398,8 @@ static int take_status(struct qemu_ga *ga, struct json_object *answer, struct qe
 		r = get_number(ga, value, 1, 64, &number);
 		status->signal = (int)number;
 	}
-	for (int i = 0; r == 0 && i < 2; i++)
+	/* It comes at the end: who sends it with every answer fills nobody's memory. */
+	for (int i = 0; r == 0 && status->has_exited && i < 2; i++)
 		r = take_output(ga, answer, i, status);
 	return r;
 }

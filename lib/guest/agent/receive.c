@@ -7,6 +7,7 @@
 
 #include <virtiso/error.h>
 
+#include "core/tame.h"
 #include "guest/agent/inside.h"
 
 static const char out_of_step[] = "it says what does not fit to what it was asked";
@@ -86,6 +87,7 @@ static bool take_failed(struct agent_command *command, struct unpacker *unpacker
 	command->error = (int)error;
 	memcpy(command->object, unpacker->data, unpacker->left);
 	command->object[unpacker->left] = '\0';
+	tame(command->object);
 	command->state = COMMAND_FAILED;
 	return true;
 }

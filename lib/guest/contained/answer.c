@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/tame.h"
+#include "guest/contained/computer_message.h"
 #include "guest/contained/message.h"
 
 enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
@@ -14,9 +16,7 @@ enum { ERRNO_MAX = 4095, SIGNAL_MAX = 64 };
 void contained_tame(char *text, size_t size)
 {
 	text[size - 1] = 0;
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	tame(text);
 }
 
 int contained_take_report(const void *data, size_t size)
@@ -85,6 +85,23 @@ int contained_take_answer(const void *data, size_t size, viso_result **out_resul
 	result_describe(result, answer.detail[0] ? answer.detail : NULL);
 	*out_result = result;
 	return 0;
+}
+
+static bool has_value(enum computer_call call)
+{
+	return call == COMPUTER_MEMORY_FIGURE || call == COMPUTER_TRAFFIC;
+}
+
+int64_t contained_take_value(struct computer_response *response, enum computer_call call, const char *function)
+{
+	if (response->value < -ERRNO_MAX || (response->value > 0 && !has_value(call)))
+		return error_fail(VISO_STAGE_GUEST, EPROTO, function, "%s: what serves the computer makes no sense",
+				  function);
+	if (response->value < 0) {
+		contained_tame(response->message, sizeof(response->message));
+		return error_fail(VISO_STAGE_GUEST, (int)-response->value, function, "%s", response->message);
+	}
+	return response->value;
 }
 
 bool contained_is_event(const void *data, size_t size)

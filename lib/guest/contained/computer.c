@@ -132,19 +132,6 @@ static int64_t await_response(struct contained_computer *computer, const char *f
 	return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
 }
 
-static int64_t take_response(struct computer_response *response, const char *function)
-{
-	enum { ERRNO_MAX = 4095 };
-	if (response->value < -ERRNO_MAX)
-		return error_fail(VISO_STAGE_GUEST, EPROTO, function, "%s: what serves the computer makes no sense",
-				  function);
-	if (response->value < 0) {
-		contained_tame(response->message, sizeof(response->message));
-		return error_fail(VISO_STAGE_GUEST, (int)-response->value, function, "%s", response->message);
-	}
-	return response->value;
-}
-
 int64_t contained_ask(struct contained_computer *computer, const char *function, enum computer_call call,
 		      const uint64_t args[3])
 {
@@ -158,7 +145,7 @@ int64_t contained_ask(struct contained_computer *computer, const char *function,
 	(void)!send(computer->control, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT);
 	int64_t r = await_response(computer, function, &response);
 	pthread_mutex_unlock(&computer->lock);
-	return r < 0 ? r : take_response(&response, function);
+	return r < 0 ? r : contained_take_value(&response, call, function);
 }
 
 static int signal_computer(viso_process *process, int signal)

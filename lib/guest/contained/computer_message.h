@@ -60,4 +60,7 @@ struct computer_response {
 	char message[256];
 };
 
+/* What a response says to a call: its value, or a negative errno with the error set; -EPROTO for what is none. */
+int64_t contained_take_value(struct computer_response *response, enum computer_call call, const char *function);
+
 #endif

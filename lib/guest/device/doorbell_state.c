@@ -92,6 +92,8 @@ int doorbell_load(struct doorbell *doorbell, struct state_reader *in)
 
 void doorbell_ring_again(struct doorbell *doorbell)
 {
+	/* A handler may last longer than the computer. */
+	doorbell_ref(doorbell);
 	doorbell_resume(doorbell);
 	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++) {
 		if (!doorbell->calls[i].is_to_ring)
@@ -100,4 +102,5 @@ void doorbell_ring_again(struct doorbell *doorbell)
 		__atomic_store_n(&doorbell->pages->calls[i].state, (uint32_t)VISO_CALL_SUBMITTED, __ATOMIC_RELEASE);
 		doorbell_ring_call(doorbell, i);
 	}
+	doorbell_unref(doorbell);
 }

@@ -513,8 +513,11 @@ size_t virtio_console_receive(struct virtio *virtio, const void *bytes, size_t s
 	struct virtqueue *queue = &virtio->queues[0];
 	struct chain chain;
 	size_t done = 0;
+	/* No more buffers than there are at once: a guest that goes on adding empty ones would keep the caller for
+	 * ever. */
+	unsigned rest = QUEUE_SIZE;
 	pthread_mutex_lock(&virtio->lock);
-	while (done < size && virtio_is_active(virtio) && takes_input(console_of(virtio), 0) &&
+	while (done < size && rest-- > 0 && virtio_is_active(virtio) && takes_input(console_of(virtio), 0) &&
 	       virtio_pop(virtio, queue, &chain)) {
 		size_t written = chain_write(&chain, 0, (const uint8_t *)bytes + done, size - done);
 		queue_push(queue, chain.head, (uint32_t)written);

@@ -84,6 +84,8 @@ static uint32_t make_symbolic_link(struct fuse_server *server, const struct fuse
 	int r = fuse_take_name(request, &offset, &name);
 	if (r == 0)
 		r = fuse_take_text(request, &offset, &target);
+	if (r == 0)
+		r = fuse_count_written(server, strlen(target));
 	if (r < 0)
 		return fuse_refuse(request, r);
 	return make(server, request, name, &(struct making){.mode = S_IFLNK, .target = target});

@@ -65,6 +65,9 @@ uint32_t fuse_serve_write(struct fuse_server *server, const struct fuse_request 
 uint32_t fuse_serve_change(struct fuse_server *server, const struct fuse_request *request);
 uint32_t fuse_serve_xattr(struct fuse_server *server, const struct fuse_request *request);
 
+/* The guest writes so many bytes more: 0, or -EDQUOT where it may not. */
+int fuse_count_written(struct fuse_server *server, uint64_t bytes);
+
 /* A handle for an open file, which is the server's from now on, also on failure. It, or -ENFILE. */
 int64_t fuse_add_handle(struct fuse_server *server, int fd, uint64_t node);
 void fuse_drop_handle(struct fuse_server *server, uint64_t handle);

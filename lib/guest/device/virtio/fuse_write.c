@@ -18,8 +18,7 @@ int fuse_set_mode(const struct fuse_server *server, int fd, mode_t mode)
 	return chmod(name, mode & (server->rights.keeps_setid ? 07777 : 01777)) < 0 ? -errno : 0;
 }
 
-/* As many as the guest may write yet: 0 or -EDQUOT. */
-static int count_written(struct fuse_server *server, uint64_t bytes)
+int fuse_count_written(struct fuse_server *server, uint64_t bytes)
 {
 	uint64_t max = server->rights.written_max;
 	if (max && (server->written > max || bytes > max - server->written))
@@ -38,7 +37,7 @@ static uint32_t write_file(struct fuse_server *server, const struct fuse_request
 	uint64_t begin = sizeof(request->header) + sizeof(in), there = request->chain->readable_bytes - begin;
 	if (in.offset > INT64_MAX || in.size > TRANSFER_MAX || in.size > there)
 		return fuse_refuse(request, -EINVAL);
-	int r = count_written(server, in.size);
+	int r = fuse_count_written(server, in.size);
 	if (r < 0)
 		return fuse_refuse(request, r);
 	unsigned count = chain_readable(request->chain, begin, in.size, parts, QUEUE_SIZE_MAX);
@@ -141,7 +140,7 @@ static uint32_t allocate(struct fuse_server *server, const struct fuse_request *
 		return fuse_refuse(request, -EOPNOTSUPP);
 	if (in.offset > INT64_MAX || in.length > INT64_MAX)
 		return fuse_refuse(request, -EFBIG);
-	int r = in.mode & FALLOC_FL_PUNCH_HOLE ? 0 : count_written(server, in.length);
+	int r = in.mode & FALLOC_FL_PUNCH_HOLE ? 0 : fuse_count_written(server, in.length);
 	if (r < 0)
 		return fuse_refuse(request, r);
 	do

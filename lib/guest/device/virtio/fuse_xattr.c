@@ -54,6 +54,9 @@ static int set(struct fuse_server *server, const struct fuse_request *request)
 		return -ENOMEM;
 	if (chain_read(request->chain, sizeof(request->header) + offset, value, in.size) < in.size)
 		return -EINVAL;
+	r = fuse_count_written(server, strlen(name) + in.size);
+	if (r < 0)
+		return r;
 	return setxattr(path, name, value, in.size, (int)in.flags) < 0 ? -errno : 0;
 }
 

@@ -89,7 +89,8 @@ static bool get_queue(const struct virtio *virtio, struct virtqueue *queue, stru
 	queue->size = state.size;
 	if (!state.is_ready)
 		return !state.is_broken;
-	if (!queue_enable(queue, virtio->ram, virtio_has(virtio, VIRTIO_RING_F_EVENT_IDX),
+	if (!(virtio->status & VIRTIO_CONFIG_S_FEATURES_OK) ||
+	    !queue_enable(queue, virtio->ram, virtio_has(virtio, VIRTIO_RING_F_EVENT_IDX),
 			  virtio_has(virtio, VIRTIO_RING_F_INDIRECT_DESC)))
 		return false;
 	queue->next_available = state.next_available;
@@ -97,6 +98,14 @@ static bool get_queue(const struct virtio *virtio, struct virtqueue *queue, stru
 	queue->signalled = state.signalled;
 	queue->is_broken = state.is_broken;
 	return true;
+}
+
+/* What the status says must be what a driver can have come to, see virtio_set_status(). */
+static bool is_status(const struct virtio_state *state)
+{
+	if (!(state->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return !(state->status & VIRTIO_CONFIG_S_DRIVER_OK);
+	return !state->has_accepted_beyond && (state->accepted >> VIRTIO_F_VERSION_1 & 1);
 }
 
 /* Features that this device does not offer, because what is behind it is of another kind now. */
@@ -115,7 +124,8 @@ static int get_common(struct virtio *virtio, struct state_reader *in)
 	struct virtio_state state;
 	if (!state_get(in, &state, sizeof(state)) || state.id != virtio->ops->id ||
 	    state.queue_count != virtio->queue_count || state.config_size != virtio->config_size ||
-	    (state.status & ~STATUS_ALL) || (state.interrupt_status & ~INTERRUPTS_ALL) || state.has_accepted_beyond > 1)
+	    (state.status & ~STATUS_ALL) || (state.interrupt_status & ~INTERRUPTS_ALL) ||
+	    state.has_accepted_beyond > 1 || !is_status(&state))
 		return state_damaged("virtio device");
 	int r = check_features(virtio, &state);
 	if (r < 0)

@@ -180,11 +180,14 @@ static struct virtio_vsock_hdr header_of(struct vsock *vsock, struct connection 
 	};
 }
 
-/* The next buffer of the guest that a header fits into. */
+/*
+ * The next buffer of the guest that a header fits into. It is looked for among as many as there are at once: a guest
+ * may go on adding small ones.
+ */
 static bool take_room(struct vsock *vsock, struct chain *chain)
 {
 	struct virtqueue *queue = &vsock->virtio.queues[RECEIVE];
-	while (virtio_pop(&vsock->virtio, queue, chain)) {
+	for (unsigned rest = queue->size; rest > 0 && virtio_pop(&vsock->virtio, queue, chain); rest--) {
 		if (chain->writable_bytes >= sizeof(struct virtio_vsock_hdr))
 			return true;
 		queue_push(queue, chain->head, 0);
@@ -261,7 +264,12 @@ static void receive(struct vsock *vsock, struct connection *connection)
 			return;
 		message.msg_iovlen = chain_writable(&chain, sizeof(struct virtio_vsock_hdr),
 						    credit < BUFFER ? credit : BUFFER, parts, QUEUE_SIZE_MAX);
-		ssize_t got = message.msg_iovlen > 0 ? recvmsg(connection->fd, &message, MSG_DONTWAIT) : -1;
+		if (message.msg_iovlen == 0) {
+			/* It has room for the header alone; those behind it may be better. */
+			queue_push(queue, chain.head, 0);
+			continue;
+		}
+		ssize_t got = recvmsg(connection->fd, &message, MSG_DONTWAIT);
 		if (got > 0) {
 			struct virtio_vsock_hdr header = header_of(vsock, connection, VIRTIO_VSOCK_OP_RW);
 			header.len = (uint32_t)got;
