@@ -5,7 +5,8 @@
  *
  * A guest that was given a kernel, a flat image or firmware is one. It has processors, memory (viso_guest_set_memory_max(), 256 MiB
  * without it), a serial console and the devices of its platform; whatever it does stays within it. viso_guest_boot() switches it on. The
- * viso_process that comes of it stands for the whole computer: it ends with the computer, and kill, pause and time limits work on it.
+ * viso_process that comes of it stands for the whole computer: it ends with the computer, and viso_process_kill(), viso_sandbox_pause() and
+ * time limits work on it.
  *
  * The standard streams of that process are the first serial port (ttyS0, COM1), or what viso_guest_set_console() says: what the guest writes
  * there goes to standard output, and standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has read yet are kept; then the guest waits, a
@@ -85,7 +86,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_initramfs(viso_guest *guest, co
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_command_line(viso_guest *guest, const char *text);
 
 /**
- * Set how many processors the computer has. Without this call it is one. Each is a thread of the host program.
+ * Set how many processors the computer has. Without this call it is one. Each is a thread of the host program,
+ * or of the process that VISO_PLACEMENT_CONTAINED makes.
  *
  * @param guest  a guest that has not run anything
  * @param count  1 to 64

@@ -36,6 +36,12 @@ tap.case("switched off", function()
 	tap.equal(result.stdout, "hi\n")
 end)
 
+tap.case("mistakes", function()
+	local ok, err = pcall(virtiso.guest, {flat_image = "/image"})
+	tap.equal(ok, false)
+	tap.equal(tostring(err), "option flat_image: it is {path = …, address = …}")
+end)
+
 tap.case("disks", function()
 	local disk = os.tmpname()
 	local file = assert(io.open(disk, "wb"))

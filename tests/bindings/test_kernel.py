@@ -48,12 +48,20 @@ class KernelCase(support.TestCase):
                 self.assertEqual(process.wait(), 0)
             self.assertEqual(process.result.stdout, "hi\n")
 
+    def test_mistakes(self):
+        image = self.image(FOR_EVER)
+        for options, what in (({"flat_image": image}, "a file and an address"), ({"flat_image": (image, CODE), "disks": image}, "a list")):
+            with self.subTest(options=options), self.assertRaisesRegex(TypeError, what):
+                virtiso.Guest(**options)
+        with self.assertRaisesRegex(TypeError, "kernel="):
+            virtiso.Guest()
+
     def test_devices(self):
         disk = self.image(bytes(512), "disk")
         here, there = socket.socketpair()
         with here, there, virtiso.Guest(
             flat_image=(self.image(POWER_OFF + FOR_EVER), CODE),
-            disks=[virtiso.Disk(disk, read_only=True, bytes_rate=1 << 20, operations_rate=virtiso.Rate(100, 10))],
+            disks=[virtiso.Disk(disk, read_only=True, bytes_rate="1M", operations_rate=virtiso.Rate(100, 10))],
             ports={"org.example.0": there},
             interfaces=[virtiso.Interface(there, mac="02:00:00:00:00:01", bytes_rate=1 << 20)],
             shares={"etc": "/etc", "own": virtiso.Share(self.directory.name, keep_setid=True)},

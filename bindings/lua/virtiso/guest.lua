@@ -73,6 +73,9 @@ function setters.root_medium(handle, value)
 end
 
 function setters.flat_image(handle, image)
+	if type(image) ~= "table" or not image.path or not image.address then
+		error("it is {path = …, address = …}", 0)
+	end
 	native.viso_guest_set_flat_image(handle, image.path, image.address)
 end
 
@@ -492,8 +495,9 @@ end
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
 -- agent ("viso"; "qemu", the guest's own qemu-ga), root_medium ("memory", "disk", "share", or "auto" by its size),
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
--- list of files of the host, or of {path = …, read_only = true, discard_writes = true}), ports ({["org.example.0"] = fd}: streams to
--- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}: by virtiofs), vsock
+-- list of files of the host, or of {path = …, read_only = true, discard_writes = true, bytes_rate = …, operations_rate = …}), ports ({["org.example.0"] = fd}: streams to
+-- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}, or {tag = {path = …, writable = true}}: by virtiofs),
+-- console ("serial"; "virtio", hvc0), vsock
 -- ({cid = …, path = …}). With a root beside the kernel run() and the like run commands in it by viso-agent. A "pc" without a kernel boots
 -- its first disk.
 --

@@ -148,7 +148,9 @@ class Guest(Sandbox):
             kernel, flat_image, initramfs, command_line, processors, platform, agent, root_medium, firmware, disks,
             _by("name", "ports", ports), interfaces, _by("tag", "shares", shares), vsock, console,
         )  # fmt: skip
-        if root is not None or not kernel_options.boots():
+        if root is None and not kernel_options.boots():
+            raise TypeError("a guest needs a root, or a system to boot: kernel=, flat_image=, or platform=\"pc\" with disks")
+        if root is not None:
             native.viso_guest_set_root(self._handle, check_root(root)._handle)
         kernel_options.apply(self._handle)
         self._set_limits(memory_max, processes_max, files_max, written_max, syscalls_max)

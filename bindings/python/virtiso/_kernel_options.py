@@ -4,30 +4,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
 from ._command import File
 from ._enums import Agent, Console, Platform, RootMedium, by_name
 from ._paths import StrPath
+from ._units import Size, size_in_bytes
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How many a second, and how many at once after a rest; a ``burst`` of 0 is what a tenth of a second gives."""
+    """How many a second, and how many at once after a rest; a ``burst`` of 0 is what a tenth of a second gives. Sizes as of memory."""
 
-    per_second: int
-    burst: int = 0
+    per_second: Size
+    burst: Size = 0
 
 
-Rates = Union[None, int, Rate]
+Rates = Union[None, Size, Rate]
 
 
 def _set_rates(function: Callable[..., int], guest: native.viso_guest, index: int, bytes_: Rates, operations: Rates) -> None:
     for what, rate in ((native.VISO_RATE_BYTES, bytes_), (native.VISO_RATE_OPERATIONS, operations)):
         if rate is not None:
             rate = rate if isinstance(rate, Rate) else Rate(rate)
-            function(guest, index, what, rate.per_second, rate.burst)
+            function(guest, index, what, size_in_bytes(rate.per_second), size_in_bytes(rate.burst))
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class KernelOptions:
         if self.kernel is not None:
             native.viso_guest_set_kernel(guest, self.kernel)
         if self.flat_image is not None:
+            if not isinstance(self.flat_image, (tuple, list)) or len(self.flat_image) != 2:
+                raise TypeError(f"flat_image must be a file and an address, not {self.flat_image!r}")
             native.viso_guest_set_flat_image(guest, *self.flat_image)
         if self.initramfs is not None:
             native.viso_guest_set_initramfs(guest, self.initramfs)
@@ -124,6 +128,8 @@ class KernelOptions:
 
     def add_devices(self, guest: native.viso_guest) -> None:
         """Only the devices, or for a clone what it is given anew of them."""
+        if isinstance(self.disks, (str, bytes, PathLike, Disk)):
+            raise TypeError(f"disks must be a list, not {self.disks!r}")
         for index, disk in enumerate(self.disks):
             disk = disk if isinstance(disk, Disk) else Disk(disk)
             native.viso_guest_add_disk(guest, disk.path, disk.flags())
