@@ -139,7 +139,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_network_rate(viso_guest *guest,
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsigned cid, const char *path);
 
 /**
- * Share a directory of the host with a kernel guest, for reading: "mount -t virtiofs TAG /mnt" in a Linux guest.
+ * Share a directory of the host with a kernel guest, for reading: "mount -t virtiofs TAG /mnt" in a Linux guest, by a command of root
+ * (viso_command_set_user(command, 0, 0)).
  *
  * The guest sees what is beneath the directory, with the host's owners and modes, and reads what the host program may read. Links are the
  * guest's to follow, in its own tree: on the host's side none is followed, so nothing leads out. Pipes, sockets and devices are seen, but not

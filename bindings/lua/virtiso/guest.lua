@@ -262,8 +262,8 @@ function Guest:run(args, options)
 end
 
 --- Switches the computer on, and returns its process while it runs. Its streams are its first serial port; of the options of run()
--- those of streams, captured output and time count. The result: exit code 0 where it was switched off, 1 where it was about to start
--- anew.
+-- those of streams, captured output and time count, and nothing is captured without `capture_output`. The result: exit code 0 where
+-- it was switched off, 1 where it was about to start anew.
 function Guest:boot(options)
 	options = options or {}
 	support.check_options(options, commands.options, 2)

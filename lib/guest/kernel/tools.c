@@ -66,9 +66,9 @@ static int fail_without_port(void)
 {
 	return error_fail(
 		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
-		"commands need an agent in the guest, and the computer has no port for it: only one of "
-		"VISO_PLATFORM_MICROVM with a kernel has, where the port's name is not given away, and a PC for "
-		"VISO_AGENT_QEMU; boot it by viso_guest_boot()");
+		"commands need an agent in the guest, and this computer has no port for one: a flat image never has, "
+		"VISO_PLATFORM_PC only for VISO_AGENT_QEMU, and VISO_PLATFORM_MICROVM unless viso_guest_add_port() took the "
+		"port's name; boot it by viso_guest_boot()");
 }
 
 static int open_port(struct kernel_guest *kernel)

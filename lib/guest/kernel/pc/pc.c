@@ -186,8 +186,8 @@ static int check_devices(const struct device_settings *devices)
 	if (!function)
 		return 0;
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-			  "a PC has no ports, networks, shared directories and sockets of virtio; choose "
-			  "VISO_PLATFORM_MICROVM for them");
+			  "a PC has no ports, networks, shared directories, sockets and console of virtio; "
+			  "choose VISO_PLATFORM_MICROVM for them");
 }
 
 int pc_add_devices(struct machine *machine, viso_guest *guest)
