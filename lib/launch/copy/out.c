@@ -150,6 +150,9 @@ static int copy_entries(struct collection *copy, DIR *directory, int to)
 	for (struct dirent *entry; r == 0 && (entry = readdir(directory));) {
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			r = copy_entry(copy, dirfd(directory), entry->d_name, to, entry->d_name);
+		/* What is renamed to and fro meanwhile may be listed twice: the first one counts. */
+		if (r == -EEXIST)
+			r = 0;
 		errno = 0;
 	}
 	return r < 0 ? r : -errno;
