@@ -76,7 +76,8 @@ const char *qemu_ga_directory(void)
 
 void qemu_ga_stop(pid_t pid)
 {
-	kill(pid, SIGTERM);
+	/* qemu-ga does not always take SIGTERM for its end where commands have just ended. */
+	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	support_remove_tree(directory);
 	free(directory);
