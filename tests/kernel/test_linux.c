@@ -71,7 +71,7 @@ static void test_bzimage(void **state)
 	prepare(fixture, "vmlinuz-*",
 		"echo hello from $(uname -s)\n"
 		"read word; echo got $word\n"
-		"until awk '/ACPI:Ged/ { n = $2 } END { exit !n }' /proc/interrupts; do sleep 0.1; done; echo button\n"
+		"until awk '/ACPI:Ged/ { n += $2 } END { exit !n }' /proc/interrupts; do sleep 0.1; done; echo button\n"
 		"poweroff -f\n");
 	viso_process *process = kernel_boot_with_pipes(fixture, &to, &from);
 	await_words(from, "hello from Linux\r\n");
