@@ -9,14 +9,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char prologue[] = "#!/bin/busybox sh\n"
-			       "/bin/busybox mkdir -p /proc /sys /dev\n"
-			       "/bin/busybox mount -t proc proc /proc\n"
-			       "/bin/busybox mount -t sysfs sys /sys\n"
-			       "/bin/busybox mount -t devtmpfs dev /dev\n"
-			       "/bin/busybox --install /bin\n"
-			       "exec </dev/console >/dev/console 2>&1\n"
-			       "export PATH=/bin\n";
+static const char prologue[] =
+	"#!/bin/busybox sh\n"
+	"/bin/busybox mkdir -p /proc /sys /dev\n"
+	"/bin/busybox mount -t proc proc /proc\n"
+	"/bin/busybox mount -t sysfs sys /sys\n"
+	"/bin/busybox mount -t devtmpfs dev /dev\n"
+	"/bin/busybox --install /bin\n"
+	/* What was written is on the line before the kernel's last words: stty(1) waits for it. */
+	"poweroff() { stty onlcr; /bin/busybox poweroff \"$@\"; }\n"
+	"exec </dev/console >/dev/console 2>&1\n"
+	"export PATH=/bin\n";
 
 static void pad(FILE *file)
 {
