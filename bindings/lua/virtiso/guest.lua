@@ -31,6 +31,13 @@ Guest.__close = sandboxes.Sandbox.__close
 
 -- Options
 
+-- One of these names.
+local function chosen(set, names, option)
+	return function(handle, value)
+		set(handle, support.value_of(names, value, option))
+	end
+end
+
 local setters = {
 	memory_max = sized(native.viso_guest_set_memory_max),
 	processes_max = native.viso_guest_set_processes_max,
@@ -44,32 +51,17 @@ local setters = {
 	command_line = native.viso_guest_set_command_line,
 	processors = native.viso_guest_set_processors,
 	firmware = native.viso_guest_set_firmware,
+	placement = chosen(native.viso_guest_set_placement, placements, "placement"),
+	console = chosen(native.viso_guest_set_console, consoles, "console"),
+	platform = chosen(native.viso_guest_set_platform, platforms, "platform"),
+	agent = chosen(native.viso_guest_set_agent, agents, "agent"),
+	root_medium = chosen(native.viso_guest_set_root_medium, media, "root_medium"),
 }
 
 function setters.network(_, value)
 	if value ~= "none" then
 		error("a guest has no network but what connect gives", 0)
 	end
-end
-
-function setters.placement(handle, value)
-	native.viso_guest_set_placement(handle, support.value_of(placements, value, "placement"))
-end
-
-function setters.console(handle, value)
-	native.viso_guest_set_console(handle, support.value_of(consoles, value, "console"))
-end
-
-function setters.platform(handle, value)
-	native.viso_guest_set_platform(handle, support.value_of(platforms, value, "platform"))
-end
-
-function setters.agent(handle, value)
-	native.viso_guest_set_agent(handle, support.value_of(agents, value, "agent"))
-end
-
-function setters.root_medium(handle, value)
-	native.viso_guest_set_root_medium(handle, support.value_of(media, value, "root_medium"))
 end
 
 function setters.flat_image(handle, image)

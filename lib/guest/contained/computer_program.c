@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/contained/computer_program.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "guest/contained/computer.h"
 #include "guest/contained/forward.h"
 #include "guest/contained/message.h"
+#include "guest/contained/receive.h"
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
@@ -165,35 +165,12 @@ static void write_to_pipe(const struct computer_request *request, int pipe)
 	(void)!write(pipe, &done, sizeof(done));
 }
 
-/* Its size; a fd that comes with it, or -1. */
-static ssize_t receive(struct computer_request *request, int *out_fd)
-{
-	struct iovec part = {request, sizeof(*request)};
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof(control.room),
-	};
-	ssize_t n;
-	while ((n = recvmsg(CONTAINED_CONTROL, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-		;
-	*out_fd = -1;
-	if (n > 0 && CMSG_FIRSTHDR(&message))
-		memcpy(out_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*out_fd));
-	return n;
-}
-
 /* Until the host program is gone, and the launcher kills us. */
 static void *listen_to_host(void *data)
 {
 	struct computer_request request;
 	int fd;
-	while (receive(&request, &fd) == sizeof(request)) {
+	while (contained_receive(CONTAINED_CONTROL, &request, sizeof(request), &fd) == sizeof(request)) {
 		if (fd >= 0)
 			write_to_pipe(&request, fd);
 		else

@@ -84,7 +84,8 @@ static int add_bind_places(viso_root *root, const struct guest_files *files)
 	return r;
 }
 
-/* Made at the first start, and kept: with the guest it goes. */
+/* Made at the first start, and kept: with the guest it goes. A computer has its files by fds, and sees its program
+ * alone. */
 static int make_root(const viso_guest *guest, viso_root **out_root)
 {
 	viso_root *root = viso_root_new();
@@ -92,26 +93,10 @@ static int make_root(const viso_guest *guest, viso_root **out_root)
 		return -viso_error_number();
 	int r = viso_root_add_data(root, CONTAINED_PROGRAM, contained_image,
 				   (size_t)(contained_image_end - contained_image), 0755);
-	if (r >= 0)
+	if (r >= 0 && !guest->kernel)
 		r = add_place(root, CONTAINED_ROOT);
-	if (r >= 0)
+	if (r >= 0 && !guest->kernel)
 		r = add_bind_places(root, &guest->files);
-	if (r >= 0)
-		r = viso_root_build(root);
-	if (r < 0)
-		root = viso_root_unref(root);
-	*out_root = root;
-	return r;
-}
-
-/* What the process of a computer sees: its program. */
-static int make_computer_root(const viso_guest *guest, viso_root **out_root)
-{
-	viso_root *root = viso_root_new();
-	if (!root)
-		return -viso_error_number();
-	int r = viso_root_add_data(root, CONTAINED_PROGRAM, contained_image,
-				   (size_t)(contained_image_end - contained_image), 0755);
 	if (r >= 0)
 		r = viso_root_build(root);
 	if (r < 0)
@@ -125,8 +110,7 @@ static int get_root(viso_guest *guest, viso_root **out_root)
 	pthread_mutex_lock(&guest->lock);
 	int r = 0;
 	if (!guest->program_root)
-		r = guest->kernel ? make_computer_root(guest, &guest->program_root)
-				  : make_root(guest, &guest->program_root);
+		r = make_root(guest, &guest->program_root);
 	*out_root = guest->program_root;
 	pthread_mutex_unlock(&guest->lock);
 	return r;

@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/contact/hypercall.h"
+#include "guest/contained/receive.h"
 #include "guest/dump/core_file.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -59,39 +60,12 @@ static void tell(struct contained_event event, const void *data, size_t size)
 		;
 }
 
-/* The fd that came with a message, or -1. */
-static int take_fd(struct msghdr *message)
-{
-	struct cmsghdr *control = CMSG_FIRSTHDR(message);
-	int fd = -1;
-	if (control && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS &&
-	    control->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(control), sizeof(fd));
-	return fd;
-}
-
 /* The host's reply to the event before. A fd that comes with it goes to `out_fd`. */
 static struct contained_reply hear(int *out_fd)
 {
 	struct contained_reply reply = {.value = -EIO};
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {&reply, sizeof(reply)};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.room,
-		.msg_controllen = sizeof(control.room),
-	};
-	ssize_t n;
-	while ((n = recvmsg(CONTAINED_SOCKET, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
-		;
-	if (n == sizeof(reply)) {
-		*out_fd = take_fd(&message);
+	if (contained_receive(CONTAINED_SOCKET, &reply, sizeof(reply), out_fd) == sizeof(reply))
 		return reply;
-	}
 	/* It is gone. */
 	kick_stop(&all.instance->kick, SIGKILL);
 	return (struct contained_reply){.value = -EIO};
