@@ -65,7 +65,7 @@ tap.case("clone", function()
 	local socket = os.tmpname()
 	os.remove(socket)
 	local box <close>, path = guest(put "?" .. FOR_EVER, {memory_max = "16M", vsock = {cid = 3, path = socket}})
-	local process = box:boot{timeout = 30}
+	local process = box:boot{capture_output = true, timeout = 30}
 	local snapshot = box:snapshot()
 	process:kill()
 	process:wait()
@@ -74,7 +74,7 @@ tap.case("clone", function()
 	local clone <close> = snapshot:clone()
 	clone:bind{vsock = {cid = 4, path = socket}}
 	tap.equal(pcall(clone.bind, clone, {ports = {a = 0}}), false) -- the other one has none
-	local other <close> = clone:boot{timeout = 30}
+	local other <close> = clone:boot{capture_output = true, timeout = 30}
 	other:kill()
 	other:wait()
 	clone:reset()

@@ -479,15 +479,16 @@ static viso_guest *asking(struct fixture *fixture, viso_hypercall_fn handler, vo
 	return guest;
 }
 
-/* Starts a program that makes a hypercall; its server is found by its input. */
-static viso_process *spawn_asker(viso_guest *guest, const char *number, const char *input, pid_t *out_server)
+/* Starts a program that waits in a hypercall, so that its server, found by its input, is not saying anything. */
+static viso_process *spawn_asker(viso_guest *guest, const char *input, pid_t *out_server, viso_hypercall **out)
 {
-	viso_command *command = new_command("/asker", "ask", number, NULL);
+	viso_command *command = new_command("/asker", "ask", "6", NULL);
 	int fd = open(input, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
 	close(fd);
 	viso_process *process = spawn(guest, command);
+	assert_ok(viso_guest_next_hypercall(guest, 10000, out));
 	*out_server = find_server(input);
 	assert_true(*out_server > 0);
 	return process;
@@ -520,7 +521,8 @@ static void assert_lie_ends(struct fixture *fixture, const struct contained_even
 	char *input = make_file(fixture->base, "lying-input", "");
 	viso_guest *guest = asking(fixture, NULL, NULL);
 	pid_t server;
-	viso_process *process = spawn_asker(guest, "6", input, &server);
+	viso_hypercall *hypercall;
+	viso_process *process = spawn_asker(guest, input, &server, &hypercall);
 	struct victim victim = seize(server);
 	char message[512];
 	memcpy(message, event, sizeof(*event));
@@ -529,6 +531,7 @@ static void assert_lie_ends(struct fixture *fixture, const struct contained_even
 	viso_result *result;
 	assert_ok(viso_process_wait(process, 10000, &result));
 	assert_reason(result, VISO_REASON_GUEST_FAULT);
+	viso_hypercall_unref(hypercall);
 	viso_process_unref(process);
 	viso_guest_unref(guest);
 	unlink(input);
@@ -565,7 +568,8 @@ static void test_a_core_that_is_none(void **state)
 	assert_true(asprintf(&core, "%s/core-of-contained", fixture->base) > 0);
 	viso_guest *guest = asking(fixture, NULL, NULL);
 	pid_t server;
-	viso_process *process = spawn_asker(guest, "6", input, &server);
+	viso_hypercall *hypercall;
+	viso_process *process = spawn_asker(guest, input, &server, &hypercall);
 	struct victim victim = seize(server);
 	struct contained_event event = {.magic = CONTAINED_EVENT_MAGIC, .kind = EVENT_CORE_OPEN};
 	assert_int_equal(say(&victim, CONTAINED_SOCKET, &event, sizeof(event)), sizeof(event));
@@ -578,6 +582,7 @@ static void test_a_core_that_is_none(void **state)
 	assert_ok(viso_process_wait(process, 10000, &result));
 	assert_reason(result, VISO_REASON_KILLED);
 	assert_int_equal(access(core, F_OK), -1);
+	viso_hypercall_unref(hypercall);
 	viso_process_unref(process);
 	viso_guest_unref(guest);
 	free(core);
@@ -593,9 +598,8 @@ static void test_false_answers(void **state)
 	char *input = make_file(fixture->base, "false-input", ""), buffer[64];
 	viso_guest *guest = asking(fixture, NULL, NULL);
 	pid_t server;
-	viso_process *process = spawn_asker(guest, "6", input, &server);
 	viso_hypercall *hypercall;
-	assert_ok(viso_guest_next_hypercall(guest, 10000, &hypercall));
+	viso_process *process = spawn_asker(guest, input, &server, &hypercall);
 	struct victim victim = seize(server);
 	const struct contained_response response = {.serial = 77, .size = 1u << 31};
 	assert_int_equal(say(&victim, CONTAINED_CONTROL, &response, sizeof(response)), sizeof(response));
@@ -703,9 +707,8 @@ static void test_fork(void **state)
 	char *input = make_file(fixture->base, "fork-input", "");
 	viso_guest *guest = asking(fixture, NULL, NULL);
 	pid_t server;
-	viso_process *process = spawn_asker(guest, "6", input, &server);
 	viso_hypercall *hypercall;
-	assert_ok(viso_guest_next_hypercall(guest, 10000, &hypercall));
+	viso_process *process = spawn_asker(guest, input, &server, &hypercall);
 	pid_t pid = fork();
 	if (pid == 0) {
 		int r = viso_hypercall_answer(hypercall, 1);

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 
 RESULT = re.compile(r"(ok|not ok)\b\s*\d*\s*(?:-\s*)?(.*)")
+# A guest that inherits the output may have left its line unfinished: a numbered result counts behind other text as well.
+RESULT_BEHIND = re.compile(r".*?(not ok|ok) \d+ - (.*)")
 PLAN = re.compile(r"1\.\.(\d+)(.*)")
 SKIP = re.compile(r"(.*?)#\s*skip\S*\s*(.*)", re.IGNORECASE)
 MISSING = "# missing: "
@@ -46,7 +48,7 @@ def _count_tap(program, output, exit_code, ending):
             planned += int(plan[1])
             if plan[1] == "0":
                 cases.skipped.append((program, missing or plan[2].strip(" #") or "(not said)"))
-        elif result := RESULT.fullmatch(line):
+        elif result := RESULT.fullmatch(line) or RESULT_BEHIND.fullmatch(line):
             _count_result(cases, result[1] == "ok", result[2], missing)
             missing = None
     seen = len(cases.passed) + len(cases.failed) + len(cases.skipped)
