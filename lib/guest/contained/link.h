@@ -23,6 +23,9 @@ void link_start(struct contained_link *link, int end);
 /* 0 or a negative errno with the error set. */
 int link_signal(struct contained_link *link, int signal);
 
+/* How many it was sent. */
+uint64_t link_signals(struct contained_link *link);
+
 /*
  * A handle of a hypercall that the process tells of, with one reference. NULL where there cannot be another one:
  * without memory, or since there are too many.

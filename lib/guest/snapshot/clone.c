@@ -7,6 +7,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/hot.h"
+#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -206,6 +207,8 @@ HOT int viso_guest_reset(viso_guest *guest)
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0 && guest->kernel)
 		return guest->kernel->ops->reset(guest);
+	if (r == 0)
+		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
