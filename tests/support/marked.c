@@ -130,7 +130,7 @@ static bool is_of(const char *group, const pid_t *pids, int count)
 	return false;
 }
 
-int cgroups_left(const pid_t *pids, int count)
+static int find_cgroups(const pid_t *pids, int count, bool is_told)
 {
 	/* The groups of this machine are not deep; version 1 has the controller's name in the path. */
 	static const char *const places[] = {"/sys/fs/cgroup/viso-*", "/sys/fs/cgroup/*/viso-*",
@@ -145,11 +145,24 @@ int cgroups_left(const pid_t *pids, int count)
 		if (!is_of(found.gl_pathv[i], pids, count) || stat(found.gl_pathv[i], &st) < 0 ||
 		    st.st_ctime < first_mark)
 			continue;
-		print_error("left: %s\n", found.gl_pathv[i]);
+		if (is_told)
+			print_error("left: %s\n", found.gl_pathv[i]);
 		left++;
 	}
 	globfree(&found);
 	return left;
+}
+
+int cgroups_left(const pid_t *pids, int count)
+{
+	return find_cgroups(pids, count, true);
+}
+
+void await_no_cgroups(const pid_t *pids, int count)
+{
+	for (int i = 0; i < 1000 && find_cgroups(pids, count, false); i++)
+		usleep(10000);
+	assert_no_cgroups(pids, count);
 }
 
 void assert_no_cgroups(const pid_t *pids, int count)

@@ -24,4 +24,7 @@ int cgroups_left(const pid_t *pids, int count);
 /* That there are none. */
 void assert_no_cgroups(const pid_t *pids, int count);
 
+/* The same of those that somebody removes meanwhile. */
+void await_no_cgroups(const pid_t *pids, int count);
+
 #endif
