@@ -54,7 +54,7 @@ int support_count_fds(void)
 
 void support_assert_nothing_left(int fds)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		bool no_child = waitpid(-1, NULL, WNOHANG | __WALL) < 0 && errno == ECHILD;
 		if (no_child && support_count_fds() <= fds)
 			return;

@@ -62,7 +62,7 @@ void support_check_error(const char *call, int error, int stage, const char *obj
 /* The number of open fds of this process. */
 int support_count_fds(void);
 
-/* Waits until this process has no children and no fd more than `fds`; fails the test after five seconds. */
+/* Waits until this process has no children and no fd more than `fds`; fails the test after half a minute. */
 void support_assert_nothing_left(int fds);
 
 /* Ends the test program with a message where it is not called again within so many seconds; 0 takes the limit back. */
