@@ -267,7 +267,7 @@ static void kills_one_of_ours(struct host *host, const char *name)
 	viso_command_unref(command);
 	viso_process_unref(process);
 	box_close(box);
-	await_no_cgroups(all, count);
+	assert_no_cgroups(all, count);
 	box = open_marked(host);
 	assert_prints(box, probe("cwd", NULL), "/\n");
 	box_close(box);
