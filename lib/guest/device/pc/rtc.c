@@ -79,7 +79,7 @@ void rtc_describe(struct rtc *rtc, const struct rtc_equipment *equipment)
 	bus_put(&memory[0x30], 2, extended < 0xffff ? extended : 0xffff);
 	bus_put(&memory[0x34], 2, above < 0xffff ? above : 0xffff);
 	memory[0x38] = 0x01; /* a floppy's boot sector needs no signature; there is no third device to boot from */
-	memory[0x3d] = 0x02; /* the first hard disk is booted from */
+	memory[0x3d] = 0x32; /* it boots from the first hard disk, else from a CD */
 	bus_put(&memory[0x5b], 3, equipment->high_memory >> 16);
 	memory[0x5f] = (uint8_t)(equipment->processors - 1);
 }
