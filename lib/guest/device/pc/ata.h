@@ -14,6 +14,7 @@
 #include "guest/device/disk.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/ram.h"
+#include "guest/device/state.h"
 
 enum {
 	ATA_MULTIPLE_MAX = 16, /* sectors between two interrupts */
@@ -99,6 +100,10 @@ void ata_release(struct ata_channel *channel);
 
 /* Puts a disk in, before the guest runs: as first or second drive. Or a CD, of whole sectors of ATA_CD_SECTOR bytes. */
 void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number, bool is_cd);
+
+/* Without what is on the disks; for another one with disks of the same sizes. 0, or -EINVAL with the error set. */
+void ata_save(struct ata_channel *channel, struct state_writer *out);
+int ata_load(struct ata_channel *channel, struct state_reader *in);
 
 /* The registers of the bus master: eight bytes. */
 void ata_master_read(struct ata_channel *channel, unsigned offset, void *data, unsigned size);

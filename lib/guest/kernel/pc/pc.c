@@ -68,6 +68,8 @@ static const struct machine_device_ops ops = {
 	.pause = pause_clock,
 	.resume = resume_clock,
 	.stop = stop,
+	.save = pc_save,
+	.load = pc_load,
 	.release = release,
 };
 
@@ -149,10 +151,12 @@ static int open_disk(struct pc *pc, const struct disk_setting *setting)
 {
 	bool is_cd = setting->flags & VISO_DISK_CDROM;
 	struct disk *disk;
-	int r = disk_open(setting->path, is_cd ? DISK_READ_ONLY : setting->flags, &disk);
+	unsigned flags = is_cd ? DISK_READ_ONLY : setting->flags;
+	int r = setting->fd < 0 ? disk_open(setting->path, flags, &disk)
+				: disk_open_again(setting->fd, setting->path, flags, &disk);
 	if (r < 0)
 		return r;
-	pc->disks[pc->disk_count] = disk;
+	pc->disks[pc->disk_count] = pc->machine->disks[pc->disk_count] = disk;
 	machine_add_traffic(pc->machine, VISO_DEVICE_DISK, disk_traffic(disk));
 	if (!is_cd)
 		ide_insert(&pc->ide, pc->disk_count, disk);
