@@ -91,44 +91,37 @@ long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t text, lo
 	return remote_call4(pid, at, text, number, a, b, c, 0);
 }
 
-static void interrupt(pid_t pid, struct user_regs_struct *out_regs)
+/* Whether it was stopped in a system call, this one or -1 for any, whose instruction lies right before its RIP; else it
+ * goes on. */
+static bool stop_in_a_call(struct victim *victim, long number)
 {
+	enum { SYSCALL = 0x050f };
 	int status;
-	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
-	assert_int_equal(waitpid(pid, &status, __WALL), pid);
-	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, out_regs), 0);
-}
-
-/* It is stopped in a system call, whose instruction lies right before its RIP. */
-static void find_call(struct victim *victim)
-{
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, victim->pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(victim->pid, &status, __WALL), victim->pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(ptrace(PTRACE_GETREGS, victim->pid, NULL, &victim->regs), 0);
 	victim->text = victim->regs.rip - 2;
-	errno = 0;
-	assert_int_equal(ptrace(PTRACE_PEEKTEXT, victim->pid, (void *)victim->text, NULL) & 0xffff, 0x050f);
-	victim->stack = (victim->regs.rsp - 4096) & ~0xfull;
-}
-
-struct victim seize(pid_t pid)
-{
-	struct victim victim = {.pid = pid};
-	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
-	interrupt(pid, &victim.regs);
-	find_call(&victim);
-	return victim;
+	if ((ptrace(PTRACE_PEEKTEXT, victim->pid, (void *)victim->text, NULL) & 0xffff) == SYSCALL &&
+	    (number < 0 || victim->regs.orig_rax == (unsigned long)number))
+		return true;
+	assert_int_equal(ptrace(PTRACE_CONT, victim->pid, NULL, NULL), 0);
+	return false;
 }
 
 struct victim seize_in(pid_t pid, long number)
 {
 	struct victim victim = {.pid = pid};
 	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
-	interrupt(pid, &victim.regs);
-	while (victim.regs.orig_rax != (unsigned long)number) {
-		assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
-		usleep(1000);
-		interrupt(pid, &victim.regs);
-	}
-	find_call(&victim);
+	await_that(stop_in_a_call(&victim, number));
+	victim.stack = (victim.regs.rsp - 4096) & ~0xfull;
 	return victim;
+}
+
+/* It may be anywhere, however little it has to do: on a busy machine also on its way into the call that waits. */
+struct victim seize(pid_t pid)
+{
+	return seize_in(pid, -1);
 }
 
 void release_victim(const struct victim *victim)

@@ -200,7 +200,6 @@ static pid_t unguarded_process(void)
 		for (;;)
 			syscall(SYS_pause);
 	assert_true(pid > 0);
-	usleep(50000);
 	return pid;
 }
 
@@ -441,9 +440,7 @@ static void test_a_core_that_is_none(void **state)
 	struct victim victim = seize(server);
 	struct contained_event event = {.magic = CONTAINED_EVENT_MAGIC, .kind = EVENT_CORE_OPEN};
 	assert_int_equal(say(&victim, CONTAINED_SOCKET, &event, sizeof(event)), sizeof(event));
-	for (int i = 0; i < 500 && access(core, F_OK) < 0; i++)
-		usleep(10000);
-	assert_int_equal(access(core, F_OK), 0);
+	await_that(access(core, F_OK) == 0);
 	assert_int_equal(ptrace(PTRACE_DETACH, server, NULL, NULL), 0);
 	assert_ok(viso_process_kill(process));
 	viso_result *result;
@@ -629,9 +626,7 @@ static void test_ends_with_the_host(void **state)
 	assert_true(server > 0 && is_server(server));
 	kill(host, SIGKILL);
 	waitpid(host, NULL, 0);
-	for (int i = 0; i < 500 && is_server(server); i++)
-		usleep(10000);
-	assert_false(is_server(server));
+	await_that(!is_server(server));
 	free(input);
 }
 

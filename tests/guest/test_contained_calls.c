@@ -122,8 +122,8 @@ static void test_core_files(void **state)
 	free(core);
 }
 
-/* What has been deferred in one call is answered in another one. */
-static void test_deferred_over_calls(void **state)
+/* A hypercall that nobody has taken is gone with its program. */
+static void test_the_queue(void **state)
 {
 	enum { QUEUED = 6 };
 	need_kvm();
@@ -134,7 +134,6 @@ static void test_deferred_over_calls(void **state)
 	viso_hypercall *hypercall;
 	assert_fails(viso_guest_call(guest, "ask_in_call", args, 2, 50, NULL), ETIMEDOUT, VISO_STAGE_GUEST,
 		     "viso_guest_call");
-	/* It waited for nobody, and is gone with its program. */
 	assert_fails(viso_guest_next_hypercall(guest, 0, &hypercall), ETIMEDOUT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
 }
@@ -191,7 +190,7 @@ static void test_a_process_that_is_mute(void **state)
 	void *result;
 	assert_int_equal(pthread_create(&thread, NULL, call_for_ever, ready.guest), 0);
 	while (viso_guest_cancel(ready.guest) == 0)
-		usleep(1000);
+		support_pause();
 	pthread_join(thread, &result);
 	assert_int_equal(*(int *)result, -ECANCELED);
 	free(result);
@@ -351,9 +350,7 @@ static void test_ends_with_the_host(void **state)
 	assert_true(server > 0 && is_server(server));
 	kill(host, SIGKILL);
 	waitpid(host, NULL, 0);
-	for (int i = 0; i < 2000 && is_server(server); i++)
-		usleep(10000);
-	assert_false(is_server(server));
+	await_that(!is_server(server));
 	free(input);
 }
 
@@ -363,7 +360,7 @@ int main(void)
 		cmocka_unit_test(test_outlives_its_thread),
 		cmocka_unit_test(test_counts_and_output),
 		cmocka_unit_test(test_core_files),
-		cmocka_unit_test(test_deferred_over_calls),
+		cmocka_unit_test(test_the_queue),
 		cmocka_unit_test(test_a_process_that_ends),
 		cmocka_unit_test(test_a_process_that_is_mute),
 		cmocka_unit_test(test_the_attack_is_effective),
