@@ -502,7 +502,7 @@ static int be_other(char **arguments)
 	struct computer clone;
 	viso_guest *guest = viso_guest_new();
 	viso_snapshot *snapshot = NULL;
-	alarm(60);
+	alarm(110);
 	assert_ok(viso_guest_set_flat_image(guest, arguments[1], CODE));
 	assert_ok(viso_snapshot_load(arguments[0], guest, &snapshot));
 	boot(&clone, clone_of(snapshot));

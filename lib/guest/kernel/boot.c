@@ -269,6 +269,7 @@ static int boot_contained(viso_guest *guest, const viso_command *streams, viso_p
 	struct contained_computer *old = kernel->contained;
 	kernel->contained = computer;
 	pthread_mutex_unlock(&kernel->lock);
+	contained_computer_close(old);
 	contained_computer_unref(old);
 	return 0;
 }
