@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copies of address spaces: for fork(2), for snapshots and for clones of these. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -357,14 +358,14 @@ HOT int space_reset(struct address_space *space, const struct address_space *kep
 		reset_tables(space, kept);
 	memory_count_anew(memory, reset_pages(memory, &space->tables));
 
-	struct address_space old = *space;
-	*space = *kept;
-	space->tables = old.tables;
+	const struct page_tables tables = space->tables;
+	struct area *areas = space->areas;
+	size_t capacity = space->capacity;
+	/* What is stale still is: those pages stay. */
+	memcpy(space, kept, offsetof(struct address_space, stale));
+	space->tables = tables;
 	space->memory = memory;
-	space->areas = old.areas;
-	space->capacity = old.capacity;
-	/* What was stale still is: those pages stay. */
-	memcpy(space->stale, old.stale, sizeof(old.stale));
-	space->stale_count = old.stale_count;
+	space->areas = areas;
+	space->capacity = capacity;
 	return 0;
 }
