@@ -9,7 +9,8 @@
  *
  * The guest calls: it claims a call block, fills it in, makes its state VISO_CALL_SUBMITTED, and writes the block's number to the port. The
  * host program's handler (viso_guest_set_hypercall_handler()) has run when that instruction is done, and the state is VISO_CALL_DONE; or
- * the handler has put the answer off, the state is still VISO_CALL_TAKEN, and an interrupt comes once it is VISO_CALL_DONE. Each processor,
+ * the answer comes later, since the handler has put it off or the computer is in a container: the state is still VISO_CALL_SUBMITTED or
+ * VISO_CALL_TAKEN then, and an interrupt comes once it is VISO_CALL_DONE. Each processor,
  * and each thread, uses a block of its own, as many as there are at once. Addresses that are handed to the host program are physical ones:
  * of the guest's memory, or of the bytes in a block.
  *

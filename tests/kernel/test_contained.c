@@ -231,11 +231,6 @@ static void test_a_disk_is_locked(void **state)
 	free(disk);
 }
 
-static int64_t handle(viso_hypercall *hypercall, void *data)
-{
-	return 0;
-}
-
 static void test_what_cannot_be_contained(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -255,11 +250,6 @@ static void test_what_cannot_be_contained(void **state)
 	assert_ok(viso_guest_set_vsock(fixture->guest, 3, "/tmp/never"));
 	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EOPNOTSUPP, VISO_STAGE_GUEST,
 		     "viso_guest_set_vsock");
-	renew(fixture);
-	set_code(fixture, HALT);
-	assert_ok(viso_guest_set_hypercall_handler(fixture->guest, 1, handle, NULL, NULL));
-	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EOPNOTSUPP, VISO_STAGE_GUEST,
-		     "viso_guest_set_hypercall_handler");
 	renew(fixture);
 	set_code(fixture, HALT);
 	process = kernel_boot(fixture, NULL);
