@@ -262,6 +262,7 @@ static void test_the_balloon_is_of_a_computer_that_runs(void **state)
 	close(guest);
 	viso_process *process = kernel_boot(fixture, NULL);
 	assert_ok(viso_guest_set_balloon(fixture->guest, 1 << 20));
+	assert_ok(viso_guest_set_balloon(fixture->guest, 4095)); /* rounded down */
 	assert_fails(viso_guest_set_balloon(fixture->guest, 1ull << 40), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_ok(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_BALLOON, &value));
 	assert_int_equal(value, 0);
