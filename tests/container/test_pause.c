@@ -19,10 +19,23 @@ static int64_t used(viso_process *process)
 	return user + system;
 }
 
+/* A thread counts as standing a moment before it leaves its processor (__refrigerator(), do_signal_stop()). */
+static bool has_left_its_processor(struct box *box)
+{
+	int64_t before[2], after[2];
+	for (int i = 0; i < 2; i++)
+		before[i] = viso_sandbox_usage(box->sandbox, i ? VISO_USAGE_SYSTEM_US : VISO_USAGE_USER_US);
+	usleep(20000);
+	for (int i = 0; i < 2; i++)
+		after[i] = viso_sandbox_usage(box->sandbox, i ? VISO_USAGE_SYSTEM_US : VISO_USAGE_USER_US);
+	return !memcmp(before, after, sizeof(before));
+}
+
 /* It must not use any CPU time while it is paused, and must again afterwards. */
 static void check_pause(struct box *box, viso_process *process)
 {
 	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+	await_that(has_left_its_processor(box));
 	int64_t before = used(process), count = viso_process_usage(process, VISO_USAGE_PROCESSES);
 	usleep(150000);
 	int64_t after = used(process);
@@ -31,9 +44,7 @@ static void check_pause(struct box *box, viso_process *process)
 		       (long long)viso_process_usage(process, VISO_USAGE_PROCESSES));
 	assert_int_equal(after, before);
 	assert_int_equal(viso_sandbox_resume(box->sandbox), 1);
-	for (int i = 0; used(process) == before && i < 500; i++)
-		usleep(10000);
-	assert_true(used(process) > before);
+	await_that(used(process) > before);
 }
 
 static void test_pause(void **state)
@@ -271,13 +282,12 @@ static void check_instance(struct box *box)
 	assert_ok(viso_sandbox_start(box->sandbox));
 	viso_process *process = box_spawn(box, probe("spin", NULL));
 	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
+	await_that(has_left_its_processor(box));
 	int64_t before = viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US);
 	usleep(150000);
 	assert_int_equal(viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US), before);
 	assert_int_equal(viso_sandbox_resume(box->sandbox), 1);
-	for (int i = 0; viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US) == before && i < 500; i++)
-		usleep(10000);
-	assert_true(viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US) > before);
+	await_that(viso_sandbox_usage(box->sandbox, VISO_USAGE_USER_US) > before);
 	assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
 	viso_process_unref(process);
 }

@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MEMORY = 128 << 10, DISK = 256 << 10, TIMES_MAX = 24 };
+enum { MEMORY = 128 << 10, DISK = 256 << 10, TIMES_MAX = 24, DISKS = 4 };
 
 static int64_t now;
 
@@ -34,7 +34,7 @@ static struct pc_devices {
 	struct vga vga;
 	struct fw_cfg fw_cfg;
 	struct ram ram;
-	struct disk *disks[3];
+	struct disk *disks[DISKS];
 	uint8_t *memory, *video;
 } pc;
 
@@ -73,13 +73,17 @@ static int disk_file(void)
 
 static void open_disks(void)
 {
-	static const enum disk_flags flags[3] = {DISK_DISCARD_WRITES, DISK_READ_ONLY, DISK_DISCARD_WRITES};
+	static const enum disk_flags flags[DISKS] = {DISK_DISCARD_WRITES, DISK_READ_ONLY, DISK_DISCARD_WRITES,
+						     DISK_READ_ONLY};
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", disk_file());
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < DISKS; i++) {
 		expect(disk_open(path, flags[i], &pc.disks[i]) == 0, "a disk that cannot be opened");
-		ide_insert(&pc.ide, i, pc.disks[i]);
+		if (i < DISKS - 1)
+			ide_insert(&pc.ide, i, pc.disks[i]);
 	}
+	/* Beside a disk. */
+	ide_insert_cd(&pc.ide, DISKS - 1, pc.disks[DISKS - 1]);
 }
 
 static void add(uint64_t base, uint64_t size, const struct bus_ops *ops, void *device)
@@ -136,7 +140,7 @@ static void release(void)
 	i8042_release(&pc.i8042);
 	vga_release(&pc.vga);
 	fw_cfg_release(&pc.fw_cfg);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < DISKS; i++)
 		disk_close(pc.disks[i]);
 	free(pc.memory);
 	free(pc.video);

@@ -62,9 +62,10 @@ static void test_names(void **state)
 	need_kvm();
 	viso_guest *guest = initialised(*state, "/callee-dynamic", "ready", 0);
 	uint64_t value = 42;
-	assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "no_such");
-	assert_fails(viso_guest_call(guest, "some_data", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "some_data");
-	assert_fails(viso_guest_call(guest, "", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "no_such");
+	assert_fails(viso_guest_call(guest, "some_data", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST,
+		     "some_data");
+	assert_fails(viso_guest_call(guest, "", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "");
 	assert_int_equal(value, 42);
 	/* In a library, and one that is not global. */
 	assert_int_equal(call(guest, "labs", (uint64_t)-5), 5);
@@ -80,7 +81,7 @@ static void test_names(void **state)
 	/* To look through all of these would take the host minutes. */
 	assert_int_equal(call(guest, "map_tables", 0), 1);
 	for (int i = 0; i < 3; i++)
-		assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "");
+		assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
 }
 
@@ -354,12 +355,12 @@ static void test_cancels_of_refused_calls(void **state)
 		int64_t r;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_refused, &refused), 0);
 		do
-			r = round % 2 ? viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL)
-				      : viso_guest_call_bytes(refused.guest, "no_such", NULL, 0, answer, 8, 1000);
+			r = round % 2 ? viso_guest_call(refused.guest, "add", NULL, 0, 20000, NULL)
+				      : viso_guest_call_bytes(refused.guest, "no_such", NULL, 0, answer, 8, 20000);
 		while (r != -ECANCELED && !atomic_load(&refused.cancelled));
 		pthread_join(thread, NULL);
 		assert_int_equal(r, -ECANCELED);
-		assert_int_equal(viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL), -EIO);
+		assert_int_equal(viso_guest_call(refused.guest, "add", NULL, 0, 20000, NULL), -EIO);
 		viso_guest_unref(refused.guest);
 	}
 }

@@ -86,7 +86,10 @@ void contained_computer_unref(struct contained_computer *computer)
 bool contained_computer_runs(const struct contained_computer *computer)
 {
 	struct pollfd end = {.fd = computer ? viso_process_fd(computer->server) : -1, .events = POLLIN};
-	return computer && poll(&end, 1, 0) == 0;
+	int r = 0;
+	while (computer && (r = poll(&end, 1, 0)) < 0 && errno == EINTR)
+		;
+	return computer && r == 0;
 }
 
 struct doorbell *contained_computer_doorbell(const struct contained_computer *computer)
