@@ -73,8 +73,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const
  * @param count       how many, at most 6
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @param out_value   where what it returns is put; untouched on failure; NULL where it is not wanted
- * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer, or this is in a
- *         handler of the guest's own, -ETIMEDOUT, -ECANCELED by
+ * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer (those that
+ *         its system has taken and never answered among them), or this is in a handler of the guest's own, -ETIMEDOUT, -ECANCELED by
  *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
  *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
  *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC, or in

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/hot.h"
 #include "guest/contained/contained.h"
 #include "guest/contained/resident.h"
@@ -169,7 +170,7 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 		return r;
 	if (guest->placement == VISO_PLACEMENT_CONTAINED)
 		return contained_spawn(guest, command, root_fd, to_end, process);
-	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	_cleanup_close_ int fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
 	struct instance *instance;

@@ -290,7 +290,7 @@ HOT int guest_check_ended(struct viso_guest *guest, struct instance *instance, c
 				       : 0;
 }
 
-int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
+HOT int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
 {
 	if (r >= 0 || guest_finish(guest) || has_ended(instance))
 		return r;

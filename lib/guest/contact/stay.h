@@ -44,7 +44,6 @@ struct stay {
 	bool has_stack;       /* its first page is there */
 	uint64_t buffers;     /* for call_bytes, with their size */
 	uint64_t buffers_size;
-	struct symbol_cache symbols;
 
 	uint64_t value; /* of the call */
 	bool has_request;
@@ -55,6 +54,8 @@ struct stay {
 	size_t answer_max;
 	size_t answer_size;
 	int error; /* of the request, a positive errno */
+
+	struct symbol_cache symbols; /* the last: a reset leaves it */
 };
 
 /* Serves the library's own hypercalls (hypercall.h): those above VISO_HYPERCALL_MAX. */

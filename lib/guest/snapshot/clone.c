@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that go on from a snapshot. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "core/cleanup.h"
@@ -18,10 +20,8 @@
 /* The registers, and what the host knows of where the program waits for it. */
 HOT static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
-	struct symbol_cache symbols = instance->stay.symbols;
 	bool has_stack = instance->stay.has_stack;
-	instance->stay = snapshot->stay;
-	instance->stay.symbols = symbols;
+	memcpy(&instance->stay, &snapshot->stay, offsetof(struct stay, symbols));
 	instance->stay.has_stack = has_stack;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
