@@ -335,7 +335,9 @@ static int64_t call(struct viso_guest *guest, struct resident *resident, const s
 	struct contained_return returned;
 	_cleanup_free_ void *data = NULL;
 	bool is_number = call->kind == CALL_NUMBERS;
-	if (!send_call(service, call, request->name, request->in) || !is_done(service, call, &returned))
+	/* Also where it takes no more it may have said why. */
+	bool was_sent = send_call(service, call, request->name, request->in);
+	if (!is_done(service, call, &returned) || !was_sent)
 		return fail_ended(guest, resident, function);
 	bool has_bytes = !is_number && !returned.error;
 	if ((has_bytes && !take_bytes(resident, returned.value, &data)) || !guest_finish(guest))
