@@ -296,7 +296,7 @@ static void test_re_entrancy(void **state)
 	const uint64_t args[2] = {OTHER};
 	uint64_t value = 0;
 	for (int i = 0; i < 3; i++) {
-		assert_ok(viso_guest_call(inside.guest, "ask_in_call", args, 2, 5000, &value));
+		assert_ok(viso_guest_call(inside.guest, "ask_in_call", args, 2, 60000, &value));
 		assert_int_equal(value, 5);
 		assert_int_equal(inside.results[0], -EBUSY);
 		assert_int_equal(inside.results[1], -EDEADLK);
@@ -338,7 +338,7 @@ static void test_ends_from_within(void **state)
 		viso_command *command = new_command("/asker", "ready", NULL);
 		assert_ok(viso_guest_initialise(inside.guest, command, NULL));
 		viso_command_unref(command);
-		int r = viso_guest_call(inside.guest, "ask_in_call", args, 2, 5000, NULL);
+		int r = viso_guest_call(inside.guest, "ask_in_call", args, 2, 60000, NULL);
 		assert_int_equal(r, i ? 0 : -ECANCELED);
 		if (i == 0)
 			viso_guest_unref(inside.guest);
