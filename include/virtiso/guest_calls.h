@@ -31,6 +31,12 @@
  * 16 at a time, with at most 8064 bytes each way. Nothing is poisoned by one that was cancelled or whose time is over; where the system
  * has taken it and never answers, its slot is lost. One that has no driver for it lets the time go by.
  *
+ * With VISO_PLACEMENT_CONTAINED the program stays in the process that serves it, and each call is a hand-over to that and back; handlers of
+ * hypercalls run in the thread that calls, as always. A call whose time is over ends two seconds later all the same where that process does not
+ * answer, one without a time limit by viso_guest_cancel() alone; the limit of CPU time of the initialisation is kept by that process. Where it
+ * says what makes no sense, or has ended, the guest is poisoned as by a crash: -EFAULT, with VISO_REASON_GUEST_FAULT. The answer to a request
+ * has at most 16 MiB there.
+ *
  * One call or request of a program at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
  * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
  */
