@@ -103,7 +103,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_clone(viso_snapshot *snapshot, v
  * The clone of a computer is switched off for it, and is given anew what binds it to the host.
  *
  * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way; or the clone of a computer, switched off
- * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, -ESTALE, -ENOMEM,
+ * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, or a guest that is placed in a container, -ESTALE, -ENOMEM,
  *         -EMFILE, -ECHILD; then it is poisoned, but for a computer.
  * Threads: one handle from one thread at a time.
  * Since: 0.4

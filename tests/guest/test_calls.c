@@ -14,6 +14,12 @@
 
 static const char *const callees[] = {"/callee", "/callee-pie", "/callee-dynamic"};
 
+/* Of starts, which take a container each where the guests are contained. */
+static int rounds(int count)
+{
+	return getenv("VISO_TEST_CONTAINED") ? count / 6 : count;
+}
+
 static void test_numbers(void **state)
 {
 	need_kvm();
@@ -315,7 +321,7 @@ static void *cancel_often(void *data)
 static void test_cancels_at_any_moment(void **state)
 {
 	need_kvm();
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < rounds(60); round++) {
 		struct caller caller = {initialised(*state, "/callee", "ready", 0), "count", 0};
 		pthread_t thread;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_often, &caller), 0);
@@ -348,7 +354,7 @@ static void test_cancels_of_refused_calls(void **state)
 {
 	static const char *const ways[][2] = {{"/callee-dynamic", "ready"}, {"/callee", "serve"}};
 	need_kvm();
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < rounds(20); round++) {
 		struct refused refused = {.guest = initialised(*state, ways[round % 2][0], ways[round % 2][1], 0)};
 		pthread_t thread;
 		char answer[8];
@@ -381,7 +387,7 @@ static void test_cancels_at_the_end(void **state)
 	enum { ROUNDS = 60, LARGE = 16 << 20 };
 	need_kvm();
 	uint8_t *out = malloc(LARGE);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds(ROUNDS); round++) {
 		struct caller caller = {initialised(*state, "/callee", "ready", 0), NULL, 0};
 		pthread_t thread;
 		assert_int_equal(viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000),
@@ -435,7 +441,7 @@ static void test_nothing_is_left(void **state)
 	need_kvm();
 	viso_guest_unref(initialised(*state, "/callee", "ready", 0));
 	int fds = support_count_fds();
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < rounds(20); i++) {
 		viso_guest *guest = initialised(*state, callees[i % 3], "ready", 0);
 		call(guest, "count", 0);
 		viso_guest_unref(guest);

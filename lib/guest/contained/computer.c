@@ -137,22 +137,26 @@ static void await_end(const struct contained_computer *computer, int timeout_ms)
 	(void)!poll(&end, 1, timeout_ms);
 }
 
+static int left_of(int64_t end)
+{
+	int64_t left = end - clock_now(CLOCK_MONOTONIC) / NS_PER_MS;
+	return left > 0 ? (int)left : 0;
+}
+
 /* An answer to an older question, which nobody waited for, is not ours; nor do many of them make us wait longer. */
 static int64_t await_response(struct contained_computer *computer, const char *function,
 			      struct computer_response *response)
 {
 	const int64_t end = clock_now(CLOCK_MONOTONIC) / NS_PER_MS + REPLY_PATIENCE_MS;
 	while (contained_computer_runs(computer)) {
-		int64_t left = end - clock_now(CLOCK_MONOTONIC) / NS_PER_MS;
-		size_t size =
-			left <= 0 ? 0 : receive(computer, computer->control, response, sizeof(*response), (int)left);
+		size_t size = receive(computer, computer->control, response, sizeof(*response), left_of(end));
 		if (size == sizeof(*response) && response->serial == computer->serial)
 			return 0;
-		if (left <= 0)
-			return reply_fail_silent();
-		/* It has closed its end, and ends itself next. */
+		/* It has closed its end, and ends itself next; or it is silent. */
 		if (size == 0)
-			await_end(computer, (int)left);
+			await_end(computer, left_of(end));
+		if (left_of(end) == 0 && contained_computer_runs(computer))
+			return reply_fail_silent();
 	}
 	return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
 }
