@@ -9,14 +9,18 @@
  *
  * The guest calls: it claims a call block, fills it in, makes its state VISO_CALL_SUBMITTED, and writes the block's number to the port. The
  * host program's handler (viso_guest_set_hypercall_handler()) has run when that instruction is done, and the state is VISO_CALL_DONE; or
- * the handler has put the answer off, the state is still VISO_CALL_TAKEN, and an interrupt comes once it is VISO_CALL_DONE. Each processor,
+ * the answer comes later, since the handler has put it off or the computer is in a container: the state is still VISO_CALL_SUBMITTED or
+ * VISO_CALL_TAKEN then, and an interrupt comes once it is VISO_CALL_DONE. Each processor,
  * and each thread, uses a block of its own, as many as there are at once. Addresses that are handed to the host program are physical ones:
  * of the guest's memory, or of the bytes in a block.
  *
  * The host calls (viso_guest_request(), viso_guest_call(), viso_guest_call_bytes()): it fills a request slot in, makes its state
  * VISO_REQUEST_POSTED, counts `posted` up, and makes an interrupt. The guest takes it, by an atomic exchange to VISO_REQUEST_TAKEN, fills the
  * answer in, makes the state VISO_REQUEST_ANSWERED, and writes VISO_DOORBELL_REQUEST + the slot's number to the port. Whoever has no
- * interrupts looks at the slots now and then.
+ * interrupts looks at the slots now and then. A slot that was taken stays the guest's until it is answered, also when the host waits no
+ * longer: a late answer must not be taken for that to another request. The host is short of slots by each that is never answered, and
+ * refuses with -EBUSY what there is none for. So a driver that begins where another one has died answers, with an errno, each slot that it
+ * finds in VISO_REQUEST_TAKEN.
  *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *

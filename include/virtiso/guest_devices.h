@@ -19,16 +19,20 @@
 
 VISO_BEGIN_DECLS
 
-/** What happens to what a guest writes to a disk. Without a flag it goes to the file. */
+/** What a disk is, and what happens to what a guest writes to it. Without a flag that goes to the file. */
 typedef enum viso_disk_flags {
 	VISO_DISK_READ_ONLY = 1,      /**< the guest cannot write */
 	VISO_DISK_DISCARD_WRITES = 2, /**< what it writes is in memory, up to 1 GiB, and gone with the computer; the file stays as it is */
+	VISO_DISK_CDROM = 4,          /**< it is an ISO image or the like, as a disc in a CD-ROM drive (ATAPI): VISO_PLATFORM_PC only */
 	VISO_DISK_FLAGS_ENUM_WIDTH_ = 0x7fffffff /**< not a flag; fixes the width of the type */
 } viso_disk_flags;
 
 /**
  * Give a kernel guest a disk: a file of raw sectors, or a block device. The first one is vda (on VISO_PLATFORM_PC: the first ATA disk, from
  * which it boots).
+ *
+ * With VISO_DISK_CDROM it is a disc in a drive, of sectors of 2048 bytes, which the guest reads (Linux: as sr0). A PC boots from it (El Torito) where it cannot
+ * from its first disk. The disc stays in for the host: what the guest ejects, it can load again.
  *
  * It is opened when the guest boots, and locked (open file description locks, fcntl(2)): a disk that one guest writes to is no other guest's.
  * What the guest flushes is on the host's disk (fdatasync(2)).

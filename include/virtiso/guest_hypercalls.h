@@ -10,7 +10,11 @@
  * computer can be paused, and end, while a handler runs: the processor that asks waits, as one that stands still, and what the handler does
  * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() is not for it. A handler may wait for another thread,
  * but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
- * A computer that is placed in a container has no handlers: viso_guest_boot() gives -EOPNOTSUPP.
+ *
+ * Where the computer is in a container (VISO_PLACEMENT_CONTAINED), handlers run in threads of the library's, as many at a time as the
+ * computer has processors, but at most 8; the processor that asks does not stand still, and is told of the answer by the interrupt. The
+ * pages are shared with the host program itself, so that calls, requests and answers go by no other process; what is read and written of
+ * the computer's memory beside goes by messages, each of 64 KiB.
  *
  * With VISO_PLACEMENT_CONTAINED all of this is the same for the host program, but is asked of the process that serves the guest, by
  * messages: a handler costs a hand-over between processes, and each 64 KiB that are read or written another one. Handlers get

@@ -13,6 +13,7 @@
 #include "core/fd.h"
 #include "core/hot.h"
 #include "guest/contained/contained.h"
+#include "guest/contained/resident.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
 #include "guest/thread.h"
@@ -320,6 +321,8 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	/* What is there still is the copy of a forked child. */
 	if (guest->initialised)
 		instance_forget(guest->initialised);
+	if (guest->resident)
+		resident_forget(guest->resident);
 	guest_files_release(&guest->files);
 	viso_result_unref(guest->last_result);
 	hypercalls_release(&guest->hypercalls, handle_is_mine(&guest->sandbox.handle));

@@ -64,6 +64,11 @@ tap.case("disks", function()
 	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
 	tap.equal(ok, false)
 	tap.equal(err.errno, 16)
+	local other <close>, other_path = guest(FOR_EVER, {disks = {{path = disk, cdrom = true}}})
+	ok, err = pcall(other.boot, other, {timeout = 30}) -- which only a PC has
+	tap.equal(ok, false)
+	tap.equal(err.errno, 95)
+	os.remove(other_path)
 	os.remove(disk)
 	os.remove(path)
 	for _, use in ipairs{"screen", "press_power_button", "press_reset_button", "shut_down", "set_clock"} do

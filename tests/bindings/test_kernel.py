@@ -127,7 +127,7 @@ class KernelCase(support.TestCase):
         path = self.image(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
         if not os.path.exists("/usr/share/seabios/bios.bin"):
             raise tap.Missing("the package seabios")
-        with virtiso.Guest(platform="pc", disks=[virtiso.Disk(path, discard_writes=True)]) as box, box.boot(timeout=60) as process:
+        with virtiso.Guest(platform="pc", disks=[virtiso.Disk(path, discard_writes=True), virtiso.Disk(path, cdrom=True)]) as box, box.boot(timeout=60) as process:
             while "Hi" not in box.screen() and process.poll() is None:
                 time.sleep(0.05)
             self.assertIn("Hi", box.screen())

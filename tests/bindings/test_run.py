@@ -338,9 +338,9 @@ class Sandboxes(support.TestCase):
             "import signal, support, threading, time\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
             "with support.sandbox() as box:\n"
-            "    threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()\n"
             "    begin = time.monotonic()\n"
             "    try:\n"
+            "        threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()\n"
             "        box.run([support.BUSYBOX, 'sleep', '60'])\n"
             "    except KeyboardInterrupt:\n"
             "        print('interrupted', time.monotonic() - begin < 20, box.kill())\n"

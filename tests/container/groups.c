@@ -165,9 +165,7 @@ int group_count_children(void)
 void group_remove_parent(void)
 {
 	char path[2 * PATH];
-	for (int i = 0; group_count_children() && i < 500; i++)
-		usleep(10000);
-	assert_int_equal(group_count_children(), 0);
+	await_that(group_count_children() == 0);
 	for (int i = 0; i < HIERARCHIES; i++)
 		if (parent_path(hierarchies[i], path))
 			rmdir(path);

@@ -216,7 +216,7 @@ viso_process *network_spawn(struct box *box, const char *script)
 void network_await_listener(bool from_outside, const char *address, int port, const char *expected)
 {
 	char text[256] = "";
-	for (int i = 0; i < 100 && strcmp(text, expected); i++) {
+	for (int i = 0; i < 400 && strcmp(text, expected); i++) {
 		network_ask(from_outside, address, port, text, sizeof(text));
 		if (strcmp(text, expected))
 			usleep(50000);

@@ -174,11 +174,6 @@ static void test_one_of_a_name(void **state)
 	assert_int_equal(entries(), 0);
 }
 
-static int named(unsigned mark, const char *name)
-{
-	return marked_processes(mark, name, 0, NULL, 0);
-}
-
 /* What is left of one whose holder was killed is recognised and replaced. */
 static void test_stale_entries(void **state)
 {
@@ -192,8 +187,6 @@ static void test_stale_entries(void **state)
 		assert_true(count > 0);
 		for (int k = 0; k < count; k++)
 			kill(pids[k], SIGKILL);
-		for (int k = 0; k < 500 && named(host.mark, NULL) > 0; k++)
-			usleep(10000);
 		assert_no_marked(host.mark);
 		viso_container *container = NULL;
 		assert_fails(viso_container_attach(directory, "one", &container), ENOENT, VISO_STAGE_ARGUMENT, "one");

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static const char listen_8000[] = "exec busybox nc -ll -p 8000 -e /bin/echo hello";
-static const char ask_outside[] = "busybox nc -w 2 192.0.2.2 7000 </dev/null 2>/dev/null || echo nobody";
+static const char ask_outside[] = "busybox nc -w 20 192.0.2.2 7000 </dev/null 2>/dev/null || echo nobody";
+static const char ask_in_vain[] = "busybox nc -w 2 192.0.2.2 7000 </dev/null 2>/dev/null || echo nobody";
 
 static struct box *nat_open(void **state)
 {
@@ -25,7 +26,7 @@ static struct box *nat_open(void **state)
 static void test_nat(void **state)
 {
 	struct box *box = nat_open(state);
-	assert_prints(box, shell(ask_outside), "nobody\n");
+	assert_prints(box, shell(ask_in_vain), "nobody\n");
 	struct box *other = box_new(VISO_ISOLATION_CONTAINER, box_tree());
 	assert_ok(viso_container_set_network(other->container, VISO_NETWORK_BRIDGE));
 	assert_ok(viso_container_set_nat(other->container, 1));
@@ -39,7 +40,7 @@ static void test_nat_of_ipv6(void **state)
 	struct box *box = nat_open(state);
 	assert_ok(viso_container_add_address(box->container, "fd00:8::2/64"));
 	assert_ok(viso_container_set_nat(box->container, 1));
-	assert_prints(box, shell("busybox nc -w 5 2001:db8::2 7000 </dev/null"), "2001:db8::1\n");
+	assert_prints(box, shell("busybox nc -w 20 2001:db8::2 7000 </dev/null"), "2001:db8::1\n");
 	network_assert_clean();
 }
 
@@ -66,7 +67,7 @@ static void test_forwarded_port(void **state)
 	network_await_listener(false, "192.0.2.1", 8080, "hello\n");
 	/* The port is taken, for other containers and programs alike. */
 	assert_start_fails(box, shell("true"), EADDRINUSE, VISO_STAGE_NETWORK, "port 8080");
-	assert_string_equal(network_ask(true, "192.0.2.1", 8080, text, sizeof(text)), "hello\n");
+	network_await_listener(true, "192.0.2.1", 8080, "hello\n");
 	viso_process_unref(server);
 	assert_string_equal(network_ask(true, "192.0.2.1", 8080, text, sizeof(text)), "");
 	network_assert_clean();

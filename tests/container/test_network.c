@@ -231,8 +231,8 @@ static void test_macvlan(void **state)
 	assert_string_equal(buffer, "192");
 	viso_process_unref(process);
 	/* The server sees the container itself. */
-	assert_prints(box, shell("busybox nc -w 5 192.0.2.2 7000 </dev/null"), "::ffff:192.0.2.10\n");
-	assert_prints(box, shell("busybox nc -w 5 2001:db8::2 7000 </dev/null"), "2001:db8::10\n");
+	assert_prints(box, shell("busybox nc -w 20 192.0.2.2 7000 </dev/null"), "::ffff:192.0.2.10\n");
+	assert_prints(box, shell("busybox nc -w 20 2001:db8::2 7000 </dev/null"), "2001:db8::10\n");
 	assert_prints(box, shell("ip route | busybox awk '/default/ {print $3}'; ip -o link | busybox wc -l"),
 		      "192.0.2.2\n2\n");
 	assert_prints(box, shell(show_loopback), "inet 127.0.0.1/8\ninet6 ::1/128\n");
@@ -244,7 +244,7 @@ static void test_ipvlan(void **state)
 	struct box *box = network_open(state, VISO_NETWORK_IPVLAN);
 	assert_ok(viso_container_set_parent_interface(box->container, "cable"));
 	assert_ok(viso_container_add_address(box->container, "192.0.2.11/24"));
-	viso_command *command = shell("busybox nc -w 5 192.0.2.2 7000 </dev/null");
+	viso_command *command = shell("busybox nc -w 20 192.0.2.2 7000 </dev/null");
 	int r = viso_sandbox_run(box->sandbox, command, NULL);
 	if (r == -EOPNOTSUPP) {
 		assert_non_null(strstr(viso_error_message(), "ipvlan"));

@@ -13,7 +13,7 @@
 static int64_t await(viso_process *process, viso_usage usage, int64_t least)
 {
 	int64_t value = -1;
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		value = viso_process_usage(process, usage);
 		assert_ok(value);
 		if (value >= least)
@@ -31,7 +31,7 @@ static void test_running_command(void **state)
 	await(process, VISO_USAGE_USER_US, 20000);
 	await(process, VISO_USAGE_PROCESSES, 4);
 	assert_int_equal(viso_process_usage(process, VISO_USAGE_PROCESSES), 4);
-	assert_true(viso_process_usage(process, VISO_USAGE_WALL_US) > 20000);
+	await(process, VISO_USAGE_WALL_US, 20000); /* on two processors it may be less than what was used there */
 	assert_true(viso_process_usage(process, VISO_USAGE_MEMORY) > 0);
 	assert_true(viso_process_usage(process, VISO_USAGE_MEMORY_PEAK) > 0);
 	assert_true(viso_process_usage(process, VISO_USAGE_MINOR_FAULTS) > 0);
@@ -168,9 +168,7 @@ static void test_instance(void **state)
 	struct box *box = box_open(state);
 	assert_ok(viso_sandbox_start(box->sandbox));
 	viso_process *process = box_spawn(box, shell("probe sleep | probe sleep"));
-	for (int i = 0; viso_sandbox_usage(box->sandbox, VISO_USAGE_PROCESSES) < 3 && i < 500; i++)
-		usleep(10000);
-	assert_int_equal(viso_sandbox_usage(box->sandbox, VISO_USAGE_PROCESSES), 3);
+	await_that(viso_sandbox_usage(box->sandbox, VISO_USAGE_PROCESSES) == 3);
 	assert_true(viso_sandbox_usage(box->sandbox, VISO_USAGE_MEMORY) > 0);
 	/* Which of them are this command's is not told apart in a jail. */
 	assert_int_equal(viso_process_usage(process, VISO_USAGE_PROCESSES), box->jail ? -ENODATA : 3);

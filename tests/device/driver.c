@@ -203,7 +203,7 @@ bool driver_wait(struct driver *driver, unsigned queue, uint16_t *out_head, uint
 {
 	struct driver_queue *ours = &driver->queues[queue];
 	struct vring_used *ring = driver_at(driver, ours->used);
-	for (int i = 0; i < 5000 && !driver_is_used(driver, queue); i++) {
+	for (int i = 0; i < 30000 && !driver_is_used(driver, queue); i++) {
 		driver_run_loop(driver);
 		usleep(i < 10 ? 20 : 1000);
 	}

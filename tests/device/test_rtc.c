@@ -182,7 +182,7 @@ static void test_memory(void **state)
 	assert_int_equal(get(0x34) | get(0x35) << 8, (0x40000000 - 0x1000000) >> 16);
 	assert_int_equal(get(0x5b) | get(0x5c) << 8 | get(0x5d) << 16, 0x18000);
 	assert_int_equal(get(0x5f), 3);
-	assert_int_equal(get(0x3d), 2);
+	assert_int_equal(get(0x3d), 0x32);
 	set(0x40, 0x99);
 	assert_int_equal(get(0x40), 0x99);
 	set(12, 0xff);

@@ -22,7 +22,7 @@
 
 #include "attacks/attack.h"
 
-enum { TRIES = 50, TEXT_MAX = 16384 };
+enum { TRIES = 500, TEXT_MAX = 16384 };
 
 static char *tree;
 
@@ -107,6 +107,7 @@ static struct box *open_stacked(viso_process **process)
 			return box;
 		viso_process_unref(*process);
 		box_close(box);
+		support_pause(); /* the launcher has to get round to it */
 	}
 	*process = NULL;
 	return NULL;

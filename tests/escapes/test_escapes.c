@@ -269,12 +269,7 @@ static void overwrite_launcher(void *argument)
 	struct box *box = box_new(*strength, box_tree());
 	assert_prints(box, probe("cwd", NULL), "/\n");
 	/* What it has just forked still has its name. */
-	int count = marked_processes(mark, "viso-launcher", 0, pids, 8);
-	for (int i = 0; i < 500 && count != 1; i++) {
-		usleep(10000);
-		count = marked_processes(mark, "viso-launcher", 0, pids, 8);
-	}
-	assert_int_equal(count, 1);
+	await_that(marked_processes(mark, "viso-launcher", 0, pids, 8) == 1);
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pids[0]);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);

@@ -24,7 +24,7 @@
 
 #include "attacks/attack.h"
 
-enum { FDS_TRIED = 64, SWAPPED_STARTS = 60, NAIVE_SECONDS = 10 };
+enum { FDS_TRIED = 64, SWAPPED_STARTS = 60, NAIVE_SECONDS = 40 };
 
 static void in_private_mounts(const struct scene *scene)
 {

@@ -64,16 +64,6 @@ static void busy_host(void *argument)
 	}
 }
 
-static bool no_orphaned_cgroups(void)
-{
-	for (int i = 0; i < 300; i++) {
-		if (cgroups_left(NULL, 0) == 0)
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
 static void test_killed_at_any_moment(void **state)
 {
 	atomic_int *starts = mmap(NULL, sizeof(*starts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -95,7 +85,7 @@ static void test_killed_at_any_moment(void **state)
 		assert_no_marked(host.mark);
 	}
 	printf("# seed %u: %d starts in %d hosts\n", (unsigned)getpid(), atomic_load(starts), hosts);
-	assert_true(no_orphaned_cgroups());
+	assert_no_cgroups(NULL, 0);
 	assert_int_equal(leftovers_count(NULL, 0), 0);
 	munmap(starts, sizeof(*starts));
 }

@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <virtiso/error.h>
 
 #include "guest/contained/computer_message.h"
+#include "guest/contained/link.h"
 #include "guest/contained/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -92,6 +96,57 @@ static void look_at_response(const uint8_t *data, size_t size)
 	}
 }
 
+/* What is taken as a return fits what was asked for, and its error can be told. */
+static void look_at_return(const uint8_t *data, size_t size)
+{
+	static struct contained_return returned, taken;
+	for (uint32_t kind = CALL_NUMBERS; kind <= CALL_REQUEST; kind++) {
+		const struct contained_call call = {.kind = kind, .out_max = 4096};
+		memset(&returned, 0, sizeof(returned));
+		memcpy(&returned, data, size < sizeof(returned) ? size : sizeof(returned));
+		returned.magic = CONTAINED_RETURN_MAGIC;
+		returned.serial = 0;
+		expect(!contained_take_return(&call, data, size, &taken) || size == sizeof(taken),
+		       "a return of another size");
+		if (!contained_take_return(&call, &returned, sizeof(returned), &taken))
+			continue;
+		int r = contained_set_error(&taken);
+		expect(r == 0 || (r == -viso_error_number() && viso_error_message()[0]), "a failure without its error");
+		expect(kind == CALL_NUMBERS || r < 0 || taken.value <= call.out_max, "more than was asked for");
+	}
+}
+
+/*
+ * The host reads and writes memory of a computer whose process has ended, and has said all this before: each message
+ * with its size in two bytes.
+ */
+static void look_at_link(const uint8_t *data, size_t size)
+{
+	static uint8_t memory[CONTAINED_PIECE + 8];
+	int ends[2], end = eventfd(1, EFD_CLOEXEC);
+	expect(end >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "no socket");
+	struct contained_link *link = link_new(ends[0]);
+	expect(link != NULL, "no memory");
+	link_start(link, end);
+	while (size >= 2) {
+		size_t length = data[0] | (size_t)data[1] << 8;
+		data += 2, size -= 2;
+		length = length < size ? length : size;
+		if (send(ends[1], data, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			break;
+		data += length, size -= length;
+	}
+	for (int i = 0; i < 4; i++) {
+		const size_t wanted = i < 2 ? 8 : sizeof(memory);
+		int r = link_access(link, 0x1000, memory, wanted, i & 1);
+		expect(r == 0 || r == -EFAULT || r == -ESRCH, "another error of memory");
+		link_interrupt(link);
+	}
+	link_close(link);
+	close(ends[1]);
+	close(end);
+}
+
 static void set_magic(uint8_t *data)
 {
 	const uint32_t magic = CONTAINED_MAGIC;
@@ -133,6 +188,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(contained_take_report(copy, size) <= 0, "a report of another size");
 	look_at_messages(copy, size);
 	look_at_response(copy, size);
+	look_at_return(copy, size);
+	look_at_link(copy, size);
 	if (size >= 4) {
 		const uint32_t magic = CONTAINED_EVENT_MAGIC;
 		memcpy(copy, &magic, sizeof(magic));

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hostile guest at its doorbell, without KVM. The input is a program: what the guest puts into the shared pages, also
- * while a handler runs or a request is being posted, how it rings, and what the host program does meanwhile.
+ * while a handler runs or a request is being posted, how it rings, and what the host program does meanwhile. It may be
+ * apart, in a process that brings its memory, and is as hostile.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <virtiso.h>
 
 #define VISO_DOORBELL_LAYOUT_ONLY
@@ -29,7 +32,7 @@ static struct world {
 	struct bus ports;
 	viso_hypercall *kept[KEPT];
 	int outside;
-	bool is_paused, is_closed;
+	bool is_paused, is_closed, is_apart;
 } * world;
 
 static void expect(bool condition, const char *what)
@@ -96,6 +99,16 @@ static void leave(void)
 static void back(void)
 {
 	world->outside--;
+}
+
+/* Of one that is apart. */
+static int access_memory(void *data, uint64_t address, void *buffer, size_t size, bool writes)
+{
+	static const int errors[] = {0, -EFAULT, -ESRCH};
+	change_pages();
+	expect(size <= ROOM, "more than was asked for");
+	memset(buffer, 0x55, writes ? 0 : size);
+	return errors[take(1) % 3];
 }
 
 static void copy(viso_hypercall *hypercall)
@@ -174,9 +187,16 @@ static void ask(void)
 static void ring(void)
 {
 	uint64_t value = take(1);
-	unsigned size = 1 + (unsigned)take(1) % BUS_ACCESS_MAX;
+	const unsigned size = 1 + (unsigned)take(1) % BUS_ACCESS_MAX;
+	const uint64_t high = take(4) << 8;
+	if (world->is_apart) {
+		doorbell_hear_answers(world->doorbell);
+		expect(doorbell_count_calls(world->doorbell) <= VISO_DOORBELL_CALL_COUNT, "more calls than there are");
+		doorbell_make_calls(world->doorbell);
+		return;
+	}
 	bus_write(&world->ports, 0, &value, 1);
-	value |= take(4) << 8;
+	value |= high;
 	bus_write(&world->ports, 0, &value, size);
 	bus_read(&world->ports, 0, &value, size);
 }
@@ -230,8 +250,19 @@ static void step(void)
 	}
 }
 
+/* Empty, for each anew. */
+static int open_pages(void)
+{
+	static int fd = -1;
+	if (fd < 0)
+		fd = memfd_create("fuzz_doorbell", MFD_CLOEXEC);
+	expect(ftruncate(fd, 0) == 0 && ftruncate(fd, DOORBELL_SIZE) == 0, "no pages");
+	return fd;
+}
+
 static void set_up(void)
 {
+	const struct doorbell_apart apart = {.pages = open_pages(), .access = access_memory};
 	const struct ram ram = {.count = 2, .regions = {{0, REGION, world->low}, {HIGH, REGION, world->high}}};
 	world->guest = viso_guest_new();
 	for (unsigned i = 0; i < NUMBER_QUEUE; i++)
@@ -241,6 +272,7 @@ static void set_up(void)
 						 .address = ADDRESS,
 						 .interrupt = {.set = on_interrupt},
 						 .processor = {leave, back},
+						 .apart = world->is_apart ? &apart : NULL,
 						 .guest = world->guest};
 	world->doorbell = doorbell_new(&setting);
 	expect(world->doorbell && bus_add(&world->ports, 0, BUS_ACCESS_MAX, &doorbell_ops, world->doorbell),
@@ -273,8 +305,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(world != NULL, "no memory");
 	world->program = data;
 	world->left = size;
+	const uint64_t how = take(1);
+	world->is_apart = how & 2;
 	set_up();
-	if (take(1) & 1)
+	if (how & 1)
 		restore();
 	for (int i = 0; i < STEPS_MAX && world->left > 0; i++)
 		step();

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 100, TIMEOUT_MS = 60000, RIG_PATIENCE = 4 };
+enum { WATCHDOG_SECONDS = 230, TIMEOUT_MS = 60000, RIG_PATIENCE = 4 };
 
 /* In the rig all is emulated, and slower. */
 static unsigned patience(void)

@@ -52,7 +52,7 @@ static int signals_restart(int argc, char **argv)
 	start_alarm(10000, 10000);
 	CHECK(select(fds[0] + 1, &set, NULL, NULL, NULL) == -1 && errno == EINTR);
 	start_alarm(10000, 10000);
-	CHECK(nanosleep(&time, &rest) == -1 && errno == EINTR && rest.tv_sec == 4 && rest.tv_nsec > 0);
+	CHECK(nanosleep(&time, &rest) == -1 && errno == EINTR && rest.tv_sec < 5 && rest.tv_nsec > 0);
 	start_alarm(10000, 10000);
 	CHECK(pause() == -1 && errno == EINTR);
 	/* Without a handler all go on, to the end that they had at first. */
@@ -133,7 +133,10 @@ static int signals_timers(int argc, char **argv)
 		CHECK(setitimer(kinds[i], &never, &left) == 0 && left.it_interval.tv_usec == 3000);
 		CHECK(getitimer(kinds[i], &left) == 0 && left.it_value.tv_usec == 0 && left.it_value.tv_sec == 0);
 	}
-	CHECK(alarm(100) == 0 && alarm(0) == 100);
+	/* However long it takes to come to the second call. */
+	CHECK(alarm(1000) == 0);
+	unsigned rest = alarm(0);
+	CHECK(rest > 900 && rest <= 1000);
 	timer_t timer;
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1, .sigev_value.sival_int = 9};
 	const struct itimerspec fast = {.it_value = {.tv_nsec = 1000000}, .it_interval = {.tv_nsec = 1000000}};

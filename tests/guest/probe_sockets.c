@@ -69,9 +69,13 @@ static int shrink_sent(int argc, char **argv)
 static int shrink_received(int argc, char **argv)
 {
 	pthread_t thread;
+	int left;
 	if (start(&thread, receive_all) || write(ends[0], "abcdefgh", 8) != 8)
 		return 1;
-	usleep(100000);
+	/* Until it has these, and waits for more. */
+	do
+		usleep(1000);
+	while (ioctl(ends[1], FIONREAD, &left) < 0 || left > 0);
 	part.iov_len = 4;
 	if (write(ends[0], "ijkl", 4) != 4)
 		return 1;

@@ -340,9 +340,9 @@ static int probe_futex(int argc, char **argv)
 	pthread_t threads[4];
 	for (long i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, wait_for_word, (void *)i);
-	sleep_a_little(NULL);
-	const struct timespec nap = {.tv_nsec = 20000000};
-	nanosleep(&nap, NULL);
+	/* Moving them from a word to the same word tells how many wait. */
+	while (futex(&words[0], FUTEX_CMP_REQUEUE | FUTEX_PRIVATE, 0, (void *)4, &words[0], 0) != 4)
+		sleep_a_little(NULL);
 	/* One by its bit; one of the others by moving two to another word; the last two together. */
 	if (futex(&words[0], FUTEX_WAKE_BITSET | FUTEX_PRIVATE, 9, NULL, NULL, 1u << 2) != 1)
 		return 1;

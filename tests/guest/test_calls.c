@@ -14,6 +14,12 @@
 
 static const char *const callees[] = {"/callee", "/callee-pie", "/callee-dynamic"};
 
+/* Of starts, which take a container each where the guests are contained. */
+static int rounds(int count)
+{
+	return getenv("VISO_TEST_CONTAINED") ? count / 6 : count;
+}
+
 static void test_numbers(void **state)
 {
 	need_kvm();
@@ -62,9 +68,10 @@ static void test_names(void **state)
 	need_kvm();
 	viso_guest *guest = initialised(*state, "/callee-dynamic", "ready", 0);
 	uint64_t value = 42;
-	assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "no_such");
-	assert_fails(viso_guest_call(guest, "some_data", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "some_data");
-	assert_fails(viso_guest_call(guest, "", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "no_such");
+	assert_fails(viso_guest_call(guest, "some_data", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST,
+		     "some_data");
+	assert_fails(viso_guest_call(guest, "", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "");
 	assert_int_equal(value, 42);
 	/* In a library, and one that is not global. */
 	assert_int_equal(call(guest, "labs", (uint64_t)-5), 5);
@@ -80,7 +87,7 @@ static void test_names(void **state)
 	/* To look through all of these would take the host minutes. */
 	assert_int_equal(call(guest, "map_tables", 0), 1);
 	for (int i = 0; i < 3; i++)
-		assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 1000, &value), ENOENT, VISO_STAGE_GUEST, "");
+		assert_fails(viso_guest_call(guest, "no_such", NULL, 0, 20000, &value), ENOENT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
 }
 
@@ -314,7 +321,7 @@ static void *cancel_often(void *data)
 static void test_cancels_at_any_moment(void **state)
 {
 	need_kvm();
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < rounds(60); round++) {
 		struct caller caller = {initialised(*state, "/callee", "ready", 0), "count", 0};
 		pthread_t thread;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_often, &caller), 0);
@@ -347,19 +354,19 @@ static void test_cancels_of_refused_calls(void **state)
 {
 	static const char *const ways[][2] = {{"/callee-dynamic", "ready"}, {"/callee", "serve"}};
 	need_kvm();
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < rounds(20); round++) {
 		struct refused refused = {.guest = initialised(*state, ways[round % 2][0], ways[round % 2][1], 0)};
 		pthread_t thread;
 		char answer[8];
 		int64_t r;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_refused, &refused), 0);
 		do
-			r = round % 2 ? viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL)
-				      : viso_guest_call_bytes(refused.guest, "no_such", NULL, 0, answer, 8, 1000);
+			r = round % 2 ? viso_guest_call(refused.guest, "add", NULL, 0, 20000, NULL)
+				      : viso_guest_call_bytes(refused.guest, "no_such", NULL, 0, answer, 8, 20000);
 		while (r != -ECANCELED && !atomic_load(&refused.cancelled));
 		pthread_join(thread, NULL);
 		assert_int_equal(r, -ECANCELED);
-		assert_int_equal(viso_guest_call(refused.guest, "add", NULL, 0, 1000, NULL), -EIO);
+		assert_int_equal(viso_guest_call(refused.guest, "add", NULL, 0, 20000, NULL), -EIO);
 		viso_guest_unref(refused.guest);
 	}
 }
@@ -380,7 +387,7 @@ static void test_cancels_at_the_end(void **state)
 	enum { ROUNDS = 60, LARGE = 16 << 20 };
 	need_kvm();
 	uint8_t *out = malloc(LARGE);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds(ROUNDS); round++) {
 		struct caller caller = {initialised(*state, "/callee", "ready", 0), NULL, 0};
 		pthread_t thread;
 		assert_int_equal(viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000),
@@ -434,7 +441,7 @@ static void test_nothing_is_left(void **state)
 	need_kvm();
 	viso_guest_unref(initialised(*state, "/callee", "ready", 0));
 	int fds = support_count_fds();
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < rounds(20); i++) {
 		viso_guest *guest = initialised(*state, callees[i % 3], "ready", 0);
 		call(guest, "count", 0);
 		viso_guest_unref(guest);

@@ -288,7 +288,6 @@ static int64_t misuse(viso_hypercall *hypercall, void *userdata)
 static void test_re_entrancy(void **state)
 {
 	need_kvm();
-	skip_without(!getenv("VISO_TEST_CONTAINED"), "a guest that is served in this process");
 	struct inside inside = {.guest = new_guest(*state, 0), .other = new_guest(*state, 0)};
 	assert_ok(viso_guest_set_hypercall_handler(inside.guest, OTHER, misuse, &inside, NULL));
 	viso_command *command = new_command("/asker", "ready", NULL);
@@ -323,7 +322,6 @@ static int64_t stop_from_within(viso_hypercall *hypercall, void *userdata)
 static void test_ends_from_within(void **state)
 {
 	need_kvm();
-	skip_without(!getenv("VISO_TEST_CONTAINED"), "a guest that is served in this process");
 	const uint64_t args[2] = {OTHER};
 	for (int i = 0; i < 3; i++) {
 		int destroyed = 0;

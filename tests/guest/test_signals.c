@@ -273,7 +273,7 @@ static void test_perl_alarm(void **state)
 	need_kvm();
 	viso_guest *guest = guest_with("/usr/bin/perl");
 	assert_output(run_in(guest, new_command("perl", "-e",
-						"$SIG{ALRM} = sub { die qq(alarm\\n) }; alarm 1; eval { 1 while 1 }; "
+						"$SIG{ALRM} = sub { die qq(alarm\\n) }; eval { alarm 1; 1 while 1 }; "
 						"print qq(after $@); $SIG{USR1} = sub { print qq(usr1\\n) }; "
 						"kill USR1 => $$; print qq(end\\n)",
 						NULL)),

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 60, TIMEOUT_MS = 30000, RIG_PATIENCE = 4 };
+enum { WATCHDOG_SECONDS = 110, TIMEOUT_MS = 100000, RIG_PATIENCE = 4 };
 
 /* In the rig all is emulated, and slower. */
 static unsigned patience(void)

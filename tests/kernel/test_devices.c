@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtio devices of a computer: how they are asked for, and a small guest that drives them (virtio_program.c). */
+/*
+ * The virtio devices of a computer: how they are asked for, and a small guest that drives them (virtio_program.c). With
+ * the argument "contained" it is driven in a container.
+ */
 #include "kernel_support.h"
 
 #include <errno.h>
@@ -13,6 +16,8 @@
 
 enum { SECTORS = 64, SECTOR = 512 };
 
+static bool is_contained;
+
 /* The guest that drives them. */
 static void set_program(struct kernel_fixture *fixture)
 {
@@ -20,6 +25,8 @@ static void set_program(struct kernel_fixture *fixture)
 	assert_non_null(path);
 	need_kvm();
 	assert_ok(viso_guest_set_flat_image(fixture->guest, path, CODE));
+	if (is_contained)
+		assert_ok(viso_guest_set_placement(fixture->guest, VISO_PLACEMENT_CONTAINED));
 }
 
 /* Sector n has n in each of its bytes. */
@@ -84,6 +91,22 @@ static void test_disks_keep_what_they_are_told_to(void **state)
 			    "block 00000040 read 00000000 01010101 write 00000001 flush 00000000\n"
 			    "block 00000040 read 00000000 01010101 write 00000000 flush 00000000\nend\n");
 	assert_int_equal(byte_of(disk, 2 * SECTOR), 2);
+	free(disk);
+}
+
+/* Three operations, of which the first one is free: slower is no failure, but faster is. */
+static void test_a_rate_holds(void **state)
+{
+	enum { PER_SECOND = 4, AT_LEAST_US = 2 * 1000000 / PER_SECOND };
+	struct kernel_fixture *fixture = *state;
+	char *disk = make_disk(fixture);
+	set_program(fixture);
+	assert_ok(viso_guest_add_disk(fixture->guest, disk, 0));
+	assert_ok(viso_guest_set_disk_rate(fixture->guest, 0, VISO_RATE_OPERATIONS, PER_SECOND, 1));
+	viso_result *result = kernel_run(fixture);
+	assert_true(viso_result_usage(result, VISO_USAGE_WALL_US) >= AT_LEAST_US);
+	assert_switched_off(result, "rng 00000020 random interrupt\n"
+				    "block 00000040 read 00000000 01010101 write 00000000 flush 00000000\nend\n");
 	free(disk);
 }
 
@@ -395,18 +418,20 @@ static void test_every_device_has_a_place(void **state)
 	free(disk);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_source_of_random_bytes_is_there, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_disk_is_read_and_written, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_disks_keep_what_they_are_told_to, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_rate_holds, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_port_carries_both_ways, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_console_carries_both_ways, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_console_that_nobody_reads_stops_no_guest, kernel_setup,
 						kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_frames_go_both_ways, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pause_loses_nothing, kernel_setup, kernel_teardown),
+		/* Of the host program's own fds, of what is not contained, and of settings. */
 		cmocka_unit_test_setup_teardown(test_a_second_boot_has_the_same_devices, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_guest_that_is_killed_leaves_nothing, kernel_setup,
 						kernel_teardown),
@@ -422,5 +447,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_shares_are_refused, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_every_device_has_a_place, kernel_setup, kernel_teardown),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	enum { COUNT = sizeof(tests) / sizeof(tests[0]), CONTAINED_COUNT = 9 };
+	is_contained = argc == 2 && strcmp(argv[1], "contained") == 0;
+	return _cmocka_run_group_tests("devices", tests, is_contained ? CONTAINED_COUNT : COUNT, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stock qemu-ga in Debian's cloud kernel: what its protocol can do, and that it is started again. It needs a KVM that
- * runs ring 0: here in the rig.
+ * runs ring 0: here in the rig. By a port of virtio, or (a program of its own) with the second serial port of a PC.
  */
 #include "tools_support.h"
 
@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef PLATFORM
+#define PLATFORM VISO_PLATFORM_MICROVM
+#endif
+
 enum { PATIENCE = 60000 };
 
 /* qemu-ga leaves the clock of the hardware to it, which this computer does not have. */
@@ -22,6 +26,15 @@ static const char shutdown[] = "#!/bin/sh\nexec /bin/busybox poweroff -f\n";
 static viso_guest *guest;
 static viso_sandbox *sandbox;
 static viso_root *root;
+
+static void set_platform(void)
+{
+	char *line = PLATFORM == VISO_PLATFORM_PC ? kernel_pc_line() : strdup(KERNEL_LINE);
+	assert_non_null(line);
+	assert_ok(viso_guest_set_platform(guest, PLATFORM));
+	assert_ok(viso_guest_set_command_line(guest, line));
+	free(line);
+}
 
 static void make_guest(const char *kernel)
 {
@@ -40,7 +53,7 @@ static void make_guest(const char *kernel)
 	assert_ok(viso_guest_set_agent(guest, VISO_AGENT_QEMU));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
-	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
+	set_platform();
 }
 
 static void forget_guest(void)

@@ -487,12 +487,7 @@ static void test_only_what_runs_is_frozen(void **state)
 	assert_fails(viso_guest_snapshot(fixture->guest, &snapshot), ESRCH, VISO_STAGE_GUEST, "viso_guest_snapshot");
 	assert_switched_off(kernel_run(fixture), "");
 	assert_fails(viso_guest_snapshot(fixture->guest, &snapshot), ESRCH, VISO_STAGE_GUEST, "viso_guest_snapshot");
-	viso_guest *pc = viso_guest_new();
-	assert_ok(viso_guest_set_flat_image(pc, fixture->image, CODE));
-	assert_ok(viso_guest_set_platform(pc, VISO_PLATFORM_PC));
-	assert_fails(viso_guest_snapshot(pc, &snapshot), EOPNOTSUPP, VISO_STAGE_GUEST, "viso_guest_snapshot");
 	assert_null(snapshot);
-	viso_guest_unref(pc);
 }
 
 static char *path_of(const struct kernel_fixture *fixture, const char *name)
@@ -508,7 +503,7 @@ static int be_other(char **arguments)
 	struct computer clone;
 	viso_guest *guest = viso_guest_new();
 	viso_snapshot *snapshot = NULL;
-	alarm(60);
+	alarm(110);
 	assert_ok(viso_guest_set_flat_image(guest, arguments[1], CODE));
 	assert_ok(viso_snapshot_load(arguments[0], guest, &snapshot));
 	boot(&clone, clone_of(snapshot));

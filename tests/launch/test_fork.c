@@ -188,9 +188,7 @@ static void host_of_idle_children(void *argument)
 	for (int i = 0; i < CHILDREN; i++)
 		children[i] = fork_among_commands(crowd);
 	/* At most 16 wait idly (worker.c), 4 for the host's next commands, and some were busy a moment ago. */
-	for (int i = 0; i < 200 && count_workers(crowd) > 24; i++)
-		usleep(10000);
-	assert_true(count_workers(crowd) <= 24);
+	await_that(count_workers(crowd) <= 24);
 	for (int i = 0; i < CHILDREN; i++)
 		host_kill(children[i]);
 	pthread_barrier_destroy(&crowd->started);

@@ -127,7 +127,6 @@ static void few_workers(void *argument)
 	struct ending *ending = argument;
 	pthread_t threads[MOST];
 	pid_t launcher;
-	alarm(20);
 	mark_this_process(ending->mark);
 	struct box *box = box_new(ending->strength, box_tree());
 	run_one((void *)(intptr_t)ending->strength);

@@ -267,8 +267,6 @@ static void kills_one_of_ours(struct host *host, const char *name)
 	viso_command_unref(command);
 	viso_process_unref(process);
 	box_close(box);
-	for (int i = 0; i < 100; i++)
-		usleep(1000);
 	assert_no_cgroups(all, count);
 	box = open_marked(host);
 	assert_prints(box, probe("cwd", NULL), "/\n");
@@ -426,6 +424,12 @@ static pid_t make_bystander(pid_t pid, pid_t *out_child)
 	return made;
 }
 
+/* What has been killed never is. */
+static bool is_asleep(pid_t pid)
+{
+	return !strcmp(outside_status(pid, "State", text, sizeof(text)), "S (sleeping)");
+}
+
 static void host_of_a_reused_pid(void *mark)
 {
 	pid_t zygote, child;
@@ -436,14 +440,14 @@ static void host_of_a_reused_pid(void *mark)
 	int holder = atoi(outside_status(zygote, "PPid", text, sizeof(text)));
 	assert_int_equal(kill(holder, SIGSTOP), 0);
 	assert_int_equal(kill(zygote, SIGKILL), 0);
-	for (int i = 0; i < 1000 && kill(zygote, 0) == 0; i++)
-		usleep(1000);
+	await_that(kill(zygote, 0) < 0);
 	pid_t bystander = make_bystander(zygote, &child);
 	assert_int_equal(kill(holder, SIGCONT), 0);
 	if (bystander > 0) {
+		await_that(is_asleep(child));
 		box_close(box);
 		usleep(50000);
-		assert_string_equal(outside_status(child, "State", text, sizeof(text)), "S (sleeping)");
+		await_that(is_asleep(child));
 		kill(child, SIGKILL);
 		host_kill(bystander);
 	}

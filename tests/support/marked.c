@@ -102,7 +102,7 @@ void assert_no_marked(unsigned mark)
 	pid_t pids[64];
 	char name[32], text[16];
 	int count = 0;
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 3000; i++) {
 		count = marked_processes(mark, NULL, getpid(), pids, 64);
 		if (count == 0)
 			return;
@@ -130,7 +130,7 @@ static bool is_of(const char *group, const pid_t *pids, int count)
 	return false;
 }
 
-int cgroups_left(const pid_t *pids, int count)
+static int find_cgroups(const pid_t *pids, int count, bool tell)
 {
 	/* The groups of this machine are not deep; version 1 has the controller's name in the path. */
 	static const char *const places[] = {"/sys/fs/cgroup/viso-*", "/sys/fs/cgroup/*/viso-*",
@@ -145,14 +145,22 @@ int cgroups_left(const pid_t *pids, int count)
 		if (!is_of(found.gl_pathv[i], pids, count) || stat(found.gl_pathv[i], &st) < 0 ||
 		    st.st_ctime < first_mark)
 			continue;
-		print_error("left: %s\n", found.gl_pathv[i]);
+		if (tell)
+			print_error("left: %s\n", found.gl_pathv[i]);
 		left++;
 	}
 	globfree(&found);
 	return left;
 }
 
+int cgroups_left(const pid_t *pids, int count)
+{
+	return find_cgroups(pids, count, true);
+}
+
 void assert_no_cgroups(const pid_t *pids, int count)
 {
+	for (int i = 0; i < 3000 && find_cgroups(pids, count, false) > 0; i++)
+		usleep(10000);
 	assert_int_equal(cgroups_left(pids, count), 0);
 }

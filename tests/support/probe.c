@@ -523,11 +523,18 @@ static int enter(const char *pid)
 	return works;
 }
 
+static int is_before(const struct timespec *end)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec < end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec < end->tv_nsec);
+}
+
 /* For N ms, tries to get into all other processes: how many of the launcher's were seen, how often that worked, and how
  * often it did for others. */
 static int do_spy(char **argv)
 {
-	struct timespec now, end;
+	struct timespec end;
 	long seen = 0, entered = 0, others = 0, init = 0;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += atol(argument(argv, "1000")) / 1000;
@@ -554,18 +561,18 @@ static int do_spy(char **argv)
 		}
 		if (proc)
 			closedir(proc);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec));
+	} while (is_before(&end));
 	printf("%s %s entered %ld others %s\n", seen ? "seen" : "unseen", init ? "init" : "none", entered,
 	       others ? "yes" : "no");
 	return 0;
 }
 
 /* For N ms, opens whatever any process executes for writing where it is not a file of this root, and says what came of
- * it. A file that is named need be written once only. */
+ * it. A file that is named need be written once only; it is kept open until then, since it may run no more. */
 static int do_overwrite(char **argv)
 {
-	struct timespec now, end;
+	struct timespec end;
+	const char *name = argv[2] ? argv[3] : NULL;
 	long found = 0, written = 0;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += atol(argument(argv, "1000")) / 1000;
@@ -574,15 +581,15 @@ static int do_overwrite(char **argv)
 		for (struct dirent *entry; proc && (entry = readdir(proc));) {
 			char path[300];
 			if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-			    !strstr(exe_of(entry->d_name), argv[2] && argv[3] ? argv[3] : "viso-launcher"))
+			    !strstr(exe_of(entry->d_name), name ? name : "viso-launcher"))
 				continue;
 			snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
 			int fd = open(path, O_RDONLY);
 			found += fd >= 0;
 			char again[64];
 			snprintf(again, sizeof(again), "/proc/self/fd/%d", fd);
-			for (int i = 0; fd >= 0 && i < 100; i++) {
-				int writable = open(i % 2 ? again : path, O_WRONLY | (i < 90 ? 0 : O_TRUNC));
+			for (int i = 0; fd >= 0 && (i < 100 || (name && !written && is_before(&end))); i++) {
+				int writable = open(i % 2 ? again : path, O_WRONLY | (i % 100 < 90 ? 0 : O_TRUNC));
 				written += writable >= 0 && write(writable, "#!", 2) == 2;
 				close(writable);
 				usleep(10000);
@@ -591,9 +598,7 @@ static int do_overwrite(char **argv)
 		}
 		if (proc)
 			closedir(proc);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (!(written && argv[2] && argv[3]) &&
-		 (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec)));
+	} while (!(written && name) && is_before(&end));
 	printf("%s written %ld\n", found ? "found" : "not found", written);
 	return 0;
 }

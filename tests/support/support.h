@@ -20,12 +20,13 @@
 		}                                                                                                              \
 	} while (0)
 
-/* AddressSanitizer's malloc may be locked for ever in the fork of a process with threads. */
 #ifdef __SANITIZE_ADDRESS__
-#define MALLOC_SURVIVES_FORK false
+#define SANITIZED true
 #else
-#define MALLOC_SURVIVES_FORK true
+#define SANITIZED false
 #endif
+/* AddressSanitizer's malloc may be locked for ever in the fork of a process with threads. */
+#define MALLOC_SURVIVES_FORK (!SANITIZED)
 
 /* A call of the library that must succeed; prints the library's error where it does not. */
 #define assert_ok(call)                                                                                                \
@@ -62,10 +63,11 @@ void support_check_error(const char *call, int error, int stage, const char *obj
 /* The number of open fds of this process. */
 int support_count_fds(void);
 
-/* Waits until this process has no children and no fd more than `fds`; fails the test after five seconds. */
+/* Waits until this process has no children and no fd more than `fds`; fails the test after half a minute. */
 void support_assert_nothing_left(int fds);
 
-/* Ends the test program with a message where it is not called again within so many seconds; 0 takes the limit back. */
+/* Ends the test program with a message where it is not called again within so many seconds, on a quiet machine; 0 takes
+ * the limit back. */
 void support_time_limit(unsigned seconds);
 
 /* A fresh directory below TMPDIR or /tmp; to be removed by support_remove_tree() and freed. */

@@ -137,7 +137,7 @@ static int start_afresh(void)
 {
 	int r = release_inherited() || set_up(NULL);
 	viso_result *result = NULL;
-	r = r || viso_process_kill(process) || viso_process_wait(process, 5000, &result);
+	r = r || viso_process_kill(process) || viso_process_wait(process, 20000, &result);
 	r = r || viso_result_reason(result) != VISO_REASON_KILLED;
 	viso_result_unref(result);
 	return r || tear_down(NULL);
@@ -171,7 +171,7 @@ static void test_releasing_in_the_child_harms_nothing(void **state)
 	assert_int_equal(access(file, R_OK), 0);
 	assert_int_equal(viso_process_wait(process, 50, NULL), -ETIMEDOUT);
 	assert_ok(viso_process_kill(process));
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_int_equal(viso_result_reason(result), VISO_REASON_KILLED);
 	viso_result_unref(result);
 	free(file);

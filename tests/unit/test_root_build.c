@@ -640,9 +640,7 @@ static void test_killed_host_leaves_nothing(void **state)
 {
 	assert_int_equal(root_in_child(false, build_and_die, NULL), 255);
 	/* The launcher notices and cleans up. */
-	for (int i = 0; i < 500 && root_count_left(root_scratch); i++)
-		usleep(10000);
-	assert_int_equal(root_count_left(root_scratch), 0);
+	await_that(root_count_left(root_scratch) == 0);
 }
 
 static void *build_root(void *argument)

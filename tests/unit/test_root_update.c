@@ -638,7 +638,7 @@ static void test_terabyte_of_holes(void **state)
 			   "2>/dev/null",
 			   source),
 		0);
-	support_time_limit(20);
+	support_time_limit(60);
 	assert_true(update(usual_root()) > 0);
 	assert_int_equal(update(usual_root()), 0);
 	assert_int_equal(verify(), 0);

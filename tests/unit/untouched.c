@@ -84,7 +84,7 @@ static bool launcher_only(const char *moment)
 static char *settled_moment(bool (*settled)(const char *))
 {
 	char *moment = host_state_of_moment();
-	for (int i = 0; i < 200 && !settled(moment); i++) {
+	for (int i = 0; i < 2000 && !settled(moment); i++) {
 		usleep(5000);
 		free(moment);
 		moment = host_state_of_moment();

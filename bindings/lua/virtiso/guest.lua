@@ -83,7 +83,11 @@ function setters.flat_image(handle, image)
 	native.viso_guest_set_flat_image(handle, support.expect("string", image.path, "a path"), support.count(image.address))
 end
 
-local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
+local disk_flags = {
+	read_only = native.VISO_DISK_READ_ONLY,
+	discard_writes = native.VISO_DISK_DISCARD_WRITES,
+	cdrom = native.VISO_DISK_CDROM,
+}
 
 local function set_rates(set, handle, index, device)
 	for name, what in pairs {bytes_rate = native.VISO_RATE_BYTES, operations_rate = native.VISO_RATE_OPERATIONS} do
@@ -100,7 +104,7 @@ function setters.disks(handle, disks)
 	for index, disk in ipairs(support.expect("table", disks, "a list of paths or tables")) do
 		local flags = 0
 		disk = type(disk) == "table" and disk or {path = disk}
-		support.check_options(disk, support.set "path read_only discard_writes bytes_rate operations_rate", 1)
+		support.check_options(disk, support.set "path read_only discard_writes cdrom bytes_rate operations_rate", 1)
 		for name, flag in pairs(disk_flags) do
 			flags = flags | (disk[name] and flag or 0)
 		end
@@ -503,7 +507,7 @@ end
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
 -- agent ("viso"; "qemu", the guest's own qemu-ga), root_medium ("memory", "disk", "share", or "auto" by its size),
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
--- list of files of the host, or of {path = …, read_only = true, discard_writes = true, bytes_rate = …, operations_rate = …}), ports ({["org.example.0"] = fd}: streams to
+-- list of files of the host, or of {path = …, read_only = true, discard_writes = true, cdrom = true, bytes_rate = …, operations_rate = …}), ports ({["org.example.0"] = fd}: streams to
 -- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}, or {tag = {path = …, writable = true}}: by virtiofs),
 -- console ("serial"; "virtio", hvc0), vsock
 -- ({cid = …, path = …}). With a root beside the kernel run() and the like run commands in it by viso-agent. A "pc" without a kernel boots

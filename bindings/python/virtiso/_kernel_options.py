@@ -36,19 +36,23 @@ def _set_rates(function: Callable[..., int], guest: native.viso_guest, index: in
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of a computer: a file of the host. With ``discard_writes`` the file stays as it is."""
+    """A disk of a computer: a file of the host. With ``discard_writes`` the file stays as it is; with ``cdrom`` it is an ISO image."""
 
     path: StrPath
     read_only: bool = False
     discard_writes: bool = False
     bytes_rate: Rates = None
     operations_rate: Rates = None
+    cdrom: bool = False
 
     def flags(self) -> int:
         """Of viso_disk_flags."""
-        return (native.VISO_DISK_READ_ONLY if self.read_only else 0) | (
-            native.VISO_DISK_DISCARD_WRITES if self.discard_writes else 0
-        )
+        flags = {
+            native.VISO_DISK_READ_ONLY: self.read_only,
+            native.VISO_DISK_DISCARD_WRITES: self.discard_writes,
+            native.VISO_DISK_CDROM: self.cdrom,
+        }
+        return sum(flag for flag, is_set in flags.items() if is_set)
 
 
 @dataclass(frozen=True)

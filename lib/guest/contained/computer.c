@@ -18,10 +18,12 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memfd.h"
+#include "guest/contained/bell.h"
 #include "guest/contained/computer_fds.h"
 #include "guest/contained/contained.h"
 #include "guest/contained/container.h"
 #include "guest/contained/message.h"
+#include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 #include "guest/vm/kick.h"
@@ -40,6 +42,7 @@ struct contained_computer {
 	atomic_uint references;
 	viso_container *container;
 	viso_process *server;
+	struct bell *bell;
 	int socket;           /* on which it reports */
 	pthread_mutex_t lock; /* guards what follows: one asks at a time */
 	int control;
@@ -52,10 +55,26 @@ struct contained_computer *contained_computer_ref(struct contained_computer *com
 	return computer;
 }
 
+void contained_computer_close(struct contained_computer *computer)
+{
+	if (!computer)
+		return;
+	if (computer->server)
+		(void)viso_process_kill(computer->server);
+	if (computer->bell)
+		bell_end(computer->bell);
+}
+
 void contained_computer_unref(struct contained_computer *computer)
 {
 	if (!computer || atomic_fetch_sub(&computer->references, 1) != 1)
 		return;
+	if (!computer->server || handle_is_mine(&computer->server->handle)) {
+		contained_computer_close(computer);
+		bell_unref(computer->bell);
+	} else if (computer->bell) {
+		bell_forget(computer->bell);
+	}
 	viso_process_unref(computer->server);
 	viso_container_unref(computer->container);
 	close_fd(computer->socket);
@@ -67,7 +86,15 @@ void contained_computer_unref(struct contained_computer *computer)
 bool contained_computer_runs(const struct contained_computer *computer)
 {
 	struct pollfd end = {.fd = computer ? viso_process_fd(computer->server) : -1, .events = POLLIN};
-	return computer && poll(&end, 1, 0) == 0;
+	int r = 0;
+	while (computer && (r = poll(&end, 1, 0)) < 0 && errno == EINTR)
+		;
+	return computer && r == 0;
+}
+
+struct doorbell *contained_computer_doorbell(const struct contained_computer *computer)
+{
+	return bell_doorbell(computer->bell);
 }
 
 static int refuse(const char *setting)
@@ -89,9 +116,7 @@ int contained_check_computer(const viso_guest *guest)
 		return refuse("viso_guest_set_vsock");
 	if (kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE)
 		return refuse("VISO_ROOT_MEDIUM_SHARE");
-	if (kernel->devices.share_count)
-		return refuse("viso_guest_share_directory");
-	return guest->hypercalls.handlers ? refuse("viso_guest_set_hypercall_handler") : 0;
+	return kernel->devices.share_count ? refuse("viso_guest_share_directory") : 0;
 }
 
 /* The next message of one of its sockets, within that time: its whole size; 0 where it has ended or is silent. */
@@ -112,22 +137,26 @@ static void await_end(const struct contained_computer *computer, int timeout_ms)
 	(void)!poll(&end, 1, timeout_ms);
 }
 
+static int left_of(int64_t end)
+{
+	int64_t left = end - clock_now(CLOCK_MONOTONIC) / NS_PER_MS;
+	return left > 0 ? (int)left : 0;
+}
+
 /* An answer to an older question, which nobody waited for, is not ours; nor do many of them make us wait longer. */
 static int64_t await_response(struct contained_computer *computer, const char *function,
 			      struct computer_response *response)
 {
 	const int64_t end = clock_now(CLOCK_MONOTONIC) / NS_PER_MS + REPLY_PATIENCE_MS;
 	while (contained_computer_runs(computer)) {
-		int64_t left = end - clock_now(CLOCK_MONOTONIC) / NS_PER_MS;
-		size_t size =
-			left <= 0 ? 0 : receive(computer, computer->control, response, sizeof(*response), (int)left);
+		size_t size = receive(computer, computer->control, response, sizeof(*response), left_of(end));
 		if (size == sizeof(*response) && response->serial == computer->serial)
 			return 0;
-		if (left <= 0)
-			return reply_fail_silent();
-		/* It has closed its end, and ends itself next. */
+		/* It has closed its end, and ends itself next; or it is silent. */
 		if (size == 0)
-			await_end(computer, (int)left);
+			await_end(computer, left_of(end));
+		if (left_of(end) == 0 && contained_computer_runs(computer))
+			return reply_fail_silent();
 	}
 	return error_fail(VISO_STAGE_GUEST, ESRCH, function, "%s: the computer is switched off", function);
 }
@@ -195,9 +224,17 @@ static int write_usage(viso_process *process, int pipe)
 	return ask_for_pipe(process->data, COMPUTER_USAGE, pipe);
 }
 
+/* Of the doorbell as well, which is not to answer meanwhile. */
 static int pause_computer(viso_process *process, bool pause, int pipe)
 {
-	return ask_for_pipe(process->data, pause ? COMPUTER_PAUSE : COMPUTER_RESUME, pipe);
+	struct contained_computer *computer = process->data;
+	struct doorbell *doorbell = contained_computer_doorbell(computer);
+	if (pause)
+		doorbell_pause(doorbell);
+	int r = ask_for_pipe(computer, pause ? COMPUTER_PAUSE : COMPUTER_RESUME, pipe);
+	if (pause == (r < 0))
+		doorbell_resume(doorbell);
+	return r;
 }
 
 /* The host's word counts where it has ended the process; what is no answer is a failure of the machine. */
@@ -230,6 +267,7 @@ static int collect(viso_process *process, viso_result **out_result)
 	int r = viso_process_wait(computer->server, 0, &server);
 	if (r < 0)
 		return r == -ETIMEDOUT || r == -EINTR ? 1 : r;
+	bell_end(computer->bell);
 	r = make_result(computer, server, out_result);
 	if (r < 0)
 		return r;
@@ -289,7 +327,8 @@ static int set_limits(const viso_guest *guest, const viso_command *streams, viso
 	return r;
 }
 
-static int make_command(viso_guest *guest, const viso_command *streams, const int sockets[2], viso_command **out_server)
+static int make_command(viso_guest *guest, const viso_command *streams, const int sockets[2],
+			struct contained_computer *computer, viso_command **out_server)
 {
 	_cleanup_(cleanup_host_command) viso_command *server = viso_command_new(CONTAINED_PROGRAM);
 	if (!server)
@@ -303,6 +342,8 @@ static int make_command(viso_guest *guest, const viso_command *streams, const in
 		r = viso_command_add_fd(server, sockets[0], CONTAINED_SOCKET);
 	if (r == 0)
 		r = viso_command_add_fd(server, sockets[1], CONTAINED_CONTROL);
+	if (r == 0)
+		r = bell_new(guest, server, &computer->bell);
 	if (r == 0)
 		r = computer_fds_add(guest, streams, server);
 	if (r == 0)
@@ -337,9 +378,11 @@ static int start(viso_guest *guest, const viso_command *streams, struct containe
 	_cleanup_(cleanup_host_command) viso_command *server = NULL;
 	int r = make_sockets(computer, theirs);
 	if (r == 0)
-		r = make_command(guest, streams, theirs, &server);
+		r = make_command(guest, streams, theirs, computer, &server);
 	if (r == 0)
 		r = start_server(guest, server, computer);
+	if (r == 0)
+		r = bell_start(computer->bell, viso_process_fd(computer->server));
 	for (int i = 0; i < 2; i++)
 		close_fd(theirs[i]);
 	return r == 0 ? await_report(computer) : r;

@@ -11,6 +11,7 @@
 #include "sandbox/process.h"
 
 struct contained_computer;
+struct doorbell;
 
 /* 0; -EOPNOTSUPP in the name of a setting that a contained computer cannot have. */
 int contained_check_computer(const viso_guest *guest);
@@ -25,6 +26,12 @@ int contained_boot(viso_guest *guest, const viso_command *streams, viso_process 
 struct contained_computer *contained_computer_ref(struct contained_computer *computer);
 /* The last one takes it away, with what still runs. NULL does nothing. */
 void contained_computer_unref(struct contained_computer *computer);
+
+/* Its process ends now, if it has not before, and nothing of it reaches the guest any more. NULL does nothing. */
+void contained_computer_close(struct contained_computer *computer);
+
+/* The host's side of it, borrowed. */
+struct doorbell *contained_computer_doorbell(const struct contained_computer *computer);
 
 /* NULL does not. */
 bool contained_computer_runs(const struct contained_computer *computer);

@@ -145,7 +145,7 @@ static int add_settings(const viso_guest *guest, const viso_command *streams, vi
 
 int computer_fds_add(viso_guest *guest, const viso_command *streams, viso_command *server)
 {
-	struct adding adding = {.server = server, .next = CONTAINED_ADDED};
+	struct adding adding = {.server = server, .next = COMPUTER_ADDED};
 	_cleanup_close_ int kvm = vm_open_kvm();
 	if (kvm < 0)
 		return kvm;

@@ -8,13 +8,22 @@
 
 #include <stdint.h>
 
+#include "guest/contained/message.h"
 #include "guest/kernel/device_settings.h"
 #include "guest/kernel/layout.h"
 
 enum { CONTAINED_COMPUTER_MAGIC = 0x76697363, CONTAINED_NAME_MAX = 64 };
 
 /*
- * In the sealed file, and all of it. The fds from CONTAINED_ADDED on are those of the image, the initramfs, the agent's
+ * The other side of the doorbell is the host program's, so that no call and no answer goes by way of the process: its
+ * pages; an eventfd to which KVM writes when the guest rings; and a socket for requests of message.h, REQUEST_READ and
+ * REQUEST_WRITE with physical addresses, and REQUEST_SIGNAL for its interrupt. That is none by an eventfd: whoever has
+ * one of those, too, can make others wait who write to it.
+ */
+enum { COMPUTER_PAGES = CONTAINED_ADDED, COMPUTER_RING, COMPUTER_LINK, COMPUTER_ADDED };
+
+/*
+ * In the sealed file, and all of it. The fds from COMPUTER_ADDED on are those of the image, the initramfs, the agent's
  * port, what tells of its end, the root, the disks, the ports and the networks.
  */
 struct computer_settings {

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/agent/agent_ops.h"
+#include "guest/contained/bell_program.h"
 #include "guest/contained/computer.h"
 #include "guest/contained/forward.h"
 #include "guest/contained/message.h"
@@ -43,6 +44,15 @@ void contained_computer_unref(struct contained_computer *computer)
 {
 }
 
+void contained_computer_close(struct contained_computer *computer)
+{
+}
+
+struct doorbell *contained_computer_doorbell(const struct contained_computer *computer)
+{
+	return NULL;
+}
+
 int64_t contained_ask(struct contained_computer *computer, const char *function, enum computer_call call,
 		      const uint64_t args[3])
 {
@@ -58,9 +68,10 @@ bool computer_is_wanted(void)
 /* In the order in which they were added. */
 static void take_fds(void)
 {
-	int next = CONTAINED_ADDED;
+	int next = COMPUTER_ADDED;
 	struct device_settings *devices = &kernel.devices;
 	kernel.given = next++;
+	kernel.given_bell = COMPUTER_PAGES;
 	kernel.tools.socket = -1;
 	kernel.tools.initramfs = settings.has_initramfs ? next++ : -1;
 	agent_ops.port = settings.agent_port;
@@ -117,6 +128,8 @@ static int start(void)
 	streams->cpu_time_ms = settings.cpu_time_ms;
 	vm_give_kvm(CONTAINED_KVM);
 	int r = kernel_make_machine(&guest, streams, -1, host, &machine);
+	if (r == 0)
+		r = bell_program_start(&guest);
 	return r == 0 ? kernel_start_machine(&kernel, machine) : r;
 }
 

@@ -25,8 +25,9 @@ struct contained_link {
 	atomic_uint references;
 	pthread_mutex_t lock; /* guards what follows, and what hypercalls have */
 	int socket;
-	int end;        /* borrowed; -1 before and after */
-	bool is_closed; /* nothing can be asked any more */
+	int end;               /* borrowed; -1 before and after */
+	bool is_closed;        /* nothing can be asked any more */
+	atomic_ullong signals; /* that were sent; without the lock */
 	uint64_t serial;
 	viso_hypercall *waiting; /* borrowed; as in a gate */
 	unsigned count;
@@ -48,7 +49,13 @@ struct contained_link *link_new(int socket)
 	return link;
 }
 
-static void link_unref(struct contained_link *link)
+struct contained_link *link_ref(struct contained_link *link)
+{
+	atomic_fetch_add(&link->references, 1);
+	return link;
+}
+
+void link_unref(struct contained_link *link)
 {
 	if (atomic_fetch_sub(&link->references, 1) != 1)
 		return;
@@ -77,9 +84,23 @@ static int send_request(struct contained_link *link, const struct contained_requ
 int link_signal(struct contained_link *link, int signal)
 {
 	const struct contained_request request = {.kind = REQUEST_SIGNAL, .value = signal};
-	if (send_request(link, &request, NULL, MSG_DONTWAIT) == -EAGAIN)
+	int r = send_request(link, &request, NULL, MSG_DONTWAIT);
+	if (r == -EAGAIN)
 		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "signal", "the guest takes no more signals now");
+	if (r == 0)
+		atomic_fetch_add(&link->signals, 1);
 	return 0; /* or it has just ended */
+}
+
+uint64_t link_signals(struct contained_link *link)
+{
+	return atomic_load(&link->signals);
+}
+
+void link_interrupt(struct contained_link *link)
+{
+	const struct contained_request request = {.kind = REQUEST_SIGNAL};
+	(void)send_request(link, &request, NULL, MSG_DONTWAIT);
 }
 
 /* Until the socket is ready for `events`, or `until`. False where it will not be. With the lock held. */
@@ -152,11 +173,12 @@ static int check_waiting(const viso_hypercall *hypercall)
 	return hypercall->is_answered ? -EALREADY : hypercall->all_link ? 0 : -ESRCH;
 }
 
-static int access_piece(viso_hypercall *hypercall, struct contained_request *request, void *buffer)
+/* `hypercall` is NULL for the memory of a computer. */
+static int access_piece(struct contained_link *link, viso_hypercall *hypercall, struct contained_request *request,
+			void *buffer)
 {
-	struct contained_link *link = hypercall->link;
 	pthread_mutex_lock(&link->lock);
-	int r = check_waiting(hypercall);
+	int r = hypercall ? check_waiting(hypercall) : 0;
 	if (r == 0)
 		r = ask(link, request, buffer);
 	if (r == 0 && request->kind == REQUEST_READ)
@@ -166,7 +188,8 @@ static int access_piece(viso_hypercall *hypercall, struct contained_request *req
 }
 
 /* An access of nothing is made as well: whether it is possible counts. */
-static int access_far(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size, bool writes)
+static int access_pieces(struct contained_link *link, viso_hypercall *hypercall, uint64_t address, void *buffer,
+			 size_t size, bool writes)
 {
 	size_t done = 0;
 	int r;
@@ -175,14 +198,25 @@ static int access_far(viso_hypercall *hypercall, uint64_t address, void *buffer,
 		struct contained_request request = {
 			.kind = writes ? REQUEST_WRITE : REQUEST_READ,
 			.size = (uint32_t)piece,
-			.id = hypercall->id,
+			.id = hypercall ? hypercall->id : 0,
 			.address = address + done,
 		};
-		r = access_piece(hypercall, &request, (uint8_t *)buffer + done);
+		r = access_piece(link, hypercall, &request, (uint8_t *)buffer + done);
 		done += piece;
 	} while (r == 0 && done < size);
 	/* The other side says whatever it wants. */
 	return r == 0 || r == -EALREADY || r == -ESRCH ? r : -EFAULT;
+}
+
+static int access_far(viso_hypercall *hypercall, uint64_t address, void *buffer, size_t size, bool writes)
+{
+	return access_pieces(hypercall->link, hypercall, address, buffer, size, writes);
+}
+
+int link_access(struct contained_link *link, uint64_t address, void *buffer, size_t size, bool writes)
+{
+	int r = access_pieces(link, NULL, address, buffer, size, writes);
+	return r == -EALREADY ? -EFAULT : r;
 }
 
 static int defer_far(viso_hypercall *hypercall)
@@ -252,7 +286,7 @@ viso_hypercall *link_add(struct contained_link *link, struct viso_guest *guest, 
 	bool has_room = link->count < HYPERCALLS_MAX;
 	if (has_room) {
 		link->count++;
-		atomic_fetch_add(&link->references, 1);
+		link_ref(link);
 		hypercall->all_next = link->waiting;
 		hypercall->all_link = &link->waiting;
 		if (link->waiting)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the host program asks of the process that serves a guest, from any thread: requests about hypercalls, which
- * handles may outlive the process and the guest.
+ * handles may outlive the process and the guest; and about the memory of a computer.
  */
 #ifndef GUEST_CONTAINED_LINK_H
 #define GUEST_CONTAINED_LINK_H
@@ -22,6 +22,18 @@ void link_start(struct contained_link *link, int end);
 
 /* 0 or a negative errno with the error set. */
 int link_signal(struct contained_link *link, int signal);
+
+/* How many it was sent. */
+uint64_t link_signals(struct contained_link *link);
+
+struct contained_link *link_ref(struct contained_link *link);
+void link_unref(struct contained_link *link);
+
+/* A computer is to see its doorbell's interrupt. Never waits: one that is on its way is as good. */
+void link_interrupt(struct contained_link *link);
+
+/* Memory of a computer. 0, -EFAULT, or -ESRCH where the process does not answer, now or ever. */
+int link_access(struct contained_link *link, uint64_t address, void *buffer, size_t size, bool writes);
 
 /*
  * A handle of a hypercall that the process tells of, with one reference. NULL where there cannot be another one:

@@ -33,11 +33,17 @@ static void fill_in(const struct doorbell_setting *setting, volatile struct viso
 	memcpy((void *)&pages->head, &head, sizeof(head));
 }
 
+static void *map_pages(const struct doorbell_apart *apart)
+{
+	const int flags = apart ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	return mmap(NULL, DOORBELL_SIZE, PROT_READ | PROT_WRITE, flags, apart ? apart->pages : -1, 0);
+}
+
 struct doorbell *doorbell_new(const struct doorbell_setting *setting)
 {
 	pthread_condattr_t attributes;
 	struct doorbell *doorbell = calloc(1, sizeof(*doorbell));
-	void *pages = mmap(NULL, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *pages = map_pages(setting->apart);
 	if (!doorbell || pages == MAP_FAILED) {
 		free(doorbell);
 		if (pages != MAP_FAILED)
@@ -49,7 +55,10 @@ struct doorbell *doorbell_new(const struct doorbell_setting *setting)
 	madvise(pages, DOORBELL_SIZE, MADV_DONTDUMP);
 	doorbell->pages = pages;
 	atomic_init(&doorbell->references, 1);
-	doorbell->ram = *setting->ram;
+	if (setting->apart)
+		doorbell->apart = *setting->apart;
+	else
+		doorbell->ram = *setting->ram;
 	doorbell->address = setting->address;
 	doorbell->interrupt = setting->interrupt;
 	doorbell->processor = setting->processor;
@@ -69,11 +78,18 @@ struct doorbell *doorbell_ref(struct doorbell *doorbell)
 	return doorbell;
 }
 
+static void release_apart(struct doorbell *doorbell)
+{
+	if (doorbell->apart.release)
+		doorbell->apart.release(doorbell->apart.data);
+}
+
 void doorbell_unref(struct doorbell *doorbell)
 {
 	if (!doorbell || atomic_fetch_sub(&doorbell->references, 1) != 1)
 		return;
 	munmap((void *)doorbell->pages, DOORBELL_SIZE);
+	release_apart(doorbell);
 	pthread_cond_destroy(&doorbell->changed);
 	pthread_mutex_destroy(&doorbell->lock);
 	free(doorbell);
@@ -82,8 +98,10 @@ void doorbell_unref(struct doorbell *doorbell)
 /* The pages are not in the child, and another thread may have held the lock. */
 void doorbell_forget(struct doorbell *doorbell)
 {
-	if (atomic_fetch_sub(&doorbell->references, 1) == 1)
-		free(doorbell);
+	if (atomic_fetch_sub(&doorbell->references, 1) != 1)
+		return;
+	release_apart(doorbell);
+	free(doorbell);
 }
 
 void *doorbell_pages(struct doorbell *doorbell)
@@ -99,6 +117,33 @@ static void ring_slots(struct doorbell *doorbell, unsigned first, unsigned end)
 	pthread_mutex_unlock(&doorbell->lock);
 }
 
+static void ring_calls(struct doorbell *doorbell)
+{
+	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
+		doorbell_ring_call(doorbell, i);
+}
+
+void doorbell_hear_answers(struct doorbell *doorbell)
+{
+	ring_slots(doorbell, 0, VISO_DOORBELL_REQUEST_COUNT);
+}
+
+unsigned doorbell_count_calls(struct doorbell *doorbell)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
+		count += doorbell->pages->calls[i].state == VISO_CALL_SUBMITTED;
+	return count;
+}
+
+void doorbell_make_calls(struct doorbell *doorbell)
+{
+	/* A handler may last longer than the computer. */
+	doorbell_ref(doorbell);
+	ring_calls(doorbell);
+	doorbell_unref(doorbell);
+}
+
 static void write_port(void *device, uint64_t offset, const void *data, unsigned size)
 {
 	/* A handler may last longer than the computer. */
@@ -111,8 +156,7 @@ static void write_port(void *device, uint64_t offset, const void *data, unsigned
 		ring_slots(doorbell, slot, slot + 1);
 	} else if (value == VISO_DOORBELL_ALL) {
 		ring_slots(doorbell, 0, VISO_DOORBELL_REQUEST_COUNT);
-		for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
-			doorbell_ring_call(doorbell, i);
+		ring_calls(doorbell);
 	}
 	doorbell_unref(doorbell);
 }

@@ -30,13 +30,23 @@ struct doorbell_processor {
 	void (*back)(void);
 };
 
+/* The computer is another process's, which may be hostile: it has the pages and the port, and reaches the memory. */
+struct doorbell_apart {
+	int pages; /* a memory file of DOORBELL_SIZE bytes that keeps its size, borrowed */
+	/* Memory of the guest's, without a lock: 0, -EFAULT, or -ESRCH where the other process does not do it. */
+	int (*access)(void *data, uint64_t address, void *buffer, size_t size, bool writes);
+	void (*release)(void *data); /* with the doorbell, also in a forked child */
+	void *data;
+};
+
 struct doorbell_setting {
 	const struct ram *ram;
 	uint64_t address; /* of the pages */
 	uint32_t port, line;
 	struct interrupt interrupt; /* edge-triggered */
 	struct doorbell_processor processor;
-	struct viso_guest *guest; /* whose handlers are called; it is there until doorbell_close() */
+	const struct doorbell_apart *apart; /* NULL where it rings by doorbell_ops, and waits until that returns */
+	struct viso_guest *guest;           /* whose handlers are called; it is there until doorbell_close() */
 };
 
 /* A reference, or NULL for want of memory. */
@@ -51,6 +61,14 @@ void *doorbell_pages(struct doorbell *doorbell);
 
 /* At its port. */
 extern const struct bus_ops doorbell_ops;
+
+/*
+ * For one that is apart, after it has rung: its answers are heard; so many calls are there to be made; and made, by
+ * this thread, which runs the handlers. Without a lock.
+ */
+void doorbell_hear_answers(struct doorbell *doorbell);
+unsigned doorbell_count_calls(struct doorbell *doorbell);
+void doorbell_make_calls(struct doorbell *doorbell);
 
 /* The pages and the guest's memory are not written to meanwhile; what comes of that is kept for later. */
 void doorbell_pause(struct doorbell *doorbell);

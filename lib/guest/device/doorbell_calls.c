@@ -23,7 +23,14 @@ static void put_answer(struct doorbell *doorbell, unsigned index, int64_t value)
 	__atomic_store_n(&block_of(doorbell, index)->state, (uint32_t)VISO_CALL_DONE, __ATOMIC_RELEASE);
 }
 
-/* The answer of a call that is on its way; where it was put off the guest is told. With the lock held. */
+/* The guest does not wait for the answer by its ringing: it is told. */
+static void put_late_answer(struct doorbell *doorbell, unsigned index, int64_t value)
+{
+	put_answer(doorbell, index, value);
+	interrupt_pulse(&doorbell->interrupt);
+}
+
+/* The answer of a call that is on its way. With the lock held. */
 static void settle(struct doorbell *doorbell, viso_hypercall *hypercall, int64_t value)
 {
 	struct doorbell_call *call = &doorbell->calls[hypercall->id];
@@ -34,9 +41,10 @@ static void settle(struct doorbell *doorbell, viso_hypercall *hypercall, int64_t
 		call->answer = value;
 		return;
 	}
-	put_answer(doorbell, (unsigned)hypercall->id, value);
-	if (hypercall->is_deferred)
-		interrupt_pulse(&doorbell->interrupt);
+	if (hypercall->is_deferred || doorbell->apart.access)
+		put_late_answer(doorbell, (unsigned)hypercall->id, value);
+	else
+		put_answer(doorbell, (unsigned)hypercall->id, value);
 }
 
 /* With the lock held. */
@@ -58,11 +66,16 @@ static int await_memory(struct doorbell *doorbell, const viso_hypercall *hyperca
 	return check_waiting(hypercall);
 }
 
+static bool is_in_pages(const struct doorbell *doorbell, uint64_t address)
+{
+	return address >= doorbell->address && address - doorbell->address < DOORBELL_SIZE;
+}
+
 /* The bytes at a physical address: of the pages, or of memory. */
 static bool copy(struct doorbell *doorbell, uint64_t address, void *buffer, size_t size, bool writes)
 {
 	uint64_t offset = address - doorbell->address;
-	if (address < doorbell->address || offset >= DOORBELL_SIZE)
+	if (!is_in_pages(doorbell, address))
 		return writes ? ram_write(&doorbell->ram, address, buffer, size)
 			      : ram_read(&doorbell->ram, address, buffer, size);
 	if (size > DOORBELL_SIZE - offset)
@@ -79,10 +92,11 @@ static int access_call(viso_hypercall *hypercall, uint64_t address, void *buffer
 	int r = check_waiting(hypercall);
 	if (r == 0 && writes)
 		r = await_memory(doorbell, hypercall);
-	if (r == 0 && !copy(doorbell, address, buffer, size, writes))
+	const bool is_apart = r == 0 && doorbell->apart.access && !is_in_pages(doorbell, address);
+	if (r == 0 && !is_apart && !copy(doorbell, address, buffer, size, writes))
 		r = -EFAULT;
 	pthread_mutex_unlock(&doorbell->lock);
-	return r;
+	return is_apart ? doorbell->apart.access(doorbell->apart.data, address, buffer, size, writes) : r;
 }
 
 static int defer_call(viso_hypercall *hypercall)
@@ -171,7 +185,7 @@ static viso_hypercall *begin(struct doorbell *doorbell, unsigned index, struct h
 	struct hypercall_handler *handler = hypercalls_find(doorbell->guest, number);
 	viso_hypercall *hypercall = handler ? call_new(doorbell, index, number) : NULL;
 	if (!hypercall) {
-		put_answer(doorbell, index, handler ? -ENOMEM : -ENOSYS);
+		(doorbell->apart.access ? put_late_answer : put_answer)(doorbell, index, handler ? -ENOMEM : -ENOSYS);
 		return NULL;
 	}
 	if (handler->function) {
@@ -215,8 +229,7 @@ void doorbell_resume_calls(struct doorbell *doorbell)
 		if (!call->has_answer)
 			continue;
 		call->has_answer = false;
-		put_answer(doorbell, i, call->answer);
-		interrupt_pulse(&doorbell->interrupt);
+		put_late_answer(doorbell, i, call->answer);
 	}
 }
 

@@ -38,6 +38,7 @@ struct doorbell {
 	uint64_t address;
 	struct interrupt interrupt;
 	struct doorbell_processor processor;
+	struct doorbell_apart apart; /* `access` is NULL for one that is not */
 
 	pthread_mutex_t lock;   /* guards what follows; none is taken within it but that of the guest's queue */
 	pthread_cond_t changed; /* of everything */

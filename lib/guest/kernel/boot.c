@@ -269,6 +269,7 @@ static int boot_contained(viso_guest *guest, const viso_command *streams, viso_p
 	struct contained_computer *old = kernel->contained;
 	kernel->contained = computer;
 	pthread_mutex_unlock(&kernel->lock);
+	contained_computer_close(old);
 	contained_computer_unref(old);
 	return 0;
 }
@@ -285,6 +286,9 @@ static int check_boot(viso_guest *guest, const viso_command *streams, const char
 		return error_argument(
 			function, "the guest has no kernel; see viso_guest_set_kernel(), or choose VISO_PLATFORM_PC to "
 				  "boot its disk");
+	if (kernel->platform != VISO_PLATFORM_PC && device_settings_have_cd(&kernel->devices))
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
+				  "%s: a CD-ROM needs VISO_PLATFORM_PC; see viso_guest_set_platform()", function);
 	if (streams && streams->terminal.columns)
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, function,
 				  "%s: a computer has no terminal; give it pipes, or a terminal's fd", function);

@@ -40,7 +40,7 @@ void device_settings_release(struct device_settings *settings, bool is_forked)
 
 static bool writes_to_file(const struct disk_setting *disk)
 {
-	return !(disk->flags & (VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES));
+	return !(disk->flags & (VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES | VISO_DISK_CDROM));
 }
 
 static bool copy_disk(struct disk_setting *to, const struct disk_setting *from)
@@ -92,6 +92,14 @@ int device_settings_copy(struct device_settings *to, const struct device_setting
 	to->vsock_cid = from->vsock_cid;
 	to->console = from->console;
 	return fits ? 0 : -ENOMEM;
+}
+
+bool device_settings_have_cd(const struct device_settings *settings)
+{
+	for (unsigned i = 0; i < settings->disk_count; i++)
+		if (settings->disks[i].flags & VISO_DISK_CDROM)
+			return true;
+	return false;
 }
 
 static struct disk_setting *find_unbound(struct device_settings *settings)
@@ -178,7 +186,7 @@ int viso_guest_add_disk(viso_guest *guest, const char *path, unsigned flags)
 	int r = kernel_bindings(guest, __func__, &kernel);
 	if (r < 0)
 		return r;
-	if (flags & ~(unsigned)(VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES))
+	if (flags & ~(unsigned)(VISO_DISK_READ_ONLY | VISO_DISK_DISCARD_WRITES | VISO_DISK_CDROM))
 		return error_argument(__func__, "there is no such flag");
 	struct device_settings *settings = &kernel->devices;
 	if (!kernel_is_new_clone(guest) && settings->disk_count == DEVICE_DISKS_MAX)
@@ -226,7 +234,7 @@ static int check_new_port(struct device_settings *settings, const char *name, co
 /* Its place is taken by a copy of the fd. */
 static int bind_fd(int *place, int fd, const char *function)
 {
-	int copy;
+	int copy = -1;
 	int r = copy_fd(fd, function, &copy);
 	if (r < 0)
 		return r;

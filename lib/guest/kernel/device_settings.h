@@ -68,6 +68,8 @@ int device_settings_keep_disks(struct device_settings *settings, const struct ma
 /* Before a clone is switched on again: what changed with its last computer must be given anew, the rest may. */
 void device_settings_unbind(struct device_settings *settings);
 
+bool device_settings_have_cd(const struct device_settings *settings);
+
 /* A clone must not write where the guest of its snapshot does. 0, or -EINVAL with the error set. */
 int device_settings_check_clone(struct device_settings *settings, const char *function);
 

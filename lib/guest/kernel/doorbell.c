@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "guest/contained/computer.h"
 #include "guest/guest.h"
+#include "guest/kernel/given_bell.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/processor.h"
@@ -47,7 +49,7 @@ static void release(void *device, bool is_forked)
 	doorbell_unref(device);
 }
 
-int doorbell_add(struct machine *machine, struct viso_guest *guest)
+static int add_own(struct machine *machine, struct viso_guest *guest)
 {
 	static const struct machine_device_ops ops = {.pause = pause_device,
 						      .resume = resume_device,
@@ -72,12 +74,17 @@ int doorbell_add(struct machine *machine, struct viso_guest *guest)
 		r = machine_add_memory(machine, LAYOUT_DOORBELL, doorbell_pages(doorbell), DOORBELL_SIZE, false);
 	if (r == 0)
 		r = machine_add_ports(machine, LAYOUT_DOORBELL_PORT, DOORBELL_PORTS, &doorbell_ops, doorbell);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		machine->doorbell = doorbell;
+	return r;
+}
+
+int doorbell_add(struct machine *machine, struct viso_guest *guest)
+{
+	const int given = guest->kernel->given_bell;
 	machine->ram.reserved = LAYOUT_DOORBELL;
 	machine->ram.reserved_size = DOORBELL_SIZE;
-	machine->doorbell = doorbell;
-	return 0;
+	return given ? given_bell_add(machine, given) : add_own(machine, guest);
 }
 
 struct finding {
@@ -97,6 +104,17 @@ static int find(struct machine *machine, void *data)
 	return 0;
 }
 
+/* Of a contained computer that runs: a reference. NULL for none. */
+static struct doorbell *find_contained(struct kernel_guest *kernel)
+{
+	struct doorbell *doorbell = NULL;
+	pthread_mutex_lock(&kernel->lock);
+	if (contained_computer_runs(kernel->contained))
+		doorbell = doorbell_ref(contained_computer_doorbell(kernel->contained));
+	pthread_mutex_unlock(&kernel->lock);
+	return doorbell;
+}
+
 int64_t doorbell_call(struct viso_guest *guest, const struct doorbell_request *request, const char *function)
 {
 	struct finding finding = {.function = function};
@@ -108,6 +126,8 @@ int64_t doorbell_call(struct viso_guest *guest, const struct doorbell_request *r
 				  "%s: the guest waits for the handler that calls it; call it from another thread",
 				  function);
 	if (r == 0)
+		finding.doorbell = find_contained(guest->kernel);
+	if (r == 0 && !finding.doorbell)
 		r = kernel_use_machine(guest, function, find, &finding);
 	if (r < 0)
 		return r;
@@ -123,5 +143,8 @@ int doorbell_cancel_calls(struct viso_guest *guest)
 	pthread_mutex_lock(&kernel->lock);
 	bool any = kernel->machine && kernel->machine->doorbell && doorbell_cancel(kernel->machine->doorbell);
 	pthread_mutex_unlock(&kernel->lock);
+	struct doorbell *contained = find_contained(kernel);
+	any |= contained && doorbell_cancel(contained);
+	doorbell_unref(contained);
 	return any;
 }

@@ -56,6 +56,7 @@ struct kernel_guest {
 	struct tools tools;
 	viso_snapshot *origin; /* of a clone, which goes on from there; NULL else */
 	int given;             /* the fd of the image, in the program of a contained one; 0: it is opened */
+	int given_bell; /* likewise, of the doorbell's pages; it rings by the next one; 0: all of it is made here */
 
 	pthread_mutex_t lock;                 /* guards what follows */
 	pthread_cond_t let_go;                /* nobody holds the machine any more */

@@ -259,6 +259,12 @@ int machine_add_ioeventfd(struct machine *machine, uint64_t address, unsigned si
 	return ioctl(machine->vm_fd, KVM_IOEVENTFD, &setting) < 0 ? vm_fail("KVM_IOEVENTFD") : 0;
 }
 
+int machine_add_port_eventfd(struct machine *machine, uint16_t port, int fd)
+{
+	const struct kvm_ioeventfd setting = {.addr = port, .fd = fd, .flags = KVM_IOEVENTFD_FLAG_PIO};
+	return ioctl(machine->vm_fd, KVM_IOEVENTFD, &setting) < 0 ? vm_fail("KVM_IOEVENTFD") : 0;
+}
+
 int machine_add_irqfd(struct machine *machine, unsigned line, int fd)
 {
 	const struct kvm_irqfd setting = {.fd = (uint32_t)fd, .gsi = line};

@@ -213,6 +213,8 @@ struct interrupt machine_interrupt(struct machine *machine, unsigned line);
  * set.
  */
 int machine_add_ioeventfd(struct machine *machine, uint64_t address, unsigned size, uint64_t value, int fd);
+/* The same for any write to a port. */
+int machine_add_port_eventfd(struct machine *machine, uint16_t port, int fd);
 int machine_add_irqfd(struct machine *machine, unsigned line, int fd);
 
 /* What it uses now, by viso_usage; -1 is not known. False where it has ended. */

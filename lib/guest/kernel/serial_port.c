@@ -109,6 +109,19 @@ static void stop(void *device)
 	loop_stop(&port->loop);
 }
 
+static int save(void *device, struct state_writer *out)
+{
+	struct port *port = device;
+	serial_save(&port->serial, out);
+	return 0;
+}
+
+static int load(void *device, struct state_reader *in)
+{
+	struct port *port = device;
+	return serial_load(&port->serial, in);
+}
+
 static void release(void *device, bool is_forked)
 {
 	struct port *port = device;
@@ -139,7 +152,14 @@ static int open_port(struct port *port, int fd)
 int serial_port_add(struct machine *machine, int fd)
 {
 	static const struct machine_device_ops ops = {
-		.start = start, .pause = pause_port, .resume = resume_port, .stop = stop, .release = release};
+		.start = start,
+		.pause = pause_port,
+		.resume = resume_port,
+		.stop = stop,
+		.save = save,
+		.load = load,
+		.release = release,
+	};
 	struct port *port = calloc(1, sizeof(*port));
 	if (!port)
 		return error_memory();

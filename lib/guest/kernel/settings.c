@@ -23,6 +23,8 @@ static void release(struct kernel_guest *kernel, bool is_forked)
 	free(kernel->command_line);
 	device_settings_release(&kernel->devices, is_forked);
 	tools_release(kernel, is_forked);
+	if (!is_forked)
+		contained_computer_close(kernel->contained);
 	contained_computer_unref(kernel->contained);
 	viso_snapshot_unref(kernel->origin);
 	pthread_cond_destroy(&kernel->let_go);

@@ -385,8 +385,10 @@ static void take_signals(struct kick *kick)
 
 HOT int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
 {
-	kick->outer = innermost;
-	innermost = kick;
+	/* A variable of the thread's is looked up by a call of the loader: once for both ends. */
+	kick->place = &innermost;
+	kick->outer = *kick->place;
+	*kick->place = kick;
 	uint64_t blocked = block_signals(kick);
 	atomic_store(&kick->thread, own_thread());
 	kick->deadline = deadline ? deadline : INT64_MAX;
@@ -440,7 +442,7 @@ HOT void kick_leave(struct kick *kick, bool has_written)
 {
 	if (leave_thread(kick) || has_written)
 		take_signals(kick);
-	innermost = kick->outer;
+	*kick->place = kick->outer;
 	if (kick->foreign.si_signo)
 		syscall(SYS_rt_sigqueueinfo, own_process(), KICK_SIGNAL, &kick->foreign);
 	kick->foreign.si_signo = 0;

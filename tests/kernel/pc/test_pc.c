@@ -150,6 +150,51 @@ static void test_boots_a_disk(void **state)
 	free(disk);
 }
 
+/*
+ * A CD of that disk: El Torito 1.0, without emulation. Its boot record is in sector 17, the catalog in 18, and what is
+ * booted in 19; what that reads, sector 1 of its drive, is one of 2048 bytes here.
+ */
+static char *make_cd(const struct kernel_fixture *fixture)
+{
+	static unsigned char sectors[32][2048];
+	unsigned char *record = sectors[17], *catalog = sectors[18];
+	char *disk = make_disk(fixture, "image");
+	FILE *file = fopen(disk, "re");
+	assert_non_null(file);
+	assert_int_equal(fread(sectors[19], 1, 512, file), 512);
+	assert_int_equal(fread(sectors[1], 1, 512, file), 512);
+	fclose(file);
+	free(disk);
+	memcpy(record, "\0CD001\1EL TORITO SPECIFICATION", 30);
+	record[0x47] = 18;
+	catalog[0] = 1;
+	catalog[0x1c] = 0xaa; /* the words of the entry add up to 0 */
+	catalog[0x1e] = 0x55;
+	catalog[0x1f] = 0xaa;
+	catalog[0x20] = 0x88;
+	catalog[0x26] = 1;
+	catalog[0x28] = 19;
+	return kernel_write(fixture, "cd", sectors, sizeof(sectors));
+}
+
+static void test_boots_a_cd(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	static const char empty[4096];
+	pc_prepare(fixture);
+	pc_need_firmware();
+	char *cd = make_cd(fixture), *disk = kernel_write(fixture, "disk", empty, sizeof(empty));
+	assert_ok(viso_guest_add_disk(fixture->guest, disk, 0));
+	assert_ok(viso_guest_add_disk(fixture->guest, cd, VISO_DISK_CDROM));
+	viso_process *process = kernel_boot(fixture, NULL);
+	pc_await_screen(fixture, process, "booted\nnobody tells\n");
+	assert_true(viso_guest_traffic(fixture->guest, VISO_DEVICE_DISK, 1, VISO_TRAFFIC_BYTES_TO_GUEST) >= 4 * 2048);
+	assert_ok(viso_guest_type(fixture->guest, "Hello, CD!\n"));
+	assert_switched_off(kernel_wait(process), "booted\r\nnobody tells\r\nHello, CD!\r\n");
+	free(cd);
+	free(disk);
+}
+
 static void assert_boot_fails(struct kernel_fixture *fixture, int error, const char *object)
 {
 	viso_process *process = NULL;
@@ -213,6 +258,21 @@ static void test_a_disk_that_is_not_there(void **state)
 	free(disk);
 }
 
+static void test_a_cd_that_is_none(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	static const char small[512];
+	char *cd = kernel_write(fixture, "cd", small, sizeof(small));
+	viso_process *process = NULL;
+	need_kvm();
+	set_code(fixture, PC_OFF);
+	assert_ok(viso_guest_add_disk(fixture->guest, cd, VISO_DISK_CDROM));
+	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EOPNOTSUPP, VISO_STAGE_GUEST, "viso_guest_boot");
+	pc_prepare(fixture);
+	assert_boot_fails(fixture, EINVAL, "cd");
+	free(cd);
+}
+
 static void test_another_platform(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -239,10 +299,12 @@ int main(void)
 		case_(test_interrupt_of_the_clock),
 		case_(test_pause),
 		case_(test_boots_a_disk),
+		case_(test_boots_a_cd),
 		case_(test_firmware_that_is_none),
 		case_(test_too_little_memory),
 		case_(test_too_many_disks),
 		case_(test_a_disk_that_is_not_there),
+		case_(test_a_cd_that_is_none),
 		case_(test_another_platform),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

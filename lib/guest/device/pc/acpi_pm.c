@@ -24,9 +24,14 @@ void acpi_pm_release(struct acpi_pm *pm)
 	pthread_mutex_destroy(&pm->lock);
 }
 
+static int64_t time_of(const struct acpi_pm *pm)
+{
+	return pm->now() + pm->offset;
+}
+
 static uint64_t ticks(const struct acpi_pm *pm)
 {
-	return (uint64_t)((unsigned __int128)(uint64_t)pm->now() * TIMER_HZ / 1000000000);
+	return (uint64_t)((unsigned __int128)(uint64_t)time_of(pm) * TIMER_HZ / 1000000000);
 }
 
 static void update(struct acpi_pm *pm)
@@ -51,7 +56,8 @@ int64_t acpi_pm_next(struct acpi_pm *pm)
 	int64_t next = INT64_MAX;
 	pthread_mutex_lock(&pm->lock);
 	if (pm->enable & TIMER_STATUS)
-		next = (int64_t)((unsigned __int128)(pm->halves + 1) * TIMER_HALF * 1000000000 / TIMER_HZ) + 1;
+		next = (int64_t)((unsigned __int128)(pm->halves + 1) * TIMER_HALF * 1000000000 / TIMER_HZ) + 1 -
+		       pm->offset;
 	pthread_mutex_unlock(&pm->lock);
 	return next;
 }
@@ -138,3 +144,31 @@ static void pm_write(void *device, uint64_t offset, const void *data, unsigned s
 }
 
 const struct bus_ops acpi_pm_ops = {.read = pm_read, .write = pm_write};
+
+void acpi_pm_save(struct acpi_pm *pm, struct state_writer *out)
+{
+	pthread_mutex_lock(&pm->lock);
+	update(pm);
+	const uint64_t values[] = {pm->status, pm->enable, pm->control, pm->general_enable, (uint64_t)time_of(pm)};
+	pthread_mutex_unlock(&pm->lock);
+	state_put(out, values, sizeof(values));
+}
+
+int acpi_pm_load(struct acpi_pm *pm, struct state_reader *in)
+{
+	uint64_t values[5];
+	if (!state_get(in, values, sizeof(values)) || values[0] & ~(uint64_t)STATUS_BITS ||
+	    values[1] & ~(uint64_t)ENABLE_BITS || values[2] & ~(uint64_t)(CONTROL_BITS | SCI_ENABLE) ||
+	    values[3] > UINT16_MAX || values[4] > INT64_MAX / 2)
+		return state_damaged("power management");
+	pthread_mutex_lock(&pm->lock);
+	pm->status = (uint16_t)values[0];
+	pm->enable = (uint16_t)values[1];
+	pm->control = (uint16_t)values[2];
+	pm->general_enable = (uint16_t)values[3];
+	pm->offset = (int64_t)values[4] - pm->now();
+	pm->halves = ticks(pm) / TIMER_HALF;
+	update(pm);
+	pthread_mutex_unlock(&pm->lock);
+	return 0;
+}

@@ -14,6 +14,7 @@
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/pc/wake.h"
+#include "guest/device/state.h"
 
 /* Where its registers are, counted from its first port, as FADT tells. */
 enum {
@@ -29,6 +30,7 @@ struct acpi_pm {
 	pthread_mutex_t lock;
 	uint16_t status, enable, control, general_enable;
 	uint64_t halves;       /* of the timer's period, that have been seen */
+	int64_t offset;        /* of the timer's time from the host's: of one that goes on for another */
 	int64_t (*now)(void);  /* nanoseconds */
 	struct interrupt line; /* SCI: level-triggered */
 	void (*power_off)(void *data);
@@ -47,5 +49,9 @@ void acpi_pm_press_power_button(struct acpi_pm *pm);
 /* When the timer has something to say next, INT64_MAX: not; and saying it. */
 int64_t acpi_pm_next(struct acpi_pm *pm);
 void acpi_pm_advance(struct acpi_pm *pm);
+
+/* For another one that was not used; its timer goes on. 0, or -EINVAL with the error set. */
+void acpi_pm_save(struct acpi_pm *acpi_pm, struct state_writer *out);
+int acpi_pm_load(struct acpi_pm *acpi_pm, struct state_reader *in);
 
 #endif

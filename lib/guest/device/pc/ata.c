@@ -19,18 +19,30 @@ void ata_release(struct ata_channel *channel)
 	pthread_mutex_destroy(&channel->lock);
 }
 
-static void reset_drive(struct ata_drive *drive)
+void ata_sign(struct ata_drive *drive)
 {
-	drive->status = ATA_STATUS_READY | ATA_STATUS_COMPLETE;
+	drive->count = drive->low = (struct ata_register){.now = 1};
+	drive->middle = (struct ata_register){.now = drive->is_cd ? 0x14 : 0};
+	drive->high = (struct ata_register){.now = drive->is_cd ? 0xeb : 0};
+}
+
+void ata_reset_drive(struct ata_drive *drive)
+{
+	/* What takes packets is not ready before the first of them (ATA/ATAPI-6, 9.12). */
+	drive->status = drive->is_cd ? 0 : ATA_STATUS_READY | ATA_STATUS_COMPLETE;
 	drive->error = 1; /* diagnostics passed */
+	drive->features = (struct ata_register){0};
 	drive->multiple = 0;
 	drive->heads = 16;
 	drive->sectors = 63;
+	drive->cd.sense = drive->cd.code = drive->cd.qualifier = 0;
+	ata_sign(drive);
 }
 
-void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number)
+void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number, bool is_cd)
 {
-	channel->drives[place] = (struct ata_drive){.disk = disk, .number = number, .is_write_cached = true};
+	channel->drives[place] =
+		(struct ata_drive){.disk = disk, .number = number, .is_write_cached = true, .is_cd = is_cd};
 	ata_reset(channel);
 }
 
@@ -38,13 +50,10 @@ void ata_reset(struct ata_channel *channel)
 {
 	for (int i = 0; i < 2; i++)
 		if (channel->drives[i].disk)
-			reset_drive(&channel->drives[i]);
+			ata_reset_drive(&channel->drives[i]);
 	channel->transfer = ATA_NO_TRANSFER;
-	channel->position = channel->filled = 0;
+	channel->position = channel->filled = channel->held = 0;
 	channel->left = 0;
-	/* The signature of a disk. */
-	channel->count = channel->low = (struct ata_register){.now = 1};
-	channel->middle = channel->high = channel->features = (struct ata_register){0};
 	channel->device = 0;
 	ata_interrupt(channel, false);
 }
@@ -68,6 +77,8 @@ void ata_succeed(struct ata_channel *channel, struct ata_drive *drive)
 	channel->transfer = ATA_NO_TRANSFER;
 	drive->status = ATA_STATUS_READY | ATA_STATUS_COMPLETE;
 	drive->error = 0;
+	if (drive->is_cd)
+		drive->count.now = ATAPI_REASON_END;
 	ata_interrupt(channel, true);
 }
 
@@ -77,6 +88,11 @@ void ata_fail(struct ata_channel *channel, struct ata_drive *drive, uint8_t erro
 	channel->left = 0;
 	drive->status = ATA_STATUS_READY | ATA_STATUS_COMPLETE | ATA_STATUS_ERROR;
 	drive->error = error;
+	if (drive->is_cd) {
+		drive->count.now = ATAPI_REASON_END;
+		drive->cd.sense = error >> 4;
+		drive->cd.code = drive->cd.qualifier = 0;
+	}
 	ata_interrupt(channel, true);
 }
 
@@ -103,13 +119,13 @@ static uint8_t read_port(struct ata_channel *channel, uint64_t port)
 	case FEATURES:
 		return drive ? drive->error : 0;
 	case COUNT:
-		return drive ? read_register(channel, &channel->count) : 0;
+		return drive ? read_register(channel, &drive->count) : 0;
 	case LOW:
-		return drive ? read_register(channel, &channel->low) : 0;
+		return drive ? read_register(channel, &drive->low) : 0;
 	case MIDDLE:
-		return drive ? read_register(channel, &channel->middle) : 0;
+		return drive ? read_register(channel, &drive->middle) : 0;
 	case HIGH:
-		return drive ? read_register(channel, &channel->high) : 0;
+		return drive ? read_register(channel, &drive->high) : 0;
 	case DEVICE:
 		return channel->device | 0xa0;
 	default:
@@ -122,21 +138,25 @@ static uint8_t read_port(struct ata_channel *channel, uint64_t port)
 /* The data port, as wide as the guest likes; bytes that are not there are zeroes. */
 static void read_data(struct ata_channel *channel, uint8_t *data, unsigned size)
 {
+	bool is_packet = channel->transfer == ATA_PACKET_IN;
 	memset(data, 0, size);
-	for (unsigned i = 0; i < size && channel->transfer == ATA_PIO_IN; i++) {
+	if (channel->transfer != ATA_PIO_IN && !is_packet)
+		return;
+	for (unsigned i = 0; i < size && channel->position < channel->filled; i++)
 		data[i] = channel->buffer[channel->position++];
-		if (channel->position == channel->filled)
-			ata_fill(channel);
-	}
+	if (channel->position == channel->filled)
+		is_packet ? atapi_fill(channel) : ata_fill(channel);
 }
 
 static void write_data(struct ata_channel *channel, const uint8_t *data, unsigned size)
 {
-	for (unsigned i = 0; i < size && channel->transfer == ATA_PIO_OUT; i++) {
+	bool is_packet = channel->transfer == ATA_PACKET;
+	if (channel->transfer != ATA_PIO_OUT && !is_packet)
+		return;
+	for (unsigned i = 0; i < size && channel->position < channel->filled; i++)
 		channel->buffer[channel->position++] = data[i];
-		if (channel->position == channel->filled)
-			ata_drain(channel);
-	}
+	if (channel->position == channel->filled)
+		is_packet ? atapi_execute(channel) : ata_drain(channel);
 }
 
 static void command_read(void *device, uint64_t offset, void *data, unsigned size)
@@ -169,34 +189,35 @@ static void write_command(struct ata_channel *channel, uint8_t command)
 	ata_command(channel, drive, command);
 }
 
+/* Both drives see it. */
+static void write_register_at(struct ata_drive *drive, uint64_t port, uint8_t byte)
+{
+	switch (port) {
+	case FEATURES:
+		return write_register(&drive->features, byte);
+	case COUNT:
+		return write_register(&drive->count, byte);
+	case LOW:
+		return write_register(&drive->low, byte);
+	case MIDDLE:
+		return write_register(&drive->middle, byte);
+	case HIGH:
+		return write_register(&drive->high, byte);
+	default:
+		return;
+	}
+}
+
 static void write_port(struct ata_channel *channel, uint64_t port, uint8_t byte)
 {
 	channel->control &= (uint8_t)~ATA_CONTROL_BEFORE;
-	switch (port) {
-	case FEATURES:
-		write_register(&channel->features, byte);
-		break;
-	case COUNT:
-		write_register(&channel->count, byte);
-		break;
-	case LOW:
-		write_register(&channel->low, byte);
-		break;
-	case MIDDLE:
-		write_register(&channel->middle, byte);
-		break;
-	case HIGH:
-		write_register(&channel->high, byte);
-		break;
-	case DEVICE:
+	if (port == DEVICE)
 		channel->device = byte;
-		break;
-	case COMMAND:
+	else if (port == COMMAND)
 		write_command(channel, byte);
-		break;
-	default:
-		break;
-	}
+	else
+		for (int i = 0; i < 2; i++)
+			write_register_at(&channel->drives[i], port, byte);
 }
 
 static void command_write(void *device, uint64_t offset, const void *data, unsigned size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A channel of ATA with up to two disks, as its ports show it (ATA8-ACS, ATA8-APT). Commands are served at once, by the
- * thread of the processor that gives them.
+ * A channel of ATA with up to two drives, as its ports show it (ATA8-ACS, ATA8-APT): disks, and CD-ROMs, which take
+ * packets (ATAPI: ATA/ATAPI-6, MMC-3). Commands are served at once, by the thread of the processor that gives them.
  */
 #ifndef GUEST_DEVICE_PC_ATA_H
 #define GUEST_DEVICE_PC_ATA_H
@@ -14,21 +14,13 @@
 #include "guest/device/disk.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/ram.h"
+#include "guest/device/state.h"
 
 enum {
 	ATA_MULTIPLE_MAX = 16, /* sectors between two interrupts */
 	ATA_BUFFER = ATA_MULTIPLE_MAX * DISK_SECTOR,
 	ATA_COMMAND_PORTS = 8,
-};
-
-struct ata_drive {
-	struct disk *disk; /* borrowed; NULL: there is none */
-	unsigned number;   /* of the computer's disks, for its name */
-	uint8_t status, error;
-	uint8_t multiple;        /* sectors; 0: not set */
-	uint8_t mode;            /* of transfers, as SET FEATURES gives it */
-	bool is_write_cached;    /* as the guest believes */
-	uint16_t heads, sectors; /* of the geometry that addresses by cylinders mean */
+	ATA_CD_SECTOR = 2048,
 };
 
 /* A register that takes two values: the last one that was written, and the one before, for 48-bit addresses. */
@@ -36,7 +28,39 @@ struct ata_register {
 	uint8_t now, before;
 };
 
-enum ata_transfer { ATA_NO_TRANSFER, ATA_PIO_IN, ATA_PIO_OUT, ATA_DMA_IN, ATA_DMA_OUT };
+/* Of a CD-ROM. */
+struct ata_cd {
+	uint8_t sense, code, qualifier; /* what went wrong last */
+	uint8_t event;                  /* of the medium, that nobody has asked for */
+	bool is_changed;                /* the medium, and no command was told */
+	bool is_out;                    /* the tray */
+	bool is_locked;
+};
+
+struct ata_drive {
+	struct disk *disk; /* borrowed; NULL: there is none */
+	bool is_cd;
+	unsigned number; /* of the computer's disks, for its name */
+	/* What is written goes to both drives of a channel. */
+	struct ata_register features, count, low, middle, high;
+	uint8_t status, error;
+	uint8_t multiple;        /* sectors; 0: not set */
+	uint8_t mode;            /* of transfers, as SET FEATURES gives it */
+	bool is_write_cached;    /* as the guest believes */
+	uint16_t heads, sectors; /* of the geometry that addresses by cylinders mean */
+	struct ata_cd cd;
+};
+
+enum ata_transfer {
+	ATA_NO_TRANSFER,
+	ATA_PIO_IN,
+	ATA_PIO_OUT,
+	ATA_DMA_IN,
+	ATA_DMA_OUT,
+	ATA_PACKET,       /* the guest writes a packet */
+	ATA_PACKET_IN,    /* and reads what it asked for */
+	ATA_PACKET_REPLY, /* by DMA, out of the buffer */
+};
 
 /* Of the bus master: SFF-8038i 1.0. */
 struct ata_master {
@@ -47,7 +71,6 @@ struct ata_master {
 struct ata_channel {
 	pthread_mutex_t lock; /* guards all that follows */
 	struct ata_drive drives[2];
-	struct ata_register features, count, low, middle, high;
 	uint8_t device, control;
 	struct interrupt line;
 	bool is_interrupting;
@@ -59,7 +82,11 @@ struct ata_channel {
 	uint32_t left;   /* sectors that are not in the buffer, and were not */
 	unsigned block;  /* of so many at a time */
 	uint8_t buffer[ATA_BUFFER];
-	unsigned position, filled; /* in the buffer */
+	unsigned position, filled; /* in the buffer: of what comes or goes without an interrupt between */
+	/* Of a packet. */
+	unsigned held;     /* bytes in the buffer, of which not all may be `filled` */
+	unsigned part_max; /* bytes between two interrupts */
+	bool is_dma;
 
 	struct ata_master master;
 	const struct ram *ram; /* for the bus master; NULL: it reaches nothing */
@@ -71,8 +98,12 @@ extern const struct bus_ops ata_control_ops; /* one port */
 void ata_init(struct ata_channel *channel, const struct interrupt *line, const struct ram *ram);
 void ata_release(struct ata_channel *channel);
 
-/* Puts a disk in, before the guest runs: as first or second drive. */
-void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number);
+/* Puts a disk in, before the guest runs: as first or second drive. Or a CD, of whole sectors of ATA_CD_SECTOR bytes. */
+void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number, bool is_cd);
+
+/* Without what is on the disks; for another one with disks of the same sizes. 0, or -EINVAL with the error set. */
+void ata_save(struct ata_channel *channel, struct state_writer *out);
+int ata_load(struct ata_channel *channel, struct state_reader *in);
 
 /* The registers of the bus master: eight bytes. */
 void ata_master_read(struct ata_channel *channel, unsigned offset, void *data, unsigned size);

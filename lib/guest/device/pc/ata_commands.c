@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of a disk (ATA8-ACS, clause 7). */
+/* The commands of a disk, and those that all drives have (ATA8-ACS, clause 7). */
 #include <string.h>
 
 #include "guest/device/pc/ata_inside.h"
@@ -84,28 +84,28 @@ static bool kind_of(uint8_t command, struct kind *out_kind)
 /* Where the registers point to; false where that is nowhere. */
 static bool address_of(const struct ata_channel *channel, const struct ata_drive *drive, bool is_long, uint64_t *out)
 {
-	uint64_t low = channel->low.now | (uint64_t)channel->middle.now << 8 | (uint64_t)channel->high.now << 16;
+	uint64_t low = drive->low.now | (uint64_t)drive->middle.now << 8 | (uint64_t)drive->high.now << 16;
 	if (is_long) {
-		*out = low | (uint64_t)channel->low.before << 24 | (uint64_t)channel->middle.before << 32 |
-		       (uint64_t)channel->high.before << 40;
+		*out = low | (uint64_t)drive->low.before << 24 | (uint64_t)drive->middle.before << 32 |
+		       (uint64_t)drive->high.before << 40;
 		return true;
 	}
 	if (channel->device & ATA_DEVICE_LBA) {
 		*out = low | (uint64_t)(channel->device & 15) << 24;
 		return true;
 	}
-	unsigned head = channel->device & 15, sector = channel->low.now;
+	unsigned head = channel->device & 15, sector = drive->low.now;
 	if (sector == 0 || sector > drive->sectors || head >= drive->heads)
 		return false;
 	*out = ((low >> 8) * drive->heads + head) * drive->sectors + sector - 1;
 	return true;
 }
 
-static uint32_t count_of(const struct ata_channel *channel, bool is_long)
+static uint32_t count_of(const struct ata_drive *drive, bool is_long)
 {
 	if (!is_long)
-		return channel->count.now ? channel->count.now : 256;
-	uint32_t count = channel->count.now | (uint32_t)channel->count.before << 8;
+		return drive->count.now ? drive->count.now : 256;
+	uint32_t count = drive->count.now | (uint32_t)drive->count.before << 8;
 	return count ? count : 65536;
 }
 
@@ -136,7 +136,7 @@ static void begin_transfer(struct ata_channel *channel, struct ata_drive *drive,
 static void transfer(struct ata_channel *channel, struct ata_drive *drive, const struct kind *kind)
 {
 	uint64_t sectors = disk_size(drive->disk) / DISK_SECTOR, sector;
-	uint32_t count = count_of(channel, kind->is_long);
+	uint32_t count = count_of(drive, kind->is_long);
 	if (kind->is_multiple && drive->multiple == 0)
 		return ata_fail(channel, drive, ATA_ERROR_ABORTED);
 	if (!address_of(channel, drive, kind->is_long, &sector) || sector >= sectors || count > sectors - sector)
@@ -189,9 +189,8 @@ void ata_drain(struct ata_channel *channel)
 	ata_succeed(channel, drive);
 }
 
-static void identify(struct ata_channel *channel, struct ata_drive *drive)
+void ata_reply_identity(struct ata_channel *channel, struct ata_drive *drive)
 {
-	ata_identify(drive, channel->buffer);
 	channel->transfer = ATA_PIO_IN;
 	channel->left = 0;
 	channel->position = 0;
@@ -202,7 +201,7 @@ static void identify(struct ata_channel *channel, struct ata_drive *drive)
 
 static void set_multiple(struct ata_channel *channel, struct ata_drive *drive)
 {
-	uint8_t count = channel->count.now;
+	uint8_t count = drive->count.now;
 	if (count > ATA_MULTIPLE_MAX || count & (count - 1))
 		return ata_fail(channel, drive, ATA_ERROR_ABORTED);
 	drive->multiple = count;
@@ -211,16 +210,16 @@ static void set_multiple(struct ata_channel *channel, struct ata_drive *drive)
 
 static void set_parameters(struct ata_channel *channel, struct ata_drive *drive)
 {
-	if (channel->count.now == 0)
+	if (drive->count.now == 0)
 		return ata_fail(channel, drive, ATA_ERROR_ABORTED);
 	drive->heads = (channel->device & 15) + 1;
-	drive->sectors = channel->count.now;
+	drive->sectors = drive->count.now;
 	ata_succeed(channel, drive);
 }
 
 static void set_features(struct ata_channel *channel, struct ata_drive *drive)
 {
-	switch (channel->features.now) {
+	switch (drive->features.now) {
 	case 0x02:
 		drive->is_write_cached = true;
 		break;
@@ -231,9 +230,9 @@ static void set_features(struct ata_channel *channel, struct ata_drive *drive)
 		break;
 	case 0x03:
 		/* PIO, flow-controlled PIO, and multiword DMA up to mode 2; no Ultra DMA: the 82371SB has none. */
-		if (channel->count.now > 0x22)
+		if (drive->count.now > 0x22)
 			return ata_fail(channel, drive, ATA_ERROR_ABORTED);
-		drive->mode = channel->count.now;
+		drive->mode = drive->count.now;
 		break;
 	case 0x55: /* look-ahead */
 	case 0xaa:
@@ -259,29 +258,46 @@ static void diagnose(struct ata_channel *channel)
 	ata_interrupt(channel, true);
 }
 
-void ata_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command)
+static void identify(struct ata_channel *channel, struct ata_drive *drive)
+{
+	ata_identify(drive, channel->buffer);
+	ata_reply_identity(channel, drive);
+}
+
+static bool disk_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command)
 {
 	struct kind kind;
 	if (kind_of(command, &kind))
-		return transfer(channel, drive, &kind);
+		transfer(channel, drive, &kind);
+	else if (command == IDENTIFY)
+		identify(channel, drive);
+	else if (command == SET_MULTIPLE)
+		set_multiple(channel, drive);
+	else if (command == INITIALIZE_PARAMETERS)
+		set_parameters(channel, drive);
+	else if (command == RECALIBRATE)
+		ata_succeed(channel, drive);
+	else
+		return false;
+	return true;
+}
+
+void ata_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command)
+{
+	if (drive->is_cd ? atapi_command(channel, drive, command) : disk_command(channel, drive, command))
+		return;
 	switch (command) {
-	case IDENTIFY:
-		return identify(channel, drive);
 	case DIAGNOSE:
 		return diagnose(channel);
-	case SET_MULTIPLE:
-		return set_multiple(channel, drive);
-	case INITIALIZE_PARAMETERS:
-		return set_parameters(channel, drive);
 	case SET_FEATURES:
 		return set_features(channel, drive);
 	case FLUSH:
 	case FLUSH_EXT:
 		return flush(channel, drive);
 	case CHECK_POWER:
-		channel->count.now = 0xff;
-		return ata_succeed(channel, drive);
-	case RECALIBRATE:
+		ata_succeed(channel, drive);
+		drive->count.now = 0xff;
+		return;
 	case STANDBY_IMMEDIATE:
 	case IDLE_IMMEDIATE:
 	case STANDBY:

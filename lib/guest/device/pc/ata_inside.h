@@ -24,6 +24,9 @@ enum {
 	ATA_MASTER_ACTIVE = 0x01,
 	ATA_MASTER_ERROR = 0x02,
 	ATA_MASTER_INTERRUPT = 0x04,
+	ATAPI_REASON_PACKET = 0x01, /* in the register of the count: what an interrupt is for */
+	ATAPI_REASON_IN = 0x02,
+	ATAPI_REASON_END = 0x03,
 };
 
 /* The drive that commands go to; NULL where there is none. */
@@ -34,6 +37,9 @@ void ata_interrupt(struct ata_channel *channel, bool is_interrupting);
 /* The end of a command. */
 void ata_succeed(struct ata_channel *channel, struct ata_drive *drive);
 void ata_fail(struct ata_channel *channel, struct ata_drive *drive, uint8_t error);
+
+/* IDENTIFY (PACKET) DEVICE: the buffer's first sector is what it gives. */
+void ata_reply_identity(struct ata_channel *channel, struct ata_drive *drive);
 
 /* Begins a command of the selected drive. */
 void ata_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command);
@@ -49,5 +55,16 @@ void ata_drain(struct ata_channel *channel);
 void ata_master_run(struct ata_channel *channel);
 
 void ata_reset(struct ata_channel *channel);
+void ata_reset_drive(struct ata_drive *drive);
+/* Says by its registers what kind of a drive it is. */
+void ata_sign(struct ata_drive *drive);
+
+/* Begins a command that a CD-ROM alone has, or has otherwise; false where it is another one. */
+bool atapi_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t command);
+/* The packet is in the buffer. */
+void atapi_execute(struct ata_channel *channel);
+/* What the guest could read is read. */
+void atapi_fill(struct ata_channel *channel);
+void atapi_identify(const struct ata_drive *drive, uint8_t data[DISK_SECTOR]);
 
 #endif

@@ -37,6 +37,10 @@ static int move(struct ata_channel *channel, uint64_t offset, uint32_t address, 
 	void *memory = ram_at(channel->ram, address, size);
 	if (!memory)
 		return -1;
+	if (channel->transfer == ATA_PACKET_REPLY) {
+		memcpy(memory, channel->buffer + offset, size);
+		return 0;
+	}
 	return channel->transfer == ATA_DMA_IN ? disk_read(channel->drive->disk, offset, memory, size)
 					       : disk_write(channel->drive->disk, offset, memory, size);
 }
@@ -44,7 +48,9 @@ static int move(struct ata_channel *channel, uint64_t offset, uint32_t address, 
 /* Moves it all. Whether it came to its end; then the last entry may not have been used up. */
 static bool run(struct ata_channel *channel, bool *out_is_exact)
 {
-	uint64_t offset = channel->sector * DISK_SECTOR, left = (uint64_t)channel->left * DISK_SECTOR;
+	bool is_reply = channel->transfer == ATA_PACKET_REPLY;
+	uint64_t offset = is_reply ? 0 : channel->sector * DISK_SECTOR;
+	uint64_t left = is_reply ? channel->held : (uint64_t)channel->left * DISK_SECTOR;
 	struct entry entry = {0};
 	for (unsigned i = 0; left > 0; i++) {
 		if (i == ENTRIES_MAX || entry.is_last || !read_entry(channel, i, &entry))
@@ -90,7 +96,8 @@ static void write_command(struct ata_channel *channel, uint8_t value)
 	if (!is_started)
 		return;
 	master->status |= ATA_MASTER_ACTIVE;
-	if (channel->transfer == ATA_DMA_IN || channel->transfer == ATA_DMA_OUT)
+	if (channel->transfer == ATA_DMA_IN || channel->transfer == ATA_DMA_OUT ||
+	    channel->transfer == ATA_PACKET_REPLY)
 		ata_master_run(channel);
 }
 

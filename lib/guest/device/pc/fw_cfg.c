@@ -165,3 +165,28 @@ static void debug_write(void *device, uint64_t offset, const void *data, unsigne
 
 const struct bus_ops fw_cfg_ops = {.read = fw_cfg_read, .write = fw_cfg_write};
 const struct bus_ops fw_cfg_debug_ops = {.read = debug_read, .write = debug_write};
+
+/* The item that is chosen by its number, FW_CFG_ITEMS_MAX for none. */
+void fw_cfg_save(struct fw_cfg *fw_cfg, struct state_writer *out)
+{
+	pthread_mutex_lock(&fw_cfg->lock);
+	const struct fw_cfg_item *item = fw_cfg->selected;
+	state_put_number(out, item ? (uint64_t)(item - fw_cfg->items) : FW_CFG_ITEMS_MAX);
+	state_put_number(out, fw_cfg->position);
+	state_put_number(out, fw_cfg->is_silent);
+	pthread_mutex_unlock(&fw_cfg->lock);
+}
+
+int fw_cfg_load(struct fw_cfg *fw_cfg, struct state_reader *in)
+{
+	uint64_t number, position, is_silent;
+	if (!state_get_number(in, FW_CFG_ITEMS_MAX, &number) || !state_get_number(in, UINT32_MAX, &position) ||
+	    !state_get_number(in, 1, &is_silent) || (number != FW_CFG_ITEMS_MAX && number >= fw_cfg->count))
+		return state_damaged("firmware");
+	pthread_mutex_lock(&fw_cfg->lock);
+	fw_cfg->selected = number == FW_CFG_ITEMS_MAX ? NULL : &fw_cfg->items[number];
+	fw_cfg->position = (uint32_t)position;
+	fw_cfg->is_silent = is_silent;
+	pthread_mutex_unlock(&fw_cfg->lock);
+	return 0;
+}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "guest/device/bus.h"
+#include "guest/device/state.h"
 
 enum {
 	FW_CFG_PORTS = 0x510,
@@ -67,5 +68,9 @@ int fw_cfg_add_directory(struct fw_cfg *fw_cfg);
 
 /* The firmware is done. */
 void fw_cfg_silence(struct fw_cfg *fw_cfg);
+
+/* How far the firmware has come; for another one with the same items. 0, or -EINVAL with the error set. */
+void fw_cfg_save(struct fw_cfg *fw_cfg, struct state_writer *out);
+int fw_cfg_load(struct fw_cfg *fw_cfg, struct state_reader *in);
 
 #endif

@@ -177,7 +177,7 @@ int i8042_type(struct i8042 *i8042, const char *text, size_t size)
 	return has_room ? 0 : -EAGAIN;
 }
 
-static void set_configuration(struct i8042 *i8042, uint8_t value)
+void i8042_set_configuration(struct i8042 *i8042, uint8_t value)
 {
 	i8042->configuration = value;
 	update_lines(i8042);
@@ -194,7 +194,7 @@ static bool write_argument(struct i8042 *i8042, uint8_t command, uint8_t value)
 {
 	switch (command) {
 	case WRITE_CONFIGURATION:
-		set_configuration(i8042, value);
+		i8042_set_configuration(i8042, value);
 		return false;
 	case WRITE_OUTPUT:
 		return write_output_port(i8042, value);
@@ -244,16 +244,16 @@ static bool write_command(struct i8042 *i8042, uint8_t command)
 		return false;
 	switch (command) {
 	case DISABLE_MOUSE:
-		set_configuration(i8042, i8042->configuration | MOUSE_OFF);
+		i8042_set_configuration(i8042, i8042->configuration | MOUSE_OFF);
 		break;
 	case ENABLE_MOUSE:
-		set_configuration(i8042, (uint8_t)(i8042->configuration & ~MOUSE_OFF));
+		i8042_set_configuration(i8042, (uint8_t)(i8042->configuration & ~MOUSE_OFF));
 		break;
 	case DISABLE_KEYBOARD:
-		set_configuration(i8042, i8042->configuration | KEYBOARD_OFF);
+		i8042_set_configuration(i8042, i8042->configuration | KEYBOARD_OFF);
 		break;
 	case ENABLE_KEYBOARD:
-		set_configuration(i8042, (uint8_t)(i8042->configuration & ~KEYBOARD_OFF));
+		i8042_set_configuration(i8042, (uint8_t)(i8042->configuration & ~KEYBOARD_OFF));
 		break;
 	case WRITE_CONFIGURATION:
 	case WRITE_OUTPUT:

@@ -14,6 +14,7 @@
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/pc/wake.h"
+#include "guest/device/state.h"
 
 enum {
 	I8042_DATA = 0x60,
@@ -72,5 +73,9 @@ int i8042_type(struct i8042 *i8042, const char *text, size_t size);
 /* When it has a key to give next; INT64_MAX: not. And giving it. */
 int64_t i8042_next(struct i8042 *i8042);
 void i8042_advance(struct i8042 *i8042);
+
+/* With keys that wait. 0, or -EINVAL with the error set. */
+void i8042_save(struct i8042 *i8042, struct state_writer *out);
+int i8042_load(struct i8042 *i8042, struct state_reader *in);
 
 #endif

@@ -12,4 +12,7 @@ void i8042_answer(struct i8042_device *device, uint8_t byte);
 void i8042_tell_keyboard(struct i8042 *i8042, uint8_t byte);
 void i8042_tell_mouse(struct i8042 *i8042, uint8_t byte);
 
+/* Which may change what the interrupt lines say. */
+void i8042_set_configuration(struct i8042 *i8042, uint8_t value);
+
 #endif

@@ -43,7 +43,12 @@ void ide_release(struct ide *ide)
 
 void ide_insert(struct ide *ide, unsigned number, struct disk *disk)
 {
-	ata_insert(&ide->channels[number / 2], number % 2, disk, number);
+	ata_insert(&ide->channels[number / 2], number % 2, disk, number, false);
+}
+
+void ide_insert_cd(struct ide *ide, unsigned number, struct disk *disk)
+{
+	ata_insert(&ide->channels[number / 2], number % 2, disk, number, true);
 }
 
 /* The channel whose bus master is there, and where in its registers; NULL where none is, or the access crosses. */

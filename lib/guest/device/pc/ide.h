@@ -24,6 +24,8 @@ void ide_release(struct ide *ide);
 
 /* The next disk, of at most IDE_DISKS_MAX; borrowed. */
 void ide_insert(struct ide *ide, unsigned number, struct disk *disk);
+/* The same of a CD, of at least one sector. */
+void ide_insert_cd(struct ide *ide, unsigned number, struct disk *disk);
 
 /* False where something is at these ports already. */
 bool ide_plug(struct ide *ide, struct bus *ports);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/device/pc/pci.h"
 
-enum { ADDRESS_ENABLE = 1u << 31, RESET_HARD = 2, RESET_NOW = 4 };
+enum { ADDRESS_BITS = 0x80fffffc, ADDRESS_ENABLE = 1u << 31, RESET_HARD = 2, RESET_NOW = 4 };
 
 void pci_init(struct pci *pci)
 {
@@ -94,7 +94,7 @@ static void pci_write(void *device, uint64_t offset, const void *data, unsigned 
 	bool is_reset = false;
 	pthread_mutex_lock(&pci->lock);
 	if (offset == 0 && size == 4)
-		pci->address = (uint32_t)bus_get(data, 4) & 0x80fffffc;
+		pci->address = (uint32_t)bus_get(data, 4) & ADDRESS_BITS;
 	else if (offset == 1 && size == 1)
 		is_reset = write_reset(pci, (uint8_t)bus_get(data, 1));
 	else if (offset >= 4 && size <= 4)
@@ -105,3 +105,44 @@ static void pci_write(void *device, uint64_t offset, const void *data, unsigned 
 }
 
 const struct bus_ops pci_ops = {.read = pci_read, .write = pci_write};
+
+enum { FUNCTIONS = 256 };
+
+void pci_save(struct pci *pci, struct state_writer *out)
+{
+	pthread_mutex_lock(&pci->lock);
+	state_put_number(out, pci->address);
+	state_put_number(out, pci->reset_control);
+	for (unsigned i = 0; i < FUNCTIONS; i++)
+		if (pci->functions[i])
+			state_put(out, pci->functions[i]->config, PCI_CONFIG_SIZE);
+	pthread_mutex_unlock(&pci->lock);
+}
+
+/* What the guest cannot write stays as it is. */
+static bool load_function(struct pci_function *function, struct state_reader *in)
+{
+	uint8_t config[PCI_CONFIG_SIZE];
+	if (!state_get(in, config, sizeof(config)))
+		return false;
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+		uint8_t mask = function->writable[i];
+		function->config[i] = (uint8_t)((function->config[i] & ~mask) | (config[i] & mask));
+	}
+	return true;
+}
+
+int pci_load(struct pci *pci, struct state_reader *in)
+{
+	uint64_t address, reset_control;
+	bool is_good = state_get_number(in, ADDRESS_BITS, &address) && state_get_number(in, RESET_HARD, &reset_control);
+	pthread_mutex_lock(&pci->lock);
+	for (unsigned i = 0; i < FUNCTIONS && is_good; i++)
+		is_good = !pci->functions[i] || load_function(pci->functions[i], in);
+	if (is_good) {
+		pci->address = (uint32_t)address & ADDRESS_BITS;
+		pci->reset_control = reset_control & RESET_HARD;
+	}
+	pthread_mutex_unlock(&pci->lock);
+	return is_good ? 0 : state_damaged("PCI bus");
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "guest/device/bus.h"
+#include "guest/device/state.h"
 
 enum { PCI_PORTS = 0xcf8, PCI_PORT_COUNT = 8, PCI_CONFIG_SIZE = 256 };
 
@@ -59,5 +60,9 @@ void pci_identify(struct pci_function *function, uint16_t vendor, uint16_t devic
 uint32_t pci_get(const struct pci_function *function, unsigned offset, unsigned size);
 void pci_put(struct pci_function *function, unsigned offset, unsigned size, uint32_t value);
 void pci_let_write(struct pci_function *function, unsigned offset, unsigned size, uint32_t bits);
+
+/* The bus, with what was written to the functions; they must be the same. 0, or -EINVAL with the error set. */
+void pci_save(struct pci *pci, struct state_writer *out);
+int pci_load(struct pci *pci, struct state_reader *in);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/device/pc/rtc.h"
 
+#include <string.h>
 #include <time.h>
 
 /* Registers. */
@@ -79,7 +80,7 @@ void rtc_describe(struct rtc *rtc, const struct rtc_equipment *equipment)
 	bus_put(&memory[0x30], 2, extended < 0xffff ? extended : 0xffff);
 	bus_put(&memory[0x34], 2, above < 0xffff ? above : 0xffff);
 	memory[0x38] = 0x01; /* a floppy's boot sector needs no signature; there is no third device to boot from */
-	memory[0x3d] = 0x02; /* the first hard disk is booted from */
+	memory[0x3d] = 0x32; /* it boots from the first hard disk, else from a CD */
 	bus_put(&memory[0x5b], 3, equipment->high_memory >> 16);
 	memory[0x5f] = (uint8_t)(equipment->processors - 1);
 }
@@ -313,3 +314,42 @@ static void rtc_write(void *device, uint64_t offset, const void *data, unsigned 
 }
 
 const struct bus_ops rtc_ops = {.read = rtc_read, .write = rtc_write};
+
+struct rtc_state {
+	int64_t offset, seen;
+	uint64_t index;
+	uint8_t memory[RTC_MEMORY];
+};
+
+void rtc_save(struct rtc *rtc, struct state_writer *out)
+{
+	pthread_mutex_lock(&rtc->lock);
+	catch_up(rtc);
+	struct rtc_state state = {.offset = rtc->offset, .seen = rtc->seen, .index = rtc->index};
+	memcpy(state.memory, rtc->memory, sizeof(state.memory));
+	pthread_mutex_unlock(&rtc->lock);
+	state_put(out, &state, sizeof(state));
+}
+
+/* No guest sets it to a year before 1800 or after 2200; see take(). */
+static bool is_reached(const struct rtc *rtc, int64_t offset)
+{
+	const int64_t first = INT64_C(-5364662400), last = INT64_C(7289654400);
+	__int128 second = ((__int128)rtc->now() + offset) / SECOND;
+	return second >= first && second <= last;
+}
+
+int rtc_load(struct rtc *rtc, struct state_reader *in)
+{
+	struct rtc_state state;
+	if (!state_get(in, &state, sizeof(state)) || state.index >= RTC_MEMORY || !is_reached(rtc, state.offset))
+		return state_damaged("clock");
+	pthread_mutex_lock(&rtc->lock);
+	rtc->offset = state.offset;
+	rtc->seen = state.seen;
+	rtc->index = (uint8_t)state.index;
+	memcpy(rtc->memory, state.memory, sizeof(state.memory));
+	catch_up(rtc);
+	pthread_mutex_unlock(&rtc->lock);
+	return 0;
+}

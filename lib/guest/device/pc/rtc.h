@@ -13,6 +13,7 @@
 #include "guest/device/bus.h"
 #include "guest/device/interrupt.h"
 #include "guest/device/pc/wake.h"
+#include "guest/device/state.h"
 
 enum { RTC_PORTS = 0x70, RTC_PORT_COUNT = 2, RTC_MEMORY = 128, RTC_LINE = 8 };
 
@@ -44,5 +45,9 @@ void rtc_describe(struct rtc *rtc, const struct rtc_equipment *equipment);
 /* How long until it has an interrupt to give, nanoseconds; INT64_MAX: it has not. And giving what is due. */
 int64_t rtc_wait(struct rtc *rtc);
 void rtc_advance(struct rtc *rtc);
+
+/* For another one, of the same host's time or a later one. 0, or -EINVAL with the error set. */
+void rtc_save(struct rtc *rtc, struct state_writer *out);
+int rtc_load(struct rtc *rtc, struct state_reader *in);
 
 #endif

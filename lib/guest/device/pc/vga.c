@@ -253,3 +253,69 @@ int vga_text(struct vga *vga, char text[VGA_TEXT_MAX])
 	*end = '\0';
 	return (int)(end - text);
 }
+
+struct vga_state {
+	uint8_t crtc[32], sequencer[8], graphics[16], attribute[32];
+	uint8_t crtc_index, sequencer_index, graphics_index, attribute_index;
+	uint8_t is_attribute_data, miscellaneous, feature, dac_mask;
+	uint8_t dac[768];
+	uint16_t dac_read, dac_write;
+	uint8_t status, unused[3];
+};
+
+void vga_save(struct vga *vga, struct state_writer *out)
+{
+	pthread_mutex_lock(&vga->lock);
+	struct vga_state state = {
+		.crtc_index = vga->crtc_index,
+		.sequencer_index = vga->sequencer_index,
+		.graphics_index = vga->graphics_index,
+		.attribute_index = vga->attribute_index,
+		.is_attribute_data = vga->is_attribute_data,
+		.miscellaneous = vga->miscellaneous,
+		.feature = vga->feature,
+		.dac_mask = vga->dac_mask,
+		.dac_read = (uint16_t)vga->dac_read,
+		.dac_write = (uint16_t)vga->dac_write,
+		.status = vga->status,
+	};
+	memcpy(state.crtc, vga->crtc, sizeof(state.crtc));
+	memcpy(state.sequencer, vga->sequencer, sizeof(state.sequencer));
+	memcpy(state.graphics, vga->graphics, sizeof(state.graphics));
+	memcpy(state.attribute, vga->attribute, sizeof(state.attribute));
+	memcpy(state.dac, vga->dac, sizeof(state.dac));
+	pthread_mutex_unlock(&vga->lock);
+	state_put(out, &state, sizeof(state));
+}
+
+static void set_registers(struct vga *vga, const struct vga_state *state)
+{
+	memcpy(vga->crtc, state->crtc, sizeof(state->crtc));
+	memcpy(vga->sequencer, state->sequencer, sizeof(state->sequencer));
+	memcpy(vga->graphics, state->graphics, sizeof(state->graphics));
+	memcpy(vga->attribute, state->attribute, sizeof(state->attribute));
+	memcpy(vga->dac, state->dac, sizeof(state->dac));
+	vga->crtc_index = state->crtc_index;
+	vga->sequencer_index = state->sequencer_index;
+	vga->graphics_index = state->graphics_index;
+	vga->attribute_index = state->attribute_index;
+	vga->is_attribute_data = state->is_attribute_data;
+	vga->miscellaneous = state->miscellaneous;
+	vga->feature = state->feature;
+	vga->dac_mask = state->dac_mask;
+	vga->dac_read = state->dac_read;
+	vga->dac_write = state->dac_write;
+	vga->status = state->status;
+}
+
+int vga_load(struct vga *vga, struct state_reader *in)
+{
+	struct vga_state state;
+	if (!state_get(in, &state, sizeof(state)) || state.is_attribute_data > 1 ||
+	    state.dac_read >= sizeof(state.dac) || state.dac_write >= sizeof(state.dac))
+		return state_damaged("display");
+	pthread_mutex_lock(&vga->lock);
+	set_registers(vga, &state);
+	pthread_mutex_unlock(&vga->lock);
+	return 0;
+}

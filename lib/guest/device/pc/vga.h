@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "guest/device/bus.h"
+#include "guest/device/state.h"
 
 enum {
 	VGA_PORTS = 0x3c0, /* 0x20 of them, those of a monochrome display excepted */
@@ -47,5 +48,9 @@ void vga_release(struct vga *vga);
  * at the end are left out. Its length, or -ENODATA where the screen shows no text.
  */
 int vga_text(struct vga *vga, char text[VGA_TEXT_MAX]);
+
+/* Without its memory. 0, or -EINVAL with the error set. */
+void vga_save(struct vga *vga, struct state_writer *out);
+int vga_load(struct vga *vga, struct state_reader *in);
 
 #endif

@@ -68,6 +68,8 @@ static const struct machine_device_ops ops = {
 	.pause = pause_clock,
 	.resume = resume_clock,
 	.stop = stop,
+	.save = pc_save,
+	.load = pc_load,
 	.release = release,
 };
 
@@ -144,26 +146,55 @@ _Static_assert((int)VISO_DISK_READ_ONLY == (int)DISK_READ_ONLY &&
 		       (int)VISO_DISK_DISCARD_WRITES == (int)DISK_DISCARD_WRITES,
 	       "flags of disks are the public ones");
 
+/* What is in a CD-ROM nobody writes to. */
+static int open_disk(struct pc *pc, const struct disk_setting *setting)
+{
+	bool is_cd = setting->flags & VISO_DISK_CDROM;
+	struct disk *disk;
+	unsigned flags = is_cd ? DISK_READ_ONLY : setting->flags;
+	int r = setting->fd < 0 ? disk_open(setting->path, flags, &disk)
+				: disk_open_again(setting->fd, setting->path, flags, &disk);
+	if (r < 0)
+		return r;
+	pc->disks[pc->disk_count] = pc->machine->disks[pc->disk_count] = disk;
+	machine_add_traffic(pc->machine, VISO_DEVICE_DISK, disk_traffic(disk));
+	if (!is_cd)
+		ide_insert(&pc->ide, pc->disk_count, disk);
+	else if (disk_size(disk) >= ATA_CD_SECTOR)
+		ide_insert_cd(&pc->ide, pc->disk_count, disk);
+	else
+		r = error_fail(VISO_STAGE_GUEST, EINVAL, setting->path,
+			       "%s cannot be a CD: it has not even one sector of %d bytes", setting->path,
+			       ATA_CD_SECTOR);
+	pc->disk_count++;
+	return r;
+}
+
 static int open_disks(struct pc *pc, const struct device_settings *devices)
 {
-	for (; pc->disk_count < devices->disk_count; pc->disk_count++) {
-		const struct disk_setting *disk = &devices->disks[pc->disk_count];
-		if (pc->disk_count == IDE_DISKS_MAX)
-			return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, disk->path, "a PC has at most %d disks",
-					  IDE_DISKS_MAX);
-		int r = disk_open(disk->path, disk->flags, &pc->disks[pc->disk_count]);
-		if (r < 0)
-			return r;
-		machine_add_traffic(pc->machine, VISO_DEVICE_DISK, disk_traffic(pc->disks[pc->disk_count]));
-		ide_insert(&pc->ide, pc->disk_count, pc->disks[pc->disk_count]);
-	}
-	return 0;
+	if (devices->disk_count > IDE_DISKS_MAX)
+		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, devices->disks[IDE_DISKS_MAX].path,
+				  "a PC has at most %d disks and CDs", IDE_DISKS_MAX);
+	int r = 0;
+	for (unsigned i = 0; i < devices->disk_count && r == 0; i++)
+		r = open_disk(pc, &devices->disks[i]);
+	return r;
+}
+
+/* Those that the firmware knows by the memory of the clock: both of the first channel, if they are no CDs. */
+static unsigned count_first_disks(const struct pc *pc)
+{
+	const struct ata_drive *drives = pc->ide.channels[0].drives;
+	unsigned count = 0;
+	while (count < 2 && drives[count].disk && !drives[count].is_cd)
+		count++;
+	return count;
 }
 
 static void describe(struct pc *pc)
 {
 	const struct ram *ram = &pc->machine->ram;
-	struct rtc_equipment equipment = {.processors = pc->machine->processor_count, .disks = pc->disk_count};
+	struct rtc_equipment equipment = {.processors = pc->machine->processor_count, .disks = count_first_disks(pc)};
 	for (int i = 0; i < ram->count; i++) {
 		const struct ram_region *region = &ram->regions[i];
 		if (region->base >= LAYOUT_HOLE_END)

@@ -54,6 +54,10 @@ void pc_clock_release(struct pc_clock *clock);
 /* A device has changed its mind about its next event; struct pc_wake. */
 void pc_clock_wake(void *pc);
 
+/* As struct machine_device_ops has it: all of a PC but its serial ports. */
+int pc_save(void *pc, struct state_writer *out);
+int pc_load(void *pc, struct state_reader *in);
+
 /* Puts the firmware where the processor begins, and what it asks for where it asks. NULL: the default. */
 int pc_add_firmware(struct pc *pc, const char *path);
 

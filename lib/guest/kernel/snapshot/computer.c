@@ -124,9 +124,6 @@ int computer_freeze(viso_guest *guest, viso_snapshot **out_snapshot)
 	int r = sandbox_check_use(&guest->sandbox, function);
 	if (r < 0)
 		return r;
-	if (guest->kernel->platform != VISO_PLATFORM_MICROVM)
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-				  "%s: only a computer of VISO_PLATFORM_MICROVM can be frozen", function);
 	r = kernel_hold_machine(guest, function, &machine);
 	if (r < 0)
 		return r;
@@ -164,5 +161,6 @@ int computer_restore(struct machine *machine, const struct computer_snapshot *co
 		r = load_device(&machine->devices[i], &in);
 	if (r == 0 && in.left)
 		r = state_damaged("end");
-	return r < 0 ? r : generation_change(machine);
+	/* A PC has nothing by which it could be told. */
+	return r < 0 || machine->platform == VISO_PLATFORM_PC ? r : generation_change(machine);
 }

@@ -111,6 +111,10 @@ void frozen_ram_release(struct frozen_ram *ram, bool is_forked)
 
 int frozen_ram_map(const struct frozen_ram *ram, uint8_t *host)
 {
+	/* What a firmware was laid down there by: between the parts there is nothing. */
+	if (madvise(host, ram->size, MADV_DONTNEED) < 0)
+		return error_fail(VISO_STAGE_MEMORY, errno, "memory", "the memory of a clone cannot be emptied: %s",
+				  strerrordesc_np(errno));
 	for (unsigned i = 0; i < ram->run_count; i++) {
 		const struct frozen_run *run = &ram->runs[i];
 		size_t size = run->end - run->begin;

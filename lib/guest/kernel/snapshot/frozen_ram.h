@@ -34,7 +34,7 @@ struct frozen_ram {
 int frozen_ram_new(struct frozen_ram *ram, const uint8_t *host, uint64_t size, const struct frozen_ram *beneath);
 void frozen_ram_release(struct frozen_ram *ram, bool is_forked);
 
-/* Puts it in the place of memory of the same size that was not touched. 0 or a negative errno with the error set. */
+/* Puts it in the place of anonymous memory of the same size. 0 or a negative errno with the error set. */
 int frozen_ram_map(const struct frozen_ram *ram, uint8_t *host);
 
 /* Which parts there are; and the same back, without a file. */

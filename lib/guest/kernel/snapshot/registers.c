@@ -133,6 +133,28 @@ int registers_load(const struct machine_cpu *processor, struct state_reader *in)
 
 static const uint32_t chips[] = {KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC};
 
+/* The timer that a PC has alone. */
+static int save_timer(const struct machine *machine, struct state_writer *out)
+{
+	struct kvm_pit_state2 timer;
+	memset(&timer, 0, sizeof(timer));
+	int r = machine->platform == VISO_PLATFORM_PC ? get(machine->vm_fd, KVM_GET_PIT2, &timer, "KVM_GET_PIT2") : 0;
+	if (machine->platform == VISO_PLATFORM_PC)
+		state_put(out, &timer, sizeof(timer));
+	return r;
+}
+
+/* Each of its channels begins to count anew: what was due in a while is, at the latest, after one period. */
+static int load_timer(const struct machine *machine, struct state_reader *in)
+{
+	struct kvm_pit_state2 timer;
+	if (machine->platform != VISO_PLATFORM_PC)
+		return 0;
+	if (!state_get(in, &timer, sizeof(timer)))
+		return state_damaged("timer");
+	return get(machine->vm_fd, KVM_SET_PIT2, &timer, "KVM_SET_PIT2");
+}
+
 int controllers_save(const struct machine *machine, struct state_writer *out)
 {
 	int fd = machine->vm_fd;
@@ -148,7 +170,7 @@ int controllers_save(const struct machine *machine, struct state_writer *out)
 	}
 	int r = GET(KVM_GET_CLOCK, &clock);
 	state_put_number(out, clock.clock);
-	return r;
+	return r < 0 ? r : save_timer(machine, out);
 }
 
 /* The clock goes on where it stood: what was to happen after a while has as much time left. */
@@ -168,5 +190,6 @@ int controllers_load(const struct machine *machine, struct state_reader *in)
 	if (!state_get_number(in, INT64_MAX, &now))
 		return state_damaged("clock");
 	clock.clock = now;
-	return SET(KVM_SET_CLOCK, &clock);
+	int r = SET(KVM_SET_CLOCK, &clock);
+	return r < 0 ? r : load_timer(machine, in);
 }

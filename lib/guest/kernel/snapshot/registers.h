@@ -11,7 +11,7 @@ int registers_save(const struct machine_cpu *processor, struct state_writer *out
 /* For one that is as after power-on. */
 int registers_load(const struct machine_cpu *processor, struct state_reader *in);
 
-/* Interrupt controllers and clock; loaded after all processors, since pending interrupts go to these. */
+/* Interrupt controllers, clock and timer; loaded after all processors, since pending interrupts go to these. */
 int controllers_save(const struct machine *machine, struct state_writer *out);
 int controllers_load(const struct machine *machine, struct state_reader *in);
 

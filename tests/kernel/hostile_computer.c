@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In the place of the program that runs contained computers: one that somebody has taken over. How it misbehaves is the
+ * command line of the computer. See test_hostile_computer.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define VISO_DOORBELL_LAYOUT_ONLY
+#include <virtiso/doorbell.h>
+
+#include "guest/contained/computer_message.h"
+#include "guest/contained/message.h"
+
+static struct computer_settings settings;
+static struct viso_doorbell_pages *pages;
+
+static bool is_told(const char *what)
+{
+	return strcmp(settings.command_line, what) == 0;
+}
+
+static void say(int socket, const void *data, size_t size)
+{
+	if (send(socket, data, size, MSG_NOSIGNAL) != (ssize_t)size)
+		_exit(1);
+}
+
+static void report(void)
+{
+	const struct contained_report report = {.magic = CONTAINED_MAGIC};
+	say(CONTAINED_SOCKET, &report, sizeof(report));
+}
+
+/* An end as the honest one has it. */
+static void end(int exit_code)
+{
+	const struct contained_answer answer = {
+		.magic = CONTAINED_MAGIC, .reason = VISO_REASON_EXITED, .exit_code = exit_code};
+	say(CONTAINED_SOCKET, &answer, sizeof(answer));
+	_exit(0);
+}
+
+static void wait_for_ever(void)
+{
+	for (;;)
+		poll(NULL, 0, -1);
+}
+
+static void misreport(void)
+{
+	static char much[16 << 10];
+	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = ENOEXEC, .stage = 1 << 20};
+	memset(report.object, '\033', sizeof(report.object));
+	memset(report.message, '\033', sizeof(report.message));
+	if (is_told("dies"))
+		_exit(0);
+	if (is_told("reports little"))
+		say(CONTAINED_SOCKET, &report, sizeof(report) - 1);
+	else if (is_told("reports much"))
+		say(CONTAINED_SOCKET, much, sizeof(much));
+	else if (is_told("reports an error"))
+		say(CONTAINED_SOCKET, &report, sizeof(report));
+	else
+		return;
+	wait_for_ever();
+}
+
+static void misanswer(void)
+{
+	struct contained_answer answer = {
+		.magic = CONTAINED_MAGIC, .reason = VISO_REASON_EXITED, .exit_code = 256, .register_count = 1u << 30};
+	if (is_told("answers little"))
+		say(CONTAINED_SOCKET, &answer, sizeof(answer) - 1);
+	else if (is_told("answers nonsense"))
+		say(CONTAINED_SOCKET, &answer, sizeof(answer));
+	else if (!is_told("answers nothing"))
+		return;
+	_exit(0);
+}
+
+/* To every question many answers that are none of it, one of another size, and then one that the call cannot have. */
+static void lie(void)
+{
+	struct computer_request request;
+	while (recv(CONTAINED_CONTROL, &request, sizeof(request), 0) == sizeof(request)) {
+		struct computer_response response = {.value = 1};
+		for (int i = 1; i <= 100; i++) {
+			response.serial = request.serial + (uint64_t)i;
+			say(CONTAINED_CONTROL, &response, sizeof(response));
+		}
+		say(CONTAINED_CONTROL, &response, sizeof(response) / 2);
+		memset(response.message, '\033', sizeof(response.message));
+		response.serial = request.serial;
+		response.value = request.call == COMPUTER_TRAFFIC       ? 12345
+				 : request.call == COMPUTER_SET_BALLOON ? 1
+									: -5;
+		say(CONTAINED_CONTROL, &response, sizeof(response));
+	}
+}
+
+static void make_call(unsigned index, uint64_t address, uint64_t size)
+{
+	struct viso_doorbell_call *call = &pages->calls[index];
+	call->number = 1;
+	call->args[0] = address;
+	call->args[1] = size;
+	__atomic_store_n(&call->state, (uint32_t)VISO_CALL_SUBMITTED, __ATOMIC_RELEASE);
+	eventfd_write(COMPUTER_RING, 1);
+}
+
+/* The host asks for memory, and gets what is no answer to that. */
+static void bring_nothing(bool answers)
+{
+	struct contained_request request;
+	uint32_t state;
+	make_call(0, 0x1000, 16);
+	if (!answers)
+		wait_for_ever();
+	while (recv(COMPUTER_LINK, &request, sizeof(request), 0) != sizeof(request) || request.kind != REQUEST_READ)
+		;
+	const struct contained_response response = {.serial = request.serial, .size = 1u << 31};
+	say(COMPUTER_LINK, &response, sizeof(response));
+	while ((state = __atomic_load_n(&pages->calls[0].state, __ATOMIC_ACQUIRE)) != VISO_CALL_DONE)
+		poll(NULL, 0, 1);
+	end(pages->calls[0].value == -ESRCH ? 0 : 2);
+}
+
+/* Anything in the pages, rung for without end, and an eventfd on which its reader would wait. */
+static void scribble(void)
+{
+	unsigned seed = 1;
+	eventfd_t count;
+	fcntl(COMPUTER_RING, F_SETFL, fcntl(COMPUTER_RING, F_GETFL) & ~O_NONBLOCK);
+	for (;;) {
+		uint32_t *words = (uint32_t *)pages;
+		for (int i = 0; i < 1000; i++) {
+			seed = seed * 1103515245 + 12345;
+			words[(seed >> 8) % (sizeof(*pages) / 4)] = seed & 1 ? seed % 6 : seed;
+			pages->calls[(seed >> 8) % VISO_DOORBELL_CALL_COUNT].state = VISO_CALL_SUBMITTED;
+			pages->requests[(seed >> 8) % VISO_DOORBELL_REQUEST_COUNT].state = seed >> 16 & 3;
+		}
+		eventfd_write(COMPUTER_RING, 1);
+		eventfd_write(COMPUTER_RING, 1);
+		eventfd_read(COMPUTER_RING, &count);
+	}
+}
+
+/* Whether the host's memory can be taken away from under it. */
+static void take_pages(void)
+{
+	const bool is_kept = ftruncate(COMPUTER_PAGES, 0) < 0 && fcntl(COMPUTER_PAGES, F_ADD_SEALS, F_SEAL_WRITE) < 0;
+	/* This may be done, and only empties them. */
+	fallocate(COMPUTER_PAGES, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof(*pages));
+	eventfd_write(COMPUTER_RING, 1);
+	end(is_kept ? 0 : 3);
+}
+
+int main(void)
+{
+	if (pread(CONTAINED_SETTINGS, &settings, sizeof(settings), 0) != sizeof(settings))
+		return 1;
+	pages = mmap(NULL, sizeof(*pages), PROT_READ | PROT_WRITE, MAP_SHARED, COMPUTER_PAGES, 0);
+	if (pages == MAP_FAILED)
+		return 1;
+	misreport();
+	report();
+	misanswer();
+	if (is_told("lies"))
+		lie();
+	else if (is_told("brings nothing") || is_told("brings silence"))
+		bring_nothing(is_told("brings nothing"));
+	else if (is_told("scribbles"))
+		scribble();
+	else if (is_told("takes pages"))
+		take_pages();
+	wait_for_ever();
+}
