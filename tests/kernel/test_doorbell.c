@@ -279,6 +279,8 @@ static int64_t give_back(viso_hypercall *hypercall, void *data)
 {
 	struct kernel_fixture *fixture = data;
 	char byte;
+	/* Whoever boots it has a reference until that is done. */
+	sem_wait(&all.may_go_on);
 	fixture->guest = viso_guest_unref(fixture->guest);
 	all.seen = viso_hypercall_read(hypercall, 0, &byte, 1);
 	return 0;
@@ -288,8 +290,10 @@ static void test_a_handler_gives_the_guest_back(void **state)
 {
 	struct kernel_fixture *fixture = set_system(state);
 	sem_init(&all.is_released, 0, 0);
+	sem_init(&all.may_go_on, 0, 0);
 	assert_ok(viso_guest_set_hypercall_handler(fixture->guest, PRICE, give_back, fixture, tell_release));
 	viso_process *process = kernel_boot(fixture, NULL);
+	sem_post(&all.may_go_on);
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 	sem_wait(&all.is_released);
 	assert_null(fixture->guest);
