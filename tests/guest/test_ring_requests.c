@@ -27,7 +27,7 @@ static viso_guest *ringing(struct fixture *fixture, unsigned poll_us, const char
 static int64_t ask_value(viso_guest *guest, const char *request)
 {
 	int64_t value = INT64_MIN;
-	assert_int_equal(viso_guest_request(guest, request, strlen(request), &value, sizeof(value), 5000),
+	assert_int_equal(viso_guest_request(guest, request, strlen(request), &value, sizeof(value), 20000),
 			 sizeof(value));
 	return value;
 }
@@ -66,18 +66,18 @@ static void test_sizes(void **state)
 	memset(in, 'x', RING_BYTES + 1);
 	in[0] = 'a';
 	out[0] = '-';
-	assert_fails(viso_guest_request(guest, in, RING_BYTES + 1, out, RING_BYTES + 1, 5000), EMSGSIZE,
+	assert_fails(viso_guest_request(guest, in, RING_BYTES + 1, out, RING_BYTES + 1, 20000), EMSGSIZE,
 		     VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, 100, out, 99, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, 1, NULL, 0, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, 100, out, 99, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, 1, NULL, 0, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
 	/* A length that cannot be, with room for more than there is. */
-	assert_fails(viso_guest_request(guest, "T", 1, out, RING_BYTES + 1, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, "T", 1, out, RING_BYTES + 1, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
 	assert_int_equal(out[0], '-');
-	assert_int_equal(viso_guest_request(guest, in, RING_BYTES, out, RING_BYTES, 5000), RING_BYTES);
+	assert_int_equal(viso_guest_request(guest, in, RING_BYTES, out, RING_BYTES, 20000), RING_BYTES);
 	assert_int_equal(out[RING_BYTES - 1], 'a');
 	assert_int_equal(out[0], 'x');
 	assert_int_equal(ask_value(guest, "M"), -EMSGSIZE);
-	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 5000), 0);
+	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 20000), 0);
 	free(in);
 	free(out);
 	viso_guest_unref(guest);
@@ -99,7 +99,7 @@ static void exchange_many(viso_guest *guest, unsigned count, double most)
 	for (unsigned i = 0; i < count && (i % 256 || seconds() < end); i++) {
 		char in[32], out[32];
 		size_t size = (size_t)snprintf(in, sizeof(in), "%u", i);
-		assert_int_equal(viso_guest_request(guest, in, size, out, sizeof(out), 5000), size);
+		assert_int_equal(viso_guest_request(guest, in, size, out, sizeof(out), 20000), size);
 		assert_memory_equal(in, out, size);
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
 		if (random >> 33 & 1)
@@ -223,7 +223,7 @@ static void test_cancel(void **state)
 		int64_t n = 0;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_soon, guest), 0);
 		while (n >= 0)
-			n = viso_guest_request(guest, "abc", 3, out, sizeof(out), 5000);
+			n = viso_guest_request(guest, "abc", 3, out, sizeof(out), 20000);
 		assert_true(n == -ECANCELED || n == -EIO);
 		pthread_join(thread, NULL);
 		viso_guest_unref(guest);
@@ -303,7 +303,7 @@ static void test_syscalls_max(void **state)
 		if (i % 64 == 0)
 			usleep(2000);
 	}
-	assert_fails(viso_guest_request(guest, "Has", 3, NULL, 0, 5000), EDQUOT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, "Has", 3, NULL, 0, 20000), EDQUOT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
 }
 
