@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,6 +308,53 @@ static void test_syscalls_max(void **state)
 	viso_guest_unref(guest);
 }
 
+struct asker {
+	viso_guest *guest;
+	atomic_bool ends;
+	int64_t failure;
+};
+
+static void *ask_on(void *data)
+{
+	struct asker *asker = data;
+	char out[4];
+	while (!atomic_load(&asker->ends) && asker->failure == 0) {
+		int64_t n = viso_guest_request(asker->guest, "abc", 3, out, sizeof(out), 20000);
+		asker->failure = n == 3 ? 0 : n;
+	}
+	return NULL;
+}
+
+static void stand_still(int signal)
+{
+	usleep(50000);
+}
+
+/* A guest that has answered looks for the next request until the host has seen the answer, be that late: it has not
+ * made calls of its own. */
+static void test_syscalls_max_of_a_late_host(void **state)
+{
+	const struct sigaction action = {.sa_handler = stand_still};
+	struct sigaction old;
+	pthread_t thread;
+	need_kvm();
+	struct asker asker = {.guest = new_guest(*state, 0)};
+	assert_ok(viso_guest_set_ring(asker.guest, 1));
+	assert_ok(viso_guest_set_syscalls_max(asker.guest, 30));
+	initialise(asker.guest, new_command("/ringer", "serve", NULL));
+	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+	assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
+	for (int i = 0; i < 20; i++) {
+		usleep(5000);
+		pthread_kill(thread, SIGUSR1);
+	}
+	atomic_store(&asker.ends, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(asker.failure, 0);
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+	viso_guest_unref(asker.guest);
+}
+
 /* Whatever the guest writes, the host gets an answer or an error, and nobody else is harmed. */
 static void test_hostile(void **state)
 {
@@ -403,10 +451,13 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest million[] = {cmocka_unit_test(test_million)};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_sizes),   cmocka_unit_test(test_many),
-		cmocka_unit_test(test_later),    cmocka_unit_test(test_ends),    cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_idle),     cmocka_unit_test(test_between), cmocka_unit_test(test_syscalls_max),
-		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_fork),    cmocka_unit_test(test_last_reference),
+		cmocka_unit_test(test_requests),       cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_many),           cmocka_unit_test(test_later),
+		cmocka_unit_test(test_ends),           cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_idle),           cmocka_unit_test(test_between),
+		cmocka_unit_test(test_syscalls_max),   cmocka_unit_test(test_syscalls_max_of_a_late_host),
+		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_last_reference),
 	};
 	if (argc > 1 && !strcmp(argv[1], "million"))
 		return cmocka_run_group_tests_name("guest ring million", million, fixture_setup, fixture_teardown);
