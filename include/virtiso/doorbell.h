@@ -17,7 +17,10 @@
  * The host calls (viso_guest_request(), viso_guest_call(), viso_guest_call_bytes()): it fills a request slot in, makes its state
  * VISO_REQUEST_POSTED, counts `posted` up, and makes an interrupt. The guest takes it, by an atomic exchange to VISO_REQUEST_TAKEN, fills the
  * answer in, makes the state VISO_REQUEST_ANSWERED, and writes VISO_DOORBELL_REQUEST + the slot's number to the port. Whoever has no
- * interrupts looks at the slots now and then.
+ * interrupts looks at the slots now and then. A slot that was taken stays the guest's until it is answered, also when the host waits no
+ * longer: a late answer must not be taken for that to another request. The host is short of slots by each that is never answered, and
+ * refuses with -EBUSY what there is none for. So a driver that begins where another one has died answers, with an errno, each slot that it
+ * finds in VISO_REQUEST_TAKEN.
  *
  * With VISO_DOORBELL_POLLING neither interrupt nor exit is needed for requests where both sides are at it: while `guest_polls` is not 0 a
  * processor of the guest looks at the slots all the time, and the host makes no interrupt; while a slot's bit is set in `host_polls`

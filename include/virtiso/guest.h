@@ -116,8 +116,8 @@ typedef enum viso_placement {
  * program; starting costs a container more, and calls a hand-over between processes. Of the host it sees the guest's root,
  * read-only, and what was bound into the guest, which alone it can change, where it was bound writable. Handlers, and what writes core
  * files, stay in the host program, which takes nothing for granted that the process tells it. What viso_guest_set_written_max() counts is
- * counted in that process: a program that has taken it over is bounded by the file systems that are bound writable alone. Not for such
- * guests yet: rings, guests that stay (viso_guest_initialise()), and snapshots of these.
+ * counted in that process: a program that has taken it over is bounded by the file systems that are bound writable alone. A guest that stays
+ * (viso_guest_initialise()) does so in that process. Not for such guests yet: rings, and snapshots.
  *
  * A kernel guest is contained with all of its computer: processors, memory and devices. The process sees no file of the host; images,
  * disks, ports and network interfaces are opened by the host program, and handed in. Not for such guests yet, and refused by viso_guest_boot():

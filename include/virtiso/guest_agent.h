@@ -107,7 +107,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_root_medium(viso_guest *guest, 
  * @param guest       a kernel guest with an agent
  * @param how         what is to follow
  * @param timeout_ms  how long to wait in milliseconds, 1 or more
- * @return 0, or a negative errno: -EINVAL also where no computer runs, -ETIMEDOUT it still runs (viso_process_kill() and
+ * @return 0, or a negative errno: -EINVAL, -ESRCH no computer runs, -ETIMEDOUT it still runs (viso_process_kill() and
  *         viso_sandbox_close() switch it off), -EPERM the agent is neither the first process nor a service, -EPIPE there is no contact with the agent,
  *         -EPROTO, -EPROTONOSUPPORT the agent is of another version, -EOPNOTSUPP the computer has no port for an agent, -EAGAIN, -ESTALE,
  *         -ENOMEM, -EMFILE, -ENFILE, -ECHILD.

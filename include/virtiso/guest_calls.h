@@ -31,6 +31,12 @@
  * 16 at a time, with at most 8064 bytes each way. Nothing is poisoned by one that was cancelled or whose time is over; where the system
  * has taken it and never answers, its slot is lost. One that has no driver for it lets the time go by.
  *
+ * With VISO_PLACEMENT_CONTAINED the program stays in the process that serves it, and each call is a hand-over to that and back; handlers of
+ * hypercalls run in the thread that calls, as always. A call whose time is over ends two seconds later all the same where that process does not
+ * answer, one without a time limit by viso_guest_cancel() alone; the limit of CPU time of the initialisation is kept by that process. Where it
+ * says what makes no sense, or has ended, the guest is poisoned as by a crash: -EFAULT, with VISO_REASON_GUEST_FAULT. The answer to a request
+ * has at most 16 MiB there.
+ *
  * One call or request of a program at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
  * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
  */
@@ -67,8 +73,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const
  * @param count       how many, at most 6
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @param out_value   where what it returns is put; untouched on failure; NULL where it is not wanted
- * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer, or this is in a
- *         handler of the guest's own, -ETIMEDOUT, -ECANCELED by
+ * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer (those that
+ *         its system has taken and never answered among them), or this is in a handler of the guest's own, -ETIMEDOUT, -ECANCELED by
  *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
  *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
  *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC, or in

@@ -193,7 +193,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_writable(viso_guest *guest, c
  * What the guest does not use comes back without being asked for: a driver with free page reporting (Linux from 5.7 on) tells of it.
  *
  * @param guest  a guest whose computer runs, on VISO_PLATFORM_MICROVM
- * @param bytes  how much the host wants, in whole pages of 4 KiB; 0 for nothing
+ * @param bytes  how much the host wants, rounded down to whole pages of 4 KiB; 0 for nothing
  * @return 0, or a negative errno: -EINVAL also more than the guest has; -ESRCH no computer runs; -EOPNOTSUPP it is of another platform; -ESTALE,
  *         -ECHILD.
  * Threads: any thread at any time.

@@ -281,7 +281,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_sandbox_copy_in(viso_sandbox *sandbox, co
  * @param destination  path on the host that is not there yet, in an existing directory
  * @return how many entries were left out, 0 for none; or a negative errno: -EINVAL also without an instance, -EEXIST, -ENOENT,
  *         -ENOTDIR, -ELOOP, -EACCES, -EROFS, -ENOSPC, -EDQUOT, -EFBIG more than 1,000,000 entries, deeper than 128 directories,
- *         or a file beyond RLIMIT_FSIZE, -ESTALE, -EOPNOTSUPP a guest, -ENOMEM, -EMFILE, -ECHILD, and others of open(2), read(2)
+ *         or a file beyond RLIMIT_FSIZE or, of a computer, 256 GiB, by QEMU's agent 16 MiB where it has no size, -ESTALE,
+ *         -EOPNOTSUPP a guest, -ENOMEM, -EMFILE, -ECHILD, and others of open(2), read(2)
  *         and write(2).
  * Threads: one handle from one thread at a time.
  * Since: 0.3

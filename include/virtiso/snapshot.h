@@ -15,12 +15,12 @@
  * clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the program holds as random, such as a seed, is the same in all clones;
  * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
  *
- * A computer of VISO_PLATFORM_MICROVM (<virtiso/guest_kernel.h>) is frozen while it runs, or is paused, and goes on itself. A clone of it is a guest that is switched off:
+ * A computer (<virtiso/guest_kernel.h>) is frozen while it runs, or is paused, and goes on itself. A clone of it is a guest that is switched off:
  * viso_guest_boot(), viso_sandbox_start() and what else switches it on have it go on from the snapshot in place of booting. It has the settings of the guest that was frozen.
  * Only what binds these to the host it may be given anew before it is switched on, by the same calls, and gets nothing in place of what it is not given:
  *
  * - the standard streams: those of viso_guest_boot();
- * - disks with VISO_DISK_READ_ONLY stay what they are; with VISO_DISK_DISCARD_WRITES each clone has what was written until then, and writes to memory of its own. For each disk that is
+ * - disks with VISO_DISK_READ_ONLY or VISO_DISK_CDROM stay what they are; with VISO_DISK_DISCARD_WRITES each clone has what was written until then, and writes to memory of its own. For each disk that is
  *   written to, in their order, viso_guest_add_disk() must give a copy as it was when the computer was frozen, or one with VISO_DISK_DISCARD_WRITES;
  * - viso_guest_add_port(), by its name: the stream goes on with whoever is at the other end now. Else that end is closed;
  * - viso_guest_add_network(), for each interface in their order, with NULL for the address, which stays: a socket, or a tap with IFF_VNET_HDR where there was one. Else its cable is out. What
@@ -32,7 +32,8 @@
  * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
  *
  * Time of a clone goes on where it was, but for the clock, which its agent sets as soon as it is switched on, where the host had contact with that before; with
- * other random bytes, too, so that the kernel of each clone gives others. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID) sees to the latter by itself. Commands that
+ * other random bytes, too, so that the kernel of each clone gives others. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID) sees to the latter by itself. A PC has no such device: its
+ * kernel has the random numbers of the original's, but for what its agent changes; the clock that it has as hardware shows the host's time. Commands that
  * the agent of the original ran go on in the clone, with nobody to hear of them.
  */
 #ifndef VIRTISO_SNAPSHOT_H
@@ -53,8 +54,9 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way; or one whose computer runs or is paused
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -ESRCH no computer runs, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: the ring, a mapped file of /proc), the computer is a PC or has a shared directory mounted, or the guest is placed in a container;
- *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
+ *         frozen (the message names it: the ring, a mapped file of /proc), the computer has a shared directory mounted, or the guest is placed in a container;
+ *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
+ *         -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -102,7 +104,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_clone(viso_snapshot *snapshot, v
  * The clone of a computer is switched off for it, and is given anew what binds it to the host.
  *
  * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way; or the clone of a computer, switched off
- * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, -ESTALE, -ENOMEM,
+ * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, or a guest that is placed in a container, -ESTALE, -ENOMEM,
  *         -EMFILE, -ECHILD; then it is poisoned, but for a computer.
  * Threads: one handle from one thread at a time.
  * Since: 0.4

@@ -10,8 +10,10 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/hot.h"
 #include "guest/contained/contained.h"
+#include "guest/contained/resident.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
 #include "guest/thread.h"
@@ -168,7 +170,7 @@ static int spawn(viso_sandbox *sandbox, const viso_command *command, int root_fd
 		return r;
 	if (guest->placement == VISO_PLACEMENT_CONTAINED)
 		return contained_spawn(guest, command, root_fd, to_end, process);
-	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	_cleanup_close_ int fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL);
 	struct instance *instance;
@@ -319,6 +321,8 @@ viso_guest *viso_guest_unref(viso_guest *guest)
 	/* What is there still is the copy of a forked child. */
 	if (guest->initialised)
 		instance_forget(guest->initialised);
+	if (guest->resident)
+		resident_forget(guest->resident);
 	guest_files_release(&guest->files);
 	viso_result_unref(guest->last_result);
 	hypercalls_release(&guest->hypercalls, handle_is_mine(&guest->sandbox.handle));

@@ -14,6 +14,7 @@
 
 struct instance;
 struct kernel_guest;
+struct resident;
 
 enum guest_use {
 	GUEST_IDLE,
@@ -51,6 +52,7 @@ struct viso_guest {
 	atomic_int verdict; /* changed without the lock, too */
 	bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */
+	struct resident *resident;    /* the same, in a process of its own; owned */
 	viso_result *last_result;     /* of its program, which has ended */
 };
 

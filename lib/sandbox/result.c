@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "core/error.h"
+#include "core/hot.h"
 
 viso_result *result_new(void)
 {
@@ -84,7 +85,7 @@ viso_result *viso_result_ref(viso_result *result)
 	return result;
 }
 
-viso_result *viso_result_unref(viso_result *result)
+HOT viso_result *viso_result_unref(viso_result *result)
 {
 	if (result && handle_unref(&result->handle)) {
 		for (int i = 0; i < 2; i++)

@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,12 +200,99 @@ static void test_many(void **state)
 	close_guest(guest);
 }
 
+/* An agent that has a file of this size, or of none (0), and gives of it without an end. */
+struct endless {
+	int socket;
+	long long size;
+	char text[48 << 10];
+};
+
+/* So many zeroes, in base64. */
+static int put_contents(char *text, size_t room, long long count)
+{
+	static const char *const ends[] = {"", "AA==", "AAA="};
+	int length = snprintf(text, room, "{\"return\": {\"count\": %lld, \"buf-b64\": \"", count);
+	memset(text + length, 'A', (size_t)(count / 3 * 4));
+	length += (int)(count / 3 * 4);
+	return length + snprintf(text + length, room - (size_t)length, "%s\", \"eof\": false}}\n", ends[count % 3]);
+}
+
+static int answer(struct endless *endless, const char *line)
+{
+	const char *id = strstr(line, "\"id\":"), *count = strstr(line, "\"count\":");
+	char *text = endless->text;
+	if (id)
+		return snprintf(text, 100, "%c{\"return\": %lld}\n", 0xff, atoll(id + 5));
+	if (count)
+		return put_contents(text, sizeof(endless->text), atoll(count + 8));
+	if (strstr(line, "guest-file-open"))
+		return snprintf(text, 100, "{\"return\": 1}\n");
+	if (!strstr(line, "guest-file-seek"))
+		return snprintf(text, 100, "{\"return\": {}}\n");
+	if (endless->size == 0)
+		return snprintf(text, 100, "{\"error\": {\"desc\": \"failed to seek file: Illegal seek\"}}\n");
+	return snprintf(text, 100, "{\"return\": {\"position\": %lld, \"eof\": false}}\n",
+			strstr(line, "\"whence\":2") ? endless->size : 0);
+}
+
+static void *be_endless(void *data)
+{
+	struct endless *endless = data;
+	char line[4096];
+	for (size_t size = 0; size < sizeof(line) - 1 && read(endless->socket, line + size, 1) == 1;) {
+		if (line[size++] != '\n')
+			continue;
+		line[size] = '\0';
+		size = 0;
+		if (send(endless->socket, endless->text, (size_t)answer(endless, line), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	return NULL;
+}
+
+static void test_no_file_is_endless(void **state)
+{
+	static struct endless endless;
+	static const long long sizes[] = {40000, 0};
+	char back[256];
+	struct stat st;
+	char *directory = support_temporary_directory();
+	snprintf(back, sizeof(back), "%s/back", directory);
+	for (int i = 0; i < 2; i++) {
+		int ends[2];
+		pthread_t thread;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		endless.socket = ends[1];
+		endless.size = sizes[i];
+		assert_int_equal(pthread_create(&thread, NULL, be_endless, &endless), 0);
+		struct pretended *guest = pretended_with(qemu_agent_ops(), ends[0]);
+		assert_ok(viso_sandbox_start(&guest->sandbox));
+		if (sizes[i]) {
+			assert_ok(viso_sandbox_copy_out(&guest->sandbox, "/file", back));
+			assert_int_equal(stat(back, &st), 0);
+			assert_int_equal(st.st_size, sizes[i]);
+			assert_int_equal(unlink(back), 0);
+		} else {
+			assert_fails(viso_sandbox_copy_out(&guest->sandbox, "/file", back), EFBIG, VISO_STAGE_GUEST,
+				     back);
+		}
+		assert_int_equal(access(back, F_OK), -1);
+		pretended_close(guest);
+		pthread_join(thread, NULL);
+		close(ends[1]);
+	}
+	support_remove_tree(directory);
+	free(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),    cmocka_unit_test(test_settings), cmocka_unit_test(test_to_a_file),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_killed),   cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_files),   cmocka_unit_test(test_figures),  cmocka_unit_test(test_many),
+		cmocka_unit_test(test_ends),      cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_to_a_file), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_killed),    cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_files),     cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_many),      cmocka_unit_test(test_no_file_is_endless),
 	};
 	return cmocka_run_group_tests_name("qemu agent", tests, NULL, NULL);
 }

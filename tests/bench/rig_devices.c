@@ -2,7 +2,9 @@
 /*
  * bench-rig-devices: disk and network of a computer by the library and by QEMU in turn, with the same kernel and the
  * same first program (rig_devices_init.c): reads and writes of 4 KiB and 1 MiB, past the guest's cache, of a file in
- * memory; a stream to and from the host by a tap device with offloads. In the rig.
+ * memory; or a stream to and from the host by a tap device with offloads. In the rig.
+ *
+ *     bench-rig-devices block|net
  *
  * VISO_TEST_KERNELS names a directory with boot/vmlinux and lib/modules.
  */
@@ -18,6 +20,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,16 +30,19 @@
 #include "rig_devices.h"
 #include "rig_figures.h"
 
-enum { MEMORY_MIB = 128, ROUNDS = 1, PATIENCE_MS = 3000000 };
+enum { MEMORY_MIB = 128, PATIENCE_MS = 600000, ROWS_MAX = 4 };
 
-/* After the first mark each one ends one of these; an empty name is not measured. */
-static const char *const rows[] = {
-	"rig/block-read-4k", "rig/block-write-4k", "rig/block-read-1m", "rig/block-write-1m", "",
-	"rig/net-send",      "rig/net-receive"};
-enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+/* After the first mark each one ends one of these. The first program has the name in its environment. */
+static const struct part {
+	const char *name, *rows[ROWS_MAX];
+	int count;
+} parts[] = {
+	{"block", {"rig/block-read-4k", "rig/block-write-4k", "rig/block-read-1m", "rig/block-write-1m"}, 4},
+	{"net", {"rig/net-send", "rig/net-receive"}, 2},
+};
+static const struct part *part;
 
-static const char command_line[] =
-	"console=ttyS0 quiet panic=-1 mitigations=off noxsave cryptomgr.notests net.ifnames=0";
+static char command_line[200];
 static char initramfs[] = "/tmp/bench-initramfs", disk[] = "/tmp/bench-disk", kernel[PATH_MAX];
 
 static void fail(const char *what)
@@ -141,6 +147,7 @@ static void serve_network(void)
 		close(listener);
 		return;
 	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; close(fd)) {
 		while (read(fd, data, sizeof(data)) > 0)
@@ -156,25 +163,25 @@ static void serve_network(void)
 }
 
 /* Reads marks and tells figures, until the last one. */
-static void follow(int fd, const char *who, bool is_measured)
+static void follow(int fd, const char *who)
 {
 	uint8_t data[512];
 	int64_t before = 0;
 	struct pollfd poll_for = {.fd = fd, .events = POLLIN};
-	for (int next = 0; next <= ROW_COUNT;) {
+	for (int next = 0; next <= part->count;) {
 		if (poll(&poll_for, 1, PATIENCE_MS) <= 0)
 			fail("it has stopped");
 		ssize_t n = read(fd, data, sizeof(data));
 		if (n <= 0)
 			fail("it has ended");
-		for (ssize_t i = 0; i < n && next <= ROW_COUNT; i++) {
+		for (ssize_t i = 0; i < n && next <= part->count; i++) {
 			if (data[i] != RIG_MARK + next) {
 				putchar(data[i]);
 				continue;
 			}
 			int64_t now = bench_now();
-			if (next > 0 && is_measured && *rows[next - 1])
-				rig_figure(rows[next - 1], who, (double)(now - before) / 1e6);
+			if (next > 0)
+				rig_figure(part->rows[next - 1], who, (double)(now - before) / 1e6);
 			before = now;
 			next++;
 		}
@@ -191,7 +198,7 @@ static int open_tap(void)
 	return fd;
 }
 
-static void measure_own(bool is_measured)
+static void measure_own(void)
 {
 	viso_process *process;
 	viso_guest *guest = viso_guest_new();
@@ -208,7 +215,7 @@ static void measure_own(bool is_measured)
 	check(viso_command_set_stdio(streams, VISO_STDOUT, VISO_STDIO_PIPE), "stdout");
 	check(viso_guest_boot(guest, streams, &process), "boot");
 	int output = viso_process_take_stream(process, VISO_STDOUT);
-	follow(output, "library", is_measured);
+	follow(output, "library");
 	viso_process_kill(process);
 	check(viso_process_wait(process, -1, NULL), "wait");
 	viso_process_unref(process);
@@ -217,7 +224,7 @@ static void measure_own(bool is_measured)
 	close(output);
 }
 
-static void measure_peer(bool is_measured)
+static void measure_peer(void)
 {
 	extern char **environ;
 	char command[PATH_MAX + 1000];
@@ -243,21 +250,27 @@ static void measure_peer(bool is_measured)
 		fail("qemu-system-x86_64");
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
-	follow(ends[0], "peer", is_measured);
+	follow(ends[0], "peer");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(ends[0]);
 	run("ip link del tap0");
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (argc == 2 && strcmp(argv[1], parts[i].name) == 0)
+			part = &parts[i];
+	if (!part)
+		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(command_line, sizeof(command_line),
+		 "console=ttyS0 quiet panic=-1 mitigations=off noxsave cryptomgr.notests net.ifnames=0 " RIG_PART "=%s",
+		 part->name);
 	prepare();
 	serve_network();
-	for (int round = 0; round < ROUNDS; round++) {
-		measure_own(true);
-		measure_peer(true);
-	}
+	measure_own();
+	measure_peer();
 	return rig_finish("devices", 0);
 }

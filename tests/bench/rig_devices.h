@@ -4,6 +4,7 @@
 #define RIG_DEVICES_H
 
 #define RIG_MODULES "virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net"
+#define RIG_PART "rig_part" /* of the kernel's command line, which gives it to the first program */
 #define RIG_HOST_ADDRESS "10.9.8.1"
 #define RIG_GUEST_ADDRESS "10.9.8.2"
 

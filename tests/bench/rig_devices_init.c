@@ -129,9 +129,13 @@ int main(void)
 	mkdir("/dev", 0755);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	load_modules();
-	use_disks();
-	set_address("eth0");
-	use_network();
+	const char *which = getenv(RIG_PART);
+	if (which && strcmp(which, "block") == 0) {
+		use_disks();
+	} else {
+		set_address("eth0");
+		use_network();
+	}
 	for (;;)
 		pause();
 }

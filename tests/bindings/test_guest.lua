@@ -61,6 +61,14 @@ tap.case("calls", function()
 	tap.equal(fails(box.call, box, "no_such_function").errno, 2)
 end)
 
+tap.case("calls of a contained guest", function()
+	local box <close> = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, placement = "contained"}
+	assert(box:initialise({"/plugin"}, {timeout = 20}))
+	box:set_call_timeout(10)
+	tap.equal(box:call("add", 40, 2), 42)
+	tap.equal(box:call_bytes("shout", "hello", {timeout = 10}), "HELLO")
+end)
+
 tap.case("a program that ends before it is ready", function()
 	local box <close> = guest()
 	local ready, result = box:initialise(shell "exit 3", {timeout = 20})

@@ -110,7 +110,12 @@ class Options(GuestCase):
 
 class Calls(GuestCase):
     def test_numbers_and_bytes(self):
-        guest = self.plugin()
+        self.numbers_and_bytes(self.plugin())
+
+    def test_contained(self):
+        self.numbers_and_bytes(self.plugin(placement="contained"))
+
+    def numbers_and_bytes(self, guest):
         self.assertEqual(guest.call("add", 40, 2, timeout=10), 42)
         self.assertEqual(guest.call("add", -1, 0, timeout=10), 2**64 - 1)
         self.assertEqual(guest.call_bytes("shout", b"hello", timeout=10), b"HELLO")

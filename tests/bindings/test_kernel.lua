@@ -37,9 +37,23 @@ tap.case("switched off", function()
 end)
 
 tap.case("mistakes", function()
-	local ok, err = pcall(virtiso.guest, {flat_image = "/image"})
-	tap.equal(ok, false)
-	tap.equal(tostring(err), "option flat_image: it is {path = …, address = …}")
+	for option, mistake in pairs{
+		flat_image = {"/image", "it is {path = …, address = …}"},
+		vsock = {3, "it is {cid = …, path = …}"},
+		processors = {"two", 'an integer that is not negative is expected, not "two"'},
+		kernel = {{}, "a path is expected, not table"},
+		disks = {"/disk", 'a list of paths or tables is expected, not "/disk"'},
+		interfaces = {{"tap0"}, 'an open tap device or socket, or its fd, is expected, not "tap0"'},
+		ports = {{a = "b"}, 'an open socket, or its fd, is expected, not "b"'},
+		platform = {"mac", 'no platform "mac"; there are microvm, pc'},
+	} do
+		local options = {firmware = "/bin/sh"}
+		options[option] = mistake[1]
+		local ok, err = pcall(virtiso.guest, options)
+		tap.equal(ok, false)
+		tap.equal(tostring(err), ("option %s: %s"):format(option, mistake[2]))
+	end
+	virtiso.guest{platform = "PC"}:close() -- as in Python
 end)
 
 tap.case("disks", function()
@@ -50,6 +64,11 @@ tap.case("disks", function()
 	local ok, err = pcall(box.boot, box, {timeout = 30}) -- a disk that is written to is no other's
 	tap.equal(ok, false)
 	tap.equal(err.errno, 16)
+	local other <close>, other_path = guest(FOR_EVER, {disks = {{path = disk, cdrom = true}}})
+	ok, err = pcall(other.boot, other, {timeout = 30}) -- which only a PC has
+	tap.equal(ok, false)
+	tap.equal(err.errno, 95)
+	os.remove(other_path)
 	os.remove(disk)
 	os.remove(path)
 	for _, use in ipairs{"screen", "press_power_button", "press_reset_button", "shut_down", "set_clock"} do

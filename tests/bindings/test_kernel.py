@@ -50,9 +50,26 @@ class KernelCase(support.TestCase):
 
     def test_mistakes(self):
         image = self.image(FOR_EVER)
-        for options, what in (({"flat_image": image}, "a file and an address"), ({"flat_image": (image, CODE), "disks": image}, "a list")):
+        for options, what in (
+            ({"flat_image": image}, "flat_image must be a file and an address"),
+            ({"flat_image": (image, "0x8000")}, "flat_image must be a file and an address"),
+            ({"disks": image}, "disks must be a list"),
+            ({"disks": [5]}, "disks must be a list of paths"),
+            ({"processors": "2"}, "processors must be an integer from 1 to 64, not '2'"),
+            ({"kernel": 5}, "kernel must be the path of a file, not 5"),
+            ({"interfaces": "tap0"}, "interfaces must be a list"),
+            ({"interfaces": ["tap0"]}, "interfaces must be a list of open tap devices or sockets.*not 'tap0'"),
+            ({"ports": {"a": "b"}}, "ports must be a dict of sockets.*'a': 'b'"),
+            ({"shares": {"a": 5}}, "shares must be a dict of paths.*'a': 5"),
+            ({"vsock": 3}, "vsock must be a number and the path of a socket, not 3"),
+            ({"files_max": "3"}, "files_max must be an integer.*'3'"),
+        ):
             with self.subTest(options=options), self.assertRaisesRegex(TypeError, what):
-                virtiso.Guest(**options)
+                virtiso.Guest(**{"flat_image": (image, CODE), **options})
+        with self.assertRaisesRegex(ValueError, "processors must be an integer from 1 to 64, not -1"):
+            virtiso.Guest(flat_image=(image, CODE), processors=-1)
+        with self.assertRaisesRegex(ValueError, "there are 'microvm', 'pc'"):
+            virtiso.Guest(platform="mac")
         with self.assertRaisesRegex(TypeError, "kernel="):
             virtiso.Guest()
 
@@ -78,7 +95,7 @@ class KernelCase(support.TestCase):
                 box.set_clock,
                 box.shut_down,
             ):
-                with self.assertRaises(virtiso.Error):
+                with self.assertRaises(virtiso.ProcessEnded):
                     use()  # no computer runs
             self.assertEqual(box.boot(timeout=30).wait(), 0)
 
@@ -110,7 +127,7 @@ class KernelCase(support.TestCase):
         path = self.image(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
         if not os.path.exists("/usr/share/seabios/bios.bin"):
             raise tap.Missing("the package seabios")
-        with virtiso.Guest(platform="pc", disks=[virtiso.Disk(path, discard_writes=True)]) as box, box.boot(timeout=60) as process:
+        with virtiso.Guest(platform="pc", disks=[virtiso.Disk(path, discard_writes=True), virtiso.Disk(path, cdrom=True)]) as box, box.boot(timeout=60) as process:
             while "Hi" not in box.screen() and process.poll() is None:
                 time.sleep(0.05)
             self.assertIn("Hi", box.screen())

@@ -404,6 +404,42 @@ static void what_is_written_is_bounded(void **state)
 	assert_contents(bench, "new", "1234561234");
 }
 
+/* What the guest gave no room to hear of it does not know: it is forgotten with what it does know. */
+static void answers_without_room_leave_nothing(void **state)
+{
+	struct bench *bench = *state;
+	enum { SHORT = sizeof(struct fuse_out_header) + 8 };
+	const struct fuse_create_in create_in = {.flags = O_RDWR, .mode = S_IFREG | 0600};
+	const struct fuse_mkdir_in mkdir_in = {.mode = 0700};
+	const struct fuse_getattr_in getattr = {0};
+	struct fuse_link_in link = {.oldnodeid = node_of(bench, FS_ROOT, "file")};
+	struct {
+		struct fuse_create_in in;
+		char name[4];
+	} create = {create_in, "new"};
+	struct {
+		struct fuse_mkdir_in in;
+		char name[4];
+	} mkdir = {mkdir_in, "dir"};
+	struct {
+		struct fuse_link_in in;
+		char name[4];
+	} another = {link, "lnk"};
+	static const char *const names[] = {"new", "dir", "lnk", "sub"};
+	for (int i = 0; i < FUSE_OPEN_MAX + 1; i++)
+		assert_int_equal(ask_within(bench, FUSE_CREATE, FS_ROOT, &create, sizeof(create), SHORT), -EIO);
+	assert_int_equal(ask_within(bench, FUSE_MKDIR, FS_ROOT, &mkdir, sizeof(mkdir), SHORT), -EIO);
+	assert_int_equal(ask_within(bench, FUSE_LINK, FS_ROOT, &another, sizeof(another), SHORT), -EIO);
+	assert_int_equal(ask_within(bench, FUSE_LOOKUP, FS_ROOT, "sub", 4, SHORT), -EIO);
+	for (int i = 0; i < 4; i++) {
+		const struct fuse_forget_in once = {.nlookup = 1};
+		uint64_t node = node_of(bench, FS_ROOT, names[i]);
+		assert_int_equal(ask(bench, FUSE_GETATTR, node, &getattr, sizeof(getattr)), 0);
+		assert_int_equal(ask(bench, FUSE_FORGET, node, &once, sizeof(once)), 1);
+		assert_int_equal(ask(bench, FUSE_GETATTR, node, &getattr, sizeof(getattr)), -ENOENT);
+	}
+}
+
 /* Where the whole tree of the host is shared: its processes, and what the kernel shows, are not. */
 static void the_kernels_own_files_are_hidden(void **state)
 {
@@ -477,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(changes_do_not_lead_out, set_up_writing, tear_down),
 		cmocka_unit_test_setup_teardown(attributes_of_its_own_are_kept, set_up_writing, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_written_is_bounded, set_up_limited, tear_down),
+		cmocka_unit_test_setup_teardown(answers_without_room_leave_nothing, set_up_writing, tear_down),
 		cmocka_unit_test_setup_teardown(the_kernels_own_files_are_hidden, set_up, tear_down),
 		cmocka_unit_test(nodes_that_move_stay_a_tree),
 	};

@@ -14,6 +14,7 @@ enum { TOGETHER = WORKER_HELPERS_MAX + 1, LONG_US = 2000 };
 
 struct device {
 	struct worker worker; /* first */
+	struct driver *driver;
 	pthread_barrier_t barrier;
 	atomic_int served;
 };
@@ -29,6 +30,8 @@ static int64_t serve(struct worker *worker, unsigned queue, const struct chain *
 		usleep(LONG_US); /* a slow host; how slow is no matter */
 	if (what == 'b')
 		pthread_barrier_wait(&device->barrier);
+	if (what == 'f')
+		driver_make_available(device->driver, queue, chain->head); /* again, and for ever */
 	if (what == 'x')
 		return -EPROTO;
 	atomic_fetch_add(&device->served, 1);
@@ -54,9 +57,10 @@ static void begin(struct driver *driver, unsigned helpers, const struct rate rat
 	driver_open(driver);
 	device = calloc(1, sizeof(*device));
 	assert_non_null(device);
+	device->driver = driver;
 	pthread_barrier_init(&device->barrier, NULL, TOGETHER);
 	assert_int_equal(
-		virtio_init(&device->worker.virtio, &ops, &driver->ram, driver_interrupt(driver), NULL, 0, 1, 16), 0);
+		virtio_init(&device->worker.virtio, &ops, &driver->ram, driver_interrupt(driver), NULL, 0, 2, 16), 0);
 	throttle_init(&device->worker.throttle, rates);
 	assert_int_equal(worker_init(&device->worker, helpers, serve), 0);
 	driver_take(driver, &device->worker.virtio);
@@ -149,12 +153,47 @@ static void a_rate_holds_for_all_of_them(void **state)
 	driver_close(&driver);
 }
 
+static void feed(struct driver *driver)
+{
+	const char what = 'f';
+	uint16_t head;
+	uint32_t length;
+	const struct part feeding = {driver_put(driver, &what, 1), 1, false};
+	const struct part other = {driver_room(driver, 1), 1, false};
+	driver_begin(driver, 0, 2);
+	driver_add(driver, 0, &feeding, 1);
+	driver_add(driver, 1, &other, 1);
+	driver_kick(driver, 0);
+	assert_true(driver_wait(driver, 1, &head, &length));
+}
+
+/* Its other queue is served, and it stops and is reset as others. */
+static void a_ring_that_feeds_itself_holds_up_nothing_else(void **state)
+{
+	static struct driver driver;
+	begin(&driver, 1, (struct rate[THROTTLE_KINDS]){{0}, {0}});
+	driver_set(&driver, VIRTIO_MMIO_STATUS, 0);
+	feed(&driver);
+	driver_set(&driver, VIRTIO_MMIO_STATUS, 0);
+	int served = atomic_load(&device->served);
+	feed(&driver);
+	assert_true(atomic_load(&device->served) > served);
+	virtio_pause(&device->worker.virtio);
+	served = atomic_load(&device->served);
+	assert_int_equal(virtio_start(&device->worker.virtio), 0);
+	while (atomic_load(&device->served) == served)
+		usleep(LONG_US);
+	virtio_stop(&device->worker.virtio);
+	driver_close(&driver);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slow_requests_are_served_together),
 		cmocka_unit_test(resets_and_stops_amid_them_lose_nothing_else),
 		cmocka_unit_test(a_rate_holds_for_all_of_them),
+		cmocka_unit_test(a_ring_that_feeds_itself_holds_up_nothing_else),
 	};
 	return cmocka_run_group_tests_name("virtio-worker", tests, NULL, NULL);
 }

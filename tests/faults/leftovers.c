@@ -15,7 +15,7 @@ static int files_before;
 int leftovers_set_up(void **state)
 {
 	char *directory = support_temporary_directory();
-	setenv("TMPDIR", directory, 1);
+	support_set_temporary(directory);
 	free(directory);
 	mark_new(); /* from now on control groups count */
 	return 0;
@@ -25,7 +25,7 @@ int leftovers_tear_down(void **state)
 {
 	int r = box_group_teardown(state);
 	support_remove_tree(getenv("TMPDIR"));
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	return r;
 }
 

@@ -96,6 +96,26 @@ static void look_at_response(const uint8_t *data, size_t size)
 	}
 }
 
+/* What is taken as a return fits what was asked for, and its error can be told. */
+static void look_at_return(const uint8_t *data, size_t size)
+{
+	static struct contained_return returned, taken;
+	for (uint32_t kind = CALL_NUMBERS; kind <= CALL_REQUEST; kind++) {
+		const struct contained_call call = {.kind = kind, .out_max = 4096};
+		memset(&returned, 0, sizeof(returned));
+		memcpy(&returned, data, size < sizeof(returned) ? size : sizeof(returned));
+		returned.magic = CONTAINED_RETURN_MAGIC;
+		returned.serial = 0;
+		expect(!contained_take_return(&call, data, size, &taken) || size == sizeof(taken),
+		       "a return of another size");
+		if (!contained_take_return(&call, &returned, sizeof(returned), &taken))
+			continue;
+		int r = contained_set_error(&taken);
+		expect(r == 0 || (r == -viso_error_number() && viso_error_message()[0]), "a failure without its error");
+		expect(kind == CALL_NUMBERS || r < 0 || taken.value <= call.out_max, "more than was asked for");
+	}
+}
+
 /*
  * The host reads and writes memory of a computer whose process has ended, and has said all this before: each message
  * with its size in two bytes.
@@ -168,6 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(contained_take_report(copy, size) <= 0, "a report of another size");
 	look_at_messages(copy, size);
 	look_at_response(copy, size);
+	look_at_return(copy, size);
 	look_at_link(copy, size);
 	if (size >= 4) {
 		const uint32_t magic = CONTAINED_EVENT_MAGIC;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices of a PC, by a hostile guest: accesses to ports and to memory, as time goes on and the host types. */
+/*
+ * The devices of a PC, by a hostile guest: accesses to ports and to memory, as time goes on and the host types; and by
+ * whoever changes what they are frozen to.
+ */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,7 +21,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MEMORY = 128 << 10, DISK = 256 << 10, TIMES_MAX = 24, DISKS = 4 };
+enum { MEMORY = 128 << 10, DISK = 256 << 10, TIMES_MAX = 24, DISKS = 4, FREEZE = 0xf0 };
 
 static int64_t now;
 
@@ -209,12 +212,54 @@ static void access_port(struct input *input, bool is_write)
 	}
 }
 
+static void save(struct state_writer *state)
+{
+	vga_save(&pc.vga, state);
+	pci_save(&pc.pci, state);
+	acpi_pm_save(&pc.pm, state);
+	rtc_save(&pc.rtc, state);
+	i8042_save(&pc.i8042, state);
+	fw_cfg_save(&pc.fw_cfg, state);
+	for (int i = 0; i < 2; i++)
+		ata_save(&pc.ide.channels[i], state);
+	expect(!state->has_failed, "no memory for the state");
+}
+
+/* Each of them by itself: what one refuses does not keep the others from theirs. */
+static void load(struct state_reader *in, bool is_whole)
+{
+	int r = vga_load(&pc.vga, in);
+	r |= pci_load(&pc.pci, in);
+	r |= acpi_pm_load(&pc.pm, in);
+	r |= rtc_load(&pc.rtc, in);
+	r |= i8042_load(&pc.i8042, in);
+	r |= fw_cfg_load(&pc.fw_cfg, in);
+	for (int i = 0; i < 2; i++)
+		r |= ata_load(&pc.ide.channels[i], in);
+	expect(!is_whole || r == 0, "a state that is refused by those whose it is");
+}
+
+static void freeze(struct input *input)
+{
+	struct state_writer state = {0};
+	uint64_t changes = take(input, 1) % 4;
+	save(&state);
+	for (uint64_t i = 0; i < changes; i++) {
+		size_t at = take(input, 2) % state.size;
+		state.data[at] ^= (uint8_t)take(input, 1);
+	}
+	struct state_reader in = {.data = state.data, .left = state.size};
+	load(&in, changes == 0);
+	state_release(&state);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {.at = data, .end = data + size};
 	make();
 	while (input.at < input.end) {
-		switch (take(&input, 1) % 6) {
+		uint8_t what = (uint8_t)take(&input, 1);
+		switch (what >= FREEZE ? FREEZE : what % 6) {
 		case 0:
 		case 1:
 			access_port(&input, true);
@@ -227,6 +272,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 4:
 			pass_time(&input);
+			break;
+		case FREEZE:
+			freeze(&input);
 			break;
 		default:
 			look_at_screen();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that are served in a container: alike to use, and what serves them reaches nothing of the host. */
-#include "guest_support.h"
+#include "contained_support.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,13 +25,6 @@
 
 #include "guest/contained/message.h"
 
-static viso_guest *contained(struct fixture *fixture)
-{
-	viso_guest *guest = new_guest(fixture, 0);
-	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
-	return guest;
-}
-
 static viso_process *spawn(viso_guest *guest, viso_command *command)
 {
 	viso_process *process;
@@ -40,43 +33,11 @@ static viso_process *spawn(viso_guest *guest, viso_command *command)
 	return process;
 }
 
-static bool is_server(pid_t pid)
-{
-	char path[64], name[32] = "";
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
-	if (fd >= 0)
-		close(fd);
-	return n > 0 && !strncmp(name, "viso-guest", 10);
-}
-
-/* The process that serves a guest whose standard input is this file, which no other one has; 0 for none. */
-static pid_t find_server(const char *input)
-{
-	pid_t found = 0;
-	DIR *proc = opendir("/proc");
-	assert_non_null(proc);
-	for (struct dirent *entry; !found && (entry = readdir(proc));) {
-		char path[288], link[PATH_MAX];
-		pid_t pid = atoi(entry->d_name);
-		snprintf(path, sizeof(path), "/proc/%s/fd/0", entry->d_name);
-		ssize_t n = pid > 0 && is_server(pid) ? readlink(path, link, sizeof(link) - 1) : -1;
-		if (n > 0 && (size_t)n == strlen(input) && !memcmp(link, input, (size_t)n))
-			found = pid;
-	}
-	closedir(proc);
-	return found;
-}
-
 /* A command that sleeps, by which its server is found. */
 static viso_command *new_sleeper(const char *input)
 {
 	viso_command *command = new_command("/probe", "sleep", "60000", NULL);
-	int fd = open(input, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
-	close(fd);
+	set_input(command, input);
 	return command;
 }
 
@@ -124,11 +85,7 @@ static void test_what_needs_the_host_is_refused(void **state)
 	struct fixture *fixture = *state;
 	need_kvm();
 	viso_guest *guest = contained(fixture);
-	viso_command *command = new_command("/callee", NULL);
 	assert_fails(viso_guest_set_ring(guest, 10), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_guest_set_ring");
-	assert_fails(viso_guest_initialise(guest, command, NULL), EOPNOTSUPP, VISO_STAGE_ARGUMENT,
-		     "viso_guest_initialise");
-	viso_command_unref(command);
 	viso_guest_unref(guest);
 
 	guest = new_guest(fixture, 0);
@@ -148,16 +105,6 @@ static char *make_directory(struct fixture *fixture, const char *name)
 	char *path;
 	assert_true(asprintf(&path, "%s/%s", fixture->base, name) > 0);
 	assert_int_equal(mkdir(path, 0755), 0);
-	return path;
-}
-
-static char *make_file(const char *directory, const char *name, const char *text)
-{
-	char *path;
-	assert_true(asprintf(&path, "%s/%s", directory, name) > 0);
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
 	return path;
 }
 
@@ -222,85 +169,6 @@ static void test_uppers(void **state)
 		viso_guest_unref(guest);
 	}
 	free(upper);
-}
-
-/* Makes a stopped process call the kernel: as if the guest's program had got the better of it. */
-static long remote_call4(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
-			 long c, long d)
-{
-	struct user_regs_struct regs = *at;
-	int status;
-	regs.rip = text;
-	regs.rax = (unsigned long)number;
-	regs.orig_rax = (unsigned long)-1;
-	regs.rdi = (unsigned long)a;
-	regs.rsi = (unsigned long)b;
-	regs.rdx = (unsigned long)c;
-	regs.r10 = (unsigned long)d;
-	assert_int_equal(ptrace(PTRACE_SETREGS, pid, NULL, &regs), 0);
-	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-	assert_int_equal(waitpid(pid, &status, __WALL), pid);
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
-	return (long)regs.rax;
-}
-
-static long remote_call(pid_t pid, const struct user_regs_struct *at, uint64_t text, long number, long a, long b,
-			long c)
-{
-	return remote_call4(pid, at, text, number, a, b, c, 0);
-}
-
-/* A process that misbehaves, and where in it a call can be made. */
-struct victim {
-	pid_t pid;
-	struct user_regs_struct regs;
-	uint64_t text;
-	uint64_t stack;
-};
-
-/* Whether it was stopped in a system call, whose instruction lies right before its RIP; else it goes on. */
-static bool stop_in_a_call(struct victim *victim)
-{
-	enum { SYSCALL = 0x050f };
-	int status;
-	assert_int_equal(ptrace(PTRACE_INTERRUPT, victim->pid, NULL, NULL), 0);
-	assert_int_equal(waitpid(victim->pid, &status, __WALL), victim->pid);
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_GETREGS, victim->pid, NULL, &victim->regs), 0);
-	victim->text = victim->regs.rip - 2;
-	if ((ptrace(PTRACE_PEEKTEXT, victim->pid, (void *)victim->text, NULL) & 0xffff) == SYSCALL)
-		return true;
-	assert_int_equal(ptrace(PTRACE_CONT, victim->pid, NULL, NULL), 0);
-	return false;
-}
-
-/* It may be anywhere, however little it has to do: on a busy machine also on its way into the call that waits. */
-static struct victim seize(pid_t pid)
-{
-	struct victim victim = {.pid = pid};
-	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
-	await_that(stop_in_a_call(&victim));
-	victim.stack = (victim.regs.rsp - 4096) & ~0xfull;
-	return victim;
-}
-
-static void put_string(const struct victim *victim, const char *text)
-{
-	for (size_t at = 0, size = strlen(text) + 1; at < size; at += sizeof(long)) {
-		long word = 0;
-		memcpy(&word, text + at, size - at < sizeof(word) ? size - at : sizeof(word));
-		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
-	}
-}
-
-static void put_bytes(const struct victim *victim, const void *data, size_t size)
-{
-	for (size_t at = 0; at < size; at += sizeof(long)) {
-		long word = 0;
-		memcpy(&word, (const char *)data + at, size - at < sizeof(word) ? size - at : sizeof(word));
-		assert_int_equal(ptrace(PTRACE_POKEDATA, victim->pid, (void *)(victim->stack + at), (void *)word), 0);
-	}
 }
 
 static long open_by(const struct victim *victim, long directory, const char *path)
@@ -492,22 +360,12 @@ static viso_guest *asking(struct fixture *fixture, viso_hypercall_fn handler, vo
 static viso_process *spawn_asker(viso_guest *guest, const char *input, pid_t *out_server, viso_hypercall **out)
 {
 	viso_command *command = new_command("/asker", "ask", "6", NULL);
-	int fd = open(input, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
-	close(fd);
+	set_input(command, input);
 	viso_process *process = spawn(guest, command);
 	assert_ok(viso_guest_next_hypercall(guest, 10000, out));
 	*out_server = find_server(input);
 	assert_true(*out_server > 0);
 	return process;
-}
-
-/* Lets the process say something that its code never does. */
-static long say(const struct victim *victim, int fd, const void *data, size_t size)
-{
-	put_bytes(victim, data, size);
-	return remote_call(victim->pid, &victim->regs, victim->text, SYS_write, fd, (long)victim->stack, (long)size);
 }
 
 /* The same, where it may be the last that it does. */
@@ -650,9 +508,7 @@ static void test_no_answer(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	viso_guest *guest = asking(fixture, read_for_long, ends);
 	viso_command *command = new_command("/asker", "ask", "5", NULL);
-	int fd = open(input, O_RDONLY | O_CLOEXEC);
-	assert_ok(viso_command_set_stdio_fd(command, VISO_STDIN, fd));
-	close(fd);
+	set_input(command, input);
 	/* For a process that starts, asks, and is found by then. */
 	assert_ok(viso_command_set_timeout_ms(command, 5000));
 	viso_process *process = spawn(guest, command);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -325,6 +326,59 @@ static void test_not_made_by_a_nice_one(void **state)
 	viso_guest_unref(caller.guest);
 }
 
+/* Of a control group of threads, of version 1, which goes again. */
+struct group {
+	char path[64];
+	char tasks[80];
+};
+
+static bool write_thread(const char *path)
+{
+	FILE *file = fopen(path, "we");
+	bool is_open = file;
+	bool right = is_open && fprintf(file, "%d", gettid()) > 0;
+	return (!is_open || fclose(file) == 0) && right;
+}
+
+struct elsewhere {
+	struct caller caller;
+	struct group group;
+};
+
+static void *call_elsewhere(void *data)
+{
+	struct elsewhere *elsewhere = data;
+	elsewhere->caller.failures += !write_thread(elsewhere->group.tasks);
+	for (int i = 0; i < CALLS; i++)
+		elsewhere->caller.failures +=
+			viso_guest_call(elsewhere->caller.guest, "count", NULL, 0, LONG_MS, NULL) < 0;
+	elsewhere->caller.failures += viso_guest_call(elsewhere->caller.guest, "spin", NULL, 0, 5, NULL) != -ETIMEDOUT;
+	elsewhere->caller.failures += !write_thread("/sys/fs/cgroup/cpu/tasks");
+	return NULL;
+}
+
+/* One of a control group of its own, which may be frozen, makes no thread that others would wait for. */
+static void test_not_made_by_one_of_another_group(void **state)
+{
+	need_kvm();
+	struct elsewhere elsewhere = {.caller.guest = NULL};
+	struct group *group = &elsewhere.group;
+	pthread_t thread;
+	snprintf(group->path, sizeof(group->path), "/sys/fs/cgroup/cpu/viso-test-deadlines-%d", getpid());
+	snprintf(group->tasks, sizeof(group->tasks), "%s/tasks", group->path);
+	skip_without(access("/sys/fs/cgroup/cpu/tasks", W_OK) == 0 && mkdir(group->path, 0755) == 0,
+		     "control groups of version 1");
+	elsewhere.caller.guest = initialised(*state, "/callee", "ready", 0);
+	check_threads(0);
+	assert_int_equal(pthread_create(&thread, NULL, call_elsewhere, &elsewhere), 0);
+	pthread_join(thread, NULL);
+	int threads = count_threads();
+	viso_guest_unref(elsewhere.caller.guest);
+	await_that(rmdir(group->path) == 0);
+	assert_int_equal(elsewhere.caller.failures, 0);
+	assert_int_equal(threads, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_of_realtime_priority),
 		cmocka_unit_test(test_made_by_one_with_slack),
 		cmocka_unit_test(test_not_made_by_a_nice_one),
+		cmocka_unit_test(test_not_made_by_one_of_another_group),
 	};
 	support_time_limit(TIME_LIMIT_S);
 	return cmocka_run_group_tests_name("guest deadlines", tests, fixture_setup, fixture_teardown);

@@ -290,18 +290,69 @@ static void test_a_user_who_may_not_use_kvm(void **state)
 	viso_root_unref(root);
 }
 
+static bool streams_are_free(void)
+{
+	return fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0 && fcntl(2, F_GETFD) < 0;
+}
+
+/* In a child with handles of its own, whose end is not that of a test. The step that went wrong, or 0. */
+static int run_without_streams(const struct fixture *fixture)
+{
+	viso_root *root = viso_root_new();
+	viso_guest *guest = viso_guest_new(), *staying = viso_guest_new();
+	viso_command *loop = new_command("/probe", "loop", NULL), *callee = new_command("/callee", "ready", NULL);
+	viso_process *process = NULL;
+	viso_snapshot *snapshot = NULL;
+	close(0);
+	close(1);
+	close(2);
+	if (viso_root_use_directory(root, fixture->root_path) < 0 || viso_guest_set_root(guest, root) < 0 ||
+	    viso_guest_set_root(staying, root) < 0 || !streams_are_free())
+		return 1;
+	if (viso_sandbox_spawn(viso_guest_sandbox(guest), loop, &process) < 0 || !streams_are_free())
+		return 2;
+	if (viso_guest_initialise(staying, callee, NULL) < 0 || !streams_are_free())
+		return 3;
+	if (viso_guest_snapshot(staying, &snapshot) < 0 || !streams_are_free())
+		return 4;
+	viso_guest *clone = NULL;
+	if (viso_snapshot_clone(snapshot, &clone) < 0 || viso_guest_call(clone, "count", NULL, 0, -1, NULL) < 0 ||
+	    !streams_are_free())
+		return 5;
+	viso_guest_unref(clone);
+	viso_snapshot_unref(snapshot);
+	viso_process_unref(process);
+	viso_guest_unref(staying);
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+	viso_command_unref(loop);
+	viso_command_unref(callee);
+	return 0;
+}
+
+/* What the library opens must not come to lie where the host program's printf() writes. */
+static void test_a_host_without_streams(void **state)
+{
+	need_kvm();
+	skip_without(MALLOC_SURVIVES_FORK, "a malloc that works in the fork of a process with threads");
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		support_time_limit(60);
+		_exit(run_without_streams(*state));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_is_left),
-		cmocka_unit_test(test_eight_at_once),
-		cmocka_unit_test(test_kill_from_another_thread),
-		cmocka_unit_test(test_kill_and_signal_a_process),
-		cmocka_unit_test(test_close_ends_all),
-		cmocka_unit_test(test_the_hosts_signals),
-		cmocka_unit_test(test_handles_after_a_fork),
-		cmocka_unit_test(test_a_host_without_kvm),
-		cmocka_unit_test(test_a_user_who_may_not_use_kvm),
+		cmocka_unit_test(test_nothing_is_left),          cmocka_unit_test(test_eight_at_once),
+		cmocka_unit_test(test_kill_from_another_thread), cmocka_unit_test(test_kill_and_signal_a_process),
+		cmocka_unit_test(test_close_ends_all),           cmocka_unit_test(test_the_hosts_signals),
+		cmocka_unit_test(test_handles_after_a_fork),     cmocka_unit_test(test_a_host_without_streams),
+		cmocka_unit_test(test_a_host_without_kvm),       cmocka_unit_test(test_a_user_who_may_not_use_kvm),
 	};
 	return cmocka_run_group_tests_name("guest lifetime", tests, fixture_setup, fixture_teardown);
 }

@@ -285,6 +285,7 @@ static void test_the_balloon_is_of_a_computer_that_runs(void **state)
 	close(guest);
 	viso_process *process = kernel_boot(fixture, NULL);
 	assert_ok(viso_guest_set_balloon(fixture->guest, 1 << 20));
+	assert_ok(viso_guest_set_balloon(fixture->guest, 4095)); /* rounded down */
 	assert_fails(viso_guest_set_balloon(fixture->guest, 1ull << 40), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_ok(viso_guest_memory_figure(fixture->guest, VISO_MEMORY_BALLOON, &value));
 	assert_int_equal(value, 0);
@@ -307,7 +308,7 @@ static void test_bad_disks_are_refused(void **state)
 		     fixture->directory);
 	assert_fails(viso_guest_add_disk(guest, "", 0), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_fails(viso_guest_add_disk(guest, NULL, 0), EINVAL, VISO_STAGE_ARGUMENT, "");
-	assert_fails(viso_guest_add_disk(guest, disk, 4), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_add_disk(guest, disk, 8), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_fails(viso_guest_add_disk(NULL, disk, 0), EINVAL, VISO_STAGE_ARGUMENT, "");
 	for (int i = 0; i < 8; i++)
 		assert_ok(viso_guest_add_disk(guest, disk, VISO_DISK_READ_ONLY));

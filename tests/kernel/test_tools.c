@@ -108,7 +108,8 @@ static void test_shut_down(void **state)
 	int64_t memory = viso_guest_statistic(guest, VISO_STATISTIC_MEMORY_TOTAL, 20000);
 	assert_true(memory > 256 << 20 && memory < 384 << 20);
 	assert_ok(viso_guest_shut_down(guest, VISO_SHUTDOWN_POWER_OFF, 60000));
-	assert_fails(viso_guest_set_clock(guest, 20000), EINVAL, VISO_STAGE_ARGUMENT, "viso_guest_set_clock");
+	assert_fails(viso_guest_set_clock(guest, 20000), ESRCH, VISO_STAGE_GUEST, "viso_guest_set_clock");
+	assert_fails(viso_sandbox_copy_in(sandbox, "/etc/hostname", "/tmp"), EINVAL, VISO_STAGE_ARGUMENT, "copy_in");
 	assert_ok(viso_sandbox_close(sandbox));
 }
 

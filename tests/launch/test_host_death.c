@@ -152,6 +152,7 @@ static void test_killed_at_any_moment(void **state)
 {
 	struct host host = {.strength = box_open(state)->strength};
 	unsigned seed = (unsigned)getpid();
+	support_time_limit(150); /* of many rounds */
 	for (int i = 0; i < ROUNDS; i++) {
 		pid_t pids[PIDS_MAX];
 		host.mark = mark_new();

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,20 @@ char *support_temporary_directory(void)
 	assert_non_null(mkdtemp(path));
 	assert_int_equal(chmod(path, 0755), 0);
 	return path;
+}
+
+void support_set_temporary(const char *directory)
+{
+	static char first[PATH_MAX];
+	static bool is_known;
+	const char *now = getenv("TMPDIR");
+	if (!is_known && now)
+		snprintf(first, sizeof(first), "%s", now);
+	is_known = true;
+	if (!directory && !*first)
+		unsetenv("TMPDIR");
+	else
+		setenv("TMPDIR", directory ? directory : first, 1);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

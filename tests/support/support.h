@@ -72,6 +72,8 @@ void support_time_limit(unsigned seconds);
 
 /* A fresh directory below TMPDIR or /tmp; to be removed by support_remove_tree() and freed. */
 char *support_temporary_directory(void);
+/* From now on temporary files lie in the directory, by TMPDIR; with NULL where they did at first. */
+void support_set_temporary(const char *directory);
 void support_remove_tree(const char *path);
 
 #endif

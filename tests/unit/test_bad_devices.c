@@ -27,7 +27,7 @@ static void test_devices(void **state)
 	REFUSED(viso_guest_add_disk(NULL, "/etc/passwd", 0));
 	REFUSED(viso_guest_add_disk(guest, NULL, 0));
 	REFUSED(viso_guest_add_disk(guest, "", 0));
-	REFUSED(viso_guest_add_disk(guest, "/etc/passwd", 4));
+	REFUSED(viso_guest_add_disk(guest, "/etc/passwd", 8));
 	REFUSED(viso_guest_add_port(NULL, "a", 0));
 	REFUSED(viso_guest_add_port(guest, NULL, 0));
 	REFUSED(viso_guest_add_port(guest, "", 0));

@@ -191,6 +191,16 @@ static void test_contained(void **state)
 	assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "x\n");
 	viso_result_unref(result);
 	viso_command_unref(command);
+	char answer[10];
+	command = make_command("exec 3<>/dev/virtiso; while read -r line <&3; do echo \"$line\" >&3; done");
+	UNTOUCHED(viso_guest_initialise(guest, command, &result), == 0);
+	UNTOUCHED(viso_guest_request(guest, "a\n", 2, answer, sizeof(answer), 20000), == 2);
+	UNTOUCHED(viso_guest_call(guest, "f", NULL, 0, 0, NULL), == -EINVAL);
+	UNTOUCHED(viso_guest_call_bytes(guest, "f", NULL, 0, NULL, 0, 0), == -EINVAL);
+	UNTOUCHED(viso_sandbox_kill(viso_guest_sandbox(guest)), == 1);
+	UNTOUCHED(viso_guest_last_result(guest, &result), == 0);
+	viso_result_unref(result);
+	viso_command_unref(command);
 	viso_guest_unref(guest);
 	untouched_end();
 }

@@ -455,7 +455,7 @@ static void test_a_link_on_the_way_to_the_scratch_directory(void **state)
 {
 	char *archive = make_hostile("a.tar", "add('one', data=b'1')"), *link = root_path_of("%s/link", root_scratch);
 	assert_int_equal(symlink(root_scratch, link), 0);
-	setenv("TMPDIR", link, 1);
+	support_set_temporary(link);
 	viso_root *root = root_with(archive, NULL);
 	assert_ok(viso_root_build(root));
 	assert_true(root_has_file(viso_root_path(root), "/one"));

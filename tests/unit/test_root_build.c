@@ -562,7 +562,7 @@ static int fill_disk(void *argument)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", path, "tmpfs", 0, "size=1m") < 0)
 		return 77;
-	setenv("TMPDIR", path, 1);
+	support_set_temporary(path);
 	viso_root *root = viso_root_new();
 	if (viso_root_add_program(root, "/usr/bin/python3") < 0 && viso_root_add_program(root, "/bin/bash") < 0)
 		return 2;
@@ -592,11 +592,11 @@ static void test_full_disk(void **state)
 static void test_missing_tmpdir(void **state)
 {
 	char *path = root_path_of("%s/missing", root_scratch);
-	setenv("TMPDIR", path, 1);
+	support_set_temporary(path);
 	viso_root *root = viso_root_new();
 	assert_fails(viso_root_build(root), ENOENT, VISO_STAGE_ROOT, path);
 	viso_root_unref(root);
-	setenv("TMPDIR", root_scratch, 1);
+	support_set_temporary(root_scratch);
 	free(path);
 }
 

@@ -24,9 +24,9 @@ static char *scratch, *tree;
 
 static int set_up(void **state)
 {
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
+	support_set_temporary(scratch);
 	tree = root_path_of("%s/tree", scratch);
 	/* What hangs is to fail. */
 	support_time_limit(100);
@@ -37,7 +37,7 @@ static int tear_down(void **state)
 {
 	int left = root_count_left(scratch);
 	support_time_limit(0);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	support_remove_tree(scratch);
 	free(scratch);
 	free(tree);

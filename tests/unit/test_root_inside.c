@@ -35,7 +35,7 @@ static const struct elf_kind host_kind = {.machine = EM_X86_64, .size = ELFCLASS
 
 static int set_up(void **state)
 {
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	scratch = support_temporary_directory();
 	return 0;
 }

@@ -21,7 +21,7 @@ static int set_up(void **state)
 {
 	/* fsync(2) is what costs time elsewhere. */
 	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 1);
+		support_set_temporary("/dev/shm");
 	scratch = support_temporary_directory();
 	path = root_path_of("%s/root", scratch);
 	assert_int_equal(
@@ -42,7 +42,7 @@ static int tear_down(void **state)
 	support_remove_tree(scratch);
 	free(scratch);
 	free(path);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	return 0;
 }
 

@@ -29,7 +29,7 @@ static void test_many_files_in_a_directory(void **state)
 	char *scratch = support_temporary_directory(), *tree = root_path_of("%s/tree", scratch);
 	assert_int_equal(mkdir(tree, 0755), 0);
 	make_files(tree);
-	setenv("TMPDIR", scratch, 1);
+	support_set_temporary(scratch);
 	viso_root *root = viso_root_new();
 	assert_ok(viso_root_add_directory(root, tree, "/many"));
 	assert_ok(viso_root_build(root));
@@ -41,7 +41,7 @@ static void test_many_files_in_a_directory(void **state)
 	closedir(dir);
 	assert_int_equal(count, FILES);
 	viso_root_unref(root);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	support_remove_tree(scratch);
 	free(many);
 	free(tree);

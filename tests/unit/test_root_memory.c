@@ -45,7 +45,7 @@ void *realloc(void *pointer, size_t size)
 static int set_up(void **state)
 {
 	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
+	support_set_temporary(scratch);
 	path = root_path_of("%s/root", scratch);
 	source = root_path_of("%s/source", scratch);
 	return root_shell("mkdir -p %s/d && cd %s/d && echo one >one && ln -s one link && tar cf ../a.tar one link",
@@ -55,7 +55,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	support_remove_tree(scratch);
 	free(scratch);
 	free(path);

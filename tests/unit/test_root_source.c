@@ -21,9 +21,9 @@ static char *tree;
 
 static int set_up(void **state)
 {
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	scratch = support_temporary_directory();
-	setenv("TMPDIR", scratch, 1);
+	support_set_temporary(scratch);
 	tree = root_path_of("%s/tree", scratch);
 	return mkdir(tree, 0755);
 }
@@ -31,7 +31,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	int left = root_count_left(scratch);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	support_remove_tree(scratch);
 	free(tree);
 	free(scratch);

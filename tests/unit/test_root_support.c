@@ -214,16 +214,16 @@ char *root_scratch;
 
 int root_set_up(void **state)
 {
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	root_scratch = support_temporary_directory();
-	setenv("TMPDIR", root_scratch, 1);
+	support_set_temporary(root_scratch);
 	return 0;
 }
 
 int root_tear_down(void **state)
 {
 	int left = root_count_left(root_scratch);
-	unsetenv("TMPDIR");
+	support_set_temporary(NULL);
 	support_remove_tree(root_scratch);
 	free(root_scratch);
 	return left;

@@ -38,19 +38,31 @@ local function chosen(set, names, option)
 	end
 end
 
+local function counted(set)
+	return function(handle, value)
+		set(handle, support.count(value))
+	end
+end
+
+local function textual(set, what)
+	return function(handle, value)
+		set(handle, support.expect("string", value, what))
+	end
+end
+
 local setters = {
 	memory_max = sized(native.viso_guest_set_memory_max),
-	processes_max = native.viso_guest_set_processes_max,
-	files_max = native.viso_guest_set_files_max,
+	processes_max = counted(native.viso_guest_set_processes_max),
+	files_max = counted(native.viso_guest_set_files_max),
 	written_max = sized(native.viso_guest_set_written_max),
-	syscalls_max = native.viso_guest_set_syscalls_max,
-	core_path = native.viso_guest_set_core_path,
-	ring_us = native.viso_guest_set_ring,
-	kernel = native.viso_guest_set_kernel,
-	initramfs = native.viso_guest_set_initramfs,
-	command_line = native.viso_guest_set_command_line,
-	processors = native.viso_guest_set_processors,
-	firmware = native.viso_guest_set_firmware,
+	syscalls_max = counted(native.viso_guest_set_syscalls_max),
+	core_path = textual(native.viso_guest_set_core_path, "a path"),
+	ring_us = counted(native.viso_guest_set_ring),
+	kernel = textual(native.viso_guest_set_kernel, "a path"),
+	initramfs = textual(native.viso_guest_set_initramfs, "a path"),
+	command_line = textual(native.viso_guest_set_command_line, "text"),
+	processors = counted(native.viso_guest_set_processors),
+	firmware = textual(native.viso_guest_set_firmware, "a path"),
 	placement = chosen(native.viso_guest_set_placement, placements, "placement"),
 	console = chosen(native.viso_guest_set_console, consoles, "console"),
 	platform = chosen(native.viso_guest_set_platform, platforms, "platform"),
@@ -68,10 +80,14 @@ function setters.flat_image(handle, image)
 	if type(image) ~= "table" or not image.path or not image.address then
 		error("it is {path = …, address = …}", 0)
 	end
-	native.viso_guest_set_flat_image(handle, image.path, image.address)
+	native.viso_guest_set_flat_image(handle, support.expect("string", image.path, "a path"), support.count(image.address))
 end
 
-local disk_flags = {read_only = native.VISO_DISK_READ_ONLY, discard_writes = native.VISO_DISK_DISCARD_WRITES}
+local disk_flags = {
+	read_only = native.VISO_DISK_READ_ONLY,
+	discard_writes = native.VISO_DISK_DISCARD_WRITES,
+	cdrom = native.VISO_DISK_CDROM,
+}
 
 local function set_rates(set, handle, index, device)
 	for name, what in pairs {bytes_rate = native.VISO_RATE_BYTES, operations_rate = native.VISO_RATE_OPERATIONS} do
@@ -85,39 +101,40 @@ local function set_rates(set, handle, index, device)
 end
 
 function setters.disks(handle, disks)
-	for index, disk in ipairs(disks) do
+	for index, disk in ipairs(support.expect("table", disks, "a list of paths or tables")) do
 		local flags = 0
 		disk = type(disk) == "table" and disk or {path = disk}
-		support.check_options(disk, support.set "path read_only discard_writes bytes_rate operations_rate", 1)
+		support.check_options(disk, support.set "path read_only discard_writes cdrom bytes_rate operations_rate", 1)
 		for name, flag in pairs(disk_flags) do
 			flags = flags | (disk[name] and flag or 0)
 		end
-		native.viso_guest_add_disk(handle, disk.path, flags)
+		native.viso_guest_add_disk(handle, support.expect("string", disk.path, "the path of a disk"), flags)
 		set_rates(native.viso_guest_set_disk_rate, handle, index, disk)
 	end
 end
 
-local function fd_of(file)
-	return io.type(file) and native.stream_fd(file) or file
+local function fd_of(file, what)
+	local fd = io.type(file) and native.stream_fd(file) or math.type(file) == "integer" and file
+	return fd or error(("an open %s, or its fd, is expected, not %s"):format(what, type(file) == "string" and ("%q"):format(file) or type(file)), 0)
 end
 
 function setters.ports(handle, ports)
-	for name, file in pairs(ports) do
-		native.viso_guest_add_port(handle, name, fd_of(file))
+	for name, file in pairs(support.expect("table", ports, "a table of sockets by name")) do
+		native.viso_guest_add_port(handle, name, fd_of(file, "socket"))
 	end
 end
 
 function setters.interfaces(handle, interfaces)
-	for index, interface in ipairs(interfaces) do
+	for index, interface in ipairs(support.expect("table", interfaces, "a list of tap devices or sockets")) do
 		interface = type(interface) == "table" and interface or {file = interface}
 		support.check_options(interface, support.set "file mac bytes_rate operations_rate", 1)
-		native.viso_guest_add_network(handle, fd_of(interface.file), interface.mac)
+		native.viso_guest_add_network(handle, fd_of(interface.file, "tap device or socket"), interface.mac)
 		set_rates(native.viso_guest_set_network_rate, handle, index, interface)
 	end
 end
 
 function setters.shares(handle, shares)
-	for tag, directory in pairs(shares) do
+	for tag, directory in pairs(support.expect("table", shares, "a table of paths by tag")) do
 		local share = type(directory) == "table" and directory or {path = directory}
 		support.check_options(share, support.set "path writable keep_setid", 1)
 		if share.writable then
@@ -129,7 +146,10 @@ function setters.shares(handle, shares)
 end
 
 function setters.vsock(handle, vsock)
-	native.viso_guest_set_vsock(handle, vsock.cid, vsock.path)
+	if type(vsock) ~= "table" or not vsock.cid or not vsock.path then
+		error("it is {cid = …, path = …}", 0)
+	end
+	native.viso_guest_set_vsock(handle, support.count(vsock.cid), support.expect("string", vsock.path, "a path"))
 end
 
 local function in_order(list)
@@ -487,7 +507,7 @@ end
 -- With kernel (a file of the host) or flat_image ({path = …, address = …}) it is a computer that boot() switches on: initramfs,
 -- agent ("viso"; "qemu", the guest's own qemu-ga), root_medium ("memory", "disk", "share", or "auto" by its size),
 -- command_line, processors, platform ("microvm"; "pc", which does not tell that it is virtual), firmware (a BIOS for "pc"), disks (a
--- list of files of the host, or of {path = …, read_only = true, discard_writes = true, bytes_rate = …, operations_rate = …}), ports ({["org.example.0"] = fd}: streams to
+-- list of files of the host, or of {path = …, read_only = true, discard_writes = true, cdrom = true, bytes_rate = …, operations_rate = …}), ports ({["org.example.0"] = fd}: streams to
 -- programs in it), interfaces (a list of the fds of tap devices or sockets, or of {file = …, mac = …}), shares ({tag = directory}, or {tag = {path = …, writable = true}}: by virtiofs),
 -- console ("serial"; "virtio", hvc0), vsock
 -- ({cid = …, path = …}). With a root beside the kernel run() and the like run commands in it by viso-agent. A "pc" without a kernel boots

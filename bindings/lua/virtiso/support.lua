@@ -36,7 +36,7 @@ end
 
 -- Without `level` the error says no position.
 function support.value_of(values, name, what, level)
-	local value = values[name]
+	local value = values[type(name) == "string" and name:lower()]
 	if not value then
 		local known = {}
 		for of in pairs(values) do
@@ -58,6 +58,23 @@ function support.check_options(options, known, level)
 			error(("no option %q"):format(tostring(name)), level + 1)
 		end
 	end
+end
+
+-- `value` where it is of such a type, for an error that says what is expected; as for a function's arguments, numbers are text, too.
+function support.expect(wanted, value, what)
+	if type(value) ~= wanted and not (wanted == "string" and type(value) == "number") then
+		error(("%s is expected, not %s"):format(what, type(value) == "string" and ("%q"):format(value) or type(value)), 0)
+	end
+	return value
+end
+
+-- An integer that is not negative, also as text.
+function support.count(value)
+	local number = math.tointeger(tonumber(value))
+	if not number or number < 0 then
+		error(("an integer that is not negative is expected, not %s"):format(type(value) == "string" and ("%q"):format(value) or tostring(value)), 0)
+	end
+	return number
 end
 
 function support.set(list)

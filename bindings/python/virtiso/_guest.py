@@ -42,7 +42,7 @@ from ._result import Result
 from ._root import Root
 from ._sandbox import Sandbox, check_root
 from ._snapshot import Snapshot
-from ._units import Size, size_in_bytes
+from ._units import Size, size_in_bytes, taking
 
 #: What answers a hypercall: a number or None for the program. None in its place: :meth:`Guest.next_hypercall` gets them.
 Handler = Optional[Callable[[Hypercall], Optional[int]]]
@@ -160,7 +160,8 @@ class Guest(Sandbox):
         if placement := by_name(Placement, placement):
             native.viso_guest_set_placement(self._handle, placement)
         if ring_us:
-            native.viso_guest_set_ring(self._handle, ring_us)
+            with taking("ring_us", "a number of microseconds", ring_us):
+                native.viso_guest_set_ring(self._handle, ring_us)
         for number, handler in _by("number", "hypercalls", hypercalls).items():
             self.set_hypercall(number, handler)
         if connect is not None:
@@ -181,14 +182,16 @@ class Guest(Sandbox):
     ) -> None:
         if memory_max is not None:
             native.viso_guest_set_memory_max(self._handle, size_in_bytes(memory_max))
-        if processes_max is not None:
-            native.viso_guest_set_processes_max(self._handle, processes_max)
-        if files_max is not None:
-            native.viso_guest_set_files_max(self._handle, files_max)
         if written_max is not None:
             native.viso_guest_set_written_max(self._handle, size_in_bytes(written_max))
-        if syscalls_max is not None:
-            native.viso_guest_set_syscalls_max(self._handle, syscalls_max)
+        for option, value, setter in (
+            ("processes_max", processes_max, native.viso_guest_set_processes_max),
+            ("files_max", files_max, native.viso_guest_set_files_max),
+            ("syscalls_max", syscalls_max, native.viso_guest_set_syscalls_max),
+        ):
+            if value is not None:
+                with taking(option, "an integer that is not negative", value):
+                    setter(self._handle, value)
 
     def _set_files(
         self,

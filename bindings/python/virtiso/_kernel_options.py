@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Callable, Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import native
 from ._command import File
 from ._enums import Agent, Console, Platform, RootMedium, by_name
 from ._paths import StrPath
-from ._units import Size, size_in_bytes
+from ._units import Size, size_in_bytes, taking
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,23 @@ def _set_rates(function: Callable[..., int], guest: native.viso_guest, index: in
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of a computer: a file of the host. With ``discard_writes`` the file stays as it is."""
+    """A disk of a computer: a file of the host. With ``discard_writes`` the file stays as it is; with ``cdrom`` it is an ISO image."""
 
     path: StrPath
     read_only: bool = False
     discard_writes: bool = False
     bytes_rate: Rates = None
     operations_rate: Rates = None
+    cdrom: bool = False
 
     def flags(self) -> int:
         """Of viso_disk_flags."""
-        return (native.VISO_DISK_READ_ONLY if self.read_only else 0) | (
-            native.VISO_DISK_DISCARD_WRITES if self.discard_writes else 0
-        )
+        flags = {
+            native.VISO_DISK_READ_ONLY: self.read_only,
+            native.VISO_DISK_DISCARD_WRITES: self.discard_writes,
+            native.VISO_DISK_CDROM: self.cdrom,
+        }
+        return sum(flag for flag, is_set in flags.items() if is_set)
 
 
 @dataclass(frozen=True)
@@ -102,49 +108,62 @@ class KernelOptions:
 
     def apply(self, guest: native.viso_guest) -> None:
         """Give them to the guest."""
-        if self.kernel is not None:
-            native.viso_guest_set_kernel(guest, self.kernel)
+        setters: Sequence[Tuple[str, str, Callable[..., int]]] = (
+            ("kernel", "the path of a file", native.viso_guest_set_kernel),
+            ("initramfs", "the path of a file", native.viso_guest_set_initramfs),
+            ("command_line", "text", native.viso_guest_set_command_line),
+            ("processors", "an integer from 1 to 64", native.viso_guest_set_processors),
+            ("firmware", "the path of a file", native.viso_guest_set_firmware),
+        )
+        for option, what, setter in setters:
+            value = getattr(self, option)
+            if value is not None:
+                with taking(option, what, value):
+                    setter(guest, value)
         if self.flat_image is not None:
-            if not isinstance(self.flat_image, (tuple, list)) or len(self.flat_image) != 2:
-                raise TypeError(f"flat_image must be a file and an address, not {self.flat_image!r}")
-            native.viso_guest_set_flat_image(guest, *self.flat_image)
-        if self.initramfs is not None:
-            native.viso_guest_set_initramfs(guest, self.initramfs)
-        if self.command_line is not None:
-            native.viso_guest_set_command_line(guest, self.command_line)
-        if self.processors is not None:
-            native.viso_guest_set_processors(guest, self.processors)
+            with taking("flat_image", "a file and an address", self.flat_image):
+                path, address = self.flat_image
+                native.viso_guest_set_flat_image(guest, path, address)
         if self.platform is not None:
             native.viso_guest_set_platform(guest, by_name(Platform, self.platform))
         if self.agent is not None:
             native.viso_guest_set_agent(guest, by_name(Agent, self.agent))
         if self.root_medium is not None:
             native.viso_guest_set_root_medium(guest, by_name(RootMedium, self.root_medium))
-        if self.firmware is not None:
-            native.viso_guest_set_firmware(guest, self.firmware)
         if self.console is not None:
             native.viso_guest_set_console(guest, by_name(Console, self.console))
         self.add_devices(guest)
 
     def add_devices(self, guest: native.viso_guest) -> None:
         """Only the devices, or for a clone what it is given anew of them."""
-        if isinstance(self.disks, (str, bytes, PathLike, Disk)):
-            raise TypeError(f"disks must be a list, not {self.disks!r}")
-        for index, disk in enumerate(self.disks):
+        for index, disk in enumerate(_list("disks", self.disks)):
             disk = disk if isinstance(disk, Disk) else Disk(disk)
-            native.viso_guest_add_disk(guest, disk.path, disk.flags())
+            with taking("disks", "a list of paths, or of Disk", disk.path):
+                native.viso_guest_add_disk(guest, disk.path, disk.flags())
             _set_rates(native.viso_guest_set_disk_rate, guest, index, disk.bytes_rate, disk.operations_rate)
         for name, file in self.ports.items():
-            native.viso_guest_add_port(guest, name, _fileno(file))
-        for index, interface in enumerate(self.interfaces):
+            with taking("ports", "a dict of sockets by name, or of their fds", {name: file}):
+                native.viso_guest_add_port(guest, name, _fileno(file))
+        for index, interface in enumerate(_list("interfaces", self.interfaces)):
             interface = interface if isinstance(interface, Interface) else Interface(interface)
-            native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
+            with taking("interfaces", "a list of open tap devices or sockets, of their fds, or of Interface", interface.file):
+                native.viso_guest_add_network(guest, _fileno(interface.file), interface.mac)
             _set_rates(native.viso_guest_set_network_rate, guest, index, interface.bytes_rate, interface.operations_rate)
         for tag, directory in self.shares.items():
             share = directory if isinstance(directory, Share) else Share(directory, writable=False)
-            share.apply(guest, tag)
+            with taking("shares", "a dict of paths by tag, or of Share", {tag: share.path}):
+                share.apply(guest, tag)
         if self.vsock is not None:
-            native.viso_guest_set_vsock(guest, *self.vsock)
+            with taking("vsock", "a number and the path of a socket", self.vsock):
+                cid, path = self.vsock
+                native.viso_guest_set_vsock(guest, cid, path)
+
+
+def _list(option: str, value: Sequence[_Item]) -> Sequence[_Item]:
+    """Text and paths have items, too, which is never what was meant."""
+    if isinstance(value, (str, bytes, PathLike, Disk, Interface, int)):
+        raise TypeError(f"{option} must be a list, not {value!r}")
+    return value
 
 
 def _fileno(file: File) -> int:

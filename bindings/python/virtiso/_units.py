@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import re
-from typing import Union
+from typing import Iterator, Union
 
 Size = Union[int, str]
 
@@ -28,6 +29,17 @@ def size_in_bytes(size: Size) -> int:
     if not match:
         raise ValueError(f"not a size: {size!r}; write a number of bytes, or for example '256M'")
     return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+
+
+@contextlib.contextmanager
+def taking(option: str, what: str, value: object) -> Iterator[None]:
+    """Tells a mistake in the value of an option with the option's name and what it takes."""
+    try:
+        yield
+    except (TypeError, AttributeError):
+        raise TypeError(f"{option} must be {what}, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{option} must be {what}, not {value!r}") from None
 
 
 def milliseconds(seconds: float, what: str) -> int:

@@ -14,6 +14,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "guest/agent/inside.h"
 #include "guest/agent/spawn_message.h"
 
@@ -441,7 +442,7 @@ static struct agent_command *new_command(void)
 /* The process's own fd, and the command's for the same eventfd: the process may be released before the command is. */
 static int open_end(struct agent_command *command, viso_process *process)
 {
-	process->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	process->fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	command->end_fd = process->fd < 0 ? -1 : fcntl(process->fd, F_DUPFD_CLOEXEC, 3);
 	return command->end_fd < 0 ? error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL) : 0;
 }

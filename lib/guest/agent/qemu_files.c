@@ -16,8 +16,11 @@
 #include "guest/agent/qemu_agent.h"
 #include "launch/copy/workshop.h"
 
-/* What is told of /proc is a few lines. */
-enum { CHUNK = 32 << 10, TEXT_MAX = 8192 };
+/* What is told of /proc is a few lines, and comes at once, mostly. */
+enum { CHUNK = 32 << 10, TEXT_MAX = 8192, READS_MAX = 16 };
+
+/* A guest could send for ever: more than this is no file that somebody wants, nor is so much of one without a size. */
+static const int64_t file_max = INT64_C(256) << 30, unsized_max = 16 << 20;
 
 /* With the lock of talking held, all of these. */
 
@@ -43,23 +46,41 @@ static int send_contents(struct qemu_ga *ga, int64_t handle, int fd, const char 
 	}
 }
 
+static int write_part(int fd, const char *data, int size, const char *destination)
+{
+	struct file_limit_guard guard;
+	file_limit_begin(&guard);
+	ssize_t written = write(fd, data, (size_t)size);
+	int error = written < 0 ? errno : ENOSPC;
+	file_limit_end(&guard);
+	return written == size ? 0 : error_fail(VISO_STAGE_ROOT, error, destination, NULL);
+}
+
+/* No more than there was at first, however the guest goes on. */
 static int receive_contents(struct qemu_ga *ga, int64_t handle, int fd, const char *destination)
 {
 	_cleanup_free_ char *data = malloc(CHUNK);
-	struct file_limit_guard guard;
 	if (!data)
 		return error_memory();
-	for (;;) {
-		int n = qemu_ga_file_read(ga, handle, data, CHUNK, QEMU_CALL_MS);
+	const int64_t size = qemu_ga_file_size(ga, handle, QEMU_CALL_MS);
+	if (size < 0)
+		return (int)size;
+	const int64_t wanted = size ? size : unsized_max, max = wanted < file_max ? wanted : file_max;
+	for (int64_t left = max; left > 0 || max != size;) {
+		int n = qemu_ga_file_read(ga, handle, data, left > 0 && left < CHUNK ? (size_t)left : CHUNK,
+					  QEMU_CALL_MS);
 		if (n <= 0)
 			return n;
-		file_limit_begin(&guard);
-		ssize_t written = write(fd, data, (size_t)n);
-		int error = written < 0 ? errno : ENOSPC;
-		file_limit_end(&guard);
-		if (written != n)
-			return error_fail(VISO_STAGE_ROOT, error, destination, NULL);
+		if (left == 0)
+			return error_fail(VISO_STAGE_GUEST, EFBIG, destination,
+					  "the guest's qemu-ga goes on behind %lld MiB of a file %s",
+					  (long long)(max >> 20), size ? "of the largest size" : "that has no size");
+		int r = write_part(fd, data, n, destination);
+		if (r < 0)
+			return r;
+		left -= n;
 	}
+	return 0;
 }
 
 static int close_handle(struct qemu_ga *ga, int64_t handle, int r)
@@ -124,9 +145,12 @@ static int read_text(struct qemu_agent *agent, const char *path, int timeout_ms,
 	pthread_mutex_lock(&agent->talk);
 	int r = qemu_ga_file_open(agent->ga, path, "r", timeout_ms, &handle);
 	if (r == 0) {
-		while (size < TEXT_MAX - 1 &&
-		       (n = qemu_ga_file_read(agent->ga, handle, text + size, TEXT_MAX - 1 - size, timeout_ms)) > 0)
+		for (int i = 0; i < READS_MAX && size < TEXT_MAX - 1; i++) {
+			n = qemu_ga_file_read(agent->ga, handle, text + size, TEXT_MAX - 1 - size, timeout_ms);
+			if (n <= 0)
+				break;
 			size += (size_t)n;
+		}
 		r = close_handle(agent->ga, handle, n < 0 ? n : 0);
 	}
 	pthread_mutex_unlock(&agent->talk);

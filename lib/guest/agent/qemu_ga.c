@@ -427,6 +427,34 @@ int qemu_ga_file_open(struct qemu_ga *ga, const char *path, const char *mode, in
 	return ask_number(ga, "guest-file-open", arguments, timeout_ms, out_handle);
 }
 
+/* Where it is then; `whence` as the protocol has it. */
+static int seek(struct qemu_ga *ga, int64_t handle, int whence, int timeout_ms, int64_t *out_position)
+{
+	struct json_object *value = NULL;
+	_cleanup_json_ *answer = NULL;
+	struct json_object *arguments = with(NULL, "handle", json_object_new_int64(handle));
+	arguments = with(arguments, "offset", json_object_new_int64(0));
+	arguments = with(arguments, "whence", json_object_new_int(whence));
+	int r = ask(ga, "guest-file-seek", arguments, timeout_ms, &answer);
+	if (r < 0)
+		return r;
+	if (!json_object_object_get_ex(answer, "position", &value))
+		return fail(ga, EPROTO, "does not tell where it is in a file");
+	return get_number(ga, value, 0, INT64_MAX, out_position);
+}
+
+int64_t qemu_ga_file_size(struct qemu_ga *ga, int64_t handle, int timeout_ms)
+{
+	enum { BEGIN = 0, END = 2 };
+	int64_t size = 0, begin = 0;
+	int r = seek(ga, handle, END, timeout_ms, &size);
+	if (r == -EIO)
+		return 0; /* of pipes, and of much of /proc, there is no end to go to */
+	if (r == 0)
+		r = seek(ga, handle, BEGIN, timeout_ms, &begin);
+	return r < 0 ? r : size;
+}
+
 int qemu_ga_file_read(struct qemu_ga *ga, int64_t handle, void *data, size_t size, int timeout_ms)
 {
 	struct json_object *value = NULL;

@@ -52,6 +52,8 @@ int qemu_ga_exec_status(struct qemu_ga *ga, int64_t pid, int timeout_ms, struct 
 
 /* A handle of a file in the guest. `mode` as for fopen(3). */
 int qemu_ga_file_open(struct qemu_ga *ga, const char *path, const char *mode, int timeout_ms, int64_t *out_handle);
+/* How large it says that the file is, which is read from its begin on afterwards; 0 also where it has no size. */
+int64_t qemu_ga_file_size(struct qemu_ga *ga, int64_t handle, int timeout_ms);
 /* How many bytes, 0 at the end; at most 32 KiB at once. */
 int qemu_ga_file_read(struct qemu_ga *ga, int64_t handle, void *data, size_t size, int timeout_ms);
 int qemu_ga_file_write(struct qemu_ga *ga, int64_t handle, const void *data, size_t size, int timeout_ms);

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/hot.h"
+#include "guest/contained/resident.h"
 #include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -76,20 +77,32 @@ HOT static int call(struct viso_guest *guest, struct instance *instance, const c
 	return run_function(guest, instance, address, all, timeout_ms, function);
 }
 
+bool guest_is_elsewhere(const struct viso_guest *guest)
+{
+	return guest && (guest->kernel || guest->placement == VISO_PLACEMENT_CONTAINED);
+}
+
+int64_t guest_call_elsewhere(struct viso_guest *guest, const struct doorbell_request *request, const char *function)
+{
+	return guest->kernel ? guest->kernel->ops->call(guest, request, function)
+			     : resident_call(guest, request, function);
+}
+
 static int check_timeout(int timeout_ms, const char *function)
 {
 	return timeout_ms < -1 ? error_argument(function, "the time limit is negative; -1 is for none") : 0;
 }
 
-/* What is a function, its system says (virtiso/doorbell.h). */
-static int call_computer(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
-			 uint64_t *out_value, const char *function)
+/* Not here: in a process of its own, or of a computer, where its system says what is a function (virtiso/doorbell.h).
+ */
+static int call_elsewhere(viso_guest *guest, const char *symbol, const uint64_t *args, size_t count, int timeout_ms,
+			  uint64_t *out_value, const char *function)
 {
 	struct doorbell_request request = {
 		.kind = VISO_REQUEST_CALL, .name = symbol, .timeout_ms = timeout_ms, .number = out_value};
 	for (size_t i = 0; i < count; i++)
 		request.args[i] = args[i];
-	int64_t r = guest->kernel->ops->call(guest, &request, function);
+	int64_t r = guest_call_elsewhere(guest, &request, function);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -102,8 +115,8 @@ HOT int viso_guest_call(viso_guest *guest, const char *symbol, const uint64_t *a
 	if (count > ARGUMENTS_MAX)
 		return error_argument(__func__, "more than six arguments");
 	int r = check_timeout(timeout_ms, __func__);
-	if (r == 0 && guest && guest->kernel)
-		return call_computer(guest, symbol, args, count, timeout_ms, out_value, __func__);
+	if (r == 0 && guest_is_elsewhere(guest))
+		return call_elsewhere(guest, symbol, args, count, timeout_ms, out_value, __func__);
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);
 	if (r < 0)
@@ -198,7 +211,7 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 	if (in_size > BYTES_MAX || out_max > BYTES_MAX)
 		return error_argument(__func__, "more than 16 MiB");
 	int r = check_timeout(timeout_ms, __func__);
-	if (r == 0 && guest && guest->kernel) {
+	if (r == 0 && guest_is_elsewhere(guest)) {
 		const struct doorbell_request request = {.kind = VISO_REQUEST_CALL_BYTES,
 							 .name = symbol,
 							 .in = in,
@@ -206,7 +219,7 @@ int64_t viso_guest_call_bytes(viso_guest *guest, const char *symbol, const void 
 							 .out = out,
 							 .out_max = out_max,
 							 .timeout_ms = timeout_ms};
-		return guest->kernel->ops->call(guest, &request, __func__);
+		return guest_call_elsewhere(guest, &request, __func__);
 	}
 	if (r == 0)
 		r = guest_take(guest, true, false, __func__, &instance);

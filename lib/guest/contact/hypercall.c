@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/hot.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -190,7 +191,7 @@ static int make_answer_fd(viso_hypercall *hypercall)
 	struct file_counts *counts = counts_of(hypercall);
 	if (counts->host_fds >= counts->host_fds_max)
 		return -ENFILE;
-	hypercall->answer_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	hypercall->answer_fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (hypercall->answer_fd < 0)
 		return -errno;
 	counts->host_fds++;

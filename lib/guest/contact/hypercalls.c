@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "guest/contact/hypercall.h"
 #include "guest/guest.h"
 #include "guest/vm/kick.h"
@@ -51,7 +52,7 @@ void hypercalls_release(struct guest_hypercalls *hypercalls, bool is_mine)
 static int open_queue(struct guest_hypercalls *hypercalls)
 {
 	if (hypercalls->fd < 0)
-		hypercalls->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		hypercalls->fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	return hypercalls->fd < 0 ? error_fail(VISO_STAGE_GUEST, errno, "eventfd", NULL) : 0;
 }
 

@@ -12,7 +12,6 @@
 #include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
-#include "guest/kernel/kernel.h"
 
 enum { BYTES_MAX = 16 << 20 };
 
@@ -88,14 +87,14 @@ int64_t viso_guest_request(viso_guest *guest, const void *in, size_t in_size, vo
 		return error_argument(__func__, "more than 16 MiB");
 	if (timeout_ms < -1)
 		return error_argument(__func__, "the time limit is negative; -1 is for none");
-	if (guest && guest->kernel) {
+	if (guest_is_elsewhere(guest)) {
 		const struct doorbell_request asked = {.kind = VISO_REQUEST_BYTES,
 						       .in = in,
 						       .in_size = in_size,
 						       .out = out,
 						       .out_max = out_max,
 						       .timeout_ms = timeout_ms};
-		return guest->kernel->ops->call(guest, &asked, __func__);
+		return guest_call_elsewhere(guest, &asked, __func__);
 	}
 	int r = guest_take_running(guest, __func__, &instance);
 	if (r < 0)

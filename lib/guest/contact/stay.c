@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/hot.h"
 #include "guest/contact/ring.h"
-#include "guest/contained/contained.h"
+#include "guest/contained/resident.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -27,6 +27,17 @@ static bool has_ended(const struct instance *instance)
 	return instance->ring ? ring_has_ended(instance->ring) : instance->program.ended;
 }
 
+/* Whether there is one that stays, here or in a process of its own. */
+static bool is_initialised(const struct viso_guest *guest)
+{
+	return guest->initialised || guest->resident;
+}
+
+static bool is_poisoned(const struct viso_guest *guest)
+{
+	return guest->initialised ? has_ended(guest->initialised) : resident_has_ended(guest->resident);
+}
+
 /* Whether this is a handler that the program runs between two requests: it would wait for itself. */
 static bool is_in_handler(const struct viso_guest *guest)
 {
@@ -41,9 +52,9 @@ HOT static int check_taking(const struct viso_guest *guest, bool poisoned_too, c
 		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
 				  "%s: the guest is in use by another call, or by this one from a handler of its own",
 				  function);
-	if (!guest->initialised)
+	if (!is_initialised(guest))
 		return error_argument(function, "the guest is not initialised; call viso_guest_initialise() first");
-	if (has_ended(guest->initialised) && !poisoned_too)
+	if (is_poisoned(guest) && !poisoned_too)
 		return error_fail(VISO_STAGE_GUEST, EIO, function,
 				  "%s: the guest's program has ended in an earlier call; reset it to its snapshot, or "
 				  "make a new one",
@@ -81,9 +92,15 @@ HOT int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, c
 		   struct instance **out_instance)
 {
 	int r = take(guest, for_call ? GUEST_CALLED : GUEST_TAKEN, poisoned_too, function, out_instance);
-	if (r == 0)
+	if (r == 0 && *out_instance)
 		ring_pause((*out_instance)->ring);
 	return r;
+}
+
+int guest_take_resident(struct viso_guest *guest, const char *function)
+{
+	struct instance *none;
+	return take(guest, GUEST_CALLED, false, function, &none);
 }
 
 int guest_take_running(struct viso_guest *guest, const char *function, struct instance **out_instance)
@@ -123,6 +140,8 @@ static bool stop_user(struct viso_guest *guest)
 		return false;
 	if (guest->initialised)
 		kick_stop(&guest->initialised->kick, SIGKILL);
+	if (guest->resident)
+		resident_kill(guest->resident);
 	return true;
 }
 
@@ -136,12 +155,14 @@ void guest_close_initialised(struct viso_guest *guest)
 	while (guest->use != GUEST_IDLE)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
+	struct resident *resident = TAKE_PTR(guest->resident);
 	pthread_mutex_unlock(&guest->lock);
 	snapshot_give_back(instance);
+	resident_free(resident);
 }
 
 /* Between two requests. A guest that looks for them in the ring must not run meanwhile. */
-static void signal_idle(struct viso_guest *guest, struct instance *instance, int signal)
+static void signal_idle_here(struct instance *instance, int signal)
 {
 	ring_pause(instance->ring);
 	kick_stop(&instance->kick, signal);
@@ -153,24 +174,43 @@ static void signal_idle(struct viso_guest *guest, struct instance *instance, int
 		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 }
 
+static void signal_idle(struct viso_guest *guest, int signal)
+{
+	if (guest->initialised)
+		signal_idle_here(guest->initialised, signal);
+	else if (signal == SIGKILL)
+		resident_end(guest->resident);
+	else
+		resident_signal(guest->resident, signal);
+}
+
+/* While another thread runs it. */
+static void signal_running(struct viso_guest *guest, int signal)
+{
+	if (guest->initialised)
+		kick_stop(&guest->initialised->kick, signal);
+	else
+		resident_signal(guest->resident, signal);
+}
+
 int guest_signal_initialised(struct viso_guest *guest, int signal)
 {
 	int count = 0;
 	pthread_mutex_lock(&guest->lock);
-	struct instance *instance = guest->initialised;
-	bool is_idle = guest->use == GUEST_IDLE && instance && !is_in_handler(guest) && !has_ended(instance);
+	bool lives = is_initialised(guest) && !is_poisoned(guest);
+	bool is_idle = guest->use == GUEST_IDLE && lives && !is_in_handler(guest);
 	if (guest->use == GUEST_CALLED && signal == SIGKILL && stop_user(guest)) {
 		count = 1;
 	} else if (is_idle) {
 		mark_taken(guest, GUEST_TAKEN);
 		count = 1;
-	} else if (guest->use != GUEST_TAKEN && instance && !has_ended(instance)) {
-		kick_stop(&instance->kick, signal);
+	} else if (guest->use != GUEST_TAKEN && lives) {
+		signal_running(guest, signal);
 		count = 1;
 	}
 	pthread_mutex_unlock(&guest->lock);
 	if (is_idle) {
-		signal_idle(guest, instance, signal);
+		signal_idle(guest, signal);
 		guest_give_back(guest);
 	}
 	return count;
@@ -211,9 +251,9 @@ HOT static void take_cancel(struct viso_guest *guest, struct instance *instance)
 		program_end(&instance->program, VISO_REASON_KILLED, SIGKILL, NULL);
 }
 
-static int errno_of_end(const struct program *program)
+int guest_errno_of_end(viso_reason reason)
 {
-	switch (program->reason) {
+	switch (reason) {
 	case VISO_REASON_TIMED_OUT:
 	case VISO_REASON_CPU_TIME:
 		return ETIMEDOUT;
@@ -246,10 +286,11 @@ static int fail_ended(struct instance *instance, int error, const char *function
 HOT int guest_check_ended(struct viso_guest *guest, struct instance *instance, const char *function)
 {
 	take_cancel(guest, instance);
-	return instance->program.ended ? fail_ended(instance, errno_of_end(&instance->program), function) : 0;
+	return instance->program.ended ? fail_ended(instance, guest_errno_of_end(instance->program.reason), function)
+				       : 0;
 }
 
-int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
+HOT int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int64_t r, const char *function)
 {
 	if (r >= 0 || guest_finish(guest) || has_ended(instance))
 		return r;
@@ -286,10 +327,10 @@ static int begin(struct viso_guest *guest, const viso_command *command, const ch
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&guest->lock);
-	if (guest->initialised && guest->use == GUEST_IDLE)
+	if (is_initialised(guest) && guest->use == GUEST_IDLE)
 		r = error_fail(VISO_STAGE_ARGUMENT, EALREADY, function, "%s: the guest is initialised already",
 			       function);
-	else if (guest->initialised || guest->use != GUEST_IDLE)
+	else if (is_initialised(guest) || guest->use != GUEST_IDLE)
 		r = error_fail(VISO_STAGE_ARGUMENT, EBUSY, function, "%s: the guest is being initialised, or in use",
 			       function);
 	else
@@ -355,14 +396,26 @@ int viso_guest_initialise(viso_guest *guest, const viso_command *command, viso_r
 	if (r == 0)
 		r = guest_check_program(guest, __func__);
 	if (r == 0)
-		r = contained_check_setting(guest, __func__);
-	if (r == 0)
 		r = begin(guest, command, __func__);
 	if (r < 0)
 		return r;
-	r = initialise(guest, command, __func__, out_result);
+	r = guest->placement == VISO_PLACEMENT_CONTAINED ? resident_initialise(guest, command, __func__, out_result)
+							 : initialise(guest, command, __func__, out_result);
 	guest_give_back(guest);
 	return r;
+}
+
+static int make_last_result(struct viso_guest *guest, struct instance *instance)
+{
+	bool has_result = guest->last_result != NULL;
+	if (!is_poisoned(guest))
+		return error_fail(VISO_STAGE_GUEST, ENODATA, "viso_guest_last_result",
+				  "the guest's program has not ended");
+	if (instance)
+		return has_result ? 0 : guest_make_result(instance, &guest->last_result);
+	if (!has_result)
+		guest->last_result = viso_result_ref(resident_result(guest, guest->resident));
+	return guest->last_result ? 0 : -viso_error_number();
 }
 
 int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
@@ -373,10 +426,7 @@ int viso_guest_last_result(viso_guest *guest, viso_result **out_result)
 	int r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
 		return r;
-	if (!instance->program.ended)
-		r = error_fail(VISO_STAGE_GUEST, ENODATA, __func__, "the guest's program has not ended");
-	else if (!guest->last_result)
-		r = guest_make_result(instance, &guest->last_result);
+	r = make_last_result(guest, instance);
 	if (r == 0)
 		*out_result = viso_result_ref(guest->last_result);
 	guest_give_back(guest);

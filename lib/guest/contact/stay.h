@@ -12,9 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
+#include <virtiso/result.h>
 
 #include "guest/contact/symbols.h"
 
+struct doorbell_request;
 struct instance;
 struct program;
 struct task;
@@ -42,7 +44,6 @@ struct stay {
 	bool has_stack;       /* its first page is there */
 	uint64_t buffers;     /* for call_bytes, with their size */
 	uint64_t buffers_size;
-	struct symbol_cache symbols;
 
 	uint64_t value; /* of the call */
 	bool has_request;
@@ -53,6 +54,8 @@ struct stay {
 	size_t answer_max;
 	size_t answer_size;
 	int error; /* of the request, a positive errno */
+
+	struct symbol_cache symbols; /* the last: a reset leaves it */
 };
 
 /* Serves the library's own hypercalls (hypercall.h): those above VISO_HYPERCALL_MAX. */
@@ -73,7 +76,13 @@ int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const
 	       struct instance **out_instance);
 void guest_give_back(struct viso_guest *guest);
 
-/* The same for a request by the ring, while whose guest may run. */
+/* The same for a call of a guest that stays in a process of its own (contained/resident.h). */
+int guest_take_resident(struct viso_guest *guest, const char *function);
+
+/* The errno of a call whose program has ended so: positive. */
+int guest_errno_of_end(viso_reason reason);
+
+/* As guest_take(), for a request by the ring, while whose guest may run. */
 int guest_take_running(struct viso_guest *guest, const char *function, struct instance **out_instance);
 bool guest_is_cancelled(struct viso_guest *guest);
 
@@ -95,6 +104,10 @@ int64_t guest_end_call(struct viso_guest *guest, struct instance *instance, int6
  * has ended the errno for that with the error set.
  */
 int guest_run_taken(struct viso_guest *guest, struct instance *instance, int timeout_ms, const char *function);
+
+/* Whether another process or a computer has what is called, by a request as of the doorbell. Takes NULL. */
+bool guest_is_elsewhere(const struct viso_guest *guest);
+int64_t guest_call_elsewhere(struct viso_guest *guest, const struct doorbell_request *request, const char *function);
 
 /* For the sandbox: ends the guest that stays and frees it; signals it, 1 where there is one. */
 void guest_close_initialised(struct viso_guest *guest);

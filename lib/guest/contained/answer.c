@@ -19,6 +19,12 @@ void contained_tame(char *text, size_t size)
 	tame(text);
 }
 
+static int fail_as_told(int stage, int error, const char *object, const char *message)
+{
+	viso_stage known = viso_stage_name((viso_stage)stage) ? (viso_stage)stage : VISO_STAGE_GUEST;
+	return message[0] ? error_fail(known, error, object, "%s", message) : error_fail(known, error, object, NULL);
+}
+
 int contained_take_report(const void *data, size_t size)
 {
 	struct contained_report report;
@@ -31,10 +37,7 @@ int contained_take_report(const void *data, size_t size)
 		return 0;
 	contained_tame(report.object, sizeof(report.object));
 	contained_tame(report.message, sizeof(report.message));
-	viso_stage stage = viso_stage_name((viso_stage)report.stage) ? (viso_stage)report.stage : VISO_STAGE_GUEST;
-	if (!report.message[0])
-		return error_fail(stage, report.error, report.object, NULL);
-	return error_fail(stage, report.error, report.object, "%s", report.message);
+	return fail_as_told(report.stage, report.error, report.object, report.message);
 bad:
 	return error_fail(VISO_STAGE_GUEST, EPROTO, "contained guest",
 			  "the process that serves the guest has not told how its start went");
@@ -85,6 +88,41 @@ int contained_take_answer(const void *data, size_t size, viso_result **out_resul
 	result_describe(result, answer.detail[0] ? answer.detail : NULL);
 	*out_result = result;
 	return 0;
+}
+
+/* Those with which a program goes on. */
+static bool is_error_of_call(int error)
+{
+	switch (error) {
+	case 0:
+	case EINVAL:
+	case ENOENT:
+	case ENOMEM:
+	case EMSGSIZE:
+	case EREMOTEIO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool contained_take_return(const struct contained_call *call, const void *data, size_t size,
+			   struct contained_return *out_return)
+{
+	if (size != sizeof(*out_return))
+		return false;
+	memcpy(out_return, data, sizeof(*out_return));
+	contained_tame(out_return->object, sizeof(out_return->object));
+	contained_tame(out_return->message, sizeof(out_return->message));
+	return out_return->magic == CONTAINED_RETURN_MAGIC && out_return->serial == call->serial &&
+	       is_error_of_call(out_return->error) &&
+	       (call->kind == CALL_NUMBERS || out_return->error || out_return->value <= call->out_max);
+}
+
+int contained_set_error(const struct contained_return *returned)
+{
+	return returned->error ? fail_as_told(returned->stage, returned->error, returned->object, returned->message)
+			       : 0;
 }
 
 static bool has_value(enum computer_call call)

@@ -161,8 +161,9 @@ static int fill_container(viso_container *container, viso_guest *guest, viso_roo
 		r = add_binds(container, &guest->files, wishes.mapped);
 	if (r == 0)
 		r = close_stores(container);
+	uint64_t calls = wishes.stays ? 2 * (uint64_t)CONTAINED_BYTES_MAX : 0;
 	if (r == 0 && wishes.limited)
-		r = viso_container_set_memory_max(container, contained_memory(guest));
+		r = viso_container_set_memory_max(container, contained_add(contained_memory(guest), calls));
 	return r == 0 ? contained_set_policy(container, contained_writes(guest)) : r;
 }
 

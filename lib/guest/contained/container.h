@@ -12,6 +12,7 @@
 struct contained_wishes {
 	bool limited; /* memory, by a control group; RLIMIT_AS is there beside */
 	bool mapped;  /* the guest's root is shown with its owners */
+	bool stays;   /* not a wish: it has the bytes of calls, too */
 };
 
 /* 0 or a negative errno with the error set. */

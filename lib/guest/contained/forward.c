@@ -28,10 +28,13 @@ struct held {
 static struct {
 	struct instance *instance;
 	const struct contained_settings *settings;
-	pthread_mutex_t lock; /* guards `held` */
+	pthread_mutex_t lock; /* guards what follows */
 	struct held *held;
 	uint64_t last_id;
-} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t signals; /* that have come */
+	bool is_gone;     /* the host */
+	pthread_cond_t signalled;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER, .signalled = PTHREAD_COND_INITIALIZER};
 
 void forward_say(const void *message, size_t size)
 {
@@ -48,6 +51,13 @@ void forward_report(int r)
 		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
 	}
 	forward_say(&report, sizeof(report));
+}
+
+void forward_take_counts(struct viso_guest *guest, uint64_t out_counts[2][COUNTED_CALLS])
+{
+	for (int i = 0; i < 2; i++)
+		for (int number = 0; number < COUNTED_CALLS; number++)
+			out_counts[i][number] = atomic_exchange(&guest->counts.of[i][number], 0);
 }
 
 static void tell(struct contained_event event, const void *data, size_t size)
@@ -261,11 +271,29 @@ static void respond(const struct contained_request *request, int r, const void *
 		;
 }
 
+static void take_signal(int signal, bool is_gone)
+{
+	kick_stop(&all.instance->kick, signal);
+	pthread_mutex_lock(&all.lock);
+	all.signals++;
+	all.is_gone = all.is_gone || is_gone;
+	pthread_cond_broadcast(&all.signalled);
+	pthread_mutex_unlock(&all.lock);
+}
+
+void forward_await_signals(uint64_t count)
+{
+	pthread_mutex_lock(&all.lock);
+	while (all.signals < count && !all.is_gone)
+		pthread_cond_wait(&all.signalled, &all.lock);
+	pthread_mutex_unlock(&all.lock);
+}
+
 static void serve_host(const struct contained_request *request, void *data)
 {
 	switch (request->kind) {
 	case REQUEST_SIGNAL:
-		kick_stop(&all.instance->kick, (int)request->value);
+		take_signal((int)request->value, false);
 		break;
 	case REQUEST_RELEASE:
 		let_go(request->id);
@@ -288,6 +316,6 @@ void *forward_listen(void *data)
 			serve_host(&message.request, message.data);
 		else if (n < 0 && errno != EINTR)
 			break;
-	kick_stop(&all.instance->kick, SIGKILL);
+	take_signal(SIGKILL, true);
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #define GUEST_CONTAINED_FORWARD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "guest/contained/message.h"
 
@@ -16,8 +17,14 @@ int forward_set(struct viso_guest *guest, const struct contained_settings *setti
 /* The guest runs from now on: its instance is the one that is stopped where the host is gone. */
 void forward_start(struct instance *instance);
 
+/* Until so many signals of the host's have come. */
+void forward_await_signals(uint64_t count);
+
 /* One message to the host. */
 void forward_say(const void *message, size_t size);
+
+/* The guest's system calls since this was called before. */
+void forward_take_counts(struct viso_guest *guest, uint64_t out_counts[2][COUNTED_CALLS]);
 
 /* How the start went: 0, or a negative errno with the error set. */
 void forward_report(int r);

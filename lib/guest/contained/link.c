@@ -25,8 +25,9 @@ struct contained_link {
 	atomic_uint references;
 	pthread_mutex_t lock; /* guards what follows, and what hypercalls have */
 	int socket;
-	int end;        /* borrowed; -1 before and after */
-	bool is_closed; /* nothing can be asked any more */
+	int end;               /* borrowed; -1 before and after */
+	bool is_closed;        /* nothing can be asked any more */
+	atomic_ullong signals; /* that were sent; without the lock */
 	uint64_t serial;
 	viso_hypercall *waiting; /* borrowed; as in a gate */
 	unsigned count;
@@ -83,9 +84,17 @@ static int send_request(struct contained_link *link, const struct contained_requ
 int link_signal(struct contained_link *link, int signal)
 {
 	const struct contained_request request = {.kind = REQUEST_SIGNAL, .value = signal};
-	if (send_request(link, &request, NULL, MSG_DONTWAIT) == -EAGAIN)
+	int r = send_request(link, &request, NULL, MSG_DONTWAIT);
+	if (r == -EAGAIN)
 		return error_fail(VISO_STAGE_PROCESS, EAGAIN, "signal", "the guest takes no more signals now");
+	if (r == 0)
+		atomic_fetch_add(&link->signals, 1);
 	return 0; /* or it has just ended */
+}
+
+uint64_t link_signals(struct contained_link *link)
+{
+	return atomic_load(&link->signals);
 }
 
 void link_interrupt(struct contained_link *link)

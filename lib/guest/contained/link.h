@@ -23,6 +23,9 @@ void link_start(struct contained_link *link, int end);
 /* 0 or a negative errno with the error set. */
 int link_signal(struct contained_link *link, int signal);
 
+/* How many it was sent. */
+uint64_t link_signals(struct contained_link *link);
+
 struct contained_link *link_ref(struct contained_link *link);
 void link_unref(struct contained_link *link);
 

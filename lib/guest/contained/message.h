@@ -48,6 +48,7 @@ struct contained_settings {
 	uint8_t hypercalls[CONTAINED_NUMBERS]; /* enum contained_hypercall */
 	uint8_t connects;                      /* somebody makes connections */
 	uint8_t writes_core;
+	uint8_t stays; /* up to its first contained_return, and for calls */
 };
 
 /* Packs them, to be freed. 0 or -ENOMEM, -E2BIG with the error set. */
@@ -142,6 +143,47 @@ struct contained_response {
 	uint32_t size;
 };
 
+/* The bytes of a call, each way: BYTES_MAX of contact/calls.c, and where answers of requests end. */
+enum { CONTAINED_BYTES_MAX = 16 << 20, CONTAINED_RETURN_MAGIC = 0x76697372 };
+
+/*
+ * What the host asks of a guest that stays: a public call, with its arguments. It comes on the socket on which the
+ * process speaks, followed by the name without its end; then by the bytes in pieces. Up to the contained_return the
+ * process tells events as always; it gives its contained_answer in the place of that where the program has ended.
+ */
+struct contained_call {
+	uint64_t serial;
+	uint32_t kind; /* enum contained_call_kind */
+	int32_t timeout_ms;
+	uint64_t args[6];
+	uint32_t name_size;
+	uint32_t reserved;
+	uint64_t in_size;
+	uint64_t out_max;
+	uint64_t signals; /* how many were sent before, which come first */
+};
+
+enum contained_call_kind { CALL_NUMBERS, CALL_BYTES, CALL_REQUEST };
+
+/* What it gave; `value` bytes follow in pieces, but for CALL_NUMBERS. Serial 0: the program is ready. */
+struct contained_return {
+	uint32_t magic;
+	int32_t error; /* 0, or a positive errno of one that has left the program as it was; with it, the texts */
+	int32_t stage;
+	uint32_t reserved;
+	uint64_t serial; /* of the call */
+	uint64_t value;
+	uint64_t counts[2][COUNTED_CALLS]; /* of system calls, since they were told before */
+	char object[128];
+	char message[512];
+};
+
+/* The size of the next piece of so many bytes. */
+static inline size_t contained_piece(size_t left)
+{
+	return left < CONTAINED_PIECE ? left : CONTAINED_PIECE;
+}
+
 /* A text of theirs: it ends from now on, and holds nothing that would steer a terminal to which somebody prints it. */
 void contained_tame(char *text, size_t size);
 
@@ -156,6 +198,16 @@ int contained_take_response(const struct contained_request *request, const void 
 
 /* Sets the error that a report tells of: a negative errno, -EPROTO for what is none; 0 for a start that succeeded. */
 int contained_take_report(const void *data, size_t size);
+
+/*
+ * What a call gave, or the initialisation (a call of serial 0). False for what is none: of another call, with more
+ * bytes than there is room for, or with an errno that only an end has.
+ */
+bool contained_take_return(const struct contained_call *call, const void *data, size_t size,
+			   struct contained_return *out_return);
+
+/* Sets its error: the negative errno, or 0 where it has none. */
+int contained_set_error(const struct contained_return *returned);
 
 /* Makes a result of an answer. 0, a negative errno with the error set, or 1 where the answer is none. */
 int contained_take_answer(const void *data, size_t size, viso_result **out_result);

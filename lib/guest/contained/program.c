@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "guest/contained/computer_program.h"
 #include "guest/contained/forward.h"
+#include "guest/contained/resident_program.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 
@@ -98,6 +99,8 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	if (r < 0)
 		return r;
 	(*out_instance)->end_fd = -1;
+	if (settings.stays)
+		resident_prepare(guest, *out_instance);
 	forward_start(*out_instance);
 	r = pthread_create(&thread, NULL, forward_listen, NULL);
 	return r ? error_fail(VISO_STAGE_GUEST, r, "pthread_create", NULL) : 0;
@@ -124,9 +127,7 @@ static void answer(struct instance *instance)
 		memcpy(answer.registers, result->registers, sizeof(answer.registers));
 		snprintf(answer.detail, sizeof(answer.detail), "%s", instance->program.detail);
 	}
-	for (int i = 0; i < 2; i++)
-		for (int number = 0; number < COUNTED_CALLS; number++)
-			answer.counts[i][number] = atomic_load(&instance->guest->counts.of[i][number]);
+	forward_take_counts(instance->guest, answer.counts);
 	forward_say(&answer, sizeof(answer));
 }
 
@@ -147,7 +148,10 @@ int main(void)
 	int r = start(&guest, &instance);
 	forward_report(r);
 	if (r == 0) {
-		instance_run(instance);
+		if (guest.initialised)
+			resident_run(&guest, instance);
+		else
+			instance_run(instance);
 		answer(instance);
 	}
 	_exit(0);

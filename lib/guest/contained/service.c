@@ -2,7 +2,9 @@
 #include "guest/contained/service.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include "guest/contact/hypercall.h"
 #include "guest/guest.h"
 #include "guest/thread.h"
+#include "guest/vm/kick.h"
 
 bool service_is_needed(const viso_guest *guest)
 {
@@ -122,41 +125,123 @@ static bool handle(struct service *service, const struct contained_event *event,
 	}
 }
 
-/* The next message; its size, or 0 at the end. */
-static size_t receive(struct service *service)
+/* Milliseconds for poll(2), rounded up; 0 where the time is over. */
+static int milliseconds_left(const struct service *service)
+{
+	if (!service->until)
+		return -1;
+	int64_t left = service->until - clock_now(CLOCK_MONOTONIC);
+	return left <= 0 ? 0 : left / 1000000 >= INT_MAX ? INT_MAX : (int)(left / 1000000) + 1;
+}
+
+/* Waits until the socket may be ready. False where the process has ended, or its time is over, in which it does. */
+static bool wait_for(struct service *service, short events)
 {
 	struct pollfd fds[2] = {
-		{.fd = service->socket, .events = POLLIN},
+		{.fd = service->socket, .events = events},
 		{.fd = viso_process_fd(service->server), .events = POLLIN},
 	};
-	for (;;) {
-		int ready = poll(fds, 2, -1);
-		if (ready < 0 && errno != EINTR)
-			return 0;
-		ssize_t n = recv(service->socket, service->message, sizeof(service->message), MSG_DONTWAIT | MSG_TRUNC);
-		if (n > 0)
-			return (size_t)n;
-		if (n == 0 || (errno != EAGAIN && errno != EINTR) || (ready > 0 && fds[1].revents))
-			return 0;
+	int left = milliseconds_left(service);
+	int ready = left ? poll(fds, 2, left) : 0;
+	if (left == 0) {
+		service->is_late = true;
+		(void)viso_process_kill(service->server);
+		return false;
 	}
+	return ready < 0 ? errno == EINTR : !fds[1].revents || fds[0].revents;
+}
+
+size_t service_receive(struct service *service)
+{
+	ssize_t n = -1;
+	bool goes_on = true;
+	while (n < 0 && goes_on) {
+		/* What it said before it ended may have come after the look at the socket. */
+		goes_on = wait_for(service, POLLIN);
+		if (service->is_late)
+			return 0;
+		n = recv(service->socket, service->message, sizeof(service->message), MSG_DONTWAIT | MSG_TRUNC);
+		goes_on = goes_on && (n >= 0 || errno == EAGAIN || errno == EINTR);
+	}
+	return n < 0 ? 0 : (size_t)n;
+}
+
+bool service_send(struct service *service, const struct iovec *parts, size_t count)
+{
+	const struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
+	while (wait_for(service, POLLOUT)) {
+		if (sendmsg(service->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			return true;
+		if (errno != EAGAIN && errno != EINTR)
+			return false;
+	}
+	return false;
+}
+
+void service_is_lied_to(struct service *service)
+{
+	service->is_liar = true;
+	(void)viso_process_kill(service->server);
 }
 
 void service_run(struct service *service)
 {
 	size_t size;
-	while ((size = receive(service)) > 0) {
+	service->last_size = 0;
+	while ((size = service_receive(service)) > 0) {
 		struct contained_event event;
 		if (size <= sizeof(service->message) && contained_is_event(service->message, size)) {
 			memcpy(&event, service->message, sizeof(event));
 			if (handle(service, &event, service->message + sizeof(event)))
 				continue;
-			service->is_liar = true;
-			(void)viso_process_kill(service->server);
+			service_is_lied_to(service);
 			return;
 		}
 		service->last_size = size <= sizeof(service->message) ? size : 0;
 		return;
 	}
+}
+
+void service_add_counts(viso_guest *guest, const uint64_t counts[2][COUNTED_CALLS])
+{
+	for (int i = 0; i < 2; i++)
+		for (int number = 0; number < COUNTED_CALLS; number++)
+			atomic_fetch_add_explicit(&guest->counts.of[i][number], counts[i][number],
+						  memory_order_relaxed);
+}
+
+/* The host's word counts where it has ended the process; what is no answer is a failure of the machine. */
+static viso_reason reason_of_end(const struct service *service, const viso_result *server)
+{
+	if (service->is_liar)
+		return VISO_REASON_GUEST_FAULT;
+	if (service->is_late)
+		return VISO_REASON_TIMED_OUT;
+	switch (server->reason) {
+	case VISO_REASON_KILLED:
+	case VISO_REASON_TIMED_OUT:
+	case VISO_REASON_CPU_TIME:
+	case VISO_REASON_OUT_OF_MEMORY:
+		return server->reason;
+	default:
+		return VISO_REASON_GUEST_FAULT;
+	}
+}
+
+int service_result_of_end(const struct service *service, const viso_result *server, viso_result **out_result)
+{
+	viso_result *result = result_new();
+	if (!result)
+		return error_memory();
+	result->reason = reason_of_end(service, server);
+	bool by_host = result->reason != VISO_REASON_GUEST_FAULT;
+	result->signal = by_host ? SIGKILL : 0;
+	memcpy(result->usage, server->usage, sizeof(result->usage));
+	result_describe(result, by_host            ? NULL
+				: service->is_liar ? "what serves it asked for something impossible"
+						   : server->description);
+	*out_result = result;
+	return 0;
 }
 
 void service_end(struct service *service)

@@ -5,6 +5,9 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
 #include <virtiso/guest.h>
 #include <virtiso/process.h>
 
@@ -28,6 +31,8 @@ struct service {
 	struct contained_core core;
 	bool owns_guest; /* a handler gave its last reference back */
 	bool is_liar;    /* what it has said was no message */
+	int64_t until;   /* CLOCK_MONOTONIC: no message is awaited longer, and the process is killed; 0 for ever */
+	bool is_late;    /* it was */
 	pthread_t thread;
 	bool has_thread;
 	size_t last_size; /* of the message that was no event, in `message`; 0 for none */
@@ -43,7 +48,25 @@ void service_describe(const viso_guest *guest, struct contained_settings *settin
 /* Serves on the calling thread, up to a message that is no event or the end of the process. */
 void service_run(struct service *service);
 
-/* The same in a thread of its own, with service_end(). 0 or a negative errno with the error set. */
+/*
+ * The next message, in `message`: its whole size, which may be larger than that; 0 where the process has ended or has
+ * been killed.
+ */
+size_t service_receive(struct service *service);
+
+/* Sends the process a message of these parts. False where it takes none any more. */
+bool service_send(struct service *service, const struct iovec *parts, size_t count);
+
+/* What it has said makes no sense: it is killed. */
+void service_is_lied_to(struct service *service);
+
+/* The system calls that the guest has made since they were told before. */
+void service_add_counts(viso_guest *guest, const uint64_t counts[2][COUNTED_CALLS]);
+
+/* The result of a process that has ended without an answer. 0 or -ENOMEM with the error set. */
+int service_result_of_end(const struct service *service, const viso_result *server, viso_result **out_result);
+
+/* As service_run(), in a thread of its own and with service_end(). 0 or a negative errno with the error set. */
 int service_start(struct service *service);
 
 /* After it was served: waits until the process has ended, and tells end_fd. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/fd.h"
 #include "core/pseudo_files.h"
 #include "guest/files/layer.h"
 
@@ -34,6 +35,7 @@ static int open_beneath(int directory, const char *name, int flags, mode_t mode)
 		return -EXDEV;
 	while ((fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)) < 0 && errno == EINTR)
 		;
+	fd = fd_above_streams(fd);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -114,7 +116,7 @@ int layer_host_open(const struct part *part, int flags)
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return -EACCES;
 	fd_name(part->fd, name);
-	int fd = open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = fd_above_streams(open(name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 	return fd < 0 ? -errno : fd;
 }
 

@@ -67,7 +67,8 @@ static int fail_without_port(void)
 	return error_fail(
 		VISO_STAGE_GUEST, EOPNOTSUPP, "agent",
 		"commands need an agent in the guest, and this computer has no port for one: a flat image never has, "
-		"VISO_PLATFORM_PC only for VISO_AGENT_QEMU, and VISO_PLATFORM_MICROVM unless viso_guest_add_port() took the "
+		"VISO_PLATFORM_PC only for VISO_AGENT_QEMU, and VISO_PLATFORM_MICROVM unless viso_guest_add_port() "
+		"took the "
 		"port's name; boot it by viso_guest_boot()");
 }
 
@@ -342,16 +343,23 @@ int tools_agent(viso_guest *guest, const char *function, void **out_agent)
 	struct kernel_guest *kernel = guest->kernel;
 	bool runs = kernel && tools_computer_runs(kernel);
 	if (!runs)
-		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, function,
+		return error_fail(VISO_STAGE_GUEST, ESRCH, function,
 				  "%s: no computer runs; call viso_sandbox_start() first", function);
 	*out_agent = find_agent(kernel);
 	return *out_agent ? 0 : -viso_error_number();
 }
 
+/* For copies it is an instance like others, and where there is none that is a mistake of the caller's. */
+static int find_instance(viso_guest *guest, const char *function, void **out_agent)
+{
+	int r = tools_agent(guest, function, out_agent);
+	return r == -ESRCH ? error_argument(function, "there is no instance; call viso_sandbox_start() first") : r;
+}
+
 int tools_copy_in(viso_guest *guest, const char *source, const char *path)
 {
 	void *agent;
-	int r = tools_agent(guest, "viso_sandbox_copy_in", &agent);
+	int r = find_instance(guest, "viso_sandbox_copy_in", &agent);
 	if (r < 0)
 		return r;
 	r = guest->kernel->tools.ops->copy_in(agent, &guest->sandbox, source, path);
@@ -362,7 +370,7 @@ int tools_copy_in(viso_guest *guest, const char *source, const char *path)
 int tools_copy_out(viso_guest *guest, const char *path, const char *destination)
 {
 	void *agent;
-	int r = tools_agent(guest, "viso_sandbox_copy_out", &agent);
+	int r = find_instance(guest, "viso_sandbox_copy_out", &agent);
 	if (r < 0)
 		return r;
 	r = guest->kernel->tools.ops->copy_out(agent, path, destination);

@@ -57,8 +57,8 @@ void tools_close(struct kernel_guest *kernel, bool is_forked);
 
 void tools_release(struct kernel_guest *kernel, bool is_forked);
 
-/* The agent of the computer that runs, a reference. 0, or a negative errno with the error set; -EINVAL where no command
- * has begun it. */
+/* The agent of the computer that runs, a reference. 0, or a negative errno with the error set; -ESRCH where none runs.
+ */
 int tools_agent(viso_guest *guest, const char *function, void **out_agent);
 
 bool tools_computer_runs(struct kernel_guest *kernel);

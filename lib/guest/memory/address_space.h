@@ -59,9 +59,10 @@ struct address_space {
 	uint64_t next_fault;  /* where the last batch of pages ended */
 	size_t batch;         /* pages that are given at once to a program that touches one after the other */
 	unsigned sharers;     /* processes that use it beside one: children of vfork(2) */
+	bool out_of_memory;   /* a page was needed and none was left: the program must be ended */
+	/* From here on a reset leaves it all. */
 	struct stale_page stale[STALE_PAGES];
 	size_t stale_count;
-	bool out_of_memory; /* a page was needed and none was left: the program must be ended */
 };
 
 /* 0 or -ENOMEM. */

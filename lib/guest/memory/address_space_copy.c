@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copies of address spaces: for fork(2), for snapshots and for clones of these. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -248,21 +249,38 @@ static bool is_kept_page(struct reset *reset, uint64_t address, uint64_t now, ui
 	return paging_is_allocated(before) || begins_empty;
 }
 
-HOT static void put_contents_back(struct guest_memory *memory, uint64_t page, uint64_t before)
+static const void *frozen_page(const struct guest_memory *memory, uint64_t before)
 {
-	void *to = memory_page(memory, page);
-	const void *from = paging_is_allocated(before) ? memory_page(memory, paging_page(before)) : NULL;
-	if (from)
-		memcpy(to, from, GUEST_PAGE);
-	else
+	return paging_is_allocated(before) ? memory_page(memory, paging_page(before)) : NULL;
+}
+
+/*
+ * To read what is all zeroes costs each reset as much as to write them: a program's buffers often are, and that is
+ * looked up once.
+ */
+static int keep_page(struct page_tables *tables, uint64_t page, uint64_t before)
+{
+	static const uint8_t none[GUEST_PAGE];
+	const void *frozen = frozen_page(tables->memory, before);
+	const struct kept_page kept = {
+		.page = page, .before = before, .is_empty = !frozen || memcmp(frozen, none, GUEST_PAGE) == 0};
+	return paging_keep(tables, &kept);
+}
+
+HOT static void put_contents_back(struct guest_memory *memory, const struct kept_page *kept)
+{
+	void *to = memory_page(memory, kept->page);
+	if (kept->is_empty)
 		memset(to, 0, GUEST_PAGE);
+	else
+		memcpy(to, frozen_page(memory, kept->before), GUEST_PAGE);
 }
 
 static void reset_entry(struct reset *reset, uint64_t address, uint64_t *entry, uint64_t before)
 {
 	struct guest_memory *memory = reset->space->memory;
 	uint64_t now = *entry, page = paging_page(now);
-	if (is_kept_page(reset, address, now, before) && paging_keep(&reset->space->tables, page, before) == 0) {
+	if (is_kept_page(reset, address, now, before) && keep_page(&reset->space->tables, page, before) == 0) {
 		*entry = paging_make(page, reset->area->protection);
 		reset->left--;
 		if (paging_takes_rights(now, *entry))
@@ -341,7 +359,7 @@ HOT static size_t reset_pages(struct guest_memory *memory, const struct page_tab
 {
 	size_t copies = 0;
 	for (size_t i = 0; i < tables->kept_count; i++) {
-		put_contents_back(memory, tables->kept[i].page, tables->kept[i].before);
+		put_contents_back(memory, &tables->kept[i]);
 		copies += paging_is_allocated(tables->kept[i].before);
 	}
 	return copies;
@@ -357,14 +375,14 @@ HOT int space_reset(struct address_space *space, const struct address_space *kep
 		reset_tables(space, kept);
 	memory_count_anew(memory, reset_pages(memory, &space->tables));
 
-	struct address_space old = *space;
-	*space = *kept;
-	space->tables = old.tables;
+	const struct page_tables tables = space->tables;
+	struct area *areas = space->areas;
+	size_t capacity = space->capacity;
+	/* What is stale still is: those pages stay. */
+	memcpy(space, kept, offsetof(struct address_space, stale));
+	space->tables = tables;
 	space->memory = memory;
-	space->areas = old.areas;
-	space->capacity = old.capacity;
-	/* What was stale still is: those pages stay. */
-	memcpy(space->stale, old.stale, sizeof(old.stale));
-	space->stale_count = old.stale_count;
+	space->areas = areas;
+	space->capacity = capacity;
 	return 0;
 }

@@ -58,7 +58,7 @@ static struct file *make_stream(struct program *program, int fd)
 	if (can_open_anew(fd, &st)) {
 		char name[32];
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-		int anew = open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		int anew = fd_above_streams(open(name, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 		if (anew >= 0) {
 			close_fd(fd);
 			fd = anew;
@@ -87,6 +87,14 @@ static int open_pipe(struct file **out, int stream, int *out_host)
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail(stream, "a pipe");
+	for (int i = 0; i < 2; i++)
+		ends[i] = fd_above_streams(ends[i]);
+	if (ends[0] < 0 || ends[1] < 0) {
+		int r = fail(stream, "a pipe");
+		close_fd(ends[0]);
+		close_fd(ends[1]);
+		return r;
+	}
 	int own = stream == 0 ? ends[0] : ends[1];
 	*out_host = stream == 0 ? ends[1] : ends[0];
 	fcntl(own, F_SETFL, O_NONBLOCK);
@@ -104,7 +112,7 @@ static int open_input(struct program *program, struct file **out, int fd)
 {
 	char name[32];
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	int anew = open(name, O_RDONLY | O_CLOEXEC);
+	int anew = fd_above_streams(open(name, O_RDONLY | O_CLOEXEC));
 	*out = anew < 0 ? NULL : make_stream(program, anew);
 	return *out ? 0 : fail(0, "the given input");
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that go on from a snapshot. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/hot.h"
+#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -17,10 +20,8 @@
 /* The registers, and what the host knows of where the program waits for it. */
 HOT static int begin_at(struct instance *instance, const viso_snapshot *snapshot)
 {
-	struct symbol_cache symbols = instance->stay.symbols;
 	bool has_stack = instance->stay.has_stack;
-	instance->stay = snapshot->stay;
-	instance->stay.symbols = symbols;
+	memcpy(&instance->stay, &snapshot->stay, offsetof(struct stay, symbols));
 	instance->stay.has_stack = has_stack;
 	if (instance->stay.task)
 		instance->stay.task = program_find_task(instance, snapshot->stay.task->tid);
@@ -206,6 +207,8 @@ HOT int viso_guest_reset(viso_guest *guest)
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0 && guest->kernel)
 		return guest->kernel->ops->reset(guest);
+	if (r == 0)
+		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hot.h"
+#include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -234,6 +235,8 @@ int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0 && guest->kernel)
 		return guest->kernel->ops->freeze(guest, out_snapshot);
+	if (r == 0)
+		r = contained_check_setting(guest, __func__);
 	if (r == 0)
 		r = guest_take(guest, false, false, __func__, &instance);
 	if (r < 0)

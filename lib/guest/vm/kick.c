@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/fd.h"
 #include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/contact/hypercalls.h"
@@ -213,7 +214,7 @@ static void make_stop_fd(struct kick *kick)
 {
 	if (kick->stop_fd >= 0)
 		return;
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	pthread_mutex_lock(&kick->lock);
 	kick->stop_fd = fd;
 	pthread_mutex_unlock(&kick->lock);
@@ -304,6 +305,8 @@ HOT static int limit_time(struct kick *kick)
 		kick->limited_runs++;
 	else if (kick->deadline == INT64_MAX || watch_begin(&kick->watched, kick->deadline))
 		return 0;
+	else
+		kick->limited_runs = 0; /* to ask takes longer than a timer: not each time */
 	return add_timer(kick, CLOCK_MONOTONIC, kick->deadline);
 }
 
@@ -382,8 +385,10 @@ static void take_signals(struct kick *kick)
 
 HOT int kick_enter(struct kick *kick, struct vm *vm, int64_t deadline, int64_t cpu_limit)
 {
-	kick->outer = innermost;
-	innermost = kick;
+	/* A variable of the thread's is looked up by a call of the loader: once for both ends. */
+	kick->place = &innermost;
+	kick->outer = *kick->place;
+	*kick->place = kick;
 	uint64_t blocked = block_signals(kick);
 	atomic_store(&kick->thread, own_thread());
 	kick->deadline = deadline ? deadline : INT64_MAX;
@@ -437,7 +442,7 @@ HOT void kick_leave(struct kick *kick, bool has_written)
 {
 	if (leave_thread(kick) || has_written)
 		take_signals(kick);
-	innermost = kick->outer;
+	*kick->place = kick->outer;
 	if (kick->foreign.si_signo)
 		syscall(SYS_rt_sigqueueinfo, own_process(), KICK_SIGNAL, &kick->foreign);
 	kick->foreign.si_signo = 0;

@@ -41,6 +41,7 @@ struct vm;
 struct kick {
 	struct gate *gate;      /* unlocked while the thread waits */
 	struct kick *outer;     /* of the guest whose handler runs this one, in the same thread */
+	struct kick **place;    /* where the thread that runs the guest has the innermost of them */
 	_Atomic pid_t thread;   /* that runs the guest; 0 while none does */
 	atomic_uint wakers;     /* threads that may be about to send that one a signal */
 	atomic_bool is_woken;   /* it has been sent one since it began */

@@ -65,7 +65,7 @@ static int create_vm(int kvm_fd)
 	do
 		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
 	while (fd < 0 && errno == EINTR);
-	return fd;
+	return fd_above_streams(fd);
 }
 
 const struct vm vm_none = {.vm_fd = -1, .vcpu_fd = -1};

@@ -2,13 +2,18 @@
 #include "guest/vm/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "core/cleanup.h"
 #include "core/hot.h"
 #include "core/own_process.h"
 #include "guest/thread.h"
@@ -124,13 +129,33 @@ static bool is_nicer(void)
 	return getpriority(PRIO_PROCESS, 0) > getpriority(PRIO_PROCESS, (id_t)own_process());
 }
 
+/* Of /proc; empty where it cannot be read. */
+static void read_groups(const char *path, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buffer, size - 1);
+	buffer[n > 0 ? n : 0] = 0;
+}
+
+/*
+ * Nor would one in other control groups than the process (cgroups(7), "thread mode", or version 1), which may be
+ * frozen, or have less of the processors.
+ */
+static bool is_elsewhere(void)
+{
+	char own[PATH_MAX], of_process[PATH_MAX];
+	read_groups("/proc/thread-self/cgroup", own, sizeof(own));
+	read_groups("/proc/self/cgroup", of_process, sizeof(of_process));
+	return strcmp(own, of_process) != 0;
+}
+
 static bool add(struct watched *watched)
 {
 	struct watch *own = own_watch();
 	if (!own)
 		return false;
 	pthread_mutex_lock(&own->lock);
-	if (!own->has_thread && !is_nicer())
+	if (!own->has_thread && !is_nicer() && !is_elsewhere())
 		own->has_thread = thread_start(&own->thread, run_thread, own) == 0;
 	/* While it is ending nothing can be added. */
 	if (own->has_thread && !own->is_closing) {

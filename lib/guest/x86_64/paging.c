@@ -119,7 +119,7 @@ void paging_begin_reset(struct page_tables *tables)
 	tables->kept_count = 0;
 }
 
-int paging_keep(struct page_tables *tables, uint64_t page, uint64_t before)
+int paging_keep(struct page_tables *tables, const struct kept_page *page)
 {
 	if (tables->kept_count == tables->kept_capacity) {
 		size_t capacity = tables->kept_capacity ? 2 * tables->kept_capacity : 32;
@@ -129,7 +129,7 @@ int paging_keep(struct page_tables *tables, uint64_t page, uint64_t before)
 		tables->kept = kept;
 		tables->kept_capacity = capacity;
 	}
-	tables->kept[tables->kept_count++] = (struct kept_page){page, before};
+	tables->kept[tables->kept_count++] = *page;
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct table_copy {
 struct kept_page {
 	uint64_t page;   /* guest-physical */
 	uint64_t before; /* the frozen entry in whose place it is */
+	bool is_empty;   /* there it holds nothing but zeroes, or is none */
 };
 
 struct page_tables {
@@ -94,7 +95,7 @@ int paging_take_page(struct page_tables *to, struct page_tables *from, uint64_t 
 
 /* At a reset: from now on no entry has changed but those that paging_keep() is told. 0 or -ENOMEM. */
 void paging_begin_reset(struct page_tables *tables);
-int paging_keep(struct page_tables *tables, uint64_t page, uint64_t before);
+int paging_keep(struct page_tables *tables, const struct kept_page *kept);
 
 /* Gives the tables back; the pages that they lead to have been given back before. No processor uses them any more. */
 void paging_release(struct page_tables *tables);

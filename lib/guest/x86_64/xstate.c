@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "core/hot.h"
 #include "guest/x86_64/system.h"
 
 enum {
@@ -99,7 +100,7 @@ int xstate_clear(struct vcpu *vcpu)
 	return put(vcpu, state);
 }
 
-bool xstate_can_be_put(const struct processor *processor)
+HOT bool xstate_can_be_put(const struct processor *processor)
 {
 	return processor->xstate_size && processor->xstate_size <= SYSTEM_STATE_MAX - KEYS_SIZE;
 }

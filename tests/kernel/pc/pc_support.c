@@ -2,6 +2,9 @@
 #include "pc_support.h"
 
 #include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,4 +32,32 @@ void pc_await_screen(struct kernel_fixture *fixture, viso_process *process, cons
 			return;
 		nanosleep(&pause, NULL);
 	}
+}
+
+viso_process *pc_boot_patiently(struct kernel_fixture *fixture)
+{
+	enum { SECONDS = 240 };
+	viso_process *process = NULL;
+	viso_command *streams = viso_command_new("computer");
+	assert_non_null(streams);
+	alarm(SECONDS + 10);
+	assert_ok(viso_command_set_stdio(streams, VISO_STDIN, VISO_STDIO_NULL));
+	assert_ok(viso_command_capture(streams, 1 << 20));
+	assert_ok(viso_command_set_timeout_ms(streams, SECONDS * 1000));
+	assert_ok(viso_guest_boot(fixture->guest, streams, &process));
+	viso_command_unref(streams);
+	return process;
+}
+
+char *pc_kernel_path(const char *pattern)
+{
+	const char *directory = getenv("VISO_TEST_KERNELS");
+	char *path;
+	glob_t found;
+	assert_true(asprintf(&path, "%s/%s", directory, pattern) > 0);
+	assert_int_equal(glob(path, 0, NULL, &found), 0);
+	free(path);
+	path = strdup(found.gl_pathv[0]);
+	globfree(&found);
+	return path;
 }

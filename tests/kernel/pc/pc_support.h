@@ -13,6 +13,12 @@ void pc_need_firmware(void);
  * barks. */
 void pc_await_screen(struct kernel_fixture *fixture, viso_process *process, const char *text);
 
+/* Boots it; what it has to show is on the screen. On a machine with other work, emulation takes minutes. */
+viso_process *pc_boot_patiently(struct kernel_fixture *fixture);
+
+/* What a pattern finds in the rig's kernels, to be freed. */
+char *pc_kernel_path(const char *pattern);
+
 /* Instructions in 16 bits that switch a PC off. */
 #define PC_OFF 0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef
 

@@ -2,6 +2,8 @@
 /* PCs that are frozen, and their clones: a program that has each device amid something, and a BIOS. */
 #include "pc_support.h"
 
+#include "initramfs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
@@ -61,9 +63,7 @@ static char *make_disk(const struct kernel_fixture *fixture, const char *name)
 
 static void set_program(viso_guest *guest, const char *disk, const char *cd, unsigned flags)
 {
-	const char *path = getenv("VISO_TEST_FROZEN_PC");
-	assert_non_null(path);
-	assert_ok(viso_guest_set_flat_image(guest, path, CODE));
+	assert_ok(viso_guest_set_flat_image(guest, FROZEN_PC, CODE));
 	assert_ok(viso_guest_set_platform(guest, VISO_PLATFORM_PC));
 	assert_ok(viso_guest_add_disk(guest, disk, flags));
 	assert_ok(viso_guest_add_disk(guest, cd, VISO_DISK_CDROM));
@@ -289,11 +289,9 @@ static void test_a_bios_goes_on(void **state)
 	static char bytes[1 << 20];
 	struct kernel_fixture *fixture = *state;
 	viso_snapshot *snapshot = NULL;
-	const char *sector = getenv("VISO_TEST_BOOT_SECTOR");
-	assert_non_null(sector);
 	pc_prepare(fixture);
 	pc_need_firmware();
-	FILE *file = fopen(sector, "re");
+	FILE *file = fopen(BOOT_SECTOR, "re");
 	assert_non_null(file);
 	assert_int_equal(fread(bytes, 1, sizeof(bytes), file), 1024);
 	fclose(file);
@@ -318,6 +316,47 @@ static void test_a_bios_goes_on(void **state)
 	free(disk);
 }
 
+static const char script[] =
+	"for module in button evdev; do insmod /modules/$module.ko; done\n"
+	"event=$(sed -n '/Power Button/,/^$/s/.*\\(event[0-9]*\\).*/\\1/p' /proc/bus/input/devices)\n"
+	"exec 3</dev/input/$event; echo; echo press the button\n"
+	"head -c 1 <&3 >/dev/null && sleep 0.2 && poweroff -f\n";
+
+/* Linux waits for its power button, in the clone first: interrupts that have a level, and timers. */
+static void test_linux_goes_on(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_snapshot *snapshot = NULL;
+	char *initramfs;
+	need_kernels();
+	pc_prepare(fixture);
+	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
+	char *kernel = pc_kernel_path("boot/vmlinuz-*"), *line = kernel_pc_line();
+	assert_true(asprintf(&initramfs, "%s/initramfs", fixture->directory) > 0);
+	initramfs_write(initramfs, script);
+	initramfs_add_module(initramfs, getenv("VISO_TEST_KERNELS"), "button");
+	initramfs_add_module(initramfs, getenv("VISO_TEST_KERNELS"), "evdev");
+	assert_ok(viso_guest_set_memory_max(fixture->guest, 256 << 20));
+	assert_ok(viso_guest_set_kernel(fixture->guest, kernel));
+	assert_ok(viso_guest_set_initramfs(fixture->guest, initramfs));
+	assert_ok(viso_guest_set_command_line(fixture->guest, line));
+	viso_process *process = pc_boot_patiently(fixture);
+	pc_await_screen(fixture, process, "press the button");
+	assert_ok(viso_guest_snapshot(fixture->guest, &snapshot));
+	struct kernel_fixture other = {.guest = clone_of(snapshot)};
+	viso_process *clone = pc_boot_patiently(&other);
+	pc_await_screen(&other, clone, "press the button");
+	assert_ok(viso_guest_press_power_button(other.guest));
+	assert_switched_off(kernel_wait(clone), NULL);
+	assert_ok(viso_guest_press_power_button(fixture->guest));
+	assert_switched_off(kernel_wait(process), NULL);
+	viso_guest_unref(other.guest);
+	viso_snapshot_unref(snapshot);
+	free(kernel);
+	free(initramfs);
+	free(line);
+}
+
 #define case_(name) cmocka_unit_test_setup_teardown(name, kernel_setup, kernel_teardown)
 
 int main(void)
@@ -325,7 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		case_(test_devices_go_on),    case_(test_a_disk_that_is_written_is_given_anew),
 		case_(test_a_file_is_loaded), case_(test_forged_files_do_no_harm),
-		case_(test_a_bios_goes_on),
+		case_(test_a_bios_goes_on),   case_(test_linux_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static bool is_good_transfer(const struct ata_channel *channel, const struct cha
 		is_rest = is_rest && state->filled % DISK_SECTOR == 0 && state->filled / DISK_SECTOR <= state->left;
 		return drive->disk && is_rest && state->block >= 1 && state->block <= ATA_MULTIPLE_MAX;
 	case ATA_PIO_IN:
-		return drive->disk && is_rest && state->block >= 1 && state->block <= ATA_MULTIPLE_MAX;
+		return drive->disk && is_rest && state->block <= ATA_MULTIPLE_MAX && (state->block || !state->left);
 	case ATA_DMA_IN:
 	case ATA_DMA_OUT:
 		return drive->disk;

@@ -193,6 +193,15 @@ int fuse_enter(struct fuse_server *server, uint64_t parent, const char *name, st
 	return 0;
 }
 
+uint32_t fuse_reply_entry(struct fuse_server *server, const struct fuse_request *request, const void *out, size_t size)
+{
+	const struct fuse_entry_out *entry = out;
+	uint32_t replied = fuse_reply(request, 0, out, size);
+	if (replied < sizeof(struct fuse_out_header) + size)
+		fs_nodes_forget(&server->nodes, entry->nodeid, 1);
+	return replied;
+}
+
 static uint32_t look_up(struct fuse_server *server, const struct fuse_request *request)
 {
 	struct fuse_entry_out out;
@@ -201,7 +210,7 @@ static uint32_t look_up(struct fuse_server *server, const struct fuse_request *r
 	int r = fuse_take_name(request, &offset, &name);
 	if (r == 0)
 		r = fuse_enter(server, request->header.nodeid, name, &out);
-	return r < 0 ? fuse_refuse(request, r) : fuse_reply(request, 0, &out, sizeof(out));
+	return r < 0 ? fuse_refuse(request, r) : fuse_reply_entry(server, request, &out, sizeof(out));
 }
 
 static uint32_t get_attributes(struct fuse_server *server, const struct fuse_request *request)

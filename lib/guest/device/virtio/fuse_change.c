@@ -51,7 +51,7 @@ static uint32_t make(struct fuse_server *server, const struct fuse_request *requ
 		fs_nodes_drop(&server->nodes, request->header.nodeid, name);
 	if (r == 0)
 		r = fuse_enter(server, request->header.nodeid, name, &out);
-	return r < 0 ? fuse_refuse(request, r) : fuse_reply(request, 0, &out, sizeof(out));
+	return r < 0 ? fuse_refuse(request, r) : fuse_reply_entry(server, request, &out, sizeof(out));
 }
 
 static uint32_t make_node(struct fuse_server *server, const struct fuse_request *request)
@@ -119,7 +119,7 @@ static uint32_t make_link(struct fuse_server *server, const struct fuse_request 
 		fs_nodes_drop(&server->nodes, request->header.nodeid, name);
 	if (r == 0)
 		r = fuse_enter(server, request->header.nodeid, name, &out);
-	return r < 0 ? fuse_refuse(request, r) : fuse_reply(request, 0, &out, sizeof(out));
+	return r < 0 ? fuse_refuse(request, r) : fuse_reply_entry(server, request, &out, sizeof(out));
 }
 
 static uint32_t remove_name(struct fuse_server *server, const struct fuse_request *request, bool is_directory)

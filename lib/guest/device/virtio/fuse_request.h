@@ -52,6 +52,12 @@ struct fuse_attr fuse_attributes(const struct fuse_server *server, const struct 
 /* Looks a name up, which the guest knows once more then. 0 or a negative errno. */
 int fuse_enter(struct fuse_server *server, uint64_t parent, const char *name, struct fuse_entry_out *out);
 
+/*
+ * The answer to a look-up, which `out` begins with: what the guest has no room to hear of, it does not know, and would
+ * never forget. `size` and what is returned are those of fuse_reply().
+ */
+uint32_t fuse_reply_entry(struct fuse_server *server, const struct fuse_request *request, const void *out, size_t size);
+
 /* In fuse_files.c: */
 /* The fd of an open file, or -1. */
 int fuse_fd_of(const struct fuse_server *server, uint64_t handle);

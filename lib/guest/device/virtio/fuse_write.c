@@ -114,7 +114,7 @@ static uint32_t create(struct fuse_server *server, const struct fuse_request *re
 	if (handle < 0)
 		return fuse_refuse(request, (int)handle);
 	out.open.fh = (uint64_t)handle;
-	uint32_t size = fuse_reply(request, 0, &out, sizeof(out));
+	uint32_t size = fuse_reply_entry(server, request, &out, sizeof(out));
 	if (size < sizeof(struct fuse_out_header) + sizeof(out))
 		fuse_drop_handle(server, out.open.fh);
 	return size;

@@ -10,6 +10,7 @@
 enum {
 	SIGNAL_NS = 500000, /* no chain that is done waits longer for those behind it */
 	SLOW_NS = 100000,
+	CHAINS_AT_ONCE = 2 * QUEUE_SIZE_MAX, /* then the other queues have their turn */
 };
 
 static struct worker *worker_of(struct virtio *virtio)
@@ -82,18 +83,21 @@ static void ask_for_help(struct worker *worker, const struct virtqueue *queue)
 	}
 }
 
+/* A driver that makes chains available for ever does not hold the thread: the rest follows by the doorbell. */
 static void serve_queue(struct worker *worker, unsigned index, struct chain *chain)
 {
 	struct virtio *virtio = &worker->virtio;
 	struct virtqueue *queue = &virtio->queues[index];
 	uint64_t last = throttle_now();
+	unsigned rest = CHAINS_AT_ONCE;
 	if (!goes_on(worker))
 		return;
 	queue_silence(queue);
 	do {
-		while (goes_on(worker) && virtio_pop(virtio, queue, chain)) {
+		while (rest > 0 && goes_on(worker) && virtio_pop(virtio, queue, chain)) {
 			if (!may_begin(worker, queue, chain))
 				break;
+			rest--;
 			ask_for_help(worker, queue);
 			serve_one(worker, index, chain);
 			if (throttle_now() - last < SIGNAL_NS)
@@ -101,7 +105,9 @@ static void serve_queue(struct worker *worker, unsigned index, struct chain *cha
 			virtio_signal(virtio, queue);
 			last = throttle_now();
 		}
-	} while (goes_on(worker) && !worker->waits_until && queue_listen(queue));
+	} while (rest > 0 && goes_on(worker) && !worker->waits_until && queue_listen(queue));
+	if (rest == 0)
+		worker_notify(virtio, index);
 	virtio_signal(virtio, queue);
 }
 

@@ -51,7 +51,8 @@ int worker_start(struct virtio *virtio);
 void worker_pause(struct virtio *virtio);
 void worker_stop(struct virtio *virtio);
 
-/* What the thread does when it is notified: serves all that waits. In its place for tests. */
+/* What the thread does when it is notified: serves what waits, and rings for what a queue has beyond a turn. In its
+ * place for tests. */
 void worker_serve(struct virtio *virtio);
 
 #endif

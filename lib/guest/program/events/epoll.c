@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
+#include "core/fd.h"
 #include "guest/instance.h"
 #include "guest/program/calls.h"
 #include "guest/program/copies.h"
@@ -197,7 +198,7 @@ static void add_to_host(struct program *program, struct epoll_item *item)
 	if (own->fd < 0) {
 		if (!program_take_host_fd(program, own))
 			return;
-		own->fd = epoll_create1(EPOLL_CLOEXEC);
+		own->fd = fd_above_streams(epoll_create1(EPOLL_CLOEXEC));
 	}
 	struct epoll_event event = {.events = (item->events & ~known_flags) | EPOLLET, .data.ptr = item};
 	int operation = item->on_host ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/fd.h"
 #include "guest/contact/hypercalls.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -230,7 +231,7 @@ int64_t call_listen(struct program *program, const uint64_t args[6])
 static int64_t take_connection(struct program *program, struct file *file)
 {
 	for (;;) {
-		int fd = accept4(file->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = fd_above_streams(accept4(file->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 		if (fd >= 0)
 			return fd;
 		if (errno != EAGAIN && errno != EINTR)
