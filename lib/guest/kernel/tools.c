@@ -190,7 +190,7 @@ int tools_open(viso_guest *guest)
 		return error_fail(
 			VISO_STAGE_GUEST, EINVAL, kernel->initramfs,
 			"the guest has a root and an initramfs, of which the kernel takes one; leave one out");
-	if (r == 0 && has_root)
+	if (r == 0 && has_root && !kernel->origin)
 		return make_root(guest);
 	/* A clone goes on with a root that is shared; one on a disk it has from the guest of its snapshot. */
 	bool shares = kernel->origin && guest->sandbox.root && kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE;
