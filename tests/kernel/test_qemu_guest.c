@@ -68,8 +68,12 @@ static void need_guest(void)
 	need_kernels();
 	skip_without(access("/usr/sbin/qemu-ga", X_OK) == 0, "qemu-ga (package qemu-guest-agent)");
 	char *kernel = tools_find_kernel();
-	if (!guest)
+	bool is_new = !guest;
+	if (is_new)
 		make_guest(kernel);
+	/* On a machine with other work a system begins later than the library waits for its agent. */
+	for (int tries = 0; is_new && tries < 3 && viso_sandbox_start(sandbox) == -ETIMEDOUT; tries++)
+		;
 	free(kernel);
 }
 
