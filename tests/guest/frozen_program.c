@@ -23,6 +23,9 @@ static uint64_t data = 1, zeroed;
 static __thread uint64_t of_thread;
 static uint64_t *heap, *area, *late, *read_only;
 static char pages[64][4096];
+/* Of four pages the last byte of the second is 1. The first ones have been written to, if only with zeroes. */
+enum { SPARSE = 4 * 4096, SPARSE_ONE = 2 * 4096 - 1 };
+static char *sparse;
 static int fd;
 
 static void *map(size_t size)
@@ -279,6 +282,16 @@ uint64_t dirty(uint64_t n)
 	return n;
 }
 
+/* How many bytes are not as they were; then all are something else. */
+uint64_t fill_sparse(void)
+{
+	uint64_t changed = 0;
+	for (int i = 0; i < SPARSE; i++)
+		changed += sparse[i] != (i == SPARSE_ONE);
+	memset(sparse, 9, SPARSE);
+	return changed;
+}
+
 uint64_t say(void)
 {
 	return write(1, "more\n", 5) != 5;
@@ -386,6 +399,9 @@ int main(int argc, char **argv)
 	area = map(4 * 4096);
 	late = map(1 << 20);
 	read_only = map(4096);
+	sparse = map(SPARSE);
+	memset(sparse, 0, SPARSE - 4096);
+	sparse[SPARSE_ONE] = 1;
 	*heap = 2;
 	*area = 3;
 	area[512] = 5;

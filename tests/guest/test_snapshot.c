@@ -192,6 +192,23 @@ static void test_after_a_bad_end(void **state)
 	viso_guest_unref(guest);
 }
 
+/* A page that was all zeroes is not taken for one that was nearly so. */
+static void test_sparse_pages(void **state)
+{
+	need_kvm();
+	viso_guest *guest;
+	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
+	viso_guest *clone = clone_of(snapshot);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(call(clone, "fill_sparse", 0), 0);
+		assert_int_equal(call(clone, "fill_sparse", 0), 4 * 4096);
+		assert_ok(viso_guest_reset(clone));
+	}
+	viso_guest_unref(clone);
+	viso_snapshot_unref(snapshot);
+	viso_guest_unref(guest);
+}
+
 static void test_host_and_guest_write(void **state)
 {
 	need_kvm();
@@ -691,6 +708,7 @@ int main(void)
 		cmocka_unit_test(test_machines_are_used_again),
 		cmocka_unit_test(test_clones_are_apart),
 		cmocka_unit_test(test_after_a_bad_end),
+		cmocka_unit_test(test_sparse_pages),
 		cmocka_unit_test(test_host_and_guest_write),
 		cmocka_unit_test(test_shared_memory),
 		cmocka_unit_test(test_snapshots_of_clones),

@@ -282,10 +282,12 @@ int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t
 	return handler->function ? call_handler(program, handler, hypercall) : enqueue(program, hypercall);
 }
 
-bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value)
+bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value,
+			  viso_hypercall **out_hypercall)
 {
 	const struct hypercall_handler *handler = hypercalls_find(program->instance->guest, number);
 	*out_value = -ENOSYS;
+	*out_hypercall = NULL;
 	if (!handler || !handler->function)
 		return !handler;
 	/* No task in particular asks: one that lives as long as the program. */
@@ -295,11 +297,18 @@ bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64
 		return true;
 	hypercall->is_by_ring = true;
 	*out_value = run_handler(program->instance, handler, hypercall);
-	set_answer(hypercall, *out_value);
+	*out_hypercall = hypercall;
+	return true;
+}
+
+void hypercall_end_ring(viso_hypercall *hypercall, int64_t value)
+{
+	if (!hypercall)
+		return;
+	set_answer(hypercall, value);
 	/* The reference that the handler has borrowed. */
 	handle_unref(&hypercall->handle);
 	part(hypercall);
-	return true;
 }
 
 viso_hypercall *viso_hypercall_ref(viso_hypercall *hypercall)

@@ -48,11 +48,13 @@ static void serve_call(struct ring *ring)
 	int64_t value = 0;
 	for (int i = 0; i < 6; i++)
 		args[i] = ask->args[i];
-	bool done = hypercall_serve_ring(&ring->instance->program, number, args, &value);
+	viso_hypercall *hypercall;
+	bool done = hypercall_serve_ring(&ring->instance->program, number, args, &value, &hypercall);
 	answer->value = value;
 	answer->by_exit = !done;
 	atomic_store_explicit(&ring->calls.taken, sequence, memory_order_relaxed);
 	__atomic_store_n(&answer->sequence, sequence, __ATOMIC_RELEASE);
+	hypercall_end_ring(hypercall, value);
 }
 
 /* All that is there, as far as the ring holds: the program may put more in for ever. With both locks held. */
