@@ -22,6 +22,11 @@
  * refuses with -EBUSY what there is none for. So a driver that begins where another one has died answers, with an errno, each slot that it
  * finds in VISO_REQUEST_TAKEN.
  *
+ * With VISO_DOORBELL_POLLING neither interrupt nor exit is needed for requests where both sides are at it: while `guest_polls` is not 0 a
+ * processor of the guest looks at the slots all the time, and the host makes no interrupt; while a slot's bit is set in `host_polls`
+ * (viso_guest_set_ring()) the host looks at that slot, and the guest does not ring. Each side looks once more after it has taken its mark
+ * back, and each looks at the other's mark after it has changed a state, with a full barrier between the two.
+ *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *
  * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its kernel
@@ -53,6 +58,7 @@ enum {
 	/* Features; bits that are not known mean more, and change nothing of what is here. */
 	VISO_DOORBELL_CALLS = 1,
 	VISO_DOORBELL_REQUESTS = 2,
+	VISO_DOORBELL_POLLING = 4,
 
 	/* What is written to the port, a byte: the number of a call block, of a slot plus this, or to have the host look at all. A byte that
 	 * is read there is the version. */
@@ -97,8 +103,10 @@ struct viso_doorbell_head {
 	uint32_t request_size;
 	uint32_t request_count;
 	uint32_t unused1;
-	uint32_t posted; /* counts the requests */
-	uint32_t unused2[1007];
+	uint32_t posted;      /* counts the requests */
+	uint32_t guest_polls; /* the guest's: not 0 while it looks for requests by itself */
+	uint32_t host_polls;  /* bits of the slots that the host looks at */
+	uint32_t unused2[1005];
 };
 
 /** A call of the guest's. */
@@ -137,7 +145,9 @@ struct viso_doorbell_pages {
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
-_Static_assert(sizeof(struct viso_doorbell_head) == 4096 && offsetof(struct viso_doorbell_head, posted) == 64, "the first page");
+_Static_assert(sizeof(struct viso_doorbell_head) == 4096 && offsetof(struct viso_doorbell_head, posted) == 64 &&
+		       offsetof(struct viso_doorbell_head, host_polls) == 72,
+	       "the first page");
 _Static_assert(sizeof(struct viso_doorbell_call) == 4096, "a call block");
 _Static_assert(offsetof(struct viso_doorbell_call, args) == 8 && offsetof(struct viso_doorbell_call, value) == 56, "a call block");
 _Static_assert(offsetof(struct viso_doorbell_call, bytes) == 128, "a call block");
@@ -344,17 +354,31 @@ static __inline__ struct viso_doorbell_request *viso_doorbell_receive(const stru
 }
 
 /**
+ * From now on this processor looks for requests by itself, and so needs no interrupt for them: 1; or no longer: 0, after which it looks once
+ * more before it sleeps. For one processor at a time; hosts that know nothing of it make the interrupt all the same.
+ */
+static __inline__ void viso_doorbell_poll(const struct viso_doorbell *bell, int polls)
+{
+	__atomic_store_n(&bell->pages->head.guest_polls, (uint32_t)polls, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/**
  * Answers it: with a number where it is VISO_REQUEST_CALL, else with `size` bytes that were put to `answer`; or with an errno. From then on
  * the slot is the host's, and may have the next request.
  */
 static __inline__ void viso_doorbell_answer(const struct viso_doorbell *bell, struct viso_doorbell_request *request, int64_t value,
 					    size_t size, unsigned error)
 {
+	const unsigned slot = (unsigned)(request - bell->pages->requests);
 	request->value = value;
 	request->answer_size = (uint32_t)size;
 	request->error = error;
-	__atomic_store_n(&request->state, (uint32_t)VISO_REQUEST_ANSWERED, __ATOMIC_RELEASE);
-	viso_doorbell_ring(bell, VISO_DOORBELL_REQUEST + (unsigned)(request - bell->pages->requests));
+	__atomic_store_n(&request->state, (uint32_t)VISO_REQUEST_ANSWERED, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!(bell->features & VISO_DOORBELL_POLLING) ||
+	    !(__atomic_load_n(&bell->pages->head.host_polls, __ATOMIC_SEQ_CST) >> slot & 1))
+		viso_doorbell_ring(bell, VISO_DOORBELL_REQUEST + slot);
 }
 
 #ifdef VISO_DOORBELL_LINUX

@@ -156,6 +156,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_last_result(viso_guest *guest, viso
  * to the next, and the program may end between two, which the second one tells by -EIO. viso_guest_call() goes by an exit as always: the
  * program's registers must be changed for it.
  *
+ * In a computer, calls and requests go so, by the doorbell (VISO_DOORBELL_POLLING of <virtiso/doorbell.h>): whoever asks looks for the answer
+ * for `poll_us` before it sleeps, and the guest rings for none that comes meanwhile. Hypercalls go by an exit as always. The rest of what is
+ * said here is about programs.
+ *
  * A guest that has opened its ring cannot be frozen; a clone of one that has not can open its own.
  *
  * @param guest    a guest that has not run anything

@@ -8,7 +8,7 @@
  * <virtiso/doorbell.h>. All of this is the same for it, but that addresses are physical ones, of its memory or of the pages that it shares with
  * the host; that handlers are called in the threads of its processors, several at a time where several processors ask; and that a
  * computer can be paused, and end, while a handler runs: the processor that asks waits, as one that stands still, and what the handler does
- * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() is not for it. A handler may wait for another thread,
+ * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() changes nothing for them. A handler may wait for another thread,
  * but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
  *
  * Where the computer is in a container (VISO_PLACEMENT_CONTAINED), handlers run in threads of the library's, as many at a time as the

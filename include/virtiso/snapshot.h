@@ -55,7 +55,8 @@ typedef struct viso_snapshot viso_snapshot;
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -ESRCH no computer runs, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
  *         frozen (the message names it: the ring, a mapped file of /proc), the computer has a shared directory mounted, or the guest is placed in a container;
- *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE, -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
+ *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
+ *         -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */

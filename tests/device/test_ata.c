@@ -3,9 +3,14 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest/device/pc/chipset.h"
@@ -698,6 +703,116 @@ static void test_cd_is_reset_amid(void **state)
 	assert_int_equal(in8(BASE + 7), READY);
 }
 
+static void start(struct fixture *fixture)
+{
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ata_start(&fixture->ide.channels[i]), 0);
+}
+
+static void stop(struct fixture *fixture)
+{
+	for (int i = 0; i < 2; i++)
+		ata_stop(&fixture->ide.channels[i]);
+}
+
+static void await_ready(void)
+{
+	while (in8(CONTROL) & 0x80)
+		sched_yield();
+}
+
+/* By a thread of the channel's: the same comes out of it, after a while, and however often it is given up. */
+static void test_transfers_aside(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t expected[512];
+	start(fixture);
+	out(MASTER + 4, 4, 0x1000);
+	put_entry(fixture, 0, 0x2000, 512 | 0x80000000);
+	for (uint32_t i = 0; i < 200; i++) {
+		command(0xc8, i, 1);
+		run_master(true);
+		await_ready();
+		assert_int_equal(in8(MASTER + 2), 0x04);
+		assert_true(fixture->lines[0].level);
+		assert_int_equal(in8(BASE + 7), READY);
+		assert_false(fixture->lines[0].level);
+		out8(MASTER, 0);
+		fill_sector(expected, i);
+		assert_memory_equal(fixture->memory + 0x2000, expected, 512);
+		command(0xe7, 0, 0);
+		if (i % 3 == 0) {
+			out8(CONTROL, 0x04);
+			out8(CONTROL, 0x00);
+		}
+		await_ready();
+		in8(BASE + 7);
+	}
+	command(0xc8, 5, 1);
+	run_master(true);
+	ata_settle(&fixture->ide.channels[0]);
+	assert_int_equal(in8(MASTER + 2), 0x04);
+	stop(fixture);
+}
+
+/* Memory that whoever touches it waits for; -1 where the kernel has none for us. */
+static int withhold(void *memory, size_t size)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {.range = {(uintptr_t)memory, size}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The transfer hangs in the middle; the guest sees a drive that is busy, and goes on. */
+static void test_busy(void **state)
+{
+	enum { PAGE = 4096 };
+	struct fixture *fixture = *state;
+	uint8_t *own = fixture->memory;
+	uint8_t *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	fixture->memory = fixture->ram.regions[0].host = memory;
+	out(MASTER + 4, 4, 0x1000);
+	put_entry(fixture, 0, 0x8000, 512 | 0x80000000);
+	int fd = withhold(memory + 0x8000, PAGE);
+	if (fd < 0) {
+		munmap(memory, MEMORY);
+		fixture->memory = own;
+	}
+	skip_without(fd >= 0, "userfaultfd(2)");
+	start(fixture);
+	command(0xc8, 7, 1);
+	run_master(true);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(in8(BASE + 7), 0x80);
+		assert_int_equal(in8(CONTROL), 0x80);
+		assert_int_equal(in8(BASE + 2), 0x80);
+		assert_int_equal(in8(MASTER), 0x09);
+		assert_int_equal(in8(MASTER + 2) & 0x05, 0x01);
+		out8(BASE + 7, 0xec);
+		out(BASE, 2, 0xffff);
+	}
+	assert_false(fixture->lines[0].level);
+	struct uffdio_zeropage give = {.range = {(uintptr_t)memory + 0x8000, PAGE}};
+	assert_int_equal(ioctl(fd, UFFDIO_ZEROPAGE, &give), 0);
+	await_ready();
+	assert_true(fixture->lines[0].level);
+	assert_int_equal(in8(MASTER + 2), 0x04);
+	assert_int_equal(in8(BASE + 7), READY);
+	uint8_t expected[512];
+	fill_sector(expected, 7);
+	assert_memory_equal(memory + 0x8000, expected, 512);
+	stop(fixture);
+	close(fd);
+	munmap(memory, MEMORY);
+	fixture->memory = own;
+}
+
 #define case_(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -723,6 +838,8 @@ int main(void)
 		case_(test_cd_tray),
 		case_(test_cd_by_bus_master),
 		case_(test_cd_is_reset_amid),
+		case_(test_transfers_aside),
+		case_(test_busy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ static int64_t outlast(viso_hypercall *hypercall, void *data)
 	return 0;
 }
 
-static struct doorbell *make_doorbell(void)
+static struct doorbell *make_doorbell(unsigned poll_us)
 {
 	const struct ram ram = {.count = 2, .regions = {{0, REGION, all.low}, {HIGH, REGION, all.high}}};
 	const struct doorbell_setting setting = {.ram = &ram,
@@ -80,6 +80,7 @@ static struct doorbell *make_doorbell(void)
 						 .line = 3,
 						 .interrupt = line_of(&all.line),
 						 .processor = {leave, back},
+						 .poll_us = poll_us,
 						 .guest = all.guest};
 	return doorbell_new(&setting);
 }
@@ -93,7 +94,7 @@ static int set_up(void **state)
 	assert_ok(viso_guest_set_hypercall_handler(all.guest, OTHER, put_off, NULL, NULL));
 	assert_ok(viso_guest_queue_hypercall(all.guest, QUEUED));
 	assert_ok(viso_guest_set_hypercall_handler(all.guest, LASTING, outlast, NULL, NULL));
-	all.doorbell = make_doorbell();
+	all.doorbell = make_doorbell(0);
 	assert_non_null(all.doorbell);
 	all.pages = doorbell_pages(all.doorbell);
 	assert_true(bus_add(&ports, PORT, DOORBELL_PORTS, &doorbell_ops, all.doorbell));
@@ -295,7 +296,7 @@ static void test_a_pause_keeps_what_comes(void **state)
 struct driver {
 	pthread_t thread;
 	bool ends;
-	bool rings;
+	bool rings, polls;
 	uint32_t size, error; /* of its answers */
 	int served;
 };
@@ -313,7 +314,9 @@ static void serve(struct driver *driver, unsigned index)
 	request->answer_size = driver->size;
 	request->error = driver->error;
 	driver->served++;
-	__atomic_store_n(&request->state, (uint32_t)VISO_REQUEST_ANSWERED, __ATOMIC_RELEASE);
+	__atomic_store_n(&request->state, (uint32_t)VISO_REQUEST_ANSWERED, __ATOMIC_SEQ_CST);
+	if (driver->polls && __atomic_load_n(&all.pages->head.host_polls, __ATOMIC_SEQ_CST) >> index & 1)
+		return;
 	if (driver->rings)
 		out8(PORT, (uint8_t)(VISO_DOORBELL_REQUEST + index));
 }
@@ -376,6 +379,37 @@ static void test_requests_are_answered(void **state)
 	assert_int_equal(all.line.edges, 3);
 	assert_int_equal(all.pages->head.posted, 3);
 	assert_false(doorbell_cancel(all.doorbell));
+}
+
+/* Both look all the time: there is neither interrupt nor, mostly, ringing, and an answer is never missed. */
+static void test_requests_go_by_looking(void **state)
+{
+	enum { POLL_US = 500, TIMES = 200 };
+	struct driver driver = {.rings = true, .polls = true, .size = 3};
+	char answer[16];
+	uint64_t value = 0;
+	doorbell_close(all.doorbell);
+	doorbell_unref(all.doorbell);
+	all.doorbell = make_doorbell(POLL_US);
+	assert_non_null(all.doorbell);
+	all.pages = doorbell_pages(all.doorbell);
+	ports = (struct bus){0};
+	assert_true(bus_add(&ports, PORT, DOORBELL_PORTS, &doorbell_ops, all.doorbell));
+	all.pages->head.guest_polls = 1;
+	driver_start(&driver);
+	for (unsigned i = 0; i < TIMES; i++) {
+		assert_int_equal(call("f", i, 1, &value), 0);
+		assert_int_equal(value, i * 10 + 1);
+		assert_int_equal(ask("x", answer, sizeof(answer), -1), 3);
+	}
+	driver_end(&driver);
+	assert_int_equal(all.line.edges, 0);
+	assert_int_equal(all.pages->head.host_polls, 0);
+	/* A guest that does not look is called. */
+	all.pages->head.guest_polls = 0;
+	assert_int_equal(ask("x", NULL, 0, 1), -ETIMEDOUT);
+	assert_int_equal(all.line.edges, 1);
+	assert_int_equal(all.pages->head.host_polls, 0);
 }
 
 static void test_bad_answers_are_refused(void **state)
@@ -522,7 +556,7 @@ static void test_a_call_that_is_made_again_may_outlast_the_computer(void **state
 	doorbell_save(all.doorbell, &saved);
 	doorbell_close(all.doorbell);
 	doorbell_unref(all.doorbell);
-	all.doorbell = make_doorbell();
+	all.doorbell = make_doorbell(0);
 	assert_non_null(all.doorbell);
 	struct state_reader in = {.data = saved.data, .left = saved.size};
 	assert_int_equal(doorbell_load(all.doorbell, &in), 0);
@@ -547,6 +581,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_end_lets_all_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_pause_keeps_what_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_requests_are_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_requests_go_by_looking, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_answers_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_was_given_up_is_not_answered, set_up, tear_down),

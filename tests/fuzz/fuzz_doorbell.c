@@ -272,6 +272,7 @@ static void set_up(void)
 						 .address = ADDRESS,
 						 .interrupt = {.set = on_interrupt},
 						 .processor = {leave, back},
+						 .poll_us = 100,
 						 .apart = world->is_apart ? &apart : NULL,
 						 .guest = world->guest};
 	world->doorbell = doorbell_new(&setting);

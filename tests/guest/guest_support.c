@@ -156,7 +156,7 @@ viso_guest *clone_of(viso_snapshot *snapshot)
 void assert_answer(viso_guest *guest, const char *request, const char *expected)
 {
 	char out[256] = "";
-	int64_t n = viso_guest_request(guest, request, strlen(request), out, sizeof(out) - 1, 5000);
+	int64_t n = viso_guest_request(guest, request, strlen(request), out, sizeof(out) - 1, 20000);
 	assert_ok(n);
 	assert_string_equal(out, expected);
 	assert_int_equal(n, strlen(expected));

@@ -17,7 +17,7 @@ static const char *const callees[] = {"/callee", "/callee-pie", "/callee-dynamic
 /* Of starts, which take a container each where the guests are contained. */
 static int rounds(int count)
 {
-	return getenv("VISO_TEST_CONTAINED") ? count / 6 : count;
+	return getenv("VISO_TEST_CONTAINED") ? count / 12 + 1 : count;
 }
 
 static void test_numbers(void **state)
@@ -27,7 +27,7 @@ static void test_numbers(void **state)
 		viso_guest *guest = initialised(*state, callees[i], "ready", 0);
 		const uint64_t args[6] = {1, 2, 3, 4, 5, 6};
 		uint64_t value;
-		assert_ok(viso_guest_call(guest, "add", args, 2, 5000, &value));
+		assert_ok(viso_guest_call(guest, "add", args, 2, 20000, &value));
 		assert_int_equal(value, 3);
 		assert_ok(viso_guest_call(guest, "weigh", args, 6, -1, &value));
 		assert_int_equal(value, 654321);
@@ -96,16 +96,16 @@ static void test_bytes(void **state)
 	need_kvm();
 	viso_guest *guest = initialised(*state, "/callee-pie", "ready", 0);
 	char out[8] = "-------";
-	assert_int_equal(viso_guest_call_bytes(guest, "reverse", "abc", 3, out, sizeof(out), 5000), 3);
+	assert_int_equal(viso_guest_call_bytes(guest, "reverse", "abc", 3, out, sizeof(out), 20000), 3);
 	assert_memory_equal(out, "cba----", 7);
-	assert_fails(viso_guest_call_bytes(guest, "reverse", "abcdef", 6, out, 2, 5000), EREMOTEIO, VISO_STAGE_GUEST,
+	assert_fails(viso_guest_call_bytes(guest, "reverse", "abcdef", 6, out, 2, 20000), EREMOTEIO, VISO_STAGE_GUEST,
 		     "reverse");
-	assert_fails(viso_guest_call_bytes(guest, "too_much", NULL, 0, out, 2, 5000), EREMOTEIO, VISO_STAGE_GUEST,
+	assert_fails(viso_guest_call_bytes(guest, "too_much", NULL, 0, out, 2, 20000), EREMOTEIO, VISO_STAGE_GUEST,
 		     "too_much");
-	assert_fails(viso_guest_call_bytes(guest, "unmap_answer", NULL, 0, out, 8, 5000), EREMOTEIO, VISO_STAGE_GUEST,
+	assert_fails(viso_guest_call_bytes(guest, "unmap_answer", NULL, 0, out, 8, 20000), EREMOTEIO, VISO_STAGE_GUEST,
 		     "unmap_answer");
 	assert_memory_equal(out, "cba----", 7);
-	assert_int_equal(viso_guest_call_bytes(guest, "reverse", NULL, 0, NULL, 0, 5000), 0);
+	assert_int_equal(viso_guest_call_bytes(guest, "reverse", NULL, 0, NULL, 0, 20000), 0);
 	size_t size = 16 << 20;
 	uint8_t *in = malloc(size), *back = malloc(size);
 	for (size_t i = 0; i < size; i++)
@@ -146,15 +146,15 @@ static void test_ends(void **state)
 {
 	need_kvm();
 	static const struct end ends[] = {
-		{"crash", 0, 5000, EFAULT, VISO_REASON_SIGNALLED},
-		{"use_stack", 1000000, 5000, EFAULT, VISO_REASON_SIGNALLED},
-		{"unmap_stack", 0, 5000, EFAULT, VISO_REASON_SIGNALLED},
+		{"crash", 0, 20000, EFAULT, VISO_REASON_SIGNALLED},
+		{"use_stack", 1000000, 20000, EFAULT, VISO_REASON_SIGNALLED},
+		{"unmap_stack", 0, 20000, EFAULT, VISO_REASON_SIGNALLED},
 		{"spin", 0, 50, ETIMEDOUT, VISO_REASON_TIMED_OUT},
 		{"spin", 0, 0, ETIMEDOUT, VISO_REASON_TIMED_OUT},
 		{"sleep_long", 0, 50, ETIMEDOUT, VISO_REASON_TIMED_OUT},
-		{"leave", 6, 5000, ESRCH, VISO_REASON_EXITED},
+		{"leave", 6, 20000, ESRCH, VISO_REASON_EXITED},
 		{"eat_memory", 0, 20000, ENOMEM, VISO_REASON_OUT_OF_MEMORY},
-		{"jump_out", 0, 5000, ESRCH, VISO_REASON_EXITED},
+		{"jump_out", 0, 20000, ESRCH, VISO_REASON_EXITED},
 	};
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		viso_guest *guest = initialised(*state, callees[i % 3], "ready", 0);
@@ -177,7 +177,7 @@ static void test_out_of_turn(void **state)
 	assert_int_equal((int64_t)call(guest, "ready_again", 0), -EBUSY);
 	assert_int_equal((int64_t)call(guest, "receive_in_call", 0), -EBUSY);
 	assert_int_equal((int64_t)call(guest, "reply_in_call", 0), -EINVAL);
-	assert_fails(viso_guest_request(guest, NULL, 0, NULL, 0, 1000), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_request(guest, NULL, 0, NULL, 0, 20000), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_int_equal(call(guest, "count", 0), 1);
 	viso_guest_unref(guest);
 	/* Run to its end, the program is told that nobody will call it. */
@@ -284,7 +284,7 @@ static void *call_often(void *data)
 	for (int i = 0; i < 200; i++)
 		do
 			caller->result =
-				viso_guest_call(caller->guest, caller->symbol, NULL, 0, i % 2 ? 5000 : -1, NULL);
+				viso_guest_call(caller->guest, caller->symbol, NULL, 0, i % 2 ? 20000 : -1, NULL);
 		while (caller->result == -EBUSY);
 	return NULL;
 }
@@ -390,10 +390,10 @@ static void test_cancels_at_the_end(void **state)
 	for (int round = 0; round < rounds(ROUNDS); round++) {
 		struct caller caller = {initialised(*state, "/callee", "ready", 0), NULL, 0};
 		pthread_t thread;
-		assert_int_equal(viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000),
+		assert_int_equal(viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 20000),
 				 LARGE);
 		assert_int_equal(pthread_create(&thread, NULL, cancel_late, &caller), 0);
-		int64_t n = viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 10000);
+		int64_t n = viso_guest_call_bytes(caller.guest, "large_answer", NULL, 0, out, LARGE, 20000);
 		pthread_join(thread, NULL);
 		assert_int_equal(n, caller.result == 1 ? -ECANCELED : LARGE);
 		viso_guest_unref(caller.guest);

@@ -23,7 +23,7 @@ static void test_by_hypercall(void **state)
 		assert_answer(guest, "", "");
 		for (int n = 0; n < 500; n++)
 			assert_answer(guest, "request", "tseuqer");
-		assert_fails(viso_guest_call(guest, "count", NULL, 0, 1000, NULL), EINVAL, VISO_STAGE_ARGUMENT, "");
+		assert_fails(viso_guest_call(guest, "count", NULL, 0, 20000, NULL), EINVAL, VISO_STAGE_ARGUMENT, "");
 		viso_guest_unref(guest);
 	}
 }
@@ -37,15 +37,15 @@ static void test_sizes(void **state)
 	memset(in, 'x', size);
 	in[0] = 'a';
 	out[0] = '-';
-	assert_fails(viso_guest_request(guest, in, size, out, size, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, 100, out, 99, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, (16 << 20) + 1, out, 1, 5000), EINVAL, VISO_STAGE_ARGUMENT, "");
-	assert_fails(viso_guest_request(guest, NULL, 1, out, 1, 5000), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_request(guest, in, size, out, size, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, 100, out, 99, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, (16 << 20) + 1, out, 1, 20000), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_request(guest, NULL, 1, out, 1, 20000), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_int_equal(out[0], '-');
-	assert_int_equal(viso_guest_request(guest, in, size - 1, out, size, 5000), size - 1);
+	assert_int_equal(viso_guest_request(guest, in, size - 1, out, size, 20000), size - 1);
 	assert_int_equal(out[size - 2], 'a');
 	assert_int_equal(out[0], 'x');
-	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 5000), 0);
+	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 20000), 0);
 	free(in);
 	free(out);
 	viso_guest_unref(guest);
@@ -63,7 +63,7 @@ static void test_hostile_answers(void **state)
 	for (int i = 0; i < 2; i++) {
 		int64_t value[32] = {0};
 		assert_int_equal(viso_guest_request(guest, cases[i].request, strlen(cases[i].request) + 1, value,
-						    sizeof(value), 5000),
+						    sizeof(value), 20000),
 				 sizeof(value[0]));
 		assert_int_equal(value[0], cases[i].error);
 	}
@@ -71,9 +71,9 @@ static void test_hostile_answers(void **state)
 	assert_answer(guest, "nothing", "");
 	int64_t counter = 0;
 	char out[8];
-	assert_int_equal(viso_guest_request(guest, "twice", 6, out, sizeof(out), 5000), 3);
+	assert_int_equal(viso_guest_request(guest, "twice", 6, out, sizeof(out), 20000), 3);
 	assert_memory_equal(out, "one", 3);
-	assert_int_equal(viso_guest_request(guest, "counter", 8, &counter, sizeof(counter), 5000), sizeof(counter));
+	assert_int_equal(viso_guest_request(guest, "counter", 8, &counter, sizeof(counter), 20000), sizeof(counter));
 	assert_int_equal(counter, -EINVAL);
 	viso_guest_unref(guest);
 }

@@ -308,7 +308,7 @@ static void test_bad_disks_are_refused(void **state)
 		     fixture->directory);
 	assert_fails(viso_guest_add_disk(guest, "", 0), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_fails(viso_guest_add_disk(guest, NULL, 0), EINVAL, VISO_STAGE_ARGUMENT, "");
-	assert_fails(viso_guest_add_disk(guest, disk, 4), EINVAL, VISO_STAGE_ARGUMENT, "");
+	assert_fails(viso_guest_add_disk(guest, disk, 8), EINVAL, VISO_STAGE_ARGUMENT, "");
 	assert_fails(viso_guest_add_disk(NULL, disk, 0), EINVAL, VISO_STAGE_ARGUMENT, "");
 	for (int i = 0; i < 8; i++)
 		assert_ok(viso_guest_add_disk(guest, disk, VISO_DISK_READ_ONLY));

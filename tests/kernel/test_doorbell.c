@@ -86,6 +86,22 @@ static void test_both_call(void **state)
 	assert_fails(viso_guest_call(guest, "add", NULL, 0, -1, NULL), ESRCH, VISO_STAGE_GUEST, "");
 }
 
+/* Without interrupts and exits as long as both are at it. */
+static void test_calls_by_looking(void **state)
+{
+	struct kernel_fixture *fixture = set_system(state);
+	assert_ok(viso_guest_set_ring(fixture->guest, 20000));
+	viso_process *process = kernel_boot(fixture, NULL);
+	for (uint64_t i = 0; i < 100; i++) {
+		const uint64_t numbers[2] = {i, 3};
+		uint64_t sum = 0;
+		assert_ok(viso_guest_call(fixture->guest, "add", numbers, 2, PATIENCE_MS, &sum));
+		assert_int_equal(sum, i + 3);
+	}
+	switch_off(fixture->guest);
+	assert_switched_off(kernel_wait(process), "apples: errno 38\ngold: errno 38\n");
+}
+
 static void test_bad_arguments(void **state)
 {
 	struct kernel_fixture *fixture = set_system(state);
@@ -148,7 +164,7 @@ static void test_nobody_answers(void **state)
 static struct {
 	viso_hypercall *kept;
 	sem_t in_handler, may_go_on, is_released;
-	int64_t seen;
+	_Atomic int64_t seen; /* by any of them */
 } all;
 
 static int64_t put_off(viso_hypercall *hypercall, void *data)
@@ -263,6 +279,8 @@ static int64_t give_back(viso_hypercall *hypercall, void *data)
 {
 	struct kernel_fixture *fixture = data;
 	char byte;
+	/* Whoever boots it has a reference until that is done. */
+	sem_wait(&all.may_go_on);
 	fixture->guest = viso_guest_unref(fixture->guest);
 	all.seen = viso_hypercall_read(hypercall, 0, &byte, 1);
 	return 0;
@@ -272,8 +290,10 @@ static void test_a_handler_gives_the_guest_back(void **state)
 {
 	struct kernel_fixture *fixture = set_system(state);
 	sem_init(&all.is_released, 0, 0);
+	sem_init(&all.may_go_on, 0, 0);
 	assert_ok(viso_guest_set_hypercall_handler(fixture->guest, PRICE, give_back, fixture, tell_release));
 	viso_process *process = kernel_boot(fixture, NULL);
+	sem_post(&all.may_go_on);
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 	sem_wait(&all.is_released);
 	assert_null(fixture->guest);
@@ -325,11 +345,12 @@ int main(int argc, char *argv[])
 		TEST(test_a_pause_does_not_wait_for_handlers),
 		TEST(test_an_end_does_not_wait_for_handlers),
 		TEST(test_a_handler_gives_the_guest_back),
-		/* A contained one is neither. */
+		/* A contained one is none of these. */
+		TEST(test_calls_by_looking),
 		TEST(test_a_pc_knows_nothing),
 		TEST(test_clones_call_and_are_called),
 	};
 	enum { COUNT = sizeof(tests) / sizeof(tests[0]) };
 	is_contained = argc == 2 && strcmp(argv[1], "contained") == 0;
-	return _cmocka_run_group_tests("doorbell", tests, is_contained ? COUNT - 2 : COUNT, NULL, NULL);
+	return _cmocka_run_group_tests("doorbell", tests, is_contained ? COUNT - 3 : COUNT, NULL, NULL);
 }

@@ -115,13 +115,14 @@ static void assert_says(const char *output, const char *text)
 		fail_msg("not in the output: %s; it is\n%s", text, output);
 }
 
-static void test_user_space_calls_and_is_called(void **state)
+static void talk(struct kernel_fixture *fixture)
 {
-	struct kernel_fixture *fixture = *state;
 	viso_guest *guest = fixture->guest;
 	const uint64_t numbers[2] = {40, 2};
 	uint64_t sum = 0;
 	char answer[16];
+	all.there = 0;
+	all.later = NULL;
 	prepare(fixture);
 	assert_ok(viso_guest_set_hypercall_handler(guest, PRICE, tell_price, NULL, NULL));
 	assert_ok(viso_guest_set_hypercall_handler(guest, MEET, meet, NULL, NULL));
@@ -142,10 +143,25 @@ static void test_user_space_calls_and_is_called(void **state)
 	assert_switched_off(result, NULL);
 }
 
+static void test_user_space_calls_and_is_called(void **state)
+{
+	talk(*state);
+}
+
+/* Its two processors ask at once there, too. */
+static void test_the_same_in_a_container(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	need_kernels();
+	assert_ok(viso_guest_set_placement(fixture->guest, VISO_PLACEMENT_CONTAINED));
+	talk(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_user_space_calls_and_is_called, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_the_same_in_a_container, kernel_setup, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,14 @@ static void test_disk(void **state)
 	forget(&computer);
 }
 
+static void test_contained_disk(void **state)
+{
+	struct computer computer = make(VISO_ROOT_MEDIUM_DISK, 160u << 20);
+	assert_ok(viso_guest_set_placement(computer.guest, VISO_PLACEMENT_CONTAINED));
+	check(&computer, "overlay");
+	forget(&computer);
+}
+
 static void test_share(void **state)
 {
 	struct computer computer = make(VISO_ROOT_MEDIUM_SHARE, 160u << 20);
@@ -107,10 +115,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_share),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_disk),  cmocka_unit_test(test_contained_disk), cmocka_unit_test(test_share),
+		cmocka_unit_test(test_large), cmocka_unit_test(test_refused),
 	};
 	return cmocka_run_group_tests_name("root media", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -697,6 +698,25 @@ static void test_forged_files_do_no_harm(void **state)
 	free(path);
 }
 
+/* A snapshot is a file in memory, and the signal of such a limit would end the host program. */
+static void test_a_limit_of_file_sizes_is_no_signal(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_snapshot *snapshot = NULL;
+	struct rlimit old, small = {1000, RLIM_INFINITY};
+	need_kvm();
+	set_code(fixture, FOR_EVER);
+	viso_process *process = kernel_boot(fixture, NULL);
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int r = viso_guest_snapshot(fixture->guest, &snapshot);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_fails(r, EFBIG, VISO_STAGE_MEMORY, "memory");
+	assert_ok(viso_process_kill(process));
+	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3)
@@ -719,6 +739,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_a_handler_must_have_returned, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_snapshots_leave_nothing, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_runs_is_frozen, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_a_limit_of_file_sizes_is_no_signal, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_a_file_is_loaded_by_another_process, kernel_setup,
 						kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_other_guests_are_refused, kernel_setup, kernel_teardown),

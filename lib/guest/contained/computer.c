@@ -55,11 +55,20 @@ struct contained_computer *contained_computer_ref(struct contained_computer *com
 	return computer;
 }
 
+bool contained_computer_runs(const struct contained_computer *computer)
+{
+	struct pollfd end = {.fd = computer ? viso_process_fd(computer->server) : -1, .events = POLLIN};
+	int r = 0;
+	while (computer && (r = poll(&end, 1, 0)) < 0 && errno == EINTR)
+		;
+	return computer && r == 0;
+}
+
 void contained_computer_close(struct contained_computer *computer)
 {
 	if (!computer)
 		return;
-	if (computer->server)
+	if (computer->server && contained_computer_runs(computer))
 		(void)viso_process_kill(computer->server);
 	if (computer->bell)
 		bell_end(computer->bell);
@@ -81,15 +90,6 @@ void contained_computer_unref(struct contained_computer *computer)
 	close_fd(computer->control);
 	pthread_mutex_destroy(&computer->lock);
 	free(computer);
-}
-
-bool contained_computer_runs(const struct contained_computer *computer)
-{
-	struct pollfd end = {.fd = computer ? viso_process_fd(computer->server) : -1, .events = POLLIN};
-	int r = 0;
-	while (computer && (r = poll(&end, 1, 0)) < 0 && errno == EINTR)
-		;
-	return computer && r == 0;
 }
 
 struct doorbell *contained_computer_doorbell(const struct contained_computer *computer)

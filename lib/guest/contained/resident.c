@@ -30,6 +30,7 @@ struct resident {
 	viso_container *container;
 	uint64_t serial; /* of the last call */
 	atomic_bool has_ended;
+	atomic_bool is_killed; /* for the host program */
 	bool is_out_of_memory; /* the host has no room for what it answers */
 	viso_result *result;   /* once it has ended and was waited for */
 };
@@ -47,6 +48,7 @@ bool resident_has_ended(const struct resident *resident)
 
 void resident_kill(struct resident *resident)
 {
+	atomic_store(&resident->is_killed, true);
 	(void)viso_process_kill(resident->service.server);
 }
 
@@ -68,15 +70,29 @@ void resident_end(struct resident *resident)
 	resident_kill(resident);
 }
 
-/* What has answered ends by itself; what does not is killed. */
+static bool ends_soon(viso_process *server)
+{
+	const int64_t until = milliseconds_from_now(CONTAINED_GRACE_MS);
+	struct pollfd end = {.fd = viso_process_fd(server), .events = POLLIN};
+	int64_t left;
+	int r = 0;
+	while (r <= 0 && (left = until - clock_now(CLOCK_MONOTONIC)) > 0)
+		r = poll(&end, 1, (int)(left / 1000000) + 1);
+	return r > 0;
+}
+
+/* What was not killed ends by itself, of which the reason counts. What does not makes no sense. */
 static int await_end(struct resident *resident, bool has_answered, viso_result **out_server)
 {
-	viso_process *server = resident->service.server;
-	struct pollfd end = {.fd = viso_process_fd(server), .events = POLLIN};
-	if (!has_answered || poll(&end, 1, CONTAINED_GRACE_MS) != 1)
-		(void)viso_process_kill(server);
-	(void)process_await_end(server);
-	return viso_process_wait(server, -1, out_server);
+	struct service *service = &resident->service;
+	bool is_killed = atomic_load(&resident->is_killed) || service->is_late || service->is_liar;
+	bool is_over = !is_killed && ends_soon(service->server);
+	if (!is_over && !is_killed && !has_answered)
+		service->is_liar = true;
+	if (!is_over)
+		(void)viso_process_kill(service->server);
+	(void)process_await_end(service->server);
+	return viso_process_wait(service->server, -1, out_server);
 }
 
 static void move_output(viso_result *to, viso_result *from)
@@ -307,6 +323,8 @@ static bool take_bytes(struct resident *resident, uint64_t size, void **out_data
 		return true;
 	*out_data = malloc(size);
 	resident->is_out_of_memory = !*out_data;
+	if (!*out_data)
+		resident_kill(resident);
 	return *out_data && receive_bytes(&resident->service, *out_data, size);
 }
 
@@ -317,7 +335,9 @@ static int64_t call(struct viso_guest *guest, struct resident *resident, const s
 	struct contained_return returned;
 	_cleanup_free_ void *data = NULL;
 	bool is_number = call->kind == CALL_NUMBERS;
-	if (!send_call(service, call, request->name, request->in) || !is_done(service, call, &returned))
+	/* Also where it takes no more it may have said why. */
+	bool was_sent = send_call(service, call, request->name, request->in);
+	if (!is_done(service, call, &returned) || !was_sent)
 		return fail_ended(guest, resident, function);
 	bool has_bytes = !is_number && !returned.error;
 	if ((has_bytes && !take_bytes(resident, returned.value, &data)) || !guest_finish(guest))

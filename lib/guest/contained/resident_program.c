@@ -2,6 +2,7 @@
 #include "guest/contained/resident_program.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +103,9 @@ static bool serve(struct viso_guest *guest, struct instance *instance, const str
 	/* Memory that nobody has touched costs nothing. */
 	_cleanup_free_ void *in = malloc(call->in_size + 1), *out = malloc(call->out_max + 1);
 	uint64_t value = 0;
-	if (!in || !out || !receive_bytes(in, call->in_size))
+	if (!in || !out)
+		program_end(&instance->program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+	if (instance->program.ended || !receive_bytes(in, call->in_size))
 		return false;
 	forward_await_signals(call->signals);
 	int64_t r = make_call(guest, message, in, out, &value);

@@ -22,7 +22,7 @@ static void fill_in(const struct doorbell_setting *setting, volatile struct viso
 		.address = setting->address,
 		.port = setting->port,
 		.line = setting->line,
-		.features = VISO_DOORBELL_CALLS | VISO_DOORBELL_REQUESTS,
+		.features = VISO_DOORBELL_CALLS | VISO_DOORBELL_REQUESTS | VISO_DOORBELL_POLLING,
 		.calls = offsetof(struct viso_doorbell_pages, calls),
 		.call_size = sizeof(struct viso_doorbell_call),
 		.call_count = VISO_DOORBELL_CALL_COUNT,
@@ -63,6 +63,7 @@ struct doorbell *doorbell_new(const struct doorbell_setting *setting)
 	doorbell->interrupt = setting->interrupt;
 	doorbell->processor = setting->processor;
 	doorbell->guest = setting->guest;
+	doorbell->poll_ns = setting->poll_us * 1000ll;
 	pthread_mutex_init(&doorbell->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -45,6 +45,7 @@ struct doorbell_setting {
 	uint32_t port, line;
 	struct interrupt interrupt; /* edge-triggered */
 	struct doorbell_processor processor;
+	unsigned poll_us;                   /* so long whoever asks looks for the answer before it sleeps */
 	const struct doorbell_apart *apart; /* NULL where it rings by doorbell_ops, and waits until that returns */
 	struct viso_guest *guest;           /* whose handlers are called; it is there until doorbell_close() */
 };

@@ -39,6 +39,7 @@ struct doorbell {
 	struct interrupt interrupt;
 	struct doorbell_processor processor;
 	struct doorbell_apart apart; /* `access` is NULL for one that is not */
+	int64_t poll_ns;
 
 	pthread_mutex_t lock;   /* guards what follows; none is taken within it but that of the guest's queue */
 	pthread_cond_t changed; /* of everything */
@@ -47,6 +48,7 @@ struct doorbell {
 	struct doorbell_call calls[VISO_DOORBELL_CALL_COUNT];
 	struct doorbell_slot slots[VISO_DOORBELL_REQUEST_COUNT];
 	uint32_t serial;
+	uint32_t polls; /* slots whose answers somebody looks for: what the guest is told */
 };
 
 /* The guest has rung for this block: its call is made, if there is one. Without the lock. */

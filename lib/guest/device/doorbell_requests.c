@@ -73,8 +73,51 @@ static void post(struct doorbell *doorbell, unsigned index, const struct doorbel
 	if (request->in_size)
 		memcpy((void *)place->request, request->in, request->in_size);
 	__atomic_store_n(&place->state, (uint32_t)VISO_REQUEST_POSTED, __ATOMIC_RELEASE);
-	__atomic_store_n(&doorbell->pages->head.posted, doorbell->serial, __ATOMIC_RELEASE);
-	interrupt_pulse(&doorbell->interrupt);
+	__atomic_store_n(&doorbell->pages->head.posted, doorbell->serial, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&doorbell->pages->head.guest_polls, __ATOMIC_SEQ_CST))
+		interrupt_pulse(&doorbell->interrupt);
+}
+
+/* With the lock held. */
+static void mark_polled(struct doorbell *doorbell, unsigned index, bool is_polled)
+{
+	const uint32_t bit = 1u << index;
+	doorbell->polls = is_polled ? doorbell->polls | bit : doorbell->polls & ~bit;
+	__atomic_store_n(&doorbell->pages->head.host_polls, doorbell->polls, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* With the lock held. */
+static bool is_decided(const struct doorbell *doorbell, unsigned index)
+{
+	const struct doorbell_slot *slot = &doorbell->slots[index];
+	return slot->is_answered || slot->is_cancelled || doorbell->is_closed;
+}
+
+/* For so long that a lock that is taken in between does not matter. */
+static void look(const struct doorbell *doorbell, unsigned index)
+{
+	enum { LOOKS = 500 };
+	for (int i = 0; i < LOOKS && state_of(doorbell, index) != VISO_REQUEST_ANSWERED; i++)
+		__builtin_ia32_pause();
+}
+
+/* Without sleeping; the guest need not ring meanwhile. With the lock held, but not all the time. */
+static void poll_for_answer(struct doorbell *doorbell, unsigned index, int64_t deadline)
+{
+	const int64_t longest = clock_now(CLOCK_MONOTONIC) + doorbell->poll_ns;
+	const int64_t until = longest < deadline ? longest : deadline;
+	while (!is_decided(doorbell, index) && state_of(doorbell, index) != VISO_REQUEST_ANSWERED &&
+	       clock_now(CLOCK_MONOTONIC) < until) {
+		pthread_mutex_unlock(&doorbell->lock);
+		look(doorbell, index);
+		pthread_mutex_lock(&doorbell->lock);
+	}
+	mark_polled(doorbell, index, false);
+	/* From here on it rings. */
+	if (!is_decided(doorbell, index) && state_of(doorbell, index) == VISO_REQUEST_ANSWERED)
+		doorbell->slots[index].is_answered = true;
 }
 
 /* False where that time has come. With the lock held. */
@@ -164,7 +207,11 @@ static int64_t ask(struct doorbell *doorbell, const struct doorbell_request *req
 		return error_fail(VISO_STAGE_GUEST, EBUSY, function,
 				  "%s: %d calls and requests are on their way, or the guest never answered so many",
 				  function, VISO_DOORBELL_REQUEST_COUNT);
+	if (doorbell->poll_ns)
+		mark_polled(doorbell, (unsigned)index, true);
 	post(doorbell, (unsigned)index, request);
+	if (doorbell->poll_ns)
+		poll_for_answer(doorbell, (unsigned)index, deadline);
 	return await_answer(doorbell, (unsigned)index, request, deadline, function);
 }
 

@@ -85,6 +85,7 @@ int doorbell_load(struct doorbell *doorbell, struct state_reader *in)
 	if (!fits || !state_get_number(in, UINT32_MAX, &serial))
 		return state_damaged("doorbell");
 	doorbell->serial = (uint32_t)serial;
+	doorbell->pages->head.host_polls = 0;
 	for (unsigned i = 0; i < VISO_DOORBELL_REQUEST_COUNT; i++)
 		take_back(doorbell, i);
 	return 0;

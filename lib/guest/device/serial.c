@@ -187,15 +187,26 @@ static void read_ports(void *device, uint64_t offset, void *data, unsigned size)
 		serial->line.has_room(serial->line.data);
 }
 
+/* In a loop the line is cut. */
+static size_t room_of(const struct serial *serial)
+{
+	return serial->modem_control & LOOPBACK ? 0 : SERIAL_FIFO - serial->count;
+}
+
 static void write_ports(void *device, uint64_t offset, const void *data, unsigned size)
 {
 	struct serial *serial = device;
 	const uint8_t *bytes = data;
 	for (unsigned i = 0; i < size; i++) {
 		pthread_mutex_lock(&serial->lock);
+		bool had_room = room_of(serial);
 		bool sends = write_register(serial, (unsigned)offset + i, bytes[i]);
+		/* By a FIFO that is cleared, or a loop that ends: who waits for room would wait for ever. */
+		bool has_room = !had_room && room_of(serial);
 		update_interrupt(serial);
 		pthread_mutex_unlock(&serial->lock);
+		if (has_room && serial->line.has_room)
+			serial->line.has_room(serial->line.data);
 		/* It may wait for a reader. */
 		if (sends)
 			traffic_count(&serial->traffic, TRAFFIC_FROM_GUEST, 1);
@@ -209,8 +220,7 @@ const struct bus_ops serial_ops = {.read = read_ports, .write = write_ports};
 size_t serial_room(struct serial *serial)
 {
 	pthread_mutex_lock(&serial->lock);
-	/* In a loop the line is cut. */
-	size_t room = serial->modem_control & LOOPBACK ? 0 : SERIAL_FIFO - serial->count;
+	size_t room = room_of(serial);
 	pthread_mutex_unlock(&serial->lock);
 	return room;
 }

@@ -88,6 +88,7 @@ int view_start(struct view *view, struct mount *mount, struct spot *out)
 		if (r == 0)
 			r = mount->layers[i].ops->status(&mount->layers[i], &part, &st);
 		if (r < 0) {
+			part_release(&part);
 			spot_release(out);
 			return r;
 		}

@@ -175,7 +175,7 @@ static void add_signature(struct kvm_cpuid2 *cpuid)
 		 .eax = LAYOUT_DOORBELL_PORT | LAYOUT_DOORBELL_LINE << 16 | VISO_DOORBELL_VERSION << 24,
 		 .ebx = (uint32_t)LAYOUT_DOORBELL,
 		 .ecx = sizeof(struct viso_doorbell_pages),
-		 .edx = VISO_DOORBELL_CALLS | VISO_DOORBELL_REQUESTS},
+		 .edx = VISO_DOORBELL_CALLS | VISO_DOORBELL_REQUESTS | VISO_DOORBELL_POLLING},
 	};
 	_Static_assert(sizeof(leaves) == COUNT * sizeof(leaves[0]), "leaves");
 	if (cpuid->nent > KERNEL_CPUID_MAX - COUNT)

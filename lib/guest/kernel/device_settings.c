@@ -234,7 +234,7 @@ static int check_new_port(struct device_settings *settings, const char *name, co
 /* Its place is taken by a copy of the fd. */
 static int bind_fd(int *place, int fd, const char *function)
 {
-	int copy;
+	int copy = -1;
 	int r = copy_fd(fd, function, &copy);
 	if (r < 0)
 		return r;

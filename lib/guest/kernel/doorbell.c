@@ -64,6 +64,7 @@ static int add_own(struct machine *machine, struct viso_guest *guest)
 		.line = LAYOUT_DOORBELL_LINE,
 		.interrupt = machine_interrupt(machine, LAYOUT_DOORBELL_LINE),
 		.processor = {.leave = processor_leave, .back = processor_back},
+		.poll_us = guest->ring_poll_us,
 		.guest = guest,
 	};
 	struct doorbell *doorbell = doorbell_new(&setting);

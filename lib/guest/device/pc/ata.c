@@ -12,10 +12,12 @@ void ata_init(struct ata_channel *channel, const struct interrupt *line, const s
 {
 	*channel = (struct ata_channel){.line = *line, .ram = ram};
 	pthread_mutex_init(&channel->lock, NULL);
+	pthread_cond_init(&channel->worker.changed, NULL);
 }
 
 void ata_release(struct ata_channel *channel)
 {
+	pthread_cond_destroy(&channel->worker.changed);
 	pthread_mutex_destroy(&channel->lock);
 }
 
@@ -64,12 +66,19 @@ struct ata_drive *ata_selected(struct ata_channel *channel)
 	return drive->disk ? drive : NULL;
 }
 
+void ata_show_interrupt(struct ata_channel *channel)
+{
+	interrupt_set(&channel->line, channel->is_interrupting && !(channel->control & ATA_CONTROL_SILENT));
+}
+
 void ata_interrupt(struct ata_channel *channel, bool is_interrupting)
 {
 	channel->is_interrupting = is_interrupting;
 	if (is_interrupting)
 		channel->master.status |= ATA_MASTER_INTERRUPT;
-	interrupt_set(&channel->line, is_interrupting && !(channel->control & ATA_CONTROL_SILENT));
+	/* Who is called while the drive is busy does not look any further. */
+	if (!channel->worker.is_busy)
+		ata_show_interrupt(channel);
 }
 
 void ata_succeed(struct ata_channel *channel, struct ata_drive *drive)
@@ -163,7 +172,10 @@ static void command_read(void *device, uint64_t offset, void *data, unsigned siz
 {
 	struct ata_channel *channel = device;
 	pthread_mutex_lock(&channel->lock);
-	if (offset == DATA && size > 1)
+	/* Then each register reads as the status. */
+	if (channel->worker.is_busy)
+		memset(data, ATA_STATUS_BUSY, size);
+	else if (offset == DATA && size > 1)
 		read_data(channel, data, size);
 	else if (size == 1)
 		*(uint8_t *)data = read_port(channel, offset);
@@ -224,7 +236,9 @@ static void command_write(void *device, uint64_t offset, const void *data, unsig
 {
 	struct ata_channel *channel = device;
 	pthread_mutex_lock(&channel->lock);
-	if (offset == DATA && size > 1)
+	if (channel->worker.is_busy)
+		; /* nothing is written then */
+	else if (offset == DATA && size > 1)
 		write_data(channel, data, size);
 	else if (size == 1)
 		write_port(channel, offset, *(const uint8_t *)data);
@@ -235,7 +249,9 @@ static void control_read(void *device, uint64_t offset, void *data, unsigned siz
 {
 	struct ata_channel *channel = device;
 	pthread_mutex_lock(&channel->lock);
-	if (channel->drives[0].disk || channel->drives[1].disk)
+	if (channel->worker.is_busy)
+		*(uint8_t *)data = ATA_STATUS_BUSY;
+	else if (channel->drives[0].disk || channel->drives[1].disk)
 		*(uint8_t *)data = read_status(channel);
 	pthread_mutex_unlock(&channel->lock);
 }
@@ -245,6 +261,7 @@ static void control_write(void *device, uint64_t offset, const void *data, unsig
 	struct ata_channel *channel = device;
 	uint8_t control = *(const uint8_t *)data;
 	pthread_mutex_lock(&channel->lock);
+	ata_await(channel);
 	bool was_resetting = channel->control & ATA_CONTROL_RESET;
 	channel->control = control;
 	if (was_resetting && !(control & ATA_CONTROL_RESET))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A channel of ATA with up to two drives, as its ports show it (ATA8-ACS, ATA8-APT): disks, and CD-ROMs, which take
- * packets (ATAPI: ATA/ATAPI-6, MMC-3). Commands are served at once, by the thread of the processor that gives them.
+ * packets (ATAPI: ATA/ATAPI-6, MMC-3). Commands are served at once, by the thread of the processor that gives them,
+ * but for what may take long once there is a thread for that.
  */
 #ifndef GUEST_DEVICE_PC_ATA_H
 #define GUEST_DEVICE_PC_ATA_H
@@ -68,8 +69,20 @@ struct ata_master {
 	uint32_t table;
 };
 
+struct ata_channel;
+
+struct ata_worker {
+	pthread_t thread;
+	bool has_thread, should_end;
+	pthread_cond_t changed;
+	bool is_busy; /* the rest of the channel is the thread's alone */
+	void (*job)(struct ata_channel *channel);
+	struct ata_master shown; /* what it was when that began */
+};
+
 struct ata_channel {
 	pthread_mutex_t lock; /* guards all that follows */
+	struct ata_worker worker;
 	struct ata_drive drives[2];
 	uint8_t device, control;
 	struct interrupt line;
@@ -100,6 +113,14 @@ void ata_release(struct ata_channel *channel);
 
 /* Puts a disk in, before the guest runs: as first or second drive. Or a CD, of whole sectors of ATA_CD_SECTOR bytes. */
 void ata_insert(struct ata_channel *channel, unsigned place, struct disk *disk, unsigned number, bool is_cd);
+
+/*
+ * With drives, while the guest runs: a thread for what takes long. 0 or a negative errno. When ata_settle() returns,
+ * nothing is on its way that the guest has not begun since.
+ */
+int ata_start(struct ata_channel *channel);
+void ata_settle(struct ata_channel *channel);
+void ata_stop(struct ata_channel *channel);
 
 /* Without what is on the disks; for another one with disks of the same sizes. 0, or -EINVAL with the error set. */
 void ata_save(struct ata_channel *channel, struct state_writer *out);

@@ -245,8 +245,9 @@ static void set_features(struct ata_channel *channel, struct ata_drive *drive)
 	ata_succeed(channel, drive);
 }
 
-static void flush(struct ata_channel *channel, struct ata_drive *drive)
+static void flush(struct ata_channel *channel)
 {
+	struct ata_drive *drive = channel->drive;
 	if (disk_flush(drive->disk) < 0)
 		return ata_fail(channel, drive, ATA_ERROR_ABORTED);
 	ata_succeed(channel, drive);
@@ -293,7 +294,7 @@ void ata_command(struct ata_channel *channel, struct ata_drive *drive, uint8_t c
 		return set_features(channel, drive);
 	case FLUSH:
 	case FLUSH_EXT:
-		return flush(channel, drive);
+		return ata_do(channel, flush);
 	case CHECK_POWER:
 		ata_succeed(channel, drive);
 		drive->count.now = 0xff;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of ATA share. The lock of the channel is held. */
+/* What the files of ATA share. The lock of the channel is held, or the channel is the worker's. */
 #ifndef GUEST_DEVICE_PC_ATA_INSIDE_H
 #define GUEST_DEVICE_PC_ATA_INSIDE_H
 
@@ -33,6 +33,13 @@ enum {
 struct ata_drive *ata_selected(struct ata_channel *channel);
 
 void ata_interrupt(struct ata_channel *channel, bool is_interrupting);
+/* The line, as it is now. */
+void ata_show_interrupt(struct ata_channel *channel);
+
+/* Does it by the channel's thread, if there is one: the last thing that is done with the lock. And waits for its end.
+ */
+void ata_do(struct ata_channel *channel, void (*job)(struct ata_channel *channel));
+void ata_await(struct ata_channel *channel);
 
 /* The end of a command. */
 void ata_succeed(struct ata_channel *channel, struct ata_drive *drive);

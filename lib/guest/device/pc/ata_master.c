@@ -65,7 +65,7 @@ static bool run(struct ata_channel *channel, bool *out_is_exact)
 	return true;
 }
 
-void ata_master_run(struct ata_channel *channel)
+static void transfer(struct ata_channel *channel)
 {
 	struct ata_drive *drive = channel->drive;
 	bool is_write = channel->transfer == ATA_DMA_OUT, is_exact = false;
@@ -82,6 +82,11 @@ void ata_master_run(struct ata_channel *channel)
 		channel->master.status &= (uint8_t)~ATA_MASTER_ACTIVE;
 	channel->left = 0;
 	ata_succeed(channel, drive);
+}
+
+void ata_master_run(struct ata_channel *channel)
+{
+	ata_do(channel, transfer);
 }
 
 static void write_command(struct ata_channel *channel, uint8_t value)
@@ -111,9 +116,10 @@ void ata_master_read(struct ata_channel *channel, unsigned offset, void *data, u
 {
 	uint8_t registers[16] = {0};
 	pthread_mutex_lock(&channel->lock);
-	registers[COMMAND] = channel->master.command;
-	registers[STATUS] = channel->master.status;
-	bus_put(&registers[TABLE], 4, channel->master.table);
+	const struct ata_master *master = channel->worker.is_busy ? &channel->worker.shown : &channel->master;
+	registers[COMMAND] = master->command;
+	registers[STATUS] = master->status;
+	bus_put(&registers[TABLE], 4, master->table);
 	pthread_mutex_unlock(&channel->lock);
 	memcpy(data, &registers[offset], size);
 }
@@ -124,6 +130,7 @@ void ata_master_write(struct ata_channel *channel, unsigned offset, const void *
 	uint8_t table[4];
 	pthread_mutex_lock(&channel->lock);
 	for (unsigned i = 0; i < size; i++) {
+		ata_await(channel);
 		if (offset + i == COMMAND) {
 			write_command(channel, bytes[i]);
 		} else if (offset + i == STATUS) {

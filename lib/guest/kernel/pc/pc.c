@@ -24,29 +24,41 @@ static int64_t real(void)
 
 static int start(void *device)
 {
-	return pc_clock_start(device);
+	struct pc *pc = device;
+	int r = pc_clock_start(pc);
+	for (int i = 0; i < 2 && r == 0; i++) {
+		r = ata_start(&pc->ide.channels[i]);
+		if (r < 0)
+			return error_fail(VISO_STAGE_GUEST, -r, "pthread_create", NULL);
+	}
+	return r;
 }
 
-static void pause_clock(void *device)
+static void pause_devices(void *device)
 {
-	pc_clock_pause(device, true);
+	struct pc *pc = device;
+	pc_clock_pause(pc, true);
+	for (int i = 0; i < 2; i++)
+		ata_settle(&pc->ide.channels[i]);
 }
 
-static void resume_clock(void *device)
+static void resume_devices(void *device)
 {
 	pc_clock_pause(device, false);
 }
 
 static void stop(void *device)
 {
-	pc_clock_stop(device);
+	struct pc *pc = device;
+	pc_clock_stop(pc);
+	for (int i = 0; i < 2; i++)
+		ata_stop(&pc->ide.channels[i]);
 }
 
 static void release(void *device, bool is_forked)
 {
 	struct pc *pc = device;
 	pci_release(&pc->pci);
-	ide_release(&pc->ide);
 	acpi_pm_release(&pc->pm);
 	rtc_release(&pc->rtc);
 	i8042_release(&pc->i8042);
@@ -54,8 +66,11 @@ static void release(void *device, bool is_forked)
 	fw_cfg_release(&pc->fw_cfg);
 	for (unsigned i = 0; i < pc->disk_count; i++)
 		disk_close(pc->disks[i]);
-	if (!is_forked)
+	/* Threads that the child does not have wait on their conditions. */
+	if (!is_forked) {
+		ide_release(&pc->ide);
 		pc_clock_release(&pc->clock);
+	}
 	if (pc->video)
 		munmap(pc->video, VGA_MEMORY_SIZE);
 	if (pc->firmware)
@@ -65,8 +80,8 @@ static void release(void *device, bool is_forked)
 
 static const struct machine_device_ops ops = {
 	.start = start,
-	.pause = pause_clock,
-	.resume = resume_clock,
+	.pause = pause_devices,
+	.resume = resume_devices,
 	.stop = stop,
 	.save = pc_save,
 	.load = pc_load,

@@ -10,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/file_limit.h"
 #include "core/transfer.h"
 
 enum { PAGE = 4096, PAGES_OF_CHUNK = FROZEN_CHUNK / PAGE };
@@ -86,9 +87,13 @@ static int copy_all(struct frozen_ram *ram, const uint8_t *host, const struct fr
 
 int frozen_ram_new(struct frozen_ram *ram, const uint8_t *host, uint64_t size, const struct frozen_ram *beneath)
 {
+	struct file_limit_guard guard;
 	*ram = (struct frozen_ram){.fd = -1, .size = size};
 	ram->fd = fd_above_streams(memfd_create("viso-snapshot", MFD_CLOEXEC));
+	/* A file in memory has a limit of size as well. */
+	file_limit_begin(&guard);
 	int r = ram->fd < 0 || ftruncate(ram->fd, (off_t)size) < 0 ? -errno : copy_all(ram, host, beneath);
+	file_limit_end(&guard);
 	if (r == 0)
 		return 0;
 	frozen_ram_release(ram, false);
