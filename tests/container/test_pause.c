@@ -101,8 +101,12 @@ static void test_pause_amid_forks(void **state)
 		assert_int_equal(viso_sandbox_pause(box->sandbox), 1);
 		count = viso_sandbox_pids(box->sandbox, pids, CHILDREN + 1);
 		assert_in_range(count, 2, CHILDREN + 1);
-		for (int i = 0; i < count; i++)
-			moving += state_of(pids[i]) != 'T';
+		for (int i = 0; i < count; i++) {
+			char letter = state_of(pids[i]);
+			moving += letter != 'T';
+			if (letter != 'T')
+				print_message("# %d of %d is in state %c\n", pids[i], count, letter ? letter : '-');
+		}
 		assert_int_equal(moving, 0);
 		assert_ok(viso_process_kill(process));
 		viso_process_unref(process);
