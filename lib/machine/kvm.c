@@ -21,6 +21,14 @@ struct kvm_try {
 	int version;
 };
 
+int kvm_create_vm(int kvm)
+{
+	int vm;
+	while ((vm = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 && errno == EINTR)
+		;
+	return vm;
+}
+
 static void try_kvm(void *data)
 {
 	struct kvm_try *try = data;
@@ -36,7 +44,7 @@ static void try_kvm(void *data)
 		return;
 	}
 	try->reached = TRY_CREATE;
-	if (ioctl(kvm, KVM_CREATE_VM, 0) < 0) {
+	if (kvm_create_vm(kvm) < 0) {
 		try->error = errno;
 		return;
 	}

@@ -57,7 +57,7 @@ static int call_function(char **arguments)
 	uint64_t argument = 0, value = 99;
 	if (viso_root_use_directory(root, arguments[1]) < 0 || viso_guest_set_root(guest, root) < 0 ||
 	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
-	    viso_guest_call(clone, arguments[2], &argument, 1, 5000, &value) < 0)
+	    viso_guest_call(clone, arguments[2], &argument, 1, 20000, &value) < 0)
 		print_error("%s\n", viso_error_message());
 	viso_guest_unref(clone);
 	viso_guest_unref(guest);
@@ -74,7 +74,7 @@ static int ask_python(char **arguments)
 	char answer[256] = "";
 	if (viso_root_add_program(root, "/usr/bin/python3") < 0 || viso_guest_set_root(guest, root) < 0 ||
 	    viso_snapshot_load(arguments[0], guest, &snapshot) < 0 || viso_snapshot_clone(snapshot, &clone) < 0 ||
-	    viso_guest_request(clone, arguments[1], strlen(arguments[1]), answer, sizeof(answer) - 1, 5000) < 0)
+	    viso_guest_request(clone, arguments[1], strlen(arguments[1]), answer, sizeof(answer) - 1, 20000) < 0)
 		print_error("%s\n", viso_error_message());
 	int r = strcmp(answer, arguments[2]);
 	if (r)

@@ -68,13 +68,13 @@ static void test_limits_and_signals(void **state)
 	viso_process *process = spawn(guest, new_command("/probe", "loop", NULL));
 	viso_result *result;
 	assert_ok(viso_process_signal(process, SIGTERM));
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_signalled(result, SIGTERM);
 	viso_process_unref(process);
 
 	process = spawn(guest, new_command("/probe", "loop", NULL));
 	assert_ok(viso_process_kill(process));
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_reason(result, VISO_REASON_KILLED);
 	viso_process_unref(process);
 	viso_guest_unref(guest);

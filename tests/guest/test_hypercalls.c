@@ -177,9 +177,9 @@ static void test_queue(void **state)
 	}
 	viso_hypercall *hypercalls[3];
 	struct pollfd fd = {.fd = viso_guest_hypercall_fd(guest), .events = POLLIN};
-	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_int_equal(poll(&fd, 1, 20000), 1);
 	for (int i = 0; i < 3; i++)
-		assert_ok(viso_guest_next_hypercall(guest, 5000, &hypercalls[i]));
+		assert_ok(viso_guest_next_hypercall(guest, 20000, &hypercalls[i]));
 	assert_int_equal(poll(&fd, 1, 0), 0);
 	char text[8];
 	assert_ok(viso_hypercall_read(hypercalls[0], argument(hypercalls[0], 0), text, 8));
@@ -190,7 +190,7 @@ static void test_queue(void **state)
 		viso_hypercall_unref(hypercalls[i]);
 	int seen = 0;
 	for (int i = 0; i < 3; i++) {
-		assert_ok(viso_process_wait(processes[i], 5000, &result));
+		assert_ok(viso_process_wait(processes[i], 20000, &result));
 		const char *output = viso_result_output(result, VISO_STDOUT, NULL);
 		seen |= !strcmp(output, "1\n") ? 1 : !strcmp(output, "-1\n") ? 2 : !strcmp(output, "-38\n") ? 4 : 0;
 		viso_result_unref(result);

@@ -123,9 +123,9 @@ static void test_kill_and_signal_a_process(void **state)
 	struct pollfd fd = {.fd = viso_process_fd(process), .events = POLLIN};
 	assert_int_equal(poll(&fd, 1, 50), 0);
 	assert_ok(viso_process_kill(process));
-	assert_int_equal(poll(&fd, 1, 5000), 1);
+	assert_int_equal(poll(&fd, 1, 20000), 1);
 	viso_result *result;
-	assert_ok(viso_process_wait(process, 1000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_int_equal(viso_result_signal(result), SIGKILL);
 	assert_reason(result, VISO_REASON_KILLED);
 	assert_int_equal(poll(&fd, 1, 0), 1);
@@ -137,7 +137,7 @@ static void test_kill_and_signal_a_process(void **state)
 	assert_fails(viso_process_signal(process, SIGSTOP), EOPNOTSUPP, VISO_STAGE_PROCESS, "signal");
 	usleep(20000);
 	assert_ok(viso_process_signal(process, SIGTERM));
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_signalled(result, SIGTERM);
 	assert_fails(viso_process_signal(process, SIGTERM), ESRCH, VISO_STAGE_PROCESS, "");
 	viso_process_unref(process);
@@ -235,7 +235,7 @@ static void test_handles_after_a_fork(void **state)
 	assert_int_equal(waitpid(child, &child_status, 0), child);
 	assert_int_equal(child_status, 0);
 	viso_result *result;
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_exited(result, 0);
 	viso_process_unref(process);
 	viso_command_unref(command);

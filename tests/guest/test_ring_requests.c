@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static viso_guest *ringing(struct fixture *fixture, unsigned poll_us, const char
 static int64_t ask_value(viso_guest *guest, const char *request)
 {
 	int64_t value = INT64_MIN;
-	assert_int_equal(viso_guest_request(guest, request, strlen(request), &value, sizeof(value), 5000),
+	assert_int_equal(viso_guest_request(guest, request, strlen(request), &value, sizeof(value), 20000),
 			 sizeof(value));
 	return value;
 }
@@ -66,18 +67,18 @@ static void test_sizes(void **state)
 	memset(in, 'x', RING_BYTES + 1);
 	in[0] = 'a';
 	out[0] = '-';
-	assert_fails(viso_guest_request(guest, in, RING_BYTES + 1, out, RING_BYTES + 1, 5000), EMSGSIZE,
+	assert_fails(viso_guest_request(guest, in, RING_BYTES + 1, out, RING_BYTES + 1, 20000), EMSGSIZE,
 		     VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, 100, out, 99, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
-	assert_fails(viso_guest_request(guest, in, 1, NULL, 0, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, 100, out, 99, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, in, 1, NULL, 0, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
 	/* A length that cannot be, with room for more than there is. */
-	assert_fails(viso_guest_request(guest, "T", 1, out, RING_BYTES + 1, 5000), EMSGSIZE, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, "T", 1, out, RING_BYTES + 1, 20000), EMSGSIZE, VISO_STAGE_GUEST, "");
 	assert_int_equal(out[0], '-');
-	assert_int_equal(viso_guest_request(guest, in, RING_BYTES, out, RING_BYTES, 5000), RING_BYTES);
+	assert_int_equal(viso_guest_request(guest, in, RING_BYTES, out, RING_BYTES, 20000), RING_BYTES);
 	assert_int_equal(out[RING_BYTES - 1], 'a');
 	assert_int_equal(out[0], 'x');
 	assert_int_equal(ask_value(guest, "M"), -EMSGSIZE);
-	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 5000), 0);
+	assert_int_equal(viso_guest_request(guest, in, 0, NULL, 0, 20000), 0);
 	free(in);
 	free(out);
 	viso_guest_unref(guest);
@@ -99,7 +100,7 @@ static void exchange_many(viso_guest *guest, unsigned count, double most)
 	for (unsigned i = 0; i < count && (i % 256 || seconds() < end); i++) {
 		char in[32], out[32];
 		size_t size = (size_t)snprintf(in, sizeof(in), "%u", i);
-		assert_int_equal(viso_guest_request(guest, in, size, out, sizeof(out), 5000), size);
+		assert_int_equal(viso_guest_request(guest, in, size, out, sizeof(out), 20000), size);
 		assert_memory_equal(in, out, size);
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
 		if (random >> 33 & 1)
@@ -223,7 +224,7 @@ static void test_cancel(void **state)
 		int64_t n = 0;
 		assert_int_equal(pthread_create(&thread, NULL, cancel_soon, guest), 0);
 		while (n >= 0)
-			n = viso_guest_request(guest, "abc", 3, out, sizeof(out), 5000);
+			n = viso_guest_request(guest, "abc", 3, out, sizeof(out), 20000);
 		assert_true(n == -ECANCELED || n == -EIO);
 		pthread_join(thread, NULL);
 		viso_guest_unref(guest);
@@ -303,8 +304,55 @@ static void test_syscalls_max(void **state)
 		if (i % 64 == 0)
 			usleep(2000);
 	}
-	assert_fails(viso_guest_request(guest, "Has", 3, NULL, 0, 5000), EDQUOT, VISO_STAGE_GUEST, "");
+	assert_fails(viso_guest_request(guest, "Has", 3, NULL, 0, 20000), EDQUOT, VISO_STAGE_GUEST, "");
 	viso_guest_unref(guest);
+}
+
+struct asker {
+	viso_guest *guest;
+	atomic_bool ends;
+	int64_t failure;
+};
+
+static void *ask_on(void *data)
+{
+	struct asker *asker = data;
+	char out[4];
+	while (!atomic_load(&asker->ends) && asker->failure == 0) {
+		int64_t n = viso_guest_request(asker->guest, "abc", 3, out, sizeof(out), 20000);
+		asker->failure = n == 3 ? 0 : n;
+	}
+	return NULL;
+}
+
+static void stand_still(int signal)
+{
+	usleep(50000);
+}
+
+/* A guest that has answered looks for the next request until the host has seen the answer, be that late: it has not
+ * made calls of its own. */
+static void test_syscalls_max_of_a_late_host(void **state)
+{
+	const struct sigaction action = {.sa_handler = stand_still};
+	struct sigaction old;
+	pthread_t thread;
+	need_kvm();
+	struct asker asker = {.guest = new_guest(*state, 0)};
+	assert_ok(viso_guest_set_ring(asker.guest, 1));
+	assert_ok(viso_guest_set_syscalls_max(asker.guest, 30));
+	initialise(asker.guest, new_command("/ringer", "serve", NULL));
+	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+	assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
+	for (int i = 0; i < 20; i++) {
+		usleep(5000);
+		pthread_kill(thread, SIGUSR1);
+	}
+	atomic_store(&asker.ends, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(asker.failure, 0);
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+	viso_guest_unref(asker.guest);
 }
 
 /* Whatever the guest writes, the host gets an answer or an error, and nobody else is harmed. */
@@ -403,10 +451,13 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest million[] = {cmocka_unit_test(test_million)};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_sizes),   cmocka_unit_test(test_many),
-		cmocka_unit_test(test_later),    cmocka_unit_test(test_ends),    cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_idle),     cmocka_unit_test(test_between), cmocka_unit_test(test_syscalls_max),
-		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_fork),    cmocka_unit_test(test_last_reference),
+		cmocka_unit_test(test_requests),       cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_many),           cmocka_unit_test(test_later),
+		cmocka_unit_test(test_ends),           cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_idle),           cmocka_unit_test(test_between),
+		cmocka_unit_test(test_syscalls_max),   cmocka_unit_test(test_syscalls_max_of_a_late_host),
+		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_last_reference),
 	};
 	if (argc > 1 && !strcmp(argv[1], "million"))
 		return cmocka_run_group_tests_name("guest ring million", million, fixture_setup, fixture_teardown);

@@ -131,7 +131,7 @@ static void test_machines_are_used_again(void **state)
 		assert_true(generations[0] != generations[1] && generations[1] != generations[2]);
 		/* One that has ended is not among them; the last one outlives the snapshot. */
 		viso_guest *last = clone_of(snapshot);
-		assert_int_equal(viso_guest_call(last, "crash", NULL, 0, 5000, NULL), -EFAULT);
+		assert_int_equal(viso_guest_call(last, "crash", NULL, 0, 20000, NULL), -EFAULT);
 		viso_guest_unref(last);
 		last = clone_of(snapshot);
 		assert_int_equal(call(last, "find_secret", 0), 0);
@@ -309,7 +309,7 @@ static void test_names_of_a_changed_program(void **state)
 	for (int round = 0; round < 2; round++) {
 		viso_guest *clone = clone_of(snapshot);
 		assert_int_equal(call(clone, "hide_program", 0), 0);
-		assert_int_equal(viso_guest_call(clone, "insque", NULL, 0, 5000, NULL), -EFAULT);
+		assert_int_equal(viso_guest_call(clone, "insque", NULL, 0, 20000, NULL), -EFAULT);
 		assert_ok(viso_guest_reset(clone));
 		assert_int_equal(call(clone, "insque", 0), 77);
 		/* What was found before stays. */
@@ -582,7 +582,7 @@ static void test_output(void **state)
 	for (int i = 0; i < 2; i++) {
 		viso_result *result;
 		assert_int_equal(call(guests[i], "say", 0), 0);
-		assert_int_equal(viso_guest_call(guests[i], "leave", NULL, 0, 5000, NULL), -ESRCH);
+		assert_int_equal(viso_guest_call(guests[i], "leave", NULL, 0, 20000, NULL), -ESRCH);
 		assert_ok(viso_guest_last_result(guests[i], &result));
 		assert_string_equal(viso_result_output(result, VISO_STDOUT, NULL), "more\n");
 		viso_result_unref(result);
@@ -600,7 +600,7 @@ static void test_after_another_program(void **state)
 	assert_int_equal(call(guest, "count", 0), 2);
 	assert_ok(viso_guest_snapshot(guest, &snapshot));
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(viso_guest_call(guest, "execute", NULL, 0, 5000, NULL), -ESRCH);
+		assert_int_equal(viso_guest_call(guest, "execute", NULL, 0, 20000, NULL), -ESRCH);
 		assert_ok(viso_guest_reset(guest));
 		assert_int_equal(call(guest, "count", 0), 3);
 	}

@@ -77,7 +77,7 @@ static void test_pipes(void **state)
 	assert_fails(viso_process_wait(process, 50, NULL), ETIMEDOUT, VISO_STAGE_PROCESS, "wait");
 	close(in);
 	viso_result *result;
-	assert_ok(viso_process_wait(process, 5000, &result));
+	assert_ok(viso_process_wait(process, 20000, &result));
 	assert_int_equal(read(out, buffer, sizeof(buffer)), 0);
 	assert_exited(result, 0);
 	close(out);

@@ -164,7 +164,7 @@ static void test_nobody_answers(void **state)
 static struct {
 	viso_hypercall *kept;
 	sem_t in_handler, may_go_on, is_released;
-	int64_t seen;
+	_Atomic int64_t seen; /* by any of them */
 } all;
 
 static int64_t put_off(viso_hypercall *hypercall, void *data)

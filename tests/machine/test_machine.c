@@ -501,6 +501,67 @@ static void test_a_host_without_free_fds_gets_sentences(void **state)
 	assert_in_child(without_fds);
 }
 
+/* Makes every other call that KVM may be interrupted in fail so, as where a control group is frozen and thawed. */
+static void *interrupt_calls(void *listener)
+{
+	struct seccomp_notif question = {0};
+	for (unsigned i = 0;; i++) {
+		memset(&question, 0, sizeof(question));
+		if (ioctl(*(int *)listener, SECCOMP_IOCTL_NOTIF_RECV, &question) < 0)
+			continue;
+		struct seccomp_notif_resp answer = {.id = question.id};
+		if (i % 2)
+			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		else
+			answer.error = -EINTR;
+		ioctl(*(int *)listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+	return NULL;
+}
+
+static int listen_to_kvm_calls(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, KVM_CREATE_VM, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, KVM_RUN, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+	};
+	const struct sock_fprog program = {.len = sizeof(filter) / sizeof(*filter), .filter = filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+}
+
+static int with_interruptions(void)
+{
+	pthread_t thread;
+	int listener = listen_to_kvm_calls();
+	if (listener < 0)
+		return 77;
+	if (pthread_create(&thread, NULL, interrupt_calls, &listener))
+		return 1;
+	viso_machine *other = viso_machine_new();
+	int r = 0;
+	for (viso_feature feature = VISO_FEATURE_KVM; feature <= VISO_FEATURE_KVM_RING0; feature++)
+		if (viso_machine_feature(other, feature) != viso_machine_feature(machine, feature)) {
+			fprintf(stderr, "%s\n", viso_machine_detail(other, feature));
+			r = 1;
+		}
+	viso_machine_unref(other);
+	return r;
+}
+
+static void test_interrupted_calls_are_made_again(void **state)
+{
+	skip_without(viso_machine_feature(machine, VISO_FEATURE_KVM) == 1, "a usable /dev/kvm");
+	skip_without(viso_machine_feature(machine, VISO_FEATURE_SECCOMP) == 1, "seccomp");
+	assert_in_child(with_interruptions);
+}
+
 static void test_a_forked_child_reads_on(void **state)
 {
 	pid_t pid = fork();
@@ -519,15 +580,22 @@ static void count_signal(int signal)
 	atomic_fetch_add(signal == SIGALRM ? &alarms : &children, 1);
 }
 
+/* Whether it is as the first look found it. */
+static bool is_as_before(const viso_machine *mine, viso_feature feature)
+{
+	if (viso_machine_feature(mine, feature) == viso_machine_feature(machine, feature))
+		return true;
+	print_error("%s: %s\n", viso_feature_name(feature), viso_machine_detail(mine, feature));
+	return false;
+}
+
 static void *probe_often(void *argument)
 {
 	for (int i = 0; i < 5; i++) {
 		errno = 99;
 		viso_machine *mine = viso_machine_new();
-		if (!mine || errno != 99 ||
-		    viso_machine_feature(mine, VISO_FEATURE_KVM) != viso_machine_feature(machine, VISO_FEATURE_KVM) ||
-		    viso_machine_feature(mine, VISO_FEATURE_CONTAINER) !=
-			    viso_machine_feature(machine, VISO_FEATURE_CONTAINER))
+		if (!mine || errno != 99 || !is_as_before(mine, VISO_FEATURE_KVM) ||
+		    !is_as_before(mine, VISO_FEATURE_CONTAINER))
 			stop = 1;
 		viso_machine_unref(mine);
 	}
@@ -602,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_an_empty_chroot_is_explained),
 		cmocka_unit_test(test_an_ordinary_user_gets_other_findings),
 		cmocka_unit_test(test_a_host_without_free_fds_gets_sentences),
+		cmocka_unit_test(test_interrupted_calls_are_made_again),
 		cmocka_unit_test(test_a_forked_child_reads_on),
 		cmocka_unit_test(test_a_busy_host_with_many_threads_is_not_disturbed),
 		cmocka_unit_test(test_success_leaves_error_and_errno_alone),

@@ -39,8 +39,16 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* For hundreds of files again and again, of which fsync(2) would cost most of the time. */
+static int set_up_in_memory(void **state)
+{
+	support_set_temporary(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL);
+	return set_up(state);
+}
+
 static int tear_down(void **state)
 {
+	support_set_temporary(NULL);
 	root_shell("chmod -R u+rwx %s", scratch);
 	support_remove_tree(scratch);
 	free(scratch);
@@ -770,6 +778,7 @@ static void test_order_of_calls(void **state)
 }
 
 #define root_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define root_test_in_memory(name) cmocka_unit_test_setup_teardown(name, set_up_in_memory, tear_down)
 
 static int use_the_root(uint64_t done, uint64_t total, const char *made, void *userdata)
 {
@@ -815,9 +824,9 @@ int main(void)
 		root_test(test_nothing_is_written_outside_while_links_are_swapped),
 		root_test(test_hostile_records),
 		root_test(test_builders_wait_for_each_other),
-		root_test(test_progress_and_cancel),
+		root_test_in_memory(test_progress_and_cancel),
 		root_test(test_cancel_while_a_file_is_hashed),
-		root_test(test_who_waits_does_not_meet_what_is_being_removed),
+		root_test_in_memory(test_who_waits_does_not_meet_what_is_being_removed),
 		root_test(test_nothing_is_left_without_locks),
 		root_test(test_umask_without_rights),
 		root_test(test_file_that_changes_is_noticed),

@@ -47,6 +47,9 @@ bool ring_is_idle(struct ring *ring);
 /* In the thread that runs the guest: whether this is the first system call in a request. */
 bool ring_has_new_request(struct ring *ring);
 
+/* Whether the program has answered, or says so, and the host has not taken the answer yet. */
+bool ring_has_untaken_answer(const struct ring *ring);
+
 /* Without the gate's lock: the guest does not run any more when this returns, until the next request. Takes NULL. */
 void ring_pause(struct ring *ring);
 

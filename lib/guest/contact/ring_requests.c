@@ -104,6 +104,17 @@ static bool has_nothing_to_do(struct ring *ring, uint32_t received)
 	return true;
 }
 
+static bool is_answered(const struct ring *ring)
+{
+	uint32_t number = atomic_load_explicit(&ring->requests.posted, memory_order_relaxed);
+	return __atomic_load_n(&ring->page->reply.sequence, __ATOMIC_ACQUIRE) == number;
+}
+
+bool ring_has_untaken_answer(const struct ring *ring)
+{
+	return atomic_load(&ring->requests.posted) != atomic_load(&ring->requests.done) && is_answered(ring);
+}
+
 int64_t ring_receive(struct program *program, uint64_t received)
 {
 	struct ring *ring = program->instance->ring;
@@ -111,6 +122,8 @@ int64_t ring_receive(struct program *program, uint64_t received)
 		return -EINVAL;
 	if (has_nothing_to_do(ring, (uint32_t)received))
 		program->instance->stay.leave = true;
+	else if (ring_has_untaken_answer(ring))
+		return ring_reply(program);
 	return 0;
 }
 
@@ -211,12 +224,6 @@ static void post(struct ring *ring, const struct ring_exchange *exchange)
 	requests->is_held = false;
 	pthread_cond_signal(&requests->work);
 	pthread_mutex_unlock(&requests->lock);
-}
-
-static bool is_answered(const struct ring *ring)
-{
-	uint32_t number = atomic_load_explicit(&ring->requests.posted, memory_order_relaxed);
-	return __atomic_load_n(&ring->page->reply.sequence, __ATOMIC_ACQUIRE) == number;
 }
 
 /* Whether there is no need to look any more. */

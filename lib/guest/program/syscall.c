@@ -322,12 +322,22 @@ HOT static bool changes_process(struct program *program, uint64_t number, const 
 	}
 }
 
+/* How often it looks for the next request while the host, whose thread may stand still, takes the answer is not its own
+ * doing; the host is woken each time. */
+static bool waits_for_host(const struct instance *instance, uint64_t number)
+{
+	return instance->ring && number == VISO_HYPERCALL_BASE + VISO_HYPERCALL_RING_RECEIVE &&
+	       ring_has_untaken_answer(instance->ring);
+}
+
 /* Whether the guest may make one more system call. */
-HOT static bool take_call(struct instance *instance)
+HOT static bool take_call(struct instance *instance, uint64_t number)
 {
 	uint64_t max = instance->guest->limits.syscalls_max;
 	if (max && instance->ring && ring_has_new_request(instance->ring))
 		instance->calls_made = 0;
+	if (max && waits_for_host(instance, number))
+		return true;
 	if (!max || ++instance->calls_made <= max)
 		return true;
 	program_end(&instance->program, VISO_REASON_SYSCALLS_MAX, SIGKILL, NULL);
@@ -348,7 +358,7 @@ HOT bool program_serve(struct program *program)
 		hypercall_abandon(task->hypercall);
 	bool is_first = !task->again;
 	if (is_first) {
-		if (!take_call(program->instance))
+		if (!take_call(program->instance, number))
 			return true;
 		task->has_deadline = false;
 		task->progress = 0;
