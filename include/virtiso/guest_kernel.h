@@ -151,8 +151,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_firmware(viso_guest *guest, con
  *         something is where viso_guest_set_vsock() wants its socket;
  *         -ENOEXEC the kernel is none, or is damaged; -ENOSPC it, its initramfs, or its command line does not fit into the memory or into what
  *         the kernel can take; -ENOENT, -EACCES, -EISDIR and others of open(2) and read(2) for the files; -ENODEV no usable /dev/kvm; -EOPNOTSUPP
- *         a setting that such a guest cannot have, or what the host's KVM cannot do (the message names it); -ENOMEM, -EMFILE, -ENFILE, -EAGAIN,
- *         -ESTALE, -ECHILD.
+ *         a setting that such a guest cannot have, or what the host's KVM cannot do (the message names it); -EFBIG in a container, the host
+ *         program's RLIMIT_FSIZE is too small for what is shared with it; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -312,6 +313,23 @@ static void test_what_cannot_be_contained(void **state)
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 }
 
+/* The host program has a limit for files, and is not ended by it. */
+static void test_a_limit_of_files(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	viso_process *process = NULL;
+	struct rlimit old, small;
+	contain(fixture);
+	set_code(fixture, HALT);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){.rlim_cur = 256 << 10, .rlim_max = old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int r = viso_guest_boot(fixture->guest, NULL, &process);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(r, -EFBIG);
+	assert_null(process);
+}
+
 static void test_refused_at_boot(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -340,6 +358,7 @@ int main(void)
 		TEST(test_a_tap),
 		TEST(test_a_disk_is_locked),
 		TEST(test_what_cannot_be_contained),
+		TEST(test_a_limit_of_files),
 		TEST(test_refused_at_boot),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/file_limit.h"
 #include "core/memfd.h"
 #include "guest/contained/computer_message.h"
 #include "guest/contained/link.h"
@@ -94,14 +95,25 @@ static int fail(const char *what)
 	return error_fail(VISO_STAGE_GUEST, errno, what, NULL);
 }
 
+/* A memory file counts for RLIMIT_FSIZE, which comes with a signal (setrlimit(2)). */
+static int fill_pages(int fd)
+{
+	struct file_limit_guard guard;
+	file_limit_begin(&guard);
+	int r = fallocate(fd, 0, 0, DOORBELL_SIZE) < 0 ? fail("fallocate") : 0;
+	file_limit_end(&guard);
+	return r;
+}
+
 /* All of its memory is there, and its end cannot be taken away: whoever reads beyond that gets SIGBUS. */
 static int open_pages(void)
 {
 	_cleanup_close_ int fd = memfd_with("viso-doorbell", 0, NULL, 0);
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, -fd, "memfd_create", NULL);
-	if (fallocate(fd, 0, 0, DOORBELL_SIZE) < 0)
-		return fail("fallocate");
+	int r = fill_pages(fd);
+	if (r < 0)
+		return r;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return fail("fcntl");
 	return TAKE_FD(fd);
