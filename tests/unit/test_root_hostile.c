@@ -309,6 +309,7 @@ static void test_a_very_deep_tree(void **state)
 	struct stat st;
 	assert_int_equal(root_lstat(viso_root_path(root), "/deep", &st), -1);
 	viso_root_unref(root);
+	assert_int_equal(root_shell("rm -r '%s/d'", tree), 0);
 }
 
 /* As long as a path on the host can be, so that the one in the root is longer. */
