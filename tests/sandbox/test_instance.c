@@ -279,6 +279,9 @@ static void kills_one_of_ours(struct host *host, const char *name)
 	viso_process_unref(process);
 	box_close(box);
 	assert_no_cgroups(all, count);
+	/* A start that reaches those who die after their launcher dies with them. */
+	if (strcmp(name, "viso-launcher") == 0)
+		await_that(marked_processes(host->mark, NULL, getpid(), NULL, 0) == 0);
 	box = open_marked(host);
 	assert_prints(box, probe("cwd", NULL), "/\n");
 	box_close(box);
