@@ -231,7 +231,16 @@ static void waits_for_death(void *argument)
 		pause();
 }
 
-static void test_nothing_outlives_a_killed_host(void **state)
+static void stop_workers(unsigned mark)
+{
+	pid_t workers[64];
+	int count = marked_processes(mark, "viso-worker", 0, workers, 64);
+	assert_true(count > 0);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(kill(workers[i], SIGSTOP), 0);
+}
+
+static void assert_nothing_outlives(void **state, bool is_stopped)
 {
 	pid_t pids[64];
 	char line[64];
@@ -242,10 +251,23 @@ static void test_nothing_outlives_a_killed_host(void **state)
 	assert_true(ready_wait(&host.ready, line, sizeof(line)));
 	int count = marked_processes(host.mark, NULL, 0, pids, 64);
 	assert_true(count > 9);
+	if (is_stopped)
+		stop_workers(host.mark);
 	host_kill(pid);
 	assert_no_marked(host.mark);
 	assert_no_cgroups(pids, count);
 	ready_close(&host.ready);
+}
+
+static void test_nothing_outlives_a_killed_host(void **state)
+{
+	assert_nothing_outlives(state, false);
+}
+
+/* Nobody would let go on what somebody has stopped. */
+static void test_nothing_stopped_outlives_it(void **state)
+{
+	assert_nothing_outlives(state, true);
 }
 
 /* One that serves it may have lived long enough to tell how the command ended. */
@@ -498,6 +520,7 @@ int main(void)
 		AT_EACH_STRENGTH(test_close_ends_all),
 		AT_EACH_STRENGTH(test_the_last_reference_ends_all),
 		AT_EACH_STRENGTH(test_nothing_outlives_a_killed_host),
+		AT_EACH_STRENGTH(test_nothing_stopped_outlives_it),
 		AT_EACH_STRENGTH(test_killed_from_outside),
 		AT_JAIL(test_who_gets_the_pid_of_an_instance_is_left_alone),
 		AT_EACH_STRENGTH(test_forks_of_the_host),
