@@ -377,7 +377,8 @@ int main(int argc, char **argv)
 
 	/*
 	 * Idle workers see the end of the request socket, busy ones the host's pidfd; and those that wait at a channel
-	 * of their own, whose other end a child of the host may hold, the signal. One that somebody has stopped goes on.
+	 * of their own, whose other end a child of the host may hold, the signal. One that somebody has stopped goes
+	 * on.
 	 */
 	shutdown(LAUNCHER_FD_REQUESTS, SHUT_RDWR);
 	close(handed_on); /* nor may one wait there until there is room */
