@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/kvm.h"
 #include "machine/child.h"
 
 enum { TIMEOUT_MS = 5000 };
@@ -20,14 +21,6 @@ struct kvm_try {
 	int error; /* at `reached`; 0 where the child did not come back */
 	int version;
 };
-
-int kvm_create_vm(int kvm)
-{
-	int vm;
-	while ((vm = ioctl(kvm, KVM_CREATE_VM, 0)) < 0 && errno == EINTR)
-		;
-	return vm;
-}
 
 static void try_kvm(void *data)
 {

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "core/kvm.h"
 #include "machine/child.h"
 #include "machine/kvm.h"
 

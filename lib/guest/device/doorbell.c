@@ -133,7 +133,7 @@ unsigned doorbell_count_calls(struct doorbell *doorbell)
 {
 	unsigned count = 0;
 	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
-		count += doorbell->pages->calls[i].state == VISO_CALL_SUBMITTED;
+		count += __atomic_load_n(&doorbell->pages->calls[i].state, __ATOMIC_RELAXED) == VISO_CALL_SUBMITTED;
 	return count;
 }
 

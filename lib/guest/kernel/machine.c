@@ -12,18 +12,10 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/kvm.h"
 #include "guest/kernel/layout.h"
 #include "guest/kernel/memory.h"
 #include "guest/kernel/processor.h"
-
-static int create_vm(int kvm)
-{
-	int fd;
-	do
-		fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	while (fd < 0 && errno == EINTR);
-	return fd_above_streams(fd);
-}
 
 /* Before the processors: KVM wants it so (Documentation/virt/kvm/api.rst). */
 static int create_controllers(const struct machine *machine)
@@ -101,7 +93,7 @@ static int make(struct machine *machine, uint64_t memory, unsigned processors)
 	_cleanup_close_ int kvm = vm_open_kvm();
 	if (kvm < 0)
 		return kvm;
-	machine->vm_fd = create_vm(kvm);
+	machine->vm_fd = kvm_create_vm(kvm);
 	if (machine->vm_fd < 0)
 		return vm_fail("KVM_CREATE_VM");
 	int r = create_controllers(machine);

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/fd.h"
+#include "core/kvm.h"
 #include "guest/x86_64/cpuid.h"
 
 static const char device[] = "/dev/kvm";
@@ -58,16 +59,6 @@ int vm_open_kvm(void)
 	return TAKE_FD(fd);
 }
 
-/* A signal of the host program can interrupt the making of a VM. */
-static int create_vm(int kvm_fd)
-{
-	int fd;
-	do
-		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-	while (fd < 0 && errno == EINTR);
-	return fd_above_streams(fd);
-}
-
 const struct vm vm_none = {.vm_fd = -1, .vcpu_fd = -1};
 
 int vm_open_processor(struct vm *vm, int kvm_fd, int vm_fd, unsigned index)
@@ -93,7 +84,7 @@ int vm_init(struct vm *vm, const struct processor **out_processor)
 	int r = fd < 0 ? fd : processor_get(fd, out_processor);
 	if (r < 0)
 		return r;
-	vm->vm_fd = create_vm(fd);
+	vm->vm_fd = kvm_create_vm(fd);
 	if (vm->vm_fd < 0)
 		return vm_fail("KVM_CREATE_VM");
 	return vm_open_processor(vm, fd, vm->vm_fd, 0);
