@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -192,6 +193,39 @@ static void test_lies(void **state)
 	assert_lie(flood, sizeof(flood), 2000, 60000, EPROTO);
 }
 
+static long peak_kib(void)
+{
+	struct rusage usage;
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+/* A value takes hundreds of bytes of the host's, an empty one three of the guest's. */
+static void assert_takes_little(const char *part)
+{
+	enum { SIZE = 1 << 20, LITTLE_KIB = 64 << 10 };
+	static const char begin[] = "{\"return\": [", last[] = "0]}\n";
+	size_t length = strlen(part), size = strlen(begin);
+	char *answer = malloc(SIZE + sizeof(last));
+	assert_non_null(answer);
+	memcpy(answer, begin, size);
+	for (; size < SIZE; size += length)
+		memcpy(answer + size, part, length);
+	memcpy(answer + size, last, strlen(last));
+	long before = peak_kib();
+	assert_lie(answer, size + strlen(last), 1, PATIENCE, EPROTO);
+	assert_in_range(peak_kib() - before, 0, LITTLE_KIB);
+	free(answer);
+}
+
+static void test_many_values_fill_no_memory(void **state)
+{
+	assert_takes_little("{},");
+	assert_takes_little("[],");
+	/* What looks like the begin of a text is none. */
+	assert_takes_little("/*\"*/{},");
+}
+
 /* It is asked again and again, and each time it would be kept. */
 static void test_output_before_the_end_is_none(void **state)
 {
@@ -219,6 +253,7 @@ static void test_what_it_says_steers_no_terminal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_values_fill_no_memory),
 		cmocka_unit_test(test_talk),
 		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_files),

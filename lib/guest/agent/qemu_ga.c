@@ -19,9 +19,17 @@
 
 /*
  * ANSWER_MAX: of one line. qemu-ga keeps 16 MiB of a program's output at most, which are larger in base64; what a guest
- * sends beyond this is skipped. READ_MAX: of a file at once.
+ * sends beyond this is skipped. PARTS_MAX: of one line; each takes hundreds of bytes once it is parsed, and no answer
+ * has more than a few hundred. READ_MAX: of a file at once.
  */
-enum { ANSWER_MAX = 48 << 20, DEPTH_MAX = 16, READ_MAX = 32 << 10, FIRST_ROOM = 4096, DELIMITER = 0xff };
+enum {
+	ANSWER_MAX = 48 << 20,
+	PARTS_MAX = 16384,
+	DEPTH_MAX = 16,
+	READ_MAX = 32 << 10,
+	FIRST_ROOM = 4096,
+	DELIMITER = 0xff
+};
 
 struct qemu_ga {
 	int socket;
@@ -136,10 +144,19 @@ static int read_line(struct qemu_ga *ga, int64_t until)
 	}
 }
 
+/* Before each value but the first stands one of these. Texts count, too, since the parser has its own idea of them. */
+static bool has_few_parts(const struct qemu_ga *ga)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < ga->size; i++)
+		count += ga->line[i] == ',' || ga->line[i] == '[' || ga->line[i] == '{';
+	return count <= PARTS_MAX;
+}
+
 /* The object that the line is, or NULL. */
 static struct json_object *parse(const struct qemu_ga *ga)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+	struct json_tokener *tokener = has_few_parts(ga) ? json_tokener_new_ex(DEPTH_MAX) : NULL;
 	if (!tokener)
 		return NULL;
 	struct json_object *json = ga->size ? json_tokener_parse_ex(tokener, ga->line, (int)ga->size + 1) : NULL;
