@@ -165,6 +165,41 @@ static void test_stands_still(void **state)
 	close_scene(&scene);
 }
 
+struct asked {
+	atomic_bool is_asked, may_answer;
+	atomic_bool was_late;
+};
+
+/* As one who needs a lock for it that somebody has who asks the agent something. */
+static bool answer_when_allowed(void *data)
+{
+	enum { STEP_US = 1000 };
+	struct asked *asked = data;
+	atomic_store(&asked->is_asked, true);
+	for (int waited = 0; waited < PATIENCE && !atomic_load(&asked->may_answer) && !atomic_load(&asked->was_late);
+	     waited++)
+		usleep(STEP_US);
+	if (!atomic_load(&asked->may_answer))
+		atomic_store(&asked->was_late, true);
+	return true;
+}
+
+static void test_whoever_is_asked_may_ask(void **state)
+{
+	struct asked asked = {0};
+	struct scene scene = open_scene(QUICK_MS, answer_when_allowed, &asked);
+	assert_int_equal(kill(scene.pid, SIGSTOP), 0);
+	while (!atomic_load(&asked.is_asked))
+		usleep(1000);
+	assert_true(agent_silence_ms(scene.agent) >= 0);
+	agent_refresh(scene.agent);
+	atomic_store(&asked.may_answer, true);
+	assert_int_equal(kill(scene.pid, SIGCONT), 0);
+	assert_again(&scene);
+	close_scene(&scene);
+	assert_false(atomic_load(&asked.was_late));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_request_is_lost),
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_stands_still),
+		cmocka_unit_test(test_whoever_is_asked_may_ask),
 	};
 	return cmocka_run_group_tests_name("lost agents", tests, NULL, NULL);
 }

@@ -268,6 +268,18 @@ static void drop_done(struct agent *agent)
 			link = &(*link)->next;
 }
 
+/* Without the lock: whoever knows it has one of their own, with which they ask us. */
+static bool stands_still(struct agent *agent)
+{
+	const struct agent_watch watch = agent->watch;
+	if (!watch.stands_still)
+		return false;
+	pthread_mutex_unlock(&agent->lock);
+	bool is_still = watch.stands_still(watch.data);
+	pthread_mutex_lock(&agent->lock);
+	return is_still;
+}
+
 /* An agent that has nothing to say says so; one that does not even that has died, or hangs. The next time to look. */
 static int64_t expect_beat(struct agent *agent, int64_t now)
 {
@@ -275,8 +287,9 @@ static int64_t expect_beat(struct agent *agent, int64_t now)
 		return INT64_MAX;
 	if (now < agent->next_beat)
 		return agent->next_beat;
-	const struct agent_watch *watch = &agent->watch;
-	bool is_quiet = !agent->has_beaten && !(watch->stands_still && watch->stands_still(watch->data));
+	bool is_quiet = !agent->has_beaten && !stands_still(agent);
+	if (agent->state != AGENT_READY)
+		return INT64_MAX; /* it was closed meanwhile */
 	agent->quiet = is_quiet ? agent->quiet + 1 : 0;
 	agent->has_beaten = false;
 	agent->next_beat = now + agent->heartbeat_ms;

@@ -22,7 +22,7 @@ struct agent;
 /* What else there is to be known of the guest: before the first command. */
 struct agent_watch {
 	int closed_fd; /* an eventfd, owned: readable when nobody has the port open any more; -1 for none */
-	/* Whether the guest stands still, and so need not be heard of; NULL for never. Must not wait. */
+	/* Whether the guest stands still, and so need not be heard of; NULL for never. Must not wait for long. */
 	bool (*stands_still)(void *data);
 	void *data;
 };
