@@ -132,7 +132,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_network_rate(viso_guest *guest,
  *   newline first, where N is the port that the guest sees. Where nobody listens in the guest the connection ends instead.
  *
  * PATH is made when the guest boots and removed when its computer has ended. Where a host program was killed meanwhile it stays, and is
- * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once.
+ * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once; where there are so
+ * many, the first of those that have not said to which port makes room for one more.
  *
  * @param guest  a guest that has not run anything
  * @param cid    the guest's address, 3 to 4294967294; nobody but the guest sees it

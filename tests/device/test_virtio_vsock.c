@@ -436,6 +436,35 @@ static void connections_are_as_many_as_there_may_be(void **state)
 	}
 }
 
+/* Whoever may connect could keep all others out, and the guest in, by doing nothing. */
+static void those_who_say_nothing_give_way(void **state)
+{
+	struct bench *bench = *state;
+	int silent[VSOCK_CONNECTIONS_MAX];
+	char byte;
+	for (int i = 0; i < VSOCK_CONNECTIONS_MAX; i++) {
+		silent[i] = open_unix(bench->path, false);
+		assert_no_packet(bench);
+	}
+	/* To the guest. */
+	int fd = open_unix(bench->path, false);
+	assert_int_equal(send(fd, "CONNECT 9\n", 10, 0), 10);
+	struct virtio_vsock_hdr header = next_packet(bench, NULL);
+	assert_int_equal(header.op, VIRTIO_VSOCK_OP_REQUEST);
+	send_op(bench, VIRTIO_VSOCK_OP_RESPONSE, 9, header.src_port);
+	/* From it. */
+	int other = connect_guest(bench, 5000);
+	/* The first ones have gone, those that came last may still speak, and who has spoken stays. */
+	assert_int_equal(recv(silent[0], &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(recv(silent[VSOCK_CONNECTIONS_MAX - 1], &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(byte, 'O');
+	for (int i = 0; i < VSOCK_CONNECTIONS_MAX; i++)
+		close(silent[i]);
+	close(fd);
+	close(other);
+}
+
 /* Another device in the place of this one, with what that was, and nothing of the host behind it. */
 static void replace_device(struct bench *bench)
 {
@@ -531,6 +560,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(foreign_packets_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(answers_wait_for_buffers_and_the_guest_for_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_as_many_as_there_may_be, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(those_who_say_nothing_give_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_not_gone_on_with, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(buffers_without_end_do_not_hold_the_host, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(buffers_without_room_for_data_are_skipped, set_up, tear_down),

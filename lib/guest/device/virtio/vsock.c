@@ -41,6 +41,7 @@ struct connection {
 	uint32_t generation; /* counts its uses, so that what the loop tells of a former one is known */
 	int fd;
 	struct vsock_line line; /* of the greeting */
+	uint64_t turn;          /* in which it came, of all */
 	uint32_t guest_port, host_port;
 	unsigned tell;
 	uint32_t events; /* that the loop watches for */
@@ -65,6 +66,7 @@ struct vsock {
 	int listener;
 	bool is_listening;
 	uint32_t next_host_port;
+	uint64_t last_turn;
 	bool is_held; /* what the guest sent waits for room in `resets` */
 	bool is_new;  /* all connections that the guest has are gone, and it has not been told */
 	struct reset resets[RESETS_MAX];
@@ -95,20 +97,6 @@ static struct connection *find(struct vsock *vsock, uint32_t guest_port, uint32_
 	return NULL;
 }
 
-/* With the fd, which is closed where there is no room. */
-static struct connection *make(struct vsock *vsock, enum state state, int fd)
-{
-	for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++) {
-		struct connection *connection = &vsock->connections[i];
-		if (connection->state != FREE)
-			continue;
-		*connection = (struct connection){.state = state, .generation = connection->generation + 1, .fd = fd};
-		return connection;
-	}
-	close_fd(fd);
-	return NULL;
-}
-
 static void drop_host(struct vsock *vsock, struct connection *connection)
 {
 	if (connection->fd >= 0 && connection->events)
@@ -124,6 +112,35 @@ static void forget(struct vsock *vsock, struct connection *connection)
 {
 	drop_host(vsock, connection);
 	connection->state = FREE;
+}
+
+/* A place for one more: where all are taken, that of whoever has connected first of those who have not said to what. */
+static struct connection *find_place(struct vsock *vsock)
+{
+	struct connection *place = NULL;
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++) {
+		struct connection *connection = &vsock->connections[i];
+		if (connection->state == FREE)
+			return connection;
+		if (connection->state == GREETING && (!place || connection->turn < place->turn))
+			place = connection;
+	}
+	if (place)
+		forget(vsock, place);
+	return place;
+}
+
+/* With the fd, which is closed where there is no room. */
+static struct connection *make(struct vsock *vsock, enum state state, int fd)
+{
+	struct connection *connection = find_place(vsock);
+	if (!connection) {
+		close_fd(fd);
+		return NULL;
+	}
+	*connection = (struct connection){
+		.state = state, .generation = connection->generation + 1, .fd = fd, .turn = ++vsock->last_turn};
+	return connection;
 }
 
 /* The host's side is gone, and the guest is to hear it. */
