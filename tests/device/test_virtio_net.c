@@ -128,6 +128,29 @@ static void messages_are_frames(void **state)
 	close(other);
 }
 
+/* Who sends one to the other end must not be able to pull the cable out for good. */
+static void an_empty_message_is_no_end(void **state)
+{
+	static struct driver driver;
+	uint16_t head;
+	uint32_t length;
+	char bytes[70] = {0};
+	int other = begin_with_sockets(&driver, SOCK_DGRAM, BIT(VIRTIO_NET_F_STATUS));
+	for (int i = 0; i < 2; i++) {
+		const struct part room = {driver_room(&driver, 2048), 2048, true};
+		driver_add(&driver, RECEIVE, &room, 1);
+	}
+	driver_kick(&driver, RECEIVE);
+	assert_int_equal(send(other, bytes, 0, 0), 0);
+	assert_int_equal(send(other, bytes, 0, 0), 0);
+	assert_int_equal(send(other, bytes, sizeof(bytes), 0), sizeof(bytes));
+	assert_true(driver_wait(&driver, RECEIVE, &head, &length));
+	assert_int_equal(length, FRAME_HEADER + sizeof(bytes));
+	assert_false(driver_get(&driver, VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG);
+	driver_close(&driver);
+	close(other);
+}
+
 static void large_frames_come_in_several_buffers(void **state)
 {
 	static struct driver driver;
@@ -512,6 +535,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_driver_finds_address_and_link),
 		cmocka_unit_test(messages_are_frames),
+		cmocka_unit_test(an_empty_message_is_no_end),
 		cmocka_unit_test(large_frames_come_in_several_buffers),
 		cmocka_unit_test(a_stream_has_lengths_before_its_frames),
 		cmocka_unit_test(a_stream_of_something_else_is_cut),

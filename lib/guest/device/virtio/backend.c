@@ -60,11 +60,11 @@ static int init_tap(struct backend *backend)
 
 int backend_init(struct backend *backend, int fd)
 {
-	*backend = (struct backend){.fd = fd, .kind = BACKEND_MESSAGES};
-	int r = backend_is_fd(fd) ? 0 : -EINVAL;
-	if (r == 0 && socket_type(fd) == SOCK_STREAM)
+	int r = backend_is_fd(fd) ? 0 : -EINVAL, type = socket_type(fd);
+	*backend = (struct backend){.fd = fd, .kind = type == SOCK_DGRAM ? BACKEND_DATAGRAMS : BACKEND_MESSAGES};
+	if (r == 0 && type == SOCK_STREAM)
 		r = init_stream(backend);
-	else if (r == 0 && !socket_type(fd))
+	else if (r == 0 && !type)
 		r = init_tap(backend);
 	if (r < 0)
 		backend_release(backend);
@@ -215,8 +215,10 @@ static ssize_t receive_message(struct backend *backend, uint8_t *out, size_t roo
 		int r = failure(backend);
 		return r == 0 ? -EAGAIN : r;
 	}
-	/* The end of a packet socket; of a datagram socket an empty frame, which is none either. */
-	return got == 0 ? -EPIPE : got;
+	/* Of a datagram socket it is an empty frame, which is none. */
+	if (got == 0)
+		return backend->kind == BACKEND_DATAGRAMS ? -EAGAIN : -EPIPE;
+	return got;
 }
 
 static ssize_t receive_frame(struct backend *backend, uint8_t *out)

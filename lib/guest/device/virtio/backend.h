@@ -16,7 +16,7 @@ enum {
 	FRAME_ROOM = FRAME_HEADER + FRAME_MAX,
 };
 
-enum backend_kind { BACKEND_TAP, BACKEND_STREAM, BACKEND_MESSAGES };
+enum backend_kind { BACKEND_TAP, BACKEND_STREAM, BACKEND_MESSAGES, BACKEND_DATAGRAMS };
 
 struct backend {
 	int fd; /* -1 from its end on */
