@@ -6,6 +6,7 @@
 #include "kernel_support.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -171,10 +172,42 @@ static void test_many(void **state)
 	free(busy);
 }
 
+static void *start_again(void *sandbox)
+{
+	/* Its computer switches itself off, or the sandbox is closed: it never succeeds. */
+	int r = viso_sandbox_start(sandbox);
+	return r < 0 ? NULL : sandbox;
+}
+
+/* What is left of the computer before is released by one of the two. AddressSanitizer sees where it is by both. */
+static void test_closed_while_it_starts_again(void **state)
+{
+	enum { TIMES = 40, STEP_US = 50 };
+	struct kernel_fixture *fixture = *state;
+	need_kvm();
+	for (useconds_t i = 0; i < TIMES; i++) {
+		pthread_t thread;
+		void *started;
+		const unsigned char code[] = {POWER_OFF32};
+		fixture->guest = viso_guest_unref(fixture->guest);
+		fixture->guest = viso_guest_new();
+		assert_non_null(fixture->guest);
+		kernel_set_multiboot(fixture, code, sizeof(code));
+		viso_sandbox *sandbox = viso_guest_sandbox(fixture->guest);
+		assert_fails(viso_sandbox_start(sandbox), EPIPE, VISO_STAGE_GUEST, "agent");
+		assert_int_equal(pthread_create(&thread, NULL, start_again, sandbox), 0);
+		usleep(i * STEP_US);
+		assert_ok(viso_sandbox_close(sandbox));
+		assert_int_equal(pthread_join(thread, &started), 0);
+		assert_null(started);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_many, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_closed_while_it_starts_again, kernel_setup, kernel_teardown),
 	};
 	if (argc > 1)
 		count = (unsigned)strtoul(argv[1], NULL, 10);

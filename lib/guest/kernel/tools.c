@@ -218,6 +218,7 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 	if (!is_forked)
 		pthread_mutex_lock(&kernel->lock);
 	void *agent = TAKE_PTR(tools->agent);
+	viso_process *computer = TAKE_PTR(tools->computer);
 	tools->socket = close_fd(tools->socket);
 	tools->closed = close_fd(tools->closed);
 	if (!is_forked)
@@ -225,7 +226,7 @@ void tools_close(struct kernel_guest *kernel, bool is_forked)
 	if (agent && !is_forked)
 		tools->ops->close(agent);
 	tools->ops->unref(agent);
-	tools->computer = viso_process_unref(tools->computer);
+	viso_process_unref(computer);
 }
 
 void tools_release(struct kernel_guest *kernel, bool is_forked)
@@ -288,14 +289,27 @@ void tools_greet_clone(struct kernel_guest *kernel)
 		kernel->tools.ops->unref(find_agent(kernel));
 }
 
+/* The one that was there. Somebody may close the sandbox at any time. */
+static viso_process *exchange_computer(struct kernel_guest *kernel, viso_process *computer)
+{
+	pthread_mutex_lock(&kernel->lock);
+	viso_process *old = kernel->tools.computer;
+	kernel->tools.computer = computer;
+	pthread_mutex_unlock(&kernel->lock);
+	return old;
+}
+
 /* With `start` held. A computer that was switched off is switched on again. */
 static int boot(viso_guest *guest)
 {
-	struct tools *tools = &guest->kernel->tools;
+	viso_process *computer = NULL;
 	if (tools_computer_runs(guest->kernel))
 		return 0;
-	tools->computer = viso_process_unref(tools->computer);
-	return kernel_boot(guest, "viso_sandbox_start", &tools->computer);
+	viso_process_unref(exchange_computer(guest->kernel, NULL));
+	int r = kernel_boot(guest, "viso_sandbox_start", &computer);
+	if (r == 0)
+		viso_process_unref(exchange_computer(guest->kernel, computer));
+	return r;
 }
 
 static int begin(viso_guest *guest, void **out_agent)

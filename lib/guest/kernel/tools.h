@@ -19,13 +19,13 @@ struct tools {
 	const struct agent_ops *ops; /* a setting: whose agent it is */
 	viso_root_medium medium;     /* likewise */
 	pthread_mutex_t start;       /* held while somebody boots for a command */
-	viso_process *computer;      /* that was booted for commands; owned; NULL for none; guarded by `start` */
 
 	/* Guarded by the lock of the kernel guest. */
-	int port;    /* the guest's end, while a computer is built; -1 else */
-	int closed;  /* an eventfd, written to when nobody has the port open any more; -1 for none */
-	int socket;  /* the host's end, before there is an agent; -1 else */
-	void *agent; /* of the computer that runs, or ran last */
+	viso_process *computer; /* that was booted for commands; owned; NULL for none */
+	int port;               /* the guest's end, while a computer is built; -1 else */
+	int closed;             /* an eventfd, written to when nobody has the port open any more; -1 for none */
+	int socket;             /* the host's end, before there is an agent; -1 else */
+	void *agent;            /* of the computer that runs, or ran last */
 
 	int initramfs;      /* while a computer is built: of the root, or of what leads to it; -1 else */
 	int disk;           /* with the root, for the computer and its clones; -1 for none */
