@@ -38,7 +38,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_files_max(viso_guest *guest, ui
 
 /**
  * Limit the bytes that all programs of a guest write to files, streams and sockets altogether. Without this call there is no limit.
- * What goes beyond gets EDQUOT; captured output has its own bound and counts all the same.
+ * What goes beyond gets EDQUOT; captured output has its own bound and counts all the same. So does what is copied to a kept upper
+ * directory (viso_guest_set_upper_directory()) since a program opens a file of the root for writing.
  *
  * @param guest  a guest that has not run anything
  * @param bytes  how many, at least 1

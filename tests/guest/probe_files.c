@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -380,6 +382,43 @@ static int run_copy_up(const char *path)
 	return 0;
 }
 
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int signal)
+{
+	alarms++;
+}
+
+static void count_alarms_each_ms(void)
+{
+	const struct sigaction action = {.sa_handler = count_alarm, .sa_flags = SA_RESTART};
+	const struct itimerval each_ms = {{0, 1000}, {0, 1000}};
+	assert(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &each_ms, NULL) == 0);
+}
+
+/* However often a timer goes off meanwhile: open(2), read(2) and write(2) of files are not interrupted by that. */
+static int run_copy_up_with_timer(const char *path)
+{
+	struct stat st;
+	count_alarms_each_ms();
+	while (!alarms)
+		;
+	int fd = open(path, O_RDWR);
+	assert(fd >= 0 && fstat(fd, &st) == 0);
+	char *data = malloc((size_t)st.st_size);
+	assert(data && read(fd, data, (size_t)st.st_size) == st.st_size);
+	assert(pwrite(fd, data, (size_t)st.st_size, 0) == st.st_size);
+	puts("done");
+	return 0;
+}
+
+static int run_copy_up_refused(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	puts(fd >= 0 ? "opened" : errno == EDQUOT ? "EDQUOT" : strerror(errno));
+	return access(path, R_OK) == 0 ? 0 : 1;
+}
+
 /* What is open for reading is opened for writing by its name in /proc. */
 static int run_reopen(const char *path)
 {
@@ -497,13 +536,22 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const char *path);
-	} probes[] = {{"all", run_all},           {"layers", run_layers},
-		      {"fill", run_fill},         {"sparse", run_sparse},
-		      {"names", run_names},       {"copy-up", run_copy_up},
-		      {"locks", run_locks},       {"hammer", run_hammer},
-		      {"paths", run_paths},       {"reopen", run_reopen},
-		      {"exchange", run_exchange}, {"links", run_links},
-		      {"texts", run_texts},       {"directory-offset", run_directory_offset}};
+	} probes[] = {{"all", run_all},
+		      {"layers", run_layers},
+		      {"fill", run_fill},
+		      {"sparse", run_sparse},
+		      {"names", run_names},
+		      {"copy-up", run_copy_up},
+		      {"locks", run_locks},
+		      {"hammer", run_hammer},
+		      {"paths", run_paths},
+		      {"reopen", run_reopen},
+		      {"exchange", run_exchange},
+		      {"links", run_links},
+		      {"texts", run_texts},
+		      {"directory-offset", run_directory_offset},
+		      {"copy-up-with-timer", run_copy_up_with_timer},
+		      {"copy-up-refused", run_copy_up_refused}};
 	for (size_t i = 0; argc == 3 && i < sizeof(probes) / sizeof(probes[0]); i++)
 		if (!strcmp(argv[1], probes[i].name))
 			return probes[i].run(argv[2]);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -229,12 +230,39 @@ static void test_core_paths(void **state)
 	viso_guest_unref(guest);
 }
 
+/* The signal of the limit would end the host program. */
+static void test_core_beyond_the_file_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[PATH_MAX];
+	struct rlimit old, small;
+	struct stat st;
+	need_kvm();
+	viso_guest *guest = guest_with_core(fixture, path);
+	assert_signalled(run_in(guest, new_command("/probe", "abort", NULL)), SIGABRT);
+	assert_int_equal(stat(path, &st), 0);
+	viso_guest_unref(guest);
+	guest = guest_with_core(fixture, path);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){(rlim_t)st.st_size / 2, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	viso_result *result = run_in(guest, new_command("/probe", "abort", NULL));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_signalled(result, SIGABRT);
+	assert_int_equal(access(path, F_OK), -1);
+	viso_guest_unref(guest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers_and_address), cmocka_unit_test(test_kinds_of_ends),
-		cmocka_unit_test(test_core_is_elf),           cmocka_unit_test(test_gdb_shows_the_backtrace),
-		cmocka_unit_test(test_gdb_shows_all_threads), cmocka_unit_test(test_core_paths),
+		cmocka_unit_test(test_registers_and_address),
+		cmocka_unit_test(test_kinds_of_ends),
+		cmocka_unit_test(test_core_is_elf),
+		cmocka_unit_test(test_gdb_shows_the_backtrace),
+		cmocka_unit_test(test_gdb_shows_all_threads),
+		cmocka_unit_test(test_core_paths),
+		cmocka_unit_test(test_core_beyond_the_file_limit),
 	};
 	return cmocka_run_group_tests_name("guest crashes", tests, fixture_setup, fixture_teardown);
 }

@@ -183,6 +183,29 @@ static void test_bounds(void **state)
 	viso_guest_unref(guest);
 }
 
+/* Copies that a program has the library make, in a kept directory. */
+static void test_copies(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	char upper[256], copy[300];
+	snprintf(upper, sizeof(upper), "%s/upper-of-copies", fixture->base);
+	snprintf(copy, sizeof(copy), "%s/large", upper);
+	assert_int_equal(mkdir(upper, 0755), 0);
+	viso_guest *guest = new_guest(fixture, 0);
+	assert_ok(viso_guest_set_upper_directory(guest, upper));
+	assert_ok(viso_guest_set_written_max(guest, 1 << 20));
+	assert_output(run_in(guest, new_command("/probe-files", "copy-up-refused", "/large", NULL)), "EDQUOT\n");
+	assert_output(run_in(guest, new_command("/probe-files", "copy-up-refused", "/fruit", NULL)), "opened\n");
+	assert_int_equal(access(copy, F_OK), -1);
+	viso_guest_unref(guest);
+
+	guest = new_guest(fixture, 0);
+	assert_ok(viso_guest_set_upper_directory(guest, upper));
+	assert_output(run_in(guest, new_command("/probe-files", "copy-up-with-timer", "/large", NULL)), "done\n");
+	viso_guest_unref(guest);
+}
+
 static void test_locks(void **state)
 {
 	struct fixture *fixture = *state;
@@ -216,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_files_opened_again),
 		cmocka_unit_test(test_a_kept_upper),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_settings),
 	};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/file_limit.h"
 #include "guest/contained/container.h"
 #include "guest/contained/service.h"
 #include "guest/guest.h"
@@ -31,16 +32,34 @@ int contained_core_open(struct contained_core *core, const viso_guest *guest)
 	return 0;
 }
 
-bool contained_core_write(struct contained_core *core, const void *data, size_t size, uint64_t offset)
+/* Where the process likes to write may be beyond RLIMIT_FSIZE, whose signal would end the host program. */
+static void write_piece(struct contained_core *core, const void *data, size_t size, uint64_t offset)
 {
-	if (core->fd < 0 || size > core->left || offset > INT64_MAX - size)
-		return false;
-	core->left -= size;
+	struct file_limit_guard guard;
+	file_limit_begin(&guard);
 	for (size_t done = 0; done < size && !core->has_failed;) {
 		ssize_t n = pwrite(core->fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));
 		core->has_failed = n < 0 && errno != EINTR;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	file_limit_end(&guard);
+}
+
+static bool set_size(int fd, uint64_t size)
+{
+	struct file_limit_guard guard;
+	file_limit_begin(&guard);
+	bool is_set = size <= INT64_MAX && ftruncate(fd, (off_t)size) == 0;
+	file_limit_end(&guard);
+	return is_set;
+}
+
+bool contained_core_write(struct contained_core *core, const void *data, size_t size, uint64_t offset)
+{
+	if (core->fd < 0 || size > core->left || offset > INT64_MAX - size)
+		return false;
+	core->left -= size;
+	write_piece(core, data, size, offset);
 	return true;
 }
 
@@ -48,7 +67,7 @@ int contained_core_end(struct contained_core *core, const viso_guest *guest, uin
 {
 	if (core->fd < 0)
 		return -EPERM;
-	failed = failed || core->has_failed || size > INT64_MAX || ftruncate(core->fd, (off_t)size) < 0;
+	failed = failed || core->has_failed || !set_size(core->fd, size);
 	core->fd = close_fd(core->fd);
 	if (failed)
 		unlink(guest->core_path);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "guest/files/copy_up.h"
 #include "guest/files/listing.h"
 #include "guest/files/mapped.h"
 #include "guest/program/program.h"
@@ -114,61 +115,6 @@ int change_own_directory(struct program *program, struct spot *spot)
 	return room ? own_way(spot, &room[0], &room[1]) : -ENOMEM;
 }
 
-enum { COPY_PIECE = 64 << 10 };
-
-/* From a file of the host into one of the topmost layer, holes left out. */
-static int copy_pieces(struct program *program, int from, const struct layer *top, const struct part *to, int to_fd)
-{
-	_cleanup_free_ uint8_t *buffer = malloc(COPY_PIECE);
-	if (!buffer)
-		return -ENOMEM;
-	off_t at = 0;
-	for (;;) {
-		off_t data = lseek(from, at, SEEK_DATA);
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		if (data > at)
-			at = data;
-		ssize_t n = pread(from, buffer, COPY_PIECE, at);
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		int64_t written = layer_is_memory(top) ? contents_write(&to->node->contents, &top->tree->quota, buffer,
-									(size_t)n, (uint64_t)at)
-						       : pwrite(to_fd, buffer, (size_t)n, at);
-		if (written < n)
-			return written < 0 && layer_is_memory(top) ? (int)written : -ENOSPC;
-		at += n;
-		if (program->kick && kick_is_due(program->kick))
-			return -EINTR;
-	}
-}
-
-static int copy_contents(struct program *program, struct spot *spot, const struct layer *top, const struct part *to)
-{
-	const struct layer *below = spot_layer(spot);
-	_cleanup_close_ int to_fd = layer_is_memory(top) ? -1 : layer_host_open(to, O_WRONLY);
-	if (!layer_is_memory(top) && to_fd < 0)
-		return to_fd;
-	if (layer_is_memory(below)) {
-		/* A file of the settings below the kept directory. */
-		uint8_t buffer[4096];
-		const struct contents *contents = &spot_part(spot)->node->contents;
-		for (uint64_t at = 0; at < contents->size;) {
-			size_t n = contents_read(contents, buffer, sizeof(buffer), at);
-			if (pwrite(to_fd, buffer, n, (off_t)at) != (ssize_t)n)
-				return -ENOSPC;
-			at += n;
-		}
-		return 0;
-	}
-	_cleanup_close_ int from = layer_host_open(spot_part(spot), O_RDONLY);
-	if (from < 0)
-		return from;
-	int r = copy_pieces(program, from, top, to, to_fd);
-	const struct change size = {.has_size = true, .size = (uint64_t)spot->st.st_size};
-	return r < 0 ? r : top->ops->set(top, to, &size);
-}
-
 /*
  * The name of a copy on its way, in a kept directory: a whiteout of a name that no program can have, so that it is
  * never seen, also where the host program is killed meanwhile.
@@ -204,7 +150,7 @@ static int copy_file(struct program *program, struct spot *directory, const char
 	if (r < 0)
 		return r;
 	if (S_ISREG(spot->st.st_mode) && !empty)
-		r = copy_contents(program, spot, &raw, &part);
+		r = copy_up(program, spot, &raw, &part);
 	const struct change times = {.has_times = true, .times = {spot->st.st_atim, spot->st.st_mtim}};
 	if (r == 0)
 		r = raw.ops->set(&raw, &part, &times);

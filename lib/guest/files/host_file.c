@@ -70,8 +70,7 @@ static ssize_t contents(struct file *file, void *out, size_t size, uint64_t offs
 static int put(struct file *file, const void *data, size_t size, uint64_t offset)
 {
 	struct file_counts *counts = &file->view->counts;
-	if (counts->written_max &&
-	    (counts->written > counts->written_max || size > counts->written_max - counts->written))
+	if (!counts_write(counts, size))
 		return -EDQUOT;
 	for (size_t done = 0; done < size;) {
 		ssize_t n = pwrite(file->fd, (const uint8_t *)data + done, size - done, (off_t)(offset + done));

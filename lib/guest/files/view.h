@@ -41,6 +41,13 @@ static inline bool counts_list(struct file_counts *counts, uint64_t size)
 	return true;
 }
 
+/* Whether so many bytes more may be written; then they are to be added to `written`. */
+static inline bool counts_write(const struct file_counts *counts, uint64_t size)
+{
+	return !counts->written_max ||
+	       (counts->written <= counts->written_max && size <= counts->written_max - counts->written);
+}
+
 struct mount {
 	char *path; /* absolute, canonical; "/" for the root */
 	size_t length;

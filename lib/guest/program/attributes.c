@@ -261,8 +261,8 @@ int64_t call_fallocate(struct program *program, const uint64_t args[6])
 		mapped_end(&range);
 		return r;
 	}
-	if (counts->written_max && !(mode & FALLOC_FL_PUNCH_HOLE)) {
-		if (counts->written > counts->written_max || args[3] > counts->written_max - counts->written)
+	if (!(mode & FALLOC_FL_PUNCH_HOLE)) {
+		if (!counts_write(counts, args[3]))
 			return -EDQUOT;
 		counts->written += args[3];
 	}

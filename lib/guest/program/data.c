@@ -324,6 +324,12 @@ static bool goes_on(const struct file *file, bool write, size_t wanted, size_t m
 	return moved == wanted && file->kind != FILE_OBJECT && (file->kind != FILE_STREAM || S_ISREG(file->type));
 }
 
+/* As on Linux, signals interrupt what waits, but not what is read from a file and written to it. */
+static bool is_interrupted(const struct program *program, const struct file *file)
+{
+	return S_ISREG(file->type) ? kick_must_end(program->kick) : kick_is_due(program->kick);
+}
+
 static int64_t transfer(struct program *program, struct file *file, struct cursor *cursor, bool write, int64_t offset)
 {
 	if (file->kind == FILE_CONTACT)
@@ -349,7 +355,7 @@ static int64_t transfer(struct program *program, struct file *file, struct curso
 			return total ? total : n;
 		total += n;
 		advance(cursor, (size_t)n);
-		if (!goes_on(file, write, size, (size_t)n) || program->ended || kick_is_due(program->kick))
+		if (!goes_on(file, write, size, (size_t)n) || program->ended || is_interrupted(program, file))
 			break;
 	}
 	return total;

@@ -232,7 +232,7 @@ int64_t call_mincore(struct program *program, const uint64_t args[6])
 		const uint8_t there = entry && paging_is_allocated(*entry);
 		if (space_write(space, out, &there, 1) < 0)
 			return -EFAULT;
-		if (kick_is_due(program->kick))
+		if (kick_must_end(program->kick))
 			return -EAGAIN;
 	}
 	return 0;

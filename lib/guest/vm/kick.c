@@ -194,6 +194,12 @@ bool kick_is_due(const struct kick *kick)
 	return stop_reason(kick) != STOP_NONE;
 }
 
+bool kick_must_end(const struct kick *kick)
+{
+	enum stop reason = stop_reason(kick);
+	return reason == STOP_KILLED || reason == STOP_TIMED_OUT || reason == STOP_CPU_TIME;
+}
+
 HOT bool kick_is_due_at(const struct kick *kick, int64_t now)
 {
 	return stop_reason_at(kick, now) != STOP_NONE;

@@ -104,7 +104,9 @@ void kick_set_alarm(struct kick *kick, int64_t when);
  * pending is left for kick_check().
  */
 bool kick_is_due(const struct kick *kick);
-/* The same where the caller has just looked at the clock (CLOCK_MONOTONIC). */
+/* Whether it must end. For calls that no signal interrupts. */
+bool kick_must_end(const struct kick *kick);
+/* kick_is_due() where the caller has just looked at the clock (CLOCK_MONOTONIC). */
 bool kick_is_due_at(const struct kick *kick, int64_t now);
 
 /*
