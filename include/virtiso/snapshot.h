@@ -26,7 +26,9 @@
  * - viso_guest_add_network(), for each interface in their order, with NULL for the address, which stays: a socket, or a tap with IFF_VNET_HDR where there was one. Else its cable is out. What
  *   serves one guest, as passt(1) does, is started anew for each clone;
  * - viso_guest_set_vsock(): all connections that the guest had are reset. Else nobody connects to it, nor it to anybody;
- * - directories that are shared stay. While the guest has one mounted it cannot be frozen;
+ * - directories that are shared stay, and stay mounted. What the guest has open there is opened anew when the clone is switched on, by its name: nothing of the host's files is in the
+ *   snapshot. Where another file has come in its place meanwhile, or none is left, as of a file that the guest has removed and has open yet, or it may not be opened any more, programs get
+ *   ESTALE, as with NFS; names are looked up again;
  * - handlers of hypercalls. A call that waits for its answer is made once more; requests of the host program are the original's.
  *
  * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
@@ -54,7 +56,7 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way; or one whose computer runs or is paused
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -ESRCH no computer runs, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: the ring, a mapped file of /proc), the computer has a shared directory mounted, or the guest is placed in a container;
+ *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container;
  *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
  *         -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
@@ -145,7 +147,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * CLOCK_MONOTONIC is before what the program has seen of it.
  *
  * That of a computer is for a guest with the same memory, processors and devices, whose kernel and initramfs are not read. Its disks are opened by their paths when a clone is switched on, and
- * are to have the same contents.
+ * are to have the same contents. Directories are to be shared with it for the same: of a copy the guest finds all by name, and nothing of what it had open.
  *
  * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
  * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or

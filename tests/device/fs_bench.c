@@ -17,6 +17,42 @@ void write_at(int directory, const char *name, const char *text)
 	close(fd);
 }
 
+static struct virtio *make_device(struct bench *bench, const struct fuse_rights *rights)
+{
+	struct virtio *fs;
+	assert_int_equal(virtio_fs_new(&bench->driver.ram, driver_interrupt(&bench->driver), dup(bench->shared),
+				       "share", rights, &fs),
+			 0);
+	return fs;
+}
+
+int replace_device(struct bench *bench, const struct fuse_rights *rights, void (*forge)(uint8_t *state, size_t size))
+{
+	struct driver *driver = &bench->driver;
+	struct state_writer saved = {0};
+	virtio_pause(driver->device);
+	assert_int_equal(virtio_save(driver->device, &saved), 0);
+	assert_false(saved.has_failed);
+	virtio_stop(driver->device);
+	virtio_release(driver->device);
+	struct virtio *other = make_device(bench, rights);
+	if (forge)
+		forge(saved.data, saved.size);
+	struct state_reader in = {.data = saved.data, .left = saved.size};
+	int r = virtio_load(other, &in);
+	/* As computer_restore() has it. */
+	if (r == 0 && in.left)
+		r = state_damaged("end");
+	state_release(&saved);
+	if (r < 0) {
+		virtio_release(other);
+		other = make_device(bench, rights);
+	}
+	driver->bus.count = 0;
+	driver_take(driver, other);
+	return r;
+}
+
 static void fill(struct bench *bench)
 {
 	int top = open(bench->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -40,14 +76,10 @@ static void fill(struct bench *bench)
 int set_up_with(void **state, const struct fuse_rights *rights)
 {
 	static struct bench bench;
-	struct virtio *fs;
 	bench.directory = support_temporary_directory();
 	fill(&bench);
 	driver_open(&bench.driver);
-	assert_int_equal(virtio_fs_new(&bench.driver.ram, driver_interrupt(&bench.driver), dup(bench.shared), "share",
-				       rights, &fs),
-			 0);
-	driver_take(&bench.driver, fs);
+	driver_take(&bench.driver, make_device(&bench, rights));
 	driver_begin(&bench.driver, 0, 2);
 	bench.room = driver_room(&bench.driver, ROOM);
 	*state = &bench;

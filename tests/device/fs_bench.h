@@ -25,6 +25,13 @@ int set_up(void **state);
 int set_up_with(void **state, const struct fuse_rights *rights);
 int tear_down(void **state);
 
+/*
+ * Another device in the place of this one, for the same directory, that goes on from what it was. What virtio_load()
+ * says, and -EINVAL for bytes behind that; after a failure there is a device that has not been used. The saved bytes may be changed before by `forge`,
+ * which may be NULL.
+ */
+int replace_device(struct bench *bench, const struct fuse_rights *rights, void (*forge)(uint8_t *state, size_t size));
+
 void write_at(int directory, const char *name, const char *text);
 
 /* Its error, and in bench->answer what is behind the header; 1 for no answer. */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
@@ -315,6 +316,40 @@ static void put_on_bus(struct world *world)
 	expect(bus_add(&world->bus, BASE, MMIO_SIZE, &virtio_mmio_ops, world->device), "no place");
 }
 
+/* A request of a guest that has mounted the directory, and its answer. */
+static void ask(struct world *world, uint32_t opcode, uint64_t node, const char *name)
+{
+	enum { QUEUE = 1, IN = 0x9000, OUT = 0x9800, ROOM = 0x400 };
+	struct {
+		struct fuse_in_header header;
+		char argument[32];
+	} in = {.header = {.opcode = opcode, .nodeid = node}};
+	const struct vring_desc descriptors[2] = {
+		{.addr = IN, .len = sizeof(in), .flags = VRING_DESC_F_NEXT, .next = 1},
+		{.addr = OUT, .len = ROOM, .flags = VRING_DESC_F_WRITE}};
+	uint16_t ring[3] = {0};
+	in.header.len = sizeof(in);
+	snprintf(in.argument, sizeof(in.argument), "%s", name);
+	ram_write(&world->ram, IN, &in, sizeof(in));
+	ram_write(&world->ram, ring_address(QUEUE, 0), descriptors, sizeof(descriptors));
+	ram_read(&world->ram, ring_address(QUEUE, 1), ring, sizeof(ring));
+	ring[1]++;
+	ram_write(&world->ram, ring_address(QUEUE, 1), ring, sizeof(ring));
+	worker_serve(world->device);
+}
+
+/* So that there is something to be saved. */
+static void know_files(struct world *world)
+{
+	world->device->is_started = true;
+	ask(world, FUSE_LOOKUP, FS_ROOT, "d");
+	ask(world, FUSE_LOOKUP, FS_ROOT + 1, "b");
+	ask(world, FUSE_LOOKUP, FS_ROOT, "a");
+	for (uint64_t node = FS_ROOT; node < FS_ROOT + 4; node++)
+		ask(world, node % 2 ? FUSE_OPEN : FUSE_OPENDIR, node, "");
+	world->device->is_started = false;
+}
+
 /*
  * It goes on from what one of the same kind was, as somebody would write it who wants to do harm. What becomes of it is
  * false where it was refused: then it is not used. The bytes stay for as long as it is there.
@@ -322,6 +357,8 @@ static void put_on_bus(struct world *world)
 static bool begin_from_snapshot(struct world *world, struct state_writer *saved)
 {
 	set_up(world);
+	if (world->kind == FS || world->kind == FS_WRITING)
+		know_files(world);
 	expect(virtio_save(world->device, saved) == 0, "not saved");
 	virtio_release(world->device);
 	for (int i = 0; i < world->host_count; i++)

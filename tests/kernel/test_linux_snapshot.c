@@ -247,6 +247,78 @@ static void test_another_process_goes_on(void **state)
 	free(disk);
 }
 
+/* What a program of the guest has open of it is read and written in the clone. */
+static const char share_preparation[] =
+	"mkdir /tmp/own && mount -t virtiofs own /tmp/own && cd /tmp/own && echo one > a && echo two > b && "
+	"{ setsid sh -c 'exec 3< a 4>> log 5< b; touch /tmp/ready; while [ ! -e /tmp/go ]; do sleep 1; done; "
+	"cat <&3; echo more >&4; cat <&5; ls; touch /tmp/done' < /dev/null > /tmp/out 2>&1 & } && "
+	"while [ ! -e /tmp/ready ]; do sleep 1; done; pwd";
+
+static const char share_script[] = "touch /tmp/go; while [ ! -e /tmp/done ]; do sleep 1; done; cat /tmp/out /tmp/own/b";
+
+static viso_guest *new_sharing_guest(const char *own)
+{
+	viso_guest *guest = viso_guest_new();
+	viso_root *root = viso_root_new();
+	char *kernel = find_kernel();
+	assert_ok(viso_root_add_program(root, "/bin/busybox"));
+	assert_ok(viso_guest_set_root(guest, root));
+	assert_ok(viso_guest_set_root_medium(guest, VISO_ROOT_MEDIUM_SHARE));
+	assert_ok(viso_guest_set_kernel(guest, kernel));
+	assert_ok(viso_guest_set_memory_max(guest, MEMORY));
+	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
+	assert_ok(viso_guest_share_writable(guest, own, "own", 0));
+	viso_root_unref(root);
+	free(kernel);
+	return guest;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Its root is a share, too: each of its commands is read from there. */
+static void test_mounted_shares(void **state)
+{
+	viso_snapshot *snapshot = NULL;
+	viso_guest *clone = NULL;
+	char line[LINE] = "";
+	need_kernels();
+	skip_without(getenv("VISO_TEST_KERNELS"), "a kernel to boot (see tests/rig)");
+	char *own = support_temporary_directory(), *b, *other, *log;
+	assert_true(asprintf(&b, "%s/b", own) > 0 && asprintf(&other, "%s/other", own) > 0);
+	assert_true(asprintf(&log, "%s/log", own) > 0);
+	viso_guest *guest = new_sharing_guest(own);
+	char *said = run(guest, share_preparation, "");
+	assert_string_equal(said, "/tmp/own\n");
+	free(said);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	viso_guest_unref(guest);
+	/* Another file comes in the place of the one, of which the guest has read nothing yet. */
+	write_file(other, "another\n");
+	assert_int_equal(rename(other, b), 0);
+	assert_ok(viso_snapshot_clone(snapshot, &clone));
+	viso_snapshot_unref(snapshot);
+	said = run(clone, share_script, "");
+	assert_string_equal(said, "one\ncat: read error: Stale file handle\na\nb\nlog\nanother\n");
+	free(said);
+	viso_guest_unref(clone);
+	FILE *file = fopen(log, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	assert_string_equal(line, "more\n");
+	support_remove_tree(own);
+	free(own);
+	free(b);
+	free(other);
+	free(log);
+}
+
 /* The example, with a few. */
 static void test_the_example(void **state)
 {
@@ -285,6 +357,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_eight_at_once),
 		cmocka_unit_test(test_a_clone_begins_again),
 		cmocka_unit_test(test_another_process_goes_on),
+		cmocka_unit_test(test_mounted_shares),
 		cmocka_unit_test(test_the_example),
 	};
 	return cmocka_run_group_tests(tests, NULL, clean_up);

@@ -2,7 +2,6 @@
 #include "guest/device/virtio/fs.h"
 
 #include <errno.h>
-#include <linux/fuse.h>
 #include <linux/virtio_fs.h>
 #include <linux/virtio_ids.h>
 #include <string.h>
@@ -17,34 +16,24 @@ enum { QUEUE_SIZE = 128, QUEUES = 2 };
 
 struct fs {
 	struct worker worker; /* first, see release() */
-	bool is_mounted;      /* by the guest */
 	struct fuse_server server;
 };
 
 static int64_t serve(struct worker *worker, unsigned queue, const struct chain *chain)
 {
-	struct fs *fs = (struct fs *)worker;
-	struct fuse_in_header header;
-	if (chain_read(chain, 0, &header, sizeof(header)) == sizeof(header) && header.opcode == FUSE_INIT)
-		fs->is_mounted = true;
-	else if (header.opcode == FUSE_DESTROY)
-		fs->is_mounted = false;
-	return fuse_serve(&fs->server, chain);
+	return fuse_serve(&((struct fs *)worker)->server, chain);
 }
 
-/* What the guest knows of the files on the host would have to be found again. */
 static int save(struct virtio *virtio, struct state_writer *out)
 {
-	const struct fs *fs = (struct fs *)virtio;
-	return fs->is_mounted ? error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, "shared directory",
-					   "the guest has a shared directory mounted, which cannot be frozen; let it "
-					   "unmount it before")
-			      : 0;
+	return fuse_server_save(&((struct fs *)virtio)->server, out);
 }
 
 static int load(struct virtio *virtio, const uint8_t config[], struct state_reader *in)
 {
-	return memcmp(config, virtio->config, virtio->config_size) == 0 ? 0 : state_damaged("shared directory");
+	if (memcmp(config, virtio->config, virtio->config_size) != 0)
+		return state_damaged("shared directory");
+	return fuse_server_load(&((struct fs *)virtio)->server, in);
 }
 
 static void reset(struct virtio *virtio)
@@ -52,7 +41,6 @@ static void reset(struct virtio *virtio)
 	struct fs *fs = (struct fs *)virtio;
 	worker_reset(virtio);
 	fuse_server_reset(&fs->server);
-	fs->is_mounted = false;
 }
 
 static void release(struct virtio *virtio)

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
+#include "core/error.h"
+
 enum { BUCKETS = 4096, FIRST_CAPACITY = 64 };
 
 struct fs_node {
@@ -12,6 +15,8 @@ struct fs_node {
 	uint32_t parent, next; /* parent: 0 where it was dropped. next: in its bucket, or of the free ones */
 	uint64_t lookups;      /* how often the guest knows it */
 	uint32_t children;     /* nodes below, whose paths need it */
+	bool is_expected;      /* it is from a snapshot, and what it was is to be there first */
+	struct fs_identity identity;
 };
 
 int fs_nodes_init(struct fs_nodes *nodes)
@@ -63,7 +68,7 @@ static uint32_t *bucket_of(const struct fs_nodes *nodes, uint32_t parent, const 
 	return &nodes->buckets[hash % BUCKETS];
 }
 
-static bool is_node(const struct fs_nodes *nodes, uint64_t number)
+bool fs_nodes_has(const struct fs_nodes *nodes, uint64_t number)
 {
 	return number == FS_ROOT || (number > FS_ROOT && number < nodes->capacity && nodes->nodes[number].name);
 }
@@ -82,6 +87,17 @@ static bool grow(struct fs_nodes *nodes)
 	return true;
 }
 
+/* Into its bucket and its parent's children. */
+static void enter(struct fs_nodes *nodes, uint32_t number, uint32_t parent)
+{
+	struct fs_node *node = &nodes->nodes[number];
+	uint32_t *bucket = bucket_of(nodes, parent, node->name);
+	node->parent = parent;
+	node->next = *bucket;
+	*bucket = number;
+	nodes->nodes[parent].children++;
+}
+
 static uint32_t make(struct fs_nodes *nodes, uint32_t parent, const char *name)
 {
 	if (!nodes->free && !grow(nodes))
@@ -89,12 +105,10 @@ static uint32_t make(struct fs_nodes *nodes, uint32_t parent, const char *name)
 	char *copy = strdup(name);
 	if (!copy)
 		return 0;
-	uint32_t number = nodes->free, *bucket = bucket_of(nodes, parent, name);
-	struct fs_node *node = &nodes->nodes[number];
-	nodes->free = node->next;
-	*node = (struct fs_node){.name = copy, .parent = parent, .next = *bucket};
-	*bucket = number;
-	nodes->nodes[parent].children++;
+	uint32_t number = nodes->free;
+	nodes->free = nodes->nodes[number].next;
+	nodes->nodes[number] = (struct fs_node){.name = copy};
+	enter(nodes, number, parent);
 	return number;
 }
 
@@ -108,7 +122,7 @@ static uint32_t find(const struct fs_nodes *nodes, uint32_t parent, const char *
 
 int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t *out_number)
 {
-	if (!is_node(nodes, parent))
+	if (!fs_nodes_has(nodes, parent))
 		return -ENOENT;
 	uint32_t number = find(nodes, (uint32_t)parent, name);
 	if (!number)
@@ -118,6 +132,29 @@ int fs_nodes_look_up(struct fs_nodes *nodes, uint64_t parent, const char *name, 
 	nodes->nodes[number].lookups++;
 	*out_number = number;
 	return 0;
+}
+
+uint64_t fs_nodes_find(const struct fs_nodes *nodes, uint64_t parent, const char *name)
+{
+	return fs_nodes_has(nodes, parent) ? find(nodes, (uint32_t)parent, name) : 0;
+}
+
+void fs_nodes_identify(struct fs_nodes *nodes, uint64_t number, const struct fs_identity *identity)
+{
+	if (fs_nodes_has(nodes, number))
+		nodes->nodes[number].identity = *identity;
+}
+
+const struct fs_identity *fs_nodes_expected(const struct fs_nodes *nodes, uint64_t number)
+{
+	bool is_expected = fs_nodes_has(nodes, number) && nodes->nodes[number].is_expected;
+	return is_expected ? &nodes->nodes[number].identity : NULL;
+}
+
+void fs_nodes_confirm(struct fs_nodes *nodes, uint64_t number)
+{
+	if (fs_nodes_has(nodes, number))
+		nodes->nodes[number].is_expected = false;
 }
 
 /* Out of its bucket and its parent's children; it has neither afterwards. */
@@ -137,7 +174,7 @@ static void detach(struct fs_nodes *nodes, uint32_t number)
 /* Frees it where nobody needs it, and those above, which were kept for the path of this one alone. */
 static void prune(struct fs_nodes *nodes, uint32_t number)
 {
-	while (is_node(nodes, number) && number != FS_ROOT && nodes->nodes[number].lookups == 0 &&
+	while (fs_nodes_has(nodes, number) && number != FS_ROOT && nodes->nodes[number].lookups == 0 &&
 	       nodes->nodes[number].children == 0) {
 		uint32_t parent = nodes->nodes[number].parent;
 		detach(nodes, number);
@@ -150,7 +187,7 @@ static void prune(struct fs_nodes *nodes, uint32_t number)
 
 void fs_nodes_forget(struct fs_nodes *nodes, uint64_t number, uint64_t count)
 {
-	if (number == FS_ROOT || !is_node(nodes, number))
+	if (number == FS_ROOT || !fs_nodes_has(nodes, number))
 		return;
 	struct fs_node *node = &nodes->nodes[number];
 	node->lookups -= count < node->lookups ? count : node->lookups;
@@ -167,9 +204,9 @@ static void drop(struct fs_nodes *nodes, uint32_t number)
 
 void fs_nodes_drop(struct fs_nodes *nodes, uint64_t parent, const char *name)
 {
-	uint32_t number = is_node(nodes, parent) ? find(nodes, (uint32_t)parent, name) : 0;
+	uint64_t number = fs_nodes_find(nodes, parent, name);
 	if (number)
-		drop(nodes, number);
+		drop(nodes, (uint32_t)number);
 }
 
 static bool is_within(const struct fs_nodes *nodes, uint32_t number, uint32_t above)
@@ -185,16 +222,11 @@ static bool is_within(const struct fs_nodes *nodes, uint32_t number, uint32_t ab
  */
 static void attach(struct fs_nodes *nodes, uint32_t number, uint64_t parent, const char *name)
 {
-	char *copy = is_node(nodes, parent) && !is_within(nodes, (uint32_t)parent, number) ? strdup(name) : NULL;
+	char *copy = fs_nodes_has(nodes, parent) && !is_within(nodes, (uint32_t)parent, number) ? strdup(name) : NULL;
 	if (copy) {
-		struct fs_node *node = &nodes->nodes[number];
-		uint32_t *bucket = bucket_of(nodes, (uint32_t)parent, name);
-		free(node->name);
-		node->name = copy;
-		node->parent = (uint32_t)parent;
-		node->next = *bucket;
-		*bucket = number;
-		nodes->nodes[parent].children++;
+		free(nodes->nodes[number].name);
+		nodes->nodes[number].name = copy;
+		enter(nodes, number, (uint32_t)parent);
 	}
 	prune(nodes, number);
 }
@@ -202,7 +234,7 @@ static void attach(struct fs_nodes *nodes, uint32_t number, uint64_t parent, con
 void fs_nodes_move(struct fs_nodes *nodes, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
 		   bool exchange)
 {
-	if (!is_node(nodes, parent) || !is_node(nodes, new_parent))
+	if (!fs_nodes_has(nodes, parent) || !fs_nodes_has(nodes, new_parent))
 		return;
 	uint32_t moved = find(nodes, (uint32_t)parent, name), other = find(nodes, (uint32_t)new_parent, new_name);
 	if (moved == other)
@@ -230,7 +262,7 @@ int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_M
 {
 	char path[PATH_MAX];
 	size_t begin = sizeof(path) - 1;
-	if (!is_node(nodes, number))
+	if (!fs_nodes_has(nodes, number))
 		return -ENOENT;
 	path[begin] = '\0';
 	for (uint32_t place = (uint32_t)number; place != FS_ROOT; place = nodes->nodes[place].parent) {
@@ -248,4 +280,121 @@ int fs_nodes_path(const struct fs_nodes *nodes, uint64_t number, char out[PATH_M
 	else
 		memcpy(out, path + begin + 1, sizeof(path) - begin - 1);
 	return 0;
+}
+
+bool fs_nodes_is_name(const char *name)
+{
+	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* Followed by its name. */
+struct node_state {
+	uint64_t lookups;
+	struct fs_identity identity;
+	uint32_t number, parent, name_size, reserved;
+};
+
+static void put_node(const struct fs_nodes *nodes, uint32_t number, struct state_writer *out)
+{
+	const struct fs_node *node = &nodes->nodes[number];
+	const struct node_state state = {
+		.lookups = node->lookups,
+		.identity = node->identity,
+		.number = number,
+		.parent = node->parent,
+		.name_size = (uint32_t)strlen(node->name),
+	};
+	state_put(out, &state, sizeof(state));
+	state_put(out, node->name, state.name_size);
+}
+
+/* A node behind those above it, of which some are there already. `above` has room for all. */
+static void put_branch(const struct fs_nodes *nodes, uint32_t number, bool is_put[], uint32_t above[],
+		       struct state_writer *out)
+{
+	uint32_t depth = 0;
+	for (; number > FS_ROOT && !is_put[number]; number = nodes->nodes[number].parent) {
+		is_put[number] = true;
+		above[depth++] = number;
+	}
+	while (depth-- > 0)
+		put_node(nodes, above[depth], out);
+}
+
+int fs_nodes_save(const struct fs_nodes *nodes, struct state_writer *out)
+{
+	uint64_t count = 0;
+	_cleanup_free_ bool *is_put = calloc(nodes->capacity, sizeof(is_put[0]));
+	_cleanup_free_ uint32_t *above = calloc(nodes->capacity, sizeof(above[0]));
+	if (!is_put || !above)
+		return error_memory();
+	for (uint32_t i = FS_ROOT + 1; i < nodes->capacity; i++)
+		count += nodes->nodes[i].name != NULL;
+	state_put_number(out, nodes->capacity);
+	state_put_number(out, count);
+	for (uint32_t i = FS_ROOT + 1; i < nodes->capacity; i++)
+		if (nodes->nodes[i].name)
+			put_branch(nodes, i, is_put, above, out);
+	return 0;
+}
+
+/*
+ * Those above it are there already, so that there is no circle. Two of one name in a directory, which nobody but a
+ * forger has, do no harm, and to look for them would take as long as he likes.
+ */
+static bool get_node(struct fs_nodes *nodes, struct state_reader *in)
+{
+	struct node_state state;
+	char name[FS_NAME_MAX + 1] = "";
+	if (!state_get(in, &state, sizeof(state)) || state.name_size > FS_NAME_MAX ||
+	    !state_get(in, name, state.name_size) || strlen(name) != state.name_size || !fs_nodes_is_name(name))
+		return false;
+	if (state.number <= FS_ROOT || state.number >= nodes->capacity || fs_nodes_has(nodes, state.number) ||
+	    state.lookups > INT64_MAX)
+		return false;
+	if (state.parent && !fs_nodes_has(nodes, state.parent))
+		return false;
+	char *copy = strdup(name);
+	if (!copy)
+		return false;
+	nodes->nodes[state.number] = (struct fs_node){
+		.name = copy, .lookups = state.lookups, .is_expected = true, .identity = state.identity};
+	if (state.parent)
+		enter(nodes, state.number, state.parent);
+	return true;
+}
+
+/* Those that nobody needs would never be forgotten. */
+static bool are_needed(const struct fs_nodes *nodes)
+{
+	for (uint32_t i = FS_ROOT + 1; i < nodes->capacity; i++)
+		if (nodes->nodes[i].name && !nodes->nodes[i].lookups && !nodes->nodes[i].children)
+			return false;
+	return true;
+}
+
+static void find_free(struct fs_nodes *nodes)
+{
+	nodes->free = 0;
+	for (uint32_t i = nodes->capacity; i-- > FS_ROOT + 1;) {
+		if (nodes->nodes[i].name)
+			continue;
+		nodes->nodes[i].next = nodes->free;
+		nodes->free = i;
+	}
+}
+
+int fs_nodes_load(struct fs_nodes *nodes, struct state_reader *in)
+{
+	uint64_t capacity, count;
+	if (!state_get_number(in, FS_NODES_MAX, &capacity) || !state_get_number(in, FS_NODES_MAX, &count))
+		return state_damaged("shared directory");
+	while (nodes->capacity < capacity)
+		if (!grow(nodes))
+			return error_memory();
+	for (uint64_t i = 0; i < count; i++)
+		if (!get_node(nodes, in))
+			return state_damaged("shared directory");
+	find_free(nodes);
+	return are_needed(nodes) ? 0 : state_damaged("shared directory");
 }

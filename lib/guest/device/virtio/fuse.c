@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/beneath.h"
@@ -35,8 +36,8 @@ int fuse_server_init(struct fuse_server *server, int root, const struct fuse_rig
 
 static void close_all(struct fuse_server *server)
 {
-	for (int i = 0; i < FUSE_OPEN_MAX; i++)
-		server->open[i].fd = close_fd(server->open[i].fd);
+	for (uint64_t i = 0; i < FUSE_OPEN_MAX; i++)
+		fuse_drop_handle(server, i);
 }
 
 void fuse_server_release(struct fuse_server *server)
@@ -90,7 +91,7 @@ int fuse_take_name(const struct fuse_request *request, size_t *offset, const cha
 	const char *name = *out;
 	if (strlen(name) > FS_NAME_MAX)
 		return -ENAMETOOLONG;
-	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 ? 0 : -EINVAL;
+	return fs_nodes_is_name(name) ? 0 : -EINVAL;
 }
 
 void fuse_fd_name(int fd, char out[FUSE_FD_NAME])
@@ -110,13 +111,48 @@ static int copy_open_file(const struct fuse_server *server, uint64_t number)
 	return -ENOENT;
 }
 
-int fuse_open_node(struct fuse_server *server, uint64_t number, struct stat *out)
+bool fuse_identify(const struct fuse_server *server, int fd, struct fs_identity *out)
+{
+	struct statx st;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_INO | STATX_BTIME, &st) < 0)
+		return false;
+	dev_t device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	*out = (struct fs_identity){.device = device == server->device ? 0 : device, .inode = st.stx_ino};
+	if (st.stx_mask & STATX_BTIME)
+		out->born = st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+	return true;
+}
+
+bool fuse_is_same(const struct fuse_server *server, int fd, const struct fs_identity *identity)
+{
+	struct fs_identity own;
+	return fuse_identify(server, fd, &own) && own.device == identity->device && own.inode == identity->inode &&
+	       own.born == identity->born;
+}
+
+/* By its path; -ESTALE where the guest knows it from a snapshot and it is not there now. */
+static int open_by_path(struct fuse_server *server, uint64_t number)
 {
 	char path[PATH_MAX];
+	const struct fs_identity *expected = fs_nodes_expected(&server->nodes, number);
 	int r = fs_nodes_path(&server->nodes, number, path);
 	_cleanup_close_ int fd = r < 0 ? r : open_beneath(server->root, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd == -ENOENT)
-		fd = copy_open_file(server, number);
+	if (!expected)
+		return TAKE_FD(fd);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || (fd >= 0 && !fuse_is_same(server, fd, expected)))
+		return -ESTALE;
+	if (fd >= 0)
+		fs_nodes_confirm(&server->nodes, number);
+	return TAKE_FD(fd);
+}
+
+int fuse_open_node(struct fuse_server *server, uint64_t number, struct stat *out)
+{
+	_cleanup_close_ int fd = open_by_path(server, number);
+	if (fd == -ENOENT || fd == -ESTALE) {
+		int copy = copy_open_file(server, number);
+		fd = copy == -ENOENT ? fd : copy;
+	}
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, out) < 0)
@@ -177,11 +213,34 @@ static uint32_t initialise(struct fuse_server *server, const struct fuse_request
 	return fuse_reply(request, 0, &out, sizeof(out));
 }
 
+/*
+ * What the guest knows from a snapshot keeps its number only if it is there yet: what else has this name now gets one
+ * of its own. Names are looked up in no other directory than the guest means. 0 or a negative errno.
+ */
+static int renew(struct fuse_server *server, uint64_t parent, const char *name)
+{
+	_cleanup_close_ int directory = -1, fd = -1;
+	if (fs_nodes_expected(&server->nodes, parent)) {
+		directory = open_by_path(server, parent);
+		if (directory < 0)
+			return directory;
+	}
+	uint64_t number = fs_nodes_find(&server->nodes, parent, name);
+	if (fs_nodes_expected(&server->nodes, number))
+		fd = open_by_path(server, number);
+	if (fd == -ESTALE)
+		fs_nodes_drop(&server->nodes, parent, name);
+	return 0;
+}
+
 int fuse_enter(struct fuse_server *server, uint64_t parent, const char *name, struct fuse_entry_out *out)
 {
 	struct stat st;
+	struct fs_identity identity;
 	*out = (struct fuse_entry_out){.entry_valid = VALID_SECONDS, .attr_valid = VALID_SECONDS};
-	int r = fs_nodes_look_up(&server->nodes, parent, name, &out->nodeid);
+	int r = renew(server, parent, name);
+	if (r == 0)
+		r = fs_nodes_look_up(&server->nodes, parent, name, &out->nodeid);
 	if (r < 0)
 		return r;
 	_cleanup_close_ int fd = fuse_open_node(server, out->nodeid, &st);
@@ -189,6 +248,8 @@ int fuse_enter(struct fuse_server *server, uint64_t parent, const char *name, st
 		fs_nodes_forget(&server->nodes, out->nodeid, 1);
 		return fd;
 	}
+	if (fuse_identify(server, fd, &identity))
+		fs_nodes_identify(&server->nodes, out->nodeid, &identity);
 	out->attr = fuse_attributes(server, &st);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "guest/device/state.h"
 #include "guest/device/virtio/fs_nodes.h"
 #include "guest/device/virtio/queue.h"
 
@@ -26,7 +27,8 @@ struct fuse_rights {
 };
 
 struct fuse_handle {
-	int fd; /* -1 where there is none */
+	int fd;        /* -1 where there is none */
+	bool is_stale; /* the guest has it from a snapshot, and what it was cannot be opened any more */
 	uint64_t node;
 };
 
@@ -45,6 +47,14 @@ void fuse_server_release(struct fuse_server *server);
 
 /* The guest has gone: as at first. What it has written counts on. */
 void fuse_server_reset(struct fuse_server *server);
+
+/*
+ * What the guest knows and has open; and the same for one that nobody has used. What it had open is opened anew by its
+ * name; where that is not the same file any more, or cannot be opened, the guest gets ESTALE, as NFS has it. 0 or a
+ * negative errno with the error set.
+ */
+int fuse_server_save(const struct fuse_server *server, struct state_writer *out);
+int fuse_server_load(struct fuse_server *server, struct state_reader *in);
 
 /* Serves a request, in the readable bytes, with an answer in the writable ones. How many bytes that are; 0 for none. */
 uint32_t fuse_serve(struct fuse_server *server, const struct chain *chain);

@@ -47,9 +47,9 @@ int fuse_open_found(const struct fuse_server *server, int node, int flags, bool 
 int64_t fuse_add_handle(struct fuse_server *server, int fd, uint64_t node)
 {
 	for (int64_t i = 0; i < FUSE_OPEN_MAX; i++) {
-		if (server->open[i].fd >= 0)
+		if (fuse_fd_of(server, (uint64_t)i) != -EBADF)
 			continue;
-		server->open[i] = (struct fuse_handle){fd_above_streams(fd), node};
+		server->open[i] = (struct fuse_handle){.fd = fd_above_streams(fd), .node = node};
 		return server->open[i].fd < 0 ? -ENFILE : i;
 	}
 	close_fd(fd);
@@ -59,11 +59,13 @@ int64_t fuse_add_handle(struct fuse_server *server, int fd, uint64_t node)
 void fuse_drop_handle(struct fuse_server *server, uint64_t handle)
 {
 	server->open[handle].fd = close_fd(server->open[handle].fd);
+	server->open[handle].is_stale = false;
 }
 
 int fuse_fd_of(const struct fuse_server *server, uint64_t handle)
 {
-	return handle < FUSE_OPEN_MAX ? server->open[handle].fd : -1;
+	const struct fuse_handle *open = handle < FUSE_OPEN_MAX ? &server->open[handle] : NULL;
+	return !open || (open->fd < 0 && !open->is_stale) ? -EBADF : open->is_stale ? -ESTALE : open->fd;
 }
 
 static int open_node(struct fuse_server *server, uint64_t number, uint32_t flags, bool is_directory)
@@ -102,9 +104,9 @@ static uint32_t read_file(struct fuse_server *server, const struct fuse_request 
 	struct fuse_read_in in;
 	struct iovec parts[QUEUE_SIZE_MAX];
 	struct fuse_out_header header = {.unique = request->header.unique};
-	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -1;
+	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -EBADF;
 	if (fd < 0)
-		return fuse_refuse(request, -EBADF);
+		return fuse_refuse(request, fd);
 	if (in.offset > INT64_MAX)
 		return fuse_refuse(request, -EINVAL);
 	unsigned count = chain_writable(request->chain, sizeof(header), in.size < TRANSFER_MAX ? in.size : TRANSFER_MAX,
@@ -123,7 +125,7 @@ static uint32_t read_file(struct fuse_server *server, const struct fuse_request 
 static uint32_t close_file(struct fuse_server *server, const struct fuse_request *request)
 {
 	struct fuse_release_in in;
-	if (!FUSE_TAKE(request, &in) || fuse_fd_of(server, in.fh) < 0)
+	if (!FUSE_TAKE(request, &in) || fuse_fd_of(server, in.fh) == -EBADF)
 		return fuse_refuse(request, -EBADF);
 	fuse_drop_handle(server, in.fh);
 	return fuse_refuse(request, 0);
@@ -154,9 +156,9 @@ static size_t convert_entries(const uint8_t *entries, size_t size, uint8_t *out,
 static uint32_t read_directory(struct fuse_server *server, const struct fuse_request *request)
 {
 	struct fuse_read_in in;
-	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -1;
+	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -EBADF;
 	if (fd < 0)
-		return fuse_refuse(request, -EBADF);
+		return fuse_refuse(request, fd);
 	size_t room = in.size < DIRECTORY_MAX ? in.size : DIRECTORY_MAX;
 	_cleanup_free_ uint8_t *buffers = malloc(2 * DIRECTORY_MAX);
 	if (!buffers)

@@ -39,9 +39,13 @@ int fuse_take_name(const struct fuse_request *request, size_t *offset, const cha
 
 /*
  * A fd of the node, without following a link: O_PATH, so that nothing happens to a device or pipe by it, or of a file
- * that was removed and is open.
+ * that was removed and is open. -ESTALE for one that the guest knows from a snapshot, and that is not there any more.
  */
 int fuse_open_node(struct fuse_server *server, uint64_t number, struct stat *out);
+
+/* What the file of a fd is. False where it cannot be known. */
+bool fuse_identify(const struct fuse_server *server, int fd, struct fs_identity *out);
+bool fuse_is_same(const struct fuse_server *server, int fd, const struct fs_identity *identity);
 
 /* The path by which what a fd is of can be opened and changed: nothing else can have come in its place (proc(5)). */
 void fuse_fd_name(int fd, char out[FUSE_FD_NAME]);
@@ -59,7 +63,7 @@ int fuse_enter(struct fuse_server *server, uint64_t parent, const char *name, st
 uint32_t fuse_reply_entry(struct fuse_server *server, const struct fuse_request *request, const void *out, size_t size);
 
 /* In fuse_files.c: */
-/* The fd of an open file, or -1. */
+/* The fd of an open file, or -EBADF, -ESTALE. */
 int fuse_fd_of(const struct fuse_server *server, uint64_t handle);
 /* A regular file, or a directory, by the fd of its node; set-user-ID bits go where it is opened for writing. */
 int fuse_open_found(const struct fuse_server *server, int node, int flags, bool is_directory);

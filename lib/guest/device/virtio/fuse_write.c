@@ -31,9 +31,9 @@ static uint32_t write_file(struct fuse_server *server, const struct fuse_request
 {
 	struct fuse_write_in in;
 	struct iovec parts[QUEUE_SIZE_MAX];
-	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -1;
+	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -EBADF;
 	if (fd < 0)
-		return fuse_refuse(request, -EBADF);
+		return fuse_refuse(request, fd);
 	uint64_t begin = sizeof(request->header) + sizeof(in), there = request->chain->readable_bytes - begin;
 	if (in.offset > INT64_MAX || in.size > TRANSFER_MAX || in.size > there)
 		return fuse_refuse(request, -EINVAL);
@@ -123,9 +123,9 @@ static uint32_t create(struct fuse_server *server, const struct fuse_request *re
 static uint32_t synchronise(struct fuse_server *server, const struct fuse_request *request)
 {
 	struct fuse_fsync_in in;
-	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -1;
+	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -EBADF;
 	if (fd < 0)
-		return fuse_refuse(request, -EBADF);
+		return fuse_refuse(request, fd);
 	int r = in.fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd);
 	return fuse_refuse(request, r < 0 ? -errno : 0);
 }
@@ -133,9 +133,9 @@ static uint32_t synchronise(struct fuse_server *server, const struct fuse_reques
 static uint32_t allocate(struct fuse_server *server, const struct fuse_request *request)
 {
 	struct fuse_fallocate_in in;
-	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -1;
+	int fd = FUSE_TAKE(request, &in) ? fuse_fd_of(server, in.fh) : -EBADF;
 	if (fd < 0)
-		return fuse_refuse(request, -EBADF);
+		return fuse_refuse(request, fd);
 	if (in.mode & ~(uint32_t)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return fuse_refuse(request, -EOPNOTSUPP);
 	if (in.offset > INT64_MAX || in.length > INT64_MAX)
