@@ -22,7 +22,8 @@ extern const char contained_image[], contained_image_end[];
 /* What serving takes beside the guest's memory: the program, KVM's own tables. */
 static const uint64_t memory_beside = 96u << 20;
 
-enum { TMP_SIZE = 4096, BIND_PATH = 32 };
+/* THREADS_MAX: of the process, which has three, and of what is around it in the container. */
+enum { TMP_SIZE = 4096, BIND_PATH = 32, THREADS_MAX = 64 };
 
 uint64_t contained_add(uint64_t a, uint64_t b)
 {
@@ -164,6 +165,9 @@ static int fill_container(viso_container *container, viso_guest *guest, viso_roo
 	uint64_t calls = wishes.stays ? 2 * (uint64_t)CONTAINED_BYTES_MAX : 0;
 	if (r == 0 && wishes.limited)
 		r = viso_container_set_memory_max(container, contained_add(contained_memory(guest), calls));
+	/* All numbers of the host's processes could be taken up by threads. */
+	if (r == 0 && wishes.counted)
+		r = viso_container_set_processes_max(container, THREADS_MAX);
 	return r == 0 ? contained_set_policy(container, contained_writes(guest)) : r;
 }
 

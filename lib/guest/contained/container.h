@@ -11,6 +11,7 @@
 /* What a host may not be able to do. */
 struct contained_wishes {
 	bool limited; /* memory, by a control group; RLIMIT_AS is there beside */
+	bool counted; /* threads, likewise */
 	bool mapped;  /* the guest's root is shown with its owners */
 	bool stays;   /* not a wish: it has the bytes of calls, too */
 };

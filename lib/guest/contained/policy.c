@@ -5,6 +5,7 @@
  * a terminal.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <sched.h>
@@ -37,9 +38,7 @@ static const char *const calls[] = {
 	"faccessat",
 	"faccessat2",
 	"fadvise64",
-	"fcntl",
 	"fdatasync",
-	"flock",
 	"fstat",
 	"fstatfs",
 	"fsync",
@@ -165,6 +164,25 @@ static int allow_ioctls(viso_container *container)
 	return r;
 }
 
+/*
+ * To copy a fd and to ask. Files and streams of the host are open here: a lock or lease of one would keep others of the
+ * host waiting, and the flags of an open file, the size of a pipe and seals are the host program's own.
+ */
+static int allow_fcntl(viso_container *container, const unsigned *commands, size_t count)
+{
+	int r = 0;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = viso_container_add_syscall_rule_if(container, "fcntl", 1, 0xffffffff, commands[i],
+						       VISO_SYSCALL_ALLOW, 0);
+	return r;
+}
+
+static int allow_fds(viso_container *container)
+{
+	static const unsigned commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
+	return allow_fcntl(container, commands, sizeof(commands) / sizeof(commands[0]));
+}
+
 /* Threads, but no processes. glibc takes clone(2) where clone3(2), whose flags a filter cannot see, is not there. */
 static int allow_threads(viso_container *container)
 {
@@ -197,6 +215,8 @@ int contained_set_policy(viso_container *container, bool writes)
 	if (r == 0)
 		r = allow_ioctls(container);
 	if (r == 0)
+		r = allow_fds(container);
+	if (r == 0)
 		r = allow_limits(container);
 	if (r == 0)
 		r = allow_pairs(container);
@@ -218,7 +238,11 @@ static int allow_taps(viso_container *container)
 
 int contained_set_computer_policy(viso_container *container, bool has_networks)
 {
+	/* Its devices do not wait for what is behind them. */
+	static const unsigned set_flags = F_SETFL;
 	int r = contained_set_policy(container, false);
+	if (r == 0)
+		r = allow_fcntl(container, &set_flags, 1);
 	if (r == 0)
 		r = viso_container_add_syscall_rule(container, "fallocate", VISO_SYSCALL_ALLOW, 0);
 	return r == 0 && has_networks ? allow_taps(container) : r;

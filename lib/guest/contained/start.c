@@ -117,7 +117,9 @@ static int make_command(const viso_guest *guest, const viso_command *command, bo
 /* True where the start may succeed without what has failed. */
 static bool lower(struct contained_wishes *wishes, int r)
 {
-	bool *failed = viso_error_stage() == VISO_STAGE_CGROUP ? &wishes->limited : &wishes->mapped;
+	bool *failed = viso_error_stage() != VISO_STAGE_CGROUP ? &wishes->mapped
+		       : wishes->counted                       ? &wishes->counted
+							       : &wishes->limited;
 	if ((r != -EOPNOTSUPP && r != -EPERM) || !*failed)
 		return false;
 	log_debug("a contained guest does without: %s", viso_error_message());
@@ -128,7 +130,7 @@ static bool lower(struct contained_wishes *wishes, int r)
 static int start_server(struct service *service, const viso_command *server, int root_fd, bool stays,
 			viso_container **container)
 {
-	struct contained_wishes wishes = {.limited = true, .mapped = owns_all_ids(), .stays = stays};
+	struct contained_wishes wishes = {.limited = true, .counted = true, .mapped = owns_all_ids(), .stays = stays};
 	int r;
 	do {
 		*container = viso_container_unref(*container);
