@@ -365,6 +365,7 @@ static void with_foreign_ids(void *argument)
 static void test_ids_that_nobody_has(void **state)
 {
 	box_open(state);
+	skip_without(access("/usr/bin/newuidmap", X_OK) == 0, "newuidmap(1)");
 	in_a_host(with_foreign_ids, NULL);
 }
 

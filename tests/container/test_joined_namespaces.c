@@ -329,6 +329,8 @@ static _Noreturn void spy(int user, int found)
 	}
 }
 
+enum { WATCHED_SECONDS = 150 }; /* of many starts beside one who uses up a processor */
+
 /* CVE-2016-9962: what enters a container has fds of the host, and must not be traced from inside before its end. */
 static void while_it_is_watched(void *argument)
 {
@@ -336,7 +338,7 @@ static void while_it_is_watched(void *argument)
 	struct holder holder = holder_new(CLONE_NEWUSER | CLONE_NEWPID);
 	char path[64], seen[2] = "";
 	int found[2];
-	support_time_limit(150); /* of many starts beside one who uses up a processor */
+	support_time_limit(WATCHED_SECONDS);
 	assert_int_equal(pipe2(found, O_CLOEXEC | O_NONBLOCK), 0);
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", holder.pid);
 	int user = open(path, O_RDONLY | O_CLOEXEC);
@@ -365,6 +367,8 @@ static void while_it_is_watched(void *argument)
 static void test_nobody_traces_what_joins(void **state)
 {
 	box_open(state);
+	/* Of the one that waits for it, too. */
+	support_time_limit(WATCHED_SECONDS);
 	in_a_host(while_it_is_watched, NULL);
 }
 
