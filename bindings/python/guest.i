@@ -35,6 +35,21 @@ static int pass_connect(const char *address, void *handler)
 	return fd < INT_MIN || fd > INT_MAX ? -EBADF : (int)fd;
 }
 
+/* An argument with or without a sign; an exception is set where it has more than 64 bits. */
+static uint64_t bits_of(PyObject *number)
+{
+	int overflow;
+	PyObject *index = PyNumber_Index(number);
+	long long value = index ? PyLong_AsLongLongAndOverflow(index, &overflow) : -1;
+	uint64_t bits = (uint64_t)value;
+	if (index && overflow > 0)
+		bits = PyLong_AsUnsignedLongLong(index);
+	else if (index && overflow < 0)
+		PyErr_SetString(PyExc_OverflowError, "an argument has more than 64 bits");
+	Py_XDECREF(index);
+	return bits;
+}
+
 static bool is_handler(PyObject *handler)
 {
 	if (handler == Py_None || PyCallable_Check(handler))
@@ -149,7 +164,7 @@ static PyObject *guest_call(viso_guest *guest, const char *symbol, PyObject *arg
 		return PyErr_Format(PyExc_TypeError, "at most 6 arguments, not %zd", count);
 	for (Py_ssize_t i = 0; i < count; i++) {
 		PyObject *number = PySequence_GetItem(args, i);
-		numbers[i] = number ? PyLong_AsUnsignedLongLongMask(number) : 0;
+		numbers[i] = number ? bits_of(number) : 0;
 		Py_XDECREF(number);
 		if (PyErr_Occurred())
 			return NULL;

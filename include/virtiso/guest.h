@@ -23,6 +23,9 @@
  * the command is not started (-EINVAL): accept(2) of one that blocks could hold the host program. fds travel between the ends
  * of a socketpair of the guest's only.
  *
+ * Each command (viso_sandbox_run(), viso_sandbox_spawn()) gets a virtual machine of its own, with its own memory, /tmp and limits, so that several
+ * can run in one guest at once, and nothing of one reaches the next. So do commands beside a program that stays (viso_guest_initialise()).
+ *
  * The program may have threads and children, and execute other programs of its root (viso_guest_set_processes_max()). All of them share
  * the guest's one processor and its memory, and everything ends with the first program, which is process 2. Process 1 is the library: it
  * takes over what has lost its parent. All but the first can be stopped (SIGSTOP) and go on (SIGCONT). A further process that finds no memory left is killed; the first one ends with

@@ -57,7 +57,8 @@ VISO_BEGIN_DECLS
  * @param command     the command; VISO_STDIO_PIPE is refused
  * @param out_result  where it is put how the program ended, where it did so before it was ready, owned by the caller; else
  *                    untouched; NULL where it is not wanted
- * @return 0 once it is ready; -ESRCH it ended before, also where its time was over: the result tells; or a negative errno as viso_sandbox_run(), -EALREADY it was initialised.
+ * @return 0 once it is ready; -ESRCH it ended before, also where its time was over: the result tells; -ECANCELED by viso_guest_cancel() or
+ *         viso_sandbox_kill(), with a result too; or a negative errno as viso_sandbox_run(), -EALREADY it was initialised.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -113,8 +114,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, c
  * @param out         where the answer is put; may be NULL where `out_max` is 0; untouched on failure
  * @param out_max     how many bytes fit
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
- * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max`,
- *         which the program hears as EMSGSIZE at its next turn, or the program's buffer, the ring, or a computer's slot, too small for the request.
+ * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max` (the program's
+ *         viso_reply() or write(2) gives it EMSGSIZE, with which it goes on at the next request), or the program's buffer, the ring, or a computer's slot, too small for the request.
  * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */
@@ -133,7 +134,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_request(viso_guest *guest, cons
 VISO_PUBLIC int viso_guest_cancel(viso_guest *guest);
 
 /**
- * How the program ended that has poisoned the guest.
+ * How the program ended that has poisoned the guest. Wall-clock time and memory are those since its start; of CPU time and page faults only those
+ * until it was ready are counted.
  *
  * @param guest       a guest
  * @param out_result  where it is put, owned by the caller; untouched on failure

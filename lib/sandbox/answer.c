@@ -97,6 +97,16 @@ static int64_t usage_of_result(viso_process *process, viso_usage usage)
 	return r < 0 ? r : viso_result_usage(process->result, usage);
 }
 
+/* Of a program in a guest, which does not tell before. */
+static int64_t usage_at_end(viso_process *process, viso_usage usage, const char *function)
+{
+	int r = process_finish(process, 0);
+	if (r == -ETIMEDOUT)
+		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, function, "%s: what a guest uses is known at its end",
+				  function);
+	return r < 0 ? r : viso_result_usage(process->result, usage);
+}
+
 int64_t viso_process_usage(viso_process *process, viso_usage usage)
 {
 	int64_t figures[RESULT_USAGE_COUNT];
@@ -107,8 +117,7 @@ int64_t viso_process_usage(viso_process *process, viso_usage usage)
 	if ((unsigned)usage >= RESULT_USAGE_COUNT)
 		return error_argument(__func__, "no such figure");
 	if (!process->ops->usage)
-		return error_fail(VISO_STAGE_PROCESS, EOPNOTSUPP, __func__, "%s: what a guest uses is known at its end",
-				  __func__);
+		return usage_at_end(process, usage, __func__);
 	r = process_usage(process, figures);
 	if (r == 0)
 		return usage_of_result(process, usage);

@@ -190,7 +190,8 @@ static int start(viso_sandbox *sandbox, const viso_command *command, const char 
 	_cleanup_close_ int root_fd = -1;
 	int r = handle_check(sandbox ? &sandbox->handle : NULL, function);
 	if (r == 0)
-		r = handle_check(command ? &command->handle : NULL, function);
+		r = command ? handle_check(&command->handle, function)
+			    : error_argument(function, "the command is NULL");
 	if (r == 0)
 		r = sandbox_prepare_start(sandbox, function, &root_fd);
 	if (r < 0)

@@ -122,6 +122,13 @@ tap.case("handlers that are none", function()
 	says(fails(guest, {hypercalls = {[1] = "text"}}), "must be a function, not string")
 	says(fails(guest, {hypercalls = {add = print}}), 'a hypercall has a number, not "add"')
 	says(fails(guest, {connect = 3}), "connect must be a function, not number")
+	local function misspelt()
+		local box = virtiso.guest{root = plain, memory = "64M"}
+		return box
+	end
+	local line = debug.getinfo(misspelt, "S").linedefined + 1
+	says(fails(misspelt), ('test_guest.lua:%d: no option "memory"; there are memory_max'):format(line))
+	says(fails(function() local box = virtiso.guest{}; return box end), "test_guest.lua:")
 end)
 
 tap.case("one command in a guest of its own", function()

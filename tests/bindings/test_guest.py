@@ -123,6 +123,12 @@ class Calls(GuestCase):
             guest.call("no_such_function")
         with self.assertRaises(TypeError):
             guest.call("add", 1, 2, 3, 4, 5, 6, 7)
+        self.assertEqual(guest.call("add", 2**64 - 1, 2, timeout=10), 1)
+        for number in 2**64, -(2**63) - 1:
+            with self.assertRaises(OverflowError):
+                guest.call("add", number, 2)
+        with self.assertRaises(TypeError):
+            guest.call("add", 1.5, 2)
         with self.assertRaises(virtiso.Error) as caught:
             guest.call_bytes("shout", b"hello", max=1)
         self.assertEqual(caught.exception.errno, errno.EREMOTEIO)
@@ -133,6 +139,17 @@ class Calls(GuestCase):
             self.box().initialise(shell("echo why >&2; exit 3"), stderr=virtiso.PIPE, timeout=20)
         self.assertEqual(caught.exception.result.exit_code, 3)
         self.assertEqual(caught.exception.result.stderr, "why\n")
+
+    def test_initialise_takes_what_run_takes(self):
+        guest, (ours, theirs) = self.box(), socket.socketpair()
+        script = "read -r line; echo $line $X; read -r line <&5; echo $line; read -r line </dev/virtiso; exit 3"
+        with ours, theirs:
+            ours.sendall(b"by a socket\n")
+            guest.initialise(shell(script), input="by input\n", capture_output=True, fds={5: theirs}, env={"X": "x"},
+                             rlimits={"open_files": 20}, timeout=20)  # fmt: skip
+        with self.assertRaises(virtiso.ProcessEnded):
+            guest.request(b"go\n", timeout=20)
+        self.assertEqual(guest.last_result.stdout, "by input x\nby a socket\n")
 
     def test_requests(self):
         guest = self.box()
@@ -248,6 +265,14 @@ class Hypercalls(GuestCase):
             self.assertIn(kind.__name__, told.getvalue())
         return seen
 
+    def test_handler_that_returns_64_bits(self):
+        seen = []
+        for value in 2**64 - 13, -13:  # EACCES, as the argument of a program and as it is written here
+            box = self.asks(hypercalls={1: lambda call, value=value: seen.append(call.argument(1)) or value})
+            self.assertEqual(box.run(["/asks"], timeout=20).stdout, "apples: errno 13\npears: errno 13\ngold: errno 13\n")
+        with self.assertRaisesRegex(OverflowError, "more than 64 bits"):
+            self.asks(hypercalls={1: lambda call: 2**64}).run(["/asks"], timeout=20)
+
     def test_handler_that_returns_no_number(self):
         for value, error in ("text", TypeError), (2**70, OverflowError):
             self.assertEqual(self.unraisable(lambda call, value=value: value), [error] * 3)
@@ -286,7 +311,7 @@ class Hypercalls(GuestCase):
             return 1
 
         box = self.asks(hypercalls={1: misuse})
-        with self.assertRaises(virtiso.ProcessEnded) as caught:
+        with self.assertRaises(virtiso.Canceled) as caught:
             box.initialise(["/asks"], stdout=virtiso.DEVNULL, timeout=20)
         self.assertEqual(caught.exception.result.reason, virtiso.Reason.KILLED)
         self.assertEqual(seen, [errno.EBUSY] * 5 + [errno.EDEADLK])
@@ -304,6 +329,20 @@ class Mistakes(GuestCase):
             with self.assertRaises(TypeError) as caught:
                 self.box(**options)
             self.assertIn(hint, str(caught.exception))
+        for mistake, hint in (
+            (lambda: virtiso.Snapshot.load(self.box(), "/tmp/snapshot"), "guest must be a virtiso.Guest, not '/tmp/snapshot'"),
+            (lambda: self.box().request(b"", timeout="1"), "timeout must be a number of seconds, not '1'"),
+            (lambda: self.box().run(shell("true"), timeout="1"), "timeout must be a number of seconds, not '1'"),
+            (lambda: virtiso.Command(["true"]), "commands are made by Container.load_bundle()"),
+        ):
+            with self.assertRaises(TypeError) as caught:
+                mistake()
+            self.assertIn(hint, str(caught.exception))
+
+    def test_connect_that_returns_no_socket(self):
+        box = self.box(connect=lambda address: None)
+        with self.assertRaisesRegex(TypeError, "what connect returns must be a connected socket, or its fd, not None"):
+            box.run(shell(f"{BUSYBOX} nc 192.0.2.1 80 </dev/null"), timeout=20)
 
 
 class Snapshots(GuestCase):

@@ -3,6 +3,7 @@
 #include "guest_support.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,30 @@ static void test_usage_is_counted(void **state)
 	viso_result_unref(result);
 }
 
+static void test_usage_of_a_process_is_told_at_its_end(void **state)
+{
+	struct fixture *fixture = *state;
+	need_kvm();
+	viso_process *process;
+	viso_result *result;
+	viso_command *command = new_command("/probe", "loop", NULL);
+	assert_ok(viso_sandbox_spawn(viso_guest_sandbox(fixture->guest), command, &process));
+	viso_command_unref(command);
+	assert_fails((int)viso_process_usage(process, VISO_USAGE_WALL_US), EOPNOTSUPP, VISO_STAGE_PROCESS,
+		     "viso_process_usage");
+	viso_process_kill(process);
+	struct pollfd end = {.fd = viso_process_fd(process), .events = POLLIN};
+	assert_int_equal(poll(&end, 1, 60000), 1);
+	int64_t wall = viso_process_usage(process, VISO_USAGE_WALL_US); /* before anybody has waited for it */
+	assert_true(wall > 0);
+	assert_ok(viso_process_wait(process, 0, &result));
+	assert_int_equal(viso_result_usage(result, VISO_USAGE_WALL_US), wall);
+	assert_int_equal(viso_process_usage(process, VISO_USAGE_WALL_US), wall);
+	assert_int_equal(viso_process_usage(process, VISO_USAGE_SWAP), -ENODATA);
+	viso_result_unref(result);
+	viso_process_unref(process);
+}
+
 /* What was asked for is told, of all commands together; a call too many ends the guest. */
 static void test_system_calls_are_counted_and_limited(void **state)
 {
@@ -191,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_memory_is_given_when_touched_and_taken_back),
 		cmocka_unit_test(test_address_space_limits),
 		cmocka_unit_test(test_usage_is_counted),
+		cmocka_unit_test(test_usage_of_a_process_is_told_at_its_end),
 		cmocka_unit_test(test_system_calls_are_counted_and_limited),
 		cmocka_unit_test(test_memory_setting),
 	};

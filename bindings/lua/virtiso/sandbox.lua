@@ -183,10 +183,10 @@ function sandboxes.constructor(noun, setters, others, finish, is_rootless)
 	local view = native["viso_" .. noun .. "_sandbox"]
 
 	return function(options)
-		check_options(options, known, 2)
+		check_options(options, known, 3)
 		local has_root = roots.is_root(options.root)
 		if not has_root and (options.root ~= nil or not (is_rootless and is_rootless(options))) then
-			error("the option root must be a virtiso.root", 2)
+			error("the option root must be a virtiso.root", 3)
 		end
 		local handle = new()
 		if has_root then

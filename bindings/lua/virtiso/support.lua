@@ -48,6 +48,18 @@ function support.value_of(values, name, what, level)
 	return value
 end
 
+-- What may be meant by an option that is not there: memory is memory_max.
+local function hint(name, known)
+	local near = {}
+	for of in pairs(known) do
+		if of:find(name, 1, true) or name:find(of, 1, true) then
+			near[#near + 1] = of
+		end
+	end
+	table.sort(near)
+	return #near > 0 and "; there are " .. table.concat(near, ", ") or ""
+end
+
 -- A misspelt option must not be silence: it may be the one that was to confine the program.
 function support.check_options(options, known, level)
 	if type(options) ~= "table" then
@@ -55,7 +67,7 @@ function support.check_options(options, known, level)
 	end
 	for name in pairs(options) do
 		if not known[name] then
-			error(("no option %q"):format(tostring(name)), level + 1)
+			error(("no option %q%s"):format(tostring(name), hint(tostring(name), known)), level + 1)
 		end
 	end
 end

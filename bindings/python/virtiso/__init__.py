@@ -214,5 +214,10 @@ __all__ = [
     "set_log_handler",
 ]
 
+# Tracebacks and help() tell the names by which they are found.
+for _name in __all__:
+    if isinstance(globals()[_name], type) and globals()[_name].__module__.startswith("virtiso._"):
+        globals()[_name].__module__ = "virtiso"
+
 _version = native.viso_version()
 __version__ = f"{_version >> 16}.{_version >> 8 & 255}.{_version & 255}"

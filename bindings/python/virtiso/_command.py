@@ -18,6 +18,8 @@ class Command:
     """A command that was made elsewhere, as by :meth:`Container.load_bundle`; given in the place of ``args``."""
 
     def __init__(self, handle: native.viso_command) -> None:
+        if not isinstance(handle, native.viso_command):
+            raise TypeError("commands are made by Container.load_bundle(); elsewhere a list of the program and its arguments is one")
         self._handle = handle
 
     def __repr__(self) -> str:

@@ -78,7 +78,7 @@ class LauncherDied(Error, BrokenPipeError):
 
 
 class Canceled(Error):
-    """ECANCELED: building was canceled, by :meth:`Root.cancel` or by its progress handler."""
+    """ECANCELED: building was canceled, by :meth:`Root.cancel` or by its progress handler; or a call, by :meth:`Guest.cancel`."""
 
 
 class Interrupted(Error, InterruptedError):

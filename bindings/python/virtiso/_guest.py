@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Mapping as MappingABC
 from subprocess import DEVNULL
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import native
-from ._command import File, Options, Stream, make_command
+from ._command import Command, File, Options, Stream, make_command
 from ._container_options import Bind
 from ._enums import (
     Agent,
@@ -26,6 +26,8 @@ from ._enums import (
     Network,
     Placement,
     Platform,
+    Reason,
+    Rlimit,
     RootMedium,
     Shutdown,
     Stage,
@@ -33,7 +35,7 @@ from ._enums import (
     Traffic,
     by_name,
 )
-from ._errors import Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
+from ._errors import Canceled, Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
 from ._kernel_options import Disk, Interface, KernelOptions, Share
 from ._paths import Bytes, StrPath
@@ -42,7 +44,7 @@ from ._result import Result
 from ._root import Root
 from ._sandbox import Sandbox, check_root
 from ._snapshot import Snapshot
-from ._units import Size, size_in_bytes, taking
+from ._units import Size, milliseconds_to_wait, size_in_bytes, taking
 
 #: What answers a hypercall: a number or None for the program. None in its place: :meth:`Guest.next_hypercall` gets them.
 Handler = Optional[Callable[[Hypercall], Optional[int]]]
@@ -229,7 +231,7 @@ class Guest(Sandbox):
         wanted, runs = handler, self._runs
 
         def pass_on(handle: native.viso_hypercall) -> int:
-            return _guard(lambda: operator.index(wanted(Hypercall(handle)) or 0), runs)
+            return _guard(lambda: _answer(wanted(Hypercall(handle))), runs)
 
         native.viso_guest_set_hypercall_handler(self._handle, number, pass_on)
 
@@ -242,7 +244,8 @@ class Guest(Sandbox):
         def pass_on(address: str) -> int:
             def give() -> int:
                 peer = connect(address)
-                return os.dup(peer if isinstance(peer, int) else peer.fileno())
+                with taking("what connect returns", "a connected socket, or its fd", peer):
+                    return os.dup(peer if isinstance(peer, int) else peer.fileno())
 
             return _guard(give, runs)
 
@@ -333,38 +336,47 @@ class Guest(Sandbox):
 
     def initialise(
         self,
-        args: Sequence[StrPath],
+        args: Union[Sequence[StrPath], Command],
         *,
+        input: Union[None, str, Bytes] = None,
         stdin: Stream = None,
         stdout: Stream = None,
         stderr: Stream = None,
+        capture_output: bool = False,
+        capture_max: Size = "1M",
         timeout: Optional[float] = None,
         cpu_time: Optional[float] = None,
         env: Optional[Mapping[str, Optional[str]]] = None,
+        clear_env: bool = False,
         cwd: Optional[StrPath] = None,
         user: Optional[int] = None,
+        group: Optional[int] = None,
+        groups: Optional[Iterable[int]] = None,
+        rlimits: Optional[Mapping[Union[Rlimit, str], Optional[Size]]] = None,
+        fds: Optional[Mapping[int, File]] = None,
+        text: bool = True,
+        encoding: str = "utf-8",
+        errors: str = "replace",
     ) -> None:
         """Run a program until it is ready: then it stays, for :meth:`call` and :meth:`request`.
 
         It says so by viso_ready() or viso_receive() of <virtiso/hypercall.h>, or by reading from /dev/virtiso. Where it ends
-        before, or its ``timeout`` is over, :class:`ProcessEnded` is raised, which has ``result``. Outputs are the host's own
-        unless they are given; with PIPE they are captured, for that result and :attr:`last_result`.
+        before, or its ``timeout`` is over, :class:`ProcessEnded` is raised, which has ``result``; after :meth:`cancel` it is
+        :class:`Canceled`. The arguments are those of :meth:`run`, but outputs are the host's own unless they are given or
+        captured: then that result and :attr:`last_result` have them. ``timeout`` and ``cpu_time`` count until it is ready.
 
         >>> guest.initialise(["python3", "-c", "import json\\nwith open('/dev/virtiso', 'r+b', buffering=0) as port: ..."])
         """
         options = Options(
-            args, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout, cpu_time=cpu_time, env=env, cwd=cwd, user=user,
-            capture_pipes=True,
+            args, input, stdin, stdout, stderr, capture_output, capture_max, timeout, cpu_time, env, clear_env, cwd, user,
+            group, groups, rlimits, fds, text=text, encoding=encoding, errors=errors, capture_pipes=True,
         )  # fmt: skip
         command = make_command(options)
         with _raising():
             handle = self._build(lambda: native.viso_guest_initialise(self._handle, command))
         self._options = options
         if handle is not None:
-            result = read_result(handle, options)
-            error = ProcessEnded(errno.ESRCH, f"the program ended before it was ready: {result.describe()}", Stage.GUEST, "ready")
-            error.result = result  # type: ignore[attr-defined]
-            raise error
+            raise _ended_early(read_result(handle, options))
 
     def call(self, symbol: str, *args: int, timeout: Optional[float] = None) -> int:
         """Call a function of the program, that waits in viso_ready(), with up to six numbers; the number that it returns, without
@@ -386,7 +398,10 @@ class Guest(Sandbox):
             return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
 
     def cancel(self) -> bool:
-        """Cancel the call or request that is on its way, from another thread; it raises :class:`Canceled`."""
+        """Cancel the call or request that is on its way, or :meth:`initialise`, from another thread; it raises :class:`Canceled`.
+
+        What :meth:`run` runs is ended by :meth:`kill`.
+        """
         return bool(native.viso_guest_cancel(self._handle))
 
     @property
@@ -488,12 +503,26 @@ def _guard(function: Callable[[], int], runs: List[List[BaseException]]) -> int:
         return -errno.EIO
 
 
+def _ended_early(result: Result) -> Error:
+    kind, number = (Canceled, errno.ECANCELED) if result.reason == Reason.KILLED else (ProcessEnded, errno.ESRCH)
+    error = kind(number, f"the program ended before it was ready: {result.describe()}", Stage.GUEST, "ready")
+    error.result = result  # type: ignore[attr-defined]
+    return error
+
+
+def _answer(value: Optional[int]) -> int:
+    """What a handler returned, as the 64 bits that the program gets: arguments have no sign, and may be given back as they came."""
+    with taking("what the handler of a hypercall returns", "an integer, or None for 0", value):
+        number = 0 if value is None else operator.index(value)
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError(f"the handler of a hypercall returned {number}, which has more than 64 bits")
+    return number - 2**64 if number >= 2**63 else number
+
+
 def _timeout_ms(timeout: Optional[float]) -> int:
     if timeout is None:
         return -1
-    if not timeout >= 0:
-        raise ValueError("timeout must not be negative")
-    return min(_LONGEST_MS, math.ceil(timeout * 1000))
+    return _LONGEST_MS if timeout == math.inf else min(_LONGEST_MS, milliseconds_to_wait(timeout, "timeout"))
 
 
 def prepare_guests(count: int) -> None:

@@ -173,7 +173,7 @@ class Process:
             pass
 
     def terminate(self) -> None:
-        """Send SIGTERM. A handler that the program has for it does not run in a guest."""
+        """Send SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -181,7 +181,8 @@ class Process:
         native.viso_process_kill(self._handle)
 
     def usage(self) -> Usage:
-        """What the command uses at this moment; after its end what it has used."""
+        """What the command uses at this moment; after its end what it has used. A program in a guest tells at its end only:
+        :class:`NotSupported` before."""
         return read_usage(lambda which: native.viso_process_usage(self._handle, which))
 
     def timings(self) -> Dict[Step, float]:

@@ -198,7 +198,8 @@ class Sandbox:
 
     def start(self) -> None:
         """Start an instance that stays until :meth:`close`: all later commands run in it and can signal each other, and what
-        they leave running in the background goes on running. Not for a :class:`Guest`."""
+        they leave running in the background goes on running. Of guests only those with a kernel have one; a program that
+        stays in another one is :meth:`Guest.initialise`."""
         self._build(lambda: native.viso_sandbox_start(self._view))
 
     def pids(self) -> List[int]:
@@ -228,7 +229,7 @@ class Sandbox:
         return native.viso_sandbox_resume(self._view)
 
     def usage(self) -> Usage:
-        """What all running commands use together at this moment."""
+        """What all running commands use together at this moment. Of guests only those with a kernel tell it."""
         return read_usage(lambda which: native.viso_sandbox_usage(self._view, which))
 
     def fileno(self) -> int:

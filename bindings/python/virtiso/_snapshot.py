@@ -38,6 +38,8 @@ class Snapshot:
 
         :param guest: one that has not run anything, with the root and settings that the clones shall have
         """
+        if not hasattr(guest, "_build"):
+            raise TypeError(f"guest must be a virtiso.Guest, not {guest!r}")
         return cls(guest._build(lambda: native.viso_snapshot_load(path, guest._handle)), guest)
 
     @property

@@ -44,6 +44,12 @@ def taking(option: str, what: str, value: object) -> Iterator[None]:
 
 def milliseconds(seconds: float, what: str) -> int:
     """Milliseconds of a limit in seconds, rounded up and at least 1: for the library 0 means no limit."""
-    if not seconds >= 0:
-        raise ValueError(f"{what} must not be negative")
-    return max(1, math.ceil(seconds * 1000))
+    return max(1, milliseconds_to_wait(seconds, what))
+
+
+def milliseconds_to_wait(seconds: float, what: str) -> int:
+    """Milliseconds of a limit in seconds, rounded up; 0 stays 0."""
+    with taking(what, "a number of seconds", seconds):
+        if not seconds >= 0:
+            raise ValueError(f"{what} must not be negative")
+        return math.ceil(seconds * 1000)

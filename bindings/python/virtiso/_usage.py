@@ -9,7 +9,7 @@ from typing import Callable, Optional
 from . import native
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Usage:
     """What a command used; None where its strength, or this host, does not count something. Times are in seconds, memory in bytes."""
 
@@ -46,6 +46,10 @@ class Usage:
     exits_hypercall: Optional[int] = None
     exits_window: Optional[int] = None
     interrupts: Optional[int] = None
+
+    def __repr__(self) -> str:
+        known = ((name, value) for name, value in vars(self).items() if value is not None)
+        return f"Usage({', '.join(f'{name}={value!r}' for name, value in known)})"
 
 
 def read_usage(figure: Callable[[int], Optional[int]]) -> Usage:

@@ -490,11 +490,11 @@ int agent_await(struct agent *agent, int timeout_ms)
 		else
 			pthread_cond_timedwait(&agent->changed, &agent->lock, &end);
 	int r = agent->state == AGENT_GREETING
-			? error_fail(
-				  VISO_STAGE_GUEST, ETIMEDOUT, "agent",
-				  "the guest's agent does not answer for %d ms; does viso-agent run in it, and has it "
-				  "the port " AGENT_PORT_NAME "?",
-				  timeout_ms)
+			? error_fail(VISO_STAGE_GUEST, ETIMEDOUT, "agent",
+				     "the guest's agent does not answer for %g seconds; has its system booted (its "
+				     "console "
+				     "tells), does viso-agent run in it, and has it the port " AGENT_PORT_NAME "?",
+				     timeout_ms / 1000.0)
 			: agent_check(agent, "agent");
 	pthread_mutex_unlock(&agent->lock);
 	return r;

@@ -152,6 +152,11 @@ int64_t agent_command_serve(struct agent_command *command)
 
 static int fail_start(const struct agent_command *command)
 {
+	if (command->state == COMMAND_FAILED && command->stage == VISO_STAGE_EXEC && command->error == ENOENT)
+		return error_fail(VISO_STAGE_EXEC, ENOENT, command->object,
+				  "%s: no such program in the guest, or the interpreter or loader that it names is not "
+				  "there; add it with viso_root_add_program()",
+				  command->object);
 	if (command->state == COMMAND_FAILED)
 		return error_fail((viso_stage)command->stage, command->error, command->object, NULL);
 	int r = command->is_forgotten ? 0 : agent_check(command->agent, "command");

@@ -210,10 +210,11 @@ static int await(void *data, int timeout_ms)
 	}
 	pthread_mutex_unlock(&agent->talk);
 	if (r == -ETIMEDOUT)
-		return error_fail(VISO_STAGE_GUEST, ETIMEDOUT, "agent",
-				  "the guest's agent does not answer for %d ms; does qemu-ga run in it, and has it the "
-				  "port " QEMU_GA_PORT_NAME "?",
-				  timeout_ms);
+		return error_fail(
+			VISO_STAGE_GUEST, ETIMEDOUT, "agent",
+			"the guest's agent does not answer for %g seconds; does qemu-ga run in it, and has it the "
+			"port " QEMU_GA_PORT_NAME "?",
+			timeout_ms / 1000.0);
 	return r;
 }
 

@@ -45,8 +45,9 @@ static int64_t request(struct viso_guest *guest, struct instance *instance, int 
 		return error_fail(VISO_STAGE_GUEST, EMSGSIZE, function,
 				  "%s: the program's buffer is too small for %zu bytes", function, stay->request_size);
 	if (stay->error)
-		return error_fail(VISO_STAGE_GUEST, EMSGSIZE, function, "%s: the answer is longer than %zu bytes",
-				  function, stay->answer_max);
+		return error_fail(VISO_STAGE_GUEST, EMSGSIZE, function,
+				  "%s: the answer is longer than %zu bytes; give it more room", function,
+				  stay->answer_max);
 	return (int64_t)stay->answer_size;
 }
 

@@ -317,7 +317,7 @@ HOT int guest_run_taken(struct viso_guest *guest, struct instance *instance, int
 
 static int begin(struct viso_guest *guest, const viso_command *command, const char *function)
 {
-	int r = handle_check(command ? &command->handle : NULL, function);
+	int r = command ? handle_check(&command->handle, function) : error_argument(function, "the command is NULL");
 	for (int i = 0; i < 3 && r == 0; i++)
 		if (command->stdio[i].kind == STDIO_PIPE)
 			r = error_argument(function,

@@ -39,10 +39,11 @@ static int lock_file(int fd, const char *path, bool is_written)
 	const struct flock lock = {.l_type = is_written ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
 		return 0;
-	return error_fail(VISO_STAGE_GUEST, EBUSY, path,
-			  "%s is the disk of another guest, and one of the two would write to it; let both only read "
-			  "it, or discard their writes",
-			  path);
+	return error_fail(
+		VISO_STAGE_GUEST, EBUSY, path,
+		"%s is a disk already, of another guest or of this one, and one of the two would write to it; let "
+		"both only read it, or discard their writes",
+		path);
 }
 
 static int measure(int fd, const char *path, uint64_t *out_size)

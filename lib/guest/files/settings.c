@@ -101,7 +101,7 @@ int viso_guest_add_bind(viso_guest *guest, const char *source, const char *path,
 	_cleanup_close_ int fd = open(source, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return error_fail(VISO_STAGE_GUEST, errno == ENAMETOOLONG ? ENOENT : errno, source,
-				  "%s cannot be shown in the guest: %s", source, strerrordesc_np(errno));
+				  "%s of the host cannot be shown in the guest: %s", source, strerrordesc_np(errno));
 	r = check_source(fd, source);
 	if (r < 0)
 		return r;
