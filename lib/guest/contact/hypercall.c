@@ -76,13 +76,13 @@ HOT void gate_unlock(struct gate *gate)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-static void hypercall_free(viso_hypercall *hypercall)
+void hypercall_free(viso_hypercall *hypercall)
 {
 	gate_unref(hypercall->gate);
 	free(hypercall);
 }
 
-static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const uint64_t args[6])
+viso_hypercall *hypercall_make(struct task *task)
 {
 	struct gate *gate = task->program->instance->gate;
 	viso_hypercall *hypercall = calloc(1, sizeof(*hypercall));
@@ -93,11 +93,20 @@ static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const u
 	hypercall->handle.owner = gate->instance->guest->sandbox.handle.owner;
 	atomic_fetch_add(&gate->references, 1);
 	hypercall->gate = gate;
+	hypercall->answer_fd = -1;
+	hypercall->task = task;
+	return hypercall;
+}
+
+static viso_hypercall *hypercall_new(struct task *task, uint64_t number, const uint64_t args[6])
+{
+	viso_hypercall *hypercall = hypercall_make(task);
+	if (!hypercall)
+		return NULL;
+	struct gate *gate = hypercall->gate;
 	hypercall->number = (unsigned)number;
 	for (int i = 0; i < 6; i++)
 		hypercall->args[i] = args[i];
-	hypercall->answer_fd = -1;
-	hypercall->task = task;
 	hypercall->all_next = gate->waiting;
 	hypercall->all_link = &gate->waiting;
 	if (gate->waiting)
@@ -120,9 +129,16 @@ static void close_answer_fd(viso_hypercall *hypercall)
 	counts_of(hypercall)->host_fds--;
 }
 
-/* The task goes on without it. Whoever gives the last reference back frees it, which may be this. With the lock held.
- */
-static void part(viso_hypercall *hypercall)
+static void unlink_waiting(viso_hypercall *hypercall)
+{
+	if (!hypercall->all_link)
+		return;
+	*hypercall->all_link = hypercall->all_next;
+	if (hypercall->all_next)
+		hypercall->all_next->all_link = hypercall->all_link;
+}
+
+void hypercall_part(viso_hypercall *hypercall)
 {
 	if (!hypercall->task)
 		return;
@@ -130,9 +146,7 @@ static void part(viso_hypercall *hypercall)
 		hypercall->task->hypercall = NULL;
 	close_answer_fd(hypercall);
 	hypercall->task = NULL;
-	*hypercall->all_link = hypercall->all_next;
-	if (hypercall->all_next)
-		hypercall->all_next->all_link = hypercall->all_link;
+	unlink_waiting(hypercall);
 	if (atomic_load(&hypercall->handle.references) == 0)
 		hypercall_free(hypercall);
 }
@@ -142,7 +156,7 @@ void hypercall_abandon(viso_hypercall *hypercall)
 	struct guest_hypercalls *hypercalls = &hypercall->gate->instance->guest->hypercalls;
 	if (hypercalls_dequeue(hypercalls, hypercall))
 		handle_unref(&hypercall->handle);
-	part(hypercall);
+	hypercall_part(hypercall);
 }
 
 void gate_abandon_all(struct gate *gate)
@@ -162,7 +176,7 @@ void gate_close(struct gate *gate)
 	gate_unref(gate);
 }
 
-static void set_answer(viso_hypercall *hypercall, int64_t value)
+void hypercall_set_answer(viso_hypercall *hypercall, int64_t value)
 {
 	hypercall->is_answered = true;
 	hypercall->answer = value;
@@ -182,7 +196,7 @@ static int64_t await(struct program *program, viso_hypercall *hypercall)
 	/* Not by the return value, which has meanings of its own inside of the library. */
 	program->vcpu->regs->rax = (uint64_t)hypercall->answer;
 	program->task->keeps_registers = true;
-	part(hypercall);
+	hypercall_part(hypercall);
 	return 0;
 }
 
@@ -204,18 +218,15 @@ static int64_t enqueue(struct program *program, viso_hypercall *hypercall)
 	int r = make_answer_fd(hypercall);
 	if (r < 0) {
 		handle_unref(&hypercall->handle);
-		part(hypercall);
+		hypercall_part(hypercall);
 		return r;
 	}
 	hypercalls_enqueue(&program->instance->guest->hypercalls, hypercall);
 	return await(program, hypercall);
 }
 
-/* As viso_guest_unref(); but the last reference ends with the program, which runs in this thread. */
-static void give_guest_back(struct instance *instance)
+void gate_keep_guest(struct instance *instance)
 {
-	if (handle_unref_unless_last(&instance->guest->sandbox.handle))
-		return;
 	instance->owns_guest = true;
 	kick_stop(&instance->kick, SIGKILL);
 }
@@ -239,7 +250,9 @@ void gate_leave_to_handler(struct instance *instance)
 void gate_return_from_handler(struct instance *instance)
 {
 	gate_lock(instance->gate);
-	give_guest_back(instance);
+	/* As viso_guest_unref(); but the last reference ends with the program, which runs in this thread. */
+	if (!handle_unref_unless_last(&instance->guest->sandbox.handle))
+		gate_keep_guest(instance);
 	/* The handler may have run another guest, or for long. */
 	instance->look_for_stop = true;
 }
@@ -261,10 +274,10 @@ static int64_t call_handler(struct program *program, const struct hypercall_hand
 	int64_t value = run_handler(program->instance, handler, hypercall);
 	bool is_last = handle_unref(&hypercall->handle);
 	if (!hypercall->is_deferred)
-		set_answer(hypercall, value);
+		hypercall_set_answer(hypercall, value);
 	else if (is_last && !hypercall->is_answered)
 		/* Nobody has it who could answer. */
-		set_answer(hypercall, -ENOSYS);
+		hypercall_set_answer(hypercall, -ENOSYS);
 	return await(program, hypercall);
 }
 
@@ -280,35 +293,6 @@ int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t
 		return -ENOMEM;
 	program->task->hypercall = hypercall;
 	return handler->function ? call_handler(program, handler, hypercall) : enqueue(program, hypercall);
-}
-
-bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value,
-			  viso_hypercall **out_hypercall)
-{
-	const struct hypercall_handler *handler = hypercalls_find(program->instance->guest, number);
-	*out_value = -ENOSYS;
-	*out_hypercall = NULL;
-	if (!handler || !handler->function)
-		return !handler;
-	/* No task in particular asks: one that lives as long as the program. */
-	viso_hypercall *hypercall = hypercall_new(&program->first_task, number, args);
-	*out_value = -ENOMEM;
-	if (!hypercall)
-		return true;
-	hypercall->is_by_ring = true;
-	*out_value = run_handler(program->instance, handler, hypercall);
-	*out_hypercall = hypercall;
-	return true;
-}
-
-void hypercall_end_ring(viso_hypercall *hypercall, int64_t value)
-{
-	if (!hypercall)
-		return;
-	set_answer(hypercall, value);
-	/* The reference that the handler has borrowed. */
-	handle_unref(&hypercall->handle);
-	part(hypercall);
 }
 
 viso_hypercall *viso_hypercall_ref(viso_hypercall *hypercall)
@@ -337,7 +321,7 @@ viso_hypercall *viso_hypercall_unref(viso_hypercall *hypercall)
 	gate_lock(gate);
 	if (handle_unref(&hypercall->handle)) {
 		if (!hypercall->is_answered)
-			set_answer(hypercall, -ENOSYS);
+			hypercall_set_answer(hypercall, -ENOSYS);
 		if (!hypercall->task)
 			hypercall_free(hypercall);
 	}
@@ -469,7 +453,7 @@ static int settle_here(viso_hypercall *hypercall, int64_t value)
 	if (r == 0 && !hypercall->is_deferred)
 		r = -EINVAL;
 	if (r == 0)
-		set_answer(hypercall, value);
+		hypercall_set_answer(hypercall, value);
 	gate_unlock(hypercall->gate);
 	return r;
 }

@@ -37,7 +37,7 @@ struct viso_hypercall {
 	unsigned number;
 	uint64_t args[6];
 	struct task *task;        /* that waits, and refers to it; NULL where it does not any more */
-	viso_hypercall *all_next; /* of those in the gate whose task waits, with link */
+	viso_hypercall *all_next; /* of those in the gate whose task waits; not one that came through the ring */
 	viso_hypercall **all_link;
 	bool in_handler;
 	pthread_t thread; /* of the handler */
@@ -50,6 +50,19 @@ struct viso_hypercall {
 	bool is_queued; /* guarded by the queue's lock, with next */
 	viso_hypercall *next;
 };
+
+/* One of a task, with a reference for the caller; NULL without memory. It is not among those of the gate yet. */
+viso_hypercall *hypercall_make(struct task *task);
+
+/* With the lock held: whoever waits for it has the answer. */
+void hypercall_set_answer(viso_hypercall *hypercall, int64_t value);
+
+/* The task goes on without it. Whoever gives the last reference back frees it, which may be this. With the lock held.
+ */
+void hypercall_part(viso_hypercall *hypercall);
+
+/* Without that: nobody else has it. */
+void hypercall_free(viso_hypercall *hypercall);
 
 /* Calls a handler, with the references that it needs held by the caller. */
 int64_t hypercall_call(const struct viso_guest *guest, const struct hypercall_handler *handler,

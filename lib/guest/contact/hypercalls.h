@@ -55,18 +55,11 @@ void gate_unlock(struct gate *gate);
  */
 void gate_leave_to_handler(struct instance *instance);
 void gate_return_from_handler(struct instance *instance);
+/* That reference is the instance's now, and the program ends. With the lock held. */
+void gate_keep_guest(struct instance *instance);
 
 /* Serves one. What the program gets; or what task_wait() returns, then it is made again. With the gate's lock held. */
 int64_t hypercall_serve(struct program *program, uint64_t number, const uint64_t args[6]);
-
-/*
- * Serves one that came through the ring: no task waits for it. False where the program must ask by an exit. With the
- * gate's lock held, which is not while the handler runs. Once the program has its answer, which so does not wait for
- * that, and before the lock goes, hypercall_end_ring() takes what is in `*out_hypercall`, which may be NULL.
- */
-bool hypercall_serve_ring(struct program *program, uint64_t number, const uint64_t args[6], int64_t *out_value,
-			  viso_hypercall **out_hypercall);
-void hypercall_end_ring(viso_hypercall *hypercall, int64_t value);
 
 /* The program's thread waits for it no longer. With the gate's lock held. */
 void hypercall_abandon(viso_hypercall *hypercall);

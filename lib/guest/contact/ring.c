@@ -16,7 +16,8 @@
 #include <virtiso/guest_calls.h>
 
 #include "core/error.h"
-#include "guest/contact/hypercalls.h"
+#include "core/hot.h"
+#include "guest/contact/hypercall.h"
 #include "guest/contact/ring_inside.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -38,44 +39,56 @@ static bool has_call(const struct ring *ring)
 	return __atomic_load_n(&ring->page->asks[next % VISO_RING_SLOTS].sequence, __ATOMIC_ACQUIRE) == next;
 }
 
-/* With the ring's lock and the gate's lock held. */
-static void serve_call(struct ring *ring)
+/* With the lock held, and without the gate's. */
+HOT static void serve_call(struct ring *ring)
 {
 	uint32_t sequence = next_call(ring);
-	volatile struct viso_ring_ask *ask = &ring->page->asks[sequence % VISO_RING_SLOTS];
 	volatile struct viso_ring_answer *answer = &ring->page->answers[sequence % VISO_RING_SLOTS];
-	uint64_t number = ask->number, args[6];
-	int64_t value = 0;
-	for (int i = 0; i < 6; i++)
-		args[i] = ask->args[i];
-	viso_hypercall *hypercall;
-	bool done = hypercall_serve_ring(&ring->instance->program, number, args, &value, &hypercall);
+	int64_t value;
+	bool done = ring_call_handler(ring, &ring->page->asks[sequence % VISO_RING_SLOTS], &value);
 	answer->value = value;
 	answer->by_exit = !done;
 	atomic_store_explicit(&ring->calls.taken, sequence, memory_order_relaxed);
 	__atomic_store_n(&answer->sequence, sequence, __ATOMIC_RELEASE);
-	hypercall_end_ring(hypercall, value);
+	ring_end_call(ring, value);
 }
 
-/* All that is there, as far as the ring holds: the program may put more in for ever. With both locks held. */
-static void serve_all(struct ring *ring)
+static bool may_go_on(const struct ring_calls *calls)
 {
-	for (int i = 0; i < VISO_RING_SLOTS && has_call(ring); i++)
-		serve_call(ring);
+	return !atomic_load_explicit(&calls->waiters, memory_order_relaxed) && !calls->has_lost_guest;
 }
 
-/* The order of the locks is ring, then gate. */
-static bool look(struct ring *ring)
+/*
+ * To take the lock anew for each hypercall would take as long as all the rest. So it is held as long as there are any,
+ * but for no longer than nobody else wants it.
+ */
+HOT static void serve_while_there_are(struct ring *ring)
 {
-	if (!has_call(ring))
-		return false;
-	pthread_mutex_lock(&ring->calls.lock);
+	struct ring_calls *calls = &ring->calls;
+	struct serving serving;
+	pthread_mutex_lock(&calls->lock);
+	serving_begin(&serving, ring->instance->guest);
+	for (int i = 0; i < RING_LOOKS && may_go_on(calls); i++) {
+		if (has_call(ring)) {
+			serve_call(ring);
+			i = 0;
+		}
+		__builtin_ia32_pause();
+	}
+	serving_end(&serving);
+	/* The order of the locks is ring, then gate. */
 	gate_lock(ring->instance->gate);
-	serve_all(ring);
-	ring->calls.orphan = ring_take_orphan(ring);
+	calls->orphan = ring_take_orphan(ring);
 	gate_unlock(ring->instance->gate);
-	pthread_mutex_unlock(&ring->calls.lock);
-	return true;
+	pthread_mutex_unlock(&calls->lock);
+}
+
+/* For the others: whoever holds the lock sees that somebody waits for it. */
+static void lock_calls(struct ring_calls *calls)
+{
+	atomic_fetch_add(&calls->waiters, 1);
+	pthread_mutex_lock(&calls->lock);
+	atomic_fetch_sub(&calls->waiters, 1);
 }
 
 static void look_for_a_while(struct ring *ring)
@@ -84,8 +97,10 @@ static void look_for_a_while(struct ring *ring)
 	while (now < end && !ring->calls.orphan &&
 	       !atomic_load_explicit(&ring->calls.is_closing, memory_order_relaxed)) {
 		bool any = false;
-		for (int i = 0; i < RING_LOOKS && !ring->calls.orphan; i++) {
-			any |= look(ring);
+		for (int i = 0; i < RING_LOOKS && !any; i++) {
+			any = has_call(ring);
+			if (any)
+				serve_while_there_are(ring);
 			__builtin_ia32_pause();
 		}
 		now = clock_now(CLOCK_MONOTONIC);
@@ -202,6 +217,16 @@ int64_t ring_open(struct program *program)
 	return SYSTEM_RING;
 }
 
+/* All that is there, as far as the ring holds: the program may put more in for ever. With the lock held. */
+static void serve_all(struct ring *ring)
+{
+	struct serving serving;
+	serving_begin(&serving, ring->instance->guest);
+	for (int i = 0; i < VISO_RING_SLOTS && has_call(ring) && !ring->calls.has_lost_guest; i++)
+		serve_call(ring);
+	serving_end(&serving);
+}
+
 int64_t ring_serve(struct program *program)
 {
 	struct ring *ring = program->instance->ring;
@@ -209,23 +234,27 @@ int64_t ring_serve(struct program *program)
 		return -EINVAL;
 	/* The other thread may hold the ring, and want the gate. */
 	gate_unlock(program->instance->gate);
-	pthread_mutex_lock(&ring->calls.lock);
-	gate_lock(program->instance->gate);
+	lock_calls(&ring->calls);
 	serve_all(ring);
 	ring->calls.is_awake = true;
 	pthread_cond_signal(&ring->calls.changed);
 	pthread_mutex_unlock(&ring->calls.lock);
+	gate_lock(program->instance->gate);
+	/* As gate_return_from_handler(). */
+	program->instance->look_for_stop = true;
 	return 0;
 }
 
 static void close_calls(struct ring_calls *calls)
 {
-	pthread_mutex_lock(&calls->lock);
+	lock_calls(calls);
 	calls->is_closing = true;
 	pthread_cond_signal(&calls->changed);
 	pthread_mutex_unlock(&calls->lock);
 	if (calls->has_thread)
 		ring_end_thread(calls->thread);
+	if (calls->spare)
+		hypercall_free(calls->spare);
 	pthread_cond_destroy(&calls->changed);
 	pthread_mutex_destroy(&calls->lock);
 }
@@ -241,6 +270,9 @@ void ring_close(struct ring *ring)
 
 void ring_forget(struct ring *ring)
 {
+	const viso_hypercall *spare = ring ? ring->calls.spare : NULL;
+	if (spare && !spare->in_handler && atomic_load(&spare->handle.references) == 1)
+		free(ring->calls.spare);
 	free(ring);
 }
 

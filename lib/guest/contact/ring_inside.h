@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "guest/contact/hypercalls.h"
 #include "guest/contact/ring.h"
 #include "guest/numbers.h"
 
@@ -19,8 +20,12 @@ struct ring_calls {
 	bool has_thread;
 	pthread_mutex_t lock; /* guards what follows; held by whoever consumes */
 	pthread_cond_t changed;
-	atomic_uint taken; /* the last one; changed with the lock held */
-	bool is_awake;     /* wanted */
+	atomic_uint taken;     /* the last one; changed with the lock held */
+	bool is_awake;         /* wanted */
+	viso_hypercall *spare; /* for the next one; NULL where a handler has kept the last, and at first */
+	bool has_lost_guest;   /* by a handler: no further one is served */
+
+	atomic_uint waiters; /* that want the lock: the thread gives it up between two hypercalls */
 	atomic_bool is_closing;
 
 	/* The thread's own. */
@@ -55,6 +60,14 @@ struct ring {
 	struct ring_calls calls;
 	struct ring_requests requests;
 };
+
+/*
+ * The handler's answer to a hypercall. False where the program must ask by an exit. With the lock of the hypercalls
+ * held, without the gate's, and between serving_begin() and serving_end(). Once the program has its answer, which so
+ * does not wait for that, ring_end_call() must follow.
+ */
+bool ring_call_handler(struct ring *ring, volatile const struct viso_ring_ask *ask, int64_t *out_value);
+void ring_end_call(struct ring *ring, int64_t value);
 
 /*
  * The guest whose last reference a handler has given back, where nobody else will free it: while no request is on its
