@@ -743,7 +743,7 @@ static void test_forged_files_do_no_harm(void **state)
 	assert_non_null(bad);
 	srand(1);
 	/* A container takes its time. */
-	for (int i = 0; i < (is_contained ? 40 : 150); i++) {
+	for (int i = 0; i < (is_contained ? 25 : 150); i++) {
 		memcpy(bad, good, size);
 		size_t at = HEAD + (size_t)rand() % (size - HEAD - 8);
 		if (i % 2)
