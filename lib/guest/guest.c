@@ -282,6 +282,7 @@ viso_guest *guest_new_like(viso_guest *guest)
 	copy->sandbox.frozen = true;
 	copy->limits = guest->limits;
 	copy->ring_poll_us = guest->ring_poll_us;
+	copy->placement = guest->placement;
 	copy->core_path = guest->core_path ? strdup(guest->core_path) : NULL;
 	guest_sockets_copy(&copy->sockets, &guest->sockets);
 	int r = guest->core_path && !copy->core_path ? error_memory() : 0;

@@ -164,6 +164,103 @@ static void take_pages(void)
 	end(is_kept ? 0 : 3);
 }
 
+/* The socket that comes with the host's question for what the computer is; it is asked for nothing else. */
+static int await_freezing(void)
+{
+	struct computer_request request;
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {&request, sizeof(request)};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	int fd = -1;
+	if (recvmsg(CONTAINED_CONTROL, &message, 0) != sizeof(request) || request.call != COMPUTER_FREEZE)
+		_exit(4);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+/* What is told of one page, and what must not be believed of it. */
+static const struct {
+	const char *what;
+	struct computer_frozen frozen;
+	struct computer_run runs[2];
+} freezings[] = {
+	{"freezes too much state", {.state_size = 1ull << 40}, {}},
+	{"freezes too many devices", {.devices = 1u << 30}, {}},
+	{"freezes beyond the end", {.devices = 1}, {{1ull << 40, 4096}}},
+	{"freezes at the last address", {.devices = 1}, {{UINT64_MAX - 4095, 4096}}},
+	{"freezes parts of pages", {.devices = 1}, {{4096, 100}}},
+	{"freezes between pages", {.devices = 1}, {{100, 4096}}},
+	{"freezes too much at once", {.devices = 1}, {{0, 1ull << 40}}},
+	{"freezes across chunks", {.devices = 1}, {{(2 << 20) - 4096, 8192}}},
+	{"freezes twice", {.devices = 1}, {{4096, 4096}, {4096, 4096}}},
+	{"freezes backwards", {.devices = 1}, {{8192, 4096}, {4096, 4096}}},
+	{"freezes", {.devices = 1}, {{4096, 4096}, {(2 << 20) + 4096, 4096}}},
+	{"freezes, and its clones die", {.devices = 1}, {{4096, 4096}}},
+};
+
+static void tell_frozen(int fd)
+{
+	static uint8_t page[4096] = "a page";
+	const struct contained_report report = {.magic = CONTAINED_MAGIC};
+	for (size_t i = 0; i < sizeof(freezings) / sizeof(freezings[0]); i++) {
+		if (!is_told(freezings[i].what))
+			continue;
+		const struct computer_run end = {0};
+		say(fd, &report, sizeof(report));
+		say(fd, &freezings[i].frozen, sizeof(freezings[i].frozen));
+		for (int j = 0; j < 2 && freezings[i].runs[j].size; j++) {
+			say(fd, &freezings[i].runs[j], sizeof(freezings[i].runs[j]));
+			say(fd, page, freezings[i].runs[j].size % (sizeof(page) + 1));
+		}
+		say(fd, &end, sizeof(end));
+	}
+}
+
+/* The host asks what the computer is. */
+static void misfreeze(void)
+{
+	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = ENOEXEC, .stage = 1 << 20};
+	memset(report.object, '\033', sizeof(report.object));
+	memset(report.message, '\033', sizeof(report.message));
+	for (;;) {
+		int fd = await_freezing();
+		if (is_told("freezes and dies"))
+			_exit(0);
+		if (is_told("freezes for ever"))
+			wait_for_ever();
+		if (is_told("freezes with an error"))
+			say(fd, &report, sizeof(report));
+		else if (is_told("freezes without sense"))
+			say(fd, freezings, sizeof(report));
+		else if (is_told("freezes in part"))
+			say(fd, &(struct contained_report){.magic = CONTAINED_MAGIC}, sizeof(report));
+		else
+			tell_frozen(fd);
+		close(fd);
+	}
+}
+
+/* A clone: whether it can change what all others are made of; its end tells. */
+static void change_origin(void)
+{
+	enum { MEMORY = COMPUTER_ADDED, STATE };
+	int bad = 0;
+	char byte = 1;
+	for (int fd = MEMORY; fd <= STATE; fd++) {
+		bad += pwrite(fd, &byte, 1, 4096) >= 0;
+		bad += ftruncate(fd, 0) == 0 || ftruncate(fd, 1ll << 40) == 0;
+		bad += fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0;
+		bad += mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
+		bad += fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) == 0;
+	}
+	bad += pread(MEMORY, &byte, 1, (2 << 20) + 4096) != 1 || byte != 'a';
+	end(bad);
+}
+
 int main(void)
 {
 	if (pread(CONTAINED_SETTINGS, &settings, sizeof(settings), 0) != sizeof(settings))
@@ -171,9 +268,15 @@ int main(void)
 	pages = mmap(NULL, sizeof(*pages), PROT_READ | PROT_WRITE, MAP_SHARED, COMPUTER_PAGES, 0);
 	if (pages == MAP_FAILED)
 		return 1;
+	if (settings.has_origin && is_told("freezes, and its clones die"))
+		_exit(0);
 	misreport();
 	report();
 	misanswer();
+	if (settings.has_origin)
+		change_origin();
+	if (strncmp(settings.command_line, "freezes", 7) == 0)
+		misfreeze();
 	if (is_told("lies"))
 		lie();
 	else if (is_told("brings nothing") || is_told("brings silence"))

@@ -159,7 +159,7 @@ static void test_pages_stay(void **state)
 	assert_nothing_stays(fixture, fds);
 }
 
-/* From here on handlers may last a little longer than their computers, and keep what they use: no fds are counted. */
+/* These handlers may last a little longer than their computers, and keep what they use: no fds are counted. */
 
 static void test_an_end_while_memory_is_awaited(void **state)
 {
@@ -187,6 +187,92 @@ static void test_pages_full_of_anything(void **state)
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 }
 
+/* A snapshot of what says anything: the guest goes on, or is killed, as always. */
+static void test_bad_snapshots(void **state)
+{
+	static const struct {
+		const char *what;
+		int error;
+	} cases[] = {
+		{"freezes and dies", ESRCH},
+		{"freezes for ever", EAGAIN},
+		{"freezes with an error", ENOEXEC},
+		{"freezes without sense", EPROTO},
+		{"freezes in part", EPROTO},
+		{"freezes too much state", EPROTO},
+		{"freezes too many devices", EPROTO},
+		{"freezes beyond the end", EPROTO},
+		{"freezes at the last address", EPROTO},
+		{"freezes parts of pages", EPROTO},
+		{"freezes between pages", EPROTO},
+		{"freezes too much at once", EPROTO},
+		{"freezes across chunks", EPROTO},
+		{"freezes twice", EPROTO},
+		{"freezes backwards", EPROTO},
+	};
+	struct kernel_fixture *fixture = *state;
+	const int fds = count_fds(fixture);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		viso_snapshot *snapshot = NULL;
+		set_behaviour(fixture, cases[i].what);
+		viso_process *process = kernel_boot(fixture, NULL);
+		int r = viso_guest_snapshot(fixture->guest, &snapshot);
+		if (r != -cases[i].error)
+			fail_msg("%s: %d, %s", cases[i].what, r, viso_error_message());
+		assert_null(snapshot);
+		assert_int_equal(viso_error_number(), cases[i].error);
+		assert_tame(viso_error_message());
+		assert_tame(viso_error_object());
+		(void)!viso_process_kill(process);
+		viso_result_unref(kernel_wait(process));
+		assert_nothing_stays(fixture, fds);
+	}
+}
+
+/* What is taken for a snapshot is for such processes alone, of which none changes what it is for the others. */
+static void test_clones_of_anything(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	const int fds = count_fds(fixture);
+	viso_snapshot *snapshot = NULL;
+	set_behaviour(fixture, "freezes");
+	viso_process *process = kernel_boot(fixture, NULL);
+	assert_ok(viso_guest_snapshot(fixture->guest, &snapshot));
+	assert_true(viso_snapshot_size(snapshot) >= 2 * 4096);
+	for (int i = 0; i < 2; i++) {
+		struct kernel_fixture clone = {0};
+		assert_ok(viso_snapshot_clone(snapshot, &clone.guest));
+		viso_result *result = kernel_wait(kernel_boot(&clone, NULL));
+		assert_int_equal(viso_result_exit_code(result), 0);
+		assert_ended(result, VISO_REASON_EXITED);
+		viso_guest_unref(clone.guest);
+	}
+	viso_snapshot_unref(snapshot);
+	assert_ok(viso_process_kill(process));
+	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
+	assert_nothing_stays(fixture, fds);
+}
+
+static void test_clones_that_die(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	const int fds = count_fds(fixture);
+	viso_snapshot *snapshot = NULL;
+	viso_guest *clone = NULL;
+	viso_process *process = NULL;
+	set_behaviour(fixture, "freezes, and its clones die");
+	viso_process *original = kernel_boot(fixture, NULL);
+	assert_ok(viso_guest_snapshot(fixture->guest, &snapshot));
+	assert_ok(viso_snapshot_clone(snapshot, &clone));
+	viso_snapshot_unref(snapshot);
+	assert_fails(viso_guest_boot(clone, NULL, &process), EPROTO, VISO_STAGE_GUEST, "");
+	assert_null(process);
+	viso_guest_unref(clone);
+	assert_ok(viso_process_kill(original));
+	assert_ended(kernel_wait(original), VISO_REASON_KILLED);
+	assert_nothing_stays(fixture, fds);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kernel_setup, kernel_teardown)
 
 int main(void)
@@ -198,6 +284,9 @@ int main(void)
 		TEST(test_silence),
 		TEST(test_memory_that_is_not_brought),
 		TEST(test_pages_stay),
+		TEST(test_bad_snapshots),
+		TEST(test_clones_of_anything),
+		TEST(test_clones_that_die),
 		TEST(test_an_end_while_memory_is_awaited),
 		TEST(test_pages_full_of_anything),
 	};

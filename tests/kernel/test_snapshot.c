@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Computers that are frozen, and their clones: small images, which kvm_pvm emulates. */
+/*
+ * Computers that are frozen, and their clones: small images, which kvm_pvm emulates. With the argument "contained" all
+ * of them run in containers.
+ */
 #include "kernel_support.h"
 
 #include <errno.h>
@@ -17,6 +20,30 @@
 
 /* As lib/guest/snapshot/saved.h has it. */
 enum { STATE_SIZE = 48, SUM = 64, HEAD = 96, PATIENCE_MS = 60000 };
+
+static bool is_contained;
+
+static void place(viso_guest *guest)
+{
+	if (is_contained)
+		assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
+}
+
+static viso_guest *new_guest(void)
+{
+	viso_guest *guest = viso_guest_new();
+	assert_non_null(guest);
+	place(guest);
+	return guest;
+}
+
+static int set_up(void **state)
+{
+	int r = kernel_setup(state);
+	if (r == 0)
+		place(((struct kernel_fixture *)*state)->guest);
+	return r;
+}
 
 /*
  * Says A and a random moment later, for each byte that comes, the one before it ('m' before the first): until q, when
@@ -286,7 +313,7 @@ static void test_devices_go_on_with_what_they_are_given(void **state)
 		int host;
 		if (i > 0) {
 			viso_guest_unref(fixture->guest);
-			fixture->guest = viso_guest_new();
+			fixture->guest = new_guest();
 			assert_ok(viso_guest_add_disk(fixture->guest, disk, VISO_DISK_DISCARD_WRITES));
 		}
 		viso_snapshot *snapshot = freeze_devices(fixture, pauses[i]);
@@ -457,6 +484,33 @@ static void test_a_handler_must_have_returned(void **state)
 	assert_switched_off(kernel_wait(process), "apples: 7\ngold: 7\n");
 }
 
+/* A contained one does not wait for its handler: what that says counts for the original, and the clone asks anew. */
+static void test_a_handler_may_be_at_it(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	sem_t semaphores[2];
+	char answer[8];
+	need_kvm();
+	sem_init(&semaphores[0], 0, 0);
+	sem_init(&semaphores[1], 0, 0);
+	assert_ok(viso_guest_set_kernel(fixture->guest, BELL));
+	assert_ok(viso_guest_set_hypercall_handler(fixture->guest, 1, hold, semaphores, NULL));
+	viso_process *process = kernel_boot(fixture, NULL);
+	sem_wait(&semaphores[0]);
+	viso_snapshot *snapshot = freeze(fixture->guest);
+	struct kernel_fixture other = {.guest = clone_of(snapshot)};
+	viso_process *clone = kernel_boot(&other, NULL);
+	sem_wait(&semaphores[0]);
+	for (int i = 0; i < 4; i++)
+		sem_post(&semaphores[1]);
+	assert_int_equal(viso_guest_request(fixture->guest, "off", 3, answer, sizeof(answer), PATIENCE_MS), 3);
+	assert_switched_off(kernel_wait(process), "apples: 7\ngold: 7\n");
+	assert_int_equal(viso_guest_request(other.guest, "off", 3, answer, sizeof(answer), PATIENCE_MS), 3);
+	assert_switched_off(kernel_wait(clone), "apples: 7\ngold: 7\n");
+	viso_guest_unref(other.guest);
+	viso_snapshot_unref(snapshot);
+}
+
 static void test_snapshots_leave_nothing(void **state)
 {
 	struct kernel_fixture *fixture = *state;
@@ -501,7 +555,7 @@ static char *path_of(const struct kernel_fixture *fixture, const char *name)
 static int be_other(char **arguments)
 {
 	struct computer clone;
-	viso_guest *guest = viso_guest_new();
+	viso_guest *guest = new_guest();
 	viso_snapshot *snapshot = NULL;
 	alarm(110);
 	assert_ok(viso_guest_set_flat_image(guest, arguments[1], CODE));
@@ -518,7 +572,7 @@ static int be_other(char **arguments)
 
 static int run_other(const char *path, const char *image)
 {
-	const char *const arguments[] = {"test", path, image, NULL};
+	const char *const arguments[] = {"test", path, image, is_contained ? "contained" : NULL, NULL};
 	pid_t pid = fork();
 	if (pid == 0) {
 		execv("/proc/self/exe", (char *const *)arguments);
@@ -561,7 +615,7 @@ static void test_a_file_is_loaded_by_another_process(void **state)
 
 static int load(const struct kernel_fixture *fixture, const char *path)
 {
-	viso_guest *guest = viso_guest_new();
+	viso_guest *guest = new_guest();
 	viso_snapshot *snapshot = NULL;
 	assert_ok(viso_guest_set_flat_image(guest, fixture->image, CODE));
 	int r = viso_snapshot_load(path, guest, &snapshot);
@@ -575,16 +629,21 @@ static void test_other_guests_are_refused(void **state)
 	struct kernel_fixture *fixture = *state;
 	char *path = save_echo(fixture);
 	viso_snapshot *snapshot = NULL;
-	viso_guest *program = viso_guest_new(), *other = viso_guest_new();
+	viso_guest *program = viso_guest_new(), *other = new_guest();
 	assert_fails(viso_snapshot_load(path, program, &snapshot), EINVAL, VISO_STAGE_ARGUMENT, "saved");
 	assert_ok(viso_guest_set_flat_image(other, fixture->image, CODE));
 	assert_ok(viso_guest_set_processors(other, 2));
 	assert_fails(viso_snapshot_load(path, other, &snapshot), EINVAL, VISO_STAGE_ARGUMENT, "guest");
 	viso_guest_unref(other);
-	/* Other devices are seen when the clone is switched on. */
 	other = viso_guest_new();
 	assert_ok(viso_guest_set_flat_image(other, fixture->image, CODE));
-	assert_ok(viso_guest_set_vsock(other, 3, "/tmp/v"));
+	assert_ok(viso_guest_set_placement(other, is_contained ? VISO_PLACEMENT_THREAD : VISO_PLACEMENT_CONTAINED));
+	assert_fails(viso_snapshot_load(path, other, &snapshot), EINVAL, VISO_STAGE_ARGUMENT, "placement");
+	viso_guest_unref(other);
+	/* Other devices are seen when the clone is switched on. */
+	other = new_guest();
+	assert_ok(viso_guest_set_flat_image(other, fixture->image, CODE));
+	assert_ok(viso_guest_add_disk(other, path, VISO_DISK_DISCARD_WRITES));
 	assert_ok(viso_snapshot_load(path, other, &snapshot));
 	viso_guest *clone = clone_of(snapshot);
 	viso_process *process = NULL;
@@ -658,7 +717,7 @@ static void test_damaged_files_are_refused(void **state)
 /* Whatever it says: it is refused, or the clone does what a guest can do, and can be killed. */
 static void try_forged(struct kernel_fixture *fixture, const char *path)
 {
-	viso_guest *guest = viso_guest_new(), *clone = NULL;
+	viso_guest *guest = new_guest(), *clone = NULL;
 	viso_snapshot *snapshot = NULL;
 	viso_process *process = NULL;
 	assert_ok(viso_guest_set_flat_image(guest, fixture->image, CODE));
@@ -683,7 +742,8 @@ static void test_forged_files_do_no_harm(void **state)
 	uint8_t *good = read_file(path, &size), *bad = malloc(size);
 	assert_non_null(bad);
 	srand(1);
-	for (int i = 0; i < 150; i++) {
+	/* A container takes its time. */
+	for (int i = 0; i < (is_contained ? 25 : 150); i++) {
 		memcpy(bad, good, size);
 		size_t at = HEAD + (size_t)rand() % (size - HEAD - 8);
 		if (i % 2)
@@ -717,34 +777,33 @@ static void test_a_limit_of_file_sizes_is_no_signal(void **state)
 	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, kernel_teardown)
+
 int main(int argc, char **argv)
 {
-	if (argc == 3)
+	is_contained = argc > 1 && strcmp(argv[argc - 1], "contained") == 0;
+	if (argc >= 3)
 		return be_other(argv + 1);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_clones_go_on_from_there, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_paused_computer_is_frozen_and_stays_paused, kernel_setup,
-						kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_clone_is_frozen_like_any_other, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_clone_that_has_ended_begins_again, kernel_setup,
-						kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_several_processors_are_frozen, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_devices_go_on_with_what_they_are_given, kernel_setup,
-						kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_disk_that_is_written_is_given_anew, kernel_setup,
-						kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_disk_of_another_size_is_refused, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_what_is_not_given_is_closed, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_calls_are_made_once_more, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_handler_must_have_returned, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_snapshots_leave_nothing, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_only_what_runs_is_frozen, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_limit_of_file_sizes_is_no_signal, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_a_file_is_loaded_by_another_process, kernel_setup,
-						kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_other_guests_are_refused, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_files_are_refused, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_forged_files_do_no_harm, kernel_setup, kernel_teardown),
+		is_contained ? (struct CMUnitTest)TEST(test_a_handler_may_be_at_it)
+			     : (struct CMUnitTest)TEST(test_a_handler_must_have_returned),
+		TEST(test_clones_go_on_from_there),
+		TEST(test_a_paused_computer_is_frozen_and_stays_paused),
+		TEST(test_a_clone_is_frozen_like_any_other),
+		TEST(test_a_clone_that_has_ended_begins_again),
+		TEST(test_several_processors_are_frozen),
+		TEST(test_devices_go_on_with_what_they_are_given),
+		TEST(test_a_disk_that_is_written_is_given_anew),
+		TEST(test_a_disk_of_another_size_is_refused),
+		TEST(test_what_is_not_given_is_closed),
+		TEST(test_calls_are_made_once_more),
+		TEST(test_snapshots_leave_nothing),
+		TEST(test_only_what_runs_is_frozen),
+		TEST(test_a_limit_of_file_sizes_is_no_signal),
+		TEST(test_a_file_is_loaded_by_another_process),
+		TEST(test_other_guests_are_refused),
+		TEST(test_damaged_files_are_refused),
+		TEST(test_forged_files_do_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@
 #include "guest/guest.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/layout.h"
+#include "guest/kernel/snapshot/computer.h"
 #include "guest/thread.h"
 
 /* CALLERS_MAX: so many handlers run at once, where so many processors ask. */
@@ -153,6 +154,14 @@ static int open_link(struct bell *bell, int *out_theirs)
 	return bell->link ? 0 : -ENOMEM;
 }
 
+static int load(struct bell *bell, const struct computer_snapshot *computer)
+{
+	struct state_reader in = {.data = computer->bell.data, .left = computer->bell.size};
+	int r = doorbell_load(bell->doorbell, &in);
+	doorbell_pause(bell->doorbell);
+	return r == 0 && in.left ? state_damaged("doorbell") : r;
+}
+
 static int fill(struct bell *bell, viso_guest *guest, viso_command *server)
 {
 	_cleanup_close_ int pages = open_pages(), theirs = -1;
@@ -165,6 +174,8 @@ static int fill(struct bell *bell, viso_guest *guest, viso_command *server)
 	int r = open_link(bell, &theirs);
 	if (r == 0)
 		r = make_doorbell(bell, guest, pages);
+	if (r == 0 && guest->kernel->origin)
+		r = load(bell, computer_of(guest->kernel->origin));
 	if (r == 0)
 		r = viso_command_add_fd(server, pages, COMPUTER_PAGES);
 	if (r == 0)
@@ -290,6 +301,12 @@ int bell_start(struct bell *bell, int end)
 	for (unsigned i = 0; i <= bell->callers && r == 0; i++)
 		r = start_thread(bell, i);
 	return r;
+}
+
+void bell_go_on(struct bell *bell)
+{
+	doorbell_submit_again(bell->doorbell);
+	eventfd_write(bell->ring, 1);
 }
 
 /* One that begins a handler now is waited for no longer. */

@@ -24,6 +24,9 @@ int bell_new(viso_guest *guest, viso_command *server, struct bell **out_bell);
  */
 int bell_start(struct bell *bell, int end);
 
+/* That of a clone, once its computer runs: what the guest waits for is begun anew. */
+void bell_go_on(struct bell *bell);
+
 /* Borrowed. */
 struct doorbell *bell_doorbell(const struct bell *bell);
 

@@ -64,6 +64,11 @@ bool contained_computer_runs(const struct contained_computer *computer)
 	return computer && r == 0;
 }
 
+int contained_computer_end(const struct contained_computer *computer)
+{
+	return viso_process_fd(computer->server);
+}
+
 void contained_computer_close(struct contained_computer *computer)
 {
 	if (!computer)
@@ -110,8 +115,6 @@ int contained_check_computer(const viso_guest *guest)
 	const struct kernel_guest *kernel = guest->kernel;
 	if (kernel->platform != VISO_PLATFORM_MICROVM)
 		return refuse("VISO_PLATFORM_PC");
-	if (kernel->origin)
-		return refuse("viso_snapshot_clone");
 	if (kernel->devices.vsock_cid)
 		return refuse("viso_guest_set_vsock");
 	if (kernel->tools.medium == VISO_ROOT_MEDIUM_SHARE)
@@ -195,11 +198,9 @@ static void insist(viso_process *process)
 		server->ops->insist(server);
 }
 
-/*
- * Its answer goes into the pipe, for which somebody waits who has no lock: whoever serves a computer badly does not
- * keep others from killing it.
- */
-static int ask_for_pipe(struct contained_computer *computer, enum computer_call call, int pipe)
+/* Somebody waits at the other end who has no lock: whoever serves a computer badly does not keep others from killing
+ * it. */
+int contained_ask_on(struct contained_computer *computer, enum computer_call call, int fd)
 {
 	struct computer_request request = {.call = call};
 	struct iovec part = {&request, sizeof(request)};
@@ -213,15 +214,15 @@ static int ask_for_pipe(struct contained_computer *computer, enum computer_call 
 		.msg_control = control.room,
 		.msg_controllen = sizeof(control.room),
 	};
-	memcpy(CMSG_DATA(&control.header), &pipe, sizeof(pipe));
-	/* Its end is seen by the reader of the pipe. */
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	/* Its end is seen by the reader. */
 	ssize_t n = sendmsg(computer->control, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return n < 0 && errno == EAGAIN ? reply_fail_silent() : 0;
 }
 
 static int write_usage(viso_process *process, int pipe)
 {
-	return ask_for_pipe(process->data, COMPUTER_USAGE, pipe);
+	return contained_ask_on(process->data, COMPUTER_USAGE, pipe);
 }
 
 /* Of the doorbell as well, which is not to answer meanwhile. */
@@ -231,7 +232,7 @@ static int pause_computer(viso_process *process, bool pause, int pipe)
 	struct doorbell *doorbell = contained_computer_doorbell(computer);
 	if (pause)
 		doorbell_pause(doorbell);
-	int r = ask_for_pipe(computer, pause ? COMPUTER_PAUSE : COMPUTER_RESUME, pipe);
+	int r = contained_ask_on(computer, pause ? COMPUTER_PAUSE : COMPUTER_RESUME, pipe);
 	if (pause == (r < 0))
 		doorbell_resume(doorbell);
 	return r;
@@ -385,7 +386,11 @@ static int start(viso_guest *guest, const viso_command *streams, struct containe
 		r = bell_start(computer->bell, viso_process_fd(computer->server));
 	for (int i = 0; i < 2; i++)
 		close_fd(theirs[i]);
-	return r == 0 ? await_report(computer) : r;
+	if (r == 0)
+		r = await_report(computer);
+	if (r == 0 && guest->kernel->origin)
+		bell_go_on(computer->bell);
+	return r;
 }
 
 int contained_boot(viso_guest *guest, const viso_command *streams, viso_process *process,

@@ -36,6 +36,15 @@ struct doorbell *contained_computer_doorbell(const struct contained_computer *co
 /* NULL does not. */
 bool contained_computer_runs(const struct contained_computer *computer);
 
+/* Readable when it has ended; borrowed. */
+int contained_computer_end(const struct contained_computer *computer);
+
+/*
+ * A question the answer to which goes to a fd that the process gets. 0 also where it has ended, which the reader of the
+ * other end sees; -EAGAIN, with the error set, where it hears nothing.
+ */
+int contained_ask_on(struct contained_computer *computer, enum computer_call call, int fd);
+
 /*
  * Any thread. The value; or a negative errno with the error set, as the call has it, and -EAGAIN where nothing is
  * answered for ten seconds.

@@ -16,6 +16,7 @@
 #include "guest/guest.h"
 #include "guest/kernel/boot/image.h"
 #include "guest/kernel/kernel.h"
+#include "guest/kernel/snapshot/computer.h"
 #include "guest/vm/vm.h"
 
 /* The next number is that of the next fd. */
@@ -53,13 +54,37 @@ static int add_disk(struct adding *adding, const struct disk_setting *setting)
 	return r;
 }
 
-static int add_boot_files(struct adding *adding, const struct kernel_guest *kernel)
+static int add_sealed(viso_command *server, int number, const char *name, const void *data, size_t size)
+{
+	_cleanup_close_ int fd = memfd_with(name, 0, data, size);
+	int r = fd < 0 ? fd : memfd_seal(fd);
+	return r < 0 ? error_fail(VISO_STAGE_GUEST, -r, "memfd_create", NULL) : viso_command_add_fd(server, fd, number);
+}
+
+/* The memory's file was sealed when it was made. */
+static int add_origin(struct adding *adding, const struct computer_snapshot *computer)
+{
+	struct state_writer packed = {0};
+	int r = add(adding, computer->ram.fd);
+	if (r == 0)
+		r = computer_pack(computer, &packed);
+	if (r == 0)
+		r = add_sealed(adding->server, adding->next++, "viso-snapshot", packed.data, packed.size);
+	state_release(&packed);
+	return r;
+}
+
+static int add_kernel(struct adding *adding, const struct kernel_guest *kernel)
 {
 	int r = add_image(adding, kernel->image);
 	if (r == 0 && kernel->tools.initramfs >= 0)
-		r = add(adding, kernel->tools.initramfs);
-	else if (r == 0 && kernel->initramfs)
-		r = add_image(adding, kernel->initramfs);
+		return add(adding, kernel->tools.initramfs);
+	return r == 0 && kernel->initramfs ? add_image(adding, kernel->initramfs) : r;
+}
+
+static int add_boot_files(struct adding *adding, const struct kernel_guest *kernel)
+{
+	int r = kernel->origin ? add_origin(adding, computer_of(kernel->origin)) : add_kernel(adding, kernel);
 	if (r == 0 && kernel->tools.port >= 0)
 		r = add(adding, kernel->tools.port);
 	if (r == 0 && kernel->tools.port >= 0 && kernel->tools.closed >= 0)
@@ -75,9 +100,11 @@ static int add_devices(struct adding *adding, const struct device_settings *devi
 	for (unsigned i = 0; i < devices->disk_count && r == 0; i++)
 		r = add_disk(adding, &devices->disks[i]);
 	for (unsigned i = 0; i < devices->port_count && r == 0; i++)
-		r = add(adding, devices->ports[i].fd);
+		if (devices->ports[i].fd >= 0)
+			r = add(adding, devices->ports[i].fd);
 	for (unsigned i = 0; i < devices->network_count && r == 0; i++)
-		r = add(adding, devices->networks[i].fd);
+		if (devices->networks[i].fd >= 0)
+			r = add(adding, devices->networks[i].fd);
 	return r;
 }
 
@@ -91,9 +118,12 @@ static void describe_devices(const struct device_settings *devices, struct compu
 		out->disk_flags[i] = devices->disks[i].flags;
 		memcpy(out->disk_rates[i], devices->disks[i].rates, sizeof(out->disk_rates[i]));
 	}
-	for (unsigned i = 0; i < devices->port_count; i++)
+	for (unsigned i = 0; i < devices->port_count; i++) {
+		out->has_port |= (devices->ports[i].fd >= 0 ? 1u : 0) << i;
 		snprintf(out->ports[i], sizeof(out->ports[i]), "%s", devices->ports[i].name);
+	}
 	for (unsigned i = 0; i < devices->network_count; i++) {
+		out->has_network |= (devices->networks[i].fd >= 0 ? 1u : 0) << i;
 		memcpy(out->macs[i], devices->networks[i].mac, DEVICE_MAC_SIZE);
 		memcpy(out->network_rates[i], devices->networks[i].rates, sizeof(out->network_rates[i]));
 	}
@@ -112,7 +142,8 @@ static int describe(const viso_guest *guest, const viso_command *streams, struct
 		.timeout_ms = streams ? streams->timeout_ms : 0,
 		.cpu_time_ms = streams ? streams->cpu_time_ms : 0,
 		.is_flat = kernel->is_flat,
-		.has_initramfs = kernel->tools.initramfs >= 0 || kernel->initramfs,
+		.has_initramfs = !kernel->origin && (kernel->tools.initramfs >= 0 || kernel->initramfs),
+		.has_origin = kernel->origin != NULL,
 		.has_agent = kernel->tools.port >= 0,
 		.has_closed = kernel->tools.port >= 0 && kernel->tools.closed >= 0,
 		.has_root_disk = kernel->tools.disk >= 0,
@@ -135,12 +166,7 @@ static int add_settings(const viso_guest *guest, const viso_command *streams, vi
 	int r = describe(guest, streams, &settings);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int fd = memfd_with("viso-computer", 0, &settings, sizeof(settings));
-	if (fd >= 0)
-		r = memfd_seal(fd);
-	if (fd < 0 || r < 0)
-		return error_fail(VISO_STAGE_GUEST, fd < 0 ? -fd : -r, "memfd_create", NULL);
-	return viso_command_add_fd(server, fd, CONTAINED_SETTINGS);
+	return add_sealed(server, CONTAINED_SETTINGS, "viso-computer", &settings, sizeof(settings));
 }
 
 int computer_fds_add(viso_guest *guest, const viso_command *streams, viso_command *server)

@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <virtiso/guest_pc.h>
 
@@ -15,12 +17,15 @@
 #include "guest/contained/bell_program.h"
 #include "guest/contained/computer.h"
 #include "guest/contained/forward.h"
+#include "guest/contained/freeze.h"
+#include "guest/contained/freeze_program.h"
 #include "guest/contained/message.h"
 #include "guest/contained/receive.h"
 #include "guest/guest.h"
 #include "guest/kernel/boot.h"
 #include "guest/kernel/kernel.h"
 #include "guest/kernel/machine.h"
+#include "guest/kernel/snapshot/computer.h"
 #include "guest/vm/vm.h"
 
 static struct computer_settings settings;
@@ -28,6 +33,10 @@ static struct kernel_guest kernel;
 static struct agent_ops agent_ops; /* of whom the host speaks to, there is but the port here */
 static struct viso_guest guest;
 static struct machine *machine;
+static struct viso_snapshot snapshot; /* that it is a clone of */
+static struct {
+	int memory, state;
+} origin;
 
 /* It is none of these itself. */
 bool contained_computer_runs(const struct contained_computer *computer)
@@ -65,12 +74,27 @@ bool computer_is_wanted(void)
 	       settings.magic == CONTAINED_COMPUTER_MAGIC;
 }
 
+int contained_computer_end(const struct contained_computer *computer)
+{
+	return -1;
+}
+
+int contained_freeze(struct contained_computer *computer, struct computer_snapshot *out)
+{
+	return -ENOSYS;
+}
+
 /* In the order in which they were added. */
 static void take_fds(void)
 {
 	int next = COMPUTER_ADDED;
 	struct device_settings *devices = &kernel.devices;
-	kernel.given = next++;
+	if (settings.has_origin) {
+		origin.memory = next++;
+		origin.state = next++;
+	} else {
+		kernel.given = next++;
+	}
 	kernel.given_bell = COMPUTER_PAGES;
 	kernel.tools.socket = -1;
 	kernel.tools.initramfs = settings.has_initramfs ? next++ : -1;
@@ -88,10 +112,11 @@ static void take_fds(void)
 	devices->console = (viso_console)settings.console;
 	devices->port_count = settings.port_count;
 	for (unsigned i = 0; i < devices->port_count; i++)
-		devices->ports[i] = (struct port_setting){.name = settings.ports[i], .fd = next++};
+		devices->ports[i] = (struct port_setting){.name = settings.ports[i],
+							  .fd = settings.has_port >> i & 1 ? next++ : -1};
 	devices->network_count = settings.network_count;
 	for (unsigned i = 0; i < devices->network_count; i++) {
-		devices->networks[i].fd = next++;
+		devices->networks[i].fd = settings.has_network >> i & 1 ? next++ : -1;
 		memcpy(devices->networks[i].mac, settings.macs[i], DEVICE_MAC_SIZE);
 		memcpy(devices->networks[i].rates, settings.network_rates[i], sizeof(settings.network_rates[i]));
 	}
@@ -115,6 +140,26 @@ static void fill(void)
 	take_fds();
 }
 
+/* It stays for good. */
+static int take_origin(void)
+{
+	struct stat st;
+	struct computer_snapshot *computer = computer_new();
+	if (!computer || fstat(origin.state, &st) < 0)
+		return -ENOMEM;
+	const void *packed = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, origin.state, 0);
+	if (packed == MAP_FAILED)
+		return error_memory();
+	struct state_reader in = {.data = packed, .left = (size_t)st.st_size};
+	int r = computer_unpack(computer, &in);
+	munmap((void *)packed, (size_t)st.st_size);
+	computer->ram.fd = origin.memory;
+	handle_init(&snapshot.handle);
+	snapshot.computer = &computer->frozen;
+	kernel.origin = &snapshot;
+	return r;
+}
+
 static int start(void)
 {
 	int host[3] = {-1, -1, -1};
@@ -127,7 +172,9 @@ static int start(void)
 	streams->timeout_ms = settings.timeout_ms;
 	streams->cpu_time_ms = settings.cpu_time_ms;
 	vm_give_kvm(CONTAINED_KVM);
-	int r = kernel_make_machine(&guest, streams, -1, host, &machine);
+	int r = settings.has_origin ? take_origin() : 0;
+	if (r == 0)
+		r = kernel_make_machine(&guest, streams, -1, host, &machine);
 	if (r == 0)
 		r = bell_program_start(&guest);
 	return r == 0 ? kernel_start_machine(&kernel, machine) : r;
@@ -163,13 +210,15 @@ static void respond(const struct computer_request *request)
 	(void)!send(CONTAINED_CONTROL, &response, sizeof(response), MSG_NOSIGNAL);
 }
 
-static void write_to_pipe(const struct computer_request *request, int pipe)
+static void write_to(const struct computer_request *request, int pipe)
 {
 	int64_t figures[RESULT_USAGE_COUNT];
 	const int32_t done = 0;
 	if (request->call == COMPUTER_USAGE && machine_usage(machine, figures))
 		(void)!write(pipe, figures, sizeof(figures));
-	if (request->call == COMPUTER_USAGE)
+	if (request->call == COMPUTER_FREEZE)
+		freeze_program_send(machine, pipe);
+	if (request->call == COMPUTER_USAGE || request->call == COMPUTER_FREEZE)
 		return;
 	if (request->call == COMPUTER_PAUSE)
 		machine_pause(machine);
@@ -185,7 +234,7 @@ static void *listen_to_host(void *data)
 	int fd;
 	while (contained_receive(CONTAINED_CONTROL, &request, sizeof(request), &fd) == sizeof(request)) {
 		if (fd >= 0)
-			write_to_pipe(&request, fd);
+			write_to(&request, fd);
 		else
 			respond(&request);
 		close_fd(fd);

@@ -42,14 +42,20 @@ void forward_say(const void *message, size_t size)
 		;
 }
 
+void forward_fill_report(int r, struct contained_report *out)
+{
+	*out = (struct contained_report){.magic = CONTAINED_MAGIC, .error = -r};
+	if (r == 0)
+		return;
+	out->stage = (int32_t)viso_error_stage();
+	snprintf(out->object, sizeof(out->object), "%s", viso_error_object());
+	snprintf(out->message, sizeof(out->message), "%s", viso_error_message());
+}
+
 void forward_report(int r)
 {
-	struct contained_report report = {.magic = CONTAINED_MAGIC, .error = -r};
-	if (r < 0) {
-		report.stage = (int32_t)viso_error_stage();
-		snprintf(report.object, sizeof(report.object), "%s", viso_error_object());
-		snprintf(report.message, sizeof(report.message), "%s", viso_error_message());
-	}
+	struct contained_report report;
+	forward_fill_report(r, &report);
 	forward_say(&report, sizeof(report));
 }
 

@@ -28,6 +28,7 @@ void forward_take_counts(struct viso_guest *guest, uint64_t out_counts[2][COUNTE
 
 /* How the start went: 0, or a negative errno with the error set. */
 void forward_report(int r);
+void forward_fill_report(int r, struct contained_report *out);
 
 /* A thread: hears what the host sends, until it is gone. Then the guest is killed, and the launcher kills us as well.
  */

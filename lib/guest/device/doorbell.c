@@ -176,6 +176,14 @@ void doorbell_pause(struct doorbell *doorbell)
 	pthread_mutex_unlock(&doorbell->lock);
 }
 
+bool doorbell_is_paused(struct doorbell *doorbell)
+{
+	pthread_mutex_lock(&doorbell->lock);
+	bool is_paused = doorbell->is_paused;
+	pthread_mutex_unlock(&doorbell->lock);
+	return is_paused;
+}
+
 void doorbell_resume(struct doorbell *doorbell)
 {
 	pthread_mutex_lock(&doorbell->lock);

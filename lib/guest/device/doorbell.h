@@ -83,6 +83,12 @@ void doorbell_save(struct doorbell *doorbell, struct state_writer *out);
 int doorbell_load(struct doorbell *doorbell, struct state_reader *in);
 void doorbell_ring_again(struct doorbell *doorbell);
 
+/* For one that is apart, in place of that: answers are put down, and such calls wait to be made by
+ * doorbell_make_calls(). */
+void doorbell_submit_again(struct doorbell *doorbell);
+
+bool doorbell_is_paused(struct doorbell *doorbell);
+
 /* Neither guest nor memory are touched any more: whoever waits fails with -ESRCH. A second call does nothing. */
 void doorbell_close(struct doorbell *doorbell);
 

@@ -91,17 +91,31 @@ int doorbell_load(struct doorbell *doorbell, struct state_reader *in)
 	return 0;
 }
 
+static bool take_waiting(struct doorbell *doorbell, unsigned index)
+{
+	bool is_waiting = doorbell->calls[index].is_to_ring;
+	doorbell->calls[index].is_to_ring = false;
+	if (is_waiting)
+		__atomic_store_n(&doorbell->pages->calls[index].state, (uint32_t)VISO_CALL_SUBMITTED, __ATOMIC_RELEASE);
+	return is_waiting;
+}
+
+void doorbell_submit_again(struct doorbell *doorbell)
+{
+	pthread_mutex_lock(&doorbell->lock);
+	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
+		take_waiting(doorbell, i);
+	pthread_mutex_unlock(&doorbell->lock);
+	doorbell_resume(doorbell);
+}
+
 void doorbell_ring_again(struct doorbell *doorbell)
 {
 	/* A handler may last longer than the computer. */
 	doorbell_ref(doorbell);
 	doorbell_resume(doorbell);
-	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++) {
-		if (!doorbell->calls[i].is_to_ring)
-			continue;
-		doorbell->calls[i].is_to_ring = false;
-		__atomic_store_n(&doorbell->pages->calls[i].state, (uint32_t)VISO_CALL_SUBMITTED, __ATOMIC_RELEASE);
-		doorbell_ring_call(doorbell, i);
-	}
+	for (unsigned i = 0; i < VISO_DOORBELL_CALL_COUNT; i++)
+		if (take_waiting(doorbell, i))
+			doorbell_ring_call(doorbell, i);
 	doorbell_unref(doorbell);
 }

@@ -124,17 +124,20 @@ bool kernel_computer_runs(const struct kernel_guest *kernel)
 	return kernel->machine || contained_computer_runs(kernel->contained);
 }
 
-bool kernel_ask_contained(viso_guest *guest, const char *function, enum computer_call call, const uint64_t args[3],
-			  int64_t *out_value)
+struct contained_computer *kernel_contained(struct kernel_guest *kernel)
 {
-	struct kernel_guest *kernel = guest->kernel;
 	struct contained_computer *computer = NULL;
-	if (!kernel)
-		return false;
 	pthread_mutex_lock(&kernel->lock);
 	if (contained_computer_runs(kernel->contained))
 		computer = contained_computer_ref(kernel->contained);
 	pthread_mutex_unlock(&kernel->lock);
+	return computer;
+}
+
+bool kernel_ask_contained(viso_guest *guest, const char *function, enum computer_call call, const uint64_t args[3],
+			  int64_t *out_value)
+{
+	struct contained_computer *computer = guest->kernel ? kernel_contained(guest->kernel) : NULL;
 	if (!computer)
 		return false;
 	*out_value = contained_ask(computer, function, call, args);
@@ -183,11 +186,16 @@ void kernel_let_go(viso_guest *guest)
 	pthread_mutex_unlock(&kernel->lock);
 }
 
+uint64_t kernel_memory(const viso_guest *guest)
+{
+	return (guest_memory_max(guest) + page - 1) & ~(page - 1);
+}
+
 int kernel_make_machine(viso_guest *guest, const viso_command *streams, int end_fd, int host[3], struct machine **out)
 {
 	struct kernel_guest *kernel = guest->kernel;
 	struct machine *machine;
-	uint64_t memory = (guest_memory_max(guest) + page - 1) & ~(page - 1);
+	uint64_t memory = kernel_memory(guest);
 	if (memory > memory_largest)
 		return error_fail(VISO_STAGE_GUEST, EINVAL, "memory", "a computer has at most 1 TiB of memory");
 	int r = machine_new(kernel->platform, memory, kernel->processors ? kernel->processors : 1, &machine);
@@ -222,6 +230,14 @@ int kernel_start_machine(struct kernel_guest *kernel, struct machine *machine)
 	return r;
 }
 
+/* It runs, with what it was given for this time. */
+static void greet_clone(viso_guest *guest)
+{
+	guest->is_new_clone = false;
+	device_settings_unbind(&guest->kernel->devices);
+	tools_greet_clone(guest->kernel);
+}
+
 static int boot(viso_guest *guest, const viso_command *streams, viso_process *process)
 {
 	_cleanup_close_ int fd = fd_above_streams(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -238,11 +254,8 @@ static int boot(viso_guest *guest, const viso_command *streams, viso_process *pr
 		if (r < 0)
 			machine_free(machine);
 	}
-	if (r == 0 && guest->kernel->origin) {
-		guest->is_new_clone = false;
-		device_settings_unbind(&guest->kernel->devices);
-		tools_greet_clone(guest->kernel);
-	}
+	if (r == 0 && guest->kernel->origin)
+		greet_clone(guest);
 	if (r < 0) {
 		for (int i = 0; i < 3; i++)
 			close_fd(host[i]);
@@ -271,6 +284,8 @@ static int boot_contained(viso_guest *guest, const viso_command *streams, viso_p
 	pthread_mutex_unlock(&kernel->lock);
 	contained_computer_close(old);
 	contained_computer_unref(old);
+	if (kernel->origin)
+		greet_clone(guest);
 	return 0;
 }
 
@@ -292,8 +307,9 @@ static int check_boot(viso_guest *guest, const viso_command *streams, const char
 	if (streams && streams->terminal.columns)
 		return error_fail(VISO_STAGE_STDIO, EOPNOTSUPP, function,
 				  "%s: a computer has no terminal; give it pipes, or a terminal's fd", function);
-	if (guest->placement == VISO_PLACEMENT_CONTAINED)
-		return contained_check_computer(guest);
+	int r = guest->placement == VISO_PLACEMENT_CONTAINED ? contained_check_computer(guest) : 0;
+	if (r < 0)
+		return r;
 	return kernel->origin ? device_settings_check_clone(&guest->kernel->devices, function) : 0;
 }
 

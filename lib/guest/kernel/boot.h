@@ -19,6 +19,7 @@ int kernel_boot(viso_guest *guest, const char *function, viso_process **out_proc
  * which it is found by kernel_use_machine(); and its result, once it was joined. 0 or a negative errno with the error
  * set.
  */
+uint64_t kernel_memory(const viso_guest *guest); /* as whole pages */
 int kernel_make_machine(viso_guest *guest, const viso_command *streams, int end_fd, int host[3], struct machine **out);
 int kernel_start_machine(struct kernel_guest *kernel, struct machine *machine);
 int kernel_make_result(struct machine *machine, viso_result **out_result);

@@ -87,6 +87,9 @@ int kernel_use_machine(viso_guest *guest, const char *function, int (*use)(struc
 /* With the lock. */
 bool kernel_computer_runs(const struct kernel_guest *kernel);
 
+/* The computer that runs in a container: a reference; NULL for none. */
+struct contained_computer *kernel_contained(struct kernel_guest *kernel);
+
 /* Where the computer runs in a container it is asked in place of the machine: true, and what came of it. */
 bool kernel_ask_contained(viso_guest *guest, const char *function, enum computer_call call, const uint64_t args[3],
 			  int64_t *out_value);

@@ -31,7 +31,8 @@ void vm_give_kvm(int fd)
 
 int vm_open_kvm(void)
 {
-	_cleanup_close_ int fd = given >= 0 ? TAKE_FD(given) : open(device, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_close_ int fd = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3)
+					    : open(device, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		return error_fail(
 			VISO_STAGE_KVM, EACCES, device,

@@ -22,7 +22,7 @@ int vm_open_kvm(void);
 
 /* One that is not there. */
 extern const struct vm vm_none;
-/* For a process that cannot open it: it has this fd instead, and gives it up with its first VM. */
+/* For a process that cannot open it: it has this fd instead. */
 void vm_give_kvm(int fd);
 
 /* Makes a VM with one processor and no memory. 0 or a negative errno with the error set. */

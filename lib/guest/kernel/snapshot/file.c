@@ -5,12 +5,15 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "core/file_limit.h"
 #include "core/transfer.h"
 #include "guest/guest.h"
+#include "guest/kernel/boot.h"
 #include "guest/kernel/snapshot/computer.h"
 #include "guest/memory/memory.h"
 #include "guest/snapshot/saved.h"
@@ -65,14 +68,11 @@ static int write_memory(int fd, uint64_t offset, const void *data)
 
 static void put_state(struct saved_writer *writer, const struct computer_snapshot *computer)
 {
-	struct state_writer runs = {0};
-	saved_put(writer, &computer->shape, sizeof(computer->shape));
-	frozen_ram_save(&computer->ram, &runs);
-	saved_put(writer, runs.data, runs.size);
-	saved_put(writer, computer->state.data, computer->state.size);
-	if (runs.has_failed)
+	struct state_writer packed = {0};
+	if (computer_pack(computer, &packed) < 0)
 		writer->error = -ENOMEM;
-	state_release(&runs);
+	saved_put(writer, packed.data, packed.size);
+	state_release(&packed);
 }
 
 int computer_save(const viso_snapshot *snapshot, const char *path)
@@ -97,10 +97,15 @@ int computer_save(const viso_snapshot *snapshot, const char *path)
 static int check_shape(const struct computer_shape *shape, const viso_guest *guest)
 {
 	const struct kernel_guest *kernel = guest->kernel;
-	const uint64_t memory = (guest_memory_max(guest) + GUEST_PAGE - 1) & ~(uint64_t)(GUEST_PAGE - 1);
-	if (shape->has_agent > 1 || shape->devices > MACHINE_DEVICES_MAX)
+	const uint32_t is_contained = guest->placement == VISO_PLACEMENT_CONTAINED;
+	if (shape->has_agent > 1 || shape->is_contained > 1 || shape->devices > MACHINE_DEVICES_MAX)
 		return state_damaged("settings");
-	if (shape->platform == (uint32_t)kernel->platform && shape->memory_size == memory &&
+	if (shape->is_contained != is_contained)
+		return error_fail(VISO_STAGE_ARGUMENT, EINVAL, "placement",
+				  "the computer of the snapshot was %s; place the guest in the same way by "
+				  "viso_guest_set_placement()",
+				  is_contained ? "none in a container" : "in a container");
+	if (shape->platform == (uint32_t)kernel->platform && shape->memory_size == kernel_memory(guest) &&
 	    shape->processors == (kernel->processors ? kernel->processors : 1))
 		return 0;
 	return error_fail(
@@ -116,28 +121,42 @@ static int get_state(struct saved_reader *reader, const struct saved_head *head,
 	int r = saved_find_processor(&processor);
 	if (r == 0)
 		r = saved_get_processor(reader, processor);
-	if (r == 0 && !saved_get(reader, &out->shape, sizeof(out->shape)))
-		r = state_damaged("settings");
+	struct state_reader in = {.data = reader->data + reader->at, .left = reader->size - reader->at};
+	if (r == 0)
+		r = computer_unpack(out, &in);
 	if (r == 0)
 		r = check_shape(&out->shape, guest);
 	if (r == 0 && out->shape.memory_size != head->pages * GUEST_PAGE)
 		r = state_damaged("size");
+	return r;
+}
+
+/* The process of a contained computer gets a file of its own: nobody changes it, nor shortens it. */
+static int keep_apart(struct frozen_ram *ram)
+{
+	struct frozen_ram own;
+	struct file_limit_guard guard;
+	int r = frozen_ram_begin(&own, ram->size);
 	if (r < 0)
 		return r;
-	struct state_reader in = {.data = reader->data + reader->at, .left = reader->size - reader->at};
-	r = frozen_ram_load(&out->ram, out->shape.memory_size, &in);
-	if (r < 0)
+	file_limit_begin(&guard);
+	r = write_memory(own.fd, 0, ram);
+	file_limit_end(&guard);
+	r = r ? error_fail(VISO_STAGE_MEMORY, r, "memory", "the host cannot give a snapshot its memory: %s",
+			   strerrordesc_np(r))
+	      : frozen_ram_seal(&own);
+	if (r < 0) {
+		frozen_ram_release(&own, false);
 		return r;
-	state_put(&out->state, in.data, in.left);
-	return out->state.has_failed ? error_memory() : 0;
+	}
+	close_fd(ram->fd);
+	ram->fd = own.fd;
+	ram->offset = 0;
+	return 0;
 }
 
 static int check_guest(viso_guest *guest, const char *function)
 {
-	if (guest->placement != VISO_PLACEMENT_THREAD)
-		return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, function,
-				  "%s: clones of a computer are not contained; leave VISO_PLACEMENT_CONTAINED out",
-				  function);
 	if (tools_computer_runs(guest->kernel) || guest->kernel->origin)
 		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
 				  "%s: the guest has a computer that runs, or is a clone; take one that has not run "
@@ -163,12 +182,14 @@ int computer_load(const char *path, viso_guest *guest, viso_snapshot **out_snaps
 	r = get_state(&reader, &head, guest, computer);
 	if (r == 0)
 		r = tools_find_disk(guest);
+	computer->ram.fd = TAKE_FD(fd);
+	computer->ram.offset = saved_pages_offset(&head);
+	if (r == 0 && computer->shape.is_contained)
+		r = keep_apart(&computer->ram);
 	if (r < 0) {
 		computer->frozen.release(&computer->frozen, false);
 		return r;
 	}
-	computer->ram.fd = TAKE_FD(fd);
-	computer->ram.offset = saved_pages_offset(&head);
 	*out_snapshot = computer_wrap(computer, guest);
 	return *out_snapshot ? 0 : -ENOMEM;
 }

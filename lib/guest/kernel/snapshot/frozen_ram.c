@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/fd.h"
 #include "core/file_limit.h"
+#include "core/memfd.h"
 #include "core/transfer.h"
 
 enum { PAGE = 4096, PAGES_OF_CHUNK = FROZEN_CHUNK / PAGE };
@@ -40,66 +41,107 @@ static void find_touched(int pagemap, const uint8_t *chunk, uint64_t pages, uint
 		memset(out, 0xff, size);
 }
 
-/* Runs of pages that are not zero. How many those are, or a negative errno. */
-static int64_t copy_pages(int fd, const uint8_t *host, uint64_t at, uint64_t pages, const uint64_t touched[])
+/* Runs of pages that are not zero. */
+static int find_pages(const uint8_t *host, uint64_t at, uint64_t pages, const uint64_t touched[],
+		      const struct page_sink *sink)
 {
-	int64_t copied = 0;
-	for (uint64_t i = 0, run; i < pages; i += run ? run : 1) {
+	int r = 0;
+	for (uint64_t i = 0, run; i < pages && r == 0; i += run ? run : 1) {
 		for (run = 0;
 		     i + run < pages && (touched[i + run] & PAGE_IS_THERE) && !is_zero(host + at + (i + run) * PAGE);
 		     run++)
 			;
-		int r = run ? write_whole_at(fd, host + at + i * PAGE, run * PAGE, (off_t)(at + i * PAGE)) : 0;
-		if (r < 0)
-			return r;
-		copied += (int64_t)run;
+		if (run)
+			r = sink->put(sink->data, at + i * PAGE, host + at + i * PAGE, run * PAGE);
 	}
-	return copied;
+	return r;
+}
+
+int frozen_ram_find(const uint8_t *host, uint64_t size, const struct frozen_ram *beneath, const struct page_sink *sink)
+{
+	_cleanup_close_ int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t touched[PAGES_OF_CHUNK];
+	int r = 0;
+	for (uint64_t at = 0; at < size && r == 0; at += FROZEN_CHUNK) {
+		uint64_t end = size - at < FROZEN_CHUNK ? size : at + FROZEN_CHUNK;
+		/* Of a mapping of a file it says only what was touched since. */
+		find_touched(is_beneath(beneath, at) ? -1 : pagemap, host + at, (end - at) / PAGE, touched);
+		r = find_pages(host, at, (end - at) / PAGE, touched, sink);
+	}
+	return r;
 }
 
 /* Adjacent chunks are one run; so is everything behind the last one that there is room for. */
 static void add_chunk(struct frozen_ram *ram, uint64_t begin, uint64_t end)
 {
 	struct frozen_run *last = ram->run_count ? &ram->runs[ram->run_count - 1] : NULL;
+	if (last && last->end >= end)
+		return;
 	if (last && (last->end == begin || ram->run_count == FROZEN_RUNS_MAX))
 		last->end = end;
 	else
 		ram->runs[ram->run_count++] = (struct frozen_run){begin, end};
 }
 
-static int copy_all(struct frozen_ram *ram, const uint8_t *host, const struct frozen_ram *beneath)
+int frozen_ram_put(struct frozen_ram *ram, uint64_t at, const void *pages, size_t size)
 {
-	_cleanup_close_ int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t touched[PAGES_OF_CHUNK];
-	for (uint64_t at = 0; at < ram->size; at += FROZEN_CHUNK) {
-		uint64_t end = ram->size - at < FROZEN_CHUNK ? ram->size : at + FROZEN_CHUNK;
-		/* Of a mapping of a file it says only what was touched since. */
-		find_touched(is_beneath(beneath, at) ? -1 : pagemap, host + at, (end - at) / PAGE, touched);
-		int64_t copied = copy_pages(ram->fd, host, at, (end - at) / PAGE, touched);
-		if (copied < 0)
-			return (int)copied;
-		if (copied > 0)
-			add_chunk(ram, at, end);
-		ram->used += (uint64_t)copied * PAGE;
-	}
+	uint64_t begin = at - at % FROZEN_CHUNK;
+	int r = write_whole_at(ram->fd, pages, size, (off_t)at);
+	if (r < 0)
+		return r;
+	add_chunk(ram, begin, ram->size - begin < FROZEN_CHUNK ? ram->size : begin + FROZEN_CHUNK);
+	ram->used += size;
 	return 0;
+}
+
+static int put_pages(void *data, uint64_t at, const uint8_t *pages, size_t size)
+{
+	return frozen_ram_put(data, at, pages, size);
+}
+
+static int fail(int r)
+{
+	return error_fail(VISO_STAGE_MEMORY, -r, "memory",
+			  "the host cannot give a snapshot memory for what the guest has written: %s",
+			  strerrordesc_np(-r));
+}
+
+/* A file in memory has a limit of size as well. */
+static int make_file(struct frozen_ram *ram, uint64_t size)
+{
+	*ram = (struct frozen_ram){.fd = -1, .size = size};
+	ram->fd = fd_above_streams(memfd_create("viso-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	return ram->fd < 0 || ftruncate(ram->fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+int frozen_ram_begin(struct frozen_ram *ram, uint64_t size)
+{
+	int r = make_file(ram, size);
+	if (r == 0)
+		return 0;
+	frozen_ram_release(ram, false);
+	return fail(r);
+}
+
+int frozen_ram_seal(const struct frozen_ram *ram)
+{
+	int r = memfd_seal(ram->fd);
+	return r < 0 ? fail(r) : 0;
 }
 
 int frozen_ram_new(struct frozen_ram *ram, const uint8_t *host, uint64_t size, const struct frozen_ram *beneath)
 {
 	struct file_limit_guard guard;
-	*ram = (struct frozen_ram){.fd = -1, .size = size};
-	ram->fd = fd_above_streams(memfd_create("viso-snapshot", MFD_CLOEXEC));
-	/* A file in memory has a limit of size as well. */
+	const struct page_sink sink = {put_pages, ram};
 	file_limit_begin(&guard);
-	int r = ram->fd < 0 || ftruncate(ram->fd, (off_t)size) < 0 ? -errno : copy_all(ram, host, beneath);
+	int r = make_file(ram, size);
+	if (r == 0)
+		r = frozen_ram_find(host, size, beneath, &sink);
 	file_limit_end(&guard);
 	if (r == 0)
 		return 0;
 	frozen_ram_release(ram, false);
-	return error_fail(VISO_STAGE_MEMORY, -r, "memory",
-			  "the host cannot give a snapshot memory for what the guest has written: %s",
-			  strerrordesc_np(-r));
+	return fail(r);
 }
 
 void frozen_ram_release(struct frozen_ram *ram, bool is_forked)

@@ -7,6 +7,7 @@
 #define GUEST_KERNEL_SNAPSHOT_FROZEN_RAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "guest/device/state.h"
@@ -33,6 +34,21 @@ struct frozen_ram {
  */
 int frozen_ram_new(struct frozen_ram *ram, const uint8_t *host, uint64_t size, const struct frozen_ram *beneath);
 void frozen_ram_release(struct frozen_ram *ram, bool is_forked);
+
+/*
+ * The same in parts: an empty file; whole pages in ascending order, at most a chunk at a time and within one; and then
+ * nobody who gets the file can change it. 0 or a negative errno; with the error set but for frozen_ram_put().
+ */
+int frozen_ram_begin(struct frozen_ram *ram, uint64_t size);
+int frozen_ram_put(struct frozen_ram *ram, uint64_t at, const void *pages, size_t size);
+int frozen_ram_seal(const struct frozen_ram *ram);
+
+/* Where what is not zero in memory goes, by such parts. 0, or a negative errno, which ends it. */
+struct page_sink {
+	int (*put)(void *data, uint64_t at, const uint8_t *pages, size_t size);
+	void *data;
+};
+int frozen_ram_find(const uint8_t *host, uint64_t size, const struct frozen_ram *beneath, const struct page_sink *sink);
 
 /* Puts it in the place of anonymous memory of the same size. 0 or a negative errno with the error set. */
 int frozen_ram_map(const struct frozen_ram *ram, uint8_t *host);
