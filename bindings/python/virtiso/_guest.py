@@ -37,6 +37,7 @@ from ._enums import (
 )
 from ._errors import Canceled, Error, Interrupted, NotSupported, ProcessEnded, TimeoutExpired
 from ._hypercall import Hypercall
+from ._interrupt import interruptible
 from ._kernel_options import Disk, Interface, KernelOptions, Share
 from ._paths import Bytes, StrPath
 from ._process import Process, read_result
@@ -372,7 +373,7 @@ class Guest(Sandbox):
             group, groups, rlimits, fds, text=text, encoding=encoding, errors=errors, capture_pipes=True,
         )  # fmt: skip
         command = make_command(options)
-        with _raising():
+        with _raising(), interruptible(self.cancel, _timeout_ms(timeout)):
             handle = self._build(lambda: native.viso_guest_initialise(self._handle, command))
         self._options = options
         if handle is not None:
@@ -381,26 +382,30 @@ class Guest(Sandbox):
     def call(self, symbol: str, *args: int, timeout: Optional[float] = None) -> int:
         """Call a function of the program, that waits in viso_ready(), with up to six numbers; the number that it returns, without
         a sign."""
-        with _raising():
-            return native.viso_guest_call(self._handle, symbol, args, _timeout_ms(timeout))
+        timeout_ms = _timeout_ms(timeout)
+        with _raising(), interruptible(self.cancel, timeout_ms):
+            return native.viso_guest_call(self._handle, symbol, args, timeout_ms)
 
     def call_bytes(self, symbol: str, data: Bytes = b"", *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
         """Call ``int64_t function(const void *in, size_t in_size, void *out, size_t out_max)`` of the program with bytes."""
-        with _raising():
-            return native.viso_guest_call_bytes(self._handle, symbol, data, max, _timeout_ms(timeout))
+        timeout_ms = _timeout_ms(timeout)
+        with _raising(), interruptible(self.cancel, timeout_ms):
+            return native.viso_guest_call_bytes(self._handle, symbol, data, max, timeout_ms)
 
     def request(self, data: Bytes, *, max: int = 65536, timeout: Optional[float] = None) -> bytes:
         """Send the program, that reads from /dev/virtiso or waits in viso_receive(), a request and return its answer.
 
         This, and :meth:`call` and :meth:`call_bytes`, also reach the system of a computer (<virtiso/doorbell.h>), several at a time.
         """
-        with _raising():
-            return native.viso_guest_request(self._handle, data, max, _timeout_ms(timeout))
+        timeout_ms = _timeout_ms(timeout)
+        with _raising(), interruptible(self.cancel, timeout_ms):
+            return native.viso_guest_request(self._handle, data, max, timeout_ms)
 
     def cancel(self) -> bool:
         """Cancel the call or request that is on its way, or :meth:`initialise`, from another thread; it raises :class:`Canceled`.
 
-        What :meth:`run` runs is ended by :meth:`kill`.
+        Ctrl-C (KeyboardInterrupt) in the main thread does so, too, where it may last for more than a second; a thread of the package's own
+        sees to that. What :meth:`run` runs is ended by :meth:`kill`.
         """
         return bool(native.viso_guest_cancel(self._handle))
 
