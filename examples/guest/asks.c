@@ -2,7 +2,7 @@
 /*
  * A program in a guest that asks its host for what it has no other way to get: hypercall 1 gives the price of a thing.
  *
- *   musl-gcc -static asks.c -o asks
+ *   cc -static asks.c -o asks $(pkg-config --cflags libvirtiso)
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * A plugin that runs in a guest: a static program whose functions the host program calls. It knows nothing of the host
  * but <virtiso/hypercall.h>, which needs no library.
  *
- *   musl-gcc -static plugin.c -o plugin
+ *   cc -static plugin.c -o plugin $(pkg-config --cflags libvirtiso)
  */
 #include <ctype.h>
 #include <virtiso/hypercall.h>
