@@ -249,6 +249,17 @@ end
 
 -- Calls
 
+-- A mistake in an argument, as the caller counts them: the raw function has the guest before them, and the time of a call.
+local function as_called(failure)
+	if type(failure) ~= "string" then
+		return failure
+	end
+	return (failure:gsub("^bad argument #(%d+) to 'virtiso%.native%.viso_guest_([%w_]+)'", function(number, name)
+		local hidden = name == "call" and tonumber(number) > 2 and 2 or 1
+		return ("bad argument #%d to '%s'"):format(number - hidden, name)
+	end))
+end
+
 -- Calls the library, and throws what a handler threw meanwhile.
 local function calling(...)
 	local outer, mine = running, {}
@@ -258,7 +269,7 @@ local function calling(...)
 	if mine.thrown then
 		error(mine.thrown[1], 0)
 	elseif not outcome[1] then
-		error(outcome[2], 0)
+		error(as_called(outcome[2]), 0)
 	end
 	return table.unpack(outcome, 2, outcome.n)
 end
