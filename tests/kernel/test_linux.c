@@ -98,13 +98,13 @@ static void test_pvh_with_two_processors(void **state)
 }
 
 /* Each has its own memory, and says so; half of them are paused amid it. */
-static void test_eight_at_once(void **state)
+static void test_four_at_once(void **state)
 {
-	enum { COUNT = 8, MEMORY_MIB = 128 };
+	enum { COUNT = 4, MEMORY_MIB = 128 };
 	struct kernel_fixture *fixture = *state;
 	viso_process *processes[COUNT];
 	viso_guest *guests[COUNT];
-	/* Eight times the work. */
+	/* Four times the work. */
 	alarm(400);
 	prepare(fixture, "vmlinux", "echo hello from $(tail -c 2 /proc/cmdline)\npoweroff -f\n");
 	char *kernel = kernel_path("vmlinux"), *initramfs;
@@ -148,7 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_bzimage, kernel_setup, kernel_teardown),
 		cmocka_unit_test_setup_teardown(test_pvh_with_two_processors, kernel_setup, kernel_teardown),
-		cmocka_unit_test_setup_teardown(test_eight_at_once, kernel_setup, kernel_teardown),
+		cmocka_unit_test_setup_teardown(test_four_at_once, kernel_setup, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
