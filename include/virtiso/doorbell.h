@@ -27,6 +27,9 @@
  * (viso_guest_set_ring()) the host looks at that slot, and the guest does not ring. Each side looks once more after it has taken its mark
  * back, and each looks at the other's mark after it has changed a state, with a full barrier between the two.
  *
+ * A computer in a container that rings again and again for nothing, without a call that was submitted or an answer to a request, is heard a
+ * few milliseconds later each time.
+ *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *
  * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its kernel

@@ -71,8 +71,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  * - a tap device that is attached (TUNSETIFF) with IFF_TAP and IFF_NO_PI; with IFF_VNET_HDR, too, large packets and check sums are left to the
  *   kernel. It is made non-blocking.
  * - a connected stream socket on which each frame comes behind its length in four bytes, big-endian: what passt(1) speaks, which
- *   gives a guest the host's network without any privilege, with the host's ports forwarded as its options say: "passt --foreground --fd N
- *   -t 8080:80", where N is the other end of a socketpair(2). It ends with the last copy of this end, also where the host program is killed.
+ *   gives a guest the host's network without any privilege, with the host's ports forwarded as its options say: "passt --foreground
+ *   --no-map-gw --fd N -t 8080:80", where N is the other end of a socketpair(2); the guest asks it for addresses by DHCP and IPv6. Without
+ *   --no-map-gw what the guest sends to its gateway goes to the host's loopback, where services trust whoever comes. It ends with the last
+ *   copy of this end, also where the host program is killed.
  * - a datagram or packet socket with a frame in each message, such as one end of socketpair(2), by which two guests are connected.
  *
  * @param guest  a guest that has not run anything

@@ -33,9 +33,12 @@
  *
  * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
  *
- * Time of a clone goes on where it was, but for the clock, which its agent sets as soon as it is switched on, where the host had contact with that before; with
- * other random bytes, too, so that the kernel of each clone gives others. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID) sees to the latter by itself. A PC has no such device: its
- * kernel has the random numbers of the original's, but for what its agent changes; the clock that it has as hardware shows the host's time. Commands that
+ * Time of a clone goes on where it was, but for the clock, which its agent sets, where the host had contact with that before. It brings other random bytes, too, so that the
+ * kernel of each clone gives others: viso-agent as soon as the clone is switched on, and its kernel uses them at once; qemu-ga (VISO_AGENT_QEMU) before the first command,
+ * through /dev/urandom, and Linux uses them within a minute, before 5.18 within five. A kernel with a driver for "VM Generation ID" (Linux from 5.18 on, CONFIG_VMGENID; in
+ * Debian 12 linux-image-amd64 has it, and linux-image-cloud-amd64 has not) sees to that by itself, at once, with or without an agent. A PC has no such device, which would tell it that it is virtual: without qemu-ga, and until the bytes of that
+ * are used, its kernel has the random numbers of the original's, so it should not make keys until then; the clock that it has as hardware shows the host's time. What programs hold as
+ * random by themselves is the same in all clones of a computer, too. Commands that
  * the agent of the original ran go on in the clone, with nobody to hear of them.
  */
 #ifndef VIRTISO_SNAPSHOT_H

@@ -285,14 +285,107 @@ static void test_no_file_is_endless(void **state)
 	free(directory);
 }
 
+/* An agent that notes what it is told, and refuses `refused`. */
+struct listener {
+	int socket;
+	const char *refused;
+	char heard[4096];
+};
+
+static int hear(struct listener *listener, const char *line, char *text, size_t size)
+{
+	const char *id = strstr(line, "\"id\":");
+	if (id)
+		return snprintf(text, size, "%c{\"return\": %lld}\n", 0xff, atoll(id + 5));
+	strncat(listener->heard, line, sizeof(listener->heard) - strlen(listener->heard) - 1);
+	if (listener->refused && strstr(line, listener->refused))
+		return snprintf(text, size, "{\"error\": {\"desc\": \"no\"}}\n");
+	return snprintf(text, size, "{\"return\": %s}\n", strstr(line, "file-open") ? "7" : "{\"count\": 64}");
+}
+
+static void *listen_to_host(void *data)
+{
+	struct listener *listener = data;
+	char line[1024], text[100];
+	for (size_t size = 0; size < sizeof(line) - 1 && read(listener->socket, line + size, 1) == 1;) {
+		if (line[size++] != '\n')
+			continue;
+		line[size] = '\0';
+		size = 0;
+		int length = hear(listener, line, text, sizeof(text));
+		if (send(listener->socket, text, (size_t)length, MSG_NOSIGNAL) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* What the agent of a clone is told before anything else, once; to be freed. */
+static char *refreshed(const char *refused)
+{
+	static struct listener listener;
+	int ends[2];
+	pthread_t thread;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	listener = (struct listener){.socket = ends[1], .refused = refused};
+	assert_int_equal(pthread_create(&thread, NULL, listen_to_host, &listener), 0);
+	struct pretended *guest = pretended_with(qemu_agent_ops(), ends[0]);
+	guest->ops->refresh(guest->other);
+	assert_ok(guest->ops->await(guest->other, PATIENCE));
+	assert_ok(guest->ops->await(guest->other, PATIENCE));
+	pretended_close(guest);
+	pthread_join(thread, NULL);
+	close(ends[1]);
+	return strdup(listener.heard);
+}
+
+static int count_of(const char *text, const char *word)
+{
+	int count = 0;
+	for (; (text = strstr(text, word)); text += strlen(word))
+		count++;
+	return count;
+}
+
+static void test_clones_have_other_random_numbers(void **state)
+{
+	char *first = refreshed(NULL), *second = refreshed(NULL);
+	assert_int_equal(count_of(first, "guest-file-open"), 1);
+	assert_int_equal(count_of(first, "urandom"), 1);
+	assert_int_equal(count_of(first, "guest-file-write"), 1);
+	assert_int_equal(count_of(first, "guest-file-close"), 1);
+	assert_int_equal(count_of(first, "guest-set-time"), 1);
+	/* 64 bytes in base64, of which a slash is two characters in JSON. */
+	const char *bytes = strstr(first, "\"buf-b64\":\""), *others = strstr(second, "\"buf-b64\":\"");
+	assert_non_null(bytes);
+	assert_non_null(others);
+	assert_true(strcspn(bytes + strlen("\"buf-b64\":\""), "\"") >= 88);
+	assert_memory_not_equal(bytes, others, 80);
+	free(first);
+	free(second);
+	/* What is open is closed, and one without such a file has the time all the same. */
+	first = refreshed("guest-file-write");
+	assert_int_equal(count_of(first, "guest-file-close"), 1);
+	free(first);
+	first = refreshed("guest-file-open");
+	assert_int_equal(count_of(first, "guest-file-write"), 0);
+	assert_int_equal(count_of(first, "guest-set-time"), 1);
+	free(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),      cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_to_a_file), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_killed),    cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_files),     cmocka_unit_test(test_figures),
-		cmocka_unit_test(test_many),      cmocka_unit_test(test_no_file_is_endless),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_to_a_file),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_no_file_is_endless),
+		cmocka_unit_test(test_clones_have_other_random_numbers),
 	};
 	return cmocka_run_group_tests_name("qemu agent", tests, NULL, NULL);
 }

@@ -154,6 +154,19 @@ static void scribble(void)
 	}
 }
 
+/* Rings for nothing, without end, but answers what it is asked. */
+static void ring(void)
+{
+	for (unsigned i = 0;; i = (i + 1) % VISO_DOORBELL_REQUEST_COUNT) {
+		uint32_t posted = VISO_REQUEST_POSTED;
+		struct viso_doorbell_request *request = &pages->requests[i];
+		request->answer_size = request->error = 0;
+		__atomic_compare_exchange_n(&request->state, &posted, (uint32_t)VISO_REQUEST_ANSWERED, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+		eventfd_write(COMPUTER_RING, 1);
+	}
+}
+
 /* Whether the host's memory can be taken away from under it. */
 static void take_pages(void)
 {
@@ -283,6 +296,8 @@ int main(void)
 		bring_nothing(is_told("brings nothing"));
 	else if (is_told("scribbles"))
 		scribble();
+	else if (is_told("rings"))
+		ring();
 	else if (is_told("takes pages"))
 		take_pages();
 	wait_for_ever();

@@ -9,6 +9,8 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 static struct {
 	sem_t is_called;
@@ -273,6 +275,35 @@ static void test_clones_that_die(void **state)
 	assert_nothing_stays(fixture, fds);
 }
 
+static int64_t used_us(void)
+{
+	struct timespec now;
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+/*
+ * Whoever rings without end has no processor of the host's for that, and is heard all the same. Who hears every ring
+ * takes about as long as who rings.
+ */
+static void test_ringing_without_end(void **state)
+{
+	struct kernel_fixture *fixture = *state;
+	set_behaviour(fixture, "rings");
+	viso_process *process = kernel_boot(fixture, NULL);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(viso_guest_request(fixture->guest, "request", 7, NULL, 0, 30000), 0);
+	const int64_t before = used_us();
+	usleep(3000000);
+	const int64_t used = used_us() - before;
+	assert_ok(viso_process_kill(process));
+	viso_result *result = kernel_wait(process);
+	int64_t ringing =
+		viso_result_usage(result, VISO_USAGE_USER_US) + viso_result_usage(result, VISO_USAGE_SYSTEM_US);
+	assert_in_range(used, 0, ringing / 4);
+	assert_ended(result, VISO_REASON_KILLED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kernel_setup, kernel_teardown)
 
 int main(void)
@@ -289,6 +320,7 @@ int main(void)
 		TEST(test_clones_that_die),
 		TEST(test_an_end_while_memory_is_awaited),
 		TEST(test_pages_full_of_anything),
+		TEST(test_ringing_without_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "guest/thread.h"
 
 /* GREET_MS: a system that boots loses what its driver is not there for, so it is asked again. */
-enum { GREET_MS = 2000 };
+enum { GREET_MS = 2000, ENTROPY = 64 };
 
 int64_t qemu_agent_now_ms(void)
 {
@@ -195,12 +196,48 @@ static bool was_heard(void *data)
 	return agent->is_greeted;
 }
 
-static int await(void *data, int timeout_ms)
+/* With the lock of talking held, as all of these. */
+static int say_time(struct qemu_ga *ga, int timeout_ms)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return qemu_ga_set_time(ga, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, timeout_ms);
+}
+
+/* What is written there a kernel mixes with what it has (random(4)); to count it at once the protocol has no words. */
+static int add_entropy(struct qemu_ga *ga)
+{
+	uint8_t bytes[ENTROPY];
+	int64_t handle;
+	int r = qemu_ga_file_open(ga, "/dev/urandom", "w", QEMU_CALL_MS, &handle);
+	if (r < 0)
+		return r;
+	if (getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes))
+		r = qemu_ga_file_write(ga, handle, bytes, sizeof(bytes), QEMU_CALL_MS);
+	explicit_bzero(bytes, sizeof(bytes));
+	return r == -ETIMEDOUT || r == -EPIPE ? r : qemu_ga_file_close(ga, handle, QEMU_CALL_MS);
+}
+
+/* One that takes its time is not asked for more; nobody hears how it went, as with viso-agent. */
+static void say_refresh(struct qemu_agent *agent)
+{
+	agent->is_to_refresh = false;
+	int r = add_entropy(agent->ga);
+	if (r != -ETIMEDOUT && r != -EPIPE)
+		(void)!say_time(agent->ga, QEMU_CALL_MS);
+}
+
+/* Before the next that is asked of it: whoever makes a clone does not wait for an answer. */
+static void refresh(void *data)
 {
 	struct qemu_agent *agent = data;
+	agent->is_to_refresh = true;
+}
+
+static int greet(struct qemu_agent *agent, int timeout_ms)
+{
 	int64_t until = qemu_agent_now_ms() + timeout_ms;
 	int r = 0;
-	pthread_mutex_lock(&agent->talk);
 	while (!agent->is_greeted) {
 		int64_t left = until - qemu_agent_now_ms();
 		r = qemu_ga_ping(agent->ga, left < 1 ? 1 : left < GREET_MS ? (int)left : GREET_MS);
@@ -208,6 +245,16 @@ static int await(void *data, int timeout_ms)
 		if (r == -EPIPE || r == -ENOMEM || (r < 0 && qemu_agent_now_ms() >= until))
 			break;
 	}
+	return r;
+}
+
+static int await(void *data, int timeout_ms)
+{
+	struct qemu_agent *agent = data;
+	pthread_mutex_lock(&agent->talk);
+	int r = greet(agent, timeout_ms);
+	if (r == 0 && agent->is_to_refresh)
+		say_refresh(agent);
 	pthread_mutex_unlock(&agent->talk);
 	if (r == -ETIMEDOUT)
 		return error_fail(
@@ -245,10 +292,8 @@ static int shut_down(void *data, viso_shutdown how, int timeout_ms)
 static int set_time(void *data, int timeout_ms)
 {
 	struct qemu_agent *agent = data;
-	struct timespec now;
 	pthread_mutex_lock(&agent->talk);
-	clock_gettime(CLOCK_REALTIME, &now);
-	int r = qemu_ga_set_time(agent->ga, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, timeout_ms);
+	int r = say_time(agent->ga, timeout_ms);
 	pthread_mutex_unlock(&agent->talk);
 	return qemu_agent_explain(r, "time");
 }
@@ -267,6 +312,7 @@ const struct agent_ops *qemu_agent_ops(void)
 		.ref = ref,
 		.unref = unref,
 		.was_heard = was_heard,
+		.refresh = refresh,
 		.await = await,
 		.spawn = spawn,
 		.copy_in = copy_files_in,

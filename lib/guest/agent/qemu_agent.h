@@ -59,6 +59,7 @@ struct qemu_agent {
 	pthread_mutex_t talk; /* held while somebody speaks; taken before `lock` */
 	struct qemu_ga *ga;   /* guarded by it */
 	atomic_bool is_greeted;
+	atomic_bool is_to_refresh; /* before the next that is asked */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;

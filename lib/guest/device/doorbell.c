@@ -137,6 +137,11 @@ unsigned doorbell_count_calls(struct doorbell *doorbell)
 	return count;
 }
 
+unsigned doorbell_progress(const struct doorbell *doorbell)
+{
+	return atomic_load_explicit(&doorbell->progress, memory_order_relaxed);
+}
+
 void doorbell_make_calls(struct doorbell *doorbell)
 {
 	/* A handler may last longer than the computer. */

@@ -71,6 +71,9 @@ void doorbell_hear_answers(struct doorbell *doorbell);
 unsigned doorbell_count_calls(struct doorbell *doorbell);
 void doorbell_make_calls(struct doorbell *doorbell);
 
+/* Changes whenever a call was begun or an answer was heard: what rings for nothing is known by it. Without a lock. */
+unsigned doorbell_progress(const struct doorbell *doorbell);
+
 /* The pages and the guest's memory are not written to meanwhile; what comes of that is kept for later. */
 void doorbell_pause(struct doorbell *doorbell);
 void doorbell_resume(struct doorbell *doorbell);

@@ -169,8 +169,11 @@ static bool take(struct doorbell *doorbell, unsigned index)
 	const struct doorbell_call *call = &doorbell->calls[index];
 	if (doorbell->is_closed || call->hypercall || call->has_answer)
 		return false;
-	return __atomic_compare_exchange_n(&block_of(doorbell, index)->state, &submitted, (uint32_t)VISO_CALL_TAKEN,
-					   false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&block_of(doorbell, index)->state, &submitted, (uint32_t)VISO_CALL_TAKEN,
+					 false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	doorbell_goes_on(doorbell);
+	return true;
 }
 
 /*

@@ -40,6 +40,7 @@ struct doorbell {
 	struct doorbell_processor processor;
 	struct doorbell_apart apart; /* `access` is NULL for one that is not */
 	int64_t poll_ns;
+	atomic_uint progress; /* counts calls that were begun, and answers that were heard */
 
 	pthread_mutex_t lock;   /* guards what follows; none is taken within it but that of the guest's queue */
 	pthread_cond_t changed; /* of everything */
@@ -50,6 +51,11 @@ struct doorbell {
 	uint32_t serial;
 	uint32_t polls; /* slots whose answers somebody looks for: what the guest is told */
 };
+
+static inline void doorbell_goes_on(struct doorbell *doorbell)
+{
+	atomic_fetch_add_explicit(&doorbell->progress, 1, memory_order_relaxed);
+}
 
 /* The guest has rung for this block: its call is made, if there is one. Without the lock. */
 void doorbell_ring_call(struct doorbell *doorbell, unsigned index);

@@ -103,6 +103,13 @@ static void look(const struct doorbell *doorbell, unsigned index)
 		__builtin_ia32_pause();
 }
 
+/* With the lock held. */
+static void hear(struct doorbell *doorbell, unsigned index)
+{
+	doorbell->slots[index].is_answered = true;
+	doorbell_goes_on(doorbell);
+}
+
 /* Without sleeping; the guest need not ring meanwhile. With the lock held, but not all the time. */
 static void poll_for_answer(struct doorbell *doorbell, unsigned index, int64_t deadline)
 {
@@ -117,7 +124,7 @@ static void poll_for_answer(struct doorbell *doorbell, unsigned index, int64_t d
 	mark_polled(doorbell, index, false);
 	/* From here on it rings. */
 	if (!is_decided(doorbell, index) && state_of(doorbell, index) == VISO_REQUEST_ANSWERED)
-		doorbell->slots[index].is_answered = true;
+		hear(doorbell, index);
 }
 
 /* False where that time has come. With the lock held. */
@@ -245,10 +252,11 @@ bool doorbell_cancel(struct doorbell *doorbell)
 
 void doorbell_ring_slot(struct doorbell *doorbell, unsigned index)
 {
-	struct doorbell_slot *slot = &doorbell->slots[index];
-	if (slot->state != SLOT_WAITED || slot->is_cancelled || state_of(doorbell, index) != VISO_REQUEST_ANSWERED)
+	const struct doorbell_slot *slot = &doorbell->slots[index];
+	if (slot->state != SLOT_WAITED || slot->is_answered || slot->is_cancelled ||
+	    state_of(doorbell, index) != VISO_REQUEST_ANSWERED)
 		return;
-	slot->is_answered = true;
+	hear(doorbell, index);
 	pthread_cond_broadcast(&doorbell->changed);
 }
 
