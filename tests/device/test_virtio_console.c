@@ -4,6 +4,7 @@
 #include <linux/virtio_console.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -323,6 +324,29 @@ static void the_guest_hears_of_the_hosts_end(void **state)
 	driver_do(driver, AGENT_TRANSMIT, &more, 1);
 }
 
+/* The device itself is there for as long as somebody has its computer. */
+static void the_host_hears_of_the_computers_end(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	char byte;
+	eventfd_t told;
+	int closed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(virtio_console_watch(driver->device, "org.libvirtiso.agent.0", dup(closed)), 0);
+	greet(driver);
+	send_control(driver, 1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	assert_written(driver, AGENT_TRANSMIT, "said", bench->agent);
+	const struct part part = {driver_room(driver, 8), 8, true};
+	driver_add(driver, AGENT_RECEIVE, &part, 1);
+	driver_kick(driver, AGENT_RECEIVE);
+	assert_int_equal(recv(bench->agent, &byte, 1, MSG_DONTWAIT), -1);
+	virtio_stop(driver->device);
+	assert_int_equal(recv(bench->agent, &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(eventfd_read(closed, &told), 0);
+	driver_run_loop(driver);
+	close(closed);
+}
+
 static void messages_without_a_buffer_come_when_there_is_one(void **state)
 {
 	struct bench *bench = *state;
@@ -450,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_console_waits_for_its_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_window_is_told_of_where_that_was_agreed_upon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_guest_hears_of_the_hosts_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_host_hears_of_the_computers_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(messages_without_a_buffer_come_when_there_is_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_messages_do_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reset_amid_a_transfer_begins_anew, set_up, tear_down),

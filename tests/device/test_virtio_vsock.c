@@ -465,6 +465,24 @@ static void those_who_say_nothing_give_way(void **state)
 	close(other);
 }
 
+/* The device itself is there for as long as somebody has its computer. */
+static void connections_end_with_the_computer(void **state)
+{
+	struct bench *bench = *state;
+	char byte;
+	int fd = connect_guest(bench, 1), greeting = open_unix(bench->path, false);
+	assert_no_packet(bench);
+	int waiting = open_unix(bench->path, false);
+	virtio_stop(bench->driver.device);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(recv(greeting, &byte, 1, MSG_DONTWAIT), 0);
+	assert_true(recv(waiting, &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN);
+	driver_run_loop(&bench->driver);
+	close(fd);
+	close(greeting);
+	close(waiting);
+}
+
 /* Another device in the place of this one, with what that was, and nothing of the host behind it. */
 static void replace_device(struct bench *bench)
 {
@@ -561,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_wait_for_buffers_and_the_guest_for_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_as_many_as_there_may_be, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(those_who_say_nothing_give_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_end_with_the_computer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_not_gone_on_with, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(buffers_without_end_do_not_hold_the_host, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(buffers_without_room_for_data_are_skipped, set_up, tear_down),

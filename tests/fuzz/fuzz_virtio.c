@@ -266,6 +266,14 @@ static void start(struct world *world)
 		expect(virtio_start(world->device) == 0, "no start");
 }
 
+static void pause_device(struct world *world)
+{
+	if (has_worker(world))
+		world->device->is_started = false;
+	else
+		virtio_pause(world->device);
+}
+
 static void stop(struct world *world)
 {
 	if (has_worker(world))
@@ -499,7 +507,7 @@ static void step(struct world *world)
 		host_side(world);
 		break;
 	case 9:
-		stop(world);
+		pause_device(world);
 		start(world);
 		break;
 	}

@@ -182,7 +182,7 @@ static void *start_again(void *sandbox)
 /* What is left of the computer before is released by one of the two. AddressSanitizer sees where it is by both. */
 static void test_closed_while_it_starts_again(void **state)
 {
-	enum { TIMES = 40, STEP_US = 50 };
+	enum { TIMES = 40, STEPS = 20, STEP_US = 50 };
 	struct kernel_fixture *fixture = *state;
 	need_kvm();
 	for (useconds_t i = 0; i < TIMES; i++) {
@@ -195,8 +195,10 @@ static void test_closed_while_it_starts_again(void **state)
 		kernel_set_multiboot(fixture, code, sizeof(code));
 		viso_sandbox *sandbox = viso_guest_sandbox(fixture->guest);
 		assert_fails(viso_sandbox_start(sandbox), EPIPE, VISO_STAGE_GUEST, "agent");
+		while (viso_guest_traffic(fixture->guest, VISO_DEVICE_SERIAL, 0, VISO_TRAFFIC_BYTES_TO_GUEST) >= 0)
+			usleep(STEP_US);
 		assert_int_equal(pthread_create(&thread, NULL, start_again, sandbox), 0);
-		usleep(i * STEP_US);
+		usleep(i % STEPS * STEP_US);
 		assert_ok(viso_sandbox_close(sandbox));
 		assert_int_equal(pthread_join(thread, &started), 0);
 		assert_null(started);

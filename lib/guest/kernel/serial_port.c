@@ -107,6 +107,8 @@ static void stop(void *device)
 {
 	struct port *port = device;
 	loop_stop(&port->loop);
+	/* Whoever is at the other end sees that nothing comes any more. */
+	port->fd = close_fd(port->fd);
 }
 
 static int save(void *device, struct state_writer *out)

@@ -337,6 +337,22 @@ static void reset(struct virtio *virtio)
 	}
 }
 
+/* Whoever is at the other end of a port sees that nothing comes any more. */
+static void stop(struct virtio *virtio)
+{
+	struct console *console = console_of(virtio);
+	pthread_mutex_lock(&virtio->lock);
+	for (unsigned i = 0; i < console->count; i++) {
+		struct port *port = &console->ports[i];
+		set_open(port, false);
+		if (port->events)
+			loop_forget(virtio->loop, port->fd);
+		port->events = 0;
+		port->fd = close_fd(port->fd);
+	}
+	pthread_mutex_unlock(&virtio->lock);
+}
+
 struct port_state {
 	char name[CONSOLE_NAME_MAX];
 	uint32_t notices;
@@ -413,6 +429,7 @@ int virtio_console_new(const struct ram *ram, struct interrupt interrupt, struct
 					      .notify = notify,
 					      .ready = ready,
 					      .reset = reset,
+					      .stop = stop,
 					      .save = save,
 					      .load = load,
 					      .release = release};

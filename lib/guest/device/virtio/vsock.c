@@ -621,6 +621,18 @@ static void reset(struct virtio *virtio)
 	vsock->is_held = vsock->is_new = false;
 }
 
+/* Whoever is at the other ends sees that nothing comes any more. */
+static void stop(struct virtio *virtio)
+{
+	struct vsock *vsock = vsock_of(virtio);
+	pthread_mutex_lock(&virtio->lock);
+	for (unsigned i = 0; i < VSOCK_CONNECTIONS_MAX; i++)
+		forget(vsock, &vsock->connections[i]);
+	listen_to_host(vsock);
+	vsock->listener = close_fd(vsock->listener);
+	pthread_mutex_unlock(&virtio->lock);
+}
+
 /* Of connections nothing: they stay with the guest that was frozen. */
 static int save(struct virtio *virtio, struct state_writer *out)
 {
@@ -661,6 +673,7 @@ static int make_device(const struct ram *ram, struct interrupt interrupt, struct
 					      .notify = notify,
 					      .ready = ready,
 					      .reset = reset,
+					      .stop = stop,
 					      .save = save,
 					      .load = load,
 					      .release = release};
