@@ -120,7 +120,8 @@ typedef enum viso_placement {
  * read-only, and what was bound into the guest, which alone it can change, where it was bound writable. Handlers, and what writes core
  * files, stay in the host program, which takes nothing for granted that the process tells it. What viso_guest_set_written_max() counts is
  * counted in that process: a program that has taken it over is bounded by the file systems that are bound writable alone. A guest that stays
- * (viso_guest_initialise()) does so in that process. Not for such guests yet: rings, and snapshots.
+ * (viso_guest_initialise()) does so in that process, and each clone of it in a process and container of its own, which reaches no other
+ * one. Not for such guests: viso_guest_set_ring(), whose other side the host program reads at any moment, without a hand-over.
  *
  * A kernel guest is contained with all of its computer: processors, memory and devices. The process sees no file of the host; images,
  * disks, ports and network interfaces are opened by the host program, and handed in. Not for such guests yet, and refused by viso_guest_boot():
@@ -140,7 +141,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_placement(viso_guest *guest, vi
  *
  * This call makes them, and what is taken is made anew aside: by a thread of the library's own, with all signals blocked, which there is from the first
  * start or clone on until this is called with 0. Where it cannot make one it tries again after the next start. A start or clone that finds none ready makes its own, and fails
- * where that cannot be done, for which it gives the reason. A forked child has none, neither the thread; it may keep some of its own.
+ * where that cannot be done, for which it gives the reason. A forked child has none, neither the thread; it may keep some of its own. Guests with
+ * VISO_PLACEMENT_CONTAINED have theirs in processes of their own, and take none of these.
  *
  * @param count  how many; 0 gives them back, and ends the thread before it returns. Do this before the library is unloaded (dlclose(3)). Where it fails, there are as many as before
  * @return 0, or a negative errno: -EINVAL more than 10000, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -EOPNOTSUPP the library was built without guests.

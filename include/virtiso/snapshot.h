@@ -15,6 +15,14 @@
  * clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the program holds as random, such as a seed, is the same in all clones;
  * viso_generation() of <virtiso/hypercall.h> tells it which one it is in, and getrandom(2) gives each other bytes.
  *
+ * A guest with VISO_PLACEMENT_CONTAINED is frozen by the process that serves it, which hands it over to the host program; each clone, and the guest
+ * itself from then on, has a process of its own in a container of its own, so that one whose program gets the better of it reaches no other one.
+ * The host program keeps the snapshot in memory, which the clones share, and never looks into it. That of a guest whose program
+ * had taken over its process is whatever that made of it, and so are its clones: freeze before you hand anything over that you do not trust.
+ * Standard streams are shared by all clones; with anything else of the host that was handed in, the guest cannot be frozen. A clone costs a container; make them
+ * before they are needed where that counts. viso_guest_reset() takes place in the clone's process, in which a program that has taken it over stays: make
+ * a clone for each of those who do not trust each other. Where that process has ended, or does not do what it is asked, the reset takes a new one.
+ *
  * A computer (<virtiso/guest_kernel.h>) is frozen while it runs, or is paused, and goes on itself. A clone of it is a guest that is switched off:
  * viso_guest_boot(), viso_sandbox_start() and what else switches it on have it go on from the snapshot in place of booting. It has the settings of the guest that was frozen.
  * Only what binds these to the host it may be given anew before it is switched on, by the same calls, and gets nothing in place of what it is not given:
@@ -59,8 +67,10 @@ typedef struct viso_snapshot viso_snapshot;
  * @param guest         an initialised guest without a call on its way; or one whose computer runs or is paused
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
  * @return 0; -EINVAL also not initialised, -ESRCH no computer runs, -EBUSY a call is on its way, -EIO the guest is poisoned, -EOPNOTSUPP the program has what cannot be
- *         frozen (the message names it: the ring, a mapped file of /proc), or the guest is placed in a container;
- *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
+ *         frozen (the message names it: the ring, a mapped file of /proc);
+ *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer or contained guest. Of a contained program also: -EFAULT its process
+ *         has ended or makes no sense, -ETIMEDOUT it does not answer, -ECANCELED by viso_guest_cancel() (these three have poisoned it), and what a start or
+ *         loading a snapshot gives; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
  *         -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
@@ -92,11 +102,13 @@ VISO_PUBLIC viso_snapshot *viso_snapshot_unref(viso_snapshot *snapshot);
  * set anew before its first call. That of a computer is switched off, and goes on from there when it is switched on.
  *
  * A snapshot keeps up to four virtual machines of clones that are gone, brought back as by viso_guest_reset(), for the clones to come:
- * these then take microseconds. They go with the snapshot.
+ * these then take microseconds. They go with the snapshot. Processes of contained clones are never used again.
  *
  * @param snapshot   a snapshot
  * @param out_guest  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
+ * @return 0; -EINVAL, -ENODEV no usable /dev/kvm, -EACCES, -EMFILE, -ENOMEM, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM). Of a contained guest also what
+ *         viso_sandbox_spawn() gives for containers, -EAGAIN its process does not answer, -EPROTO it makes no sense, and what viso_snapshot_load() gives for a
+ *         snapshot that cannot be loaded.
  * Threads: any at any time: many clones at once.
  * Since: 0.4
  */
@@ -109,8 +121,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_clone(viso_snapshot *snapshot, v
  * The clone of a computer is switched off for it, and is given anew what binds it to the host.
  *
  * @param guest  a clone, or a guest that a snapshot was made of, without a call on its way; or the clone of a computer, switched off
- * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, or a guest that is placed in a container, -ESTALE, -ENOMEM,
- *         -EMFILE, -ECHILD; then it is poisoned, but for a computer.
+ * @return 0; -EINVAL also not a clone, -EBUSY a call is on its way, or the computer runs, -EOPNOTSUPP a computer that is no clone, -ESTALE, -ENOMEM,
+ *         -EMFILE, -ECHILD, or of a contained guest what viso_snapshot_clone() gives; then it is poisoned, but for a computer.
  * Threads: one handle from one thread at a time.
  * Since: 0.4
  */
@@ -130,11 +142,12 @@ VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
  * Write a snapshot to a file. It holds the program's memory, so it is as secret as that. That of a computer is as large as the computer's memory, with holes for what was never
  * written to. All processes and threads are in it, with what is between them: pipes,
  * socketpair(2), eventfds, timers, epolls, memory that they share. What cannot be saved is refused by name: files and sockets of the host that were handed in,
- * but for the three standard streams; an epoll that waits for one of these; an open file that has no name any more and lies on the host; more than a gigabyte in files in memory.
+ * but for the three standard streams; an epoll that waits for one of these; an open file that has no name any more and lies on the host; more than a gigabyte in files in memory. That of a contained
+ * guest is not saved: it is no more to be trusted than that guest, and a file of it would be loaded in the host program.
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
- * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
+ * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), or the guest was placed in a container, -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
  *         -EDQUOT, -EFBIG, -EROFS, -ELOOP, -ENAMETOOLONG, -EIO, -ENODEV no usable /dev/kvm, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4

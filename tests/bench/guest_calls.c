@@ -10,8 +10,11 @@
  *   clone-anew  the same without a machine that the snapshot has kept
  *   python   a clone of a warm python3, a request to it, and its release
  *
+ * With "contained-" before it the guest is in a container, and each clone in one of its own.
+ *
  * VISO_BENCH_CALLED names the program that is called.
  */
+#include <stdbool.h>
 #include <string.h>
 #include <virtiso.h>
 
@@ -21,6 +24,7 @@ enum { CALLS = 200, TIMEOUT_MS = 20000 };
 
 static viso_guest *guest;
 static viso_snapshot *snapshot;
+static bool is_contained;
 
 static void check(int64_t r)
 {
@@ -36,6 +40,8 @@ static void load(viso_root *root, const char *program, const char *argument, con
 	guest = viso_guest_new();
 	check(viso_guest_set_root(guest, root));
 	check(viso_guest_set_memory_max(guest, 64u << 20));
+	if (is_contained)
+		check(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
 	if (argument)
 		check(viso_command_add_arg(command, argument));
 	if (script)
@@ -140,11 +146,14 @@ int main(int argc, char **argv)
 		{"python", load_python, measure_python},    {"clone-anew", load_called, measure_clone_anew},
 	};
 	enum { MODES = sizeof(modes) / sizeof(modes[0]) };
+	static const char contained[] = "contained-";
 	size_t mode = 0;
-	while (argc == 3 && mode < MODES && strcmp(modes[mode].name, argv[1]) != 0)
+	is_contained = argc == 3 && !strncmp(argv[1], contained, sizeof(contained) - 1);
+	while (argc == 3 && mode < MODES &&
+	       strcmp(modes[mode].name, argv[1] + (is_contained ? sizeof(contained) - 1 : 0)) != 0)
 		mode++;
 	if (argc != 3 || mode == MODES) {
-		fprintf(stderr, "usage: bench-guest-calls call|reset|syscall|clone|clone-anew|python N\n");
+		fprintf(stderr, "usage: bench-guest-calls [contained-]call|reset|syscall|clone|clone-anew|python N\n");
 		return 2;
 	}
 	int count = bench_count(argv[2]);

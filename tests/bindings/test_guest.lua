@@ -73,6 +73,23 @@ tap.case("calls of a contained guest", function()
 	tap.equal(box:call_bytes("shout", "hello", {timeout = 10}), "HELLO")
 end)
 
+tap.case("clones of a contained guest", function()
+	local box <close> = guest{root = virtiso.root{files = {{plugin, "/plugin"}}}, placement = "contained"}
+	assert(box:initialise({"/plugin"}, {timeout = 20}))
+	box:set_call_timeout(10)
+	tap.equal(box:call "count_calls", 1)
+	local snapshot = box:snapshot()
+	tap.equal(snapshot:size() > 4096, true)
+	local clone <close> = snapshot:clone()
+	clone:set_call_timeout(10)
+	for round = 1, 2 do
+		tap.equal(clone:call "count_calls", 2)
+		clone:reset()
+	end
+	tap.equal(box:call "count_calls", 2)
+	tap.equal(fails(snapshot.save, snapshot, "/nowhere").errno, 95)
+end)
+
 tap.case("a program that ends before it is ready", function()
 	local box <close> = guest()
 	local ready, result = box:initialise(shell "exit 3", {timeout = 20})

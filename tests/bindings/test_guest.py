@@ -357,6 +357,20 @@ class Snapshots(GuestCase):
             guest.reset()
         self.assertGreater(snapshot.size, 4096)
 
+    def test_contained_clones(self):
+        guest = self.plugin(placement="contained")
+        self.assertEqual(guest.call("count_calls", timeout=10), 1)
+        snapshot = guest.snapshot()
+        self.assertGreater(snapshot.size, 4096)
+        with snapshot.clone() as one, snapshot.clone() as other:
+            for clone in one, other, guest:
+                self.assertEqual(clone.call("count_calls", timeout=10), 2)
+            one.reset()
+            self.assertEqual(one.call("count_calls", timeout=10), 2)
+            self.assertEqual(other.call("count_calls", timeout=10), 3)
+        with self.assertRaises(virtiso.NotSupported):
+            snapshot.save(os.path.join(self.scratch, "contained"))
+
     def test_clones(self):
         guest = self.plugin()
         guest.call("count_calls", timeout=10)

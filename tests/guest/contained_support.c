@@ -31,17 +31,22 @@ bool is_server(pid_t pid)
 	return n > 0 && !strncmp(name, "viso-guest", 10);
 }
 
+bool has_input(pid_t pid, const char *input)
+{
+	char path[64], link[PATH_MAX];
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", pid);
+	ssize_t n = is_server(pid) ? readlink(path, link, sizeof(link) - 1) : -1;
+	return n > 0 && (size_t)n == strlen(input) && !memcmp(link, input, (size_t)n);
+}
+
 pid_t find_server(const char *input)
 {
 	pid_t found = 0;
 	DIR *proc = opendir("/proc");
 	assert_non_null(proc);
 	for (struct dirent *entry; !found && (entry = readdir(proc));) {
-		char path[288], link[PATH_MAX];
 		pid_t pid = atoi(entry->d_name);
-		snprintf(path, sizeof(path), "/proc/%s/fd/0", entry->d_name);
-		ssize_t n = pid > 0 && is_server(pid) ? readlink(path, link, sizeof(link) - 1) : -1;
-		if (n > 0 && (size_t)n == strlen(input) && !memcmp(link, input, (size_t)n))
+		if (pid > 0 && has_input(pid, input))
 			found = pid;
 	}
 	closedir(proc);

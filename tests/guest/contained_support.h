@@ -11,9 +11,10 @@
 /* new_guest(), contained. */
 viso_guest *contained(struct fixture *fixture);
 
-/* Whether it is such a process still; and the one whose standard input is this file, which no other one has; 0 for
- * none. */
+/* Whether it is such a process still; and one whose standard input is this file; and the one, where no other one has
+ * it; 0 for none. */
 bool is_server(pid_t pid);
+bool has_input(pid_t pid, const char *input);
 pid_t find_server(const char *input);
 
 /* The command's standard input from now on. */

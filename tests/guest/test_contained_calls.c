@@ -15,7 +15,6 @@
 
 #include <virtiso/guest_calls.h>
 #include <virtiso/guest_limits.h>
-#include <virtiso/snapshot.h>
 
 #include "guest/contained/message.h"
 
@@ -282,18 +281,6 @@ static void test_texts(void **state)
 	release(&ready);
 }
 
-static void test_snapshots_are_refused(void **state)
-{
-	need_kvm();
-	viso_snapshot *snapshot;
-	viso_guest *guest = contained(*state);
-	initialise(guest, new_command("/callee", "ready", NULL));
-	assert_fails(viso_guest_snapshot(guest, &snapshot), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_guest_snapshot");
-	assert_fails(viso_guest_reset(guest), EOPNOTSUPP, VISO_STAGE_ARGUMENT, "viso_guest_reset");
-	assert_int_equal(call(guest, "count", 0), 1);
-	viso_guest_unref(guest);
-}
-
 /* In a forked child nothing of it is left with the handle. */
 static void test_fork(void **state)
 {
@@ -366,7 +353,6 @@ int main(void)
 		cmocka_unit_test(test_the_attack_is_effective),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_snapshots_are_refused),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_ends_with_the_host),
 	};

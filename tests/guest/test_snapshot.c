@@ -16,6 +16,12 @@
 
 static const char *const programs[] = {"/frozen-static", "/frozen-dynamic"};
 
+/* What clones take of this process is of no account for those that others serve. */
+static void need_clones_here(void)
+{
+	skip_without(!getenv("VISO_TEST_CONTAINED"), "a guest that is served in this process");
+}
+
 static viso_snapshot *frozen(struct fixture *fixture, const char *program, viso_guest **out_guest)
 {
 	viso_snapshot *snapshot = NULL;
@@ -436,6 +442,7 @@ static void await_fds(int wanted)
 static void test_the_pool_is_refilled(void **state)
 {
 	need_kvm();
+	need_clones_here();
 	viso_guest *guest, *clones[3];
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	clones[0] = clone_of(snapshot);
@@ -487,6 +494,7 @@ static void test_the_pool_shrinks_while_it_is_refilled(void **state)
 {
 	enum { ROUNDS = 40 };
 	need_kvm();
+	need_clones_here();
 	viso_guest *guest;
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	end_clone(clone_of(snapshot));
@@ -518,6 +526,7 @@ static void test_a_pool_that_cannot_be_refilled(void **state)
 {
 	enum { COUNT = 8 };
 	need_kvm();
+	need_clones_here();
 	viso_guest *guest, *clones[COUNT];
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	struct rlimit old, low;
@@ -628,6 +637,7 @@ static void test_after_another_program(void **state)
 static void test_ring(void **state)
 {
 	need_kvm();
+	need_clones_here();
 	viso_guest *guest = new_guest(*state, 0);
 	viso_snapshot *snapshot;
 	assert_ok(viso_guest_set_ring(guest, 1));
@@ -647,6 +657,7 @@ static void test_ring(void **state)
 static void test_reset_without_fds(void **state)
 {
 	need_kvm();
+	need_clones_here();
 	viso_guest *guest;
 	viso_snapshot *snapshot = frozen(*state, "/frozen-static", &guest);
 	struct rlimit limit, none;

@@ -91,9 +91,13 @@ int contained_take_answer(const void *data, size_t size, viso_result **out_resul
 }
 
 /* Those with which a program goes on. */
-static bool is_error_of_call(int error)
+static bool is_error_of_call(uint32_t kind, int error)
 {
 	switch (error) {
+	case EOPNOTSUPP:
+	case EMFILE:
+	case EIO:
+		return kind == CALL_FREEZE;
 	case 0:
 	case EINVAL:
 	case ENOENT:
@@ -115,8 +119,9 @@ bool contained_take_return(const struct contained_call *call, const void *data, 
 	contained_tame(out_return->object, sizeof(out_return->object));
 	contained_tame(out_return->message, sizeof(out_return->message));
 	return out_return->magic == CONTAINED_RETURN_MAGIC && out_return->serial == call->serial &&
-	       is_error_of_call(out_return->error) &&
-	       (call->kind == CALL_NUMBERS || out_return->error || out_return->value <= call->out_max);
+	       is_error_of_call(call->kind, out_return->error) &&
+	       (call->kind == CALL_NUMBERS || call->kind == CALL_RESET || out_return->error ||
+		out_return->value <= call->out_max);
 }
 
 int contained_set_error(const struct contained_return *returned)
@@ -150,7 +155,8 @@ bool contained_is_event(const void *data, size_t size)
 	memcpy(&event, data, sizeof(event));
 	return event.magic == CONTAINED_EVENT_MAGIC && event.kind < EVENT_KINDS && event.number < CONTAINED_NUMBERS &&
 	       event.size == size - sizeof(event) &&
-	       (event.size == 0 || event.kind == EVENT_CONNECT || event.kind == EVENT_CORE_DATA);
+	       (event.size == 0 || event.kind == EVENT_CONNECT || event.kind == EVENT_CORE_DATA ||
+		event.kind == EVENT_SNAPSHOT);
 }
 
 /* "192.0.2.1:80" or "[2001:db8::1]:80", as inet_ntop(3) writes them. */

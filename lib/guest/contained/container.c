@@ -162,9 +162,11 @@ static int fill_container(viso_container *container, viso_guest *guest, viso_roo
 		r = add_binds(container, &guest->files, wishes.mapped);
 	if (r == 0)
 		r = close_stores(container);
-	uint64_t calls = wishes.stays ? 2 * (uint64_t)CONTAINED_BYTES_MAX : 0;
+	/* The bytes of calls, and while it is frozen a copy of what a clone has in common with others and of its files.
+	 */
+	uint64_t further = wishes.stays ? 2 * (uint64_t)CONTAINED_BYTES_MAX + 2 * guest_memory_max(guest) : 0;
 	if (r == 0 && wishes.limited)
-		r = viso_container_set_memory_max(container, contained_add(contained_memory(guest), calls));
+		r = viso_container_set_memory_max(container, contained_add(contained_memory(guest), further));
 	/* All numbers of the host's processes could be taken up by threads. */
 	if (r == 0 && wishes.counted)
 		r = viso_container_set_processes_max(container, THREADS_MAX);

@@ -13,7 +13,7 @@ struct contained_wishes {
 	bool limited; /* memory, by a control group; RLIMIT_AS is there beside */
 	bool counted; /* threads, likewise */
 	bool mapped;  /* the guest's root is shown with its owners */
-	bool stays;   /* not a wish: it has the bytes of calls, too */
+	bool stays;   /* not a wish: it has the bytes of calls, too, and can be frozen */
 };
 
 /* 0 or a negative errno with the error set. */

@@ -26,6 +26,7 @@ struct held {
 };
 
 static struct {
+	struct viso_guest *guest;
 	struct instance *instance;
 	const struct contained_settings *settings;
 	pthread_mutex_t lock; /* guards what follows */
@@ -76,6 +77,15 @@ static void tell(struct contained_event event, const void *data, size_t size)
 		;
 }
 
+/* One that stays may be replaced by another one meanwhile. */
+static void stop(int signal)
+{
+	pthread_mutex_lock(&all.guest->lock);
+	struct instance *instance = all.guest->initialised ? all.guest->initialised : all.instance;
+	kick_stop(&instance->kick, signal);
+	pthread_mutex_unlock(&all.guest->lock);
+}
+
 /* The host's reply to the event before. A fd that comes with it goes to `out_fd`. */
 static struct contained_reply hear(int *out_fd)
 {
@@ -83,7 +93,7 @@ static struct contained_reply hear(int *out_fd)
 	if (contained_receive(CONTAINED_SOCKET, &reply, sizeof(reply), out_fd) == sizeof(reply))
 		return reply;
 	/* It is gone. */
-	kick_stop(&all.instance->kick, SIGKILL);
+	stop(SIGKILL);
 	return (struct contained_reply){.value = -EIO};
 }
 
@@ -141,7 +151,7 @@ static viso_hypercall *look_up(uint64_t id)
 }
 
 /* Those whose thread a signal has interrupted or that has ended: the host need not keep them in its queue. */
-static void drop_gone(void)
+void forward_drop_gone(void)
 {
 	pthread_mutex_lock(&all.lock);
 	struct held *gone = NULL;
@@ -171,7 +181,9 @@ static int64_t forward_hypercall(viso_hypercall *hypercall, void *data)
 	for (unsigned i = 0; i < 6; i++)
 		if (viso_hypercall_argument(hypercall, i, &event.args[i]) < 0)
 			return -ENOSYS;
-	drop_gone();
+	forward_drop_gone();
+	if (all.settings->hypercalls[event.number] == HYPERCALL_UNKNOWN)
+		return -ENOSYS;
 	bool is_queued = all.settings->hypercalls[event.number] == HYPERCALL_QUEUED;
 	int fd = -1, r = is_queued ? hypercall_defer(hypercall) : 0;
 	if (r == 0)
@@ -199,14 +211,19 @@ static int core_open(void)
 	return (int)ask((struct contained_event){.kind = EVENT_CORE_OPEN}, NULL, 0);
 }
 
-static int core_write_piece(const void *data, size_t size, uint64_t offset)
+void forward_tell_pieces(struct contained_event event, const void *data, size_t size, uint64_t offset)
 {
 	for (size_t done = 0; done < size;) {
-		size_t piece = size - done < CONTAINED_PIECE ? size - done : CONTAINED_PIECE;
-		tell((struct contained_event){.kind = EVENT_CORE_DATA, .args[0] = offset + done},
-		     (const char *)data + done, piece);
+		size_t piece = contained_piece(size - done);
+		event.args[0] = offset + done;
+		tell(event, (const char *)data + done, piece);
 		done += piece;
 	}
+}
+
+static int core_write_piece(const void *data, size_t size, uint64_t offset)
+{
+	forward_tell_pieces((struct contained_event){.kind = EVENT_CORE_DATA}, data, size, offset);
 	return 0;
 }
 
@@ -235,8 +252,21 @@ int forward_set(struct viso_guest *guest, const struct contained_settings *setti
 	return 0;
 }
 
-void forward_start(struct instance *instance)
+int forward_set_anew(struct viso_guest *guest, const struct contained_settings *settings)
 {
+	static struct contained_settings given;
+	given = *settings;
+	all.settings = &given;
+	guest->sockets.handler = given.connects ? &connect_handler : NULL;
+	int r = 0;
+	for (unsigned number = 0; number < CONTAINED_NUMBERS && r == 0; number++)
+		r = given.hypercalls[number] ? hypercalls_set(&guest->hypercalls, number, forward_hypercall) : 0;
+	return r;
+}
+
+void forward_start(struct viso_guest *guest, struct instance *instance)
+{
+	all.guest = guest;
 	all.instance = instance;
 }
 
@@ -279,7 +309,7 @@ static void respond(const struct contained_request *request, int r, const void *
 
 static void take_signal(int signal, bool is_gone)
 {
-	kick_stop(&all.instance->kick, signal);
+	stop(signal);
 	pthread_mutex_lock(&all.lock);
 	all.signals++;
 	all.is_gone = all.is_gone || is_gone;

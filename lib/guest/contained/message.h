@@ -28,6 +28,10 @@ enum { CONTAINED_MAGIC = 0x76697367, CONTAINED_SETTINGS_MAX = 4 << 20, CONTAINED
 /* The fds of the process beside its streams; those of the command follow. */
 enum { CONTAINED_SOCKET = 3, CONTAINED_CONTROL, CONTAINED_KVM, CONTAINED_SETTINGS, CONTAINED_ADDED };
 
+/* Of a clone, which has no fds of a command: what it goes on from. And the argument that says so. */
+enum { CONTAINED_SNAPSHOT = CONTAINED_ADDED };
+#define CONTAINED_CLONE "clone"
+
 /* How many fds of a command that leaves of those that a command can have. */
 enum { CONTAINED_ADDED_MAX = COMMAND_FDS_MAX - 4 };
 
@@ -96,6 +100,7 @@ enum contained_event_kind {
 	EVENT_CORE_OPEN, /* a core file is to be written; has a reply */
 	EVENT_CORE_DATA, /* a piece of it, at args[0] */
 	EVENT_CORE_END,  /* args[0] bytes long, args[1] where it has failed; has a reply */
+	EVENT_SNAPSHOT,  /* a piece of one that the host has asked for, at args[0], behind all before */
 	EVENT_KINDS,
 };
 
@@ -163,9 +168,17 @@ struct contained_call {
 	uint64_t signals; /* how many were sent before, which come first */
 };
 
-enum contained_call_kind { CALL_NUMBERS, CALL_BYTES, CALL_REQUEST };
+enum contained_call_kind {
+	CALL_NUMBERS,
+	CALL_BYTES,
+	CALL_REQUEST,
+	CALL_HANDLERS, /* is no call, and has no return: the contained_settings, for hypercalls and connections, as
+			  bytes */
+	CALL_FREEZE,   /* tells a snapshot by events; gives its size */
+	CALL_RESET,    /* a clone is what its snapshot has */
+};
 
-/* What it gave; `value` bytes follow in pieces, but for CALL_NUMBERS. Serial 0: the program is ready. */
+/* What it gave; `value` bytes follow in pieces for CALL_BYTES and CALL_REQUEST. Serial 0: the program is ready. */
 struct contained_return {
 	uint32_t magic;
 	int32_t error; /* 0, or a positive errno of one that has left the program as it was; with it, the texts */

@@ -18,7 +18,12 @@ int contained_check_setting(const viso_guest *guest, const char *setting)
 	return guest->placement == VISO_PLACEMENT_CONTAINED ? refuse(setting) : 0;
 }
 
-/* A setting that is made and needs the host program; NULL for none. */
+/*
+ * A setting that is made and needs the host program; NULL for none. A ring lies in the guest's memory, which would have
+ * to be that of two processes, and the point of it is that nobody hands anything over: the host program's threads would
+ * read it while a process that is hostile writes to it, at any moment, and wait for that one's processor by nothing but
+ * time.
+ */
 static const char *needs_host(const viso_guest *guest)
 {
 	return guest->ring_poll_us ? "viso_guest_set_ring" : NULL;

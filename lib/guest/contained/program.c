@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "guest/contained/cloned_program.h"
 #include "guest/contained/computer_program.h"
 #include "guest/contained/forward.h"
 #include "guest/contained/resident_program.h"
@@ -75,12 +76,20 @@ static int open_files(struct guest_files *files)
 	return r;
 }
 
-static int start(struct viso_guest *guest, struct instance **out_instance)
+/* Of a clone the command is what it was frozen with, and of no use. */
+static int make_instance(struct viso_guest *guest, const viso_command *command, int root, bool is_clone,
+			 struct instance **out_instance)
+{
+	int host[3] = {-1, -1, -1};
+	return is_clone ? cloned_load(guest, root, out_instance)
+			: instance_new(guest, command, root, guest_memory_max(guest), host, out_instance);
+}
+
+static int start(struct viso_guest *guest, bool is_clone, struct instance **out_instance)
 {
 	static struct contained_settings settings;
 	viso_command *command = NULL;
 	pthread_t thread;
-	int host[3] = {-1, -1, -1};
 	int r = read_settings(guest, &settings, &command);
 	if (r == 0)
 		r = open_files(&guest->files);
@@ -92,16 +101,17 @@ static int start(struct viso_guest *guest, struct instance **out_instance)
 	if (root < 0)
 		return error_fail(VISO_STAGE_GUEST, errno, CONTAINED_ROOT, NULL);
 	guest->limits = settings.limits;
+	guest->sandbox.memory_max = settings.memory_max;
 	vm_give_kvm(CONTAINED_KVM);
-	r = instance_new(guest, command, root, settings.memory_max, host, out_instance);
+	r = make_instance(guest, command, root, is_clone, out_instance);
 	close(root);
 	/* The command is not given back: its fds are this process's own. */
 	if (r < 0)
 		return r;
 	(*out_instance)->end_fd = -1;
-	if (settings.stays)
+	if (settings.stays && !is_clone)
 		resident_prepare(guest, *out_instance);
-	forward_start(*out_instance);
+	forward_start(guest, *out_instance);
 	r = pthread_create(&thread, NULL, forward_listen, NULL);
 	return r ? error_fail(VISO_STAGE_GUEST, r, "pthread_create", NULL) : 0;
 }
@@ -131,7 +141,7 @@ static void answer(struct instance *instance)
 	forward_say(&answer, sizeof(answer));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct viso_guest guest;
 	struct instance *instance;
@@ -145,14 +155,15 @@ int main(void)
 	handle_init(&guest.sandbox.handle);
 	guest_files_init(&guest.files);
 	hypercalls_init(&guest.hypercalls);
-	int r = start(&guest, &instance);
+	bool is_clone = argc > 1 && !strcmp(argv[1], CONTAINED_CLONE);
+	int r = start(&guest, is_clone, &instance);
 	forward_report(r);
 	if (r == 0) {
 		if (guest.initialised)
-			resident_run(&guest, instance);
+			resident_run(&guest);
 		else
 			instance_run(instance);
-		answer(instance);
+		answer(guest.initialised ? guest.initialised : instance);
 	}
 	_exit(0);
 }

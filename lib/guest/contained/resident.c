@@ -8,34 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VISO_DOORBELL_LAYOUT_ONLY
-#include <virtiso/doorbell.h>
-
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "guest/contact/stay.h"
 #include "guest/contained/container.h"
 #include "guest/contained/message.h"
+#include "guest/contained/origin.h"
+#include "guest/contained/resident_inside.h"
 #include "guest/contained/service.h"
 #include "guest/contained/start.h"
-#include "guest/device/doorbell.h"
 #include "guest/guest.h"
 #include "guest/vm/kick.h"
 #include "sandbox/host_program.h"
 #include "sandbox/process.h"
 #include "sandbox/reply.h"
 
-struct resident {
-	struct service service;
-	viso_container *container;
-	uint64_t serial; /* of the last call */
-	atomic_bool has_ended;
-	atomic_bool is_killed; /* for the host program */
-	bool is_out_of_memory; /* the host has no room for what it answers */
-	viso_result *result;   /* once it has ended and was waited for */
-};
-
-static int64_t milliseconds_from_now(uint64_t ms)
+int64_t resident_until(uint64_t ms)
 {
 	int64_t now = clock_now(CLOCK_MONOTONIC);
 	return ms > (uint64_t)(INT64_MAX - now) / 1000000 ? 0 : now + (int64_t)ms * 1000000;
@@ -57,7 +45,7 @@ void resident_signal(struct resident *resident, int signal)
 	(void)link_signal(resident->service.link, signal);
 }
 
-static void mark_ended(struct viso_guest *guest, struct resident *resident)
+void resident_mark_ended(struct viso_guest *guest, struct resident *resident)
 {
 	pthread_mutex_lock(&guest->lock);
 	atomic_store(&resident->has_ended, true);
@@ -66,13 +54,14 @@ static void mark_ended(struct viso_guest *guest, struct resident *resident)
 
 void resident_end(struct resident *resident)
 {
-	mark_ended(resident->service.guest, resident);
+	resident_mark_ended(resident->service.guest, resident);
 	resident_kill(resident);
+	resident->origin = origin_unref(resident->origin);
 }
 
 static bool ends_soon(viso_process *server)
 {
-	const int64_t until = milliseconds_from_now(CONTAINED_GRACE_MS);
+	const int64_t until = resident_until(CONTAINED_GRACE_MS);
 	struct pollfd end = {.fd = viso_process_fd(server), .events = POLLIN};
 	int64_t left;
 	int r = 0;
@@ -134,7 +123,7 @@ static int conclude(struct viso_guest *guest, struct resident *resident)
 {
 	_cleanup_(cleanup_host_result) viso_result *server = NULL;
 	viso_result *result = NULL;
-	mark_ended(guest, resident);
+	resident_mark_ended(guest, resident);
 	int failed = take_answer(resident, &result);
 	int r = await_end(resident, failed <= 0, &server);
 	service_close(&resident->service);
@@ -146,6 +135,8 @@ static int conclude(struct viso_guest *guest, struct resident *resident)
 	}
 	move_output(result, server);
 	resident->result = result;
+	/* Nobody holds its streams any more, where no clone begins with them. */
+	resident->origin = origin_unref(resident->origin);
 	return failed < 0 ? failed : 0;
 }
 
@@ -162,8 +153,7 @@ static int fail(const struct resident *resident, int error, const char *function
 			  viso_result_describe(resident->result));
 }
 
-/* It has ended, or must. Its errno, with the error set. */
-static int fail_ended(struct viso_guest *guest, struct resident *resident, const char *function)
+int resident_fail_ended(struct viso_guest *guest, struct resident *resident, const char *function)
 {
 	bool is_cancelled = !guest_finish(guest);
 	int r = conclude(guest, resident);
@@ -172,13 +162,15 @@ static int fail_ended(struct viso_guest *guest, struct resident *resident, const
 	return fail(resident, is_cancelled ? ECANCELED : guest_errno_of_end(resident->result->reason), function);
 }
 
-static void put(struct viso_guest *guest, struct resident *resident)
+struct resident *resident_put(struct viso_guest *guest, struct resident *resident)
 {
 	pthread_mutex_lock(&guest->lock);
+	struct resident *before = guest->resident;
 	guest->resident = resident;
 	if (guest_is_cancelled(guest))
 		resident_kill(resident);
 	pthread_mutex_unlock(&guest->lock);
+	return before;
 }
 
 static void take_out(struct viso_guest *guest)
@@ -189,20 +181,19 @@ static void take_out(struct viso_guest *guest)
 	resident_free(resident);
 }
 
-/* How its start went: 0, or a negative errno with the error set; 1 where it was killed before it said so. */
-static int take_report(struct resident *resident)
+int resident_take_report(struct resident *resident)
 {
 	struct service *service = &resident->service;
-	service->until = milliseconds_from_now(REPLY_PATIENCE_MS);
+	service->until = resident_until(REPLY_PATIENCE_MS);
 	size_t size = service_receive(service);
 	if (service->is_late)
 		return reply_fail_silent();
 	return size == 0 && guest_is_cancelled(service->guest) ? 1 : contained_take_report(service->message, size);
 }
 
-/* Whether it says what it must after this call: that it was done. */
-static bool is_done(struct service *service, const struct contained_call *call, struct contained_return *out_return)
+bool resident_is_done(struct resident *resident, const struct contained_call *call, struct contained_return *out_return)
 {
+	struct service *service = &resident->service;
 	service_run(service);
 	if (!service->last_size || !contained_take_return(call, service->message, service->last_size, out_return))
 		return false;
@@ -216,8 +207,8 @@ static bool becomes_ready(struct resident *resident, const viso_command *command
 	static const struct contained_call none = {.kind = CALL_NUMBERS};
 	struct contained_return returned;
 	resident->service.until =
-		command->timeout_ms ? milliseconds_from_now(contained_add(command->timeout_ms, CONTAINED_GRACE_MS)) : 0;
-	if (!is_done(&resident->service, &none, &returned))
+		command->timeout_ms ? resident_until(contained_add(command->timeout_ms, CONTAINED_GRACE_MS)) : 0;
+	if (!resident_is_done(resident, &none, &returned))
 		return false;
 	if (returned.error)
 		service_is_lied_to(&resident->service);
@@ -236,7 +227,7 @@ static int give_up(struct viso_guest *guest, struct resident *resident, const ch
 	return fail(resident, is_cancelled ? ECANCELED : ESRCH, function);
 }
 
-static struct resident *resident_new(struct viso_guest *guest)
+struct resident *resident_new(struct viso_guest *guest, struct contained_origin *origin)
 {
 	struct resident *resident = calloc(1, sizeof(*resident));
 	if (!resident) {
@@ -244,14 +235,16 @@ static struct resident *resident_new(struct viso_guest *guest)
 		return NULL;
 	}
 	resident->service.guest = guest;
+	resident->origin = origin_ref(origin);
 	resident->service.socket = resident->service.core.fd = resident->service.end_fd = -1;
+	resident->service.receiving.fd = -1;
 	return resident;
 }
 
 static int initialise(struct viso_guest *guest, struct resident *resident, const viso_command *command,
 		      const char *function, viso_result **out_result)
 {
-	int r = take_report(resident);
+	int r = resident_take_report(resident);
 	if (r < 0)
 		return r;
 	if (r == 0 && becomes_ready(resident, command) && guest_finish(guest))
@@ -259,133 +252,51 @@ static int initialise(struct viso_guest *guest, struct resident *resident, const
 	return give_up(guest, resident, function, out_result);
 }
 
-int resident_initialise(struct viso_guest *guest, const viso_command *command, const char *function,
-			viso_result **out_result)
+int resident_start(struct resident *resident, const struct contained_plan *plan)
 {
-	_cleanup_close_ int root_fd = -1;
-	int r = sandbox_prepare_start(&guest->sandbox, function, &root_fd);
-	if (r < 0)
-		return r;
-	struct resident *resident = resident_new(guest);
-	if (!resident)
-		return -ENOMEM;
-	r = contained_start(&resident->service, command, root_fd, true, &resident->container);
+	int r = contained_start(&resident->service, plan, &resident->container);
+	if (r == 0)
+		link_start(resident->service.link, viso_process_fd(resident->service.server));
+	return r;
+}
+
+/* Takes the resident over. */
+static int start(struct viso_guest *guest, struct resident *resident, const viso_command *command, const char *function,
+		 viso_result **out_result)
+{
+	const struct contained_plan plan = {
+		.owner = guest,
+		.command = command,
+		.settings_fd = resident->origin->settings_fd,
+		.snapshot_fd = -1,
+		.root_fd = resident->origin->root_fd,
+		.stays = true,
+	};
+	int r = resident_start(resident, &plan);
 	if (r < 0) {
 		resident_free(resident);
 		return r;
 	}
-	link_start(resident->service.link, viso_process_fd(resident->service.server));
-	put(guest, resident);
+	resident_put(guest, resident);
 	r = initialise(guest, resident, command, function, out_result);
 	if (r < 0)
 		take_out(guest);
 	return r;
 }
 
-static bool send_bytes(struct service *service, const void *data, size_t size)
+int resident_initialise(struct viso_guest *guest, const viso_command *command, const char *function,
+			viso_result **out_result)
 {
-	for (size_t done = 0; done < size;) {
-		const struct iovec part = {(uint8_t *)data + done, contained_piece(size - done)};
-		if (!service_send(service, &part, 1))
-			return false;
-		done += part.iov_len;
-	}
-	return true;
-}
-
-static bool send_call(struct service *service, const struct contained_call *call, const char *name, const void *in)
-{
-	const struct iovec parts[2] = {{(void *)call, sizeof(*call)}, {(void *)name, call->name_size}};
-	return service_send(service, parts, call->name_size ? 2 : 1) && send_bytes(service, in, call->in_size);
-}
-
-/* False where it says something else. */
-static bool receive_bytes(struct service *service, uint8_t *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		size_t piece = contained_piece(size - done), n = service_receive(service);
-		if (n != piece) {
-			if (n)
-				service_is_lied_to(service);
-			return false;
-		}
-		memcpy(data + done, service->message, piece);
-		done += piece;
-	}
-	return true;
-}
-
-/* What was asked for, in memory of its own until all of it is there: a failure leaves the caller's as it was. */
-static bool take_bytes(struct resident *resident, uint64_t size, void **out_data)
-{
-	*out_data = NULL;
-	if (!size)
-		return true;
-	*out_data = malloc(size);
-	resident->is_out_of_memory = !*out_data;
-	if (!*out_data)
-		resident_kill(resident);
-	return *out_data && receive_bytes(&resident->service, *out_data, size);
-}
-
-static int64_t call(struct viso_guest *guest, struct resident *resident, const struct contained_call *call,
-		    const struct doorbell_request *request, const char *function)
-{
-	struct service *service = &resident->service;
-	struct contained_return returned;
-	_cleanup_free_ void *data = NULL;
-	bool is_number = call->kind == CALL_NUMBERS;
-	/* Also where it takes no more it may have said why. */
-	bool was_sent = send_call(service, call, request->name, request->in);
-	if (!is_done(service, call, &returned) || !was_sent)
-		return fail_ended(guest, resident, function);
-	bool has_bytes = !is_number && !returned.error;
-	if ((has_bytes && !take_bytes(resident, returned.value, &data)) || !guest_finish(guest))
-		return fail_ended(guest, resident, function);
-	if (returned.error)
-		return contained_set_error(&returned);
-	if (is_number && request->number)
-		*request->number = returned.value;
-	if (data)
-		memcpy(request->out, data, returned.value);
-	return is_number ? 0 : (int64_t)returned.value;
-}
-
-static enum contained_call_kind kind_of(unsigned request)
-{
-	return request == VISO_REQUEST_CALL         ? CALL_NUMBERS
-	       : request == VISO_REQUEST_CALL_BYTES ? CALL_BYTES
-						    : CALL_REQUEST;
-}
-
-static struct contained_call make_call(struct resident *resident, const struct doorbell_request *request)
-{
-	struct contained_call call = {
-		.serial = ++resident->serial,
-		.kind = kind_of(request->kind),
-		.timeout_ms = request->timeout_ms,
-		/* A function has no longer one. */
-		.name_size = request->name ? (uint32_t)strnlen(request->name, CONTAINED_PIECE) : 0,
-		.in_size = request->in_size,
-		.out_max = request->out_max < CONTAINED_BYTES_MAX ? request->out_max : CONTAINED_BYTES_MAX,
-		.signals = link_signals(resident->service.link),
-	};
-	memcpy(call.args, request->args, sizeof(call.args));
-	return call;
-}
-
-int64_t resident_call(struct viso_guest *guest, const struct doorbell_request *request, const char *function)
-{
-	int r = guest_take_resident(guest, function);
+	_cleanup_close_ int root_fd = -1;
+	struct contained_origin *origin;
+	int r = sandbox_prepare_start(&guest->sandbox, function, &root_fd);
+	if (r == 0)
+		r = origin_new(guest, command, root_fd, &origin);
 	if (r < 0)
 		return r;
-	struct resident *resident = guest->resident;
-	const struct contained_call made = make_call(resident, request);
-	const int timeout_ms = request->timeout_ms;
-	resident->service.until = timeout_ms < 0 ? 0 : milliseconds_from_now((uint64_t)timeout_ms + CONTAINED_GRACE_MS);
-	int64_t n = call(guest, resident, &made, request, function);
-	guest_give_back(guest);
-	return n;
+	struct resident *resident = resident_new(guest, origin);
+	origin_unref(origin);
+	return resident ? start(guest, resident, command, function, out_result) : -ENOMEM;
 }
 
 static void release(struct resident *resident)
@@ -393,6 +304,8 @@ static void release(struct resident *resident)
 	viso_result_unref(resident->result);
 	viso_process_unref(resident->service.server);
 	viso_container_unref(resident->container);
+	viso_snapshot_unref(resident->snapshot);
+	origin_unref(resident->origin);
 	close_fd(resident->service.socket);
 	close_fd(resident->service.core.fd);
 	free(resident);

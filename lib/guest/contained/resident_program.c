@@ -10,12 +10,14 @@
 
 #include "core/cleanup.h"
 #include "core/error.h"
+#include "guest/contained/cloned_program.h"
 #include "guest/contained/forward.h"
 #include "guest/contained/message.h"
 #include "guest/contained/receive.h"
 #include "guest/contained/resident.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
+#include "guest/snapshot/snapshot.h"
 
 /* What comes from the host is believed: it is the one that has made us. */
 struct message {
@@ -90,16 +92,16 @@ static int64_t make_call(struct viso_guest *guest, const struct message *message
 	case CALL_BYTES:
 		return viso_guest_call_bytes(guest, message->name, in, call->in_size, out, call->out_max,
 					     call->timeout_ms);
-	case CALL_REQUEST:
 	default:
 		return viso_guest_request(guest, in, call->in_size, out, call->out_max, call->timeout_ms);
 	}
 }
 
 /* False where the host is gone. */
-static bool serve(struct viso_guest *guest, struct instance *instance, const struct message *message)
+static bool serve_call(struct viso_guest *guest, const struct message *message)
 {
 	const struct contained_call *call = &message->call;
+	struct instance *instance = guest->initialised;
 	/* Memory that nobody has touched costs nothing. */
 	_cleanup_free_ void *in = malloc(call->in_size + 1), *out = malloc(call->out_max + 1);
 	uint64_t value = 0;
@@ -119,6 +121,48 @@ static bool serve(struct viso_guest *guest, struct instance *instance, const str
 	return true;
 }
 
+static bool take_handlers(struct viso_guest *guest, const struct contained_call *call)
+{
+	struct contained_settings settings;
+	if (call->in_size != sizeof(settings) || !receive_bytes((uint8_t *)&settings, sizeof(settings)))
+		return false;
+	if (forward_set_anew(guest, &settings) < 0)
+		program_end(&guest->initialised->program, VISO_REASON_OUT_OF_MEMORY, SIGKILL, NULL);
+	return true;
+}
+
+static void freeze(struct viso_guest *guest, const struct contained_call *call)
+{
+	forward_await_signals(call->signals);
+	int64_t size = cloned_tell(guest->initialised);
+	say_return(guest, call->serial, size, size < 0 ? 0 : (uint64_t)size);
+}
+
+/* What was sent to it and has not reached its program never does. */
+static void reset(struct viso_guest *guest, const struct contained_call *call)
+{
+	forward_await_signals(call->signals);
+	int r = snapshot_bring_back(guest, guest->initialised);
+	forward_drop_gone();
+	say_return(guest, call->serial, r, 0);
+}
+
+static bool serve(struct viso_guest *guest, const struct message *message)
+{
+	switch ((enum contained_call_kind)message->call.kind) {
+	case CALL_HANDLERS:
+		return take_handlers(guest, &message->call);
+	case CALL_FREEZE:
+		freeze(guest, &message->call);
+		return true;
+	case CALL_RESET:
+		reset(guest, &message->call);
+		return true;
+	default:
+		return serve_call(guest, message);
+	}
+}
+
 static bool take_call(struct message *message)
 {
 	ssize_t n = receive(message, sizeof(*message) - 1);
@@ -134,16 +178,23 @@ void resident_prepare(struct viso_guest *guest, struct instance *instance)
 	guest->initialised = instance;
 }
 
-void resident_run(struct viso_guest *guest, struct instance *instance)
+static bool become_ready(struct viso_guest *guest, struct instance *instance)
 {
-	static struct message message;
 	instance->error = instance_run_initial(instance);
 	if (instance->error < 0)
 		snprintf(instance->error_call, sizeof(instance->error_call), "%s", viso_error_object());
-	bool goes_on = !instance->error && !instance->program.ended;
-	if (goes_on)
-		say_return(guest, 0, 0, 0);
+	if (instance->error || instance->program.ended)
+		return false;
+	say_return(guest, 0, 0, 0);
+	return true;
+}
+
+void resident_run(struct viso_guest *guest)
+{
+	static struct message message;
+	bool is_clone = guest->initialised->snapshot != NULL;
+	bool goes_on = is_clone || become_ready(guest, guest->initialised);
 	while (goes_on && take_call(&message))
-		goes_on = serve(guest, instance, &message) && !instance->program.ended;
-	instance->wall_end = clock_now(CLOCK_MONOTONIC);
+		goes_on = serve(guest, &message) && !guest->initialised->program.ended;
+	guest->initialised->wall_end = clock_now(CLOCK_MONOTONIC);
 }

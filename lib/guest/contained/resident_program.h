@@ -9,7 +9,8 @@ struct viso_guest;
 /* Before it runs. */
 void resident_prepare(struct viso_guest *guest, struct instance *instance);
 
-/* Runs it and serves the host's calls, until its program has ended or the host is gone. */
-void resident_run(struct viso_guest *guest, struct instance *instance);
+/* Runs the one that stays, where it is no clone, and serves the host's calls, until its program has ended or the host
+ * is gone. */
+void resident_run(struct viso_guest *guest);
 
 #endif

@@ -104,6 +104,8 @@ static bool connect_for(struct service *service, const char *address, size_t siz
 /* False where it makes no sense. */
 static bool handle(struct service *service, const struct contained_event *event, const uint8_t *data)
 {
+	if (service->is_still && event->kind != EVENT_GONE && event->kind != EVENT_SNAPSHOT)
+		return false;
 	switch (event->kind) {
 	case EVENT_HYPERCALL:
 		return handle_hypercall(service, event);
@@ -120,6 +122,8 @@ static bool handle(struct service *service, const struct contained_event *event,
 		return reply(service,
 			     contained_core_end(&service->core, service->guest, event->args[0], event->args[1] != 0),
 			     false, -1);
+	case EVENT_SNAPSHOT:
+		return contained_receive_piece(&service->receiving, data, event->size, event->args[0]);
 	default:
 		return false;
 	}

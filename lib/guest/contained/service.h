@@ -22,6 +22,14 @@ struct contained_core {
 	uint64_t left; /* bytes that may be written to it */
 };
 
+/* A snapshot that the process tells, as it was asked to. */
+struct contained_receiving {
+	int fd;        /* owned by who has asked; -1 where nobody has */
+	uint64_t size; /* so far */
+	uint64_t max;
+	int error; /* of writing it, a positive errno: then the rest is only heard */
+};
+
 struct service {
 	viso_guest *guest; /* borrowed: its end is that of its processes */
 	struct contained_link *link;
@@ -29,7 +37,9 @@ struct service {
 	viso_process *server; /* NULL before it is started */
 	int end_fd;           /* of the guest's process, borrowed: an eventfd */
 	struct contained_core core;
+	struct contained_receiving receiving;
 	bool owns_guest; /* a handler gave its last reference back */
+	bool is_still;   /* the guest does not run: nothing is asked in its name */
 	bool is_liar;    /* what it has said was no message */
 	int64_t until;   /* CLOCK_MONOTONIC: no message is awaited longer, and the process is killed; 0 for ever */
 	bool is_late;    /* it was */
@@ -74,6 +84,9 @@ void service_end(struct service *service);
 
 /* The process has ended, and end_fd was told where it was served: nothing is left but the fds. May come twice. */
 void service_close(struct service *service);
+
+/* contained/cloned.c: false for a piece that nobody has asked for. */
+bool contained_receive_piece(struct contained_receiving *receiving, const void *data, size_t size, uint64_t offset);
 
 /* contained/core.c */
 int contained_core_open(struct contained_core *core, const viso_guest *guest);

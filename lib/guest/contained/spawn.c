@@ -234,9 +234,14 @@ int contained_spawn(viso_guest *guest, const viso_command *command, int root_fd,
 		return error_memory();
 	contained->service.guest = guest;
 	contained->service.socket = -1;
-	contained->service.core.fd = -1;
+	contained->service.core.fd = contained->service.receiving.fd = -1;
 	contained->is_served = service_is_needed(guest);
-	int r = contained_start(&contained->service, command, root_fd, false, &contained->container);
+	struct contained_plan plan = {.owner = guest, .command = command, .snapshot_fd = -1, .root_fd = root_fd};
+	int r = contained_make_settings(guest, command, false, &plan.settings_fd);
+	if (r == 0) {
+		r = contained_start(&contained->service, &plan, &contained->container);
+		close_fd(plan.settings_fd);
+	}
 	if (r == 0)
 		r = make_fd(contained, process);
 	if (r < 0) {

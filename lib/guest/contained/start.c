@@ -34,20 +34,23 @@ int contained_copy_stdio(const viso_command *command, viso_command *server, int 
 	return from->fd >= 0 && to->fd < 0 ? error_fail(VISO_STAGE_STDIO, errno, "dup", NULL) : 0;
 }
 
-/* What stays outlives the times of its command. */
-static int set_limits(const viso_guest *guest, const viso_command *command, bool stays, viso_command *server)
+/* What stays outlives the times of its command. It has what was frozen, a copy of it while it is frozen, and its own.
+ */
+static int set_limits(const struct contained_plan *plan, viso_command *server)
 {
-	int r = viso_command_set_rlimit(server, VISO_RLIMIT_ADDRESS_SPACE,
-					contained_add(contained_memory(guest), addresses_beside));
-	if (r == 0 && command->timeout_ms && !stays)
+	const viso_command *command = plan->command;
+	uint64_t addresses = contained_add(contained_memory(plan->owner), addresses_beside);
+	if (plan->stays)
+		addresses = contained_add(addresses, 2 * guest_memory_max(plan->owner));
+	int r = viso_command_set_rlimit(server, VISO_RLIMIT_ADDRESS_SPACE, addresses);
+	if (r == 0 && command->timeout_ms && !plan->stays)
 		r = viso_command_set_timeout_ms(server, contained_add(command->timeout_ms, CONTAINED_GRACE_MS));
-	if (r == 0 && command->cpu_time_ms && !stays)
+	if (r == 0 && command->cpu_time_ms && !plan->stays)
 		r = viso_command_set_cpu_time_ms(server, contained_add(command->cpu_time_ms, CONTAINED_GRACE_MS));
 	return r;
 }
 
-/* The settings, in a file that nobody can change. */
-static int add_settings(const viso_guest *guest, const viso_command *command, bool stays, viso_command *server)
+int contained_make_settings(const viso_guest *guest, const viso_command *command, bool stays, int *out_fd)
 {
 	struct contained_settings settings = {
 		.memory_max = guest_memory_max(guest),
@@ -65,16 +68,30 @@ static int add_settings(const viso_guest *guest, const viso_command *command, bo
 		r = memfd_seal(fd);
 	if (fd < 0 || r < 0)
 		return error_fail(VISO_STAGE_GUEST, fd < 0 ? -fd : -r, "memfd_create", NULL);
-	return viso_command_add_fd(server, fd, CONTAINED_SETTINGS);
+	*out_fd = TAKE_FD(fd);
+	return 0;
 }
 
-static int add_fds(const viso_guest *guest, const viso_command *command, bool stays, viso_command *server,
-		   const int sockets[2])
+/* A clone has the snapshot, and nothing that was added: with that nothing can be frozen. */
+static int add_further_fds(const struct contained_plan *plan, viso_command *server)
+{
+	const viso_command *command = plan->command;
+	if (plan->snapshot_fd >= 0) {
+		int r = viso_command_add_fd(server, plan->snapshot_fd, CONTAINED_SNAPSHOT);
+		return r == 0 ? viso_command_add_arg(server, CONTAINED_CLONE) : r;
+	}
+	int r = 0;
+	for (size_t i = 0; i < command->added_count && r == 0; i++)
+		r = viso_command_add_fd(server, command->added[i].fd, CONTAINED_ADDED + (int)i);
+	return r;
+}
+
+static int add_fds(const struct contained_plan *plan, viso_command *server, const int sockets[2])
 {
 	_cleanup_close_ int kvm = vm_open_kvm();
 	if (kvm < 0)
 		return kvm;
-	if (command->added_count > CONTAINED_ADDED_MAX)
+	if (plan->command->added_count > CONTAINED_ADDED_MAX)
 		return error_fail(VISO_STAGE_COMMAND, EMFILE, "viso_command_add_fd",
 				  "a contained guest takes at most %d fds beside the command's streams",
 				  CONTAINED_ADDED_MAX);
@@ -84,10 +101,8 @@ static int add_fds(const viso_guest *guest, const viso_command *command, bool st
 	if (r == 0)
 		r = viso_command_add_fd(server, kvm, CONTAINED_KVM);
 	if (r == 0)
-		r = add_settings(guest, command, stays, server);
-	for (size_t i = 0; i < command->added_count && r == 0; i++)
-		r = viso_command_add_fd(server, command->added[i].fd, CONTAINED_ADDED + (int)i);
-	return r;
+		r = viso_command_add_fd(server, plan->settings_fd, CONTAINED_SETTINGS);
+	return r == 0 ? add_further_fds(plan, server) : r;
 }
 
 /*
@@ -95,20 +110,19 @@ static int add_fds(const viso_guest *guest, const viso_command *command, bool st
  * (spot_permission()). What the guest may reach with the rights of the host program's user takes the container's root,
  * as which that one is shown in it. For others it is the caller itself in any case.
  */
-static int make_command(const viso_guest *guest, const viso_command *command, bool stays, const int sockets[2],
-			viso_command **out_server)
+static int make_command(const struct contained_plan *plan, const int sockets[2], viso_command **out_server)
 {
 	_cleanup_(cleanup_host_command) viso_command *server = viso_command_new(CONTAINED_PROGRAM);
 	if (!server)
 		return -viso_error_number();
-	const unsigned id = contained_is_owner(guest) ? 0 : NOBODY;
+	const unsigned id = contained_is_owner(plan->owner) ? 0 : NOBODY;
 	int r = owns_all_ids() ? viso_command_set_user(server, id, id) : 0;
 	for (int stream = 0; stream < 3 && r == 0; stream++)
-		r = contained_copy_stdio(command, server, stream);
+		r = contained_copy_stdio(plan->command, server, stream);
 	if (r == 0)
-		r = set_limits(guest, command, stays, server);
+		r = set_limits(plan, server);
 	if (r == 0)
-		r = add_fds(guest, command, stays, server, sockets);
+		r = add_fds(plan, server, sockets);
 	if (r == 0)
 		*out_server = TAKE_PTR(server);
 	return r;
@@ -127,14 +141,15 @@ static bool lower(struct contained_wishes *wishes, int r)
 	return true;
 }
 
-static int start_server(struct service *service, const viso_command *server, int root_fd, bool stays,
+static int start_server(struct service *service, const struct contained_plan *plan, const viso_command *server,
 			viso_container **container)
 {
-	struct contained_wishes wishes = {.limited = true, .counted = true, .mapped = owns_all_ids(), .stays = stays};
+	struct contained_wishes wishes = {
+		.limited = true, .counted = true, .mapped = owns_all_ids(), .stays = plan->stays};
 	int r;
 	do {
 		*container = viso_container_unref(*container);
-		r = contained_make_container(service->guest, root_fd, wishes, container);
+		r = contained_make_container(plan->owner, plan->root_fd, wishes, container);
 		if (r == 0)
 			r = viso_sandbox_spawn(viso_container_sandbox(*container), server, &service->server);
 	} while (r < 0 && lower(&wishes, r));
@@ -156,16 +171,15 @@ static int make_sockets(struct service *service, int out_theirs[2])
 	return service->link ? 0 : -ENOMEM;
 }
 
-int contained_start(struct service *service, const viso_command *command, int root_fd, bool stays,
-		    viso_container **container)
+int contained_start(struct service *service, const struct contained_plan *plan, viso_container **container)
 {
 	int theirs[2] = {-1, -1};
 	_cleanup_(cleanup_host_command) viso_command *server = NULL;
 	int r = make_sockets(service, theirs);
 	if (r == 0)
-		r = make_command(service->guest, command, stays, theirs, &server);
+		r = make_command(plan, theirs, &server);
 	if (r == 0)
-		r = start_server(service, server, root_fd, stays, container);
+		r = start_server(service, plan, server, container);
 	close_fd(theirs[0]);
 	close_fd(theirs[1]);
 	return r;

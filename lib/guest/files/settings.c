@@ -36,6 +36,40 @@ void guest_files_release(struct guest_files *files)
 	guest_files_init(files);
 }
 
+static int copy_fd(int fd, int *out)
+{
+	*out = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return fd >= 0 && *out < 0 ? error_fail(VISO_STAGE_GUEST, errno, "dup", NULL) : 0;
+}
+
+static int copy_places(struct guest_files *to, const struct guest_files *from)
+{
+	to->upper = from->upper;
+	to->upper_max = from->upper_max;
+	int r = copy_fd(from->upper_fd, &to->upper_fd);
+	to->items = calloc(from->count + 1, sizeof(*to->items));
+	if (!to->items)
+		return error_memory();
+	for (; r == 0 && to->count < from->count; to->count++) {
+		const struct guest_file *item = &from->items[to->count];
+		struct guest_file *copy = &to->items[to->count];
+		*copy = (struct guest_file){
+			.path = strdup(item->path), .writable = item->writable, .size = item->size, .mode = item->mode};
+		r = copy_fd(item->fd, &copy->fd);
+		if (r == 0 && !copy->path)
+			r = error_memory();
+	}
+	return r;
+}
+
+int guest_files_copy_places(struct guest_files *to, const struct guest_files *from)
+{
+	int r = copy_places(to, from);
+	if (r < 0)
+		guest_files_release(to);
+	return r;
+}
+
 /* Absolute, without empty components, "." and "..", and not the root. */
 static bool is_guest_path(const char *path)
 {

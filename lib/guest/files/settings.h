@@ -32,4 +32,8 @@ struct guest_files {
 void guest_files_init(struct guest_files *files);
 void guest_files_release(struct guest_files *files);
 
+/* What is shown where, without the contents of files that have no place on the host. 0 or a negative errno with the
+ * error set. */
+int guest_files_copy_places(struct guest_files *to, const struct guest_files *from);
+
 #endif

@@ -91,6 +91,7 @@ struct file {
 	mode_t type;                        /* S_IFMT bits */
 	bool never_blocks;                  /* the host's fd is non-blocking by our own doing */
 	bool is_standard;                   /* one of the three streams that the program began with */
+	uint8_t stream;                     /* then which; the last of them where it is several */
 	struct view *view;                  /* where it is counted as open; NULL before it is */
 	bool has_host_fd;                   /* and as one with a fd of the host */
 	char *path;                         /* absolute in the guest, by which it was opened; NULL for none */

@@ -131,6 +131,10 @@ void program_forget(struct program *program);
 /* The standard streams. Host ends of pipes go to `out_host`. 0 or a negative errno with the error set. */
 int program_open_streams(struct program *program, const viso_command *command, int out_host[3]);
 
+/* The host program's own stream of this number, as for a command that inherits it. */
+enum { PROGRAM_STREAMS = 3 };
+int program_open_stream(struct program *program, int stream, struct file **out);
+
 /*
  * Serves the system call that the registers tell of, and puts its result there. False where it was interrupted, by a
  * signal or since the guest must end: then nothing was put there, and it is to be made again.

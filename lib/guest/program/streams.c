@@ -139,6 +139,27 @@ static int open_capture(struct program *program, struct file **out, int stream, 
 	return 0;
 }
 
+/* Where the host runs without this stream, so does the program. */
+static int open_own(struct program *program, struct file **out, int stream)
+{
+	return fd_is_inheritable(stream) ? open_copy(program, out, stream, stream, "the host program's own")
+					 : open_plain(out, FILE_DEVICE);
+}
+
+static void mark_standard(struct file *file, int stream)
+{
+	file->is_standard = true;
+	file->stream = (uint8_t)stream;
+}
+
+int program_open_stream(struct program *program, int stream, struct file **out)
+{
+	int r = open_own(program, out, stream);
+	if (r == 0)
+		mark_standard(*out, stream);
+	return r;
+}
+
 static int open_stream(struct program *program, const viso_command *command, int stream, struct file **out,
 		       int *out_host)
 {
@@ -159,9 +180,7 @@ static int open_stream(struct program *program, const viso_command *command, int
 		return open_capture(program, out, stream, setting->max);
 	case STDIO_INHERIT:
 	default:
-		/* Where the host runs without this stream, so does the program. */
-		return fd_is_inheritable(stream) ? open_copy(program, out, stream, stream, "the host program's own")
-						 : open_plain(out, FILE_DEVICE);
+		return open_own(program, out, stream);
 	}
 }
 
@@ -190,7 +209,7 @@ int program_open_streams(struct program *program, const viso_command *command, i
 		struct file *file = NULL;
 		r = open_stream(program, command, stream, &file, &out_host[stream]);
 		if (r == 0 && file) {
-			file->is_standard = true;
+			mark_standard(file, stream);
 			r = put_file(program, file, stream);
 		}
 		if (r < 0)

@@ -9,7 +9,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/hot.h"
-#include "guest/contained/contained.h"
+#include "guest/contained/cloned.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -201,32 +201,36 @@ static int begin_anew(struct viso_guest *guest, struct instance *instance, viso_
 	return 0;
 }
 
+HOT int snapshot_bring_back(struct viso_guest *guest, struct instance *instance)
+{
+	viso_snapshot *snapshot = viso_snapshot_ref(instance->snapshot);
+	int r = can_go_back(instance, snapshot) ? go_back(instance, snapshot) : begin_anew(guest, instance, snapshot);
+	if (r < 0) {
+		/* What it was may have gone already. */
+		instance->program.instance = instance;
+		program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "it could not be reset");
+	}
+	viso_snapshot_unref(snapshot);
+	return r;
+}
+
 HOT int viso_guest_reset(viso_guest *guest)
 {
 	struct instance *instance;
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0 && guest->kernel)
 		return guest->kernel->ops->reset(guest);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	if (r == 0 && guest->placement == VISO_PLACEMENT_CONTAINED)
+		return resident_reset(guest, __func__);
 	if (r == 0)
 		r = guest_take(guest, false, true, __func__, &instance);
 	if (r < 0)
 		return r;
-	viso_snapshot *snapshot = instance->snapshot;
-	if (!snapshot) {
-		r = error_argument(__func__, "the guest is no clone; make a snapshot of it first");
-	} else {
-		viso_snapshot_ref(snapshot);
+	if (instance->snapshot) {
 		guest_forget_result(guest);
-		r = can_go_back(instance, snapshot) ? go_back(instance, snapshot)
-						    : begin_anew(guest, instance, snapshot);
-		if (r < 0) {
-			/* What it was may have gone already. */
-			instance->program.instance = instance;
-			program_end(&instance->program, VISO_REASON_GUEST_FAULT, 0, "it could not be reset");
-		}
-		viso_snapshot_unref(snapshot);
+		r = snapshot_bring_back(guest, instance);
+	} else {
+		r = error_argument(__func__, "the guest is no clone; make a snapshot of it first");
 	}
 	guest_give_back(guest);
 	return r;
@@ -241,6 +245,8 @@ int viso_snapshot_clone(viso_snapshot *snapshot, viso_guest **out_guest)
 		return r;
 	if (snapshot->computer)
 		return snapshot->settings->kernel->ops->clone(snapshot, out_guest);
+	if (snapshot->contained)
+		return resident_clone(snapshot, out_guest);
 	viso_guest *guest = guest_new_like(snapshot->settings);
 	struct instance *instance;
 	if (!guest)

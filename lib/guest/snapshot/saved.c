@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "core/cleanup.h"
 #include "core/error.h"
 #include "core/transfer.h"
+#include "guest/contained/cloned.h"
 #include "guest/contained/contained.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -26,12 +26,9 @@ static const uint64_t state_max = 1ull << 30;
 static void compute_sum(const struct saved_head *head, const uint8_t *state, uint8_t out[SAVED_SUM])
 {
 	struct saved_head blank = *head;
-	struct sha256_ctx sum;
 	memset(blank.sum, 0, sizeof(blank.sum));
-	sha256_init(&sum);
-	sha256_update(&sum, sizeof(blank), (const uint8_t *)&blank);
-	sha256_update(&sum, head->state_size, state);
-	sha256_digest(&sum, SAVED_SUM, out);
+	const struct saved_part parts[] = {{&blank, sizeof(blank)}, {state, head->state_size}};
+	saved_sum(parts, 2, out);
 }
 
 int saved_find_processor(const struct processor **out)
@@ -62,8 +59,7 @@ static int put_state(struct saved_writer *writer, const viso_snapshot *snapshot,
 	return writer->error == -ENOMEM ? error_memory() : writer->error;
 }
 
-int saved_write_file(const char *path, uint64_t magic, const struct memory_buffer *state, uint64_t pages,
-		     const struct saved_body *body)
+static struct saved_head make_head(uint64_t magic, const struct memory_buffer *state, uint64_t pages)
 {
 	struct saved_head head = {
 		.magic = magic,
@@ -74,26 +70,60 @@ int saved_write_file(const char *path, uint64_t magic, const struct memory_buffe
 	};
 	saved_build(head.build);
 	compute_sum(&head, state->data, head.sum);
+	return head;
+}
+
+int saved_write_file(const char *path, uint64_t magic, const struct memory_buffer *state, uint64_t pages,
+		     const struct saved_body *body)
+{
+	const struct saved_head head = make_head(magic, state, pages);
 	return saved_write(path, &head, state, body);
 }
 
-static int save(const viso_snapshot *snapshot, const char *path)
+static int write_to_file(const struct memory_buffer *state, const struct saved_pages *pages, const char *path)
 {
-	struct saved_writer writer = {0};
+	const struct saved_body body = {saved_write_pages, pages};
+	return saved_write_file(path, SAVED_PROGRAM, state, pages->count, &body);
+}
+
+static int64_t write_to_sink(const struct memory_buffer *state, const struct saved_pages *pages,
+			     const struct saved_sink *sink)
+{
+	const struct saved_head head = make_head(SAVED_PROGRAM, state, pages->count);
+	uint64_t offset = saved_pages_offset(&head);
+	int r = sink->put(sink, &head, sizeof(head), 0);
+	if (r == 0)
+		r = sink->put(sink, state->data, state->size, sizeof(head));
+	if (r == 0)
+		r = saved_put_pages(sink, offset, pages);
+	return r ? error_fail(VISO_STAGE_GUEST, r, "snapshot", NULL) : (int64_t)(offset + pages->count * GUEST_PAGE);
+}
+
+/* To a file, or to a sink. */
+static int64_t save(const viso_snapshot *snapshot, const char *path, const struct saved_sink *sink)
+{
+	struct saved_writer writer = {.has_streams = sink != NULL};
 	struct saved_pages pages = {0};
-	int r = saved_pages_init(&pages, snapshot);
+	int64_t r = saved_pages_init(&pages, snapshot);
 	if (r == 0)
 		r = put_state(&writer, snapshot, &pages);
-	if (r == 0) {
-		const struct saved_body body = {saved_write_pages, &pages};
-		r = saved_write_file(path, SAVED_PROGRAM, &writer.bytes, pages.count, &body);
-	}
+	if (r == 0)
+		r = sink ? write_to_sink(&writer.bytes, &pages, sink) : write_to_file(&writer.bytes, &pages, path);
 	saved_pages_release(&pages);
 	free(writer.numbers.entries);
 	free(writer.bytes.data);
 	return r;
 }
 
+int64_t saved_hand_over(const viso_snapshot *snapshot, const struct saved_sink *sink)
+{
+	return save(snapshot, NULL, sink);
+}
+
+/*
+ * What a contained guest's snapshot holds was said by a process that the guest may have taken over: only such processes
+ * load it. A file of it would look like one for the host program.
+ */
 int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
 {
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
@@ -101,7 +131,10 @@ int viso_snapshot_save(const viso_snapshot *snapshot, const char *path)
 		return r;
 	if (!path)
 		return error_argument(__func__, "path is NULL");
-	return snapshot->computer ? snapshot->settings->kernel->ops->save(snapshot, path) : save(snapshot, path);
+	if (snapshot->contained)
+		return contained_refuse_to_save(__func__);
+	return snapshot->computer ? snapshot->settings->kernel->ops->save(snapshot, path)
+				  : (int)save(snapshot, path, NULL);
 }
 
 uint64_t saved_pages_offset(const struct saved_head *head)
@@ -269,10 +302,9 @@ int saved_get_state(struct saved_reader *reader, viso_snapshot *snapshot, viso_g
 	return r;
 }
 
-static int load(int fd, const struct saved_head *head, const uint8_t *state, viso_guest *guest, int root_fd,
+static int load(int fd, const struct saved_head *head, struct saved_reader reader, viso_guest *guest, int root_fd,
 		viso_snapshot **out_snapshot)
 {
-	struct saved_reader reader = {.data = state, .size = head->state_size};
 	struct saved_source source = {
 		.fd = fd, .offset = saved_pages_offset(head), .pages = head->pages, .root_fd = root_fd};
 	int r = saved_find_processor(&source.processor);
@@ -291,6 +323,21 @@ static int load(int fd, const struct saved_head *head, const uint8_t *state, vis
 	else
 		viso_snapshot_unref(snapshot);
 	return r;
+}
+
+int saved_take_over(int fd, viso_guest *guest, int root_fd, viso_snapshot **out_snapshot)
+{
+	static const char name[] = "snapshot";
+	_cleanup_free_ uint8_t *state = NULL;
+	struct saved_head head;
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return error_fail(VISO_STAGE_GUEST, errno, name, NULL);
+	int r = read_state(fd, name, SAVED_PROGRAM, (uint64_t)st.st_size, &head, &state);
+	if (r < 0)
+		return r;
+	const struct saved_reader reader = {.data = state, .size = head.state_size, .has_streams = true};
+	return load(fd, &head, reader, guest, root_fd, out_snapshot);
 }
 
 static int check_guest(viso_guest *guest, const char *function)
@@ -322,5 +369,6 @@ int viso_snapshot_load(const char *path, viso_guest *guest, viso_snapshot **out_
 		return r;
 	fd = saved_open_file(path, SAVED_PROGRAM, &head, &state);
 	r = fd < 0 ? fd : sandbox_prepare_start(&guest->sandbox, __func__, &root_fd);
-	return r < 0 ? r : load(fd, &head, state, guest, root_fd, out_snapshot);
+	const struct saved_reader reader = {.data = state, .size = head.state_size};
+	return r < 0 ? r : load(fd, &head, reader, guest, root_fd, out_snapshot);
 }

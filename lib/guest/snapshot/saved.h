@@ -41,6 +41,7 @@ uint64_t saved_pages_offset(const struct saved_head *head);
 struct saved_writer {
 	struct memory_buffer bytes;
 	int error;
+	bool has_streams;        /* whoever reads it has the same standard streams */
 	struct copy_map numbers; /* of all that is referred to */
 };
 
@@ -64,6 +65,7 @@ struct saved_reader {
 	const uint8_t *data;
 	size_t size;
 	size_t at;
+	bool has_streams;  /* the standard streams of this process are those of the programs */
 	uint64_t lookups;  /* of inodes, see saved_files.c */
 	uint64_t compared; /* bytes of files */
 
@@ -96,6 +98,14 @@ int saved_get_path(struct saved_reader *reader, char **out);
 int saved_damaged(const char *part);
 /* -EOPNOTSUPP with the error set: the program has something that cannot be saved. */
 int saved_refuse(const char *object, const char *what);
+
+/* A checksum of all parts together; and of what a file begins with, 0 or a negative errno. */
+struct saved_part {
+	const void *data;
+	size_t size;
+};
+void saved_sum(const struct saved_part *parts, size_t count, uint8_t out[SAVED_SUM]);
+int saved_sum_file(int fd, uint64_t size, uint8_t out[SAVED_SUM]);
 
 /* The build of the library, and the processor. The latter gives 0, or -EINVAL or -ENOEXEC with the error set. */
 void saved_build(uint8_t out[SAVED_SUM]);
@@ -148,7 +158,7 @@ int saved_get_memory(struct saved_reader *reader, viso_snapshot *snapshot, struc
 void saved_put_view(struct saved_writer *writer, const struct view *view);
 int saved_get_view(struct saved_reader *reader, viso_snapshot *snapshot);
 
-/* An open file, or one that is mapped. In the place of a standard stream comes /dev/null. */
+/* An open file, or one that is mapped. In the place of a standard stream comes /dev/null, but for those who have it. */
 void saved_put_file(struct saved_writer *writer, const viso_snapshot *snapshot, const struct file *file,
 		    const char *object);
 int saved_get_file(struct saved_reader *reader, viso_snapshot *snapshot, struct file **out);
@@ -206,6 +216,21 @@ struct saved_body {
 
 /* Of a struct saved_pages. */
 int saved_write_pages(int fd, uint64_t offset, const void *data);
+
+/* Where a snapshot goes piece by piece, each behind the one before; what is left out is zeros. 0 or a positive errno.
+ */
+struct saved_sink {
+	int (*put)(const struct saved_sink *sink, const void *data, size_t size, uint64_t offset);
+	int fd;
+};
+int saved_put_pages(const struct saved_sink *sink, uint64_t offset, const struct saved_pages *pages);
+
+/*
+ * Between two processes of one kind that have the same standard streams (contained/cloned_program.h): hands a snapshot
+ * over, and loads it from a file that nobody changes any more. The size, and 0; or a negative errno with the error set.
+ */
+int64_t saved_hand_over(const viso_snapshot *snapshot, const struct saved_sink *sink);
+int saved_take_over(int fd, viso_guest *guest, int root_fd, viso_snapshot **out_snapshot);
 
 /* Writes a file as a whole, or not at all. 0 or a negative errno with the error set. */
 int saved_write(const char *path, const struct saved_head *head, const struct memory_buffer *state,

@@ -125,7 +125,6 @@ int saved_damaged(const char *part)
 int saved_refuse(const char *object, const char *what)
 {
 	return error_fail(VISO_STAGE_GUEST, EOPNOTSUPP, object,
-			  "the guest's program has %s, which cannot be saved to a file; let it give that up before it "
-			  "is ready",
+			  "the guest's program has %s, which cannot be saved; let it give that up before it is ready",
 			  what);
 }

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -42,29 +41,8 @@ struct saved_file {
 	uint32_t is_exact; /* FILE_REGULAR: it must be the same, since the program cannot have changed it */
 	uint32_t has_sum;
 	uint32_t changes; /* FILE_OBJECT */
-	uint32_t unused;
+	uint32_t stream;  /* FILE_STREAM: its number */
 };
-
-static int sum_of(int fd, uint64_t size, uint8_t out[SAVED_SUM])
-{
-	enum { PIECE = 64 << 10 };
-	struct sha256_ctx sum;
-	_cleanup_free_ uint8_t *buffer = malloc(PIECE);
-	if (!buffer)
-		return -ENOMEM;
-	sha256_init(&sum);
-	for (uint64_t at = 0; at < size;) {
-		ssize_t n = pread(fd, buffer, PIECE, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		sha256_update(&sum, (size_t)n, buffer);
-		at += (uint64_t)n;
-	}
-	sha256_digest(&sum, SAVED_SUM, out);
-	return 0;
-}
 
 static int describe_host(const struct file *file, struct saved_file *out)
 {
@@ -78,8 +56,11 @@ static int describe_host(const struct file *file, struct saved_file *out)
 	out->modified[0] = st.st_mtim.tv_sec;
 	out->modified[1] = st.st_mtim.tv_nsec;
 	out->is_exact = !file_is_writable(file);
-	out->has_sum = out->is_exact && out->size <= compared_max;
-	return out->has_sum ? sum_of(file->fd, out->size, out->sum) : 0;
+	if (!out->is_exact || out->size > compared_max)
+		return 0;
+	int r = saved_sum_file(file->fd, out->size, out->sum);
+	out->has_sum = r == 0;
+	return r == -EOPNOTSUPP ? 0 : r;
 }
 
 /* In which mount and layer a file in memory lies. */
@@ -104,9 +85,16 @@ bool saved_is_stream(const struct file *file)
 	return file->is_standard && (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE);
 }
 
-static void put_null(struct saved_writer *writer)
+/* As /dev/null, or as itself where whoever loads it has the same stream. */
+static void put_stream(struct saved_writer *writer, const struct file *file)
 {
-	const struct saved_file saved = {.kind = FILE_DEVICE, .flags = O_RDWR, .rdev = makedev(1, 3)};
+	struct saved_file saved = {.kind = FILE_DEVICE, .flags = O_RDWR, .rdev = makedev(1, 3)};
+	if (writer->has_streams)
+		saved = (struct saved_file){
+			.kind = FILE_STREAM,
+			.flags = (uint32_t)file->flags & flags_known,
+			.stream = file->stream,
+		};
 	saved_put(writer, &saved, sizeof(saved));
 	saved_put_string(writer, NULL);
 	saved_put_string(writer, NULL);
@@ -126,8 +114,8 @@ void saved_put_file(struct saved_writer *writer, const viso_snapshot *snapshot, 
 	const struct mount *mount = NULL;
 	if (writer->error < 0)
 		return;
-	if (saved_is_stream(file)) {
-		put_null(writer);
+	if (saved_is_stream(file) || (writer->has_streams && file->is_standard && file->kind == FILE_OBJECT)) {
+		put_stream(writer, file);
 		return;
 	}
 	if (file->kind == FILE_STREAM || file->kind == FILE_CAPTURE) {
@@ -229,7 +217,7 @@ static int check_host(const struct loading *loading, const struct file *file)
 		return 0;
 	loading->reader->compared += saved->size;
 	if (!saved->has_sum || saved->size > compared_max || loading->reader->compared > compared_all_max ||
-	    sum_of(file->fd, saved->size, sum) < 0 || memcmp(sum, saved->sum, sizeof(sum)) != 0)
+	    saved_sum_file(file->fd, saved->size, sum) < 0 || memcmp(sum, saved->sum, sizeof(sum)) != 0)
 		return fail_changed(loading->path);
 	return 0;
 }
@@ -290,6 +278,13 @@ static int load_device(struct loading *loading, struct file **out)
 	return r < 0 ? fail_open(loading->path ? loading->path : "a device", r) : 0;
 }
 
+static int load_stream(struct loading *loading, struct file **out)
+{
+	if (!loading->reader->has_streams || loading->saved.stream >= PROGRAM_STREAMS)
+		return saved_damaged("open files");
+	return program_open_stream(&loading->snapshot->program, (int)loading->saved.stream, out);
+}
+
 /* What the program had read of /proc is what it was. */
 static int load_text(struct loading *loading, struct file **out)
 {
@@ -324,6 +319,8 @@ static int load(struct loading *loading, struct file **out)
 		return load_device(loading, out);
 	case FILE_TEXT:
 		return load_text(loading, out);
+	case FILE_STREAM:
+		return load_stream(loading, out);
 	case FILE_OBJECT:
 		return saved_get_object(loading->reader, loading->snapshot, (int)loading->saved.flags, out);
 	default:

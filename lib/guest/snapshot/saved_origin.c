@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <link.h>
 #include <linux/kvm.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <virtiso/version.h>
@@ -66,13 +65,9 @@ void saved_build(uint8_t out[SAVED_SUM])
 	const uint64_t shape[] = {(uint64_t)viso_version(),     sizeof(struct program), sizeof(struct task),
 				  sizeof(struct address_space), sizeof(struct area),    sizeof(struct stay),
 				  sizeof(struct mount),         sizeof(struct file),    sizeof(struct memory_node)};
-	struct sha256_ctx sum;
 	dl_iterate_phdr(look_at_object, &note);
-	sha256_init(&sum);
-	sha256_update(&sum, sizeof(shape), (const uint8_t *)shape);
-	if (note.id)
-		sha256_update(&sum, note.size, note.id);
-	sha256_digest(&sum, SAVED_SUM, out);
+	const struct saved_part parts[] = {{shape, sizeof(shape)}, {note.id, note.size}};
+	saved_sum(parts, note.id ? 2 : 1, out);
 }
 
 enum { EAX, EBX, ECX, EDX };

@@ -47,9 +47,8 @@ static bool is_zero(const uint8_t *page)
 }
 
 /* Pages that are all zeros stay holes. */
-int saved_write_pages(int fd, uint64_t offset, const void *data)
+int saved_put_pages(const struct saved_sink *sink, uint64_t offset, const struct saved_pages *pages)
 {
-	const struct saved_pages *pages = data;
 	int r = 0;
 	for (size_t i = 0, run; i < pages->count && r == 0; i += run) {
 		const uint8_t *first = pages->data[i];
@@ -58,11 +57,22 @@ int saved_write_pages(int fd, uint64_t offset, const void *data)
 		     run++)
 			;
 		if (run)
-			r = -write_whole_at(fd, first, run * GUEST_PAGE, (off_t)(offset + i * GUEST_PAGE));
+			r = sink->put(sink, first, run * GUEST_PAGE, offset + i * GUEST_PAGE);
 		else
 			run = 1;
 	}
 	return r;
+}
+
+static int put_to_file(const struct saved_sink *sink, const void *data, size_t size, uint64_t offset)
+{
+	return -write_whole_at(sink->fd, data, size, (off_t)offset);
+}
+
+int saved_write_pages(int fd, uint64_t offset, const void *data)
+{
+	const struct saved_sink file = {put_to_file, fd};
+	return saved_put_pages(&file, offset, data);
 }
 
 static int write_contents(int fd, const struct saved_head *head, const struct memory_buffer *state,

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/hot.h"
-#include "guest/contained/contained.h"
+#include "guest/contained/cloned.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
 #include "guest/kernel/kernel.h"
@@ -33,8 +33,20 @@ static void release_computer(viso_snapshot *snapshot)
 	free(snapshot);
 }
 
+static void release_contained(viso_snapshot *snapshot)
+{
+	contained_frozen_free(snapshot->contained);
+	viso_guest_unref(snapshot->settings);
+	pthread_mutex_destroy(&snapshot->lock);
+	free(snapshot);
+}
+
 static void release(viso_snapshot *snapshot)
 {
+	if (snapshot->contained) {
+		release_contained(snapshot);
+		return;
+	}
 	if (snapshot->computer) {
 		release_computer(snapshot);
 		return;
@@ -73,6 +85,8 @@ int64_t viso_snapshot_size(const viso_snapshot *snapshot)
 	int r = handle_check(snapshot ? &snapshot->handle : NULL, __func__);
 	if (r < 0)
 		return r;
+	if (snapshot->contained)
+		return contained_frozen_size(snapshot->contained);
 	return (int64_t)(snapshot->computer ? snapshot->computer->size : snapshot->memory->used * GUEST_PAGE);
 }
 
@@ -227,6 +241,24 @@ static int replace(viso_snapshot *snapshot, struct viso_guest *guest, struct ins
 	return 0;
 }
 
+int snapshot_take(struct instance *instance, const char *function, viso_snapshot **out_snapshot)
+{
+	int r = check(instance, function);
+	if (r < 0)
+		return r;
+	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	if (!snapshot)
+		return error_memory();
+	handle_init(&snapshot->handle);
+	pthread_mutex_init(&snapshot->lock, NULL);
+	r = keep(snapshot, instance);
+	if (r < 0)
+		viso_snapshot_unref(snapshot);
+	else
+		*out_snapshot = snapshot;
+	return r;
+}
+
 int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 {
 	struct instance *instance;
@@ -235,20 +267,14 @@ int viso_guest_snapshot(viso_guest *guest, viso_snapshot **out_snapshot)
 	int r = handle_check(guest ? &guest->sandbox.handle : NULL, __func__);
 	if (r == 0 && guest->kernel)
 		return guest->kernel->ops->freeze(guest, out_snapshot);
-	if (r == 0)
-		r = contained_check_setting(guest, __func__);
+	if (r == 0 && guest->placement == VISO_PLACEMENT_CONTAINED)
+		return resident_freeze(guest, __func__, out_snapshot);
 	if (r == 0)
 		r = guest_take(guest, false, false, __func__, &instance);
 	if (r < 0)
 		return r;
-	viso_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	r = snapshot ? check(instance, __func__) : error_memory();
-	if (snapshot) {
-		handle_init(&snapshot->handle);
-		pthread_mutex_init(&snapshot->lock, NULL);
-	}
-	if (r == 0)
-		r = keep(snapshot, instance);
+	viso_snapshot *snapshot = NULL;
+	r = snapshot_take(instance, __func__, &snapshot);
 	if (r == 0)
 		r = replace(snapshot, guest, instance);
 	if (r == 0)

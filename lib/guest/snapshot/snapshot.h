@@ -14,6 +14,7 @@
 #include "guest/program/program.h"
 #include "guest/x86_64/vcpu.h"
 
+struct contained_frozen;
 struct instance;
 
 /* How many machines of clones that are gone are kept for the next ones. */
@@ -27,8 +28,9 @@ struct frozen_computer {
 
 struct viso_snapshot {
 	struct handle handle;
-	viso_guest *settings;             /* a guest that has the settings and runs nothing */
-	struct frozen_computer *computer; /* owned; NULL for program guests, for which all that follows is */
+	viso_guest *settings;               /* a guest that has the settings and runs nothing */
+	struct frozen_computer *computer;   /* owned; NULL for program guests */
+	struct contained_frozen *contained; /* owned: then it lies elsewhere; all that follows is for those without */
 	struct frozen_memory *memory;
 	uint64_t further_owners;    /* that its pages have, at most: of processes that forked */
 	struct address_space space; /* of space_keep() */
@@ -45,6 +47,13 @@ struct viso_snapshot {
 	struct instance *spares[SPARES_MAX]; /* as they were when they were cloned; they hold no reference */
 	size_t spare_count;
 };
+
+/* Freezes an initialised instance, which goes on as it is. 0 or a negative errno with the error set. */
+int snapshot_take(struct instance *instance, const char *function, viso_snapshot **out_snapshot);
+
+/* The instance of the guest, which is taken, becomes what its snapshot has. 0, or a negative errno with the error set:
+ * its program has ended. */
+int snapshot_bring_back(struct viso_guest *guest, struct instance *instance);
 
 /* The last step of making one: puts its extended state where its clones restore it from. */
 void snapshot_put_state(viso_snapshot *snapshot, const struct processor *processor);
