@@ -16,17 +16,13 @@ struct instance;
 struct kernel_guest;
 struct resident;
 
+/* What becomes of a call is decided once, by who comes first. */
 enum guest_use {
 	GUEST_IDLE,
-	GUEST_CALLED, /* a call, a request or the initialisation: can be cancelled */
-	GUEST_TAKEN,  /* something short */
-};
-
-/* What becomes of a call: decided once, by who comes first. */
-enum guest_verdict {
-	GUEST_OPEN,
-	GUEST_CANCELLED,
-	GUEST_DONE, /* its end is certain: too late to cancel it */
+	GUEST_TAKEN,     /* something short */
+	GUEST_CALLED,    /* a call, a request or the initialisation: can be cancelled */
+	GUEST_CANCELLED, /* it has been */
+	GUEST_DONE,      /* its end is certain: too late to cancel it */
 };
 
 struct viso_guest {
@@ -45,12 +41,11 @@ struct viso_guest {
 	bool is_new_clone;           /* handlers may be set, until its first call */
 
 	/* The guest that stays (stay.c). */
-	pthread_mutex_t lock; /* guards what follows */
+	atomic_int use;       /* enum guest_use; by whoever takes the guest, and by its canceller with the lock held */
+	pthread_mutex_t lock; /* guards what follows; who has taken the guest may look at it */
 	pthread_cond_t idle;  /* `use` is GUEST_IDLE again */
-	enum guest_use use;
-	bool is_awaited;    /* somebody waits for `idle` */
-	atomic_int verdict; /* changed without the lock, too */
-	bool is_closed;
+	atomic_bool is_awaited; /* somebody waits for `idle`; set with the lock held, as is_closed */
+	atomic_bool is_closed;
 	struct instance *initialised; /* owned; NULL for none */
 	struct resident *resident;    /* the same, in a process of its own; owned */
 	viso_result *last_result;     /* of its program, which has ended */

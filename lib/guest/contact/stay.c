@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/hot.h"
 #include "guest/contact/ring.h"
+#include "guest/contact/use.h"
 #include "guest/contained/resident.h"
 #include "guest/guest.h"
 #include "guest/instance.h"
@@ -41,17 +42,27 @@ static bool is_poisoned(const struct viso_guest *guest)
 /* Whether this is a handler that the program runs between two requests: it would wait for itself. */
 static bool is_in_handler(const struct viso_guest *guest)
 {
-	return guest->initialised && guest->initialised->ring && hypercalls_are_served_here(guest);
+	/* Then it is initialised, and stays so. */
+	return hypercalls_are_served_here(guest) && guest->initialised && guest->initialised->ring;
 }
 
+static int fail_closed(const char *function)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the guest is closed", function);
+}
+
+static int fail_busy(const char *function)
+{
+	return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
+			  "%s: the guest is in use by another call, or by this one from a handler of its own",
+			  function);
+}
+
+/* Of one that is taken. */
 HOT static int check_taking(const struct viso_guest *guest, bool poisoned_too, const char *function)
 {
-	if (guest->is_closed)
-		return error_fail(VISO_STAGE_ARGUMENT, ESTALE, function, "%s: the guest is closed", function);
-	if (guest->use != GUEST_IDLE || is_in_handler(guest))
-		return error_fail(VISO_STAGE_ARGUMENT, EBUSY, function,
-				  "%s: the guest is in use by another call, or by this one from a handler of its own",
-				  function);
+	if (atomic_load(&guest->is_closed))
+		return fail_closed(function);
 	if (!is_initialised(guest))
 		return error_argument(function, "the guest is not initialised; call viso_guest_initialise() first");
 	if (is_poisoned(guest) && !poisoned_too)
@@ -64,8 +75,6 @@ HOT static int check_taking(const struct viso_guest *guest, bool poisoned_too, c
 
 HOT static void mark_taken(struct viso_guest *guest, enum guest_use use)
 {
-	guest->use = use;
-	atomic_store_explicit(&guest->verdict, GUEST_OPEN, memory_order_relaxed);
 	/* A handler may give the last reference of the host program's back. */
 	handle_ref(&guest->sandbox.handle);
 	if (use == GUEST_CALLED)
@@ -78,14 +87,18 @@ HOT static int take(struct viso_guest *guest, enum guest_use use, bool poisoned_
 	int r = sandbox_check_use(guest ? &guest->sandbox : NULL, function);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&guest->lock);
+	if (atomic_load(&guest->is_closed))
+		return fail_closed(function);
+	if (is_in_handler(guest) || !use_begin(guest, use))
+		return fail_busy(function);
 	r = check_taking(guest, poisoned_too, function);
-	if (r == 0) {
-		mark_taken(guest, use);
-		*out_instance = guest->initialised;
+	if (r < 0) {
+		use_end(guest);
+		return r;
 	}
-	pthread_mutex_unlock(&guest->lock);
-	return r;
+	mark_taken(guest, use);
+	*out_instance = guest->initialised;
+	return 0;
 }
 
 HOT int guest_take(struct viso_guest *guest, bool for_call, bool poisoned_too, const char *function,
@@ -117,26 +130,15 @@ static struct instance *take_out(struct viso_guest *guest)
 
 HOT void guest_give_back(struct viso_guest *guest)
 {
-	pthread_mutex_lock(&guest->lock);
-	guest->use = GUEST_IDLE;
-	if (guest->is_awaited)
-		pthread_cond_broadcast(&guest->idle);
-	pthread_mutex_unlock(&guest->lock);
+	use_end(guest);
 	if (!handle_unref_unless_last(&guest->sandbox.handle))
 		viso_guest_unref(guest);
-}
-
-/* False where another verdict is there already. */
-HOT static bool decide(struct viso_guest *guest, enum guest_verdict verdict)
-{
-	int before = GUEST_OPEN;
-	return atomic_compare_exchange_strong(&guest->verdict, &before, verdict) || before == (int)verdict;
 }
 
 /* With the lock held: whether the thread that uses the guest will end it. */
 static bool stop_user(struct viso_guest *guest)
 {
-	if (!decide(guest, GUEST_CANCELLED))
+	if (!use_cancel(guest))
 		return false;
 	if (guest->initialised)
 		kick_stop(&guest->initialised->kick, SIGKILL);
@@ -148,11 +150,10 @@ static bool stop_user(struct viso_guest *guest)
 void guest_close_initialised(struct viso_guest *guest)
 {
 	pthread_mutex_lock(&guest->lock);
-	guest->is_closed = true;
-	if (guest->use == GUEST_CALLED)
-		stop_user(guest);
-	guest->is_awaited = true;
-	while (guest->use != GUEST_IDLE)
+	atomic_store(&guest->is_closed, true);
+	atomic_store(&guest->is_awaited, true);
+	stop_user(guest);
+	while (atomic_load(&guest->use) != GUEST_IDLE)
 		pthread_cond_wait(&guest->idle, &guest->lock);
 	struct instance *instance = take_out(guest);
 	struct resident *resident = TAKE_PTR(guest->resident);
@@ -196,15 +197,16 @@ static void signal_running(struct viso_guest *guest, int signal)
 int guest_signal_initialised(struct viso_guest *guest, int signal)
 {
 	int count = 0;
+	bool is_idle = false;
 	pthread_mutex_lock(&guest->lock);
 	bool lives = is_initialised(guest) && !is_poisoned(guest);
-	bool is_idle = guest->use == GUEST_IDLE && lives && !is_in_handler(guest);
-	if (guest->use == GUEST_CALLED && signal == SIGKILL && stop_user(guest)) {
+	if (signal == SIGKILL && stop_user(guest)) {
 		count = 1;
-	} else if (is_idle) {
+	} else if (lives && !is_in_handler(guest) && use_begin(guest, GUEST_TAKEN)) {
 		mark_taken(guest, GUEST_TAKEN);
+		is_idle = true;
 		count = 1;
-	} else if (guest->use != GUEST_TAKEN && lives) {
+	} else if (lives && atomic_load(&guest->use) != GUEST_TAKEN) {
 		signal_running(guest, signal);
 		count = 1;
 	}
@@ -224,23 +226,9 @@ int viso_guest_cancel(viso_guest *guest)
 	if (guest->kernel)
 		return guest->kernel->ops->cancel(guest);
 	pthread_mutex_lock(&guest->lock);
-	r = guest->use == GUEST_CALLED && stop_user(guest);
+	r = stop_user(guest);
 	pthread_mutex_unlock(&guest->lock);
 	return r;
-}
-
-bool guest_is_cancelled(struct viso_guest *guest)
-{
-	return atomic_load(&guest->verdict) == GUEST_CANCELLED;
-}
-
-/*
- * Whoever was told that it has cancelled a call can rely on that, even where the call had just been done; from here on
- * nobody is told so, while the answer is still being copied.
- */
-HOT bool guest_finish(struct viso_guest *guest)
-{
-	return decide(guest, GUEST_DONE);
 }
 
 /* Where the program has found to the ring, the answer may be still to come: ring_request() finishes the call. */
@@ -327,10 +315,10 @@ static int begin(struct viso_guest *guest, const viso_command *command, const ch
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&guest->lock);
-	if (is_initialised(guest) && guest->use == GUEST_IDLE)
+	if (is_initialised(guest) && atomic_load(&guest->use) == GUEST_IDLE)
 		r = error_fail(VISO_STAGE_ARGUMENT, EALREADY, function, "%s: the guest is initialised already",
 			       function);
-	else if (is_initialised(guest) || guest->use != GUEST_IDLE)
+	else if (is_initialised(guest) || !use_begin(guest, GUEST_CALLED))
 		r = error_fail(VISO_STAGE_ARGUMENT, EBUSY, function, "%s: the guest is being initialised, or in use",
 			       function);
 	else
