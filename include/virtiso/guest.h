@@ -124,8 +124,8 @@ typedef enum viso_placement {
  * one. Not for such guests: viso_guest_set_ring(), whose other side the host program reads at any moment, without a hand-over.
  *
  * A kernel guest is contained with all of its computer: processors, memory and devices. The process sees no file of the host; images,
- * disks, ports and network interfaces are opened by the host program, and handed in. Not for such guests yet, and refused by viso_guest_boot():
- * VISO_PLATFORM_PC, viso_guest_set_vsock(), viso_guest_share_directory(), VISO_ROOT_MEDIUM_SHARE, and snapshots.
+ * disks, ports and network interfaces are opened by the host program, and handed in. Its snapshots are for clones that are contained, too. Not for such guests yet, and
+ * refused by viso_guest_boot(): VISO_PLATFORM_PC, viso_guest_set_vsock(), viso_guest_share_directory(), VISO_ROOT_MEDIUM_SHARE.
  *
  * @param guest      a guest that has not run anything
  * @param placement  the place

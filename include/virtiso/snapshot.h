@@ -39,6 +39,9 @@
  *   ESTALE, as with NFS; names are looked up again;
  * - handlers of hypercalls. A call that waits for its answer is made once more; requests of the host program are the original's.
  *
+ * A computer in a container (VISO_PLACEMENT_CONTAINED) has clones in containers. What its process tells of it the host program keeps without looking into it, and hands it to
+ * the processes of clones, none of which can change what it is for the others. Their disks are opened by their paths, also those that stay what they are.
+ *
  * The memory that a clone uses (VISO_USAGE_MEMORY) is what it has for itself, as it has written to it, or nobody had before.
  *
  * Time of a clone goes on where it was, but for the clock, which its agent sets, where the host had contact with that before. It brings other random bytes, too, so that the
@@ -70,7 +73,8 @@ typedef struct viso_snapshot viso_snapshot;
  *         frozen (the message names it: the ring, a mapped file of /proc);
  *         -EFBIG RLIMIT_FSIZE of the host program is less than the memory of the computer or contained guest. Of a contained program also: -EFAULT its process
  *         has ended or makes no sense, -ETIMEDOUT it does not answer, -ECANCELED by viso_guest_cancel() (these three have poisoned it), and what a start or
- *         loading a snapshot gives; -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
+ *         loading a snapshot gives. Of a contained computer also: -EAGAIN, -EPROTO its process does not answer for ten seconds, or tells what cannot be;
+ *         -ENODEV no usable /dev/kvm, -EACCES, -ENOMEM, -EMFILE,
  *         -ESTALE, -ECHILD, or what KVM refuses with (stage VISO_STAGE_KVM).
  * Threads: one handle from one thread at a time.
  * Since: 0.4
@@ -164,6 +168,7 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  *
  * That of a computer is for a guest with the same memory, processors and devices, whose kernel and initramfs are not read. Its disks are opened by their paths when a clone is switched on, and
  * are to have the same contents. Directories are to be shared with it for the same: of a copy the guest finds all by name, and nothing of what it had open.
+ * That of a computer in a container is for such a guest, and is read as a whole.
  *
  * Whoever can write such a file controls the program of the guest, though not the host: everything in it is checked. But as long as it is
  * mapped nobody may shorten it, so that it must belong to this process's user or to root, and others may not write to it. To remove it or
@@ -173,10 +178,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_snapshot_save(const viso_snapshot *snapsh
  * @param guest         a guest that has not run anything, with the same root, files and memory limit (or the same computer); its settings are frozen by this,
  *                      also where it fails
  * @param out_snapshot  where it is put, owned by the caller; untouched on failure
- * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files, another memory limit or too low a
+ * @return 0; -EINVAL also not such a file, a damaged one, or a guest with other files, another memory limit, another placement or too low a
  *         viso_guest_set_processes_max(), -EPROTO by another build of the library,
  *         -ENOEXEC for another processor (the message names the feature), -ENOENT the file, or one that was open, -EACCES also others
- *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, or its computer runs, -EOPNOTSUPP it is placed in a
+ *         may write to it, -ESTALE also a file that was open or mapped has changed, -EBUSY the guest is initialised already, or its computer runs, -EOPNOTSUPP a program that is placed in a
  *         container, -ENODEV no usable /dev/kvm, -EIO, -ENOMEM, -EMFILE, -ECHILD, and what viso_root_build() gives.
  * Threads: one handle from one thread at a time.
  * Since: 0.4

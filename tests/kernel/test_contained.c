@@ -290,7 +290,6 @@ static void test_what_cannot_be_contained(void **state)
 {
 	struct kernel_fixture *fixture = *state;
 	viso_process *process = NULL;
-	viso_snapshot *snapshot = NULL;
 	contain(fixture);
 	set_code(fixture, HALT);
 	assert_ok(viso_guest_set_platform(fixture->guest, VISO_PLATFORM_PC));
@@ -305,12 +304,6 @@ static void test_what_cannot_be_contained(void **state)
 	assert_ok(viso_guest_set_vsock(fixture->guest, 3, "/tmp/never"));
 	assert_fails(viso_guest_boot(fixture->guest, NULL, &process), EOPNOTSUPP, VISO_STAGE_GUEST,
 		     "viso_guest_set_vsock");
-	renew(fixture);
-	set_code(fixture, HALT);
-	process = kernel_boot(fixture, NULL);
-	assert_int_equal(viso_guest_snapshot(fixture->guest, &snapshot), -EOPNOTSUPP);
-	assert_ok(viso_process_kill(process));
-	assert_ended(kernel_wait(process), VISO_REASON_KILLED);
 }
 
 /* The host program has a limit for files, and is not ended by it. */

@@ -178,6 +178,40 @@ static void test_eight_at_once(void **state)
 	free(said);
 }
 
+/* One after the other, each in a container as the original is. */
+static void test_clones_in_containers(void **state)
+{
+	struct clone clones[2] = {{.name = "0"}, {.name = "1"}};
+	viso_snapshot *snapshot = NULL;
+	need_original();
+	char *disk = path_of("disk");
+	viso_guest *guest = new_guest(disk);
+	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
+	char *said = run(guest, preparation, "");
+	assert_string_equal(said, "kept\n");
+	free(said);
+	assert_ok(viso_guest_snapshot(guest, &snapshot));
+	for (int i = 0; i < 2; i++) {
+		char own[16];
+		assert_ok(viso_snapshot_clone(snapshot, &clones[i].guest));
+		run_clone(&clones[i]);
+		parse(&clones[i]);
+		snprintf(own, sizeof(own), "own%d", i);
+		assert_string_equal(clones[i].kept, "kept");
+		assert_string_equal(clones[i].block, "base");
+		assert_string_equal(clones[i].own, own);
+		assert_string_equal(clones[i].own_block, own);
+		viso_guest_unref(clones[i].guest);
+	}
+	assert_apart(&clones[0], &clones[1]);
+	viso_snapshot_unref(snapshot);
+	said = run(guest, "cat /tmp/kept", "");
+	assert_string_equal(said, "kept\n");
+	free(said);
+	viso_guest_unref(guest);
+	free(disk);
+}
+
 static double seconds(void)
 {
 	struct timespec now;
@@ -354,11 +388,9 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		return be_other(argv + 1);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_eight_at_once),
-		cmocka_unit_test(test_a_clone_begins_again),
-		cmocka_unit_test(test_another_process_goes_on),
-		cmocka_unit_test(test_mounted_shares),
-		cmocka_unit_test(test_the_example),
+		cmocka_unit_test(test_eight_at_once),           cmocka_unit_test(test_a_clone_begins_again),
+		cmocka_unit_test(test_another_process_goes_on), cmocka_unit_test(test_clones_in_containers),
+		cmocka_unit_test(test_mounted_shares),          cmocka_unit_test(test_the_example),
 	};
 	return cmocka_run_group_tests(tests, NULL, clean_up);
 }
