@@ -17,8 +17,11 @@ static viso_guest *guest;
 static viso_sandbox *sandbox;
 static viso_root *root;
 
+/* What a root has decides how long it takes to make and to unpack. */
+enum programs { SHELL, SHELL_AND_PYTHON };
+
 /* One computer for all: booting takes the most time. */
-static void need_guest(void)
+static void need_guest_with(enum programs programs)
 {
 	need_kernels();
 	char *kernel = tools_find_kernel();
@@ -30,13 +33,19 @@ static void need_guest(void)
 	root = viso_root_new();
 	sandbox = viso_guest_sandbox(guest);
 	assert_ok(viso_root_add_program(root, "/bin/sh"));
-	assert_ok(viso_root_add_program(root, "/usr/bin/python3"));
+	if (programs == SHELL_AND_PYTHON)
+		assert_ok(viso_root_add_program(root, "/usr/bin/python3"));
 	assert_ok(viso_root_add_program(root, "/bin/cat"));
 	assert_ok(viso_guest_set_root(guest, root));
 	assert_ok(viso_guest_set_kernel(guest, kernel));
 	assert_ok(viso_guest_set_memory_max(guest, 384u << 20));
 	assert_ok(viso_guest_set_command_line(guest, KERNEL_LINE));
 	free(kernel);
+}
+
+static void need_guest(void)
+{
+	need_guest_with(SHELL_AND_PYTHON);
 }
 
 static void test_python(void **state)
@@ -120,9 +129,9 @@ static void test_contained(void **state)
 	viso_root_unref(root);
 	guest = NULL;
 	root = NULL;
-	need_guest();
+	need_guest_with(SHELL);
 	assert_ok(viso_guest_set_placement(guest, VISO_PLACEMENT_CONTAINED));
-	assert_output(tools_run(sandbox, "python3", "-c", "print(6*7)"), 0, "42\n");
+	assert_output(tools_run(sandbox, "/bin/sh", "-c", "echo $((6 * 7))"), 0, "42\n");
 	assert_int_equal(viso_sandbox_pause(sandbox), 1);
 	assert_int_equal(viso_sandbox_resume(sandbox), 1);
 	assert_true(viso_guest_traffic(guest, VISO_DEVICE_PORTS, 0, VISO_TRAFFIC_BYTES_FROM_GUEST) > 0);
