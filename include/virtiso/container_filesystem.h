@@ -192,6 +192,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_container_add_layer(viso_container *conta
  * is read-only. Modes and owners hold as they do anywhere: what is root's is written by a command that runs as user 0. Of this
  * call and viso_container_set_upper_directory() the last one counts.
  *
+ * Before Linux 6.6 files in memory have no attributes of users' own. There a container of an ordinary user can neither remove a
+ * directory of the root that is not empty, nor make one in the place of what it has removed.
+ *
  * @param container  a container that has not run anything
  * @param size_max   bytes that may be written; 0 for the memory limit of the container, or the half of the memory
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start as viso_container_add_layer().

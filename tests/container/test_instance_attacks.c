@@ -225,7 +225,7 @@ static void test_an_end_that_is_held_back(void **state)
 	viso_process *victim = box_spawn(box, command);
 	viso_process *tracer = box_spawn(box, probe("trace", inner_pid(victim, pid, sizeof(pid)), NULL));
 	viso_result *result = NULL;
-	assert_ok(viso_process_wait(victim, 20000, &result));
+	assert_ok(viso_process_wait(victim, 60000, &result));
 	assert_ended(result, VISO_REASON_TIMED_OUT, -1, SIGKILL);
 	viso_process_unref(victim);
 	if (viso_process_kill(tracer) == 0)
