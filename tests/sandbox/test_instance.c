@@ -231,16 +231,16 @@ static void waits_for_death(void *argument)
 		pause();
 }
 
-static void stop_workers(unsigned mark)
+static void stop(unsigned mark, const char *name)
 {
-	pid_t workers[64];
-	int count = marked_processes(mark, "viso-worker", 0, workers, 64);
+	pid_t named[64];
+	int count = marked_processes(mark, name, 0, named, 64);
 	assert_true(count > 0);
 	for (int i = 0; i < count; i++)
-		assert_int_equal(kill(workers[i], SIGSTOP), 0);
+		assert_int_equal(kill(named[i], SIGSTOP), 0);
 }
 
-static void assert_nothing_outlives(void **state, bool is_stopped)
+static void assert_nothing_outlives(void **state, const char *stopped)
 {
 	pid_t pids[64];
 	char line[64];
@@ -251,8 +251,8 @@ static void assert_nothing_outlives(void **state, bool is_stopped)
 	assert_true(ready_wait(&host.ready, line, sizeof(line)));
 	int count = marked_processes(host.mark, NULL, 0, pids, 64);
 	assert_true(count > 9);
-	if (is_stopped)
-		stop_workers(host.mark);
+	if (stopped)
+		stop(host.mark, stopped);
 	host_kill(pid);
 	assert_no_marked(host.mark);
 	assert_no_cgroups(pids, count);
@@ -261,13 +261,14 @@ static void assert_nothing_outlives(void **state, bool is_stopped)
 
 static void test_nothing_outlives_a_killed_host(void **state)
 {
-	assert_nothing_outlives(state, false);
+	assert_nothing_outlives(state, NULL);
 }
 
 /* Nobody would let go on what somebody has stopped. */
 static void test_nothing_stopped_outlives_it(void **state)
 {
-	assert_nothing_outlives(state, true);
+	assert_nothing_outlives(state, "viso-worker");
+	assert_nothing_outlives(state, "viso-launcher");
 }
 
 /* One that serves it may have lived long enough to tell how the command ended. */

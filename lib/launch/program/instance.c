@@ -254,6 +254,9 @@ static void watch_instance(struct job *job)
 			job->launcher_gone = true;
 			shutdown(worker.requests, SHUT_RDWR);
 		}
+		/* Where it was stopped, and other copies of the socket keep workers waiting that would let it go on. */
+		if (polls[1].revents)
+			launcher_goes_on();
 		if (polls[0].revents || polls[1].revents || polls[2].revents || polls[5].revents)
 			return;
 		if (polls[4].revents)

@@ -189,6 +189,8 @@ void add_usage(struct report_usage *sum, const struct rusage *more);
 /* worker.c */
 /* A stack for the next child that shares our memory: its top, or NULL. */
 char *make_child_stack(void);
+/* The host has ended. Main sees to the rest, unless somebody has stopped it: then it goes on. */
+void launcher_goes_on(void);
 /* Where `received` is not 0, the first plan is the one that was taken in by that many bytes. */
 _Noreturn void worker_main(struct launcher_shared *shared, struct start_page *page, int wake_main, ssize_t received);
 /* In main: takes a plan in that a worker has sent to another one; 0 where there is none. */

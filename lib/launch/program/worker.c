@@ -44,6 +44,11 @@ static void follow_launcher(void)
 		_exit(1);
 }
 
+void launcher_goes_on(void)
+{
+	syscall(SYS_pidfd_send_signal, worker.launcher, SIGCONT, NULL, 0);
+}
+
 char *make_child_stack(void)
 {
 	char *stack =
@@ -494,6 +499,14 @@ void worker_let_go(int error)
 	close_fds(job.fds, job.fd_count);
 }
 
+/* Its end is main's, too, which somebody may have stopped. */
+static _Noreturn void end_without_requests(void)
+{
+	if (!worker.instance)
+		launcher_goes_on();
+	_exit(0);
+}
+
 /* Page and counter change in an order in which main, where the worker is killed in between, counts one idle worker too
  * few, never one too many: then it would make no new one. */
 static _Noreturn void serve_all(struct launcher_shared *shared, struct start_page *page, int wake_main,
@@ -505,7 +518,7 @@ static _Noreturn void serve_all(struct launcher_shared *shared, struct start_pag
 			received = receive(&buffer, sizeof(buffer), &job, worker.requests, kept);
 		busy = 1;
 		if (received == 0 && kept < 0)
-			_exit(0);
+			end_without_requests();
 		if (idle)
 			count_as_busy(shared, page, wake_main);
 		if (received == 0) {
