@@ -197,6 +197,10 @@ int fake_ioctl(int fd, unsigned long request, ...)
 	/* The first one of each use of it. */
 	if (request == KVM_GET_API_VERSION)
 		give_device();
+	if (request == KVM_RUN && find(fd)->run->immediate_exit) {
+		errno = EINTR;
+		return -1;
+	}
 	if (request == KVM_RUN)
 		return run_program(find(fd));
 	if (failure && calls_until_failure-- == 0) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -290,6 +293,65 @@ static void test_a_user_who_may_not_use_kvm(void **state)
 	viso_root_unref(root);
 }
 
+/* A /dev/kvm for everybody, in a mount namespace of its own, and a user who may not have a further thread. */
+static bool become_user_without_threads(const struct fixture *fixture)
+{
+	enum { USER = 3055171 };
+	const struct rlimit one = {1, 1};
+	char node[PATH_MAX];
+	struct stat st;
+	snprintf(node, sizeof(node), "%s/kvm", fixture->base);
+	return stat("/dev/kvm", &st) == 0 && unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mknod(node, S_IFCHR | 0600, st.st_rdev) == 0 &&
+	       chmod(node, 0666) == 0 && mount(node, "/dev/kvm", NULL, MS_BIND, NULL) == 0 &&
+	       chmod(fixture->base, 0755) == 0 && setrlimit(RLIMIT_NPROC, &one) == 0 &&
+	       setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0 &&
+	       access("/dev/kvm", R_OK | W_OK) == 0;
+}
+
+/* 0, the step that went wrong, or -1 where it cannot be tried. */
+static int run_without_threads(const struct fixture *fixture)
+{
+	if (!become_user_without_threads(fixture))
+		return -1;
+	viso_root *root = viso_root_new();
+	viso_guest *guest = viso_guest_new();
+	viso_command *command = viso_command_new("/probe");
+	viso_result *result = NULL;
+	if (viso_root_use_directory(root, fixture->root_path) < 0 || viso_guest_set_root(guest, root) < 0 ||
+	    viso_command_add_arg(command, "exit") < 0 || viso_command_add_arg(command, "7") < 0 ||
+	    viso_command_set_timeout_ms(command, 20000) < 0)
+		return 1;
+	int r = viso_sandbox_run(viso_guest_sandbox(guest), command, &result);
+	/* An older kernel makes the thread by itself. */
+	if (r != 0 && (r != -EAGAIN || viso_error_stage() != VISO_STAGE_KVM))
+		return 2;
+	if (r == 0 && viso_result_exit_code(result) != 7)
+		return 3;
+	viso_result_unref(result);
+	viso_command_unref(command);
+	viso_guest_unref(guest);
+	viso_root_unref(root);
+	return 0;
+}
+
+/* KVM makes a thread of the host program's: where it cannot, the guest must not be tried to be run for ever. */
+static void test_a_user_without_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	int status;
+	need_kvm();
+	skip_without(geteuid() == 0, "root");
+	skip_without(!getenv("VISO_TEST_CONTAINED"), "a guest that is served in this process");
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(run_without_threads(fixture));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	skip_without(WEXITSTATUS(status) != 0xff, "/dev/kvm for another user");
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static bool streams_are_free(void)
 {
 	return fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0 && fcntl(2, F_GETFD) < 0;
@@ -348,11 +410,17 @@ static void test_a_host_without_streams(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_is_left),          cmocka_unit_test(test_eight_at_once),
-		cmocka_unit_test(test_kill_from_another_thread), cmocka_unit_test(test_kill_and_signal_a_process),
-		cmocka_unit_test(test_close_ends_all),           cmocka_unit_test(test_the_hosts_signals),
-		cmocka_unit_test(test_handles_after_a_fork),     cmocka_unit_test(test_a_host_without_streams),
-		cmocka_unit_test(test_a_host_without_kvm),       cmocka_unit_test(test_a_user_who_may_not_use_kvm),
+		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_eight_at_once),
+		cmocka_unit_test(test_kill_from_another_thread),
+		cmocka_unit_test(test_kill_and_signal_a_process),
+		cmocka_unit_test(test_close_ends_all),
+		cmocka_unit_test(test_the_hosts_signals),
+		cmocka_unit_test(test_handles_after_a_fork),
+		cmocka_unit_test(test_a_host_without_streams),
+		cmocka_unit_test(test_a_user_without_threads),
+		cmocka_unit_test(test_a_host_without_kvm),
+		cmocka_unit_test(test_a_user_who_may_not_use_kvm),
 	};
 	return cmocka_run_group_tests_name("guest lifetime", tests, fixture_setup, fixture_teardown);
 }

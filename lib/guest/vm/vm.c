@@ -62,6 +62,26 @@ int vm_open_kvm(void)
 
 const struct vm vm_none = {.vm_fd = -1, .vcpu_fd = -1};
 
+/*
+ * KVM makes a thread for each machine when a processor of it runs first, since Linux 6.14 as one of this process. Where
+ * there can be none KVM_RUN gives EAGAIN each time, which it does for other reasons too: so it is found out before, by
+ * running on without running (api.rst, immediate_exit).
+ */
+static int make_thread(const struct vm *vm)
+{
+	vm->run->immediate_exit = 1;
+	int r = ioctl(vm->vcpu_fd, KVM_RUN, 0) < 0 ? errno : 0;
+	vm->run->immediate_exit = 0;
+	if (r == 0 || r == EINTR)
+		return 0;
+	if (r != EAGAIN)
+		return error_fail(VISO_STAGE_KVM, r, "KVM_RUN", NULL);
+	return error_fail(
+		VISO_STAGE_KVM, EAGAIN, "KVM_RUN",
+		"KVM can make no thread for a virtual machine; this user has as many processes and threads as "
+		"RLIMIT_NPROC allows, or a control group with a limit (pids.max) is full");
+}
+
 int vm_open_processor(struct vm *vm, int kvm_fd, int vm_fd, unsigned index)
 {
 	vm->vcpu_fd = fd_above_streams(ioctl(vm_fd, KVM_CREATE_VCPU, index));
@@ -75,7 +95,7 @@ int vm_open_processor(struct vm *vm, int kvm_fd, int vm_fd, unsigned index)
 		return vm_fail("mmap of the vcpu");
 	vm->run = run;
 	vm->run_size = (size_t)size;
-	return 0;
+	return index == 0 ? make_thread(vm) : 0;
 }
 
 int vm_init(struct vm *vm, const struct processor **out_processor)
