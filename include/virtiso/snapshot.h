@@ -151,7 +151,7 @@ VISO_PUBLIC int64_t viso_snapshot_size(const viso_snapshot *snapshot);
  *
  * @param snapshot  a snapshot
  * @param path      a file of the host, which is replaced as a whole once everything is on the disk, with mode 0600; nothing is left of a failure
- * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), or the guest was placed in a container, -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
+ * @return 0; -EINVAL, -EOPNOTSUPP the program has what cannot be saved (the message names it), or was placed in a container, -ENOENT, -ENOTDIR, -EISDIR, -EACCES, -ENOSPC,
  *         -EDQUOT, -EFBIG, -EROFS, -ELOOP, -ENAMETOOLONG, -EIO, -ENODEV no usable /dev/kvm, -ENOMEM, -EMFILE, -ECHILD.
  * Threads: any at any time.
  * Since: 0.4
