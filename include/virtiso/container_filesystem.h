@@ -62,11 +62,11 @@ typedef enum viso_mount {
  * @param source     a file or directory of the host
  * @param path       absolute path in the container; what is there is mounted upon, what is missing is made
  * @param flags      of viso_mount
- * @return 0, or a negative errno: -EINVAL, -ENOENT, -EACCES, -ELOOP, -ENOTDIR and others of open(2) for the source, -EMFILE,
- *         -E2BIG more than 48 binds and devices or 256 mounts, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage
- *         VISO_STAGE_MOUNT where the target is missing and cannot be made (-ENOENT), of another type (-ENOTDIR, -EISDIR), or a
- *         symbolic link (-ELOOP); where something is mounted below the source and VISO_MOUNT_RECURSIVE was not given (-EINVAL, ordinary users
- *         only); or where an ordinary user's source has no path any more that leads to it (-ESTALE, -ENOENT).
+ * @return 0, or a negative errno: -EINVAL, -ENOENT, -EACCES, -ELOOP, -ENOTDIR and others of open(2) for the source, -EMFILE, -E2BIG more
+ *         than 48 binds and devices or 256 mounts, -EBUSY, -ESTALE, -ENOMEM, -ECHILD. A start fails with stage VISO_STAGE_MOUNT where the
+ *         target is missing and cannot be made (-ENOENT), of another type (-ENOTDIR, -EISDIR), or a symbolic link (-ELOOP); where something
+ *         is mounted below the source and VISO_MOUNT_RECURSIVE was not given (-EINVAL, ordinary users only); or where an ordinary user's
+ *         source has no path any more that leads to it (-ESTALE, -ENOENT).
  * Threads: one handle from one thread at a time.
  * Since: 0.3
  * See: mount_namespaces(7), open_tree(2)

@@ -15,8 +15,8 @@
  * of the guest's memory, or of the bytes in a block.
  *
  * The host calls (viso_guest_request(), viso_guest_call(), viso_guest_call_bytes()): it fills a request slot in, makes its state
- * VISO_REQUEST_POSTED, counts `posted` up, and makes an interrupt. The guest takes it, by an atomic exchange to VISO_REQUEST_TAKEN, fills the
- * answer in, makes the state VISO_REQUEST_ANSWERED, and writes VISO_DOORBELL_REQUEST + the slot's number to the port. Whoever has no
+ * VISO_REQUEST_POSTED, counts `posted` up, and makes an interrupt. The guest takes it, by an atomic exchange to VISO_REQUEST_TAKEN, fills
+ * the answer in, makes the state VISO_REQUEST_ANSWERED, and writes VISO_DOORBELL_REQUEST + the slot's number to the port. Whoever has no
  * interrupts looks at the slots now and then. A slot that was taken stays the guest's until it is answered, also when the host waits no
  * longer: a late answer must not be taken for that to another request. The host is short of slots by each that is never answered, and
  * refuses with -EBUSY what there is none for. So a driver that begins where another one has died answers, with an errno, each slot that it
@@ -32,8 +32,8 @@
  *
  * The host program looks at nothing here but what is a guest's to say, and what is damaged harms the guest alone.
  *
- * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its kernel
- * has that, as root:
+ * User space of Linux maps the pages by /dev/mem, and reaches the port by ioperm(2), or a pwrite(2) of one byte to /dev/port where its
+ * kernel has that, as root:
  *
  *     #define VISO_DOORBELL_LINUX
  *     #include <virtiso/doorbell.h>
@@ -312,9 +312,9 @@ static __inline__ int64_t viso_doorbell_call6(const struct viso_doorbell *bell, 
 }
 
 /**
- * A call with bytes in and out, for whoever has no physical addresses: the handler's arguments are address and size of what it may read, then
- * address and size of the room that it may write to, the same bytes, and it answers how many it has written. So many are put to `out`; or a
- * negative errno, -90 (EMSGSIZE) for what does not fit into a block, -11 (EAGAIN).
+ * A call with bytes in and out, for whoever has no physical addresses: the handler's arguments are address and size of what it may read,
+ * then address and size of the room that it may write to, the same bytes, and it answers how many it has written. So many are put to `out`;
+ * or a negative errno, -90 (EMSGSIZE) for what does not fit into a block, -11 (EAGAIN).
  */
 static __inline__ int64_t viso_doorbell_call_bytes(const struct viso_doorbell *bell, unsigned number, const void *in, size_t in_size,
 						   void *out, size_t out_max)
@@ -357,8 +357,8 @@ static __inline__ struct viso_doorbell_request *viso_doorbell_receive(const stru
 }
 
 /**
- * From now on this processor looks for requests by itself, and so needs no interrupt for them: 1; or no longer: 0, after which it looks once
- * more before it sleeps. For one processor at a time; hosts that know nothing of it make the interrupt all the same.
+ * From now on this processor looks for requests by itself, and so needs no interrupt for them: 1; or no longer: 0, after which it looks
+ * once more before it sleeps. For one processor at a time; hosts that know nothing of it make the interrupt all the same.
  */
 static __inline__ void viso_doorbell_poll(const struct viso_doorbell *bell, int polls)
 {

@@ -5,15 +5,15 @@
  *
  * A kernel guest on VISO_PLATFORM_MICROVM has a port "org.libvirtiso.agent.0" for it. A guest with a root (viso_guest_set_root()) and a
  * Linux kernel gets the agent as its first process, together with the modules of the kernel that it needs, from lib/modules/VERSION beside
- * the directory of the kernel; the root is its first file system, in its memory or as viso_guest_set_root_medium() says. Any other operating system can run the installed
- * program `viso-agent --service` itself.
+ * the directory of the kernel; the root is its first file system, in its memory or as viso_guest_set_root_medium() says. Any other
+ * operating system can run the installed program `viso-agent --service` itself.
  *
- * viso_sandbox_start() boots the computer and waits until the agent has answered, for three minutes at most; so do
- * viso_sandbox_spawn() and viso_sandbox_run() where none runs. All commands run in that one computer, which viso_sandbox_close()
- * switches off. Commands are as in a container's instance, but that the fds of viso_command_add_fd() and the attributes of a process of the host
- * (nice value, CPUs, and such) are refused with -EOPNOTSUPP. Where the agent dies, closes its port, or is silent for
- * half a minute while the computer runs, all its commands end with VISO_REASON_GUEST_FAULT at once; later ones wait for the agent that its
- * operating system starts in its place. Where the agent breaks the protocol, or the computer ends, they fail with -EPIPE.
+ * viso_sandbox_start() boots the computer and waits until the agent has answered, for three minutes at most; so do viso_sandbox_spawn() and
+ * viso_sandbox_run() where none runs. All commands run in that one computer, which viso_sandbox_close() switches off. Commands are as in a
+ * container's instance, but that the fds of viso_command_add_fd() and the attributes of a process of the host (nice value, CPUs, and such)
+ * are refused with -EOPNOTSUPP. Where the agent dies, closes its port, or is silent for half a minute while the computer runs, all its
+ * commands end with VISO_REASON_GUEST_FAULT at once; later ones wait for the agent that its operating system starts in its place. Where the
+ * agent breaks the protocol, or the computer ends, they fail with -EPIPE.
  */
 #ifndef VIRTISO_GUEST_AGENT_H
 #define VIRTISO_GUEST_AGENT_H
@@ -61,11 +61,11 @@ typedef enum viso_agent {
  * where it has ended.
  *
  * What the protocol of qemu-ga has no words for fails with -EOPNOTSUPP, whose object names it: terminals, pipes and other streams while a
- * program runs (standard input is a file or bytes, at most 16 MiB; output comes when the program has ended, up to the 16 MiB that qemu-ga keeps), signals, users (programs run as
- * qemu-ga does, which is root), working directories, limits of resources and of CPU time, fds; of files it copies single ones, without their modes. A
- * kill and a time limit end the program alone, and not what it has started. Commands end with VISO_REASON_GUEST_FAULT where
- * qemu-ga does not answer for ten seconds, or was started anew. viso_guest_shut_down() needs a /sbin/shutdown in the guest, viso_guest_set_clock() a
- * /sbin/hwclock.
+ * program runs (standard input is a file or bytes, at most 16 MiB; output comes when the program has ended, up to the 16 MiB that qemu-ga
+ * keeps), signals, users (programs run as qemu-ga does, which is root), working directories, limits of resources and of CPU time, fds; of
+ * files it copies single ones, without their modes. A kill and a time limit end the program alone, and not what it has started. Commands
+ * end with VISO_REASON_GUEST_FAULT where qemu-ga does not answer for ten seconds, or was started anew. viso_guest_shut_down() needs a
+ * /sbin/shutdown in the guest, viso_guest_set_clock() a /sbin/hwclock.
  *
  * @param guest  a guest that has not run anything
  * @param agent  which one
@@ -88,13 +88,13 @@ typedef enum viso_root_medium {
 
 /**
  * Choose where the root of a guest with a Linux kernel lies. On a disk, or shared, it needs little of the guest's memory: what is written
- * goes to a file system in memory above it, and is gone with the computer. The kernel needs overlay, and erofs or virtiofs: built in, or
- * as modules beside it. A disk is packed anew at each boot, into a file without a name in /var/tmp. What is shared belongs to whoever owns it on the host,
- * and changes there show in the guest.
+ * goes to a file system in memory above it, and is gone with the computer. The kernel needs overlay, and erofs or virtiofs: built in, or as
+ * modules beside it. A disk is packed anew at each boot, into a file without a name in /var/tmp. What is shared belongs to whoever owns it
+ * on the host, and changes there show in the guest.
  *
  * @param guest   a guest that has not run anything
- * @param medium  where; VISO_ROOT_MEDIUM_DISK and VISO_ROOT_MEDIUM_SHARE need VISO_PLATFORM_MICROVM when it boots, and take the place of one of its virtio
- *                devices
+ * @param medium  where; VISO_ROOT_MEDIUM_DISK and VISO_ROOT_MEDIUM_SHARE need VISO_PLATFORM_MICROVM when it boots, and take the place of
+ *                one of its virtio devices
  * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
@@ -107,10 +107,10 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_root_medium(viso_guest *guest, 
  * @param guest       a kernel guest with an agent
  * @param how         what is to follow
  * @param timeout_ms  how long to wait in milliseconds, 1 or more
- * @return 0, or a negative errno: -EINVAL, -ESRCH no computer runs, -ETIMEDOUT it still runs (viso_process_kill() and
- *         viso_sandbox_close() switch it off), -EPERM the agent is neither the first process nor a service, -EPIPE there is no contact with the agent,
- *         -EPROTO, -EPROTONOSUPPORT the agent is of another version, -EOPNOTSUPP the computer has no port for an agent, -EAGAIN, -ESTALE,
- *         -ENOMEM, -EMFILE, -ENFILE, -ECHILD.
+ * @return 0, or a negative errno: -EINVAL, -ESRCH no computer runs, -ETIMEDOUT it still runs (viso_process_kill() and viso_sandbox_close()
+ *         switch it off), -EPERM the agent is neither the first process nor a service, -EPIPE there is no contact with the agent, -EPROTO,
+ *         -EPROTONOSUPPORT the agent is of another version, -EOPNOTSUPP the computer has no port for an agent, -EAGAIN, -ESTALE, -ENOMEM,
+ *         -EMFILE, -ENFILE, -ECHILD.
  * Threads: any.
  * Since: 0.5
  */

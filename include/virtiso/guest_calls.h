@@ -26,19 +26,19 @@
  * again without an answer has answered with no bytes. The host goes on as soon as there is an answer: what the program does after it, up to
  * where it receives again, it does with the next request.
  *
- * A computer (viso_guest_boot()) on VISO_PLATFORM_MICROVM is called likewise, from when it is switched on: its system takes requests and calls
- * by the interrupt and the slots of <virtiso/doorbell.h>, and answers by the doorbell. What a function's name means is its own matter. Up to
- * 16 at a time, with at most 8064 bytes each way. Nothing is poisoned by one that was cancelled or whose time is over; where the system
- * has taken it and never answers, its slot is lost. One that has no driver for it lets the time go by.
+ * A computer (viso_guest_boot()) on VISO_PLATFORM_MICROVM is called likewise, from when it is switched on: its system takes requests and
+ * calls by the interrupt and the slots of <virtiso/doorbell.h>, and answers by the doorbell. What a function's name means is its own
+ * matter. Up to 16 at a time, with at most 8064 bytes each way. Nothing is poisoned by one that was cancelled or whose time is over; where
+ * the system has taken it and never answers, its slot is lost. One that has no driver for it lets the time go by.
  *
  * With VISO_PLACEMENT_CONTAINED the program stays in the process that serves it, and each call is a hand-over to that and back; handlers of
- * hypercalls run in the thread that calls, as always. A call whose time is over ends two seconds later all the same where that process does not
- * answer, one without a time limit by viso_guest_cancel() alone; the limit of CPU time of the initialisation is kept by that process. Where it
- * says what makes no sense, or has ended, the guest is poisoned as by a crash: -EFAULT, with VISO_REASON_GUEST_FAULT. The answer to a request
- * has at most 16 MiB there.
+ * hypercalls run in the thread that calls, as always. A call whose time is over ends two seconds later all the same where that process does
+ * not answer, one without a time limit by viso_guest_cancel() alone; the limit of CPU time of the initialisation is kept by that process.
+ * Where it says what makes no sense, or has ended, the guest is poisoned as by a crash: -EFAULT, with VISO_REASON_GUEST_FAULT. The answer
+ * to a request has at most 16 MiB there.
  *
- * One call or request of a program at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is poisoned: further
- * calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
+ * One call or request of a program at a time. Where the program crashes, its time is over, it ends, or it is cancelled, the guest is
+ * poisoned: further calls give -EIO until viso_guest_reset(), or for ever where there is no snapshot.
  */
 #ifndef VIRTISO_GUEST_CALLS_H
 #define VIRTISO_GUEST_CALLS_H
@@ -74,11 +74,11 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_initialise(viso_guest *guest, const
  * @param count       how many, at most 6
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
  * @param out_value   where what it returns is put; untouched on failure; NULL where it is not wanted
- * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer (those that
- *         its system has taken and never answered among them), or this is in a handler of the guest's own, -ETIMEDOUT, -ECANCELED by
- *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT
- *         its system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned
- *         before, -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC, or in
+ * @return 0; -EINVAL also not initialised, -ENOENT no such symbol, -EBUSY a call is on its way, or 16 of a computer (those that its system
+ *         has taken and never answered among them), or this is in a handler of the guest's own, -ETIMEDOUT, -ECANCELED by
+ *         viso_guest_cancel() or viso_sandbox_kill(), -EFAULT it crashed, -ESRCH it ended, -ENOMEM also the guest's memory, -EDQUOT its
+ *         system calls are used up (these five have poisoned it: viso_guest_last_result() tells more), -EIO it was poisoned before,
+ *         -ESTALE, -ECHILD. Of a computer also: -ESRCH it is switched off, -EREMOTEIO its system refused it, -EOPNOTSUPP it is a PC, or in
  *         a container.
  * Threads: any, one at a time; of a computer several.
  * Since: 0.4
@@ -114,8 +114,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_call_bytes(viso_guest *guest, c
  * @param out         where the answer is put; may be NULL where `out_max` is 0; untouched on failure
  * @param out_max     how many bytes fit
  * @param timeout_ms  milliseconds of wall-clock time; -1 for no limit
- * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max` (the program's
- *         viso_reply() or write(2) gives it EMSGSIZE, with which it goes on at the next request), or the program's buffer, the ring, or a computer's slot, too small for the request.
+ * @return how many bytes were put to `out`; or a negative errno as viso_guest_call(), -EMSGSIZE the answer is longer than `out_max` (the
+ *         program's viso_reply() or write(2) gives it EMSGSIZE, with which it goes on at the next request), or the program's buffer, the
+ *         ring, or a computer's slot, too small for the request.
  * Threads: any, one at a time; of a computer several.
  * Since: 0.4
  */
@@ -134,8 +135,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int64_t viso_guest_request(viso_guest *guest, cons
 VISO_PUBLIC int viso_guest_cancel(viso_guest *guest);
 
 /**
- * How the program ended that has poisoned the guest. Wall-clock time and memory are those since its start; of CPU time and page faults only those
- * until it was ready are counted.
+ * How the program ended that has poisoned the guest. Wall-clock time and memory are those since its start; of CPU time and page faults only
+ * those until it was ready are counted.
  *
  * @param guest       a guest
  * @param out_result  where it is put, owned by the caller; untouched on failure
@@ -147,20 +148,21 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_last_result(viso_guest *guest, viso
 
 /**
  * Let hypercalls, and requests with their answers, go through a ring in memory that guest and host share, without an exit of the virtual
- * machine, where both sides are at it at the time. The program takes part by viso_ring_open() and viso_ring_hypercall(), or viso_ring_receive()
- * and viso_ring_reply(), of <virtiso/hypercall.h>. A side that has looked in vain for `poll_us` goes to sleep, or rings the doorbell by an
- * exit, which serves what is there and wakes the other. It pays where a processor is free for each side; else the doorbell does the work.
+ * machine, where both sides are at it at the time. The program takes part by viso_ring_open() and viso_ring_hypercall(), or
+ * viso_ring_receive() and viso_ring_reply(), of <virtiso/hypercall.h>. A side that has looked in vain for `poll_us` goes to sleep, or rings
+ * the doorbell by an exit, which serves what is there and wakes the other. It pays where a processor is free for each side; else the
+ * doorbell does the work.
  *
  * A thread of the library looks for hypercalls, and runs their handlers. Another one runs a guest whose program waits in
- * viso_ring_receive(), from a request on until it has had nothing to do for `poll_us` or 10 milliseconds, whichever is longer: until then the
- * guest's other threads run, too, and handlers may be called while no request is on its way. In these viso_guest_request() and the like give
- * -EBUSY. viso_guest_request() takes at most 16376 bytes then, and as many come back; its number of system calls is counted from one request
- * to the next, and the program may end between two, which the second one tells by -EIO. viso_guest_call() goes by an exit as always: the
- * program's registers must be changed for it.
+ * viso_ring_receive(), from a request on until it has had nothing to do for `poll_us` or 10 milliseconds, whichever is longer: until then
+ * the guest's other threads run, too, and handlers may be called while no request is on its way. In these viso_guest_request() and the like
+ * give -EBUSY. viso_guest_request() takes at most 16376 bytes then, and as many come back; its number of system calls is counted from one
+ * request to the next, and the program may end between two, which the second one tells by -EIO. viso_guest_call() goes by an exit as
+ * always: the program's registers must be changed for it.
  *
- * In a computer, calls and requests go so, by the doorbell (VISO_DOORBELL_POLLING of <virtiso/doorbell.h>): whoever asks looks for the answer
- * for `poll_us` before it sleeps, and the guest rings for none that comes meanwhile. Hypercalls go by an exit as always. The rest of what is
- * said here is about programs.
+ * In a computer, calls and requests go so, by the doorbell (VISO_DOORBELL_POLLING of <virtiso/doorbell.h>): whoever asks looks for the
+ * answer for `poll_us` before it sleeps, and the guest rings for none that comes meanwhile. Hypercalls go by an exit as always. The rest of
+ * what is said here is about programs.
  *
  * A guest that has opened its ring cannot be frozen; a clone of one that has not can open its own.
  *

@@ -3,9 +3,9 @@
  * @file guest_devices.h
  * The devices of kernel guests: disks, ports, networks, sockets.
  *
- * On VISO_PLATFORM_MICROVM they are virtio devices (version 1.2, over mmio) that ACPI tells of; a source of random
- * bytes is always there, too. A guest's driver is not believed anything: what breaks the rules of virtio stops that device, until the driver
- * resets it, and nothing else.
+ * On VISO_PLATFORM_MICROVM they are virtio devices (version 1.2, over mmio) that ACPI tells of; a source of random bytes is always there,
+ * too. A guest's driver is not believed anything: what breaks the rules of virtio stops that device, until the driver resets it, and
+ * nothing else.
  *
  * What a clone of a snapshot is given anew by these calls, before it is switched on, <virtiso/snapshot.h> says. There -ENOSPC is that the
  * guest of the snapshot had no such device, or the clone has been given it.
@@ -31,17 +31,17 @@ typedef enum viso_disk_flags {
  * Give a kernel guest a disk: a file of raw sectors, or a block device. The first one is vda (on VISO_PLATFORM_PC: the first ATA disk, from
  * which it boots).
  *
- * With VISO_DISK_CDROM it is a disc in a drive, of sectors of 2048 bytes, which the guest reads (Linux: as sr0). A PC boots from it (El Torito) where it cannot
- * from its first disk. The disc stays in for the host: what the guest ejects, it can load again.
+ * With VISO_DISK_CDROM it is a disc in a drive, of sectors of 2048 bytes, which the guest reads (Linux: as sr0). A PC boots from it (El
+ * Torito) where it cannot from its first disk. The disc stays in for the host: what the guest ejects, it can load again.
  *
- * It is opened when the guest boots, and locked (open file description locks, fcntl(2)): a disk that one guest writes to is no other guest's.
- * What the guest flushes is on the host's disk (fdatasync(2)).
+ * It is opened when the guest boots, and locked (open file description locks, fcntl(2)): a disk that one guest writes to is no other
+ * guest's. What the guest flushes is on the host's disk (fdatasync(2)).
  *
  * @param guest  a guest that has not run anything
  * @param path   a file of the host
  * @param flags  of viso_disk_flags; 0 for none
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOENT, -ENOTDIR, -EACCES, -EISDIR, -ELOOP, -ENAMETOOLONG, -ENOMEM; -ENOSPC
- *         there are eight already.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOENT, -ENOTDIR, -EACCES, -EISDIR, -ELOOP, -ENAMETOOLONG, -ENOMEM;
+ *         -ENOSPC there are eight already.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
@@ -58,8 +58,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_disk(viso_guest *guest, const c
  * @param guest  a guest that has not run anything
  * @param name   up to 63 printable characters without blanks and slashes, such as "org.example.port.0"
  * @param fd     a connected stream socket, such as one end of socketpair(2); a copy of it is kept
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOTSOCK the fd is no stream socket; -EEXIST a port
- *         of this name is there; -ENOSPC there are six already.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOTSOCK the fd is no stream socket;
+ *         -EEXIST a port of this name is there; -ENOSPC there are six already.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
@@ -68,8 +68,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
 /**
  * Give a kernel guest a network interface, with one of these behind it:
  *
- * - a tap device that is attached (TUNSETIFF) with IFF_TAP and IFF_NO_PI; with IFF_VNET_HDR, too, large packets and check sums are left to the
- *   kernel. It is made non-blocking.
+ * - a tap device that is attached (TUNSETIFF) with IFF_TAP and IFF_NO_PI; with IFF_VNET_HDR, too, large packets and check sums are left to
+ *   the kernel. It is made non-blocking.
  * - a connected stream socket on which each frame comes behind its length in four bytes, big-endian: what passt(1) speaks, which
  *   gives a guest the host's network without any privilege, with the host's ports forwarded as its options say: "passt --foreground
  *   --no-map-gw --fd N -t 8080:80", where N is the other end of a socketpair(2); the guest asks it for addresses by DHCP and IPv6. Without
@@ -80,8 +80,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_port(viso_guest *guest, const c
  * @param guest  a guest that has not run anything
  * @param fd     one of these; a copy of it is kept
  * @param mac    the interface's address, as "02:00:00:00:00:01"; NULL: a random one
- * @return 0, or a negative errno: -EINVAL also where the fd is none of these, or the address is not one of a single interface; -EBUSY, -ESTALE,
- *         -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOSPC there are four already.
+ * @return 0, or a negative errno: -EINVAL also where the fd is none of these, or the address is not one of a single interface; -EBUSY,
+ *         -ESTALE, -ECHILD, -ENOMEM, -EMFILE; -EBADF; -ENOSPC there are four already.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
@@ -95,9 +95,9 @@ typedef enum viso_rate {
 } viso_rate;
 
 /**
- * Limit what a guest reads from and writes to a disk, altogether. Bytes and operations are limited each by itself. Without this call there is no
- * limit. The guest's processors do not wait for it: its requests take longer. A request that is larger than the burst is served, and the
- * next one waits for so much longer. Disks of VISO_PLATFORM_PC have no limits.
+ * Limit what a guest reads from and writes to a disk, altogether. Bytes and operations are limited each by itself. Without this call there
+ * is no limit. The guest's processors do not wait for it: its requests take longer. A request that is larger than the burst is served, and
+ * the next one waits for so much longer. Disks of VISO_PLATFORM_PC have no limits.
  *
  * @param guest       a guest that has not run anything
  * @param disk        which one: 0 is the first one that was given
@@ -129,13 +129,14 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_network_rate(viso_guest *guest,
 /**
  * Give a kernel guest sockets to the host (AF_VSOCK, vsock(7)), which are unix stream sockets on the host's side:
  *
- * - What the guest connects to port P of the host (CID 2) is connected to the unix socket PATH_P, such as PATH_1024, if somebody listens there.
+ * - What the guest connects to port P of the host (CID 2) is connected to the unix socket PATH_P, such as PATH_1024, if somebody listens
+ *   there.
  * - Who connects to the unix socket PATH, and says "CONNECT P" and a newline, is connected to port P of the guest, and reads "OK N" and a
  *   newline first, where N is the port that the guest sees. Where nobody listens in the guest the connection ends instead.
  *
  * PATH is made when the guest boots and removed when its computer has ended. Where a host program was killed meanwhile it stays, and is
- * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once; where there are so
- * many, the first of those that have not said to which port makes room for one more.
+ * replaced at the next time. Whoever may connect to it is decided by its directory. Up to 128 connections are open at once; where there are
+ * so many, the first of those that have not said to which port makes room for one more.
  *
  * @param guest  a guest that has not run anything
  * @param cid    the guest's address, 3 to 4294967294; nobody but the guest sees it
@@ -151,15 +152,15 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_vsock(viso_guest *guest, unsign
  * (viso_command_set_user(command, 0, 0)).
  *
  * The guest sees what is beneath the directory, with the host's owners and modes, and reads what the host program may read. Links are the
- * guest's to follow, in its own tree: on the host's side none is followed, so nothing leads out. Pipes, sockets and devices are seen, but not
- * opened; proc, sysfs and other file systems that show the kernel are not seen, where they are mounted beneath it. Up to 256 files are open
- * at once, and 65534 known. It is opened when the guest boots.
+ * guest's to follow, in its own tree: on the host's side none is followed, so nothing leads out. Pipes, sockets and devices are seen, but
+ * not opened; proc, sysfs and other file systems that show the kernel are not seen, where they are mounted beneath it. Up to 256 files are
+ * open at once, and 65534 known. It is opened when the guest boots.
  *
  * @param guest  a guest that has not run anything
  * @param path   a directory of the host
  * @param tag    1 to 36 printable characters without blanks and slashes
- * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -ENOENT, -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG; -EEXIST this tag
- *         is there; -ENOSPC there are two already.
+ * @return 0, or a negative errno: -EINVAL, -EBUSY, -ESTALE, -ECHILD, -ENOMEM, -ENOENT, -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG; -EEXIST
+ *         this tag is there; -ENOSPC there are two already.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */
@@ -175,10 +176,11 @@ typedef enum viso_share_flags {
  * Share a directory of the host with a kernel guest, for reading and writing: viso_guest_share_directory() with what follows.
  *
  * The guest writes what the host program may write beneath the directory. What it makes belongs to the host program's user and group, whose
- * files are seen by the guest as those of uid and gid 0, and stays theirs: another owner is refused (EPERM). It makes files, directories, links,
- * pipes and sockets, but no devices. Without VISO_SHARE_KEEP_SETID no file that it makes or opens for writing runs as its owner or group. Extended
- * attributes are those in "user.". What fsync(2) in the guest has written is on the host's disk. Its locks (fcntl(2), flock(2)) hold within the
- * guest. viso_guest_set_written_max() bounds what is written, for each directory by itself; what links say and attributes hold counts, names do not.
+ * files are seen by the guest as those of uid and gid 0, and stays theirs: another owner is refused (EPERM). It makes files, directories,
+ * links, pipes and sockets, but no devices. Without VISO_SHARE_KEEP_SETID no file that it makes or opens for writing runs as its owner or
+ * group. Extended attributes are those in "user.". What fsync(2) in the guest has written is on the host's disk. Its locks (fcntl(2),
+ * flock(2)) hold within the guest. viso_guest_set_written_max() bounds what is written, for each directory by itself; what links say and
+ * attributes hold counts, names do not.
  *
  * @param guest  a guest that has not run anything
  * @param path   a directory of the host
@@ -191,15 +193,15 @@ typedef enum viso_share_flags {
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_share_writable(viso_guest *guest, const char *path, const char *tag, unsigned flags);
 
 /**
- * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver does
- * that over time, as far as it can spare it, and takes memory out by itself before it would have to end programs.
+ * Ask the computer that runs to give memory back to the host: it puts so much into its balloon, or takes the rest out again. Its driver
+ * does that over time, as far as it can spare it, and takes memory out by itself before it would have to end programs.
  *
  * What the guest does not use comes back without being asked for: a driver with free page reporting (Linux from 5.7 on) tells of it.
  *
  * @param guest  a guest whose computer runs, on VISO_PLATFORM_MICROVM
  * @param bytes  how much the host wants, rounded down to whole pages of 4 KiB; 0 for nothing
- * @return 0, or a negative errno: -EINVAL also more than the guest has; -ESRCH no computer runs; -EOPNOTSUPP it is of another platform; -ESTALE,
- *         -ECHILD.
+ * @return 0, or a negative errno: -EINVAL also more than the guest has; -ESRCH no computer runs; -EOPNOTSUPP it is of another platform;
+ *         -ESTALE, -ECHILD.
  * Threads: any thread at any time.
  * Since: 0.5
  */
@@ -221,8 +223,8 @@ typedef enum viso_memory_figure {
 
 /**
  * What the computer that runs has told last of its memory, by the driver of its balloon: without an agent in it, at once, and as of the
- * call before, since each call has it tell anew. viso_guest_statistic() asks an agent, and waits for what is so now. Either is the guest's word,
- * for what that is worth.
+ * call before, since each call has it tell anew. viso_guest_statistic() asks an agent, and waits for what is so now. Either is the guest's
+ * word, for what that is worth.
  *
  * @param guest      a guest whose computer runs, on VISO_PLATFORM_MICROVM
  * @param figure     which one

@@ -3,10 +3,9 @@
  * @file guest_files.h
  * What the program in a guest sees as its files beside its root, where it may write, and whom it may connect to.
  *
- * Without these calls the root is read-only; its /tmp (usually empty) and /dev/shm are writable and in memory, each up to half of the guest's
- * memory, and never kept. Everything
- * of the host is looked up beneath the root or the directory that was given, never through a magic link, so that no path leads out.
- * Paths in the guest are absolute, without "." and "..", and not "/" itself.
+ * Without these calls the root is read-only; its /tmp (usually empty) and /dev/shm are writable and in memory, each up to half of the
+ * guest's memory, and never kept. Everything of the host is looked up beneath the root or the directory that was given, never through a
+ * magic link, so that no path leads out. Paths in the guest are absolute, without "." and "..", and not "/" itself.
  *
  * With VISO_PLACEMENT_CONTAINED the container of the guest is shown what is bound, and the directory that is written to; they must
  * have a path (no memfd), and be at most 47, else a start fails with -EINVAL or -E2BIG. The rights there
@@ -67,8 +66,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_bind_fd(viso_guest *guest, int 
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_add_file(viso_guest *guest, const char *path, const void *data, size_t size, unsigned mode);
 
 /**
- * Let the program write everywhere in its root, whoever owns it; what it writes is kept in memory and thrown away at its end. A directory of
- * the root cannot be renamed as long as something of the root is in it (EXDEV, as by overlay file systems; mv(1) copies it then).
+ * Let the program write everywhere in its root, whoever owns it; what it writes is kept in memory and thrown away at its end. A directory
+ * of the root cannot be renamed as long as something of the root is in it (EXDEV, as by overlay file systems; mv(1) copies it then).
  *
  * @param guest     a guest that has not run anything
  * @param size_max  how many bytes it may write altogether, ENOSPC beyond; 0 for half of the guest's memory
@@ -101,11 +100,12 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_upper_directory(viso_guest *gue
 typedef int (*viso_connect_fn)(const char *address, void *userdata);
 
 /**
- * Let the program open connections, each through the host program. Without a handler every connect(2) gives ECONNREFUSED. The program
- * gets the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses. What is no socket, or one
- * of another type, is closed, and the program gets ECONNREFUSED or EPROTOTYPE. A socket that is still being connected stays so
- * for the program. With VISO_PLACEMENT_CONTAINED it is the process in the container that gets the socket: take connected ones of
- * streams, since over one of datagrams it could send to anybody that the host program could. The address of an abstract name has an at sign before the name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
+ * Let the program open connections, each through the host program. Without a handler every connect(2) gives ECONNREFUSED. The program gets
+ * the socket for reading, writing and waiting only; it can neither listen nor see the host's addresses. What is no socket, or one of
+ * another type, is closed, and the program gets ECONNREFUSED or EPROTOTYPE. A socket that is still being connected stays so for the
+ * program. With VISO_PLACEMENT_CONTAINED it is the process in the container that gets the socket: take connected ones of streams, since
+ * over one of datagrams it could send to anybody that the host program could. The address of an abstract name has an at sign before the
+ * name; a relative path is made absolute; datagram sockets of AF_UNIX are not asked for.
  *
  * @param guest    a guest that has not run anything, or a clone before its first call
  * @param handler  called in the thread that runs the guest, which waits meanwhile; NULL for none. As for handlers of hypercalls,

@@ -5,11 +5,11 @@
  * VISO_HYPERCALL_BASE + number. A number without a handler gives the program ENOSYS.
  *
  * The system of a computer (viso_guest_boot()) on VISO_PLATFORM_MICROVM, in its kernel and in its user space, asks by the doorbell of
- * <virtiso/doorbell.h>. All of this is the same for it, but that addresses are physical ones, of its memory or of the pages that it shares with
- * the host; that handlers are called in the threads of its processors, several at a time where several processors ask; and that a
+ * <virtiso/doorbell.h>. All of this is the same for it, but that addresses are physical ones, of its memory or of the pages that it shares
+ * with the host; that handlers are called in the threads of its processors, several at a time where several processors ask; and that a
  * computer can be paused, and end, while a handler runs: the processor that asks waits, as one that stands still, and what the handler does
- * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() changes nothing for them. A handler may wait for another thread,
- * but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
+ * to a hypercall of a computer that has ended gives -ESRCH. viso_guest_set_ring() changes nothing for them. A handler may wait for another
+ * thread, but a processor that waits does nothing else: what lasts is better deferred, when an interrupt tells that the answer is there.
  *
  * Where the computer is in a container (VISO_PLACEMENT_CONTAINED), handlers run in threads of the library's, as many at a time as the
  * computer has processors, but at most 8; the processor that asks does not stand still, and is told of the answer by the interrupt. The

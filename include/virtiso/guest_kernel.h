@@ -8,9 +8,10 @@
  * viso_process that comes of it stands for the whole computer: it ends with the computer, and viso_process_kill(), viso_sandbox_pause() and
  * time limits work on it.
  *
- * The standard streams of that process are the first serial port (ttyS0, COM1), or what viso_guest_set_console() says: what the guest writes
- * there goes to standard output, and standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has read yet are kept; then the guest waits, a
- * second at most, and from then on what it writes is lost until somebody reads. So a console that is not read never stops a guest.
+ * The standard streams of that process are the first serial port (ttyS0, COM1), or what viso_guest_set_console() says: what the guest
+ * writes there goes to standard output, and standard input goes to the guest. Standard error gets nothing. Up to 64 KiB that nobody has
+ * read yet are kept; then the guest waits, a second at most, and from then on what it writes is lost until somebody reads. So a console
+ * that is not read never stops a guest.
  *
  * On VISO_PLATFORM_MICROVM its system can call the host program and be called by it, as <virtiso/doorbell.h> says: guest_hypercalls.h and
  * guest_calls.h have the host's side.
@@ -117,9 +118,9 @@ typedef enum viso_console {
 
 /**
  * Choose what the standard streams of a computer lead to. With VISO_CONSOLE_VIRTIO, "console=hvc0" on the command line shows a Linux kernel
- * there from the time on at which it has the driver (virtio_console), which Debian's kernels load as a module; "console=ttyS0 console=hvc0" shows
- * what comes before, too, and the rest twice. The guest is told the size of the window where standard output is a terminal. VISO_PLATFORM_PC has
- * the serial port alone.
+ * there from the time on at which it has the driver (virtio_console), which Debian's kernels load as a module; "console=ttyS0 console=hvc0"
+ * shows what comes before, too, and the rest twice. The guest is told the size of the window where standard output is a terminal.
+ * VISO_PLATFORM_PC has the serial port alone.
  *
  * @param guest    a guest that has not run anything
  * @param console  which one
@@ -141,18 +142,20 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_console(viso_guest *guest, viso
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_set_firmware(viso_guest *guest, const char *path);
 
 /**
- * Switch the computer on. One computer of a guest runs at a time. That of a clone goes on from its snapshot (<virtiso/snapshot.h>) in place of booting.
+ * Switch the computer on. One computer of a guest runs at a time. That of a clone goes on from its snapshot (<virtiso/snapshot.h>) in place
+ * of booting.
  *
  * @param guest        a guest with a kernel, a flat image or firmware
- * @param streams      a command of which the streams, bounds of captured output and time limits count, and nothing else: a CPU time limit is
- *                     for all processors together; NULL: no input, up to 1 MiB of output captured, no limits
+ * @param streams      a command of which the streams, bounds of captured output and time limits count, and nothing else: a CPU time limit
+ *                     is for all processors together; NULL: no input, up to 1 MiB of output captured, no limits
  * @param out_process  where the process that stands for the computer is put, owned by the caller; untouched on failure
- * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB, or a clone that lacks a disk or has other devices; -EBUSY one runs already, or a disk is another guest's; -EADDRINUSE
- *         something is where viso_guest_set_vsock() wants its socket;
- *         -ENOEXEC the kernel is none, or is damaged; -ENOSPC it, its initramfs, or its command line does not fit into the memory or into what
- *         the kernel can take; -ENOENT, -EACCES, -EISDIR and others of open(2) and read(2) for the files; -ENODEV no usable /dev/kvm; -EOPNOTSUPP
- *         a setting that such a guest cannot have, or what the host's KVM cannot do (the message names it); -EFBIG in a container, the host
- *         program's RLIMIT_FSIZE is too small for what is shared with it; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -ESTALE, -ECHILD.
+ * @return 0 once the processors run, or a negative errno: -EINVAL also without a kernel, or more memory than 1 TiB, or a clone that lacks a
+ *         disk or has other devices; -EBUSY one runs already, or a disk is another guest's; -EADDRINUSE something is where
+ *         viso_guest_set_vsock() wants its socket; -ENOEXEC the kernel is none, or is damaged; -ENOSPC it, its initramfs, or its command
+ *         line does not fit into the memory or into what the kernel can take; -ENOENT, -EACCES, -EISDIR and others of open(2) and read(2)
+ *         for the files; -ENODEV no usable /dev/kvm; -EOPNOTSUPP a setting that such a guest cannot have, or what the host's KVM cannot do
+ *         (the message names it); -EFBIG in a container, the host program's RLIMIT_FSIZE is too small for what is shared with it; -ENOMEM,
+ *         -EMFILE, -ENFILE, -EAGAIN, -ESTALE, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.5
  */

@@ -8,8 +8,8 @@
  * say that there is no such computer; of course whoever measures time can find out.
  *
  * Without a kernel (viso_guest_set_kernel()) its firmware boots the first disk: SeaBIOS, from the package seabios of most distributions,
- * together with its BIOS of the display, vgabios-isavga.bin, which is looked for beside it; where that is missing there is no text on the screen.
- * What the firmware reports goes to the log (VISO_LOG_DEBUG), from a thread of the library's.
+ * together with its BIOS of the display, vgabios-isavga.bin, which is looked for beside it; where that is missing there is no text on the
+ * screen. What the firmware reports goes to the log (VISO_LOG_DEBUG), from a thread of the library's.
  */
 #ifndef VIRTISO_GUEST_PC_H
 #define VIRTISO_GUEST_PC_H
@@ -27,21 +27,21 @@ VISO_BEGIN_DECLS
  * @param guest   a guest whose computer runs, a PC
  * @param buffer  where the text is put, with a zero byte; as much of it as there is room for whole characters
  * @param size    of the buffer; 0 asks for the length only
- * @return the length of the whole text, without the zero byte, at most 23820, or a negative errno: -EINVAL; -ESRCH no computer runs; -EOPNOTSUPP it is no
- *         PC; -ENODATA the screen shows a picture; -ENOMEM, -ESTALE, -ECHILD.
+ * @return the length of the whole text, without the zero byte, at most 23820, or a negative errno: -EINVAL; -ESRCH no computer runs;
+ *         -EOPNOTSUPP it is no PC; -ENODATA the screen shows a picture; -ENOMEM, -ESTALE, -ECHILD.
  * Threads: any.
  * Since: 0.5
  */
 VISO_PUBLIC VISO_CHECK_RESULT int viso_guest_screen(viso_guest *guest, char *buffer, size_t size);
 
 /**
- * Type on the keyboard, which is of the United States: all characters of ASCII that print, "\n" (Enter), "\t", "\b" and "\033" (Escape). The
- * keys are pressed one after the other, some thirty a second, as the guest takes them.
+ * Type on the keyboard, which is of the United States: all characters of ASCII that print, "\n" (Enter), "\t", "\b" and "\033" (Escape).
+ * The keys are pressed one after the other, some thirty a second, as the guest takes them.
  *
  * @param guest  a guest whose computer runs, a PC
  * @param text   what to type
- * @return 0 once it is noted, or a negative errno: -EINVAL also where a character has no key (nothing is typed then); -EAGAIN too many keys wait
- *         for the guest; -ESRCH no computer runs; -EOPNOTSUPP it is no PC; -ESTALE, -ECHILD.
+ * @return 0 once it is noted, or a negative errno: -EINVAL also where a character has no key (nothing is typed then); -EAGAIN too many keys
+ *         wait for the guest; -ESRCH no computer runs; -EOPNOTSUPP it is no PC; -ESTALE, -ECHILD.
  * Threads: any.
  * Since: 0.5
  */

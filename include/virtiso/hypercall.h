@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For programs that run in a guest of libvirtiso, freestanding, without a library: how they contact the host program. On Linux, or in a jail or
- * container, all of this gives -ENOSYS, so that a program can tell where it is. A program that uses the library itself, too, includes the
- * library's headers one by one: <virtiso.h> has a type that is called viso_hypercall.
+ * For programs that run in a guest of libvirtiso, freestanding, without a library: how they contact the host program. On Linux, or in a
+ * jail or container, all of this gives -ENOSYS, so that a program can tell where it is. A program that uses the library itself, too,
+ * includes the library's headers one by one: <virtiso.h> has a type that is called viso_hypercall.
  */
 #ifndef VIRTISO_HYPERCALL_H
 #define VIRTISO_HYPERCALL_H
@@ -18,9 +18,9 @@
 #define VISO_HYPERCALL_BASE 0x56530000
 
 /**
- * A guest's processor says whose it is: the 12 bytes of this, in EBX, ECX and EDX of CPUID's leaf 0x40000000 of a program guest. EAX is the last
- * such leaf; the next one, 0x40000001, has VISO_HYPERCALL_BASE in EAX and the version of this interface, 1, in EBX. Where KVM
- * cannot keep the host's processor from programs (kvm_pvm) they see that, and know the guest by /dev/virtiso.
+ * A guest's processor says whose it is: the 12 bytes of this, in EBX, ECX and EDX of CPUID's leaf 0x40000000 of a program guest. EAX is the
+ * last such leaf; the next one, 0x40000001, has VISO_HYPERCALL_BASE in EAX and the version of this interface, 1, in EBX. Where KVM cannot
+ * keep the host's processor from programs (kvm_pvm) they see that, and know the guest by /dev/virtiso.
  */
 #define VISO_CPUID_SIGNATURE "libvirtiso\0"
 
@@ -183,8 +183,8 @@ static inline int64_t viso_ring_reply(struct viso_ring *ring, size_t size)
 
 /**
  * Waits for a request of the host program, as viso_receive(), but mostly without an exit of the virtual machine. Its length, or a negative
- * errno, -16 (EBUSY) also where there is a request of viso_receive() to be answered first; its bytes lie in `ring->request.bytes` until it is
- * answered. Whoever has begun with this goes on with it: viso_receive() gives -EBUSY afterwards. The first thread of the program only.
+ * errno, -16 (EBUSY) also where there is a request of viso_receive() to be answered first; its bytes lie in `ring->request.bytes` until it
+ * is answered. Whoever has begun with this goes on with it: viso_receive() gives -EBUSY afterwards. The first thread of the program only.
  */
 static inline int64_t viso_ring_receive(struct viso_ring *ring)
 {

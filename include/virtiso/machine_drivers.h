@@ -4,8 +4,8 @@
  * What a guest makes of its hypervisor: drivers and tools of VirtualBox, Hyper-V, VMware, virtio and Xen, paravirtual features of KVM,
  * hypercalls.
  *
- * All of it is found out when it is first asked for, from files and CPUID alone: no module is loaded, no program is executed. Kernel modules are those of
- * the kernel, so in a container they are the host's; programs are those that are seen from here.
+ * All of it is found out when it is first asked for, from files and CPUID alone: no module is loaded, no program is executed. Kernel
+ * modules are those of the kernel, so in a container they are the host's; programs are those that are seen from here.
  */
 #ifndef VIRTISO_MACHINE_DRIVERS_H
 #define VIRTISO_MACHINE_DRIVERS_H

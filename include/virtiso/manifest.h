@@ -168,8 +168,8 @@ VISO_PUBLIC int64_t viso_manifest_size(const viso_manifest *manifest, size_t ind
  *
  * @param manifest  a manifest
  * @param index     which entry
- * @return 64 hexadecimal digits, borrowed, valid as long as the manifest; "" where it is not known, for a file with more
- *         than 64 MiB of holes, which has a sum of the library's own, and for what is no file; NULL (with EINVAL) where there is no such entry.
+ * @return 64 hexadecimal digits, borrowed, valid as long as the manifest; "" where it is not known, for a file with more than 64 MiB of
+ *         holes, which has a sum of the library's own, and for what is no file; NULL (with EINVAL) where there is no such entry.
  * Threads: any.
  * Since: 0.2
  */

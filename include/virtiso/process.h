@@ -132,8 +132,8 @@ VISO_PUBLIC int viso_process_wait(viso_process *process, int timeout_ms, viso_re
  *
  * @param process  a process
  * @param usage    which figure
- * @return the figure; -EINVAL, -ENODATA it is not known here, -EOPNOTSUPP a program in a guest, before its end, -EAGAIN the launcher does not answer for ten
- *         seconds, -EMFILE, -EPIPE the launcher was killed from outside, -ECHILD.
+ * @return the figure; -EINVAL, -ENODATA it is not known here, -EOPNOTSUPP a program in a guest, before its end, -EAGAIN the launcher does
+ *         not answer for ten seconds, -EMFILE, -EPIPE the launcher was killed from outside, -ECHILD.
  * Threads: any at any time.
  * Since: 0.3
  */

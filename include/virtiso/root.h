@@ -349,8 +349,8 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_use_directory(viso_root *root, const
  * @param root  a root that is not built yet
  * @param path  an absolute path, no link; the directory is made, or exists and is empty, or was built by the library before
  *              (then viso_root_update() works on it)
- * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOTEMPTY
- *         the directory has contents and was not built by the library, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
+ * @return 0, or a negative errno: -EINVAL bad argument, -EBUSY the root is built or uses an existing directory, -ENOTEMPTY the directory
+ *         has contents and was not built by the library, -ENOTDIR, -ENOENT its parent does not exist, -EACCES, -ENOMEM, -ECHILD.
  * Threads: one handle from one thread at a time.
  * Since: 0.1
  */
@@ -486,9 +486,9 @@ VISO_PUBLIC VISO_CHECK_RESULT int viso_root_plan(viso_root *root, viso_manifest 
  * builder can read. As every build in a named directory does, it waits for another process that builds there.
  *
  * @param root  a root with viso_root_set_path(), not built yet; afterwards it is built
- * @return how many entries were made, changed or removed, 0 where nothing was to be done; or a negative errno: -EINVAL no
- *         path was set, -EBUSY the root is built or uses an existing directory, -EEXIST a file that the library did not make
- *         is in the way (it is named), -EBADMSG the record is damaged, -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
+ * @return how many entries were made, changed or removed, 0 where nothing was to be done; or a negative errno: -EINVAL no path was set,
+ *         -EBUSY the root is built or uses an existing directory, -EEXIST a file that the library did not make is in the way (it is named),
+ *         -EBADMSG the record is damaged, -ECANCELED, and as viso_root_build(). After a failure another call finishes the job.
  * Threads: one handle from one thread at a time, except for viso_root_cancel().
  * Since: 0.2
  */
