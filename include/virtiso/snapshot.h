@@ -15,7 +15,7 @@
  * Streams and sockets that were handed in are shared by all clones. Connections that the program made through the connect handler, or
  * accepted, are not: to the clones, and to the guest itself, which goes on as one, it is as if the other side had closed them. What the
  * program holds as random, such as a seed, is the same in all clones; viso_generation() of <virtiso/hypercall.h> tells it which one it is
- * in, and getrandom(2) gives each other bytes.
+ * in, and getrandom(2) gives each of them other bytes.
  *
  * A guest with VISO_PLACEMENT_CONTAINED is frozen by the process that serves it, which hands it over to the host program; each clone, and
  * the guest itself from then on, has a process of its own in a container of its own, so that one whose program gets the better of it

@@ -26,7 +26,6 @@ ECHO = 'exec 3<>/dev/virtiso; while read -r line <&3; do echo "$line" | tr a-z A
 class GuestCase(support.TestCase):
     def setUp(self):
         support.need("guest")
-        virtiso._interrupt.get_watcher()  # it is made once, and stays
         super().setUp()
         self.directory = tempfile.TemporaryDirectory()
         self.scratch = self.directory.name
