@@ -209,7 +209,7 @@ static void assert_takes_little(const char *part)
 	char *answer = malloc(SIZE + sizeof(last));
 	assert_non_null(answer);
 	memcpy(answer, begin, size);
-	for (; size < SIZE; size += length)
+	for (; size + length <= SIZE; size += length)
 		memcpy(answer + size, part, length);
 	memcpy(answer + size, last, strlen(last));
 	long before = peak_kib();
