@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -24,7 +25,7 @@ struct port {
 	struct loop loop;
 	int handler;
 	int fd;
-	bool is_stuck; /* one processor at a time has the port */
+	atomic_bool is_stuck; /* of all processors, which may send at the same time */
 
 	pthread_mutex_t lock; /* guards what follows */
 	bool is_waiting;      /* for the guest to read */
