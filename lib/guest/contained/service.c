@@ -48,6 +48,9 @@ static bool reply(struct service *service, int64_t value, bool is_deferred, int 
 		message.msg_control = control.room;
 		message.msg_controllen = sizeof(control.room);
 	}
+	/* It is being killed, and could end by itself before that comes to it. */
+	if (service->owns_guest)
+		return true;
 	ssize_t n;
 	while ((n = sendmsg(service->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 && errno == EINTR)
 		;
